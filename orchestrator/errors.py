@@ -1,0 +1,55 @@
+"""The errors that end the program, each with its exit status: what went wrong, where, and the remedy."""
+
+from __future__ import annotations
+
+OK = 0
+BROKEN = 1
+BAD_INPUT = 2
+FAILED = 3
+UNDECIDED = 4
+DAMAGED = 65
+BUG = 70
+UNWRITABLE = 74
+BUSY = 75
+
+PRECEDENCE = (UNWRITABLE, BUG, BUSY, DAMAGED, BAD_INPUT, FAILED, BROKEN, UNDECIDED)
+"""Which status is told when several apply; a signal's 128+N comes before all of them."""
+
+
+class Failure(Exception):
+    """An end of the program that the user can act on; its text is one line: `where: what; remedy`."""
+
+    status = BUG
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        located = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{located}; {self.remedy}" if self.remedy else located
+
+
+class BadInput(Failure):
+    """The spec or the command line is wrong; nothing has been written."""
+
+    status = BAD_INPUT
+
+
+class JournalDamaged(Failure):
+    """A journal holds what no run can have written there; the file is left as it is."""
+
+    status = DAMAGED
+
+
+class JournalUnwritable(Failure):
+    """A record could not be stored, so the run has stopped."""
+
+    status = UNWRITABLE
+
+
+def worst(statuses: list[int]) -> int:
+    """Return the status to exit with when each of `statuses` applies; 0 when none does."""
+    return next((status for status in PRECEDENCE if status in statuses), OK)

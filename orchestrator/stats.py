@@ -1,0 +1,199 @@
+"""From the times of blocks to a ratio with an exact interval: the unit is the block, never the trial.
+
+Rounds inside a block, like iterations inside one process, share its luck; only what differs between blocks
+says how sure a ratio is (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013). The
+interval inverts Wilcoxon's signed-rank test: exact when the block statistics are independent and symmetric
+about one centre, whatever their shape, so that no outlier need ever be dropped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+STATS_VERSION = 1
+"""Goes up when the same blocks would give other figures."""
+
+LOOKS = (8, 11, 15, 20, 27, 36, 48, 64)
+"""The numbers of blocks at which a decision may be taken."""
+
+LOOK_LEVEL = 0.011
+"""The two-sided level of one look: all eight then cover in 95.2 % of runs (400 000 simulated, s.e. 0.03 %).
+
+That holds for symmetric, independent statistics of one shape, whichever it is. Noise that grows from block
+to block leaves every look its level, but together they cover less: 93.4 % at worst of those simulated.
+"""
+
+Times = NDArray[np.float64]
+Values = Sequence[float] | Times
+Block = Mapping[str, Sequence[int]]
+"""The `wall_ns` of each variant's trials by variant, one per round, in the order of rounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How many times as fast `a` is as `b` over the blocks that both ran; above 1, `a` is the faster one.
+
+    `ratio` is exp(pseudo-median over blocks of log(t_b / t_a)); `low` and `high` bound it, and are None when
+    the blocks are too few for an interval at this level. `agreeing` counts the blocks whose statistic has the
+    sign of the estimate's logarithm: a statistic of 0 agrees with neither side, an estimate of 1 with none.
+    """
+
+    ratio: float
+    low: float | None
+    high: float | None
+    blocks: int
+    agreeing: int
+
+    def inverse(self) -> Ratio:
+        """Return how many times as fast `b` is as `a`: the same blocks seen from the other side."""
+        low, high = (bound and 1 / bound for bound in (self.high, self.low))
+        return Ratio(1 / self.ratio, low, high, self.blocks, self.agreeing)
+
+
+def block_statistic(a_ns: Sequence[int] | Times, b_ns: Sequence[int] | Times) -> float:
+    """Return the median over a block's rounds of log(b / a): positive where `a` is the faster one.
+
+    Both hold one time per round, in the same order and unit. Raises ValueError when lengths differ, when
+    they are empty, or when a time is not positive. Pairing within the round cancels the drift that both
+    sides share (position-balanced paired log-ratios, as in nanobench's `compare`).
+    """
+    a, b = _checked(a_ns), _checked(b_ns)
+    if len(a) != len(b):
+        raise ValueError(f"{len(a)} times against {len(b)}: a block has one of each per round")
+    if a.min() <= 0 or b.min() <= 0:
+        raise ValueError("a time is not positive")
+    # A difference of logs, not the log of a quotient: swapping the sides then negates it to the last bit.
+    return _median(np.sort(np.log(b) - np.log(a)))
+
+
+def walsh_averages(values: Values) -> Times:
+    """Return the m(m+1)/2 averages of all pairs of m values, each value with itself too, in ascending order.
+
+    Same unit as the values. Raises ValueError when they are empty or not finite. Source: Walsh 1949; Tukey
+    1949; Hollander & Wolfe, "Nonparametric Statistical Methods", section 3.2.
+    """
+    found = _checked(values)
+    i, j = np.triu_indices(len(found))
+    return np.sort((found[i] + found[j]) / 2)
+
+
+def hodges_lehmann(values: Values) -> float:
+    """Return the pseudo-median of the values: the median of their Walsh averages, in the same unit.
+
+    Raises ValueError when they are empty or not finite. Source: Hodges & Lehmann, "Estimates of location
+    based on rank tests", Annals of Mathematical Statistics 34, 1963.
+    """
+    return _median(walsh_averages(values))
+
+
+def critical_index(m: int, level: float) -> int:
+    """Return k: the interval is [w[k-1], w[-k]] of the sorted Walsh averages w, or 0: m is too small.
+
+    `level` is two-sided, the probability of missing: k is the largest with 2 P(T+ < k) <= level, T+ having
+    the exact null distribution of the signed-rank statistic. Raises ValueError unless m >= 0 and
+    0 < level < 1. Source: Wilcoxon, "Individual comparisons by ranking methods", 1945; Hollander & Wolfe 3.3.
+    """
+    if m < 0 or not 0 < level < 1:
+        raise ValueError(f"no interval for {m} values at level {level}; the level lies between 0 and 1")
+    return int(np.searchsorted(_signed_rank_cdf(m), level / 2, side="right"))
+
+
+def can_decide(m: int, level: float) -> bool:
+    """Return whether m blocks give an interval at this two-sided level, as they do when 2**(1-m) <= level.
+
+    Raises ValueError as `critical_index` does. Two variants decide first at 8 blocks, three to ten at 11.
+    """
+    return critical_index(m, level) > 0
+
+
+def walsh_interval(values: Values, level: float) -> tuple[float, float] | None:
+    """Return the signed-rank interval of the pseudo-median; None when the values are too few for this level.
+
+    Same unit as the values; closed, so that ties among them never lower the coverage. Raises ValueError
+    when they are not finite or the level is not between 0 and 1. Source: Tukey 1949; Hollander & Wolfe, 3.3.
+    """
+    if not (k := critical_index(len(values), level)):
+        return None
+    averages = walsh_averages(values)
+    return float(averages[k - 1]), float(averages[-k])
+
+
+def log_statistics(blocks: Sequence[Block], a: str, b: str) -> Times:
+    """Return the `block_statistic` of every block that both ran, in order, or empty; raises as that does."""
+    return np.array([block_statistic(own[a], own[b]) for own in blocks if a in own and b in own], np.float64)
+
+
+def compare(blocks: Sequence[Block], a: str, b: str, level: float) -> Ratio | None:
+    """Return how many times as fast `a` is as `b`, with its interval; None when no block has both.
+
+    `level` is two-sided and of one look; the order of the blocks does not matter. Raises ValueError as
+    `block_statistic` and `critical_index` do. Source: see `hodges_lehmann` and `walsh_interval`.
+    """
+    logs = log_statistics(blocks, a, b)
+    if not len(logs):
+        return None
+    centre, interval = hodges_lehmann(logs), walsh_interval(logs, level)
+    low, high = (math.exp(interval[0]), math.exp(interval[1])) if interval else (None, None)
+    agreeing = int(np.count_nonzero(np.sign(logs) == np.sign(centre))) if centre else 0
+    return Ratio(math.exp(centre), low, high, len(logs), agreeing)
+
+
+def lag1_autocorrelation(values: Values) -> float | None:
+    """Return how like its predecessor each value is, from -1 to 1; None below 8 values or when all are equal.
+
+    Values are in order of time; independent ones give -1/m on average, not 0. Raises ValueError when they
+    are not finite. Source: Box & Jenkins, "Time Series Analysis", section 2.1.
+    """
+    if len(values) < 8:
+        return None
+    found = _checked(values)
+    if not (scale := np.ptp(found)):
+        return None
+    deviations = (found - found.mean()) / scale  # scaled, so that squares of tiny values don't vanish
+    return float(deviations[:-1] @ deviations[1:] / (deviations @ deviations))
+
+
+def look_due(blocks: int, level: float) -> bool:
+    """Return whether a decision may be taken now: at one of LOOKS, if it can reach the level.
+
+    Raises ValueError as `critical_index` does.
+    """
+    return blocks in LOOKS and can_decide(blocks, level)
+
+
+def spread(values: Values) -> tuple[float, float]:
+    """Return the first and third quartile of the values, in their unit: for display, not inference.
+
+    Raises ValueError when they are empty or not finite. Source: Hyndman & Fan 1996, type 7.
+    """
+    first, third = np.quantile(_checked(values), [0.25, 0.75])
+    return float(first), float(third)
+
+
+@lru_cache(maxsize=256)
+def _signed_rank_cdf(m: int) -> Times:
+    """Return P(T+ <= t) for t = 0 .. m(m+1)/2: every rank counts or not, each with probability 1/2."""
+    chances = np.eye(1, m * (m + 1) // 2 + 1)[0]
+    for rank in range(1, m + 1):
+        chances /= 2  # probabilities instead of counts, which would overflow; a division by 2 rounds nothing
+        chances[rank:] = chances[rank:] + chances[:-rank]
+    cdf = np.cumsum(chances)
+    cdf.setflags(write=False)
+    return cdf
+
+
+def _checked(values: Values) -> Times:
+    found = np.asarray(values, np.float64)
+    if found.ndim != 1 or not found.size or not np.isfinite(found).all():
+        raise ValueError("needs one or more finite values in one dimension")
+    return found
+
+
+def _median(ascending: Times) -> float:
+    return float((ascending[(len(ascending) - 1) // 2] + ascending[len(ascending) // 2]) / 2)
