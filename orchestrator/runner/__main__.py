@@ -1,0 +1,107 @@
+"""The runner: a small program that runs one variant's workload and answers requests, one JSON line each.
+
+It imports the standard library, anyio and its own package, nothing else, on CPython 3.10 or newer. Requests come on
+stdin; answers go to a duplicate of stdout, so that what the workload prints can't corrupt them: after the start, file
+descriptor 0 is empty and 1 is stderr. It ends when the request pipe closes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from . import models, workload
+
+
+class Link:
+    """The two pipes to the conductor, out of the workload's reach."""
+
+    def __init__(self) -> None:
+        self._requests = os.fdopen(os.dup(0), "rb")
+        self._answers = os.dup(1)
+        empty = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(empty, 0)
+        os.close(empty)
+        os.dup2(2, 1)
+
+    def receive(self) -> dict[str, Any] | None:
+        """Return the next request; None when there will be no more."""
+        line = self._requests.readline()
+        return json.loads(line) if line else None
+
+    def send(self, answer: dict[str, Any]) -> None:
+        """Send one answer; raises TypeError or ValueError when it holds what JSON does not know."""
+        data = json.dumps(answer, allow_nan=False).encode() + b"\n"
+        while data:
+            data = data[os.write(self._answers, data) :]
+
+
+def main() -> None:
+    """Serve the first request: probe variants, or open one and run its trials."""
+    begun_ns = time.perf_counter_ns()
+    link = Link()
+    first = link.receive()
+    if first is None:
+        return
+    try:
+        if first["op"] == "probe":
+            link.send({"event": "probed", "problems": [_probe(variant) for variant in first["variants"]]})
+        else:
+            _serve(link, first, begun_ns)
+    except BaseException as error:
+        link.send(_failure(error))
+
+
+def _probe(variant: dict[str, Any]) -> dict[str, str] | None:
+    try:
+        workload.probe(variant["model"], variant["options"], variant["workload"])
+    except workload.Unusable as error:
+        return {"field": error.field, "what": error.what, "remedy": error.remedy}
+    return None
+
+
+def _serve(link: Link, order: dict[str, Any], begun_ns: int) -> None:
+    from .measure import serve
+
+    if not models.load(order["model"]).LOOP:
+        _drive(serve(link, order, begun_ns))
+        return
+    import anyio
+
+    anyio.run(serve, link, order, begun_ns)
+
+
+def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that never waits: models without a loop are spared the import of one."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    raise RuntimeError("a model without an event loop has waited for one")
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    import traceback
+
+    return {
+        "event": "failed",
+        "cause": _cause(error),
+        "error": f"{type(error).__name__}: {error}"[:2000],
+        "traceback": "".join(traceback.format_exception(type(error), error, error.__traceback__))[-16000:],
+    }
+
+
+def _cause(error: BaseException) -> str:
+    name = type(error).__name__
+    if name == "Checked":
+        return "result"
+    if isinstance(error, MemoryError):
+        return "memory"
+    return "worker_lost" if name in ("BrokenProcessPool", "BrokenExecutor") else "exception"
+
+
+if __name__ == "__main__":
+    main()

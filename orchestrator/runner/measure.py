@@ -1,0 +1,225 @@
+"""Serving one variant: bring its workers up, then time trials as they are asked for."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import importlib
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from . import models, sensors
+from .workload import call_for, find
+
+SHORTEST_NS = 3_000_000
+"""A trial is repeated until it lasts this long: shorter ones measure the clock and the wake-up (docs/method.md)."""
+
+IDLE_NS = 5_000_000_000
+"""Workers that sat still for so long run something untimed first: anyio ends threads idle for 10 s."""
+
+
+class Checked(Exception):
+    """Results that differ from those of another variant, or that can't be compared."""
+
+
+async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
+    """Import all that `order` needs, open the model when asked to, then answer until the request pipe closes."""
+    workload = order["workload"]
+    model = models.load(order["model"])
+    call = call_for(model, workload)
+    companion = {name: find(workload[name], name) for name in ("initializer", "reset", "observe") if workload.get(name)}
+    for name in model.MODULES:
+        importlib.import_module(name)
+    link.send({"event": "prepared", "import_ns": time.perf_counter_ns() - begun_ns})
+    if link.receive() is None:
+        return
+    with _entered(workload.get("setup")) as initargs:
+        opening_ns = time.perf_counter_ns()
+        opened = model.open(call, order["workers"], order["options"], companion.get("initializer"), initargs)
+        async with opened as workers:
+            startup_ns = time.perf_counter_ns() - opening_ns
+            bench = Bench(workers, call, range(order["tasks"]), companion, initargs)
+            link.send({"event": "ready", "startup_ns": startup_ns, **await bench.prove()})
+            while request := link.receive():
+                link.send(await getattr(bench, "do_" + request.pop("op"))(**request))
+
+
+@contextmanager
+def _entered(reference: str | None) -> Iterator[Any]:
+    if reference is None:
+        yield None
+    else:
+        with find(reference, "setup")() as initargs:
+            yield initargs
+
+
+class Bench:
+    """The workers of one variant with the batch that they run; each `do_` method answers one kind of request."""
+
+    def __init__(
+        self, workers: models.Workers, call: Any, items: range, companion: dict[str, Any], initargs: Any
+    ) -> None:
+        self._run = workers.run
+        self._each = workers.each
+        self._facts = workers.facts
+        self._call = call
+        self._items = items
+        self._reset = companion.get("reset")
+        self._observe = companion.get("observe")
+        self._initargs = initargs
+        self._others: set[int] = set()
+        self._workers = 0
+        self._results: list[Any] = []
+        self._used_ns = time.perf_counter_ns()
+
+    async def prove(self) -> dict[str, Any]:
+        """Return what the workers really are: the proof of the treatment."""
+        import os
+
+        who = await self._each(sensors.identify)
+        self._workers = len(who)
+        self._others = {worker["pid"] for worker in who} - {os.getpid()}
+        return {
+            "runner_python": sys.version.split()[0],
+            "executable": sys.executable,
+            "gil": any(worker["gil"] for worker in who),
+            "loop": _loop_name(),
+            **self._facts,
+            "worker_pids": [worker["pid"] for worker in who],
+            "worker_threads": [worker["thread"] for worker in who],
+        }
+
+    async def do_warm(self) -> dict[str, Any]:
+        """Run the function once in every worker, then one batch, whose results are kept for the check."""
+        if self._workers > 1:
+            await self._each(self._call.plain or functools.partial(self._call, 0))
+        self._before_batch()
+        self._results = await self._run(self._items)
+        gc.collect()
+        self._used_ns = time.perf_counter_ns()
+        return {"event": "warmed"}
+
+    async def do_digest(self) -> dict[str, Any]:
+        """Return a digest of the warm-up's results: equal digests are equal results."""
+        import hashlib
+
+        return {"event": "digested", "digest": hashlib.sha256(self._pickled()).hexdigest()}
+
+    async def do_save(self, path: str) -> dict[str, Any]:
+        """Write the warm-up's results to `path` for another variant to compare with."""
+        with open(path, "wb") as file:
+            file.write(self._pickled())
+        return {"event": "saved"}
+
+    async def do_compare(self, path: str, other: str) -> dict[str, Any]:
+        """Compare the warm-up's results with those that the variant `other` saved; raises `Checked`."""
+        import pickle
+
+        with open(path, "rb") as file:
+            theirs = pickle.load(file)
+        if len(theirs) != len(self._results):
+            raise Checked(f"{len(self._results)} results, but {len(theirs)} under {other}")
+        for place, (mine, expected) in enumerate(zip(self._results, theirs)):  # noqa: B905  # Python 3.10; same length
+            try:
+                same = bool(mine == expected)
+            except Exception as error:
+                raise Checked(
+                    f"result {place} can't be compared with ==: {type(error).__name__}: {error}; "
+                    "set `check: none`, or `check: module:function` to check results yourself"
+                ) from error
+            if not same:
+                raise Checked(f"result {place} is {_short(mine)}, but {_short(expected)} under {other}")
+        return {"event": "compared"}
+
+    async def do_check(self, reference: str) -> dict[str, Any]:
+        """Hand the warm-up's results to the user's check: False or an exception refuses them."""
+        if find(reference, "check")(self._results) is False:
+            raise Checked(f"{reference} refused the results")
+        return {"event": "checked"}
+
+    async def do_calibrate(self) -> dict[str, Any]:
+        """Return `repeats`, the power of two that makes a trial last `SHORTEST_NS`, and how long a trial then takes."""
+        self._results = []
+        repeats = 1
+        while (trial_ns := (await self._timed(repeats))[1]) < SHORTEST_NS:
+            repeats *= 2
+        return {"event": "calibrated", "repeats": repeats, "trial_ns": trial_ns}
+
+    async def do_trial(self, repeats: int) -> dict[str, Any]:
+        """Time `repeats` batches; `wall_ns` and `cpu_ns` are per batch, `started_ns` is on the monotonic clock."""
+        if time.perf_counter_ns() - self._used_ns > IDLE_NS:
+            await self._each(sensors.identify)
+        self._results = []
+        before_ns = sensors.cpu_ns(self._others)
+        started_ns, wall_ns = await self._timed(repeats)
+        cpu_ns = sensors.cpu_ns(self._others) - before_ns
+        done = {
+            "event": "trial",
+            "started_ns": started_ns,
+            "wall_ns": max(1, round(wall_ns / repeats)),
+            "cpu_ns": round(cpu_ns / repeats),
+        }
+        if self._observe:
+            done["observed"] = _flat(self._observe(self._results, self._initargs))
+        self._used_ns = time.perf_counter_ns()
+        return done
+
+    async def do_prove(self) -> dict[str, Any]:
+        """Prove the treatment once more: who the workers are after the trials."""
+        return {"event": "proved", **await self.prove()}
+
+    async def _timed(self, repeats: int) -> tuple[int, int]:
+        run, items = self._run, self._items
+        started_ns = time.monotonic_ns()
+        if self._reset is None:
+            begun_ns = time.perf_counter_ns()
+            for _ in range(repeats):
+                self._results = await run(items)
+            return started_ns, time.perf_counter_ns() - begun_ns
+        wall_ns = 0
+        for _ in range(repeats):  # every batch starts from the same state, and resetting is not timed
+            self._before_batch()
+            begun_ns = time.perf_counter_ns()
+            self._results = await run(items)
+            wall_ns += time.perf_counter_ns() - begun_ns
+        return started_ns, wall_ns
+
+    def _before_batch(self) -> None:
+        if self._reset:
+            self._reset(self._initargs)
+
+    def _pickled(self) -> bytes:
+        import pickle
+
+        try:
+            return pickle.dumps(self._results, protocol=4)
+        except Exception as error:
+            raise Checked(
+                f"results can't be pickled, so they can't be compared: {type(error).__name__}: {error}; "
+                "set `check: none`, or `check: module:function` to check them yourself"
+            ) from error
+
+
+def _flat(observed: Any) -> dict[str, Any]:
+    if not isinstance(observed, dict):
+        raise TypeError(f"observe returned a {type(observed).__name__}, expected a flat dict")
+    return observed
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _loop_name() -> str | None:
+    if "asyncio" not in sys.modules:
+        return None
+    import asyncio
+
+    try:
+        return f"{type(asyncio.get_running_loop()).__module__}.{type(asyncio.get_running_loop()).__qualname__}"
+    except RuntimeError:
+        return None

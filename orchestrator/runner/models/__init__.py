@@ -1,0 +1,98 @@
+"""The concurrency models, found by name; only the one that is asked for is imported.
+
+A model is a module of this package with
+
+- `SUMMARY`: one line for the user;
+- `RUNS`: the forms of the workload that it can run, best first: `"async_call"`, `"call"`;
+- `LOOP`: whether it needs a running event loop (anyio on asyncio);
+- `USES_WORKERS`: whether a number of workers means anything to it;
+- `PICKLES`: whether calls and results cross a process or an interpreter;
+- `OPTIONS`: the options of the spec that it knows;
+- `MODULES`: what `open` imports, so that it can be loaded before the clock of the start-up runs;
+- `unavailable() -> str | None`: why it can't run on this interpreter, and the remedy;
+- `open(call, workers, options, initializer, initargs)`: an async context manager that returns with its workers up and
+  yields `Workers`.
+
+Whatever is heavy is imported inside `open`: the spec reads `OPTIONS` of every model.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from ..call import Call
+
+NAMES = (
+    "sequential",
+    "event_loop",
+    "threads",
+    "processes",
+)
+
+
+class Option(NamedTuple):
+    """What the spec may say for one option: one of `choices`, or an integer of at least `minimum`."""
+
+    help: str
+    default: str | int | None = None
+    choices: tuple[str, ...] = ()
+    minimum: int | None = None
+
+    def refuse(self, value: object) -> str | None:
+        """Return what is wrong with `value`, or None."""
+        if self.choices:
+            return None if value in self.choices else f"expected one of {', '.join(self.choices)}"
+        if isinstance(value, bool) or not isinstance(value, int):
+            return "expected a whole number"
+        if self.minimum is not None and value < self.minimum:
+            return f"expected {self.minimum} or more"
+        return None
+
+
+class Workers(NamedTuple):
+    """Workers that are up.
+
+    `run(items)` makes one call per item, at most one at a time in every worker, and returns the results in the order
+    of the items; an exception of the workload comes out as itself. `each(function)` calls `function` once in every
+    worker at the same moment and returns what came back: for warm-ups, for the proof of who the workers are. `facts`
+    are what only the model can tell for that proof, such as the start method that was really used.
+    """
+
+    run: Callable[[Sequence[int]], Awaitable[list[Any]]]
+    each: Callable[[Callable[[], Any]], Awaitable[list[Any]]]
+    facts: dict[str, Any] = {}  # noqa: RUF012  # never changed
+
+
+if TYPE_CHECKING:
+
+    class Model(Protocol):
+        SUMMARY: str
+        RUNS: tuple[str, ...]
+        LOOP: bool
+        USES_WORKERS: bool
+        PICKLES: bool
+        OPTIONS: dict[str, Option]
+        MODULES: tuple[str, ...]
+
+        def unavailable(self) -> str | None: ...
+
+        def open(
+            self,
+            call: Call,
+            workers: int,
+            options: dict[str, Any],
+            initializer: Callable[[Any], object] | None,
+            initargs: Any,
+        ) -> AbstractAsyncContextManager[Workers]: ...
+
+
+def load(name: str) -> Model:
+    """Return the model called `name`, one of `NAMES`."""
+    module: Any = importlib.import_module(f"{__name__}.{name}")
+    return module  # type: ignore[no-any-return]  # a module satisfies the protocol; mypy can't see it through Any

@@ -1,0 +1,117 @@
+"""A process pool of the standard library (`ProcessPoolExecutor`)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from . import Option, Workers
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from multiprocessing.synchronize import Barrier
+
+    from ..call import Call
+
+SUMMARY = "concurrent.futures.ProcessPoolExecutor"
+RUNS: tuple[str, ...] = ("call",)
+LOOP = False
+USES_WORKERS = True
+PICKLES = True
+OPTIONS: dict[str, Option] = {
+    "start_method": Option(
+        "how workers are started; without it, the interpreter's own default (fork, from 3.14 on forkserver)",
+        choices=("fork", "forkserver", "spawn"),
+    ),
+    "chunksize": Option("calls sent to a worker at once", default=1, minimum=1),
+    "max_tasks_per_child": Option("a worker is replaced after so many calls (not with fork)", minimum=1),
+}
+MODULES: tuple[str, ...] = ("concurrent.futures.process", "multiprocessing.synchronize")
+
+IN_FLIGHT = 4096
+"""Calls submitted and not yet collected: a future takes 2 KB, so 100,000 at once would take 200 MB. Workers run dry
+only when one call outlasts half as many others."""
+
+TOGETHER_S = 60.0
+
+_barrier: Barrier
+
+
+def unavailable() -> str | None:
+    """Say why this model can't run here: on platforms without semaphores."""
+    try:
+        import multiprocessing.synchronize  # noqa: F401  # the import itself is the check
+    except ImportError as error:
+        return f"{error}; run it where Python has multiprocessing semaphores (sem_open)"
+    return None
+
+
+@asynccontextmanager
+async def open(
+    call: Call,
+    workers: int,
+    options: dict[str, Any],
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> AsyncIterator[Workers]:
+    """Yield a pool of `workers` processes, each of which has imported the workload and run `initializer`."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    context = get_context(options.get("start_method"))
+    more = {}
+    if options.get("max_tasks_per_child"):  # Python 3.10 does not know the argument
+        more["max_tasks_per_child"] = options["max_tasks_per_child"]
+    chunksize = options.get("chunksize") or 1
+    plain = call.plain
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=context,
+        initializer=_begin,
+        initargs=(context.Barrier(workers), call.function, initializer, initargs),
+        **more,
+    )
+
+    async def run(items: Sequence[int]) -> list[Any]:
+        if chunksize > 1:
+            return list(pool.map(call, items, chunksize=chunksize))
+        if plain:
+            return _collect(pool.submit(plain) for _ in items)
+        return _collect(pool.submit(call, item) for item in items)
+
+    async def each(function: Callable[[], Any]) -> list[Any]:
+        return _collect(pool.submit(_together, function) for _ in range(workers))
+
+    with pool:
+        await each(_nothing)
+        yield Workers(run, each, {"actual_start_method": context.get_start_method()})
+
+
+def _collect(submitted: Any) -> list[Any]:
+    waiting: deque[Future[Any]] = deque()
+    results: list[Any] = []
+    for future in submitted:
+        waiting.append(future)
+        if len(waiting) == IN_FLIGHT:
+            results.extend(waiting.popleft().result() for _ in range(IN_FLIGHT // 2))
+    results.extend(future.result() for future in waiting)
+    return results
+
+
+def _begin(barrier: Barrier, function: object, initializer: Callable[[Any], object] | None, initargs: Any) -> None:
+    # `function` is not called: unpickling it has imported the workload's module.
+    global _barrier
+    _barrier = barrier
+    if initializer:
+        initializer(initargs)
+
+
+def _together(function: Callable[[], Any]) -> Any:
+    _barrier.wait(TOGETHER_S)
+    return function()
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,49 @@
+"""One call after the other in one thread: what every other model is compared to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from . import Option, Workers
+
+if TYPE_CHECKING:
+    from ..call import Call
+
+SUMMARY = "one call after the other in one thread"
+RUNS: tuple[str, ...] = ("call",)
+LOOP = False
+USES_WORKERS = False
+PICKLES = False
+OPTIONS: dict[str, Option] = {}
+MODULES: tuple[str, ...] = ()
+
+
+def unavailable() -> str | None:
+    """Say why this model can't run here: it always can."""
+    return None
+
+
+@asynccontextmanager
+async def open(
+    call: Call,
+    workers: int,
+    options: dict[str, Any],
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> AsyncIterator[Workers]:
+    """Yield the calling thread as the only worker."""
+    if initializer:
+        initializer(initargs)
+    plain = call.plain
+
+    async def run(items: Sequence[int]) -> list[Any]:
+        if plain:
+            return [plain() for _ in items]
+        return [call(item) for item in items]
+
+    async def each(function: Callable[[], Any]) -> list[Any]:
+        return [function()]
+
+    yield Workers(run, each)

@@ -1,0 +1,68 @@
+"""Worker threads of anyio (`to_thread.run_sync`), bounded by a limiter."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from . import Option, Workers
+from .bounded import gather
+
+if TYPE_CHECKING:
+    from ..call import Call
+
+SUMMARY = "anyio.to_thread with a limiter of `workers` tokens"
+RUNS: tuple[str, ...] = ("call",)
+LOOP = True
+USES_WORKERS = True
+PICKLES = False
+OPTIONS: dict[str, Option] = {}
+MODULES: tuple[str, ...] = ("anyio.to_thread", "threading")
+
+TOGETHER_S = 60.0
+"""How long the workers wait for each other before the model is given up as unable to start them."""
+
+
+def unavailable() -> str | None:
+    """Say why this model can't run here: it always can."""
+    return None
+
+
+@asynccontextmanager
+async def open(
+    call: Call,
+    workers: int,
+    options: dict[str, Any],
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> AsyncIterator[Workers]:
+    """Yield `workers` threads, each of which has run `initializer`."""
+    from threading import Barrier
+
+    from anyio import CapacityLimiter, to_thread
+
+    limiter = CapacityLimiter(workers)
+    barrier = Barrier(workers)
+    plain = call.plain
+
+    async def run(items: Sequence[int]) -> list[Any]:
+        if plain:
+            return await gather(items, workers, lambda _: to_thread.run_sync(plain, limiter=limiter))
+        return await gather(items, workers, lambda item: to_thread.run_sync(call, item, limiter=limiter))
+
+    async def each(function: Callable[[], Any]) -> list[Any]:
+        # A thread that waits at the barrier can't take a second call, so each of them takes exactly one.
+        def together() -> Any:
+            barrier.wait(TOGETHER_S)
+            return function()
+
+        return await gather(range(workers), workers, lambda _: to_thread.run_sync(together, limiter=limiter))
+
+    # The first calls start the threads: anyio starts one only when none is idle.
+    await each((lambda: initializer(initargs)) if initializer else _nothing)
+    yield Workers(run, each)
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,121 @@
+"""Finding the workload's functions, and telling whether a variant can run them before anything is measured."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from . import models
+from .call import Call
+
+COMPANIONS = ("setup", "initializer", "reset", "observe", "check")
+
+
+class Unusable(Exception):
+    """A workload that can't run as the spec says: `field` of the spec, what is wrong, and the remedy."""
+
+    def __init__(self, field: str, what: str, remedy: str) -> None:
+        super().__init__(f"{what}; {remedy}")
+        self.field = field
+        self.what = what
+        self.remedy = remedy
+
+
+def find(reference: str, field: str) -> Callable[..., Any]:
+    """Return what `module:function` names; raises `Unusable`, also when the import itself fails."""
+    module_name, _, path = reference.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module_name + ".").startswith(error.name + "."):
+            raise _import_failed(module_name, field, error) from error
+        raise Unusable(
+            field,
+            f"no module named {error.name!r}",
+            f"run from the directory that holds it, or set `path`; looked in {', '.join(sys.path[1:4])}, ...",
+        ) from error
+    except BaseException as error:
+        raise _import_failed(module_name, field, error) from error
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise Unusable(field, f"{module_name} has no function {path!r}", _nearest(found, name))
+        found = getattr(found, name)
+    if not callable(found):
+        raise Unusable(field, f"{reference} is a {type(found).__name__}, not a function", "name a callable")
+    return found  # type: ignore[no-any-return]  # callable, as far as anyone can tell
+
+
+def _import_failed(module_name: str, field: str, error: BaseException) -> Unusable:
+    what = f"importing {module_name} failed: {type(error).__name__}: {error}"
+    return Unusable(field, what, f"make `python -c 'import {module_name}'` work under {sys.executable}")
+
+
+def _nearest(module: Any, name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, [key for key in vars(module) if not key.startswith("_")], 1)
+    return f"did you mean {near[0]!r}?" if near else "check the name"
+
+
+def call_for(model: models.Model, workload: dict[str, Any]) -> Call:
+    """Return the call that `model` makes for `workload`: the first of the forms it can run that the user gave."""
+    field = next((form for form in model.RUNS if workload.get(form)), None)
+    if field is None:
+        given = "async_call" if workload.get("async_call") else "call"
+        raise Unusable(given, f"this model can't run {workload.get(given)}", f"give `{model.RUNS[-1]}` too")
+    return Call(find(workload[field], field), workload.get("kwargs") or {}, workload.get("item"))
+
+
+def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) -> None:
+    """Raise `Unusable` unless the model is available here and could call the workload; nothing is called."""
+    import inspect
+
+    model = models.load(model_name)
+    reason = model.unavailable()
+    if reason:
+        raise Unusable("model", f"{model_name} is unavailable: {reason.partition('; ')[0]}", reason.partition("; ")[2])
+    call = call_for(model, workload)
+    field = "async_call" if workload.get("async_call") and "async_call" in model.RUNS else "call"
+    name = workload[field]
+    is_async = inspect.iscoroutinefunction(call.function)
+    if inspect.isgeneratorfunction(call.function) or inspect.isasyncgenfunction(call.function):
+        raise Unusable(field, f"{name} is a generator function: calling it runs nothing", "wrap it in a function")
+    if is_async and "async_call" not in model.RUNS:
+        raise Unusable(field, f"{name} is a coroutine function, which {model_name} can't run", "give a plain `call`")
+    if field == "async_call" and not is_async:
+        raise Unusable(field, f"{name} is not a coroutine function", "make it `async def`, or leave async_call out")
+    _check_arguments(call, field, name)
+    if model.PICKLES:
+        _check_pickle(call, field, name, model_name)
+    for companion in COMPANIONS:
+        if ":" in (workload.get(companion) or ""):
+            find(workload[companion], companion)
+
+
+def _check_arguments(call: Call, field: str, name: str) -> None:
+    import inspect
+
+    try:
+        signature = inspect.signature(call.function)
+    except (TypeError, ValueError):
+        return  # a builtin that does not tell
+    extra = {call.item: 0} if call.item else {}
+    try:
+        signature.bind(**call.kwargs, **extra)
+    except TypeError as error:
+        raise Unusable("kwargs", f"{name}{signature} does not take these kwargs: {error}", "mend kwargs") from error
+
+
+def _check_pickle(call: Call, field: str, name: str, model_name: str) -> None:
+    import pickle
+
+    try:
+        pickle.loads(pickle.dumps(call))
+    except Exception as error:
+        raise Unusable(
+            field,
+            f"{name} can't be sent to a worker of {model_name}: {type(error).__name__}: {error}",
+            "name a function defined with `def` at the top level of its module, not a lambda or a local function",
+        ) from error
