@@ -1,0 +1,366 @@
+"""The plan: from an experiment to its points, its variants, the claims to check, and the random order of each block.
+
+Pure. Every id is a hash of canonical JSON; every random order follows from the seed, the point and the block's number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from .runner import models
+from .spec import Expectation, Experiment, ModelEntry, Problem, Workload
+
+LARGEST = 10_000
+"""Points times variants beyond which a matrix is taken for a mistake."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of what is asked of every variant."""
+
+    id: str
+    label: str
+    columns: Mapping[str, Any]
+    workload: Mapping[str, Any]
+    tasks: int
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One contestant: a model with its options, worker count and interpreter."""
+
+    id: str
+    label: str
+    columns: Mapping[str, Any]
+    model: str
+    workers: int
+    python: str | None
+    options: Mapping[str, Any]
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    path: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    entry: int = 0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One expectation at one point: `variant` is held to the bound, against another where the metric is a ratio."""
+
+    expectation: int
+    expected: Expectation
+    point: Point
+    variant: Variant
+    against: Variant
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run measures."""
+
+    experiment: Experiment
+    points: tuple[Point, ...]
+    variants: tuple[Variant, ...]
+    baseline: Variant
+    claims: tuple[Claim, ...]
+    cores: int
+
+
+@dataclass(frozen=True)
+class Start:
+    """How one runner of a block is started."""
+
+    variant: str
+    hash_seed: int
+    padding: int
+
+
+def canonical(value: object) -> str:
+    """Return the one JSON text that equal values share."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def identity(value: object) -> str:
+    """Return the id of plain data: 12 hexadecimal digits of its hash."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:12]
+
+
+def plan(experiment: Experiment, cores: int) -> Plan:
+    """Return the points, variants and claims of `experiment` on a machine of `cores` effective cores.
+
+    Raises `spec.Problem` for what only the whole can show: axes that nothing knows, equal labels, an expectation or a
+    baseline that matches nothing.
+    """
+    _check_axes(experiment)
+    points = _points(experiment)
+    variants = _variants(experiment, cores)
+    if len(points) * len(variants) > LARGEST:
+        count = len(points) * len(variants)
+        raise Problem(("matrix",), f"makes {count} combinations", f"stay at or below {LARGEST}")
+    baseline = _baseline(experiment, variants)
+    return Plan(experiment, points, variants, baseline, _claims(experiment, points, variants, baseline), cores)
+
+
+def order(point: Point, variant: Variant) -> dict[str, Any]:
+    """Return what a runner is told to run `point` under `variant`."""
+    workload = {**point.workload, **variant.overrides}
+    if "call" in variant.overrides and "async_call" not in variant.overrides:
+        workload.pop("async_call", None)  # the twin of another function
+    if "kwargs" in variant.overrides:
+        workload["kwargs"] = {**point.workload.get("kwargs", {}), **variant.overrides["kwargs"]}
+    return {
+        "model": variant.model,
+        "workers": variant.workers,
+        "options": dict(variant.options),
+        "tasks": point.tasks,
+        "workload": {key: value for key, value in workload.items() if key != "check"},
+    }
+
+
+def starts(seed: int, point: str, block: int, variants: Sequence[str]) -> list[Start]:
+    """Return the runners of a block in the order of their start, each with its hash seed and environment padding."""
+    dice = _dice(seed, point, block, "starts")
+    return [
+        Start(variant, dice.randrange(1, 2**32), dice.randrange(4096)) for variant in _shuffled(dice, sorted(variants))
+    ]
+
+
+def rounds(seed: int, point: str, block: int, variants: Sequence[str], count: int) -> list[list[str]]:
+    """Return `count` rounds, each with every variant once, in random order."""
+    dice = _dice(seed, point, block, "rounds")
+    return [_shuffled(dice, sorted(variants)) for _ in range(count)]
+
+
+def _dice(seed: int, point: str, block: int, what: str) -> random.Random:
+    return random.Random(f"{seed}/{point}/{block}/{what}")
+
+
+def _shuffled(dice: random.Random, items: Iterable[str]) -> list[str]:
+    shuffled = list(items)
+    dice.shuffle(shuffled)
+    return shuffled
+
+
+def _is_point_axis(axis: str) -> bool:
+    return axis == "tasks" or axis.startswith(("kwargs.", "workload."))
+
+
+def _check_axes(experiment: Experiment) -> None:
+    options = {name for entry in experiment.models for name in models.load(entry.model).OPTIONS}
+    for axis, values in experiment.matrix.items():
+        if not (_is_point_axis(axis) or axis in {"workers", "python"} | options):
+            known = ", ".join(["tasks", "kwargs.*", "workload.*", "workers", "python", *sorted(options)])
+            raise Problem(("matrix", axis), f"no model of this experiment knows {axis!r}", f"known: {known}", key=True)
+        for place, value in enumerate(values):
+            _check_value(experiment, axis, place, value)
+        if len({canonical(value) for value in values}) < len(values):
+            raise Problem(("matrix", axis), "names a value twice", "keep one of them")
+
+
+def _check_value(experiment: Experiment, axis: str, place: int, value: Any) -> None:
+    where = ("matrix", axis, place)
+    refused = None
+    if axis == "tasks" or axis == "workers":
+        limit = 10_000_000 if axis == "tasks" else 4096
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= limit:
+            refused = f"expected a whole number from 1 to {limit}"
+    elif axis == "python":
+        if not isinstance(value, str) or not value:
+            refused = 'expected a version in quotes, such as "3.13", or a path'
+    elif axis.startswith("workload."):
+        refused = _refused_by_workload(experiment.workload, axis.removeprefix("workload."), value)
+    elif not axis.startswith("kwargs."):
+        about = next(o[axis] for o in (models.load(e.model).OPTIONS for e in experiment.models) if axis in o)
+        refused = about.refuse(value)
+    if refused:
+        raise Problem(where, refused, f"got {value!r:.60}")
+
+
+def _refused_by_workload(workload: Workload, name: str, value: Any) -> str | None:
+    try:
+        Workload.model_validate({**workload.model_dump(), name: value})
+    except ValidationError as error:
+        return error.errors()[0]["msg"]
+    return None
+
+
+def _points(experiment: Experiment) -> tuple[Point, ...]:
+    axes = {axis: values for axis, values in experiment.matrix.items() if _is_point_axis(axis)}
+    return tuple(_point(experiment, dict(zip(axes, chosen, strict=True))) for chosen in itertools.product(*axes.values()))
+
+
+def _point(experiment: Experiment, chosen: dict[str, Any]) -> Point:
+    workload = experiment.workload.model_dump(mode="json", exclude_none=True)
+    workload["kwargs"] = dict(workload.get("kwargs", {}))
+    for axis, value in chosen.items():
+        if axis.startswith("kwargs."):
+            workload["kwargs"][axis.removeprefix("kwargs.")] = value
+        elif axis.startswith("workload."):
+            workload[axis.removeprefix("workload.")] = value
+    tasks = chosen.get("tasks", experiment.tasks)
+    columns = {"tasks": tasks} | {f"kwargs_{name}": value for name, value in workload["kwargs"].items()}
+    columns |= {axis.replace(".", "_"): value for axis, value in chosen.items() if axis.startswith("workload.")}
+    called = (workload.get("call") or workload["async_call"]).partition(":")[2]
+    arguments = ", ".join(f"{name}={_brief(value)}" for name, value in workload["kwargs"].items())
+    return Point(
+        id=identity({"workload": workload, "tasks": tasks}),
+        label=f"{called}({arguments}) x {tasks}",
+        columns=columns,
+        workload=workload,
+        tasks=tasks,
+    )
+
+
+def _brief(value: object) -> str:
+    text = canonical(value)
+    return text if len(text) <= 24 else f"{text[:14]}..{identity(value)[:6]}"
+
+
+def _variants(experiment: Experiment, cores: int) -> tuple[Variant, ...]:
+    settings = [
+        (place, chosen)
+        for place, entry in enumerate(experiment.models)
+        for chosen in _settings(experiment, entry, cores)
+    ]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for place, chosen in settings:
+        groups.setdefault(_name(experiment.models[place]), []).append(chosen)
+    made: dict[str, Variant] = {}
+    for place, chosen in settings:
+        entry = experiment.models[place]
+        label = _label(_name(entry), chosen, groups[_name(entry)])
+        if label in made:
+            raise Problem(("models", place), f"a second variant called {label!r}", "give each a `label:` of its own")
+        made[label] = _variant(place, entry, label, chosen)
+    return tuple(made.values())
+
+
+def _name(entry: ModelEntry) -> str:
+    return entry.label or entry.model
+
+
+def _settings(experiment: Experiment, entry: ModelEntry, cores: int) -> list[dict[str, Any]]:
+    """Return workers, python and options of every variant that an entry makes with the axes it knows."""
+    model = models.load(entry.model)
+    known = {"python": None, **{name: about.default for name, about in model.OPTIONS.items()}}
+    if model.USES_WORKERS:
+        known = {"workers": cores, **known}
+    fixed = {name: getattr(entry, name) for name in known if name in entry.model_fields_set}
+    axes = {axis: values for axis, values in experiment.matrix.items() if axis in known and axis not in fixed}
+    return [known | fixed | dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*axes.values())]
+
+
+def _label(name: str, chosen: dict[str, Any], group: list[dict[str, Any]]) -> str:
+    differing = [key for key in chosen if len({canonical(other.get(key)) for other in group}) > 1]
+    told = ", ".join(f"{key}={chosen[key]}" for key in differing if chosen[key] is not None)
+    return f"{name}({told})" if told else name
+
+
+def _variant(place: int, entry: ModelEntry, label: str, chosen: dict[str, Any]) -> Variant:
+    options = {key: value for key, value in chosen.items() if key not in ("workers", "python") and value is not None}
+    overrides = {key: getattr(entry, key) for key in ("call", "async_call", "kwargs") if getattr(entry, key)}
+    columns = {
+        "model": entry.model,
+        "workers": chosen.get("workers", 1),
+        "python": chosen["python"],
+    } | options
+    parts = {**columns, "overrides": overrides, "path": entry.path, "env": entry.env, "label": label}
+    return Variant(
+        id=identity(parts),
+        label=label,
+        columns=columns,
+        model=entry.model,
+        workers=chosen.get("workers", 1),
+        python=chosen["python"],
+        options=options,
+        overrides=overrides,
+        path=entry.path,
+        env=entry.env,
+        entry=place,
+    )
+
+
+def _named(name: str, variants: Sequence[Variant], experiment: Experiment) -> list[Variant]:
+    """Return the variants that `name` means: one label, the label of an entry, or all of a model."""
+    by_label = [variant for variant in variants if variant.label == name]
+    by_entry = [variant for variant in variants if experiment.models[variant.entry].label == name]
+    return by_label or by_entry or [variant for variant in variants if variant.model == name]
+
+
+def _unknown(path: tuple[str | int, ...], name: str, variants: Sequence[Variant]) -> Problem:
+    import difflib
+
+    known = list(dict.fromkeys([variant.label for variant in variants] + [variant.model for variant in variants]))
+    near = difflib.get_close_matches(name, known, 1)
+    remedy = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return Problem(path, f"no model or label {name!r} in this experiment", remedy)
+
+
+def _baseline(experiment: Experiment, variants: Sequence[Variant]) -> Variant:
+    if experiment.baseline is None:
+        return next((variant for variant in variants if variant.model == "sequential"), variants[0])
+    found = _named(experiment.baseline, variants, experiment)
+    if not found:
+        raise _unknown(("baseline",), experiment.baseline, variants)
+    if len(found) > 1:
+        labels = ", ".join(variant.label for variant in found)
+        raise Problem(("baseline",), f"{experiment.baseline!r} means {len(found)} variants", f"name one: {labels}")
+    return found[0]
+
+
+def _claims(
+    experiment: Experiment, points: Sequence[Point], variants: Sequence[Variant], baseline: Variant
+) -> tuple[Claim, ...]:
+    claims: list[Claim] = []
+    for number, expected in enumerate(experiment.expect):
+        made = list(_claims_of(experiment, number, expected, points, variants, baseline))
+        if not made:
+            columns = dict.fromkeys(key for part in (*points, *variants) for key in part.columns)
+            raise Problem(
+                ("expect", number),
+                "matches no point and variant",
+                f"columns of `where` are {', '.join(columns)}",
+            )
+        claims.extend(made)
+    return tuple(claims)
+
+
+def _claims_of(
+    experiment: Experiment,
+    number: int,
+    expected: Expectation,
+    points: Sequence[Point],
+    variants: Sequence[Variant],
+    baseline: Variant,
+) -> Iterable[Claim]:
+    where = {key.replace(".", "_"): value for key, value in expected.where.items()}
+    held = _named(expected.of, variants, experiment)
+    if not held:
+        raise _unknown(("expect", number, "of"), expected.of, variants)
+    others = [baseline]
+    if expected.against is not None:
+        others = _named(expected.against, variants, experiment)
+        if not others:
+            raise _unknown(("expect", number, "against"), expected.against, variants)
+        # `where: {workers: 2}` is meant for both sides when the other side has such a variant
+        others = [other for other in others if _matches(other.columns, where)] or others
+    for point in points:
+        for variant in held:
+            if not _matches({**point.columns, **variant.columns}, where, whole=True):
+                continue
+            for other in others:
+                if other is variant and expected.metric == "speedup":
+                    raise Problem(("expect", number), f"compares {variant.label} with itself", "set `against`")
+                yield Claim(number, expected, point, variant, other)
+
+
+def _matches(columns: Mapping[str, Any], where: Mapping[str, Any], *, whole: bool = False) -> bool:
+    """Return whether the columns have the values of `where`; a column that is not there matches unless `whole`."""
+    return all((key in columns or not whole) and columns.get(key, value) == value for key, value in where.items())
