@@ -1,0 +1,1 @@
+"""Workloads: plain functions, one subject per file."""

@@ -1,0 +1,310 @@
+"""One block: a fresh runner for every variant, warm-ups, then rounds in which one variant at a time holds the token.
+
+Blocking; `conduct` runs it in a thread. It returns raw events and writes none: nothing is stored while somebody is
+measured.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from . import host, plan
+from .events import (
+    BlockDiscarded,
+    BlockFinished,
+    BlockStarted,
+    ContextSampled,
+    Event,
+    PointCalibrated,
+    RunnerReady,
+    TrialFailed,
+    TrialFinished,
+    TrialObserved,
+)
+from .launch import Command, Crew, Interrupt, Kit, RunnerFailed
+from .plan import Point, Variant
+from .verdict import columns
+
+FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
+ROUNDS_S = 1.0
+"""The rounds of a block take about this long: then sd^2 x cost of its statistic is lowest (docs/method.md)."""
+
+START_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """What one block is to do; the same on this machine or another."""
+
+    number: int
+    point: Point
+    variants: tuple[Variant, ...]
+    reference: str
+    """The variant whose results the others' must equal."""
+    seed: int
+    repeats: Mapping[str, int]
+    rounds: int | None
+    timeout_s: float
+    deadline: float
+    """On the monotonic clock: when the run's time is over."""
+
+
+class BlockExecutor(Protocol):
+    """Runs blocks; `notify` is told in a few words what is being done, between trials."""
+
+    async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
+        """Return the raw events of the block, ending in `block.finished` or `block.discarded`."""
+
+
+def tell_nobody(_: str) -> None:
+    """Take a notice of progress that nobody wants."""
+
+
+class OutOfTime(Exception):
+    """The run's time was over in the middle of a block."""
+
+
+class Failed(Exception):
+    """A variant has failed, which spoils the block for all."""
+
+    def __init__(self, variant: Variant, error: RunnerFailed) -> None:
+        super().__init__(error.error)
+        self.variant = variant
+        self.error = error
+
+
+def execute(
+    task: BlockTask,
+    laid: Kit,
+    interrupt: Interrupt,
+    pythons: Mapping[str, str],
+    notify: Callable[[str], None] = tell_nobody,
+) -> list[Event]:
+    """Run one block and return its raw events; `pythons` tells the executable of each variant. Raises Interrupted."""
+    labels = [variant.label for variant in task.variants]
+    started = BlockStarted(**columns(task.point), block=task.number, variants=labels)
+    run = _Block(task, pythons, notify)
+    try:
+        with Crew(laid, interrupt) as crew:
+            run.measure(crew)
+    except Failed as failed:
+        error = failed.error
+        failure = TrialFailed(
+            **columns(task.point, failed.variant),
+            block=task.number,
+            round=run.round,
+            position=run.position,
+            cause=error.cause,  # type: ignore[arg-type]  # the runner's causes are those of the schema
+            error=error.error,
+            traceback=error.traceback,
+            output=error.output or None,
+        )
+        reason = f"{failed.variant.label} failed: {error.error}"
+        return [started, *run.events, failure, _discarded(task, reason)]
+    except OutOfTime:
+        return [started, *run.events, _discarded(task, "max_time was reached")]
+    return [started, *run.events, run.finished()]
+
+
+def _discarded(task: BlockTask, reason: str) -> Event:
+    return BlockDiscarded(**columns(task.point), block=task.number, reason=reason)
+
+
+class _Block:
+    """The steps of one block, and the events that they leave."""
+
+    def __init__(self, task: BlockTask, pythons: Mapping[str, str], notify: Callable[[str], None]) -> None:
+        self._task = task
+        self._pythons = pythons
+        self._notify = notify
+        self._variants = {variant.label: variant for variant in task.variants}
+        self._repeats = dict(task.repeats)
+        self._rounds = task.rounds
+        self._clock = [time.perf_counter_ns()]
+        self.round: int | None = None
+        self.position: int | None = None
+        self.events: list[Event] = []
+
+    def measure(self, crew: Crew) -> None:
+        """Start, warm up, calibrate where that is still to be done, and run the rounds."""
+        self._start(crew)
+        self._lap()
+        self._warm(crew)
+        self._calibrate(crew)
+        self._lap()
+        self._sample("start")
+        self._run_rounds(crew)
+        self._sample("end")
+        self._lap()
+        self._prove_again(crew)
+
+    def finished(self) -> BlockFinished:
+        """Return the event that makes the block count."""
+        starting_ns, warming_ns, trials_ns = (b - a for a, b in itertools.pairwise(self._clock))
+        measured = [event for event in self.events if isinstance(event, TrialFinished)]
+        wall_ns = sum(trial.wall_ns * trial.repeats for trial in measured)
+        free_cores, steal_share = self._free_cores(sum(trial.cpu_ns * trial.repeats for trial in measured))
+        return BlockFinished(
+            **columns(self._task.point),
+            block=self._task.number,
+            variants=list(self._variants),
+            elapsed_ns=time.perf_counter_ns() - self._clock[0],
+            starting_ns=starting_ns,
+            warming_ns=warming_ns,
+            trials_ns=trials_ns,
+            wait_ns=max(0, trials_ns - wall_ns),
+            free_cores=free_cores,
+            steal_share=steal_share,
+        )
+
+    def _lap(self) -> None:
+        self._clock.append(time.perf_counter_ns())
+
+    def _ask(
+        self, crew: Crew, label: str, request: Mapping[str, Any], timeout_s: float | None = None
+    ) -> dict[str, Any]:
+        """Ask one runner within its deadline and the run's."""
+        allowed_s = self._task.timeout_s if timeout_s is None else timeout_s
+        left_s = self._task.deadline - time.monotonic()
+        try:
+            if left_s <= 0:
+                raise OutOfTime
+            return crew.ask(label, request, min(allowed_s, left_s))
+        except RunnerFailed as error:
+            if error.cause == "timeout" and left_s < allowed_s:
+                raise OutOfTime from error
+            raise Failed(self._variants[label], error) from error
+
+    def _start(self, crew: Crew) -> None:
+        """Start all interpreters and their imports at once, then open one after the other: start-up is a figure."""
+        task = self._task
+        self._notify("starting runners")
+        starts = plan.starts(task.seed, task.point.id, task.number, list(self._variants))
+        for start in starts:
+            variant = self._variants[start.variant]
+            path = str(Path(variant.path).absolute()) if variant.path else None
+            env = tuple(sorted(variant.env.items()))
+            command = Command(self._pythons[variant.label], path, env, start.hash_seed, start.padding)
+            try:
+                crew.start(variant.label, command)
+            except RunnerFailed as error:
+                raise Failed(variant, error) from error
+            crew.send(variant.label, {"op": "prepare", **plan.order(task.point, variant)})
+        prepared = {}
+        for start in starts:
+            try:
+                prepared[start.variant] = crew.receive(start.variant, START_TIMEOUT_S)
+            except RunnerFailed as error:
+                raise Failed(self._variants[start.variant], error) from error
+        for start in starts:
+            answer = self._ask(crew, start.variant, {"op": "open"}, START_TIMEOUT_S)
+            self.events.append(self._runner_ready(crew, start, prepared[start.variant], answer))
+
+    def _runner_ready(
+        self, crew: Crew, start: plan.Start, prepared: Mapping[str, Any], answer: Mapping[str, Any]
+    ) -> RunnerReady:
+        return RunnerReady(
+            **columns(self._task.point, self._variants[start.variant]),
+            block=self._task.number,
+            ready_ns=crew.age_ns(start.variant),
+            import_ns=prepared["import_ns"],
+            hash_seed=start.hash_seed,
+            **{key: value for key, value in answer.items() if key != "event"},
+        )
+
+    def _warm(self, crew: Crew) -> None:
+        """Let every worker run the function, then one batch; its results must be the same under every variant."""
+        for label in self._variants:
+            self._notify(f"warming up {label}")
+            self._ask(crew, label, {"op": "warm"})
+        check = self._task.point.workload.get("check", "same")
+        if check == "same":
+            self._compare_results(crew)
+        elif check != "none":
+            for label in self._variants:
+                self._ask(crew, label, {"op": "check", "reference": check})
+
+    def _compare_results(self, crew: Crew) -> None:
+        reference = self._task.reference if self._task.reference in self._variants else next(iter(self._variants))
+        digests = {label: self._ask(crew, label, {"op": "digest"})["digest"] for label in self._variants}
+        differing = [label for label, digest in digests.items() if digest != digests[reference]]
+        if not differing:
+            return
+        # equal objects may have different pickles (sets, shared references): then == decides
+        with tempfile.TemporaryDirectory(prefix="orchestrator-") as directory:
+            file = str(Path(directory) / "results")
+            self._ask(crew, reference, {"op": "save", "path": file})
+            for label in differing:
+                self._ask(crew, label, {"op": "compare", "path": file, "other": reference})
+
+    def _calibrate(self, crew: Crew) -> None:
+        """Choose `repeats` for variants that have none yet, and the number of rounds in the point's first block."""
+        fresh = [label for label in self._variants if label not in self._repeats]
+        trial_ns = {}
+        for label in fresh:
+            self._notify(f"calibrating {label}")
+            answer = self._ask(crew, label, {"op": "calibrate"})
+            self._repeats[label], trial_ns[label] = answer["repeats"], answer["trial_ns"]
+        if self._rounds is None:
+            self._rounds = _clamped(round(ROUNDS_S * 1e9 / max(1, sum(trial_ns.values()))))
+        for label in fresh:
+            about = columns(self._task.point, self._variants[label])
+            self.events.append(PointCalibrated(**about, repeats=self._repeats[label], rounds=self._rounds))
+
+    def _run_rounds(self, crew: Crew) -> None:
+        task = self._task
+        assert self._rounds is not None
+        orders = plan.rounds(task.seed, task.point.id, task.number, list(self._variants), self._rounds)
+        for self.round, order in enumerate(orders):
+            self._notify(f"round {self.round + 1} of {self._rounds}")
+            for self.position, label in enumerate(order):
+                answer = self._ask(crew, label, {"op": "trial", "repeats": self._repeats[label]})
+                self._keep(label, answer)
+
+    def _keep(self, label: str, answer: Mapping[str, Any]) -> None:
+        where = {
+            **columns(self._task.point, self._variants[label]),
+            "block": self._task.number,
+            "round": self.round,
+            "position": self.position,
+            "repeats": self._repeats[label],
+        }
+        measured = {key: answer[key] for key in ("started_ns", "wall_ns", "cpu_ns")}
+        self.events.append(TrialFinished(**where, **measured))
+        if "observed" in answer:
+            seen = {f"observed_{key}": value for key, value in answer["observed"].items()}
+            self.events.append(TrialObserved(**where, **seen))
+
+    def _prove_again(self, crew: Crew) -> None:
+        """Ask who the workers are once more: as many as there were, or the trials were not what they claim."""
+        self.round = self.position = None
+        for ready in [event for event in self.events if isinstance(event, RunnerReady)]:
+            after = len(set(self._ask(crew, ready.variant, {"op": "prove"})["worker_threads"]))
+            before = len(set(ready.worker_threads))
+            if after != before:
+                lost = RunnerFailed("worker_lost", f"{before} workers before the trials, {after} after them")
+                raise Failed(self._variants[ready.variant], lost)
+
+    def _sample(self, when: Literal["start", "end"]) -> None:
+        self.events.append(ContextSampled(block=self._task.number, when=when, **host.sample()))
+
+    def _free_cores(self, ours_ns: int) -> tuple[float | None, float | None]:
+        """Return the cores that nobody else used during the rounds, and the share that the hypervisor took."""
+        start, end = (event for event in self.events if isinstance(event, ContextSampled))
+        if start.busy_ns is None or start.steal_ns is None or end.busy_ns is None or end.steal_ns is None:
+            return None, None
+        elapsed_ns = max(1, end.monotonic_ns - start.monotonic_ns)
+        stolen = (end.steal_ns - start.steal_ns) / elapsed_ns
+        others = max(0.0, (end.busy_ns - start.busy_ns - ours_ns) / elapsed_ns)
+        free = max(0.0, end.effective_cores - stolen - others)
+        return round(free, 3), round(stolen / max(1, len(end.affinity or [0])), 4)
+
+
+def _clamped(count: int) -> int:
+    return max(FEWEST_ROUNDS, min(MOST_ROUNDS, count))

@@ -1,0 +1,180 @@
+"""The command line: `orchestrator run | plan | report | schema`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import errors
+from .errors import BadInput, Failure
+
+if TYPE_CHECKING:
+    from .plan import Plan
+    from .results import Results
+    from .spec import Source
+
+app = typer.Typer(
+    name="orchestrator",
+    help="Say which concurrency model runs a Python function best, by how much, and why.",
+    epilog="Examples:  orchestrator run configs/cpu.yaml tasks=8  |  orchestrator report runs/cpu/latest",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="the YAML spec")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="override the spec: tasks=8 measure.max_time=10s"),
+]
+Runs = Annotated[Path, typer.Option("--runs", envvar="ORCHESTRATOR_RUNS", help="directory that holds the runs")]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", metavar="table|json", help="of the output; a table on a terminal, else JSON lines"),
+]
+
+
+@app.command(epilog="Example:  orchestrator run configs/cpu.yaml kwargs.n=50_000 measure.max_time=30s")
+def run(config: Config, overrides: Overrides = None, runs: Runs = Path("runs"), format_: Format = None) -> None:
+    """Measure an experiment and say which model wins."""
+    shown = _format(format_)
+    planned, source = _planned(config, overrides)
+    from .run import run as measure
+
+    ended = measure(planned, source, runs)
+    _print(shown, ended.results)
+    if ended.status:
+        raise Said(_last_line(ended.results), ended.status)
+
+
+@app.command(epilog="Example:  orchestrator plan configs/cpu.yaml 'matrix.workers=[1,2,4]'")
+def plan(config: Config, overrides: Overrides = None, runs: Runs = Path("runs")) -> None:
+    """Show points, variants and the expected times, without measuring."""
+    planned, _ = _planned(config, overrides)
+    from .preview import preview
+
+    sys.stdout.write(preview(planned, runs))
+
+
+@app.command(epilog="Example:  orchestrator report runs/cpu/latest --format json | jq .sentence")
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="a run's directory, or its experiment's for the latest")],
+    format_: Format = None,
+) -> None:
+    """Recompute tables and verdicts from a run's journal alone."""
+    shown = _format(format_)
+    from . import journal
+    from .log import diagnostics
+    from .results import fold
+
+    file = journal.find(run)
+    records = journal.read(file)
+    if records.torn_at is not None:
+        diagnostics().warning("journal.torn", file=str(file), offset=records.torn_at, note="the tail is left out")
+    results = fold(records.events)
+    _print(shown, results)
+    if results.differences:
+        raise Failure(results.differences[0], where=str(file), remedy="the journal was made by other statistics")
+
+
+@app.command(epilog="Example:  orchestrator schema spec > spec.schema.json")
+def schema(what: Annotated[str, typer.Argument(metavar="spec|events", help="which schema")]) -> None:
+    """Print the JSON Schema of the spec or of the log."""
+    from .schemas import SCHEMAS
+
+    if what not in SCHEMAS:
+        raise BadInput(f"no schema {what!r}", remedy=f"name one of {', '.join(SCHEMAS)}")
+    sys.stdout.write(SCHEMAS[what]())
+
+
+class Said(Exception):
+    """The end of a run with a status other than 0, and its last line on stderr."""
+
+    def __init__(self, line: str, status: int) -> None:
+        super().__init__(line)
+        self.status = status
+
+
+def main() -> None:
+    """Run the program: every end is an exit status, and every failure one plain last line on stderr."""
+    try:
+        app()
+    except (Failure, Said) as end:
+        _say(str(end))
+        sys.exit(end.status)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # the reader of stdout has gone: nothing more to tell it, also not at the interpreter's exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(errors.OK)
+    except Exception as bug:
+        _say(f"internal error: {type(bug).__name__}: {bug}; {_innermost(bug)}; please report it")
+        sys.exit(errors.BUG)
+
+
+def _planned(config: Path, overrides: list[str] | None) -> tuple[Plan, Source]:
+    """Return the plan of a spec for this machine; raises BadInput."""
+    from .host import effective_cores
+    from .plan import plan
+    from .spec import Problem, load
+
+    experiment, source = load(config, overrides or [])
+    try:
+        return plan(experiment, effective_cores()), source
+    except Problem as problem:
+        raise source.failure(problem) from problem
+
+
+def _innermost(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"in {trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno}" if trace else "nowhere"
+
+
+def _say(text: str) -> None:
+    from .text import printable
+
+    for line in text.splitlines() or [""]:
+        sys.stderr.write(f"orchestrator: {printable(line)}\n")
+
+
+def _format(asked: str | None) -> str:
+    from .reports import FORMATS
+
+    if asked is None:
+        return "table" if sys.stdout.isatty() else "json"
+    if asked not in FORMATS:
+        raise BadInput(f"no format {asked!r}", where="--format", remedy=f"name one of {', '.join(FORMATS)}")
+    return asked
+
+
+def _print(shown: str, results: Results) -> None:
+    import shutil
+
+    from .reports import render
+
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    width = shutil.get_terminal_size((100, 24)).columns
+    sys.stdout.write(render(shown, results, width=width, colour=colour))
+    sys.stdout.flush()
+
+
+def _last_line(results: Results) -> str:
+    """Return what went wrong, in one line."""
+    for event in results.derived:
+        if event["event"] == "expectation.checked" and event["outcome"] == "broken" and not results.failed:
+            return f"expectation broken: {event['metric']} of {event['of']} at {event['point']}"
+    if results.finished and results.finished["outcome"] == "interrupted":
+        return f"ended by signal {results.finished['exit_status'] - 128}"
+    if results.failed:
+        first = results.failed[0]
+        place = f"{first['variant']} at {first['point']}"
+        return f"{len(results.failed)} trials failed; the first: {place}: {first['error']}"
+    return "undecided: an expectation could not be decided within the budget"

@@ -1,0 +1,192 @@
+"""Conducting a run: blocks of all points in turn until every question is decided or the time is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import anyio
+import anyio.to_thread
+
+from . import block
+from .block import BlockExecutor, BlockTask
+from .contest import FAILURES_TO_EXCLUDE, Contest
+from .events import Event, LookTaken, VariantDropped, VariantExcluded
+from .expect import is_open
+from .launch import Interrupt, Kit
+from .plan import Claim, Plan, Variant
+from .verdict import columns
+
+
+class Watcher(Protocol):
+    """Somebody who looks on: called between blocks and between trials, never while one is timed."""
+
+    def doing(self, contest: Contest, what: str) -> None:
+        """Take a few words on what is being done for a point."""
+
+    def block_ended(self, contests: Sequence[Contest]) -> None:
+        """Take the standing after a block."""
+
+
+class LocalExecutor:
+    """Runs blocks on this machine, each in a worker thread that ends before `run` returns, also when cancelled."""
+
+    def __init__(self, laid: Kit, interrupt: Interrupt, pythons: Mapping[str, str]) -> None:
+        self._kit = laid
+        self._interrupt = interrupt
+        self._pythons = pythons
+
+    async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
+        """Return the raw events of the block; raises Interrupted."""
+
+        async def interrupt_when_cancelled() -> None:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                if not done:
+                    self._interrupt.set()
+
+        done = False
+        async with anyio.create_task_group() as group:
+            group.start_soon(interrupt_when_cancelled)
+            try:
+                return await anyio.to_thread.run_sync(
+                    block.execute, task, self._kit, self._interrupt, self._pythons, notify
+                )
+            finally:
+                done = True
+                group.cancel_scope.cancel()
+        raise AssertionError("unreachable")  # the group swallows only its own cancellation
+
+
+class Conductor:
+    """One run: takes blocks from an executor, stores what they say, and decides what is measured next."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        contests: Sequence[Contest],
+        executor: BlockExecutor,
+        store: Callable[[Event], None],
+        sync: Callable[[], None],
+        watcher: Watcher,
+        seed: int,
+    ) -> None:
+        self._plan = plan
+        self._contests = contests
+        self._executor = executor
+        self._store = store
+        self._sync = sync
+        self._watcher = watcher
+        self._seed = seed
+        self._deadline = time.monotonic() + plan.experiment.measure.max_time
+        self._took_s: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Measure until every point is decided or `max_time` is over; points take turns."""
+        while contest := self._next():
+            await self._run_block(contest)
+            self._exclude(contest)
+            if contest.look_due() and contest.contenders:
+                self._look(contest)
+            self._watcher.block_ended(self._contests)
+
+    def _next(self) -> Contest | None:
+        """Return the undecided point with the fewest blocks for which there is time."""
+        left_s = self._deadline - time.monotonic()
+        undecided = [contest for contest in self._contests if self._wanted(contest)]
+        fitting = [contest for contest in undecided if self._took_s.get(contest.point.id, 0.0) <= left_s and left_s > 0]
+        return min(fitting, key=lambda contest: contest.started, default=None)
+
+    def _wanted(self, contest: Contest) -> list[Variant]:
+        """Return the variants that the next block of a point needs; none when nothing is left to decide there."""
+        claims = (
+            [claim for claim in self._claims(contest) if is_open(claim, contest)]
+            if contest.blocks
+            else self._claims(contest)
+        )
+        contested = not contest.alone and not is_decided(contest)
+        if contest.next_look() is None or not contest.contenders:
+            return []
+        lonely = len(contest.variants) == 1
+        if not contested and not claims and not lonely:
+            return []
+        needed = set(contest.contenders) if contested or lonely else set()
+        needed |= {label for claim in claims for label in (claim.variant.label, claim.against.label)}
+        needed.add(self._plan.baseline.label)
+        return [v for label, v in contest.variants.items() if label in needed and label not in contest.excluded]
+
+    def _claims(self, contest: Contest) -> list[Claim]:
+        return [claim for claim in self._plan.claims if claim.point.id == contest.point.id]
+
+    async def _run_block(self, contest: Contest) -> None:
+        variants = self._wanted(contest)
+        measure = self._plan.experiment.measure
+        task = BlockTask(
+            number=contest.started,
+            point=contest.point,
+            variants=tuple(variants),
+            reference=self._plan.baseline.label,
+            seed=self._seed,
+            repeats=contest.repeats,
+            rounds=contest.rounds,
+            timeout_s=measure.timeout,
+            deadline=self._deadline,
+        )
+        begun = time.monotonic()
+        events = await self._executor.run(task, lambda what: self._watcher.doing(contest, what))
+        self._took_s[contest.point.id] = time.monotonic() - begun
+        for event in events:
+            self._record(contest, event)
+        self._sync()
+
+    def _exclude(self, contest: Contest) -> None:
+        for label, count in contest.failures.items():
+            if count >= FAILURES_TO_EXCLUDE and label not in contest.excluded:
+                about = columns(contest.point, contest.variants[label])
+                self._record(contest, VariantExcluded(**about, failures=count))
+
+    def _look(self, contest: Contest) -> None:
+        look = contest.judge()
+        gaps = {label: gap for label, gap in look.gaps.items() if gap.low is not None and gap.high is not None}
+        self._record(
+            contest,
+            LookTaken(
+                **columns(contest.point),
+                blocks=look.blocks,
+                level=contest.level,
+                best=look.best,
+                variants=list(gaps),
+                ratios=[gap.ratio for gap in gaps.values()],
+                lows=[gap.low for gap in gaps.values() if gap.low is not None],
+                highs=[gap.high for gap in gaps.values() if gap.high is not None],
+            ),
+        )
+        for label in look.dropped:
+            gap = look.gaps[label]
+            about = columns(contest.point, contest.variants[label])
+            self._record(
+                contest,
+                VariantDropped(
+                    **about,
+                    blocks=look.blocks,
+                    best=look.best,
+                    ratio=gap.ratio,
+                    ratio_low=gap.low or 0.0,
+                    ratio_high=gap.high or 0.0,
+                ),
+            )
+        self._sync()
+
+    def _record(self, contest: Contest, event: Event) -> None:
+        self._store(event)
+        contest.add(event.fields())
+
+
+def is_decided(contest: Contest) -> bool:
+    """Return whether the last look decided who wins, as precisely as was asked for."""
+    if not contest.looks:
+        return False
+    look = contest.looks[-1]
+    return look.decision == "tie" or (look.decision == "win" and contest.is_precise(look))

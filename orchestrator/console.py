@@ -1,0 +1,98 @@
+"""Live progress on a terminal: blocks so far, each contender's ratio, who dropped out, and the time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from . import units
+from .contest import Contest
+from .stats import LOOK_LEVEL, compare
+from .text import printable
+
+REFRESH_S = 0.5
+"""Drawing costs some milliseconds on a core, so it is done between trials, and not after each of them."""
+
+
+class Progress:
+    """A watcher that draws; `Silent` is the one that does not."""
+
+    def __init__(self, live: Live, max_time_s: float) -> None:
+        self._live = live
+        self._max_time_s = max_time_s
+        self._begun = time.monotonic()
+        self._drawn = 0.0
+        self._contests: Sequence[Contest] = ()
+
+    def doing(self, contest: Contest, what: str) -> None:
+        """Draw what is being done for a point, at most every `REFRESH_S`."""
+        if time.monotonic() - self._drawn >= REFRESH_S:
+            self._draw(f"{contest.point.label}, block {contest.started + 1}: {what}")
+
+    def block_ended(self, contests: Sequence[Contest]) -> None:
+        """Draw the standing."""
+        self._contests = contests
+        self._draw("")
+
+    def _draw(self, doing: str) -> None:
+        elapsed_s = time.monotonic() - self._begun
+        left = f"{elapsed_s:.0f} s, at most {max(0.0, self._max_time_s - elapsed_s):.0f} s left"
+        standings = [standing(contest) for contest in self._contests]
+        self._live.update(Group(*standings, Text(printable(f"{left}  {doing}"), style="dim")), refresh=True)
+        self._drawn = time.monotonic()
+
+
+class Silent:
+    """A watcher for when nobody looks on."""
+
+    def doing(self, contest: Contest, what: str) -> None:
+        """Take no notice."""
+
+    def block_ended(self, contests: Sequence[Contest]) -> None:
+        """Take no notice."""
+
+
+def standing(contest: Contest) -> Table:
+    """Return the standing at one point as it is now: ratios to the baseline, for the eye only, no decision."""
+    following = contest.next_look()
+    until = f", next look at {following}" if following else ""
+    table = Table(
+        title=printable(f"{contest.point.label}: {len(contest.blocks)} blocks{until}"),
+        title_justify="left",
+        box=None,
+        show_header=False,
+        pad_edge=False,
+    )
+    times = [block.walls for block in contest.blocks]
+    baseline = contest.plan.baseline.label
+    for label in contest.variants:
+        found = compare(times, label, baseline, LOOK_LEVEL) if label != baseline else None
+        shown = units.ratio(found.ratio, found.low, found.high) if found else "1" if label == baseline else "-"
+        table.add_row(f"  {label}", shown, _state(contest, label))
+    return table
+
+
+def _state(contest: Contest, label: str) -> str:
+    if label in contest.excluded:
+        return "failed, excluded"
+    if label in contest.dropped:
+        return f"out after {contest.dropped[label]} blocks"
+    return f"{contest.failures[label]} failures" if contest.failures[label] else ""
+
+
+@contextmanager
+def watching(max_time_s: float) -> Iterator[Progress | Silent]:
+    """Yield a watcher: a live display on stderr when it is a terminal, nothing otherwise."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Silent()
+        return
+    # drawn by hand between trials: a refreshing thread would take a core from what is measured
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        yield Progress(live, max_time_s)

@@ -1,0 +1,213 @@
+"""The contest of the variants at one point: a fold over raw events, with a judgement at each look.
+
+The conductor, `report` and resume feed the same events to the same fold, so they come to the same standing. What a look
+decides is computed from the trials; a journaled look only says that one was taken, and is compared with what is found.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .plan import Plan, Point, Variant
+from .stats import LOOK_LEVEL, LOOKS, Ratio, can_decide, compare
+
+FAILURES_TO_EXCLUDE = 2
+
+
+@dataclass
+class Block:
+    """The raw data of one block by variant label: one value per round, and one start-up."""
+
+    number: int
+    walls: dict[str, list[int]] = field(default_factory=dict)
+    cpus: dict[str, list[int]] = field(default_factory=dict)
+    startups: dict[str, int] = field(default_factory=dict)
+    observed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    free_cores: float | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is known after `blocks` blocks.
+
+    `gaps` tells how many times as long each contender takes as `best`. `dropped` are separated from the best;
+    `remaining` are not. `decision` is "win", "tie" or None.
+    """
+
+    blocks: int
+    best: str
+    gaps: Mapping[str, Ratio]
+    dropped: tuple[str, ...]
+    remaining: tuple[str, ...]
+    decision: str | None
+
+
+class Contest:
+    """One point: its finished blocks, who is still in the contest, and the looks taken."""
+
+    def __init__(self, plan: Plan, point: Point, unavailable: Iterable[str] = ()) -> None:
+        self.plan = plan
+        self.point = point
+        self.variants: dict[str, Variant] = {v.label: v for v in plan.variants if v.label not in set(unavailable)}
+        self.level = LOOK_LEVEL / max(1, len(self.variants) - 1)
+        """Of one look in the contest for the best: divided by the number of rivals, so that the claim holds for all."""
+        self.blocks: list[Block] = []
+        self.looks: list[Look] = []
+        self.dropped: dict[str, int] = {}
+        self.excluded: set[str] = set()
+        self.failures: Counter[str] = Counter()
+        self.repeats: dict[str, int] = {}
+        self.rounds: int | None = None
+        self.started = 0
+        self.discarded = 0
+        self.differences: list[str] = []
+        self._open: Block | None = None
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Take one raw event of this point."""
+        handler = getattr(self, "_on_" + event["event"].replace(".", "_"), None)
+        if handler:
+            handler(event)
+
+    @property
+    def contenders(self) -> list[str]:
+        """The variants that can still win."""
+        return [label for label in self.variants if label not in self.dropped and label not in self.excluded]
+
+    @property
+    def judged(self) -> list[Block]:
+        """The blocks that count for what is claimed: up to the last look; all, while there was none."""
+        return self.blocks[: self.looks[-1].blocks] if self.looks else self.blocks
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is nothing to compare: one variant, or all others excluded."""
+        return len(self.variants) - len(self.excluded) < 2
+
+    def next_look(self) -> int | None:
+        """Return the number of blocks at which something can be decided next; None after the last look."""
+        level = self.level if len(self.variants) > 1 else LOOK_LEVEL
+        return next((m for m in LOOKS if m > self._looked and can_decide(m, level)), None)
+
+    def look_due(self) -> bool:
+        """Return whether a look is to be taken now."""
+        return len(self.blocks) == self.next_look()
+
+    def judge(self) -> Look:
+        """Return what the finished blocks decide."""
+        contenders = self.contenders
+        times = [block.walls for block in self.blocks]
+        standing = {label: compare(times, label, contenders[0], self.level) for label in contenders}
+        best = max(contenders, key=lambda label: ratio.ratio if (ratio := standing[label]) else 0.0)
+        gaps = {
+            label: gap for label in contenders if label != best and (gap := compare(times, best, label, self.level))
+        }
+        separated = [
+            label for label, gap in gaps.items() if gap.low is not None and gap.low > 1 and not self.is_tie(gap)
+        ]
+        remaining = tuple(label for label in contenders if label not in separated)
+        decision = None
+        if len({self.kind(label) for label in remaining}) == 1:
+            decision = "win"
+        elif self._all_pairs_tie(times, remaining):
+            decision = "tie"
+        kept = self._kept_for_precision(best, gaps) if decision == "win" else None
+        dropped = tuple(label for label in separated if label != kept)
+        return Look(len(self.blocks), best, gaps, dropped, remaining, decision)
+
+    def is_tie(self, gap: Ratio) -> bool:
+        """Return whether the interval lies within the tie bounds, on the logarithmic scale."""
+        width = math.log1p(self.plan.experiment.measure.tie)
+        return gap.low is not None and gap.high is not None and -width < math.log(gap.low) <= math.log(gap.high) < width
+
+    def kind(self, label: str) -> str:
+        """Return what a variant counts as when models compete: its model, or the label that the user gave its entry.
+
+        Where all are of one kind, each variant counts as itself.
+        """
+        kinds = {name: self._entry_name(variant) for name, variant in self.variants.items()}
+        return kinds[label] if len(set(kinds.values())) > 1 else label
+
+    def is_precise(self, look: Look) -> bool:
+        """Return whether a win needs no further blocks: none asked for, or the interval is narrow enough."""
+        return self._kept_for_precision(look.best, look.gaps) is None
+
+    def _kept_for_precision(self, best: str, gaps: Mapping[str, Ratio]) -> str | None:
+        """Return the runner-up while its ratio to the best is less precise than asked for."""
+        precision = self.plan.experiment.measure.precision
+        others = {label: gap for label, gap in gaps.items() if self.kind(label) != self.kind(best)}
+        if precision is None or not others:
+            return None
+        runner_up = min(others, key=lambda label: others[label].ratio)
+        gap = others[runner_up]
+        if gap.low is None or gap.high is None:
+            return runner_up
+        return runner_up if math.log(gap.high / gap.low) / 2 > math.log1p(precision) else None
+
+    def _entry_name(self, variant: Variant) -> str:
+        entry = self.plan.experiment.models[variant.entry]
+        return entry.label or entry.model
+
+    def _all_pairs_tie(self, times: Sequence[Mapping[str, Sequence[int]]], labels: Sequence[str]) -> bool:
+        pairs = [(a, b) for place, a in enumerate(labels) for b in labels[place + 1 :]]
+        gaps = [compare(times, a, b, self.level) for a, b in pairs]
+        return bool(gaps) and all(gap is not None and self.is_tie(gap) for gap in gaps)
+
+    @property
+    def _looked(self) -> int:
+        return self.looks[-1].blocks if self.looks else 0
+
+    def _on_block_started(self, event: Mapping[str, Any]) -> None:
+        self.started += 1
+        self._open = Block(event["block"])
+
+    def _on_runner_ready(self, event: Mapping[str, Any]) -> None:
+        if self._open:
+            self._open.startups[event["variant"]] = event["startup_ns"]
+
+    def _on_point_calibrated(self, event: Mapping[str, Any]) -> None:
+        self.repeats[event["variant"]] = event["repeats"]
+        self.rounds = event["rounds"]
+
+    def _on_trial_finished(self, event: Mapping[str, Any]) -> None:
+        if self._open:
+            self._open.walls.setdefault(event["variant"], []).append(event["wall_ns"])
+            self._open.cpus.setdefault(event["variant"], []).append(event["cpu_ns"])
+
+    def _on_trial_observed(self, event: Mapping[str, Any]) -> None:
+        if self._open:
+            seen = {key: value for key, value in event.items() if key.startswith("observed_")}
+            self._open.observed.setdefault(event["variant"], []).append(seen)
+
+    def _on_trial_failed(self, event: Mapping[str, Any]) -> None:
+        self.failures[event["variant"]] += 1
+
+    def _on_block_finished(self, event: Mapping[str, Any]) -> None:
+        if self._open:
+            self._open.free_cores = event["free_cores"]
+            self.blocks.append(self._open)
+            self._open = None
+
+    def _on_block_discarded(self, event: Mapping[str, Any]) -> None:
+        self.discarded += 1
+        self._open = None
+
+    def _on_variant_excluded(self, event: Mapping[str, Any]) -> None:
+        self.excluded.add(event["variant"])
+
+    def _on_look_taken(self, event: Mapping[str, Any]) -> None:
+        look = self.judge()
+        self.looks.append(look)
+        self.dropped.update(dict.fromkeys(look.dropped, look.blocks))
+        if (look.blocks, look.best) != (event["blocks"], event["best"]):
+            self.differences.append(
+                f"look at {event['blocks']} blocks: the journal says best {event['best']}, recomputed {look.best}"
+            )
+
+    def _on_variant_dropped(self, event: Mapping[str, Any]) -> None:
+        if event["variant"] not in self.dropped:
+            self.differences.append(f"the journal drops {event['variant']}, recomputing does not")

@@ -1,0 +1,278 @@
+"""The events of the log: their names, their fields, and the version of both.
+
+Raw events are facts, written as they come. Derived events can be computed again from the raw ones; they carry the
+version of the statistics that made them. Common fields (`schema`, `run_id`, `seq`, `ts`, `crc32`) are added by the
+journal. Every event about a point or a variant carries the parts of both as columns of their own (`model`, `workers`,
+`kwargs_n`): a group-by needs no join.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA = 1
+"""Raised when a reader of older logs would misread a newer one; new events and fields do not raise it."""
+
+
+class Event(BaseModel):
+    """One line of the log."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    derived: ClassVar[bool] = False
+
+    event: str
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields in the order of the log: its own first, then the columns."""
+        return {**self.__dict__, **(self.__pydantic_extra__ or {})}
+
+
+class AboutPoint(Event):
+    """What events about a point have in common; the point's columns are extra fields."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    point: str
+    point_id: str
+
+
+class AboutVariant(AboutPoint):
+    """What events about a point under a variant have in common; the columns of both are extra fields."""
+
+    variant: str
+    variant_id: str
+
+
+class RunStarted(Event):
+    event: Literal["run.started"] = "run.started"
+    experiment: str
+    spec: str
+    """The resolved spec as JSON: what `report` needs, so that the journal alone is enough."""
+    spec_sha256: str
+    seed: int
+    command: list[str]
+    cwd: str
+    versions: dict[str, str]
+    effective_cores: int
+
+
+class ContextSampled(Event):
+    event: Literal["context.sampled"] = "context.sampled"
+    block: int | None = None
+    when: Literal["start", "end"]
+    monotonic_ns: int
+    hostname: str
+    cpu_model: str | None
+    cores: int
+    effective_cores: int
+    affinity: list[int] | None
+    governor: str | None
+    load_1m: float | None
+    steal_ns: int | None
+    """Time since boot that the hypervisor kept the processors of `affinity` from running, summed over them."""
+    busy_ns: int | None
+    """Time since boot that those processors ran anything at all."""
+    psi_cpu_some_us: int | None
+
+
+class PointCalibrated(AboutVariant):
+    event: Literal["point.calibrated"] = "point.calibrated"
+    repeats: int
+    rounds: int
+
+
+class BlockStarted(AboutPoint):
+    event: Literal["block.started"] = "block.started"
+    block: int
+    variants: list[str]
+
+
+class RunnerReady(AboutVariant):
+    event: Literal["runner.ready"] = "runner.ready"
+    block: int
+    ready_ns: int
+    """From starting the runner's process until its workers were up."""
+    import_ns: int
+    startup_ns: int
+    hash_seed: int
+    runner_python: str
+    executable: str
+    gil: bool
+    loop: str | None
+    actual_start_method: str | None = None
+    worker_pids: list[int]
+    worker_threads: list[int]
+
+
+class TrialFinished(AboutVariant):
+    event: Literal["trial.finished"] = "trial.finished"
+    block: int
+    round: int
+    position: int
+    repeats: int
+    started_ns: int
+    wall_ns: int
+    cpu_ns: int
+
+
+class TrialObserved(AboutVariant):
+    event: Literal["trial.observed"] = "trial.observed"
+    block: int
+    round: int
+    position: int
+    repeats: int
+
+
+class TrialFailed(AboutVariant):
+    event: Literal["trial.failed"] = "trial.failed"
+    block: int
+    round: int | None
+    position: int | None
+    cause: Literal["exception", "timeout", "signal", "memory", "crash", "result", "worker_lost"]
+    error: str
+    traceback: str | None
+    output: str | None = None
+    """The end of what the runner wrote to its standard output and error."""
+
+
+class BlockFinished(AboutPoint):
+    event: Literal["block.finished"] = "block.finished"
+    block: int
+    variants: list[str]
+    elapsed_ns: int
+    starting_ns: int
+    warming_ns: int
+    trials_ns: int
+    wait_ns: int
+    """Of the trials' time, what passed outside of them: handing over the token, untimed resets and observing."""
+    free_cores: float | None
+    """Effective cores less what others and the hypervisor took of them during the block."""
+    steal_share: float | None
+
+
+class BlockDiscarded(AboutPoint):
+    event: Literal["block.discarded"] = "block.discarded"
+    block: int
+    reason: str
+
+
+class LookTaken(AboutPoint):
+    event: Literal["look.taken"] = "look.taken"
+    blocks: int
+    level: float
+    best: str
+    variants: list[str]
+    ratios: list[float]
+    lows: list[float]
+    highs: list[float]
+    """How many times as long each of `variants` takes as `best`, with its interval at this look."""
+
+
+class VariantDropped(AboutVariant):
+    event: Literal["variant.dropped"] = "variant.dropped"
+    blocks: int
+    best: str
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+
+
+class VariantUnavailable(Event):
+    event: Literal["variant.unavailable"] = "variant.unavailable"
+    variant: str
+    variant_id: str
+    reason: str
+    remedy: str
+
+
+class VariantExcluded(AboutVariant):
+    event: Literal["variant.excluded"] = "variant.excluded"
+    failures: int
+
+
+class VariantCompared(AboutVariant):
+    derived: ClassVar[bool] = True
+    event: Literal["variant.compared"] = "variant.compared"
+    stats_version: int
+    baseline: str
+    speedup: float | None
+    speedup_low: float | None
+    speedup_high: float | None
+    blocks: int
+    failures: int
+    wall_ns: int | None
+    wall_ns_low: int | None
+    wall_ns_high: int | None
+    """Median over blocks of the median over rounds, with the quartiles over blocks."""
+    cpu_ns: int | None
+    startup_ns: int | None
+    ideal_share: float | None
+    dropped_after: int | None
+    excluded: bool
+
+
+class VerdictReached(AboutPoint):
+    derived: ClassVar[bool] = True
+    event: Literal["verdict.reached"] = "verdict.reached"
+    stats_version: int
+    verdict: Literal["win", "tie", "undecided"]
+    winners: list[str]
+    runner_up: str | None
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    blocks: int
+    warnings: list[str]
+    sentence: str
+
+
+class ExpectationChecked(AboutVariant):
+    derived: ClassVar[bool] = True
+    event: Literal["expectation.checked"] = "expectation.checked"
+    stats_version: int
+    of: str
+    against: str | None
+    metric: str
+    min: float | None
+    max: float | None
+    equals: Any = None
+    value: float | str | bool | None
+    low: float | None
+    high: float | None
+    outcome: Literal["held", "broken", "undecided"]
+    reason: str | None
+
+
+class RunFinished(Event):
+    event: Literal["run.finished"] = "run.finished"
+    outcome: Literal["decided", "undecided", "expectation_broken", "workload_failed", "interrupted", "error"]
+    exit_status: int
+    elapsed_s: float
+
+
+EVENTS: dict[str, type[Event]] = {
+    kind.model_fields["event"].default: kind
+    for kind in (
+        RunStarted,
+        ContextSampled,
+        PointCalibrated,
+        BlockStarted,
+        RunnerReady,
+        TrialFinished,
+        TrialObserved,
+        TrialFailed,
+        BlockFinished,
+        BlockDiscarded,
+        LookTaken,
+        VariantDropped,
+        VariantUnavailable,
+        VariantExcluded,
+        VariantCompared,
+        VerdictReached,
+        ExpectationChecked,
+        RunFinished,
+    )
+}
+"""Every event by its name."""

@@ -1,0 +1,89 @@
+"""The machine: how many cores this process may use, and how busy they were."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def cores() -> list[int] | None:
+    """Return the processors that this process may run on; None where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def effective_cores() -> int:
+    """Return how many cores the workers can really use: those of the affinity, or fewer where a quota says so."""
+    allowed = cores()
+    count = len(allowed) if allowed else os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return count if quota is None else max(1, min(count, round(quota)))
+
+
+def _cgroup_quota() -> float | None:
+    quota, _, period = _text("/sys/fs/cgroup/cpu.max").partition(" ")
+    if not quota:
+        quota, period = (
+            _text("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
+            _text("/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+        )
+    return int(quota) / int(period) if quota.isdigit() and period.strip().isdigit() else None
+
+
+def sample() -> dict[str, Any]:
+    """Return what `context.sampled` says of this machine, now."""
+    steal_ns, busy_ns = _processor_times()
+    return {
+        "monotonic_ns": time.monotonic_ns(),
+        "hostname": socket.gethostname(),
+        "cpu_model": _cpu_model(),
+        "cores": os.cpu_count() or 1,
+        "effective_cores": effective_cores(),
+        "affinity": cores(),
+        "governor": _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
+        "load_1m": os.getloadavg()[0],
+        "steal_ns": steal_ns,
+        "busy_ns": busy_ns,
+        "psi_cpu_some_us": _psi(),
+    }
+
+
+def _processor_times() -> tuple[int | None, int | None]:
+    """Return (steal, busy) of the processors that we may use, in ns since boot (proc_stat(5); ticks)."""
+    allowed = {f"cpu{number}" for number in cores() or ()}
+    steal = busy = 0
+    found = False
+    for line in _text("/proc/stat").splitlines():
+        name, *ticks = line.split()
+        if name in allowed and len(ticks) >= 8:
+            found = True
+            user, nice, system, _, _, irq, softirq, stolen = map(int, ticks[:8])
+            steal += stolen
+            busy += user + nice + system + irq + softirq
+    return (steal * _TICK_NS, busy * _TICK_NS) if found else (None, None)
+
+
+def _psi() -> int | None:
+    for line in _text("/proc/pressure/cpu").splitlines():
+        if line.startswith("some "):
+            return int(line.rpartition("total=")[2])
+    return None
+
+
+def _cpu_model() -> str | None:
+    for line in _text("/proc/cpuinfo").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or None
+
+
+def _text(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,31 @@
+"""Diagnostics on stderr: coloured for a terminal, JSON lines when it is none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from .text import printable
+
+
+def diagnostics() -> Any:
+    """Return the logger of this program's own messages."""
+    terminal = sys.stderr.isatty()
+    render: Any = structlog.dev.ConsoleRenderer(colors=True) if terminal else structlog.processors.JSONRenderer()
+    return structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([_clean] if terminal else []),
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(0),
+    )
+
+
+def _clean(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: printable(value) if isinstance(value, str) else value for key, value in fields.items()}

@@ -1,0 +1,78 @@
+"""What a run would measure and how long it would take, without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from . import journal
+from .block import FEWEST_ROUNDS, ROUNDS_S
+from .errors import Failure
+from .plan import Plan, Point
+from .stats import LOOK_LEVEL, LOOKS, can_decide
+
+RUNNER_S = 0.12
+"""Starting and warming up one runner, when nothing better is known: from the shipped configs on two cores."""
+
+
+def preview(planned: Plan, runs: Path) -> str:
+    """Return the points, the variants, and the expected times to the first look and to the cap, as text.
+
+    The times come from the latest run of the experiment below `runs` where it measured the same points, else from
+    the design: a block's rounds take a second, unless three rounds take longer.
+    """
+    return "\n".join(_lines(planned, runs)) + "\n"
+
+
+def _lines(planned: Plan, runs: Path) -> Iterator[str]:
+    experiment = planned.experiment
+    yield f"{experiment.name}: {len(planned.points)} points x {len(planned.variants)} variants"
+    yield "points"
+    yield from (f"  {point.id}  {point.label}" for point in planned.points)
+    yield "variants"
+    for variant in planned.variants:
+        told = [f"{variant.workers} worker" + "s" * (variant.workers > 1)]
+        told += [f"{key}={value}" for key, value in variant.options.items()]
+        told += [f"python {variant.python}"] if variant.python else []
+        yield f"  {variant.id}  {variant.label} ({', '.join(told)})" + " baseline" * (variant == planned.baseline)
+    yield f"expectations: {len(experiment.expect)}, checked at {len(planned.claims)} points and variants"
+    yield from _times(planned, runs)
+
+
+def _times(planned: Plan, runs: Path) -> Iterator[str]:
+    rivals = max(1, len(planned.variants) - 1)
+    first = next((m for m in LOOKS if can_decide(m, LOOK_LEVEL / rivals)), None)
+    max_time_s = planned.experiment.measure.max_time
+    if first is None:
+        yield f"no look can decide between {len(planned.variants)} variants: compare fewer"
+        return
+    seen = _block_seconds(planned, runs)
+    design_s = ROUNDS_S + RUNNER_S * len(planned.variants)
+    blocks_s = [seen.get(point.id, design_s) for point in planned.points]
+    source = (
+        "as in the latest run" if seen else f"while {FEWEST_ROUNDS} rounds of all variants take at most {ROUNDS_S:g} s"
+    )
+    yield f"first look: after {first} blocks of each point, about {first * sum(blocks_s):.0f} s ({source})"
+    yield f"last look:  after {LOOKS[-1]} blocks of each point, about {LOOKS[-1] * sum(blocks_s):.0f} s"
+    yield f"cap:        {max_time_s:g} s (measure.max_time)"
+    if first * sum(blocks_s) > max_time_s:
+        yield "note: the cap comes before the first look, so the run can't decide; raise measure.max_time"
+
+
+def _block_seconds(planned: Plan, runs: Path) -> dict[str, float]:
+    """Return the median time of the first blocks by point, from the latest run of the same variants."""
+    try:
+        events = journal.read(journal.find(runs / planned.experiment.name)).events
+    except Failure:
+        return {}
+    labels = {variant.label for variant in planned.variants}
+
+    def seconds(point: Point) -> list[float]:
+        return [
+            event["elapsed_ns"] / 1e9
+            for event in events
+            if event["event"] == "block.finished" and event["point_id"] == point.id and labels <= set(event["variants"])
+        ]
+
+    return {point.id: median(found) for point in planned.points if (found := seconds(point))}

@@ -1,0 +1,125 @@
+"""The table for people: a row per variant, a sentence per point, and the expectations."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .. import units
+from ..results import Results
+
+_OUTCOME_STYLES = {"held": "green", "broken": "bold red", "undecided": "yellow"}
+_VERDICT_STYLES = {"win": "bold", "tie": "bold", "undecided": "yellow"}
+_WARNINGS = {
+    "too_few_blocks": "too few blocks for a verdict: raise measure.max_time",
+    "precision_missed": "the interval is wider than measure.precision",
+    "variants_excluded": "variants that failed are excluded",
+    "blocks_discarded": "blocks were discarded because a variant failed in them or the time was over",
+    "recomputed_differs": "the journal's own verdict differs from this one",
+}
+
+
+def render(results: Results, *, width: int, colour: bool) -> str:
+    """Return the text, at most `width` columns wide where words allow."""
+    out = Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=colour,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    for contest in results.contests:
+        events = [event for event in results.derived if event["point_id"] == contest.point.id]
+        compared = [event for event in events if event["event"] == "variant.compared"]
+        out.print(_table(contest.point.label, compared))
+        for event in events:
+            if event["event"] == "verdict.reached":
+                out.print(Text(event["sentence"], style=_VERDICT_STYLES[event["verdict"]]))
+                for warning in event["warnings"]:
+                    out.print(Text(f"note: {_WARNINGS.get(warning, warning)}", style="yellow"))
+        out.print()
+    for event in results.derived:
+        if event["event"] == "expectation.checked":
+            out.print(_expectation(event, several_points=len(results.contests) > 1))
+    out.print(Text(_spent(results), style="dim"))
+    for difference in results.differences:
+        out.print(Text(f"differs: {difference}", style="red"))
+    text = out.file.getvalue()  # type: ignore[attr-defined]  # the StringIO above
+    return "".join(line.rstrip() + "\n" for line in text.splitlines())
+
+
+def _table(title: str, compared: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table.add_column("variant")
+    table.add_column("time per batch", justify="right")
+    table.add_column("quartiles", justify="left")
+    table.add_column(f"against {compared[0]['baseline']}", justify="left")
+    table.add_column("of ideal", justify="right")
+    table.add_column("start-up", justify="right")
+    table.add_column("blocks", justify="right")
+    table.add_column("failures", justify="right")
+    for event in compared:
+        name = event["variant"] + (" (excluded)" if event["excluded"] else "")
+        table.add_row(
+            name,
+            units.duration(event["wall_ns"]),
+            units.between((event["wall_ns_low"], event["wall_ns_high"])),
+            "1" if event["variant"] == event["baseline"] else _against(event),
+            units.percent(event["ideal_share"]),
+            units.duration(event["startup_ns"]),
+            str(event["blocks"]),
+            str(event["failures"]),
+        )
+    return table
+
+
+def _against(event: Mapping[str, Any]) -> str:
+    return units.ratio(event["speedup"], event["speedup_low"], event["speedup_high"])
+
+
+def _expectation(event: Mapping[str, Any], *, several_points: bool) -> Text:
+    bounds = []
+    if event["min"] is not None:
+        bounds.append(f"at least {event['min']:g}")
+    if event["max"] is not None:
+        bounds.append(f"at most {event['max']:g}")
+    if event["equals"] is not None:
+        bounds.append(f"equal to {event['equals']!r}")
+    against = f" against {event['against']}" if event["against"] else ""
+    place = f" at {event['point']}" if several_points else ""
+    claim = f"{event['metric']} of {event['of']}{against}{place} {' and '.join(bounds)}"
+    found = f"found {_found(event)}" + (f": {event['reason']}" if event["reason"] else "")
+    return Text.assemble((f"{event['outcome']:9}", _OUTCOME_STYLES[event["outcome"]]), f" {claim}; {found}")
+
+
+def _found(event: Mapping[str, Any]) -> str:
+    if event["value"] is None:
+        return "nothing"
+    if event["metric"].endswith("_ns"):
+        return f"{units.duration(event['value'])} {units.between((event['low'], event['high']))}".strip()
+    if isinstance(event["value"], float):
+        return units.ratio(event["value"], event["low"], event["high"])
+    return repr(event["value"])
+
+
+def _spent(results: Results) -> str:
+    """Return where the run's time went."""
+    elapsed_ns = sum(block["elapsed_ns"] for block in results.blocks)
+    total = "" if results.finished is None else f" in {results.finished['elapsed_s']:.1f} s"
+    if not elapsed_ns:
+        return f"0 blocks{total}; run {results.started['run_id']}"
+    parts = {
+        "starting runners": sum(block["starting_ns"] for block in results.blocks),
+        "warm-up": sum(block["warming_ns"] for block in results.blocks),
+        "trials": sum(block["trials_ns"] - block["wait_ns"] for block in results.blocks),
+    }
+    parts["between trials and ending"] = elapsed_ns - sum(parts.values())
+    shares = ", ".join(f"{what} {ns / elapsed_ns * 100:.0f} %" for what, ns in parts.items())
+    return f"{len(results.blocks)} blocks{total}: {shares}; run {results.started['run_id']}"

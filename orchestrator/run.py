@@ -1,0 +1,235 @@
+"""One run from a spec to its exit status: probe, measure, derive, report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import yaml
+
+from . import host, journal, launch, plan, pythons, verdict
+from .conduct import Conductor, LocalExecutor
+from .console import watching
+from .contest import Contest
+from .events import (
+    ContextSampled,
+    Event,
+    RunFinished,
+    RunStarted,
+    TrialFailed,
+    VariantExcluded,
+    VariantUnavailable,
+)
+from .journal import Journal
+from .launch import Interrupt, Interrupted, Kit, RunnerFailed
+from .log import diagnostics
+from .plan import Plan, Point, Variant
+from .results import Results, fold
+from .spec import Experiment, Problem, Source
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended."""
+
+    results: Results
+    status: int
+    directory: Path
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What the probe found: the executable of each variant, and which variants can't be had here."""
+
+    pythons: dict[str, str]
+    unavailable: list[VariantUnavailable]
+
+
+def run(to_do: Plan, source: Source, runs: Path) -> Ended:
+    """Measure what is planned and return how it ended; the journal below `runs` then holds everything.
+
+    Raises BadInput before anything is written, and JournalUnwritable.
+    """
+    try:
+        return anyio.run(_run, to_do, source, runs)
+    except BaseExceptionGroup as group:
+        raise _only(group) from None
+
+
+def _only(error: BaseException) -> BaseException:
+    """Return what a task group wraps: groups of one are how it hands on a plain error."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+async def _run(to_do: Plan, source: Source, runs: Path) -> Ended:
+    experiment = to_do.experiment
+    with launch.kit() as laid, closing(Interrupt()) as interrupt:
+        signals: list[int] = []
+        async with anyio.create_task_group() as group:
+            await group.start(_interrupt_on_signal, interrupt, signals)
+            try:
+                probed = await anyio.to_thread.run_sync(probe, to_do, source, laid, interrupt)
+            except Interrupted:
+                raise SystemExit(128 + signals[0]) from None
+            run_id = journal.new_run_id()
+            spec = _spec_text(experiment)
+            with journal.create(runs, experiment.name, run_id, spec) as book:
+                status = await _measure(to_do, probed, book, laid, interrupt, signals)
+            group.cancel_scope.cancel()
+    directory = runs / experiment.name / run_id
+    return Ended(fold(journal.read(directory / journal.EVENTS_FILE).events), status, directory)
+
+
+async def _measure(
+    to_do: Plan, probed: Probed, book: Journal, laid: Kit, interrupt: Interrupt, signals: list[int]
+) -> int:
+    """Run the experiment into its journal and return the exit status."""
+    begun = time.monotonic()
+    log = diagnostics()
+    experiment = to_do.experiment
+    seed = experiment.measure.seed if experiment.measure.seed is not None else secrets.randbelow(2**53)
+    store = _storing(book, log)
+    store(_started(to_do, seed))
+    store(ContextSampled(when="start", **host.sample()))
+    for missing in probed.unavailable:
+        store(missing)
+    unavailable = [event.variant for event in probed.unavailable]
+    contests = [Contest(to_do, point, unavailable) for point in to_do.points]
+    with watching(experiment.measure.max_time) as watcher:
+        executor = LocalExecutor(laid, interrupt, probed.pythons)
+        conductor = Conductor(to_do, contests, executor, store, book.sync, watcher, seed)
+        with suppress(Interrupted):
+            await conductor.run()
+    derived = verdict.derive(to_do, contests)
+    for event in derived:
+        store(event)
+    failures = sum(contest.failures.total() for contest in contests)
+    outcome, status = verdict.outcome([event.fields() for event in derived], failures)
+    if signals:
+        outcome, status = "interrupted", 128 + signals[0]
+    store(RunFinished(outcome=outcome, exit_status=status, elapsed_s=round(time.monotonic() - begun, 3)))
+    book.sync()
+    return status
+
+
+async def _interrupt_on_signal(interrupt: Interrupt, received: list[int], *, task_status: Any) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        task_status.started()
+        async for number in signals:
+            received.append(number)
+            interrupt.set()
+
+
+def _storing(book: Journal, log: Any) -> Callable[[Event], None]:
+    """Return a store for events that tells the user what went wrong, as it happens."""
+
+    def store(event: Event) -> None:
+        book.write(event)
+        if isinstance(event, TrialFailed):
+            log.warning("trial.failed", point=event.point, variant=event.variant, cause=event.cause, error=event.error)
+        elif isinstance(event, VariantExcluded):
+            log.warning("variant.excluded", point=event.point, variant=event.variant, failures=event.failures)
+        elif isinstance(event, VariantUnavailable):
+            log.warning("variant.unavailable", variant=event.variant, reason=event.reason, remedy=event.remedy)
+
+    return store
+
+
+def _started(to_do: Plan, seed: int) -> RunStarted:
+    resolved = to_do.experiment.resolved()
+    names = ("orchestrator", "anyio", "numpy", "pydantic")
+    return RunStarted(
+        experiment=to_do.experiment.name,
+        spec=json.dumps(resolved, ensure_ascii=False),
+        spec_sha256=hashlib.sha256(plan.canonical(resolved).encode()).hexdigest(),
+        seed=seed,
+        command=sys.argv,
+        cwd=str(Path.cwd()),
+        versions={"python": platform.python_version(), **{name: _version(name) for name in names}},
+        effective_cores=to_do.cores,
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _spec_text(experiment: Experiment) -> str:
+    """Return the resolved spec, overrides included, as YAML that runs again."""
+
+    class Plain(yaml.SafeDumper):
+        def ignore_aliases(self, data: object) -> bool:
+            return True
+
+    return yaml.dump(experiment.resolved(), Dumper=Plain, sort_keys=False, allow_unicode=True)
+
+
+def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probed:
+    """Ask every interpreter whether it can run its variants; raises BadInput with all that it can't.
+
+    Nothing of the workload is called, but its modules are imported, in a runner.
+    """
+    found: dict[str, str] = {}
+    problems: list[Problem] = []
+    unavailable: dict[str, VariantUnavailable] = {}
+    commands: dict[launch.Command, list[tuple[Point, Variant]]] = {}
+    for variant in to_do.variants:
+        where = ("models", variant.entry)
+        python = pythons.resolve(variant.python)
+        if python is None:
+            remedy = "install it, or name the path of an executable"
+            problems.append(Problem((*where, "python"), f"no interpreter {variant.python!r} here", remedy))
+        elif variant.path is not None and not Path(variant.path).is_dir():
+            problems.append(Problem((*where, "path"), f"{variant.path!r} is no directory", "check it"))
+        else:
+            found[variant.label] = python
+            path = str(Path(variant.path).absolute()) if variant.path else None
+            command = launch.Command(python, path, tuple(sorted(variant.env.items())))
+            commands.setdefault(command, []).extend((point, variant) for point in to_do.points)
+    for command, asked in commands.items():
+        orders = [plan.order(point, variant) for point, variant in asked]
+        try:
+            answers = launch.probe(laid, interrupt, command, orders)
+        except RunnerFailed as error:
+            last = error.output.strip().rpartition("\n")[2]
+            what = f"{command.python} can't run the probe: {error.error}" + (f" ({last})" if last else "")
+            raise source.failure(Problem(("models", asked[0][1].entry), what, "check the interpreter")) from error
+        for (_, variant), answer in zip(asked, answers, strict=True):
+            if answer and answer["field"] == "model":
+                about = {"variant": variant.label, "variant_id": variant.id}
+                unavailable[variant.label] = VariantUnavailable(**about, reason=answer["what"], remedy=answer["remedy"])
+            elif answer:
+                problems.append(_placed(variant, answer))
+    if problems:
+        unique = {(problem.path, problem.what): problem for problem in problems}
+        raise source.failure(*unique.values())
+    if len(unavailable) == len(to_do.variants):
+        event = next(iter(unavailable.values()))
+        raise source.failure(Problem(("models",), f"none can run here: {event.reason}", event.remedy))
+    return Probed(found, list(unavailable.values()))
+
+
+def _placed(variant: Variant, answer: dict[str, str]) -> Problem:
+    """Return a runner's complaint at the place in the spec that it is about."""
+    name = answer["field"]
+    overridden = name in variant.overrides
+    path = ("models", variant.entry, name) if overridden else ("workload", name)
+    return Problem(path, answer["what"], answer["remedy"])

@@ -1,0 +1,47 @@
+"""Numbers with their units, as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1.0, "ns"))
+
+
+def scale(ns: float) -> tuple[float, str]:
+    """Return the divisor and the unit that show a time with one to three digits before the point."""
+    return next(((divisor, unit) for divisor, unit in _UNITS if abs(ns) >= divisor), _UNITS[-1])
+
+
+def duration(ns: float | None) -> str:
+    """Return a time with three significant digits, such as `20.4 ms`."""
+    if ns is None:
+        return "-"
+    divisor, unit = scale(ns)
+    return f"{significant(ns / divisor)} {unit}"
+
+
+def between(ns: Sequence[float | None]) -> str:
+    """Return a pair of times in brackets, in the unit of the first."""
+    if any(value is None for value in ns):
+        return ""
+    known = [value for value in ns if value is not None]
+    divisor, _ = scale(known[0])
+    return f"[{', '.join(significant(value / divisor) for value in known)}]"
+
+
+def significant(value: float) -> str:
+    """Return a number with three significant digits, and all digits before the point."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def ratio(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    """Return a ratio with its interval, such as `1.62 [1.48, 1.75]`."""
+    if value is None:
+        return "-"
+    shown = f"{value:.2f}" if value < 100 else f"{value:.0f}"
+    return shown if low is None or high is None else f"{shown} [{low:.2f}, {high:.2f}]"
+
+
+def percent(share: float | None) -> str:
+    """Return a share as whole percent."""
+    return "-" if share is None else f"{share * 100:.0f} %"

@@ -1,0 +1,237 @@
+"""From contests to what is said of them: comparisons with the baseline, verdicts, and the outcome of a run.
+
+Pure: the same contests give the same derived events, whether the run has just ended or is read from its journal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any, Literal
+
+from . import errors
+from .contest import Contest, Look
+from .events import Event, VariantCompared, VerdictReached
+from .expect import check
+from .plan import Plan, Point, Variant
+from .runner import models
+from .stats import LOOK_LEVEL, STATS_VERSION, Ratio, compare, spread
+from .units import duration
+
+Outcome = Literal["decided", "undecided", "expectation_broken", "workload_failed", "interrupted"]
+
+
+def columns(point: Point, variant: Variant | None = None) -> dict[str, Any]:
+    """Return the label, the id and the parts of a point, and of a variant, as the columns of an event."""
+    found = {"point": point.label, "point_id": point.id}
+    if variant is None:
+        return {**found, **point.columns}
+    return {**found, "variant": variant.label, "variant_id": variant.id, **point.columns, **variant.columns}
+
+
+def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
+    """Return every derived event: per point its comparisons and its verdict, then the expectations."""
+    derived: list[Event] = []
+    for contest in contests:
+        derived += [compared(contest, variant) for variant in contest.variants.values()]
+        derived.append(reached(contest))
+    by_point = {contest.point.id: contest for contest in contests}
+    derived += [check(claim, by_point[claim.point.id], columns(claim.point, claim.variant)) for claim in plan.claims]
+    return derived
+
+
+def compared(contest: Contest, variant: Variant) -> VariantCompared:
+    """Return how a variant stands to the baseline, over the blocks that both ran."""
+    label, baseline = variant.label, contest.plan.baseline.label
+    blocks = contest.judged
+    ratio = None
+    if label not in contest.excluded and baseline not in contest.excluded and label != baseline:
+        ratio = compare([block.walls for block in blocks], label, baseline, LOOK_LEVEL)
+    mine = [block for block in blocks if label in block.walls]
+    walls = [median(block.walls[label]) for block in mine]
+    quartiles = spread(walls) if walls else None
+    return VariantCompared(
+        **columns(contest.point, variant),
+        stats_version=STATS_VERSION,
+        baseline=baseline,
+        speedup=ratio.ratio if ratio else 1.0 if label == baseline and walls else None,
+        speedup_low=ratio.low if ratio else None,
+        speedup_high=ratio.high if ratio else None,
+        blocks=len(mine),
+        failures=contest.failures[label],
+        wall_ns=_rounded(median(walls) if walls else None),
+        wall_ns_low=_rounded(quartiles and quartiles[0]),
+        wall_ns_high=_rounded(quartiles and quartiles[1]),
+        cpu_ns=_rounded(median([median(block.cpus[label]) for block in mine]) if mine else None),
+        startup_ns=_startup_ns(contest, label),
+        ideal_share=_ideal_share(contest, variant),
+        dropped_after=contest.dropped.get(label),
+        excluded=label in contest.excluded,
+    )
+
+
+def reached(contest: Contest) -> VerdictReached:
+    """Return the verdict on a point, as its last look stands."""
+    look = next((look for look in reversed(contest.looks) if look.decision), None)
+    look = look or (contest.looks[-1] if contest.looks else None)
+    verdict = look.decision if look and look.decision else "undecided"
+    if contest.alone and len(contest.variants) > 1 and contest.contenders and contest.blocks:
+        verdict = "win"
+    winners = _winners(contest, look)
+    rival, gap = _rival(contest, winners, verdict)
+    return VerdictReached(
+        **columns(contest.point),
+        stats_version=STATS_VERSION,
+        verdict=verdict,  # type: ignore[arg-type]  # one of the three words
+        winners=winners,
+        runner_up=rival,
+        ratio=gap.ratio if gap else None,
+        ratio_low=gap.low if gap else None,
+        ratio_high=gap.high if gap else None,
+        blocks=len(contest.judged),
+        warnings=_warnings(contest, look, verdict),
+        sentence=_sentence(contest, verdict, winners, rival, gap),
+    )
+
+
+def outcome(derived: Sequence[Mapping[str, Any]], failures: int) -> tuple[Outcome, int]:
+    """Return how a run ended and its exit status, from its derived events and the number of failed trials."""
+    checked = [event["outcome"] for event in derived if event["event"] == "expectation.checked"]
+    statuses = [errors.FAILED] * bool(failures)
+    statuses += [errors.BROKEN] * ("broken" in checked) + [errors.UNDECIDED] * ("undecided" in checked)
+    verdicts = [event["verdict"] for event in derived if event["event"] == "verdict.reached"]
+    words: dict[int, Outcome] = {
+        errors.FAILED: "workload_failed",
+        errors.BROKEN: "expectation_broken",
+        errors.UNDECIDED: "undecided",
+    }
+    status = errors.worst(statuses)
+    return words.get(status, "undecided" if "undecided" in verdicts else "decided"), status
+
+
+def _winners(contest: Contest, look: Look | None) -> list[str]:
+    """Return the variants not separated from the best, the simplest first."""
+    remaining = [label for label in look.remaining if label not in contest.excluded] if look else contest.contenders
+    return sorted(remaining, key=lambda label: _simplicity(contest, label))
+
+
+def _simplicity(contest: Contest, label: str) -> tuple[int, int, float]:
+    """Return a key that sorts the simplest first: no new process before threads before processes, fewer workers."""
+    variant = contest.variants[label]
+    cpus = [median(block.cpus[label]) for block in contest.judged if label in block.cpus]
+    return models.NAMES.index(variant.model), variant.workers, median(cpus) if cpus else math.inf
+
+
+def _rival(contest: Contest, winners: list[str], verdict: str) -> tuple[str | None, Ratio | None]:
+    """Return who the ratio of the verdict is to, and how many times as fast the best is."""
+    times = [block.walls for block in contest.judged]
+    best = _fastest(contest, winners)
+    if best is None:
+        return None, None
+    kind = contest.kind(best)
+    others = [label for label in contest.variants if label != best and label not in contest.excluded]
+    if verdict == "win":
+        others = [label for label in others if contest.kind(label) != kind]
+    else:
+        others = [label for label in others if label in winners] or others
+    gaps = {label: gap for label in others if (gap := compare(times, best, label, contest.level))}
+    if not gaps:
+        return None, None
+    pick = max if verdict == "tie" else min  # of a tie the widest gap tells most
+    rival = pick(gaps, key=lambda label: gaps[label].ratio)
+    return rival, gaps[rival]
+
+
+def _fastest(contest: Contest, labels: Sequence[str]) -> str | None:
+    times = [block.walls for block in contest.judged]
+    ratios = {label: ratio for label in labels if (ratio := compare(times, label, labels[0], contest.level))}
+    return max(ratios, key=lambda label: ratios[label].ratio) if ratios else None
+
+
+def _warnings(contest: Contest, look: Look | None, verdict: str) -> list[str]:
+    warnings = []
+    if look is None and contest.blocks:
+        warnings.append("too_few_blocks")
+    if verdict == "win" and look and not contest.is_precise(look):
+        warnings.append("precision_missed")
+    if contest.excluded:
+        warnings.append("variants_excluded")
+    if contest.discarded:
+        warnings.append("blocks_discarded")
+    if contest.differences:
+        warnings.append("recomputed_differs")
+    return warnings
+
+
+def _startup_ns(contest: Contest, label: str) -> int | None:
+    startups = [block.startups[label] for block in contest.judged if label in block.startups]
+    return round(median(startups)) if startups else None
+
+
+def _ideal_share(contest: Contest, variant: Variant) -> float | None:
+    """Return the ideal time on this machine as a share of the time taken; None without a sequential run of the same.
+
+    The ideal is the longer of what the cores can do with the CPU time of the sequential run, and of the longest
+    chain of calls that one worker must make: max(cpu / min(workers, cores), ceil(tasks / workers) * wall / tasks).
+    """
+    sequential = next((v for v in contest.variants.values() if v.model == "sequential" and not v.overrides), None)
+    if sequential is None or variant.overrides or variant.python != sequential.python:
+        return None
+    shares = []
+    tasks = contest.point.tasks
+    cores = contest.plan.cores
+    for block in contest.judged:
+        if sequential.label in block.walls and variant.label in block.walls:
+            wall_ns, cpu_ns = median(block.walls[sequential.label]), median(block.cpus[sequential.label])
+            chain_ns = math.ceil(tasks / variant.workers) * wall_ns / tasks
+            ideal_ns = max(cpu_ns / min(variant.workers, cores), chain_ns)
+            shares.append(ideal_ns / median(block.walls[variant.label]))
+    return round(min(1.0, median(shares)), 4) if shares else None
+
+
+def _sentence(contest: Contest, verdict: str, winners: list[str], rival: str | None, gap: Ratio | None) -> str:
+    about = contest.point.label
+    counted = f"after {gap.blocks if gap else len(contest.judged)} blocks"
+    if not contest.contenders or not contest.blocks:
+        why = "every variant failed" if not contest.contenders else "no block was finished within the budget"
+        return f"{about}: undecided: {why}."
+    if len(contest.variants) == 1:
+        return f"{about}: undecided: {winners[0]} ran alone, there is nothing to compare it with."
+    if verdict == "win":
+        best = _fastest(contest, winners) or winners[0]
+        named = best if len(winners) == 1 else f"{contest.kind(best)} ({' or '.join(winners)})"
+        if rival is None or gap is None:
+            return f"{about}: {named} wins: every other variant failed."
+        return f"{about}: {named} wins, {_times(gap)} as fast as {rival}, {counted}{_pays(contest, best, rival)}."
+    if verdict == "tie":
+        tie = f"{contest.plan.experiment.measure.tie * 100:.3g} %"
+        return f"{about}: {' and '.join(winners)} tie within {tie}, {counted}; {winners[0]} is the simplest."
+    if rival is None or gap is None:
+        return f"{about}: undecided {counted}."
+    best = _fastest(contest, winners) or winners[0]
+    if gap.low is None:
+        agreeing = f"{best} was the faster one in {gap.agreeing} of {gap.blocks} blocks"
+        return f"{about}: undecided {counted}, too few to decide: {best} {_times(gap)} as fast as {rival}; {agreeing}."
+    return f"{about}: undecided {counted}: {best} is not separated from {rival}, {_times(gap)} as fast."
+
+
+def _times(gap: Ratio) -> str:
+    interval = "" if gap.low is None or gap.high is None else f" [{gap.low:.3g}, {gap.high:.3g}]"
+    return f"{gap.ratio:.3g}{interval} times"
+
+
+def _pays(contest: Contest, best: str, rival: str) -> str:
+    """Return after how many batches a slower start has paid for itself, as the end of a sentence."""
+    more_ns = (_startup_ns(contest, best) or 0) - (_startup_ns(contest, rival) or 0)
+    common = [block for block in contest.judged if best in block.walls and rival in block.walls]
+    gain_ns = median([median(b.walls[rival]) for b in common]) - median([median(b.walls[best]) for b in common])
+    if more_ns <= 0 or gain_ns <= 0:
+        return ""
+    batches = math.ceil(more_ns / gain_ns)
+    plural = "es" * (batches > 1)
+    return f"; pays for its {duration(_startup_ns(contest, best))} of start-up after {batches} batch{plural}"
+
+
+def _rounded(value: float | None) -> int | None:
+    return None if value is None else round(value)
