@@ -1,0 +1,212 @@
+"""`make bench`: what the product adds to the bare primitives, as ratios measured side by side in one run.
+
+Each figure is the median over fresh processes of the median over paired, randomly ordered rounds. Nothing is asserted:
+the goals stand beside the figures, for people to compare on their machine.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+from orchestrator.launch import Command, Crew, Interrupt, Kit, default_python, kit
+
+ROOT = Path(__file__).parents[2]
+MODELS = ("sequential", "event_loop", "threads", "processes")
+SIZES = {"empty": 1000, "us100": 200, "ms1": 40}
+GOALS = {"empty": 1.0, "us100": 1.05, "ms1": 1.05}
+WORKERS = 2
+ROUNDS = 15
+PAIRS = 7
+
+
+def main() -> None:
+    """Print every section, or those named on the command line."""
+    sections: dict[str, Callable[[], None]] = {
+        "models": models,
+        "scaling": scaling,
+        "startup": startup,
+        "make": make_overhead,
+    }
+    for name in sys.argv[1:] or sections:
+        sections[name]()
+
+
+def models() -> None:
+    """Each model's batch against the bare loop around the same primitive."""
+    print(f"batch time of each model / bare loop, {WORKERS} workers, {PAIRS} pairs of processes x {ROUNDS} rounds")
+    print(f"{'model':12}{'task':8}{'model us/task':>15}{'bare us/task':>15}{'ratio':>8}{'range of pairs':>18}{'goal':>8}")
+    with kit() as laid:
+        for model in MODELS:
+            for size, tasks in SIZES.items():
+                pairs = [_pair(laid, model, size, tasks) for _ in range(PAIRS)]
+                ratios = sorted(pair[0] for pair in pairs)
+                mine, bare = (median(pair[place] for pair in pairs) / tasks / 1e3 for place in (1, 2))
+                spread = f"{ratios[0]:.3f}-{ratios[-1]:.3f}"
+                goal = f"<= {GOALS[size]:.2f}"
+                print(f"{model:12}{size:8}{mine:15.2f}{bare:15.2f}{median(ratios):8.3f}{spread:>18}{goal:>8}", flush=True)
+
+
+def _pair(laid: Kit, model: str, size: str, tasks: int) -> tuple[float, float, float]:
+    """Return the ratio of the model to the bare loop in two fresh processes, and the median times of both."""
+    name = f"{size}_async" if model == "event_loop" else size
+    command = [sys.executable, "-m", "tests.bench.bare", model, name, str(WORKERS), str(tasks)]
+    with (
+        _opened(laid, model, name, tasks) as crew,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as bare,
+    ):
+        assert bare.stdin and bare.stdout
+        bare.stdout.readline()
+        times: dict[str, list[int]] = {"model": [], "bare": []}
+        for _ in range(ROUNDS):
+            for side in random.sample(("model", "bare"), 2):
+                if side == "model":
+                    times[side].append(crew.ask("runner", {"op": "trial", "repeats": 1}, 60)["wall_ns"])
+                else:
+                    bare.stdin.write(b"\n")
+                    bare.stdin.flush()
+                    times[side].append(int(bare.stdout.readline()))
+        bare.stdin.close()
+    ratio = median(a / b for a, b in zip(times["model"], times["bare"], strict=True))
+    return ratio, median(times["model"]), median(times["bare"])
+
+
+@contextmanager
+def _opened(laid: Kit, model: str, function: str, tasks: int) -> Iterator[Crew]:
+    """Yield a crew with one warmed-up runner called "runner"."""
+    form = "async_call" if function.endswith("_async") else "call"
+    order = {
+        "model": model,
+        "workers": WORKERS,
+        "options": {},
+        "tasks": tasks,
+        "workload": {form: f"tests.bench.tasks:{function}"},
+    }
+    interrupt = Interrupt()
+    try:
+        with Crew(laid, interrupt) as crew:
+            crew.start("runner", Command(default_python()))
+            crew.ask("runner", {"op": "prepare", **order}, 60)
+            crew.ask("runner", {"op": "open"}, 60)
+            crew.ask("runner", {"op": "warm"}, 300)
+            yield crew
+    finally:
+        interrupt.close()
+
+
+def scaling() -> None:
+    """The cost of an empty task from 10^3 to 10^5 in one batch, and the peak memory of the largest process."""
+    print("\nempty tasks in one batch: us per task, and peak memory of the runner and its workers")
+    print(f"{'model':12}{'10^3':>10}{'10^4':>10}{'10^5':>10}{'growth':>10}{'peak MB':>10}   goals: growth < 1.10, < 150 MB")
+    with kit() as laid:
+        for model in MODELS:
+            cost = {tasks: _cost_per_task(laid, model, tasks) for tasks in (1000, 10_000, 100_000)}
+            peak = _peak_mb(laid, model)
+            shown = "".join(f"{us:10.2f}" for us in cost.values())
+            print(f"{model:12}{shown}{cost[100_000] / cost[1000]:10.3f}{peak:10.0f}", flush=True)
+
+
+def _cost_per_task(laid: Kit, model: str, tasks: int) -> float:
+    name = "empty_async" if model == "event_loop" else "empty"
+    with _opened(laid, model, name, tasks) as crew:
+        rounds = max(3, 30_000 // tasks)
+        walls = [crew.ask("runner", {"op": "trial", "repeats": 1}, 300)["wall_ns"] for _ in range(rounds)]
+    return median(walls) / tasks / 1e3
+
+
+def _peak_mb(laid: Kit, model: str) -> float:
+    """Return the peak resident memory of a runner after a batch of 100,000 tasks, with its workers' summed."""
+    name = "empty_async" if model == "event_loop" else "empty"
+    with _opened(laid, model, name, 100_000) as crew:
+        pids = set(crew.ask("runner", {"op": "prove"}, 60)["worker_pids"]) | {crew.pid("runner")}
+        return sum(_high_water_kb(pid) for pid in pids) / 1024
+
+
+def _high_water_kb(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    return 0
+
+
+def startup() -> None:
+    """The program's and the runners' start against bare interpreters."""
+    print("\nstart-up, ms (median of 15, alternating)")
+    with tempfile.TemporaryDirectory() as directory, kit() as laid:
+        wrong = Path(directory) / "wrong.yaml"
+        wrong.write_text("workload: {call: a:b}\nmodels: [sequental]\n")
+        program = [sys.executable, "-m", "orchestrator"]
+        times = _alternate(
+            {
+                "python -c pass": lambda: _wall_ms([sys.executable, "-c", "pass"]),
+                "python -c 'import asyncio'": lambda: _wall_ms([sys.executable, "-c", "import asyncio"]),
+                "orchestrator --help": lambda: _wall_ms([*program, "--help"]),
+                "a spec error": lambda: _wall_ms([*program, "run", str(wrong)]),
+                **{f"ready: {model}": _ready(laid, model) for model in MODELS},
+            }
+        )
+    bare, loop = times["python -c pass"], times["python -c 'import asyncio'"]
+    goals = dict.fromkeys(("orchestrator --help", "a spec error"), 4 * bare + 150)
+    goals["ready: sequential"] = loop + 30
+    goals |= dict.fromkeys(("ready: event_loop", "ready: threads"), 2.5 * loop)
+    for name, taken in times.items():
+        goal = f"   goal <= {goals[name]:.0f}" if name in goals else ""
+        print(f"{name:28}{taken:8.1f}{goal}")
+
+
+def _ready(laid: Kit, model: str) -> Callable[[], float]:
+    def measure() -> float:
+        begun = time.perf_counter()
+        interrupt = Interrupt()
+        with Crew(laid, interrupt) as crew:
+            crew.start("runner", Command(default_python()))
+            workload = {"call": "tests.bench.tasks:empty"}
+            order = {"model": model, "workers": WORKERS, "options": {}, "tasks": 1, "workload": workload}
+            crew.ask("runner", {"op": "prepare", **order}, 60)
+            crew.ask("runner", {"op": "open"}, 60)
+            taken = time.perf_counter() - begun
+        interrupt.close()
+        return taken * 1e3
+
+    return measure
+
+
+def make_overhead() -> None:
+    """What `make` adds to calling the program."""
+    print("\nmake's overhead, ms (median of 15, alternating)")
+    times = _alternate(
+        {
+            "orchestrator plan": lambda: _wall_ms([str(ROOT / ".venv/bin/orchestrator"), "plan", "configs/cpu.yaml"]),
+            "make plan": lambda: _wall_ms(["make", "-s", "plan", "CONFIG=cpu.yaml"]),
+        }
+    )
+    for name, taken in times.items():
+        print(f"{name:28}{taken:8.1f}")
+    print(f"{'added':28}{times['make plan'] - times['orchestrator plan']:8.1f}   goal <= 300")
+
+
+def _alternate(sides: dict[str, Callable[[], float]]) -> dict[str, float]:
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(15):
+        for name in random.sample(list(sides), len(sides)):
+            times[name].append(sides[name]())
+    return {name: median(taken) for name, taken in times.items()}
+
+
+def _wall_ms(command: list[str]) -> float:
+    begun = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return (time.perf_counter() - begun) * 1e3
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    main()
