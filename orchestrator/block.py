@@ -129,6 +129,7 @@ class _Block:
         self._clock = [time.perf_counter_ns()]
         self.round: int | None = None
         self.position: int | None = None
+        self._unchecked: list[str] = []
         self.events: list[Event] = []
 
     def measure(self, crew: Crew) -> None:
@@ -158,6 +159,7 @@ class _Block:
             starting_ns=starting_ns,
             warming_ns=warming_ns,
             trials_ns=trials_ns,
+            unchecked=self._unchecked,
             wait_ns=max(0, trials_ns - wall_ns),
             free_cores=free_cores,
             steal_share=steal_share,
@@ -233,8 +235,9 @@ class _Block:
     def _compare_results(self, crew: Crew) -> None:
         reference = self._task.reference if self._task.reference in self._variants else next(iter(self._variants))
         digests = {label: self._ask(crew, label, {"op": "digest"})["digest"] for label in self._variants}
-        differing = [label for label, digest in digests.items() if digest != digests[reference]]
-        if not differing:
+        self._unchecked = [label for label, digest in digests.items() if digest is None]
+        differing = [label for label, digest in digests.items() if digest not in (None, digests[reference])]
+        if not differing or digests[reference] is None:
             return
         # equal objects may have different pickles (sets, shared references): then == decides
         with tempfile.TemporaryDirectory(prefix="orchestrator-") as directory:

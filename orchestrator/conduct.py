@@ -101,18 +101,14 @@ class Conductor:
 
     def _wanted(self, contest: Contest) -> list[Variant]:
         """Return the variants that the next block of a point needs; none when nothing is left to decide there."""
-        claims = (
-            [claim for claim in self._claims(contest) if is_open(claim, contest)]
-            if contest.blocks
-            else self._claims(contest)
-        )
-        contested = not contest.alone and not is_decided(contest)
         if contest.next_look() is None or not contest.contenders:
             return []
-        lonely = len(contest.variants) == 1
-        if not contested and not claims and not lonely:
+        claims = [claim for claim in self._claims(contest) if not contest.looks or is_open(claim, contest)]
+        # who is left alone is still measured up to a look: its time is worth knowing
+        contested = not is_decided(contest) and not (contest.alone and contest.looks)
+        if not contested and not claims:
             return []
-        needed = set(contest.contenders) if contested or lonely else set()
+        needed = set(contest.contenders) if contested else set()
         needed |= {label for claim in claims for label in (claim.variant.label, claim.against.label)}
         needed.add(self._plan.baseline.label)
         return [v for label, v in contest.variants.items() if label in needed and label not in contest.excluded]

@@ -28,6 +28,7 @@ class Block:
     startups: dict[str, int] = field(default_factory=dict)
     observed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     free_cores: float | None = None
+    unchecked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,7 @@ class Contest:
     def _on_block_finished(self, event: Mapping[str, Any]) -> None:
         if self._open:
             self._open.free_cores = event["free_cores"]
+            self._open.unchecked = tuple(event["unchecked"])
             self.blocks.append(self._open)
             self._open = None
 

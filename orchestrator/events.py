@@ -147,6 +147,8 @@ class BlockFinished(AboutPoint):
     trials_ns: int
     wait_ns: int
     """Of the trials' time, what passed outside of them: handing over the token, untimed resets and observing."""
+    unchecked: list[str]
+    """Variants whose results can't be pickled, so that they were not compared with the others'."""
     free_cores: float | None
     """Effective cores less what others and the hypervisor took of them during the block."""
     steal_share: float | None

@@ -21,10 +21,16 @@ def diagnostics() -> Any:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([_clean] if terminal else []),
+            _in_order,
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(0),
     )
+
+
+def _in_order(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    first = ("timestamp", "level", "event")
+    return {name: fields[name] for name in first} | dict(fields)
 
 
 def _clean(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

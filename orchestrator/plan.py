@@ -193,7 +193,8 @@ def _refused_by_workload(workload: Workload, name: str, value: Any) -> str | Non
 
 def _points(experiment: Experiment) -> tuple[Point, ...]:
     axes = {axis: values for axis, values in experiment.matrix.items() if _is_point_axis(axis)}
-    return tuple(_point(experiment, dict(zip(axes, chosen, strict=True))) for chosen in itertools.product(*axes.values()))
+    combinations = itertools.product(*axes.values())
+    return tuple(_point(experiment, dict(zip(axes, chosen, strict=True))) for chosen in combinations)
 
 
 def _point(experiment: Experiment, chosen: dict[str, Any]) -> Point:
@@ -322,7 +323,7 @@ def _claims(
     for number, expected in enumerate(experiment.expect):
         made = list(_claims_of(experiment, number, expected, points, variants, baseline))
         if not made:
-            columns = dict.fromkeys(key for part in (*points, *variants) for key in part.columns)
+            columns = dict.fromkeys([*points[0].columns, *(key for variant in variants for key in variant.columns)])
             raise Problem(
                 ("expect", number),
                 "matches no point and variant",

@@ -214,8 +214,9 @@ def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probe
             raise source.failure(Problem(("models", asked[0][1].entry), what, "check the interpreter")) from error
         for (_, variant), answer in zip(asked, answers, strict=True):
             if answer and answer["field"] == "model":
-                about = {"variant": variant.label, "variant_id": variant.id}
-                unavailable[variant.label] = VariantUnavailable(**about, reason=answer["what"], remedy=answer["remedy"])
+                unavailable[variant.label] = VariantUnavailable(
+                    variant=variant.label, variant_id=variant.id, reason=answer["what"], remedy=answer["remedy"]
+                )
             elif answer:
                 problems.append(_placed(variant, answer))
     if problems:

@@ -86,15 +86,17 @@ class Strict(BaseModel):
 class Workload(Strict):
     """The user's function under test, with its companions."""
 
-    call: Reference | None = Field(None, description="the function, plain or async")
-    async_call: Reference | None = Field(None, description="the coroutine function that event-loop models run instead")
-    kwargs: dict[Keyword, Any] = Field({}, description="keyword arguments of every call")
-    item: Keyword | None = Field(None, description="keyword that receives the number of the call, 0 to tasks-1")
-    setup: Reference | None = Field(None, description="context manager, entered once per runner; yields initargs")
-    initializer: Reference | None = Field(None, description="called in every worker with initargs")
-    reset: Reference | None = Field(None, description="called with initargs before every batch, untimed")
-    observe: Reference | None = Field(None, description="(results, initargs) -> flat dict, logged after every trial")
-    check: Literal["same", "none"] | Reference = Field("same", description="how results are compared between variants")
+    call: Reference | None = Field(default=None, description="the function, plain or async")
+    async_call: Reference | None = Field(
+        default=None, description="the coroutine function that event loops run instead"
+    )
+    kwargs: dict[Keyword, Any] = Field(default={}, description="keyword arguments of every call")
+    item: Keyword | None = Field(default=None, description="keyword that receives the number of the call, 0 to tasks-1")
+    setup: Reference | None = Field(default=None, description="context manager, entered once per runner")
+    initializer: Reference | None = Field(default=None, description="called in every worker with initargs")
+    reset: Reference | None = Field(default=None, description="called with initargs before every batch, untimed")
+    observe: Reference | None = Field(default=None, description="(results, initargs) -> flat dict, after every trial")
+    check: Literal["same", "none"] | Reference = Field(default="same", description="how results are held to be right")
 
     @model_validator(mode="after")
     def _has_something_to_call(self) -> Workload:
@@ -113,7 +115,7 @@ class ModelEntry(Strict):
     call: Reference | None = None
     async_call: Reference | None = None
     kwargs: dict[Keyword, Any] = {}
-    path: str | None = Field(None, description="directory put first on the import path")
+    path: str | None = Field(default=None, description="directory put first on the import path")
     env: dict[Keyword, str] = {}
 
     def options(self) -> dict[str, Any]:
@@ -146,19 +148,19 @@ else:
 class Measure(Strict):
     """How long and how precisely to measure."""
 
-    precision: Percentage | None = Field(None, description="go on after a win until the interval is +- this wide")
-    tie: Percentage = Field(0.03, description="ratios within this of 1 are a tie")
-    max_time: Duration = Field(60.0, description="bounds the whole run")
-    timeout: Duration = Field(30.0, description="bounds one trial")
-    seed: int | None = Field(None, ge=0, lt=2**63, description="of all random orders; chosen and logged if absent")
+    precision: Percentage | None = Field(default=None, description="after a win, go on to an interval of +- this")
+    tie: Percentage = Field(default=0.03, description="ratios within this of 1 are a tie")
+    max_time: Duration = Field(default=60.0, description="bounds the whole run")
+    timeout: Duration = Field(default=30.0, description="bounds one trial")
+    seed: int | None = Field(default=None, ge=0, lt=2**63, description="of all random orders; drawn if absent")
 
 
 class Expectation(Strict):
     """A claim that the exit status speaks for."""
 
     of: str = Field(description="a model or a label")
-    where: dict[str, Any] = Field({}, description="columns that points and variants must match")
-    against: str | None = Field(None, description="a model or a label; the baseline if absent")
+    where: dict[str, Any] = Field(default={}, description="columns that points and variants must match")
+    against: str | None = Field(default=None, description="a model or a label; the baseline if absent")
     metric: Annotated[
         str, StringConstraints(pattern=r"^(speedup|wall_ns|startup_ns|observed\.[A-Za-z_][A-Za-z0-9_]*)$")
     ] = "speedup"
@@ -187,13 +189,13 @@ class Experiment(Strict):
     name: Name
     description: str = ""
     workload: Workload
-    tasks: Count = Field(1, description="calls in one batch")
+    tasks: Count = Field(default=1, description="calls in one batch")
     models: Annotated[tuple[Entry, ...], _as_tuple, Field(min_length=1)]
     matrix: dict[str, Annotated[tuple[Any, ...], _as_tuple, Field(min_length=1)]] = Field(
         {},
         description="every combination is measured: tasks, kwargs.*, workload.*, workers, python, model options",
     )
-    baseline: str | None = Field(None, description="a model or a label; without it sequential, or the first model")
+    baseline: str | None = Field(default=None, description="a model or a label; else sequential, or the first")
     measure: Measure = Measure()
     expect: Annotated[tuple[Expectation, ...], _as_tuple] = ()
 

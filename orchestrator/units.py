@@ -38,8 +38,15 @@ def ratio(value: float | None, low: float | None = None, high: float | None = No
     """Return a ratio with its interval, such as `1.62 [1.48, 1.75]`."""
     if value is None:
         return "-"
-    shown = f"{value:.2f}" if value < 100 else f"{value:.0f}"
-    return shown if low is None or high is None else f"{shown} [{low:.2f}, {high:.2f}]"
+    if low is None or high is None:
+        return _factor(value)
+    return f"{_factor(value)} [{_factor(low)}, {_factor(high)}]"
+
+
+def _factor(value: float) -> str:
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def percent(share: float | None) -> str:

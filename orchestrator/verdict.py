@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any, Literal
 
-from . import errors
+from . import errors, units
 from .contest import Contest, Look
 from .events import Event, VariantCompared, VerdictReached
 from .expect import check
 from .plan import Plan, Point, Variant
 from .runner import models
 from .stats import LOOK_LEVEL, STATS_VERSION, Ratio, compare, spread
-from .units import duration
 
 Outcome = Literal["decided", "undecided", "expectation_broken", "workload_failed", "interrupted"]
 
@@ -75,9 +74,7 @@ def reached(contest: Contest) -> VerdictReached:
     """Return the verdict on a point, as its last look stands."""
     look = next((look for look in reversed(contest.looks) if look.decision), None)
     look = look or (contest.looks[-1] if contest.looks else None)
-    verdict = look.decision if look and look.decision else "undecided"
-    if contest.alone and len(contest.variants) > 1 and contest.contenders and contest.blocks:
-        verdict = "win"
+    verdict = look.decision if look and look.decision and len(contest.variants) > 1 else "undecided"
     winners = _winners(contest, look)
     rival, gap = _rival(contest, winners, verdict)
     return VerdictReached(
@@ -159,6 +156,8 @@ def _warnings(contest: Contest, look: Look | None, verdict: str) -> list[str]:
         warnings.append("variants_excluded")
     if contest.discarded:
         warnings.append("blocks_discarded")
+    if any(block.unchecked for block in contest.judged):
+        warnings.append("results_unchecked")
     if contest.differences:
         warnings.append("recomputed_differs")
     return warnings
@@ -217,8 +216,7 @@ def _sentence(contest: Contest, verdict: str, winners: list[str], rival: str | N
 
 
 def _times(gap: Ratio) -> str:
-    interval = "" if gap.low is None or gap.high is None else f" [{gap.low:.3g}, {gap.high:.3g}]"
-    return f"{gap.ratio:.3g}{interval} times"
+    return f"{units.ratio(gap.ratio, gap.low, gap.high)} times"
 
 
 def _pays(contest: Contest, best: str, rival: str) -> str:
@@ -230,7 +228,7 @@ def _pays(contest: Contest, best: str, rival: str) -> str:
         return ""
     batches = math.ceil(more_ns / gain_ns)
     plural = "es" * (batches > 1)
-    return f"; pays for its {duration(_startup_ns(contest, best))} of start-up after {batches} batch{plural}"
+    return f"; pays for its {units.duration(_startup_ns(contest, best))} of start-up after {batches} batch{plural}"
 
 
 def _rounded(value: float | None) -> int | None:

@@ -20,6 +20,7 @@ _WARNINGS = {
     "precision_missed": "the interval is wider than measure.precision",
     "variants_excluded": "variants that failed are excluded",
     "blocks_discarded": "blocks were discarded because a variant failed in them or the time was over",
+    "results_unchecked": "results can't be pickled, so nobody has checked that they are the same; see `check`",
     "recomputed_differs": "the journal's own verdict differs from this one",
 }
 
@@ -59,19 +60,18 @@ def _table(title: str, compared: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column("variant")
     table.add_column("time per batch", justify="right")
-    table.add_column("quartiles", justify="left")
-    table.add_column(f"against {compared[0]['baseline']}", justify="left")
+    table.add_column("quartiles")
+    table.add_column(f"against {compared[0]['baseline']}")
     table.add_column("of ideal", justify="right")
     table.add_column("start-up", justify="right")
     table.add_column("blocks", justify="right")
     table.add_column("failures", justify="right")
     for event in compared:
-        name = event["variant"] + (" (excluded)" if event["excluded"] else "")
         table.add_row(
-            name,
+            event["variant"],
             units.duration(event["wall_ns"]),
             units.between((event["wall_ns_low"], event["wall_ns_high"])),
-            "1" if event["variant"] == event["baseline"] else _against(event),
+            _against(event),
             units.percent(event["ideal_share"]),
             units.duration(event["startup_ns"]),
             str(event["blocks"]),
@@ -81,6 +81,10 @@ def _table(title: str, compared: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _against(event: Mapping[str, Any]) -> str:
+    if event["excluded"]:
+        return "failed, excluded"
+    if event["variant"] == event["baseline"]:
+        return "1"
     return units.ratio(event["speedup"], event["speedup_low"], event["speedup_high"])
 
 

@@ -96,7 +96,7 @@ def _failure(error: BaseException) -> dict[str, Any]:
 
 def _cause(error: BaseException) -> str:
     name = type(error).__name__
-    if name == "Checked":
+    if name == "WrongResults":
         return "result"
     if isinstance(error, MemoryError):
         return "memory"

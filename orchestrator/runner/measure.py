@@ -21,7 +21,7 @@ IDLE_NS = 5_000_000_000
 """Workers that sat still for so long run something untimed first: anyio ends threads idle for 10 s."""
 
 
-class Checked(Exception):
+class WrongResults(Exception):
     """Results that differ from those of another variant, or that can't be compared."""
 
 
@@ -73,6 +73,7 @@ class Bench:
         self._others: set[int] = set()
         self._workers = 0
         self._results: list[Any] = []
+        self._pickle = b""
         self._used_ns = time.perf_counter_ns()
 
     async def prove(self) -> dict[str, Any]:
@@ -103,46 +104,51 @@ class Bench:
         return {"event": "warmed"}
 
     async def do_digest(self) -> dict[str, Any]:
-        """Return a digest of the warm-up's results: equal digests are equal results."""
+        """Return a digest of the warm-up's results: equal digests are equal results; None if they can't be pickled."""
         import hashlib
+        import pickle
 
-        return {"event": "digested", "digest": hashlib.sha256(self._pickled()).hexdigest()}
+        try:
+            self._pickle = pickle.dumps(self._results, protocol=4)
+        except Exception:
+            return {"event": "digested", "digest": None}
+        return {"event": "digested", "digest": hashlib.sha256(self._pickle).hexdigest()}
 
     async def do_save(self, path: str) -> dict[str, Any]:
-        """Write the warm-up's results to `path` for another variant to compare with."""
+        """Write the warm-up's results, digested before, to `path` for another variant to compare with."""
         with open(path, "wb") as file:
-            file.write(self._pickled())
+            file.write(self._pickle)
         return {"event": "saved"}
 
     async def do_compare(self, path: str, other: str) -> dict[str, Any]:
-        """Compare the warm-up's results with those that the variant `other` saved; raises `Checked`."""
+        """Compare the warm-up's results with those that the variant `other` saved; raises `WrongResults`."""
         import pickle
 
         with open(path, "rb") as file:
             theirs = pickle.load(file)
         if len(theirs) != len(self._results):
-            raise Checked(f"{len(self._results)} results, but {len(theirs)} under {other}")
+            raise WrongResults(f"{len(self._results)} results, but {len(theirs)} under {other}")
         for place, (mine, expected) in enumerate(zip(self._results, theirs)):  # noqa: B905  # Python 3.10; same length
             try:
                 same = bool(mine == expected)
             except Exception as error:
-                raise Checked(
+                raise WrongResults(
                     f"result {place} can't be compared with ==: {type(error).__name__}: {error}; "
                     "set `check: none`, or `check: module:function` to check results yourself"
                 ) from error
             if not same:
-                raise Checked(f"result {place} is {_short(mine)}, but {_short(expected)} under {other}")
+                raise WrongResults(f"result {place} is {_short(mine)}, but {_short(expected)} under {other}")
         return {"event": "compared"}
 
     async def do_check(self, reference: str) -> dict[str, Any]:
         """Hand the warm-up's results to the user's check: False or an exception refuses them."""
         if find(reference, "check")(self._results) is False:
-            raise Checked(f"{reference} refused the results")
+            raise WrongResults(f"{reference} refused the results")
         return {"event": "checked"}
 
     async def do_calibrate(self) -> dict[str, Any]:
         """Return `repeats`, the power of two that makes a trial last `SHORTEST_NS`, and how long a trial then takes."""
-        self._results = []
+        self._results, self._pickle = [], b""
         repeats = 1
         while (trial_ns := (await self._timed(repeats))[1]) < SHORTEST_NS:
             repeats *= 2
@@ -190,17 +196,6 @@ class Bench:
     def _before_batch(self) -> None:
         if self._reset:
             self._reset(self._initargs)
-
-    def _pickled(self) -> bytes:
-        import pickle
-
-        try:
-            return pickle.dumps(self._results, protocol=4)
-        except Exception as error:
-            raise Checked(
-                f"results can't be pickled, so they can't be compared: {type(error).__name__}: {error}; "
-                "set `check: none`, or `check: module:function` to check them yourself"
-            ) from error
 
 
 def _flat(observed: Any) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def main() -> None:
 def models() -> None:
     """Each model's batch against the bare loop around the same primitive."""
     print(f"batch time of each model / bare loop, {WORKERS} workers, {PAIRS} pairs of processes x {ROUNDS} rounds")
-    print(f"{'model':12}{'task':8}{'model us/task':>15}{'bare us/task':>15}{'ratio':>8}{'range of pairs':>18}{'goal':>8}")
+    print(f"{'model':12}{'task':8}{'us/task':>12}{'bare us/task':>15}{'ratio':>8}{'range of pairs':>18}{'goal':>8}")
     with kit() as laid:
         for model in MODELS:
             for size, tasks in SIZES.items():
@@ -52,7 +52,9 @@ def models() -> None:
                 mine, bare = (median(pair[place] for pair in pairs) / tasks / 1e3 for place in (1, 2))
                 spread = f"{ratios[0]:.3f}-{ratios[-1]:.3f}"
                 goal = f"<= {GOALS[size]:.2f}"
-                print(f"{model:12}{size:8}{mine:15.2f}{bare:15.2f}{median(ratios):8.3f}{spread:>18}{goal:>8}", flush=True)
+                print(
+                    f"{model:12}{size:8}{mine:12.2f}{bare:15.2f}{median(ratios):8.3f}{spread:>18}{goal:>8}", flush=True
+                )
 
 
 def _pair(laid: Kit, model: str, size: str, tasks: int) -> tuple[float, float, float]:
@@ -105,7 +107,8 @@ def _opened(laid: Kit, model: str, function: str, tasks: int) -> Iterator[Crew]:
 def scaling() -> None:
     """The cost of an empty task from 10^3 to 10^5 in one batch, and the peak memory of the largest process."""
     print("\nempty tasks in one batch: us per task, and peak memory of the runner and its workers")
-    print(f"{'model':12}{'10^3':>10}{'10^4':>10}{'10^5':>10}{'growth':>10}{'peak MB':>10}   goals: growth < 1.10, < 150 MB")
+    print("goals: growth < 1.10, peak < 150 MB")
+    print(f"{'model':12}{'10^3':>10}{'10^4':>10}{'10^5':>10}{'growth':>10}{'peak MB':>10}")
     with kit() as laid:
         for model in MODELS:
             cost = {tasks: _cost_per_task(laid, model, tasks) for tasks in (1000, 10_000, 100_000)}
