@@ -58,24 +58,18 @@ class Silent:
         """Take no notice."""
 
 
-def standing(contest: Contest) -> Table:
+def standing(contest: Contest) -> Group:
     """Return the standing at one point as it is now: ratios to the baseline, for the eye only, no decision."""
     following = contest.next_look()
     until = f", next look at {following}" if following else ""
-    table = Table(
-        title=printable(f"{contest.point.label}: {len(contest.blocks)} blocks{until}"),
-        title_justify="left",
-        box=None,
-        show_header=False,
-        pad_edge=False,
-    )
+    table = Table(box=None, show_header=False, pad_edge=False)
     times = [block.walls for block in contest.blocks]
     baseline = contest.plan.baseline.label
     for label in contest.variants:
         found = compare(times, label, baseline, LOOK_LEVEL) if label != baseline else None
         shown = units.ratio(found.ratio, found.low, found.high) if found else "1" if label == baseline else "-"
         table.add_row(f"  {label}", shown, _state(contest, label))
-    return table
+    return Group(Text(printable(f"{contest.point.label}: {len(contest.blocks)} blocks{until}")), table)
 
 
 def _state(contest: Contest, label: str) -> str:

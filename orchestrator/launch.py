@@ -23,14 +23,16 @@ from types import TracebackType
 from typing import Any
 
 BORROWED = ("anyio", "idna", "sniffio", "exceptiongroup", "typing_extensions")
-"""What a foreign interpreter gets of this environment's packages, behind its own: anyio and what it may import."""
+"""What an interpreter without anyio gets of this environment's packages: anyio, and all that anyio may import."""
 
 OUTPUT_KEPT = 16_384
 """Bytes kept of the end of what a runner writes to stdout and stderr; the rest is read and thrown away."""
 
 _BOOT = (
-    "import sys, os; _, first, path, last = sys.argv; del sys.argv[1:];"
-    "sys.path[:] = [first, *([path] if path else []), os.getcwd(), *[p for p in sys.path if p], last];"
+    "import sys, os; _, runner, path, borrowed = sys.argv; del sys.argv[1:];"
+    "theirs = [p for p in sys.path if p];"
+    "has_anyio = any(f.find_spec('anyio', theirs) for f in sys.meta_path);"
+    "sys.path[:] = [runner, *[path][:bool(path)], os.getcwd(), *[borrowed][has_anyio:], *theirs];"
     "from orchestrator_runner.__main__ import main; main()"
 )
 
@@ -74,10 +76,10 @@ class Interrupt:
 
 @dataclass(frozen=True)
 class Kit:
-    """Two directories for a runner's import path: the runner alone, first; what it borrows, last."""
+    """Two directories for a runner's import path: the runner alone, and what an interpreter may have to borrow."""
 
-    first: Path
-    last: Path
+    runner: Path
+    borrowed: Path
 
 
 @contextmanager
@@ -87,16 +89,16 @@ def kit() -> Iterator[Kit]:
     The runner becomes a package of its own there, so a workload may have an `orchestrator` of its own too.
     """
     with tempfile.TemporaryDirectory(prefix="orchestrator-", ignore_cleanup_errors=True) as directory:
-        laid = Kit(Path(directory) / "first", Path(directory) / "last")
-        laid.first.mkdir()
-        laid.last.mkdir()
-        (laid.first / "orchestrator_runner").symlink_to(Path(__file__).parent / "runner")
+        laid = Kit(Path(directory) / "runner", Path(directory) / "borrowed")
+        laid.runner.mkdir()
+        laid.borrowed.mkdir()
+        (laid.runner / "orchestrator_runner").symlink_to(Path(__file__).parent / "runner")
         for name in BORROWED:
             spec = find_spec(name)
             if spec and spec.origin:
                 origin = Path(spec.origin)
                 origin = origin.parent if origin.name == "__init__.py" else origin
-                (laid.last / origin.name).symlink_to(origin)
+                (laid.borrowed / origin.name).symlink_to(origin)
         yield laid
 
 
@@ -124,7 +126,7 @@ class Runner:
         }
         self.started_ns = time.perf_counter_ns()
         self.process = subprocess.Popen(
-            [command.python, "-c", _BOOT, str(laid.first), command.path or "", str(laid.last)],
+            [command.python, "-c", _BOOT, str(laid.runner), command.path or "", str(laid.borrowed)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

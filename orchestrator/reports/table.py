@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +15,16 @@ from ..results import Results
 
 _OUTCOME_STYLES = {"held": "green", "broken": "bold red", "undecided": "yellow"}
 _VERDICT_STYLES = {"win": "bold", "tie": "bold", "undecided": "yellow"}
+_COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
+    ("variant", "left"),
+    ("per batch", "right"),
+    ("quartiles", "left"),
+    ("vs baseline", "left"),
+    ("of ideal", "right"),
+    ("start-up", "right"),
+    ("blocks", "right"),
+    ("failed", "right"),
+)
 _WARNINGS = {
     "too_few_blocks": "too few blocks for a verdict: raise measure.max_time",
     "precision_missed": "the interval is wider than measure.precision",
@@ -58,14 +68,8 @@ def render(results: Results, *, width: int, colour: bool) -> str:
 
 def _table(title: str, compared: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    table.add_column("variant")
-    table.add_column("time per batch", justify="right")
-    table.add_column("quartiles")
-    table.add_column(f"against {compared[0]['baseline']}")
-    table.add_column("of ideal", justify="right")
-    table.add_column("start-up", justify="right")
-    table.add_column("blocks", justify="right")
-    table.add_column("failures", justify="right")
+    for header, justify in _COLUMNS:
+        table.add_column(header, justify=justify, no_wrap=True, overflow="fold")
     for event in compared:
         table.add_row(
             event["variant"],
@@ -84,7 +88,7 @@ def _against(event: Mapping[str, Any]) -> str:
     if event["excluded"]:
         return "failed, excluded"
     if event["variant"] == event["baseline"]:
-        return "1"
+        return "baseline"
     return units.ratio(event["speedup"], event["speedup_low"], event["speedup_high"])
 
 
