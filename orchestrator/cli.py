@@ -161,7 +161,7 @@ def _print(shown: str, results: Results) -> None:
     from .reports import render
 
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    width = shutil.get_terminal_size((100, 24)).columns
+    width = shutil.get_terminal_size((120, 24)).columns
     sys.stdout.write(render(shown, results, width=width, colour=colour))
     sys.stdout.flush()
 

@@ -23,7 +23,9 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_SHOWN = 60
 
-_LOADER: type[yaml.CSafeLoader | yaml.SafeLoader] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+_LOADER: type[yaml.CSafeLoader | yaml.SafeLoader] = (
+    yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+)
 
 # What a reader can't see or a terminal would obey. U+2028 and U+2029 are line breaks to YAML 1.1, not to 1.2.
 _HIDDEN = re.compile(
@@ -194,7 +196,9 @@ def _similar(file: Path) -> str:
 def _decoded(content: bytes, source: str) -> str:
     where = _place(source)
     if len(content) > MAX_BYTES:
-        raise BadInput(f"larger than {MAX_BYTES // 1024} KiB", where=where, remedy="move data to its own file")
+        raise BadInput(
+            f"larger than {MAX_BYTES // 1024} KiB", where=where, remedy="move data to its own file"
+        )
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise BadInput("UTF-16 or UTF-32, not UTF-8", where=where, remedy="save it as UTF-8")
     try:
@@ -256,7 +260,8 @@ class _Tree:
 
     def unreadable(self, error: yaml.YAMLError) -> BadInput:
         if not isinstance(error, yaml.MarkedYAMLError):
-            return BadInput(f"not YAML: {' '.join(str(error).split())}", where=_place(self.source))
+            what = f"not YAML: {' '.join(str(error).split())[:120]}"
+            return BadInput(what, where=_place(self.source), remedy="correct or quote it")
         mark = error.problem_mark or error.context_mark
         what = f"not YAML: {(error.problem or '')[:120]}"
         if error.context:
@@ -282,15 +287,22 @@ class _Tree:
 
     def _refuse_decoration(self, event: yaml.NodeEvent, path: KeyPath) -> None:
         if isinstance(event, yaml.AliasEvent):
-            self._refuse(event, path, f"alias {shown(f'*{event.anchor}')} is not allowed", "write the value out")
+            self._refuse(
+                event, path, f"alias {shown(f'*{event.anchor}')} is not allowed", "write the value out"
+            )
         if event.anchor is not None:
-            self._refuse(event, path, f"anchor {shown(f'&{event.anchor}')} is not allowed", "write the value out")
+            self._refuse(
+                event, path, f"anchor {shown(f'&{event.anchor}')} is not allowed", "write the value out"
+            )
         tag = event.tag if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) else None
-        # Some versions of libyaml drop the tag `!` of a scalar.
-        if tag is not None or (event.start_mark and self.text.startswith("!", event.start_mark.index)):
-            self._refuse(event, path, f"tag {shown(tag or '!')} is not allowed", "delete the tag")
-        if isinstance(event, yaml.ScalarEvent) and (hidden := _HIDDEN.search(event.value)):
-            self._refuse(event, path, _named(hidden[0]), "delete the character")
+        if isinstance(event, yaml.ScalarEvent):
+            if hidden := _HIDDEN.search(event.value):
+                self._refuse(event, path, _named(hidden[0]), "delete the character")
+            # Some versions of libyaml drop the tag `!` of a scalar.
+            if event.start_mark and self.text.startswith("!", event.start_mark.index):
+                tag = tag or "!"
+        if tag is not None:
+            self._refuse(event, path, f"tag {shown(tag)} is not allowed", "delete the tag")
 
     def _take_key(self, top: _Open, event: yaml.NodeEvent) -> None:
         if not isinstance(event, yaml.ScalarEvent):
@@ -325,7 +337,9 @@ class _Tree:
             self._refuse(event, (), f"nested deeper than {MAX_DEPTH} levels", "make it flatter")
         if top is None:
             if not isinstance(value, dict):
-                self._refuse(event, (), f"the top level is {_kind(value)}, not a mapping", 'write "key: value" lines')
+                self._refuse(
+                    event, (), f"the top level is {_kind(value)}, not a mapping", 'write "key: value" lines'
+                )
             self.root = value
         elif isinstance(top.items, list):
             top.items.append(value)
