@@ -120,11 +120,13 @@ def main() -> None:
 
 def _planned(config: Path, overrides: list[str] | None) -> tuple[Plan, Source]:
     """Return the plan of a spec for this machine; raises BadInput."""
-    from .host import effective_cores
-    from .plan import plan
     from .spec import Problem, load
 
     experiment, source = load(config, overrides or [])
+    # imported only now: what is wrong with a spec should be told at once
+    from .host import effective_cores
+    from .plan import plan
+
     try:
         return plan(experiment, effective_cores()), source
     except Problem as problem:

@@ -296,7 +296,8 @@ class _Tree:
             )
         tag = event.tag if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) else None
         if isinstance(event, yaml.ScalarEvent):
-            if hidden := _HIDDEN.search(event.value):
+            # Elsewhere than in an escape it was found before parsing.
+            if event.style == '"' and (hidden := _HIDDEN.search(event.value)):
                 self._refuse(event, path, _named(hidden[0]), "delete the character")
             # Some versions of libyaml drop the tag `!` of a scalar.
             if event.start_mark and self.text.startswith("!", event.start_mark.index):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -40,7 +38,7 @@ def sample() -> dict[str, Any]:
     steal_ns, busy_ns = _processor_times()
     return {
         "monotonic_ns": time.monotonic_ns(),
-        "hostname": socket.gethostname(),
+        "hostname": os.uname().nodename,
         "cpu_model": _cpu_model(),
         "cores": os.cpu_count() or 1,
         "effective_cores": effective_cores(),
@@ -79,7 +77,7 @@ def _cpu_model() -> str | None:
     for line in _text("/proc/cpuinfo").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
-    return platform.processor() or None
+    return None
 
 
 def _text(file: str) -> str:

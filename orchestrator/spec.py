@@ -80,7 +80,8 @@ Keyword = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 class Strict(BaseModel):
     """What the parts of a spec have in common: no unknown keys, no conversions, no changes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # built when first used: only `Experiment` is ever validated, with the others inside
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Workload(Strict):

@@ -128,7 +128,7 @@ class Bench:
             theirs = pickle.load(file)
         if len(theirs) != len(self._results):
             raise WrongResults(f"{len(self._results)} results, but {len(theirs)} under {other}")
-        for place, (mine, expected) in enumerate(zip(self._results, theirs)):  # noqa: B905  # Python 3.10; same length
+        for place, (mine, expected) in enumerate(zip(self._results, theirs)):
             try:
                 same = bool(mine == expected)
             except Exception as error:

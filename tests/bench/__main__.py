@@ -121,7 +121,7 @@ def _cost_per_task(laid: Kit, model: str, tasks: int) -> float:
     name = "empty_async" if model == "event_loop" else "empty"
     with _opened(laid, model, name, tasks) as crew:
         rounds = max(3, 30_000 // tasks)
-        walls = [crew.ask("runner", {"op": "trial", "repeats": 1}, 300)["wall_ns"] for _ in range(rounds)]
+        walls = [int(crew.ask("runner", {"op": "trial", "repeats": 1}, 300)["wall_ns"]) for _ in range(rounds)]
     return median(walls) / tasks / 1e3
 
 

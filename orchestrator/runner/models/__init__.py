@@ -66,7 +66,7 @@ class Workers(NamedTuple):
 
     run: Callable[[Sequence[int]], Awaitable[list[Any]]]
     each: Callable[[Callable[[], Any]], Awaitable[list[Any]]]
-    facts: dict[str, Any] = {}  # noqa: RUF012  # never changed
+    facts: dict[str, Any] = {}
 
 
 if TYPE_CHECKING:
