@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import os
 import re
 import stat
 import unicodedata
@@ -23,9 +22,7 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_SHOWN = 60
 
-_LOADER: type[yaml.CSafeLoader | yaml.SafeLoader] = (
-    yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-)
+_LOADER: type[yaml.CSafeLoader | yaml.SafeLoader] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 # What a reader can't see or a terminal would obey. U+2028 and U+2029 are line breaks to YAML 1.1, not to 1.2.
 _HIDDEN = re.compile(
@@ -185,7 +182,7 @@ def _place(source: str, position: Position | None = None) -> str:
 
 def _similar(file: Path) -> str:
     try:
-        names = sorted(os.listdir(file.parent))[:1000]
+        names = sorted(entry.name for entry in file.parent.iterdir())[:1000]
     except OSError:
         return "check the path"
     near = [name for name in names if file.name and Path(name).stem == file.name]
@@ -196,9 +193,7 @@ def _similar(file: Path) -> str:
 def _decoded(content: bytes, source: str) -> str:
     where = _place(source)
     if len(content) > MAX_BYTES:
-        raise BadInput(
-            f"larger than {MAX_BYTES // 1024} KiB", where=where, remedy="move data to its own file"
-        )
+        raise BadInput(f"larger than {MAX_BYTES // 1024} KiB", where=where, remedy="move data to its own file")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise BadInput("UTF-16 or UTF-32, not UTF-8", where=where, remedy="save it as UTF-8")
     try:
@@ -287,13 +282,9 @@ class _Tree:
 
     def _refuse_decoration(self, event: yaml.NodeEvent, path: KeyPath) -> None:
         if isinstance(event, yaml.AliasEvent):
-            self._refuse(
-                event, path, f"alias {shown(f'*{event.anchor}')} is not allowed", "write the value out"
-            )
+            self._refuse(event, path, f"alias {shown(f'*{event.anchor}')} is not allowed", "write the value out")
         if event.anchor is not None:
-            self._refuse(
-                event, path, f"anchor {shown(f'&{event.anchor}')} is not allowed", "write the value out"
-            )
+            self._refuse(event, path, f"anchor {shown(f'&{event.anchor}')} is not allowed", "write the value out")
         tag = event.tag if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) else None
         if isinstance(event, yaml.ScalarEvent):
             # Elsewhere than in an escape it was found before parsing.
@@ -338,9 +329,7 @@ class _Tree:
             self._refuse(event, (), f"nested deeper than {MAX_DEPTH} levels", "make it flatter")
         if top is None:
             if not isinstance(value, dict):
-                self._refuse(
-                    event, (), f"the top level is {_kind(value)}, not a mapping", 'write "key: value" lines'
-                )
+                self._refuse(event, (), f"the top level is {_kind(value)}, not a mapping", 'write "key: value" lines')
             self.root = value
         elif isinstance(top.items, list):
             top.items.append(value)

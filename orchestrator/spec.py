@@ -271,7 +271,7 @@ def _override(text: str) -> tuple[KeyPath, object]:
         parts.insert(0, "workload")
     path = ("matrix", ".".join(parts[1:])) if parts[0] == "matrix" and len(parts) > 1 else tuple(parts)
     try:
-        parsed = document.parse(f"value: {raw}".encode(), "override")
+        parsed = document.parse(f"value: {raw}".encode("utf-8", "surrogateescape"), "override")
     except BadInput as error:
         raise BadInput(error.what, where=f"override {document.shown(text)}", remedy=error.remedy) from error
     if set(parsed.value) != {"value"}:

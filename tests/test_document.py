@@ -1,8 +1,9 @@
-"""What the reader of YAML promises: plain values and their positions, or one BadInput with place and remedy."""
+"""What the reader of YAML promises: plain values with positions, or one BadInput with place and remedy."""
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -152,9 +153,7 @@ def test_unquoted_text_that_misleads_is_refused_with_the_remedy(text: str, messa
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize(
-    "text", ["9" * 200_000, "0x" + "f" * 200_000, "1e" + "9" * 200_000, "-" + "9_9" * 50_000]
-)
+@pytest.mark.parametrize("text", ["9" * 200_000, "0x" + "f" * 200_000, "1e" + "9" * 200_000, "-" + "9_9" * 50_000])
 def test_a_huge_number_is_refused_without_being_built(text: str) -> None:
     started = time.process_time()
     with pytest.raises(ValueError, match="; write a smaller"):
@@ -168,9 +167,7 @@ def test_quoted_text_stays_text(text: str, quote: str) -> None:
     assert parsed(f"a: {quote}{text}{quote}") == {"a": text}
 
 
-@pytest.mark.parametrize(
-    ("block", "value"), [("|\n  010\n", "010\n"), (">-\n  1\n  2\n", "1 2"), ("|-\n  ~", "~")]
-)
+@pytest.mark.parametrize(("block", "value"), [("|\n  010\n", "010\n"), (">-\n  1\n  2\n", "1 2"), ("|-\n  ~", "~")])
 def test_a_block_of_text_stays_text(block: str, value: str) -> None:
     assert parsed(f"a: {block}") == {"a": value}
 
@@ -326,7 +323,7 @@ def test_shown_text_is_short_and_printable_whatever_it_was(text: str) -> None:
         ("a: {1.5: a}", 'a.yaml:1:5: a: the key "1.5" is read as a number; quote it'),
         ("true: a", 'a.yaml:1:1: the key "true" is read as true or false; quote it'),
         ("~: a", 'a.yaml:1:1: the key "~" is read as null; quote it'),
-        ("{: a}", 'a.yaml:1:2: the key "" is read as null; quote it'),
+        ("?\n: a", 'a.yaml:1:2: the key "" is read as null; quote it'),
         ("010: a", 'a.yaml:1:1: the key "010" is not read as text; quote it'),
         ("? [a]\n: b", "a.yaml:1:3: a list or a mapping as a key; quote it if it is meant as text"),
         ("a: {{b}: c}", "a.yaml:1:5: a: a list or a mapping as a key; quote it if it is meant as text"),
@@ -369,16 +366,12 @@ def test_a_refusal_says_where_what_and_the_remedy(text: str, message: str | None
         assert refusal(text) == message
 
 
-@pytest.mark.parametrize(
-    "char", ["\x00", "\x07", "\x0b", "\x7f", "\x85", "\x9b", "\u200b", "\u200f", "\u2028"]
-)
+@pytest.mark.parametrize("char", ["\x00", "\x07", "\x0b", "\x7f", "\x85", "\x9b", "\u200b", "\u200f", "\u2028"])
 def test_a_hidden_character_is_refused_raw(char: str) -> None:
     assert f"hidden character U+{ord(char):04X}" in refusal(f"a: x{char}")
 
 
-@pytest.mark.parametrize(
-    "escape", ["x00", "x1b", "x7F", "N", "L", "u200B", "u202e", "u2066", "uFEFF", "U0000202A"]
-)
+@pytest.mark.parametrize("escape", ["x00", "x1b", "x7F", "N", "L", "u200B", "u202e", "u2066", "uFEFF", "U0000202A"])
 def test_a_hidden_character_is_refused_escaped(escape: str, loader: object) -> None:
     assert refusal(f'a: ["\\{escape}"]').startswith("a.yaml:1:5: a[0]: hidden character U+")
 
@@ -450,9 +443,7 @@ def test_a_file_name_cannot_break_the_line() -> None:
 # files
 
 
-def test_a_file_is_read_and_named_as_the_user_named_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_is_read_and_named_as_the_user_named_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.yaml").write_text("b: 1")
     monkeypatch.chdir(tmp_path)
     read = document.read(Path("a.yaml"))
@@ -643,9 +634,7 @@ def test_hostile_input_is_read_or_refused_within_a_second(content: bytes) -> Non
 
 
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_input_is_read_or_refused_without_libyaml(
-    content: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hostile_input_is_read_or_refused_without_libyaml(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document, "_LOADER", yaml.SafeLoader)
     outcome(content[:20_000])
 
@@ -717,9 +706,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return content
 
 
-@given(
-    st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode("utf-8", "surrogatepass"))
-)
+@given(st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode("utf-8", "surrogatepass")))
 @quiet
 def test_arbitrary_bytes_are_read_or_refused(content: bytes) -> None:
     outcome(content)
@@ -768,12 +755,7 @@ letters = st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp", "Cn", 
     "\n\t :#-'\"\\"
 )
 texts = st.text(letters, max_size=40).filter(means_itself)
-plain = (
-    st.none()
-    | st.booleans()
-    | st.integers(1 - 2**63, 2**63 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-)
+plain = st.none() | st.booleans() | st.integers(1 - 2**63, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 keys = st.text(letters, min_size=1, max_size=20).filter(means_itself)
 nested: Callable[[st.SearchStrategy[object]], st.SearchStrategy[object]] = lambda inner: (  # noqa: E731
     st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4)
@@ -825,7 +807,7 @@ def test_every_position_points_at_its_text(tree: dict[str, object], style: dict[
     lines = text.split("\n")
     for path, raw in read.raw.items():
         at = read.values[path]
-        assert lines[at.line - 1][at.column - 1 :].startswith(raw.split()[0] if raw else "")
+        assert lines[at.line - 1][at.column - 1 :].startswith(re.split("[ \n]", raw)[0])
     for path, at in read.keys.items():
         rest = lines[at.line - 1][at.column - 1 :]
         assert rest.startswith(("'", '"', str(path[-1])[:1]))

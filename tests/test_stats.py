@@ -100,9 +100,7 @@ def test_swapping_the_sides_of_a_block_negates_its_statistic_to_the_last_bit(
     assert stats.block_statistic(a, b) == -stats.block_statistic(b, a)
 
 
-@pytest.mark.parametrize(
-    ("a", "b"), [([1], [1, 2]), ([], []), ([0], [1]), ([1], [-1]), ([1, 2], [1, 0])], ids=str
-)
+@pytest.mark.parametrize(("a", "b"), [([1], [1, 2]), ([], []), ([0], [1]), ([1], [-1]), ([1, 2], [1, 0])], ids=str)
 def test_a_block_refuses_unpaired_missing_and_non_positive_times(a: list[int], b: list[int]) -> None:
     with pytest.raises(ValueError, match=r"times against|not positive|one or more"):
         stats.block_statistic(a, b)
@@ -175,9 +173,7 @@ def test_critical_index_agrees_with_the_exact_p_values_of_scipy(m: int) -> None:
 @pytest.mark.parametrize("level", [LOOK_LEVEL, LOOK_LEVEL / 9, 0.05, 1e-50])
 def test_critical_index_is_exact_for_many_blocks(m: int, level: float) -> None:
     below = itertools.accumulate(exact_counts(m))
-    assert stats.critical_index(m, level) == sum(
-        1 for _ in itertools.takewhile(lambda n: 2 * n / 2**m <= level, below)
-    )
+    assert stats.critical_index(m, level) == sum(1 for _ in itertools.takewhile(lambda n: 2 * n / 2**m <= level, below))
 
 
 def test_no_value_has_no_interval() -> None:
@@ -198,9 +194,7 @@ def test_blocks_can_decide_when_all_agreeing_would_be_rare_enough(m: int, level:
 
 @pytest.mark.parametrize(("rivals", "first"), [(1, 8), *((rivals, 11) for rivals in range(2, 12)), (12, 15)])
 def test_the_first_look_comes_when_the_level_can_be_reached(rivals: int, first: int) -> None:
-    assert [m for m in range(1, 65) if stats.look_due(m, LOOK_LEVEL / rivals)] == [
-        m for m in LOOKS if m >= first
-    ]
+    assert [m for m in range(1, 65) if stats.look_due(m, LOOK_LEVEL / rivals)] == [m for m in LOOKS if m >= first]
 
 
 # The interval
@@ -208,9 +202,7 @@ def test_the_first_look_comes_when_the_level_can_be_reached(rivals: int, first: 
 
 @repeatable
 @given(st.integers(1, 16), levels, st.integers(0, 2**32 - 1))
-def test_the_interval_holds_the_centres_that_the_test_does_not_reject(
-    m: int, level: float, seed: int
-) -> None:
+def test_the_interval_holds_the_centres_that_the_test_does_not_reject(m: int, level: float, seed: int) -> None:
     values = np.random.default_rng(seed).normal(size=m)
     interval = stats.walsh_interval(values, level)
     averages = stats.walsh_averages(values)
@@ -222,9 +214,7 @@ def test_the_interval_holds_the_centres_that_the_test_does_not_reject(
 
 @repeatable
 @given(logs, levels, levels)
-def test_a_smaller_level_gives_an_interval_that_contains_the_other(
-    values: list[float], one: float, two: float
-) -> None:
+def test_a_smaller_level_gives_an_interval_that_contains_the_other(values: list[float], one: float, two: float) -> None:
     wide, narrow = (stats.walsh_interval(values, level) for level in sorted([one, two]))
     assert wide is None or (narrow is not None and wide[0] <= narrow[0] <= narrow[1] <= wide[1])
 
@@ -304,9 +294,7 @@ def test_scaling_one_side_scales_the_ratio_and_interval(blocks: list[dict[str, l
 
 @repeatable
 @given(some_blocks(), st.integers(2, 1_000))
-def test_scaling_both_sides_leaves_the_ratio_and_interval(
-    blocks: list[dict[str, list[int]]], by: int
-) -> None:
+def test_scaling_both_sides_leaves_the_ratio_and_interval(blocks: list[dict[str, list[int]]], by: int) -> None:
     expected = close_to(compared(blocks))
     both = [{label: [by * t for t in walls] for label, walls in block.items()} for block in blocks]
     assert {**asdict(compared(both)), "agreeing": expected["agreeing"]} == expected
@@ -322,9 +310,7 @@ def test_the_order_of_the_blocks_changes_nothing(blocks: list[dict[str, list[int
 
 @repeatable
 @given(some_blocks(), st.lists(times, min_size=1, max_size=3))
-def test_a_block_that_one_side_missed_changes_nothing(
-    blocks: list[dict[str, list[int]]], walls: list[int]
-) -> None:
+def test_a_block_that_one_side_missed_changes_nothing(blocks: list[dict[str, list[int]]], walls: list[int]) -> None:
     assert compared([{"a": walls}, *blocks, {"b": walls}]) == compared(blocks)
 
 
@@ -423,9 +409,7 @@ def test_tiny_differences_have_an_autocorrelation_too() -> None:
     assert stats.lag1_autocorrelation([1e-200, -1e-200] * 10) == pytest.approx(-0.95)
 
 
-@pytest.mark.parametrize(
-    "values", [[], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], [0.1] * 9], ids=["none", "seven", "equal"]
-)
+@pytest.mark.parametrize("values", [[], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], [0.1] * 9], ids=["none", "seven", "equal"])
 def test_too_few_or_equal_values_have_no_autocorrelation(values: list[float]) -> None:
     assert stats.lag1_autocorrelation(values) is None
 
