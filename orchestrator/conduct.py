@@ -48,16 +48,21 @@ class LocalExecutor:
                     self._interrupt.set()
 
         done = False
+        failed: list[Exception] = []  # raised after the group, which would wrap it
         async with anyio.create_task_group() as group:
             group.start_soon(interrupt_when_cancelled)
             try:
-                return await anyio.to_thread.run_sync(
+                events = await anyio.to_thread.run_sync(
                     block.execute, task, self._kit, self._interrupt, self._pythons, notify
                 )
+            except Exception as error:
+                failed.append(error)
             finally:
                 done = True
                 group.cancel_scope.cancel()
-        raise AssertionError("unreachable")  # the group swallows only its own cancellation
+        if failed:
+            raise failed[0]
+        return events
 
 
 class Conductor:

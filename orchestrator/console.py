@@ -42,10 +42,19 @@ class Progress:
 
     def _draw(self, doing: str) -> None:
         elapsed_s = time.monotonic() - self._begun
-        left = f"{elapsed_s:.0f} s, at most {max(0.0, self._max_time_s - elapsed_s):.0f} s left"
         standings = [standing(contest) for contest in self._contests]
-        self._live.update(Group(*standings, Text(printable(f"{left}  {doing}"), style="dim")), refresh=True)
+        line = f"{elapsed_s:.0f} s{self._left(elapsed_s)}  {doing}"
+        self._live.update(Group(*standings, Text(printable(line), style="dim")), refresh=True)
         self._drawn = time.monotonic()
+
+    def _left(self, elapsed_s: float) -> str:
+        """Return the time to the next looks, at the pace so far, and to the cap."""
+        finished = sum(len(contest.blocks) for contest in self._contests)
+        missing = [m - len(contest.blocks) for contest in self._contests if (m := contest.next_look())]
+        cap = f"at most {max(0.0, self._max_time_s - elapsed_s):.0f} s left"
+        if not finished:
+            return f", {cap}"
+        return f", next look in about {sum(missing) * elapsed_s / finished:.0f} s, {cap}"
 
 
 class Silent:

@@ -94,7 +94,7 @@ def _speedup(claim: Claim, contest: Contest) -> Measured:
     ratio = compare(times, claim.variant.label, claim.against.label, LOOK_LEVEL)
     if ratio is None:
         return Measured(reason="no block was finished")
-    few = f"{ratio.blocks} blocks are too few" if ratio.low is None else None
+    few = f"too few blocks ({ratio.blocks})" if ratio.low is None else None
     return Measured(ratio.ratio, ratio.low, ratio.high, few)
 
 
@@ -110,7 +110,7 @@ def _absolute(claim: Claim, contest: Contest) -> Measured:
     interval = walsh_interval(logs, LOOK_LEVEL)
     value = math.exp(hodges_lehmann(logs))
     if interval is None:
-        return Measured(value, reason=f"{len(values)} blocks are too few")
+        return Measured(value, reason=f"too few blocks ({len(values)})")
     return Measured(value, math.exp(interval[0]), math.exp(interval[1]))
 
 

@@ -191,7 +191,8 @@ def _ideal_share(contest: Contest, variant: Variant) -> float | None:
 
 def _sentence(contest: Contest, verdict: str, winners: list[str], rival: str | None, gap: Ratio | None) -> str:
     about = contest.point.label
-    counted = f"after {gap.blocks if gap else len(contest.judged)} blocks"
+    count = gap.blocks if gap else len(contest.judged)
+    counted = f"after {count} block{'s' * (count != 1)}"
     if not contest.contenders or not contest.blocks:
         why = "every variant failed" if not contest.contenders else "no block was finished within the budget"
         return f"{about}: undecided: {why}."
@@ -210,8 +211,8 @@ def _sentence(contest: Contest, verdict: str, winners: list[str], rival: str | N
         return f"{about}: undecided {counted}."
     best = _fastest(contest, winners) or winners[0]
     if gap.low is None:
-        agreeing = f"{best} was the faster one in {gap.agreeing} of {gap.blocks} blocks"
-        return f"{about}: undecided {counted}, too few to decide: {best} {_times(gap)} as fast as {rival}; {agreeing}."
+        agreeing = f"it was faster in {gap.agreeing} of {gap.blocks}"
+        return f"{about}: undecided {counted}, too few to decide: {best} is {_times(gap)} as fast as {rival}; {agreeing}."
     return f"{about}: undecided {counted}: {best} is not separated from {rival}, {_times(gap)} as fast."
 
 
