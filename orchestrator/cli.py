@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="orchestrator",
-    help="Say which concurrency model runs a Python function best, by how much, and why.",
-    epilog="Examples:  orchestrator run configs/cpu.yaml tasks=8  |  orchestrator report runs/cpu/latest",
+    help="Say which concurrency model runs a Python function best, and by how much.",
+    epilog=(
+        "\b\nExamples:\n  orchestrator run configs/cpu.yaml tasks=8\n  orchestrator plan configs/io.yaml\n"
+        "  orchestrator report runs/cpu/latest\n  orchestrator schema spec > spec.schema.json"
+    ),
+    context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -30,7 +34,7 @@ app = typer.Typer(
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="the YAML spec")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="override the spec: tasks=8 measure.max_time=10s"),
+    typer.Argument(metavar="KEY=VALUE", help="override the spec: tasks=8 measure.max_time=10s"),
 ]
 Runs = Annotated[Path, typer.Option("--runs", envvar="ORCHESTRATOR_RUNS", help="directory that holds the runs")]
 Format = Annotated[
@@ -39,7 +43,7 @@ Format = Annotated[
 ]
 
 
-@app.command(epilog="Example:  orchestrator run configs/cpu.yaml kwargs.n=50_000 measure.max_time=30s")
+@app.command(epilog="\b\nExample:\n  orchestrator run configs/cpu.yaml kwargs.n=50_000 measure.max_time=30s")
 def run(config: Config, overrides: Overrides = None, runs: Runs = Path("runs"), format_: Format = None) -> None:
     """Measure an experiment and say which model wins."""
     shown = _format(format_)
@@ -52,7 +56,7 @@ def run(config: Config, overrides: Overrides = None, runs: Runs = Path("runs"), 
         raise Said(_last_line(ended.results), ended.status)
 
 
-@app.command(epilog="Example:  orchestrator plan configs/cpu.yaml 'matrix.workers=[1,2,4]'")
+@app.command(epilog="\b\nExample:\n  orchestrator plan configs/cpu.yaml 'matrix.workers=[1,2,4]'")
 def plan(config: Config, overrides: Overrides = None, runs: Runs = Path("runs")) -> None:
     """Show points, variants and the expected times, without measuring."""
     planned, _ = _planned(config, overrides)
@@ -61,7 +65,7 @@ def plan(config: Config, overrides: Overrides = None, runs: Runs = Path("runs"))
     sys.stdout.write(preview(planned, runs))
 
 
-@app.command(epilog="Example:  orchestrator report runs/cpu/latest --format json | jq .sentence")
+@app.command(epilog="\b\nExample:\n  orchestrator report runs/cpu/latest --format json | jq .sentence")
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="a run's directory, or its experiment's for the latest")],
     format_: Format = None,
@@ -82,7 +86,7 @@ def report(
         raise Failure(results.differences[0], where=str(file), remedy="the journal was made by other statistics")
 
 
-@app.command(epilog="Example:  orchestrator schema spec > spec.schema.json")
+@app.command(epilog="\b\nExample:\n  orchestrator schema spec > spec.schema.json")
 def schema(what: Annotated[str, typer.Argument(metavar="spec|events", help="which schema")]) -> None:
     """Print the JSON Schema of the spec or of the log."""
     from .schemas import SCHEMAS

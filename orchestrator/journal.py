@@ -56,7 +56,7 @@ class Journal:
     def sync(self) -> None:
         """Return when everything written is on the disk; raises JournalUnwritable."""
         try:
-            os.fdatasync(self._descriptor)
+            getattr(os, "fdatasync", os.fsync)(self._descriptor)  # macOS has only fsync
         except OSError as error:
             raise self._unwritable(error) from error
 

@@ -212,7 +212,9 @@ def _sentence(contest: Contest, verdict: str, winners: list[str], rival: str | N
     best = _fastest(contest, winners) or winners[0]
     if gap.low is None:
         agreeing = f"it was faster in {gap.agreeing} of {gap.blocks}"
-        return f"{about}: undecided {counted}, too few to decide: {best} is {_times(gap)} as fast as {rival}; {agreeing}."
+        return (
+            f"{about}: undecided {counted}, too few to decide: {best} is {_times(gap)} as fast as {rival}; {agreeing}."
+        )
     return f"{about}: undecided {counted}: {best} is not separated from {rival}, {_times(gap)} as fast."
 
 
