@@ -186,8 +186,5 @@ class Conductor:
 
 
 def is_decided(contest: Contest) -> bool:
-    """Return whether the last look decided who wins, as precisely as was asked for."""
-    if not contest.looks:
-        return False
-    look = contest.looks[-1]
-    return look.decision == "tie" or (look.decision == "win" and contest.is_precise(look))
+    """Return whether a look has decided who wins, as precisely as was asked for; expectations may still be open."""
+    return any(look.decision == "tie" or (look.decision == "win" and contest.is_precise(look)) for look in contest.looks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -76,6 +77,9 @@ def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) ->
     reason = model.unavailable()
     if reason:
         raise Unusable("model", f"{model_name} is unavailable: {reason.partition('; ')[0]}", reason.partition("; ")[2])
+    if model.LOOP and (sys.flags.dev_mode or os.environ.get("PYTHONASYNCIODEBUG")):
+        remedy = "unset PYTHONASYNCIODEBUG and PYTHONDEVMODE"
+        raise Unusable("model", "asyncio's debug mode is on: every task would be timed with its checks", remedy)
     call = call_for(model, workload)
     field = "async_call" if workload.get("async_call") and "async_call" in model.RUNS else "call"
     name = workload[field]

@@ -1,0 +1,117 @@
+"""The package outside of a clone, and the files around it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("dist")
+    build = "import sys; from flit_core import buildapi; print(buildapi.build_wheel(sys.argv[1]))"
+    built = subprocess.run(
+        [sys.executable, "-c", build, str(directory)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return directory / built.stdout.split()[-1]
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    tops = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert tops == {"orchestrator", "orchestrator-0.1.0.dist-info"}
+
+
+def test_a_wheel_in_an_empty_environment_measures_a_function_of_the_current_directory(
+    wheel: Path, tmp_path: Path
+) -> None:
+    uv = [sys.executable, "-m", "uv", "--quiet", "--no-progress"]
+    environment = tmp_path / "venv"
+    subprocess.run([*uv, "venv", "--python", sys.executable, str(environment)], check=True)
+    python = str(environment / "bin" / "python")
+    install = [*uv, "pip", "install", "--python", python]
+    subprocess.run([*install, "--require-hashes", "-r", str(ROOT / ".lock" / "run.txt")], check=True)
+    subprocess.run([*install, "--no-deps", str(wheel)], check=True)
+    (tmp_path / "mine.py").write_text("def double(n):\n    return 2 * n\n")
+    (tmp_path / "my.yaml").write_text(
+        "workload: {call: 'mine:double', kwargs: {n: 21}}\ntasks: 2\nmodels: [sequential, threads]\n"
+    )
+
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(environment / "bin" / "orchestrator"), "run", "my.yaml"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == ""
+    assert done.returncode == 0
+    verdict = next(line for line in map(json.loads, done.stdout.splitlines()) if line["event"] == "verdict.reached")
+    assert verdict["point"] == "double(n=21) x 2"
+    assert (tmp_path / "runs" / "my" / "latest" / "events.jsonl").is_file()
+
+
+@pytest.mark.parametrize("lock", ["run.txt", "dev.txt"])
+def test_a_lock_pins_every_package_with_hashes_and_names_no_host(lock: str) -> None:
+    text = (ROOT / ".lock" / lock).read_text()
+    assert "://" not in text
+    packages = re.split(r"\n(?=\S)", text.strip())
+    assert all("==" in package and "--hash=sha256:" in package for package in packages)
+
+
+def test_both_locks_hold_the_same_versions() -> None:
+    def versions(lock: str) -> dict[str, str]:
+        found = re.findall(r"^(\S+?)==(\S+)(.*)", (ROOT / ".lock" / lock).read_text(), re.MULTILINE)
+        return {name + rest.strip(" \\"): version for name, version, rest in found}
+
+    dev = versions("dev.txt")
+    assert {name: dev.get(name) for name in versions("run.txt")} == versions("run.txt")
+
+
+def test_every_runtime_dependency_is_locked() -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {re.split(r"[><=]", text)[0].lower().replace("_", "-") for text in wanted}
+    locked = set(re.findall(r"^(\S+?)==", (ROOT / ".lock" / "run.txt").read_text(), re.MULTILINE))
+    assert names <= locked
+
+
+def test_the_top_level_holds_only_what_the_users_fixed() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    tops = {Path(name).parts[0] for name in tracked if not name.startswith(".")}
+    assert tops <= {
+        "orchestrator", "experiments", "configs", "tests", "docs",
+        "pyproject.toml", "Makefile", "README.md", "LICENSE", "CHANGELOG.md",
+    }  # fmt: skip
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", "-s", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_make_help_lists_every_verb() -> None:
+    listed = set(re.findall(r"^  make (\w+)", make("help").stdout, re.MULTILINE))
+    assert listed == {"help", "experiment", "plan", "test", "lint", "bench", "wheel", "lock", "clean"}
+
+
+def test_make_without_a_config_says_which_there_are() -> None:
+    done = make("experiment", "-o", ".venv/.run.stamp")
+    assert done.returncode == 2
+    assert "CONFIG is missing" in done.stderr
+    assert "cpu.yaml" in done.stderr
+
+
+def test_make_hands_overrides_on() -> None:
+    planned = make("plan", "CONFIG=cpu.yaml", "ARGS=tasks=8 kwargs.outer=7")
+    assert "nested_loop(outer=7, inner=100000) x 8" in planned.stdout
