@@ -28,8 +28,7 @@ from .events import (
     TrialObserved,
 )
 from .launch import Command, Crew, Interrupt, Kit, RunnerFailed
-from .plan import Point, Variant
-from .verdict import columns
+from .plan import Point, Variant, columns
 
 FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
 ROUNDS_S = 1.0

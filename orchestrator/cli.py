@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -174,13 +174,19 @@ def _print(shown: str, results: Results) -> None:
 
 def _last_line(results: Results) -> str:
     """Return what went wrong, in one line."""
-    for event in results.derived:
-        if event["event"] == "expectation.checked" and event["outcome"] == "broken" and not results.failed:
-            return f"expectation broken: {event['metric']} of {event['of']} at {event['point']}"
+    checked = [event for event in results.derived if event["event"] == "expectation.checked"]
+    broken = [event for event in checked if event["outcome"] == "broken"]
+    if broken and not results.failed:
+        return f"expectation broken: {_claim(broken[0])}"
     if results.finished and results.finished["outcome"] == "interrupted":
         return f"ended by signal {results.finished['exit_status'] - 128}"
     if results.failed:
         first = results.failed[0]
         place = f"{first['variant']} at {first['point']}"
         return f"{len(results.failed)} trials failed; the first: {place}: {first['error']}"
-    return "undecided: an expectation could not be decided within the budget"
+    undecided = next(event for event in checked if event["outcome"] == "undecided")
+    return f"expectation undecided: {_claim(undecided)}: {undecided['reason'] or 'the interval holds the bound'}"
+
+
+def _claim(event: dict[str, Any]) -> str:
+    return f"{event['metric']} of {event['of']} at {event['point']}"

@@ -15,8 +15,7 @@ from .contest import FAILURES_TO_EXCLUDE, Contest
 from .events import Event, LookTaken, VariantDropped, VariantExcluded
 from .expect import is_open
 from .launch import Interrupt, Kit
-from .plan import Claim, Plan, Variant
-from .verdict import columns
+from .plan import Claim, Plan, Variant, columns
 
 
 class Watcher(Protocol):
@@ -187,4 +186,6 @@ class Conductor:
 
 def is_decided(contest: Contest) -> bool:
     """Return whether a look has decided who wins, as precisely as was asked for; expectations may still be open."""
-    return any(look.decision == "tie" or (look.decision == "win" and contest.is_precise(look)) for look in contest.looks)
+    return any(
+        look.decision == "tie" or (look.decision == "win" and contest.is_precise(look)) for look in contest.looks
+    )

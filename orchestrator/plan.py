@@ -124,6 +124,14 @@ def order(point: Point, variant: Variant) -> dict[str, Any]:
     }
 
 
+def columns(point: Point, variant: Variant | None = None) -> dict[str, Any]:
+    """Return the label, the id and the parts of a point, and of a variant, as the columns of an event."""
+    found: dict[str, Any] = {"point": point.label, "point_id": point.id}
+    if variant is None:
+        return {**found, **point.columns}
+    return {**found, "variant": variant.label, "variant_id": variant.id, **point.columns, **variant.columns}
+
+
 def starts(seed: int, point: str, block: int, variants: Sequence[str]) -> list[Start]:
     """Return the runners of a block in the order of their start, each with its hash seed and environment padding."""
     dice = _dice(seed, point, block, "starts")

@@ -14,19 +14,11 @@ from . import errors, units
 from .contest import Contest, Look
 from .events import Event, VariantCompared, VerdictReached
 from .expect import check
-from .plan import Plan, Point, Variant
+from .plan import Plan, Variant, columns
 from .runner import models
 from .stats import LOOK_LEVEL, STATS_VERSION, Ratio, compare, spread
 
 Outcome = Literal["decided", "undecided", "expectation_broken", "workload_failed", "interrupted"]
-
-
-def columns(point: Point, variant: Variant | None = None) -> dict[str, Any]:
-    """Return the label, the id and the parts of a point, and of a variant, as the columns of an event."""
-    found = {"point": point.label, "point_id": point.id}
-    if variant is None:
-        return {**found, **point.columns}
-    return {**found, "variant": variant.label, "variant_id": variant.id, **point.columns, **variant.columns}
 
 
 def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
