@@ -99,9 +99,13 @@ class Conductor:
     def _next(self) -> Contest | None:
         """Return the undecided point with the fewest blocks for which there is time."""
         left_s = self._deadline - time.monotonic()
-        undecided = [contest for contest in self._contests if self._wanted(contest)]
-        fitting = [contest for contest in undecided if self._took_s.get(contest.point.id, 0.0) <= left_s and left_s > 0]
+        fitting = [c for c in self._contests if left_s > 0 and self._wanted(c) and self._needs_s(c) <= left_s]
         return min(fitting, key=lambda contest: contest.started, default=None)
+
+    def _needs_s(self, contest: Contest) -> float:
+        """Return the time that a point needs to learn more: one block, or once it had a look, all up to the next."""
+        blocks = (contest.next_look() or 0) - len(contest.blocks) if contest.looks else 1
+        return blocks * self._took_s.get(contest.point.id, 0.0)
 
     def _wanted(self, contest: Contest) -> list[Variant]:
         """Return the variants that the next block of a point needs; none when nothing is left to decide there."""

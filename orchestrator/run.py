@@ -100,30 +100,29 @@ async def _measure(
 ) -> int:
     """Run the experiment into its journal and return the exit status."""
     begun = time.monotonic()
-    log = diagnostics()
     experiment = to_do.experiment
     seed = experiment.measure.seed if experiment.measure.seed is not None else secrets.randbelow(2**53)
-    store = _storing(book, log)
-    store(_started(to_do, seed))
-    store(ContextSampled(when="start", **host.sample()))
-    for missing in probed.unavailable:
-        store(missing)
-    unavailable = [event.variant for event in probed.unavailable]
-    contests = [Contest(to_do, point, unavailable) for point in to_do.points]
     with watching(experiment.measure.max_time) as watcher:
+        store = _storing(book, diagnostics())
+        store(_started(to_do, seed))
+        store(ContextSampled(when="start", **host.sample()))
+        for missing in probed.unavailable:
+            store(missing)
+        unavailable = [event.variant for event in probed.unavailable]
+        contests = [Contest(to_do, point, unavailable) for point in to_do.points]
         executor = LocalExecutor(laid, interrupt, probed.pythons)
         conductor = Conductor(to_do, contests, executor, store, book.sync, watcher, seed)
         with suppress(Interrupted):
             await conductor.run()
-    derived = verdict.derive(to_do, contests)
-    for event in derived:
-        store(event)
-    failures = sum(contest.failures.total() for contest in contests)
-    outcome, status = verdict.outcome([event.fields() for event in derived], failures)
-    if signals:
-        outcome, status = "interrupted", 128 + signals[0]
-    store(RunFinished(outcome=outcome, exit_status=status, elapsed_s=round(time.monotonic() - begun, 3)))
-    book.sync()
+        derived = verdict.derive(to_do, contests)
+        for event in derived:
+            store(event)
+        failures = sum(contest.failures.total() for contest in contests)
+        outcome, status = verdict.outcome([event.fields() for event in derived], failures)
+        if signals:
+            outcome, status = "interrupted", 128 + signals[0]
+        store(RunFinished(outcome=outcome, exit_status=status, elapsed_s=round(time.monotonic() - begun, 3)))
+        book.sync()
     return status
 
 

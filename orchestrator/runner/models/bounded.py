@@ -16,13 +16,13 @@ async def gather(items: Sequence[int], workers: int, start: Callable[[int], Awai
 
     results: list[Any] = [None] * len(items)
     todo = iter(enumerate(items))
-    failed: list[Exception] = []
+    failed: list[BaseException] = []
 
     async def pull() -> None:
         try:
             for place, item in todo:
                 results[place] = await start(item)
-        except Exception as error:
+        except BaseException as error:  # a task group would wrap it, and take CancelledError for an end like any other
             failed.append(error)
             group.cancel_scope.cancel()
 

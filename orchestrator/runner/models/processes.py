@@ -73,6 +73,10 @@ async def open(
         initargs=(context.Barrier(workers), call.function, initializer, initargs),
         **more,
     )
+    idle = getattr(pool, "_idle_worker_semaphore", None)
+    if more and idle:
+        # CPython before July 2026 takes a finished call for an idle worker and replaces none: it hangs (gh-115634)
+        idle.acquire = lambda blocking: False
 
     async def run(items: Sequence[int]) -> list[Any]:
         if chunksize > 1:
@@ -86,7 +90,11 @@ async def open(
 
     with pool:
         await each(_nothing)
-        yield Workers(run, each, {"actual_start_method": context.get_start_method()})
+        try:
+            yield Workers(run, each, {"actual_start_method": context.get_start_method()})
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # tell a failure at once, not after all the calls that are left
+            raise
 
 
 def _collect(submitted: Any) -> list[Any]:

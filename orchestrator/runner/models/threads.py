@@ -38,15 +38,28 @@ async def open(
     initargs: Any,
 ) -> AsyncIterator[Workers]:
     """Yield `workers` threads, each of which has run `initializer`."""
-    from threading import Barrier
+    from threading import Barrier, local
 
     from anyio import CapacityLimiter, to_thread
 
     limiter = CapacityLimiter(workers)
     barrier = Barrier(workers)
     plain = call.plain
+    begun = local()
+
+    def begin() -> None:
+        # anyio ends threads that idle for 10 s, and those that it starts in their place begin like the first
+        if initializer and not hasattr(begun, "done"):
+            initializer(initargs)
+            begun.done = True
+
+    def begin_and_call(item: int) -> Any:
+        begin()
+        return call(item)
 
     async def run(items: Sequence[int]) -> list[Any]:
+        if initializer:
+            return await gather(items, workers, lambda item: to_thread.run_sync(begin_and_call, item, limiter=limiter))
         if plain:
             return await gather(items, workers, lambda _: to_thread.run_sync(plain, limiter=limiter))
         return await gather(items, workers, lambda item: to_thread.run_sync(call, item, limiter=limiter))
@@ -55,12 +68,13 @@ async def open(
         # A thread that waits at the barrier can't take a second call, so each of them takes exactly one.
         def together() -> Any:
             barrier.wait(TOGETHER_S)
+            begin()
             return function()
 
         return await gather(range(workers), workers, lambda _: to_thread.run_sync(together, limiter=limiter))
 
     # The first calls start the threads: anyio starts one only when none is idle.
-    await each((lambda: initializer(initargs)) if initializer else _nothing)
+    await each(_nothing)
     yield Workers(run, each)
 
 
