@@ -9,20 +9,21 @@ BIN := $(VENV)/bin
 # the first interpreter that is new enough; `make PYTHON=/path/to/python3.12 ...` names another
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
   "$$name" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
-# a name in configs/, or a path
-SPEC = $(if $(wildcard $(CONFIG)),$(CONFIG),configs/$(CONFIG))
+# CONFIG, a name in configs/ or a path, as $$spec for the shell (make hands it on in the environment, so that it may hold anything)
+FIND_SPEC = spec=$$CONFIG; [[ $$spec == */* || -e $$spec && ! -e configs/$$spec ]] || spec=configs/$$spec
 
 .PHONY: help experiment plan test lint bench wheel lock clean
+.NOTPARALLEL: # two pips must not write to one environment
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  CONFIG= a name in configs/ or a path: $$(cd configs && echo *.yaml); ARGS='tasks=8 measure.max_time=10s'"
 
-experiment: $(VENV)/.run.stamp config-given ## measure CONFIG=cpu.yaml, with overrides in ARGS=
-	@exec $(BIN)/orchestrator run "$(SPEC)" $(ARGS)
+experiment: config-given $(VENV)/.run.stamp ## measure CONFIG=cpu.yaml, with overrides in ARGS=
+	@$(FIND_SPEC); exec $(BIN)/orchestrator run "$$spec" $(ARGS)
 
-plan: $(VENV)/.run.stamp config-given ## show what CONFIG= would measure, and how long it would take
-	@exec $(BIN)/orchestrator plan "$(SPEC)" $(ARGS)
+plan: config-given $(VENV)/.run.stamp ## show what CONFIG= would measure, and how long it would take
+	@$(FIND_SPEC); exec $(BIN)/orchestrator plan "$$spec" $(ARGS)
 
 test: $(VENV)/.dev.stamp ## run the tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
@@ -49,22 +50,30 @@ clean: ## delete the environment and the caches, not the runs
 
 .PHONY: config-given
 config-given:
-	@[[ -n "$(CONFIG)" ]] || { echo "CONFIG is missing; try: make experiment CONFIG=cpu.yaml (there are: $$(cd configs && echo *.yaml))" >&2; exit 2; }
+	@[[ -n "$${CONFIG-}" ]] || { echo "CONFIG is missing; try: make experiment CONFIG=cpu.yaml (there are: $$(cd configs && echo *.yaml))" >&2; exit 2; }
 
 # What setting up prints goes to stderr: stdout belongs to the program. An interrupted installation leaves no stamp, so
-# the next call repairs it.
-$(VENV)/bin/python:
-	@[[ -n "$(PYTHON)" ]] || { echo "no Python 3.11 or newer with venv found; install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11; name a newer one: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+# the next call repairs it. .making tells a venv that was interrupted, or failed, before it had pip; that one, and one whose
+# Python has gone, are made and filled again.
+REMAKE := $(if $(and $(realpath $(BIN)/python),$(if $(wildcard $(VENV)/.making),,whole)),,again)
+$(BIN)/python: $(REMAKE)
+	@[[ -n "$(PYTHON)" ]] || { echo "no Python 3.11 or newer with venv found; install one (Debian: apt install python3-venv), or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@version=$$("$(PYTHON)" -c 'import sys; print(*sys.version_info[:2], sep=".")') || { echo "$(PYTHON) does not run; name another Python: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }; \
+	[[ $$version == 3.* && $${version#3.} -ge 11 ]] || { echo "$(PYTHON) is Python $$version, older than 3.11; name a newer one: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }; \
+	"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) has no venv or ensurepip; install them (Debian: apt install python$$version-venv), or name another Python: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@rm -rf $(VENV) && mkdir $(VENV) && touch $(VENV)/.making
 	"$(PYTHON)" -m venv $(VENV) >&2
+	@rm $(VENV)/.making
 
-$(VENV)/.run.stamp: .lock/run.txt pyproject.toml | $(VENV)/bin/python
+.PHONY: again
+
+$(VENV)/.run.stamp: .lock/run.txt pyproject.toml $(REMAKE) | $(BIN)/python
 	@if [[ ! -e $(VENV)/.dev.stamp || .lock/run.txt -nt $(VENV)/.dev.stamp ]]; then \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r .lock/run.txt >&2; fi
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e . >&2
 	@touch $@
 
-$(VENV)/.dev.stamp: .lock/dev.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/.dev.stamp: .lock/dev.txt pyproject.toml $(REMAKE) | $(BIN)/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r .lock/dev.txt >&2
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e . >&2
 	@touch $@ $(VENV)/.run.stamp
