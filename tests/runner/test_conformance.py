@@ -1,0 +1,792 @@
+"""What every model promises, asked of real runner processes under every interpreter that is here."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import itertools
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import launch
+from orchestrator.launch import Command, Crew, Interrupt, Kit, RunnerFailed
+from orchestrator.plan import Point, Variant
+from orchestrator.plan import order as order_of
+from orchestrator.runner.models import NAMES, load
+
+from . import workloads
+from .workloads import TOKEN, marks
+
+HERE = str(Path(__file__).parent)
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.13t", "3.14")
+START_METHODS = ("fork", "forkserver", "spawn")
+ONE_WORKER = ("sequential", "event_loop")
+PATIENCE_S = 60.0
+
+each_model = pytest.mark.parametrize("model", NAMES)
+each_form = pytest.mark.parametrize(
+    ("model", "twin"),
+    [pytest.param(name, False, id=name) for name in NAMES]
+    + [pytest.param(name, True, id=f"{name}-twin") for name in NAMES if "async_call" in load(name).RUNS],
+)
+each_start_method = pytest.mark.parametrize("start_method", START_METHODS)
+each_way = pytest.mark.parametrize(
+    ("model", "options"),
+    [pytest.param(name, {}, id=name) for name in NAMES if name != "processes"]
+    + [pytest.param("processes", {"start_method": name}, id=f"processes-{name}") for name in START_METHODS],
+)
+
+
+# How the tests talk to runners
+
+
+@pytest.fixture(scope="module")
+def laid() -> Iterator[Kit]:
+    with launch.kit() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Runners inherit the working directory, and calls leave their marks there."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def task(call: str, twin: bool = True, kwargs: Mapping[str, Any] | None = None, **more: str) -> dict[str, Any]:
+    """Return a workload of `workloads`: with its async twin, where it has one and `twin` does not say otherwise."""
+    found: dict[str, Any] = {"call": call, "kwargs": dict(kwargs or {}), **more}
+    if twin and hasattr(workloads, f"{call}_async"):
+        found["async_call"] = f"{call}_async"
+    plain = ("kwargs", "item")
+    return {
+        key: value if key in plain or ":" in value else f"{workloads.__name__.rpartition('.')[2]}:{value}"
+        for key, value in found.items()
+    }
+
+
+def order(model: str, workload: dict[str, Any], workers: int = 2, tasks: int = 4, **options: Any) -> dict[str, Any]:
+    point = Point("point", "point", {}, workload, tasks)
+    return order_of(point, Variant("variant", model, {}, model, workers, None, options))
+
+
+class Opened:
+    """A runner of a crew with its workers up."""
+
+    def __init__(self, crew: Crew, name: str, ready: dict[str, Any]) -> None:
+        self.crew = crew
+        self.name = name
+        self.ready = ready
+        self.process = crew._runners[name].process
+
+    def ask(self, op: str, **request: Any) -> dict[str, Any]:
+        return self.crew.ask(self.name, {"op": op, **request}, PATIENCE_S)
+
+    def trial(self, repeats: int = 1) -> dict[str, Any]:
+        return self.ask("trial", repeats=repeats)
+
+    def results(self) -> Any:
+        """Return the results of one batch, as `observe: workloads:see` tells them."""
+        return json.loads(self.trial()["observed"]["results"])
+
+    def output(self) -> str:
+        self.crew._drain_all()
+        return self.crew._runners[self.name].shown_output()
+
+    def close_requests(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+
+
+def start(crew: Crew, name: str, asked: dict[str, Any], command: Command | None = None) -> Opened:
+    crew.start(name, command or Command(launch.default_python(), HERE))
+    assert crew.ask(name, {"op": "prepare", **asked}, PATIENCE_S)["event"] == "prepared"
+    ready = crew.ask(name, {"op": "open"}, PATIENCE_S)
+    assert ready["event"] == "ready"
+    return Opened(crew, name, ready)
+
+
+@contextmanager
+def new_crew(laid: Kit) -> Iterator[Crew]:
+    """Yield a crew; once it is left, nothing of its runners may be."""
+    interrupt = Interrupt()
+    try:
+        with Crew(laid, interrupt) as crew:
+            yield crew
+            groups = [runner.process.pid for runner in crew._runners.values()]
+        assert eventually(lambda: not any(map(living, groups))), "left behind"
+    finally:
+        interrupt.close()
+
+
+@contextmanager
+def opened(laid: Kit, asked: dict[str, Any], command: Command | None = None) -> Iterator[Opened]:
+    with new_crew(laid) as crew:
+        yield start(crew, asked["model"], asked, command)
+
+
+@contextmanager
+def fails(cause: str, match: str | None = None) -> Iterator[pytest.ExceptionInfo[RunnerFailed]]:
+    with pytest.raises(RunnerFailed, match=match) as caught:
+        yield caught
+    assert caught.value.cause == cause, caught.value.error
+
+
+def eventually(true: Callable[[], object], within_s: float = PATIENCE_S) -> bool:
+    until_s = time.monotonic() + within_s
+    while not true():
+        if time.monotonic() > until_s:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def living(group: int) -> set[int]:
+    """Return the processes of a group that run; zombies, whom nobody has reaped yet, do not."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, of_group = status.read_text().rpartition(")")[2].split()[:3]
+        except OSError:  # it has just ended
+            continue
+        if int(of_group) == group and state not in "ZX":
+            found.add(int(status.parent.name))
+    return found
+
+
+def workers_of(ready: Mapping[str, Any]) -> list[tuple[int, int]]:
+    return sorted(zip(ready["worker_pids"], ready["worker_threads"], strict=True))
+
+
+# Results
+
+
+@each_form
+def test_results_come_in_the_order_of_the_items(laid: Kit, model: str, twin: bool) -> None:
+    asked = order(model, task("uneven", twin, item="i", observe="see"), workers=3, tasks=23)
+    with opened(laid, asked) as runner:
+        assert runner.results() == [i * i for i in range(23)]
+
+
+@each_model
+def test_without_an_item_every_call_is_the_same(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("power", kwargs={"exponent": 3}, observe="see"), tasks=5)) as runner:
+        assert runner.results() == [125] * 5
+
+
+@each_model
+def test_one_worker_and_one_call_are_enough(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("power", observe="see"), workers=1, tasks=1)) as runner:
+        runner.ask("warm")
+        assert runner.results() == [25]
+
+
+def test_equal_results_have_equal_digests_under_every_model(laid: Kit) -> None:
+    expected = hashlib.sha256(pickle.dumps([i * i for i in range(20)], protocol=4)).hexdigest()
+    with new_crew(laid) as crew:
+        for model in NAMES:
+            runner = start(crew, model, order(model, task("uneven", item="i"), tasks=20))
+            runner.ask("warm")
+            assert runner.ask("digest") == {"event": "digested", "digest": expected}
+
+
+def test_equal_results_compare_equal_whatever_their_pickles(laid: Kit, cwd: Path) -> None:
+    saved = str(cwd / "results")
+    with new_crew(laid) as crew:
+        for model in NAMES:
+            runner = start(crew, model, order(model, task("equal_dict", item="i"), tasks=20))
+            runner.ask("warm")
+            runner.ask("digest")
+            if model == NAMES[0]:
+                runner.ask("save", path=saved)
+            else:
+                assert runner.ask("compare", path=saved, other=NAMES[0]) == {"event": "compared"}
+
+
+def test_results_that_differ_are_told_apart(laid: Kit, cwd: Path) -> None:
+    saved = str(cwd / "results")
+    with new_crew(laid) as crew:
+        for model in ("sequential", "processes"):
+            runner = start(crew, model, order(model, task("process_id")))
+            runner.ask("warm")
+            runner.ask("digest")
+            if model == "sequential":
+                runner.ask("save", path=saved)
+        with fails("result", r"result 0 is \d+, but \d+ under sequential"):
+            runner.ask("compare", path=saved, other="sequential")
+
+
+@each_model
+def test_a_check_of_ones_own_may_refuse_the_results(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("square", item="i"))) as runner:
+        runner.ask("warm")
+        with fails("result", "workloads:later refused the results"):
+            runner.ask("check", reference="workloads:later")
+
+
+# Workers
+
+
+@each_way
+def test_the_proved_workers_are_as_many_as_were_asked_for(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    with opened(laid, order(model, task("power"), workers=3, **options)) as runner:
+        threads = runner.ready["worker_threads"]
+        assert len(set(threads)) == len(threads) == (1 if model in ONE_WORKER else 3)
+        pids = set(runner.ready["worker_pids"])
+        if model == "processes":
+            assert len(pids) == 3
+            assert runner.process.pid not in pids
+        else:
+            assert pids == {runner.process.pid}
+
+
+@each_model
+def test_as_many_calls_as_workers_are_in_flight_at_once(laid: Kit, model: str) -> None:
+    at_once = 1 if model == "sequential" else 3
+    asked = order(model, task("meet", kwargs={"others": at_once}, item="i", observe="see"), workers=3, tasks=3)
+    with opened(laid, asked) as runner:
+        # calls that wait for each other: each of them in a worker of its own, and those are the proved ones
+        assert set(map(tuple, runner.results())) == set(workers_of(runner.ready))
+
+
+@each_form
+def test_never_more_calls_than_workers_are_in_flight(laid: Kit, model: str, twin: bool) -> None:
+    with opened(laid, order(model, task("interval", twin, observe="see"), workers=2, tasks=16)) as runner:
+        intervals = runner.results()
+    # an end comes before a start at the same nanosecond
+    changes = sorted([(start, 1) for start, _ in intervals] + [(end, -1) for _, end in intervals])
+    in_flight = max(itertools.accumulate(change for _, change in changes))
+    assert 1 <= in_flight <= (1 if model == "sequential" or (model == "event_loop" and not twin) else 2)
+
+
+@each_way
+def test_all_workers_are_up_before_the_first_trial(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    asked = order(model, task("who", initializer="begin", setup="resource", observe="see"), workers=3, **options)
+    with opened(laid, asked) as runner:
+        # startup_ns is a figure of its own, and waits for the slowest initializer
+        assert runner.ready["startup_ns"] >= workloads.START_NS
+        began = marks("begun")
+        seen = set(map(tuple, runner.results()))
+        assert seen <= set(workers_of(runner.ready))
+        assert marks("begun") == began
+        after = runner.ask("prove")
+        assert after["event"] == "proved"
+        assert workers_of(after) == workers_of(runner.ready)
+
+
+@each_way
+def test_the_initializer_runs_once_in_every_worker(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    asked = order(model, task("power", initializer="begin", setup="resource"), workers=3, **options)
+    with opened(laid, asked) as runner:
+        runner.ask("warm")
+        runner.trial()
+        expected = [f"{pid} {thread} {TOKEN}" for pid, thread in workers_of(runner.ready)]
+        assert sorted(marks("begun")) == sorted(expected)
+
+
+def test_threads_started_later_run_the_initializer_too(laid: Kit) -> None:
+    asked = order("threads", task("begun", initializer="end_idle_threads", observe="see"), workers=3, tasks=9)
+    with opened(laid, asked) as runner:
+        for _ in range(3):  # every batch ends the threads that idled before it, and starts new ones
+            assert runner.results() == [True] * 9
+
+
+# Companions
+
+
+@each_way
+def test_setup_is_entered_once_and_left_at_the_end(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    with opened(laid, order(model, task("power", setup="resource"), **options)) as runner:
+        runner.ask("warm")
+        runner.trial(repeats=2)
+        assert marks("setup") == ["entered"]
+        runner.close_requests()
+        assert runner.process.wait(PATIENCE_S) == 0
+        assert marks("setup") == ["entered", "left"]
+
+
+@each_model
+def test_setup_is_left_when_a_call_fails(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("fail", item="i", setup="resource"))) as runner:
+        with fails("exception"):
+            runner.trial()
+        runner.process.wait(PATIENCE_S)
+        assert marks("setup") == ["entered", "left"]
+
+
+@each_model
+def test_reset_runs_before_every_batch(laid: Kit, model: str, cwd: Path) -> None:
+    with opened(laid, order(model, task("count", item="i", reset="reset"), tasks=3)) as runner:
+        runner.ask("warm")
+        (cwd / "calls").unlink()
+        runner.trial(repeats=2)
+        done = [line.split()[0] for line in marks("calls")]
+        assert done == ["reset", "call", "call", "call"] * 2
+
+
+@each_model
+def test_reset_is_not_timed(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("count", item="i", reset="reset"), tasks=3)) as runner:
+        asked_ns = time.monotonic_ns()
+        wall_ns = runner.trial()["wall_ns"]
+        elapsed_ns = time.monotonic_ns() - asked_ns
+        reset_ns = sum(int(line.split()[1]) for line in marks("calls") if line.startswith("reset"))
+        assert wall_ns + reset_ns <= elapsed_ns
+
+
+@each_model
+def test_observe_sees_the_results_and_initargs(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("square", item="i", setup="resource", observe="see_all"))) as runner:
+        assert runner.trial()["observed"] == {"sum": 0 + 1 + 4 + 9, "token": TOKEN}
+
+
+@pytest.mark.parametrize(
+    ("observe", "error"),
+    [
+        ("see_no_dict", "TypeError: observe returned a list, expected a flat dict"),
+        ("see_what_json_has_not", "ValueError: Out of range float values are not JSON compliant"),
+    ],
+)
+def test_what_observe_may_not_return_is_refused(laid: Kit, observe: str, error: str) -> None:
+    with opened(laid, order("sequential", task("power", observe=observe))) as runner, fails("exception", error):
+        runner.trial()
+
+
+# Failures
+
+
+@each_form
+def test_an_exception_of_the_workload_comes_out_as_itself(laid: Kit, model: str, twin: bool) -> None:
+    with opened(laid, order(model, task("fail", twin, item="i"))) as runner:
+        with fails("exception") as caught:
+            runner.trial()
+        assert caught.value.error == "ValueError: item 1 is bad"
+        assert caught.value.traceback is not None
+        assert ", in fail\n" in caught.value.traceback
+        assert workloads.__file__ in caught.value.traceback
+
+
+@pytest.mark.parametrize("options", [{}, {"chunksize": 3}], ids=["", "chunks"])
+def test_an_exception_comes_out_of_a_chunk_too(laid: Kit, options: dict[str, Any]) -> None:
+    asked = order("processes", task("fail", item="i"), tasks=9, **options)
+    with opened(laid, asked) as runner, fails("exception", "^ValueError: item 1 is bad$"):
+        runner.trial()
+
+
+@each_way
+def test_an_initializer_that_fails_is_told(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    asked = order(model, task("power", initializer="fail_to_begin"), **options)
+    # a process pool only says that it is broken; the reason stands in the output
+    cause = "worker_lost" if model == "processes" else "exception"
+    with fails(cause) as caught, opened(laid, asked):
+        pass
+    assert "ValueError: this worker can't begin" in caught.value.error + caught.value.output
+
+
+@each_model
+def test_a_failure_is_told_before_the_other_calls_are_made(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("fail_first", item="i"), tasks=300)) as runner:
+        with fails("exception", "^ValueError: item 0 is bad$"):
+            runner.trial()
+        assert len(marks("calls")) < 299
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        ("leave", "SystemExit: 7"),
+        ("be_unruly", "Unruly: not to be caught"),
+        ("be_cancelled", "CancelledError: by itself"),
+    ],
+)
+@each_form
+def test_what_escapes_except_exception_is_a_failure(laid: Kit, model: str, twin: bool, call: str, error: str) -> None:
+    with opened(laid, order(model, task(call, twin))) as runner:
+        with fails("exception") as caught:
+            runner.trial()
+        assert caught.value.error == error
+
+
+@each_model
+def test_running_out_of_memory_has_a_cause_of_its_own(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("run_out"))) as runner, fails("memory", "^MemoryError"):
+        runner.trial()
+
+
+@each_model
+def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("unpicklable"))) as runner:
+        if load(model).PICKLES:
+            with fails("exception", "(?i)pickle.*lambda|lambda.*pickle"):
+                runner.ask("warm")
+        else:
+            runner.ask("warm")
+            assert runner.ask("digest") == {"event": "digested", "digest": None}
+
+
+@each_way
+def test_os_exit_in_a_call_is_told(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    with opened(laid, order(model, task("die"), **options)) as runner:
+        if model == "processes":
+            with fails("worker_lost", "BrokenProcessPool"):
+                runner.trial()
+        else:
+            with fails("crash", "exited with status 3"):
+                runner.trial()
+
+
+@each_way
+def test_a_killed_runner_is_told_with_its_signal(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    with opened(laid, order(model, task("power"), **options)) as runner:
+        os.kill(runner.process.pid, signal.SIGKILL)
+        with fails("signal", "SIGKILL"):
+            runner.trial()
+
+
+@each_way
+def test_a_call_that_never_ends_is_cut_off_with_all_its_processes(
+    laid: Kit, model: str, options: dict[str, Any]
+) -> None:
+    with opened(laid, order(model, task("hang"), **options)) as runner:
+        group = runner.process.pid
+        runner.crew.send(model, {"op": "trial", "repeats": 1})
+        assert eventually(lambda: marks("hanging"))
+        with fails("timeout", "no answer within 0.05 s"):
+            runner.crew.receive(model, 0.05)
+        assert living(group) >= set(runner.ready["worker_pids"])
+    assert eventually(lambda: not living(group))
+
+
+@each_way
+def test_a_runner_ends_by_itself_when_its_requests_do(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    with opened(laid, order(model, task("power"), **options)) as runner:
+        runner.trial()
+        assert living(runner.process.pid)
+        runner.close_requests()
+        assert runner.process.wait(PATIENCE_S) == 0
+        assert eventually(lambda: not living(runner.process.pid))
+
+
+def test_a_runner_that_is_asked_nothing_ends(laid: Kit) -> None:
+    with new_crew(laid) as crew:
+        crew.start("idle", Command(launch.default_python()))
+        process = crew._runners["idle"].process
+        assert process.stdin
+        process.stdin.close()
+        assert process.wait(PATIENCE_S) == 0
+
+
+def test_an_interpreter_that_cannot_be_started_is_told(laid: Kit, cwd: Path) -> None:
+    with new_crew(laid) as crew, fails("crash", "cannot start .*: No such file or directory"):
+        crew.start("none", Command(str(cwd / "python")))
+
+
+# What the workload shares with its runner
+
+
+@each_way
+def test_what_the_workload_prints_cannot_be_taken_for_an_answer(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    with opened(laid, order(model, task("chatter", item="i", observe="see"), tasks=2, **options)) as runner:
+        runner.ask("warm")
+        assert runner.results() == [0, 1]
+        output = runner.output()
+        for words in ('"wall_ns": 1}', "complaint", "\ufffd\0 no text", "straight\n", "straight too", "from a child"):
+            assert words in output
+
+
+def test_much_output_is_read_and_its_end_kept(laid: Kit) -> None:
+    with opened(laid, order("sequential", task("shout"))) as runner:
+        runner.trial()
+        output = runner.output()
+        assert output.startswith("[")
+        assert "bytes before this are not kept]\nA" in output
+        assert output.endswith("the end\n")
+        assert len(output) < launch.OUTPUT_KEPT + 100
+
+
+@each_way
+def test_stdin_is_empty(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    with opened(laid, order(model, task("read_stdin", observe="see"), **options)) as runner:
+        assert runner.results() == [["", 0]] * 4
+
+
+@each_way
+def test_the_hash_seed_reaches_every_worker(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    env = {**os.environ, "PYTHONHASHSEED": "123"}
+    expected = subprocess.check_output([sys.executable, "-c", "print(hash('spam'))"], env=env)
+    command = Command(launch.default_python(), HERE, hash_seed=123)
+    with opened(laid, order(model, task("hashed", observe="see"), **options), command) as runner:
+        assert runner.results() == [[int(expected), "123"]] * 4
+
+
+@each_way
+def test_path_is_first_on_the_import_path_and_env_is_set(
+    laid: Kit, model: str, options: dict[str, Any], cwd: Path
+) -> None:
+    path = cwd / "first"
+    path.mkdir()
+    source = Path(workloads.__file__).read_text()
+    for directory in (path, cwd):  # a module of one name in both
+        (directory / "twice.py").write_text(f"{source}\ndef where(): return {directory.name!r}, os.environ['TOLD']\n")
+    command = Command(launch.default_python(), str(path), (("TOLD", "yes"),))
+    with opened(laid, order(model, task("twice:where", observe="twice:see"), **options), command) as runner:
+        assert runner.results() == [["first", "yes"]] * 4
+
+
+@each_way
+def test_the_working_directory_may_hold_an_orchestrator_of_its_own(
+    laid: Kit, model: str, options: dict[str, Any], cwd: Path
+) -> None:
+    package = cwd / "orchestrator"
+    package.mkdir()
+    (package / "__init__.py").write_text("print('imported')\n")
+    (package / "runner.py").write_text("def mine():\n    return 'mine'\n")
+    workload = {"call": "orchestrator.runner:mine", "observe": "workloads:see"}
+    with opened(laid, order(model, workload, **options)) as runner:
+        assert runner.results() == ["mine"] * 4
+
+
+@pytest.mark.parametrize("model", [name for name in NAMES if not load(name).LOOP])
+def test_a_model_without_a_loop_is_spared_the_import_of_one(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("power", observe="see_runner"))) as runner:
+        modules = set(json.loads(runner.trial()["observed"]["modules"]))
+        assert not modules & {"asyncio", "anyio"}
+        assert runner.ready["loop"] is None
+
+
+@pytest.mark.parametrize("model", [name for name in NAMES if load(name).LOOP])
+def test_the_loop_is_proved(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("power"))) as runner:
+        assert runner.ready["loop"].startswith("asyncio.")
+
+
+def test_a_runner_imports_only_the_model_that_it_runs(laid: Kit) -> None:
+    with opened(laid, order("sequential", task("power", observe="see_runner"))) as runner:
+        modules = set(json.loads(runner.trial()["observed"]["modules"]))
+        package = "orchestrator_runner.models."
+        assert {name for name in modules if name.startswith(package)} == {package + "sequential"}
+
+
+# Options of processes
+
+
+@each_start_method
+def test_the_start_method_is_proved(laid: Kit, start_method: str) -> None:
+    with opened(laid, order("processes", task("power"), start_method=start_method)) as runner:
+        assert runner.ready["actual_start_method"] == start_method
+
+
+def test_the_default_start_method_is_the_interpreters_own(laid: Kit) -> None:
+    script = "import multiprocessing; print(multiprocessing.get_start_method())"
+    expected = subprocess.check_output([sys.executable, "-c", script], text=True).strip()
+    with opened(laid, order("processes", task("power"))) as runner:
+        assert runner.ready["actual_start_method"] == expected
+
+
+def test_chunks_give_the_same_results(laid: Kit) -> None:
+    asked = order("processes", task("uneven", item="i", observe="see"), tasks=11, chunksize=4)
+    with opened(laid, asked) as runner:
+        assert runner.results() == [i * i for i in range(11)]
+
+
+@pytest.mark.parametrize("chunksize", [1, 2])
+@pytest.mark.parametrize("start_method", ["forkserver", "spawn"])
+def test_workers_are_replaced_after_so_many_tasks(laid: Kit, start_method: str, chunksize: int) -> None:
+    options: dict[str, Any] = {"start_method": start_method, "max_tasks_per_child": 2, "chunksize": chunksize}
+    with opened(laid, order("processes", task("who", observe="see"), tasks=14 * chunksize, **options)) as runner:
+        pids = [pid for pid, _ in runner.results()]
+        assert len(pids) == 14 * chunksize
+        assert all(pids.count(pid) <= 2 * chunksize for pid in pids)
+        assert not set(pids) <= set(runner.ready["worker_pids"])
+        assert len(set(runner.ask("prove")["worker_pids"])) == 2
+
+
+def test_results_stay_right_when_every_task_has_a_worker_of_its_own(laid: Kit) -> None:
+    options: dict[str, Any] = {"start_method": "spawn", "max_tasks_per_child": 1}
+    with opened(laid, order("processes", task("square", item="i", observe="see"), tasks=5, **options)) as runner:
+        assert runner.results() == [0, 1, 4, 9, 16]
+
+
+def test_fork_refuses_to_replace_workers(laid: Kit) -> None:
+    asked = order("processes", task("power"), start_method="fork", max_tasks_per_child=1)
+    with fails("exception", "ValueError: max_tasks_per_child is incompatible with the 'fork'"), opened(laid, asked):
+        pass
+
+
+# Probing
+
+
+def probe(laid: Kit, *variants: dict[str, Any], python: str | None = None) -> list[dict[str, str] | None]:
+    interrupt = Interrupt()
+    try:
+        return launch.probe(laid, interrupt, Command(python or launch.default_python(), HERE), list(variants))
+    finally:
+        interrupt.close()
+
+
+def test_what_can_run_is_no_problem(laid: Kit) -> None:
+    plain = [order(model, task("square", item="i", setup="resource", reset="reset")) for model in NAMES]
+    twins = [order(model, task("power", kwargs={"base": 3})) for model in NAMES]
+    only_async = order("event_loop", {"async_call": "workloads:power_async"})
+    assert probe(laid, *plain, *twins, only_async) == [None] * (2 * len(NAMES) + 1)
+
+
+@pytest.mark.parametrize("model", [name for name in NAMES if not load(name).PICKLES])
+@pytest.mark.parametrize("call", ["no_name", "local"])
+def test_models_that_send_nothing_take_any_function(laid: Kit, model: str, call: str) -> None:
+    assert probe(laid, order(model, task(call))) == [None]
+
+
+@pytest.mark.parametrize(
+    ("model", "workload", "field", "what", "remedy"),
+    [
+        ("processes", task("no_name"), "call", "can't be sent to a worker of processes", "at the top level"),
+        ("processes", task("local"), "call", "can't be sent to a worker of processes", "at the top level"),
+        ("threads", {"call": "no_such:f"}, "call", "no module named 'no_such'", "set `path`"),
+        ("threads", {"call": "json.no_such:f"}, "call", "no module named 'json.no_such'", "set `path`"),
+        ("threads", task("sqare"), "call", "workloads has no function 'sqare'", "did you mean 'square'?"),
+        ("threads", task("number"), "call", "workloads:number is a int, not a function", "name a callable"),
+        ("threads", task("square"), "kwargs", "missing a required argument: 'i'", "mend kwargs"),
+        ("threads", task("square", item="j"), "kwargs", "does not take these kwargs", "mend kwargs"),
+        ("threads", task("power", kwargs={"bse": 1}), "kwargs", "unexpected keyword argument 'bse'", "mend kwargs"),
+        ("event_loop", task("power", kwargs={"bse": 1}), "kwargs", "workloads:power_async(base", "mend kwargs"),
+        ("sequential", task("generate"), "call", "is a generator function", "wrap it"),
+        ("threads", {"call": "workloads:power_async"}, "call", "is a coroutine function", "give a plain `call`"),
+        ("threads", {"async_call": "workloads:power_async"}, "async_call", "can't run", "give `call` too"),
+        ("event_loop", {"async_call": "workloads:power"}, "async_call", "is not a coroutine", "make it `async def`"),
+        ("sequential", task("power", observe="se"), "observe", "has no function 'se'", "did you mean 'see'?"),
+        ("sequential", task("power", setup="none:f"), "setup", "no module named 'none'", "set `path`"),
+        ("sequential", task("power", check="latr"), "check", "has no function 'latr'", "did you mean 'later'?"),
+    ],
+)
+def test_what_cannot_run_is_told_with_its_remedy(
+    laid: Kit, model: str, workload: dict[str, Any], field: str, what: str, remedy: str
+) -> None:
+    asked = order(model, workload)
+    asked["workload"] = workload  # a plan leaves `check` to the conductor, and asks for it in the probe
+    (problem,) = probe(laid, asked)
+    assert problem is not None
+    assert problem["field"] == field
+    assert what in problem["what"]
+    assert remedy in problem["remedy"]
+
+
+@pytest.mark.parametrize("body", ["raise RuntimeError('not today')", "raise SystemExit", "import no_such", "x = ("])
+def test_a_module_that_cannot_be_imported_is_told_with_the_reason(laid: Kit, cwd: Path, body: str) -> None:
+    (cwd / "broken.py").write_text(body + "\n")
+    fine = order("threads", task("power"))
+    problem, none = probe(laid, order("threads", {"call": "broken:f"}), fine)
+    assert none is None
+    assert problem is not None
+    assert problem["what"].startswith("importing broken failed: ")
+    assert "python -c 'import broken'" in problem["remedy"]
+
+
+def test_a_module_that_prints_when_imported_does_not_disturb_the_probe(laid: Kit, cwd: Path) -> None:
+    (cwd / "loud.py").write_text("import os; print('{}', flush=True); os.write(1, b'{}')\ndef f(): pass\n")
+    assert probe(laid, order("processes", {"call": "loud:f"})) == [None]
+
+
+# Other interpreters
+
+
+@cache
+def find_python(version: str) -> str | None:
+    """Return an interpreter that really is `version`: those of version managers may be stand-ins that refuse."""
+    name = f"python{version}"
+    script = (
+        "import sys, sysconfig; print(*sys.version_info[:2], int(sysconfig.get_config_var('Py_GIL_DISABLED') or 0))"
+    )
+    major, _, minor = version.removesuffix("t").partition(".")
+    expected = [major, minor, str(int(version.endswith("t")))]
+    managed = sorted((Path.home() / ".pyenv" / "versions").glob(f"*/bin/{name}"))
+    for candidate in [*(Path(entry) / name for entry in os.get_exec_path()), *managed]:
+        if not candidate.is_file():
+            continue
+        told = subprocess.run([candidate, "-c", script], capture_output=True, text=True, timeout=PATIENCE_S)
+        if told.returncode == 0 and told.stdout.split() == expected:
+            return str(candidate)
+    return None
+
+
+@pytest.fixture
+def python(request: pytest.FixtureRequest) -> str:
+    found = find_python(request.param)
+    if found is None:
+        pytest.skip(f"no Python {request.param} on PATH or under pyenv")
+    if prefix_of(found) == sys.prefix:
+        pytest.skip(f"Python {request.param} here is the one that runs these tests, which the other tests cover")
+    return found
+
+
+def prefix_of(python: str) -> str:
+    return subprocess.check_output([python, "-c", "import sys; print(sys.prefix)"], text=True).strip()
+
+
+each_python = pytest.mark.parametrize(("python", "version"), [(name, name) for name in PYTHONS], indirect=["python"])
+
+
+@each_model
+@each_python
+def test_every_interpreter_keeps_the_promises(laid: Kit, python: str, version: str, model: str) -> None:
+    workload = task("chatter", item="i", initializer="begin", setup="resource", observe="see_runner")
+    command = Command(python, HERE, hash_seed=5)
+    with opened(laid, order(model, workload, workers=2, tasks=4), command) as runner:
+        ready = runner.ready
+        assert ready["runner_python"].rpartition(".")[0] == version.removesuffix("t")
+        assert ready["gil"] is not version.endswith("t")
+        assert len(set(ready["worker_threads"])) == (1 if model in ONE_WORKER else 2)
+        began = [f"{pid} {thread} {TOKEN}" for pid, thread in workers_of(ready)]
+        assert sorted(marks("begun")) == sorted(began)
+        runner.ask("warm")
+        expected = [0, 1, 4, 9]
+        assert runner.ask("digest")["digest"] == hashlib.sha256(pickle.dumps(expected, protocol=4)).hexdigest()
+        answer = runner.trial(repeats=2)
+        assert answer["wall_ns"] > 0
+        observed = answer["observed"]
+        assert json.loads(observed["results"]) == expected
+        assert "straight\n" in runner.output()
+        assert workers_of(runner.ask("prove")) == workers_of(ready)
+        runner.close_requests()
+        assert runner.process.wait(PATIENCE_S) == 0
+        assert marks("setup") == ["entered", "left"]
+
+
+@each_python
+def test_a_foreign_interpreter_sees_none_of_our_packages_but_anyio(laid: Kit, python: str, version: str) -> None:
+    with opened(laid, order("event_loop", task("power", observe="see_runner")), Command(python, HERE)) as runner:
+        observed = runner.trial()["observed"]
+    specs = [importlib.util.find_spec(name) for name in ("anyio", "pydantic")]
+    ours = {str(Path(spec.origin).parent.parent) for spec in specs if spec and spec.origin}
+    assert ours
+    assert not set(json.loads(observed["path"])) & ours
+    found = json.loads(observed["found"])
+    assert Path(found.pop("anyio")).is_relative_to(laid.borrowed) or own(python, "anyio")
+    assert {name for name in found if not own(python, name)} == set()
+
+
+def own(python: str, package: str) -> bool:
+    """Return whether an interpreter has a package of its own."""
+    script = f"import sys; from importlib.util import find_spec; sys.exit(not find_spec({package!r}))"
+    return subprocess.run([python, "-c", script]).returncode == 0
+
+
+@each_python
+def test_a_foreign_interpreter_answers_probes(laid: Kit, python: str, version: str) -> None:
+    fine, wrong = order("processes", task("power")), order("processes", task("no_name"))
+    first, second = probe(laid, fine, wrong, python=python)
+    assert first is None
+    assert second is not None
+    assert "can't be sent to a worker" in second["what"]
