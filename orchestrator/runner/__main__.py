@@ -89,9 +89,16 @@ def _failure(error: BaseException) -> dict[str, Any]:
     return {
         "event": "failed",
         "cause": _cause(error),
-        "error": f"{type(error).__name__}: {error}"[:2000],
+        "error": f"{type(error).__name__}: {_text(error)}"[:2000],
         "traceback": "".join(traceback.format_exception(type(error), error, error.__traceback__))[-16000:],
     }
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as inner:
+        return f"(its own text fails with {type(inner).__name__})"
 
 
 def _cause(error: BaseException) -> str:
@@ -100,7 +107,10 @@ def _cause(error: BaseException) -> str:
         return "result"
     if isinstance(error, MemoryError):
         return "memory"
-    return "worker_lost" if name in ("BrokenProcessPool", "BrokenExecutor") else "exception"
+    if name == "BrokenProcessPool":
+        # with a cause, it is an answer that can't be unpickled here; the worker itself was well
+        return "result" if error.__cause__ else "worker_lost"
+    return "exception"
 
 
 if __name__ == "__main__":

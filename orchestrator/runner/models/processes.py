@@ -60,10 +60,12 @@ async def open(
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    context = get_context(options.get("start_method"))
+    start_method = options.get("start_method")
     more = {}
     if options.get("max_tasks_per_child"):  # Python 3.10 does not know the argument
         more["max_tasks_per_child"] = options["max_tasks_per_child"]
+        start_method = start_method or "spawn"  # as the executor itself does: fork can't replace workers
+    context = get_context(start_method)
     chunksize = options.get("chunksize") or 1
     plain = call.plain
     pool = ProcessPoolExecutor(
