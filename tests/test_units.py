@@ -1,0 +1,50 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator import units
+
+
+@pytest.mark.parametrize(
+    ("ns", "shown"),
+    [
+        (None, "-"),
+        (0, "0 ns"),
+        (999, "999 ns"),
+        (1_000, "1 us"),
+        (20_400_000, "20.4 ms"),
+        (123_456_789, "123 ms"),
+        (1_234_000_000, "1.23 s"),
+        (3_600e9, "3600 s"),
+    ],
+)
+def test_a_time_has_three_significant_digits_and_its_unit(ns: float | None, shown: str) -> None:
+    assert units.duration(ns) == shown
+
+
+def test_quartiles_share_the_unit_of_the_first() -> None:
+    assert units.between((900_000, 1_100_000)) == "[900, 1100]"
+
+
+def test_quartiles_that_are_not_known_are_not_shown() -> None:
+    assert units.between((None, None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("interval", "shown"),
+    [
+        ((None, None, None), "-"),
+        ((1.618, None, None), "1.62"),
+        ((1.618, 1.482, 1.75), "1.62 [1.48, 1.75]"),
+        ((0.0021, 0.0017, 0.0024), "0.0021 [0.0017, 0.0024]"),
+        ((423.4, 363.0, 465.0), "423 [363, 465]"),
+    ],
+)
+def test_a_ratio_is_shown_with_its_interval(interval: tuple[float | None, ...], shown: str) -> None:
+    assert units.ratio(*interval) == shown
+
+
+def test_a_share_is_shown_in_percent() -> None:
+    assert (units.percent(0.936), units.percent(None)) == ("94 %", "-")
