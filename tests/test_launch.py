@@ -1,0 +1,140 @@
+"""Runner processes and the pipes to them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.launch import (
+    OUTPUT_KEPT,
+    Command,
+    Crew,
+    Interrupt,
+    Interrupted,
+    Kit,
+    RunnerFailed,
+    default_python,
+    kit,
+)
+
+
+@pytest.fixture(scope="module")
+def laid() -> Iterator[Kit]:
+    with kit() as made:
+        yield made
+
+
+@pytest.fixture
+def interrupt() -> Iterator[Interrupt]:
+    made = Interrupt()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def workload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "import os, sys, time\n"
+        "def hang(): time.sleep(1000)\n"
+        "def shout(): os.write(2, b'x' * 50_000_000 + b'end')\n"
+        "def babble(): os.write(1, bytes(range(256)))\n"
+    )
+    return tmp_path
+
+
+def opened(crew: Crew, function: str) -> None:
+    crew.start("a", Command(default_python()))
+    order = {"model": "sequential", "workers": 1, "options": {}, "tasks": 1, "workload": {"call": f"mine:{function}"}}
+    crew.ask("a", {"op": "prepare", **order}, 30)
+    crew.ask("a", {"op": "open"}, 30)
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_an_interrupt_from_another_thread_wakes_who_waits_for_a_runner(
+    laid: Kit, interrupt: Interrupt, workload: Path
+) -> None:
+    with Crew(laid, interrupt) as crew:
+        opened(crew, "hang")
+        pid = crew.pid("a")
+        timer = threading.Timer(0.2, interrupt.set)
+        timer.start()
+        with pytest.raises(Interrupted):
+            crew.ask("a", {"op": "warm"}, 60)
+        timer.join()
+    assert not is_alive(pid)
+
+
+def test_a_deadline_ends_the_wait_for_a_call_that_hangs(laid: Kit, interrupt: Interrupt, workload: Path) -> None:
+    with Crew(laid, interrupt) as crew:
+        opened(crew, "hang")
+        begun = time.monotonic()
+        with pytest.raises(RunnerFailed, match=r"no answer within 0\.3 s") as failed:
+            crew.ask("a", {"op": "warm"}, 0.3)
+        assert failed.value.cause == "timeout"
+        assert time.monotonic() - begun < 30
+
+
+def test_a_flood_of_output_is_drained_and_its_end_kept(laid: Kit, interrupt: Interrupt, workload: Path) -> None:
+    with Crew(laid, interrupt) as crew:
+        opened(crew, "shout")
+        crew.ask("a", {"op": "warm"}, 60)
+        os.kill(crew.pid("a"), signal.SIGKILL)
+        with pytest.raises(RunnerFailed) as failed:
+            crew.ask("a", {"op": "warm"}, 60)
+    assert failed.value.output.endswith("end")
+    assert failed.value.output.startswith(f"[{50_000_003 - OUTPUT_KEPT} bytes before this are not kept]")
+    assert len(failed.value.output) < OUTPUT_KEPT + 100
+
+
+def test_output_that_is_no_text_is_replaced(laid: Kit, interrupt: Interrupt, workload: Path) -> None:
+    with Crew(laid, interrupt) as crew:
+        opened(crew, "babble")
+        crew.ask("a", {"op": "warm"}, 60)
+        os.kill(crew.pid("a"), signal.SIGKILL)
+        with pytest.raises(RunnerFailed) as failed:
+            crew.ask("a", {"op": "warm"}, 60)
+    assert "\ufffd" in failed.value.output
+
+
+def test_an_interpreter_that_is_not_there_is_a_failure(laid: Kit, interrupt: Interrupt) -> None:
+    with Crew(laid, interrupt) as crew, pytest.raises(RunnerFailed, match="cannot start /no/python: No such file"):
+        crew.start("a", Command("/no/python"))
+
+
+def test_a_crew_leaves_no_descriptor_open(laid: Kit, workload: Path) -> None:
+    def once() -> None:
+        interrupt = Interrupt()
+        with Crew(laid, interrupt) as crew:
+            opened(crew, "babble")
+        interrupt.close()
+
+    once()
+    before = descriptors()
+    for _ in range(5):
+        once()
+    assert descriptors() == before
+
+
+def test_the_kit_is_gone_after_its_block() -> None:
+    with kit() as laid:
+        assert (laid.runner / "orchestrator_runner" / "__main__.py").is_file()
+        assert (laid.borrowed / "anyio" / "__init__.py").is_file()
+    assert not laid.runner.exists()
