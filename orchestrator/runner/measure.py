@@ -158,7 +158,7 @@ class Bench:
         """Time `repeats` batches; `wall_ns` and `cpu_ns` are per batch, `started_ns` is on the monotonic clock."""
         if time.perf_counter_ns() - self._used_ns > IDLE_NS:
             await self._each(sensors.identify)
-        self._results = []
+        self._results, self._pickle = [], b""
         before_ns = sensors.cpu_ns(self._others)
         started_ns, wall_ns = await self._timed(repeats)
         cpu_ns = sensors.cpu_ns(self._others) - before_ns
