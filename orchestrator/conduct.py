@@ -133,7 +133,7 @@ class Conductor:
             variants=tuple(variants),
             reference=self._plan.baseline.label,
             seed=self._seed,
-            repeats=contest.repeats,
+            repeats=dict(contest.repeats),
             rounds=contest.rounds,
             timeout_s=measure.timeout,
             deadline=self._deadline,
