@@ -60,7 +60,7 @@ class Executor:
             if self._fails.get(variant.label):
                 self._fails[variant.label] -= 1
                 failure: dict[str, Any] = dict.fromkeys(("round", "position", "traceback"))
-                text = {"cause": "exception", "error": "ValueError: no"}
+                text: dict[str, Any] = {"cause": "exception", "error": "ValueError: no"}
                 spoilt = TrialFailed(**columns(task.point, variant), block=task.number, **failure, **text)
                 return [started, spoilt, BlockDiscarded(**about, block=task.number, reason="no")]
         trials: list[Event] = []
