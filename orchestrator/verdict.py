@@ -198,7 +198,7 @@ def _sentence(contest: Contest, verdict: str, winners: list[str], rival: str | N
         return f"{about}: {named} wins, {_times(gap)} as fast as {rival}, {counted}{_pays(contest, best, rival)}."
     if verdict == "tie":
         tie = f"{contest.plan.experiment.measure.tie * 100:.3g} %"
-        return f"{about}: {' and '.join(winners)} tie within {tie}, {counted}; {winners[0]} is the simplest."
+        return f"{about}: {_listed(winners)} tie within {tie}, {counted}; {winners[0]} is the simplest."
     if rival is None or gap is None:
         return f"{about}: undecided {counted}."
     best = _fastest(contest, winners) or winners[0]
@@ -208,6 +208,10 @@ def _sentence(contest: Contest, verdict: str, winners: list[str], rival: str | N
             f"{about}: undecided {counted}, too few to decide: {best} is {_times(gap)} as fast as {rival}; {agreeing}."
         )
     return f"{about}: undecided {counted}: {best} is not separated from {rival}, {_times(gap)} as fast."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _times(gap: Ratio) -> str:
