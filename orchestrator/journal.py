@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import zlib
 from collections.abc import Iterator, MutableMapping
@@ -197,6 +198,8 @@ def read(file: Path) -> Records:
         record = _record(line)
         if record is None:
             torn_at = offset if torn_at is None else torn_at
+            if _hides_record(line):
+                raise _damaged(file, torn_at, "is no record, but records follow it")
         elif torn_at is not None:
             raise _damaged(file, torn_at, "is no record, but records follow it")
         elif record.get("seq") != len(events):
@@ -225,6 +228,12 @@ def _record(line: bytes) -> dict[str, Any] | None:
         return None
     record: dict[str, Any] = orjson.loads(line)
     return record
+
+
+def _hides_record(line: bytes) -> bool:
+    """Return whether a valid record stands inside of what is none: the line break before it was damaged."""
+    begins = [match.start() for match in re.finditer(re.escape(b'{"event":'), line)]
+    return any(_record(line[begin:]) is not None for begin in begins if begin)
 
 
 def find(run: Path) -> Path:
