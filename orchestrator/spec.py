@@ -140,9 +140,9 @@ ENTRY_CLASSES = {name: _entry_class(name) for name in models.NAMES}
 if TYPE_CHECKING:
     Entry = ModelEntry
 else:
+    _AnyEntry = Annotated[Union[tuple(ENTRY_CLASSES.values())], Field(discriminator="model")]  # noqa: UP007  # from a list
     Entry = Annotated[
-        Annotated[Union[tuple(ENTRY_CLASSES.values())], Field(discriminator="model")],  # noqa: UP007  # made from a list
-        BeforeValidator(_spelled_out, json_schema_input_type=Literal[models.NAMES] | ModelEntry),
+        _AnyEntry, BeforeValidator(_spelled_out, json_schema_input_type=Literal[models.NAMES] | _AnyEntry)
     ]
 
 
