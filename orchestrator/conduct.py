@@ -76,6 +76,7 @@ class Conductor:
         sync: Callable[[], None],
         watcher: Watcher,
         seed: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan = plan
         self._contests = contests
@@ -84,7 +85,8 @@ class Conductor:
         self._sync = sync
         self._watcher = watcher
         self._seed = seed
-        self._deadline = time.monotonic() + plan.experiment.measure.max_time
+        self._clock = clock
+        self._deadline = clock() + plan.experiment.measure.max_time
         self._took_s: dict[str, float] = {}
 
     async def run(self) -> None:
@@ -98,7 +100,7 @@ class Conductor:
 
     def _next(self) -> Contest | None:
         """Return the undecided point with the fewest blocks for which there is time."""
-        left_s = self._deadline - time.monotonic()
+        left_s = self._deadline - self._clock()
         fitting = [c for c in self._contests if left_s > 0 and self._wanted(c) and self._needs_s(c) <= left_s]
         return min(fitting, key=lambda contest: contest.started, default=None)
 
@@ -138,9 +140,9 @@ class Conductor:
             timeout_s=measure.timeout,
             deadline=self._deadline,
         )
-        begun = time.monotonic()
+        begun = self._clock()
         events = await self._executor.run(task, lambda what: self._watcher.doing(contest, what))
-        self._took_s[contest.point.id] = time.monotonic() - begun
+        self._took_s[contest.point.id] = self._clock() - begun
         for event in events:
             self._record(contest, event)
         self._sync()

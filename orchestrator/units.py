@@ -20,12 +20,12 @@ def duration(ns: float | None) -> str:
     return f"{significant(ns / divisor)} {unit}"
 
 
-def between(ns: Sequence[float | None]) -> str:
-    """Return a pair of times in brackets, in the unit of the first."""
-    if any(value is None for value in ns):
-        return ""
+def between(ns: Sequence[float | None], middle_ns: float | None) -> str:
+    """Return a pair of times in brackets, in the unit that `duration(middle_ns)` is shown in."""
     known = [value for value in ns if value is not None]
-    divisor, _ = scale(known[0])
+    if middle_ns is None or not known:
+        return ""
+    divisor, _ = scale(middle_ns)
     return f"[{', '.join(significant(value / divisor) for value in known)}]"
 
 

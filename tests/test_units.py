@@ -24,12 +24,12 @@ def test_a_time_has_three_significant_digits_and_its_unit(ns: float | None, show
     assert units.duration(ns) == shown
 
 
-def test_quartiles_share_the_unit_of_the_first() -> None:
-    assert units.between((900_000, 1_100_000)) == "[900, 1100]"
+def test_quartiles_share_the_unit_of_the_median() -> None:
+    assert units.between((999_900, 1_100_000), 1_000_000) == "[1, 1.1]"
 
 
 def test_quartiles_that_are_not_known_are_not_shown() -> None:
-    assert units.between((None, None)) == ""
+    assert units.between((None, None), None) == ""
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def _table(title: str, compared: Sequence[Mapping[str, Any]]) -> Table:
         table.add_row(
             event["variant"],
             units.duration(event["wall_ns"]),
-            units.between((event["wall_ns_low"], event["wall_ns_high"])),
+            units.between((event["wall_ns_low"], event["wall_ns_high"]), event["wall_ns"]),
             _against(event),
             units.percent(event["ideal_share"]),
             units.duration(event["startup_ns"]),
@@ -111,7 +111,9 @@ def _found(event: Mapping[str, Any]) -> str:
     if event["value"] is None:
         return "nothing"
     if event["metric"].endswith("_ns"):
-        return f"{units.duration(event['value'])} {units.between((event['low'], event['high']))}".strip()
+        return (
+            f"{units.duration(event['value'])} {units.between((event['low'], event['high']), event['value'])}".strip()
+        )
     if isinstance(event["value"], float):
         return units.ratio(event["value"], event["low"], event["high"])
     return repr(event["value"])

@@ -1,0 +1,195 @@
+"""Runs that cost nothing: blocks made from given times, conducted, and told as a journal tells them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+
+from orchestrator import verdict
+from orchestrator.block import BlockTask
+from orchestrator.conduct import Conductor
+from orchestrator.console import Silent
+from orchestrator.contest import Contest
+from orchestrator.events import (
+    SCHEMA,
+    BlockDiscarded,
+    BlockFinished,
+    BlockStarted,
+    Event,
+    PointCalibrated,
+    RunFinished,
+    RunnerReady,
+    RunStarted,
+    TrialFailed,
+    TrialFinished,
+    TrialObserved,
+)
+from orchestrator.plan import Plan, Variant, columns, plan
+from orchestrator.spec import Experiment
+
+ROUNDS = 5
+
+
+class Clock:
+    """A monotonic clock that blocks advance."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+class Executor:
+    """Makes blocks from the time of each variant, with a little noise; `fails` names who fails how often."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        times_ms: Mapping[str, float],
+        block_s: float,
+        fails: Mapping[str, int],
+        free_cores: float,
+        observed: Mapping[str, Any],
+        noise: float,
+    ) -> None:
+        self.tasks: list[BlockTask] = []
+        self._clock = clock
+        self._times_ms = times_ms
+        self._block_s = block_s
+        self._fails = dict(fails)
+        self._free_cores = free_cores
+        self._observed = observed
+        self._noise = noise
+        self._dice = random.Random(1)
+
+    async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
+        self.tasks.append(task)
+        self._clock.now_s += self._block_s
+        about = columns(task.point)
+        labels = [variant.label for variant in task.variants]
+        started = BlockStarted(**about, block=task.number, variants=labels)
+        for variant in task.variants:
+            if self._fails.get(variant.label):
+                self._fails[variant.label] -= 1
+                failure: dict[str, Any] = dict.fromkeys(("round", "position", "traceback"))
+                text: dict[str, Any] = {"cause": "exception", "error": "ValueError: no"}
+                spoilt = TrialFailed(**columns(task.point, variant), block=task.number, **failure, **text)
+                return [started, spoilt, BlockDiscarded(**about, block=task.number, reason="no")]
+        trials: list[Event] = [self._ready(task, variant) for variant in task.variants]
+        for variant in task.variants:
+            if variant.label not in task.repeats:
+                calibrated = columns(task.point, variant)
+                trials.append(PointCalibrated(**calibrated, repeats=1, rounds=ROUNDS))
+        for number in range(ROUNDS):
+            for variant in task.variants:
+                wall_ns = round(self._times_ms[variant.label] * 1e6 * self._dice.lognormvariate(0, self._noise))
+                where = {**columns(task.point, variant), "block": task.number, "round": number, "position": 0}
+                trials.append(TrialFinished(**where, repeats=1, started_ns=0, wall_ns=wall_ns, cpu_ns=wall_ns))
+                if self._observed:
+                    trials.append(TrialObserved(**where, repeats=1, **self._observed))
+        parts: dict[str, Any] = {
+            "starting_ns": 100,
+            "warming_ns": 200,
+            "trials_ns": 600,
+            "wait_ns": 20,
+            "elapsed_ns": 910,
+        }
+        return [
+            started,
+            *trials,
+            BlockFinished(
+                **about,
+                block=task.number,
+                variants=labels,
+                unchecked=[],
+                free_cores=self._free_cores,
+                steal_share=0.0,
+                **parts,
+            ),
+        ]
+
+    def _ready(self, task: BlockTask, variant: Variant) -> RunnerReady:
+        return RunnerReady(
+            **columns(task.point, variant),
+            block=task.number,
+            ready_ns=90_000_000,
+            import_ns=1_000_000,
+            startup_ns=12_000_000 if variant.model == "processes" else 1_000,
+            hash_seed=1,
+            runner_python="3.11.7",
+            executable="python",
+            gil=True,
+            loop=None,
+            worker_pids=[1],
+            worker_threads=[1],
+        )
+
+
+class Run:
+    """A conducted run: what was asked of the executor, and what was stored, derived events included."""
+
+    def __init__(self, planned: Plan, executor: Executor, contests: list[Contest]) -> None:
+        self.plan = planned
+        self.tasks = executor.tasks
+        self.contests = contests
+        self.stored: list[Event] = []
+        self.synced_after: list[int] = []
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        """Return the fields of the events of one name."""
+        return [event.fields() for event in self.stored if event.event == name]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return what a journal of this run holds."""
+        started = RunStarted(
+            experiment=self.plan.experiment.name,
+            spec=json.dumps(self.plan.experiment.resolved()),
+            spec_sha256="0" * 64,
+            seed=1,
+            command=["orchestrator"],
+            cwd="/",
+            versions={},
+            effective_cores=self.plan.cores,
+        )
+        derived = verdict.derive(self.plan, self.contests)
+        outcome, status = verdict.outcome([e.fields() for e in derived], sum(c.failures.total() for c in self.contests))
+        finished = RunFinished(outcome=outcome, exit_status=status, elapsed_s=12.3)
+        events = [started, *self.stored, *derived, finished]
+        plain: list[dict[str, Any]] = json.loads(json.dumps([event.fields() for event in events]))
+        return [
+            {"event": fields.pop("event"), "schema": SCHEMA, "run_id": "a-run", "seq": seq, "ts": "then", **fields}
+            for seq, fields in enumerate(plain)
+        ]
+
+
+def conducted(
+    times_ms: Mapping[str, float],
+    *,
+    block_s: float = 1.0,
+    fails: Mapping[str, int] | None = None,
+    free_cores: float = 2.0,
+    observed: Mapping[str, Any] | None = None,
+    noise: float = 0.002,
+    **spec: Any,
+) -> Run:
+    """Return a run of variants that take `times_ms`; `fails` names who fails how often."""
+    clock = Clock()
+    value = {"name": "x", "workload": {"call": "a:b"}, "models": list(times_ms), "measure": {"max_time": "1h"}, **spec}
+    planned = plan(Experiment.model_validate(value), cores=2)
+    executor = Executor(clock, times_ms, block_s, fails or {}, free_cores, observed or {}, noise)
+    contests = [Contest(planned, point) for point in planned.points]
+    made = Run(planned, executor, contests)
+
+    def sync() -> None:
+        made.synced_after.append(len(made.stored))
+
+    conductor = Conductor(
+        planned, contests, executor, made.stored.append, sync, Silent(), seed=1, clock=clock.monotonic
+    )
+    anyio.run(conductor.run)
+    return made

@@ -1,0 +1,88 @@
+"""Reports: recomputed from a journal's records alone, the same each time."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator import reports
+from orchestrator.errors import JournalDamaged
+from orchestrator.results import fold
+from tests.synthetic import conducted
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="module")
+def records() -> list[dict[str, Any]]:
+    run = conducted(
+        {"sequential": 20, "threads": 19.9, "processes": 11, "event_loop": 1},
+        fails={"event_loop": 4},
+        matrix={"tasks": [1, 4]},
+        expect=[{"of": "processes", "min": 1.5}, {"of": "threads", "max": 0.9}, {"of": "event_loop", "min": 1}],
+    )
+    return run.records()
+
+
+@pytest.mark.parametrize(("name", "golden"), [("table", "table.txt"), ("json", "derived.jsonl")])
+def test_a_report_is_as_it_was(records: list[dict[str, Any]], name: str, golden: str) -> None:
+    found = reports.render(name, fold(records), width=110)
+    if os.environ.get("ORCHESTRATOR_UPDATE_GOLDEN"):
+        (GOLDEN / golden).write_text(found)
+    assert found == (GOLDEN / golden).read_text()
+
+
+def test_recomputing_gives_what_the_run_has_stored(records: list[dict[str, Any]]) -> None:
+    results = fold(records)
+    assert not results.differences
+    stored = [event for event in records if event["event"] in {"variant.compared", "verdict.reached"}]
+    ours = [event for event in results.derived if event["event"] != "expectation.checked"]
+    assert [{k: v for k, v in event.items() if k not in ("seq", "ts")} for event in stored] == ours
+
+
+def test_a_derived_event_that_was_changed_is_named(records: list[dict[str, Any]]) -> None:
+    changed = [dict(event, verdict="tie") if event["event"] == "verdict.reached" else event for event in records]
+    assert fold(changed).differences[0].endswith("verdict is 'tie' in the journal, recomputed 'win'")
+
+
+def test_a_look_that_was_changed_is_named(records: list[dict[str, Any]]) -> None:
+    changed = [dict(event, best="threads") if event["event"] == "look.taken" else event for event in records]
+    assert "the journal says best threads, recomputed processes" in fold(changed).differences[0]
+
+
+def test_a_journal_that_was_cut_off_is_reported_as_far_as_it_goes(records: list[dict[str, Any]]) -> None:
+    ends = [place for place, event in enumerate(records) if event["event"] == "block.finished"]
+    results = fold(records[: ends[5] + 3])
+    assert results.finished is None
+    assert not results.differences
+    assert sum(len(contest.blocks) for contest in results.contests) == 6
+
+
+def test_a_journal_without_its_beginning_is_refused(records: list[dict[str, Any]]) -> None:
+    with pytest.raises(JournalDamaged, match=r"does not begin with run\.started"):
+        fold(records[1:])
+
+
+def test_json_lines_are_objects_without_what_only_the_journal_knows(records: list[dict[str, Any]]) -> None:
+    lines = [json.loads(line) for line in reports.render("json", fold(records)).splitlines()]
+    assert lines[-1]["event"] == "run.finished"
+    assert all(not {"seq", "ts", "crc32"} & line.keys() for line in lines)
+
+
+def test_a_table_without_colour_has_no_escape_codes(records: list[dict[str, Any]]) -> None:
+    assert "\x1b" not in reports.render("table", fold(records), width=110)
+    assert "\x1b" in reports.render("table", fold(records), width=110, colour=True)
+
+
+@given(st.lists(st.floats(1, 100), min_size=2, max_size=4), st.floats(0.001, 0.5), st.integers(1, 70))
+@settings(max_examples=30, deadline=None)
+def test_every_run_is_recomputed_to_the_same(times: list[float], noise: float, budget_s: int) -> None:
+    names = ["sequential", "event_loop", "threads", "processes"]
+    run = conducted(dict(zip(names, times, strict=False)), noise=noise, measure={"max_time": f"{budget_s}s"})
+    assert not fold(run.records()).differences
