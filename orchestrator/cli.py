@@ -62,7 +62,7 @@ def plan(config: Config, overrides: Overrides = None, runs: Runs = Path("runs"))
     planned, _ = _planned(config, overrides)
     from .preview import preview
 
-    sys.stdout.write(preview(planned, runs))
+    _write(preview(planned, runs))
 
 
 @app.command(epilog="\b\nExample:\n  orchestrator report runs/cpu/latest --format json | jq .sentence")
@@ -92,8 +92,8 @@ def schema(what: Annotated[str, typer.Argument(metavar="spec|events", help="whic
     from .schemas import SCHEMAS
 
     if what not in SCHEMAS:
-        raise BadInput(f"no schema {what!r}", remedy=f"name one of {', '.join(SCHEMAS)}")
-    sys.stdout.write(SCHEMAS[what]())
+        raise BadInput(f'no schema "{what}"', remedy=f"name one of {', '.join(SCHEMAS)}")
+    _write(SCHEMAS[what]())
 
 
 class Said(Exception):
@@ -113,10 +113,6 @@ def main() -> None:
         sys.exit(end.status)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        # the reader of stdout has gone: nothing more to tell it, also not at the interpreter's exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(errors.OK)
     except Exception as bug:
         _say(f"internal error: {type(bug).__name__}: {bug}; {_innermost(bug)}; please report it")
         sys.exit(errors.BUG)
@@ -157,7 +153,7 @@ def _format(asked: str | None) -> str:
     if asked is None:
         return "table" if sys.stdout.isatty() else "json"
     if asked not in FORMATS:
-        raise BadInput(f"no format {asked!r}", where="--format", remedy=f"name one of {', '.join(FORMATS)}")
+        raise BadInput(f'no format "{asked}"', where="--format", remedy=f"name one of {', '.join(FORMATS)}")
     return asked
 
 
@@ -168,22 +164,30 @@ def _print(shown: str, results: Results) -> None:
 
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((120, 24)).columns
-    sys.stdout.write(render(shown, results, width=width, colour=colour))
-    sys.stdout.flush()
+    _write(render(shown, results, width=width, colour=colour))
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # the reader has gone: nothing more to tell it, also not at the interpreter's exit; the status stands
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _last_line(results: Results) -> str:
     """Return what went wrong, in one line."""
+    if results.finished and results.finished["outcome"] == "interrupted":
+        return f"ended by signal {results.finished['exit_status'] - 128}"
     checked = [event for event in results.derived if event["event"] == "expectation.checked"]
     broken = [event for event in checked if event["outcome"] == "broken"]
     if broken and not results.failed:
         return f"expectation broken: {_claim(broken[0])}"
-    if results.finished and results.finished["outcome"] == "interrupted":
-        return f"ended by signal {results.finished['exit_status'] - 128}"
     if results.failed:
         first = results.failed[0]
         place = f"{first['variant']} at {first['point']}"
-        return f"{len(results.failed)} trials failed; the first: {place}: {first['error']}"
+        return f"{len(results.failed)} trials failed; the first: {place}: {' '.join(first['error'].split())}"
     undecided = next(event for event in checked if event["outcome"] == "undecided")
     return f"expectation undecided: {_claim(undecided)}: {undecided['reason'] or 'the interval holds the bound'}"
 

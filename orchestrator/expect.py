@@ -36,7 +36,7 @@ def check(claim: Claim, contest: Contest, columns: dict[str, Any]) -> Expectatio
     expected = claim.expected
     measured, outcome = _outcome(claim, contest)
     reason = measured.reason
-    if outcome == "broken" and (crowded := _crowded(claim, contest)):
+    if outcome == "broken" and (crowded := _crowded(claim, contest, measured)):
         outcome, reason = "undecided", crowded
     return ExpectationChecked(
         **columns,
@@ -142,13 +142,19 @@ def _numbers(values: Sequence[Any]) -> list[float]:
     return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
 
 
-def _crowded(claim: Claim, contest: Contest) -> str | None:
-    """Return why a claim about parallel speed can't be held against the workload: others had the cores."""
-    if claim.expected.metric != "speedup":
+def _crowded(claim: Claim, contest: Contest, measured: Measured) -> str | None:
+    """Return why a broken claim about parallel speed can't be held against the workload: others had the cores.
+
+    With all cores free a ratio could have been larger or smaller by at most wanted / free: a claim that is broken by
+    more than that stays broken.
+    """
+    if claim.expected.metric != "speedup" or measured.low is None or measured.high is None:
         return None
-    cores = contest.plan.cores
-    wanted = min(cores, max(claim.variant.workers, claim.against.workers))
-    free = [block.free_cores for block in contest.judged if block.free_cores is not None]
-    if wanted < 2 or not free or median(free) >= wanted - MISSING_CORES:
+    wanted = min(contest.plan.cores, max(claim.variant.workers, claim.against.workers))
+    found = [block.free_cores for block in contest.judged if block.free_cores is not None]
+    free = median(found) if found else wanted
+    if wanted < 2 or free >= wanted - MISSING_CORES:
         return None
-    return f"only {median(free):.2g} of {wanted} cores were free"
+    factor = wanted / max(free, 0.01)
+    possible = Measured(measured.value, measured.low / factor, measured.high * factor)
+    return None if _held(claim, possible) == "broken" else f"only {free:.2g} of {wanted} cores were free"

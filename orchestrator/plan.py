@@ -8,15 +8,18 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import random
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
+from .document import shown
 from .runner import models
-from .spec import Expectation, Experiment, ModelEntry, Problem, Workload
+from .spec import KEYWORD, Expectation, Experiment, ModelEntry, Problem, Workload, nearest, refusal
 
 LARGEST = 10_000
 """Points times variants beyond which a matrix is taken for a mistake."""
@@ -99,11 +102,9 @@ def plan(experiment: Experiment, cores: int) -> Plan:
     baseline that matches nothing.
     """
     _check_axes(experiment)
+    _check_size(experiment)
     points = _points(experiment)
     variants = _variants(experiment, cores)
-    if len(points) * len(variants) > LARGEST:
-        count = len(points) * len(variants)
-        raise Problem(("matrix",), f"makes {count} combinations", f"stay at or below {LARGEST}")
     baseline = _baseline(experiment, variants)
     return Plan(experiment, points, variants, baseline, _claims(experiment, points, variants, baseline), cores)
 
@@ -161,19 +162,35 @@ def _is_point_axis(axis: str) -> bool:
 
 
 def _check_axes(experiment: Experiment) -> None:
-    options = {name for entry in experiment.models for name in models.load(entry.model).OPTIONS}
+    options = sorted({name for entry in experiment.models for name in models.load(entry.model).OPTIONS})
+    known = ["tasks", "kwargs.*", "workload.*", "workers", "python", *options]
     for axis, values in experiment.matrix.items():
-        if not (_is_point_axis(axis) or axis in {"workers", "python"} | options):
-            known = ", ".join(["tasks", "kwargs.*", "workload.*", "workers", "python", *sorted(options)])
-            raise Problem(("matrix", axis), f"no model of this experiment knows {axis!r}", f"known: {known}", key=True)
+        refused = _refused_axis(axis, known)
+        if refused:
+            raise Problem(("matrix", axis), *refused, key=True)
         for place, value in enumerate(values):
-            _check_value(experiment, axis, place, value)
+            refused = _refused_value(experiment, axis, value)
+            if refused:
+                raise Problem(("matrix", axis, place), *refused)
         if len({canonical(value) for value in values}) < len(values):
             raise Problem(("matrix", axis), "names a value twice", "keep one of them")
 
 
-def _check_value(experiment: Experiment, axis: str, place: int, value: Any) -> None:
-    where = ("matrix", axis, place)
+def _refused_axis(axis: str, known: Sequence[str]) -> tuple[str, str] | None:
+    section, dot, name = axis.partition(".")
+    if section == "kwargs" and dot:
+        return None if re.fullmatch(KEYWORD, name) else (f"{shown(name)} is not a Python name", "correct the name")
+    if section == "workload" and dot:
+        fields = list(Workload.model_fields)
+        if name.startswith("kwargs."):
+            return "kwargs have a shorter name here", f"write {name}"
+        return None if name in fields else (f"a workload has no {shown(name)}", nearest(name, fields, "known: {}"))
+    if axis in known:
+        return None
+    return f"no model of this experiment knows {shown(axis)}", nearest(axis, known, "known: {}")
+
+
+def _refused_value(experiment: Experiment, axis: str, value: Any) -> tuple[str, str] | None:
     refused = None
     if axis == "tasks" or axis == "workers":
         limit = 10_000_000 if axis == "tasks" else 4096
@@ -183,26 +200,37 @@ def _check_value(experiment: Experiment, axis: str, place: int, value: Any) -> N
         if not isinstance(value, str) or not value:
             refused = 'expected a version in quotes, such as "3.13", or a path'
     elif axis.startswith("workload."):
-        refused = _refused_by_workload(experiment.workload, axis.removeprefix("workload."), value)
+        return _refused_by_workload(experiment.workload, axis.removeprefix("workload."), value)
     elif not axis.startswith("kwargs."):
         about = next(o[axis] for o in (models.load(e.model).OPTIONS for e in experiment.models) if axis in o)
         refused = about.refuse(value)
-    if refused:
-        raise Problem(where, refused, f"got {value!r:.60}")
+    return (refused, f"got {canonical(value):.60}") if refused else None
 
 
-def _refused_by_workload(workload: Workload, name: str, value: Any) -> str | None:
+def _refused_by_workload(workload: Workload, name: str, value: Any) -> tuple[str, str] | None:
     try:
         Workload.model_validate({**workload.model_dump(), name: value})
     except ValidationError as error:
-        return error.errors()[0]["msg"]
+        return refusal(error.errors()[0])
     return None
+
+
+def _check_size(experiment: Experiment) -> None:
+    """Refuse a matrix that is too large, before any of it is made."""
+    points = math.prod(len(values) for axis, values in experiment.matrix.items() if _is_point_axis(axis))
+    variants = sum(math.prod(map(len, _axes(experiment, entry).values())) for entry in experiment.models)
+    if points * variants > LARGEST:
+        what = f"makes {points} points x {variants} variants, more than {LARGEST} combinations"
+        raise Problem(("matrix",), what, "name fewer values")
 
 
 def _points(experiment: Experiment) -> tuple[Point, ...]:
     axes = {axis: values for axis, values in experiment.matrix.items() if _is_point_axis(axis)}
     combinations = itertools.product(*axes.values())
-    return tuple(_point(experiment, dict(zip(axes, chosen, strict=True))) for chosen in combinations)
+    points = tuple(_point(experiment, dict(zip(axes, chosen, strict=True))) for chosen in combinations)
+    if len({point.id for point in points}) < len(points):
+        raise Problem(("matrix",), "workload.kwargs replaces what kwargs.* sets", "keep one of the two")
+    return points
 
 
 def _point(experiment: Experiment, chosen: dict[str, Any]) -> Point:
@@ -218,9 +246,11 @@ def _point(experiment: Experiment, chosen: dict[str, Any]) -> Point:
     columns |= {axis.replace(".", "_"): value for axis, value in chosen.items() if axis.startswith("workload.")}
     called = (workload.get("call") or workload["async_call"]).partition(":")[2]
     arguments = ", ".join(f"{name}={_brief(value)}" for name, value in workload["kwargs"].items())
+    told = {axis.removeprefix("workload."): value for axis, value in chosen.items() if axis.startswith("workload.")}
+    told.pop("kwargs", None)
     return Point(
         id=identity({"workload": workload, "tasks": tasks}),
-        label=f"{called}({arguments}) x {tasks}",
+        label=f"{called}({arguments}) x {tasks}" + "".join(f", {name}={value}" for name, value in told.items()),
         columns=columns,
         workload=workload,
         tasks=tasks,
@@ -233,6 +263,11 @@ def _brief(value: object) -> str:
 
 
 def _variants(experiment: Experiment, cores: int) -> tuple[Variant, ...]:
+    names = [_name(entry) for entry in experiment.models]
+    for place, entry in enumerate(experiment.models):
+        if entry.label and names.index(entry.label) < place:
+            what = f"models[{names.index(entry.label)}] is called {shown(entry.label)} too"
+            raise Problem(("models", place, "label"), what, "give each a label of its own")
     settings = [
         (place, chosen)
         for place, entry in enumerate(experiment.models)
@@ -246,7 +281,9 @@ def _variants(experiment: Experiment, cores: int) -> tuple[Variant, ...]:
         entry = experiment.models[place]
         label = _label(_name(entry), chosen, groups[_name(entry)])
         if label in made:
-            raise Problem(("models", place), f"a second variant called {label!r}", "give each a `label:` of its own")
+            raise Problem(
+                ("models", place), f"a second variant called {shown(label)}", "give each a `label:` of its own"
+            )
         made[label] = _variant(place, entry, label, chosen)
     return tuple(made.values())
 
@@ -257,13 +294,23 @@ def _name(entry: ModelEntry) -> str:
 
 def _settings(experiment: Experiment, entry: ModelEntry, cores: int) -> list[dict[str, Any]]:
     """Return workers, python and options of every variant that an entry makes with the axes it knows."""
-    model = models.load(entry.model)
-    known = {"python": None, **{name: about.default for name, about in model.OPTIONS.items()}}
-    if model.USES_WORKERS:
-        known = {"workers": cores, **known}
+    known = _known(entry) | ({"workers": cores} if models.load(entry.model).USES_WORKERS else {})
     fixed = {name: getattr(entry, name) for name in known if name in entry.model_fields_set}
-    axes = {axis: values for axis, values in experiment.matrix.items() if axis in known and axis not in fixed}
+    axes = _axes(experiment, entry)
     return [known | fixed | dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*axes.values())]
+
+
+def _axes(experiment: Experiment, entry: ModelEntry) -> dict[str, tuple[Any, ...]]:
+    """Return the axes of the matrix that an entry knows and does not set itself."""
+    free = _known(entry).keys() - entry.model_fields_set
+    return {axis: values for axis, values in experiment.matrix.items() if axis in free}
+
+
+def _known(entry: ModelEntry) -> dict[str, Any]:
+    """Return what can differ between the variants of an entry, with its defaults."""
+    model = models.load(entry.model)
+    options = {name: about.default for name, about in model.OPTIONS.items()}
+    return ({"workers": None} if model.USES_WORKERS else {}) | {"python": None} | options
 
 
 def _label(name: str, chosen: dict[str, Any], group: list[dict[str, Any]]) -> str:
@@ -304,12 +351,9 @@ def _named(name: str, variants: Sequence[Variant], experiment: Experiment) -> li
 
 
 def _unknown(path: tuple[str | int, ...], name: str, variants: Sequence[Variant]) -> Problem:
-    import difflib
-
     known = list(dict.fromkeys([variant.label for variant in variants] + [variant.model for variant in variants]))
-    near = difflib.get_close_matches(name, known, 1)
-    remedy = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-    return Problem(path, f"no model or label {name!r} in this experiment", remedy)
+    remedy = nearest(name, known, "known: {}")
+    return Problem(path, f"no model or label {shown(name)} in this experiment", remedy)
 
 
 def _baseline(experiment: Experiment, variants: Sequence[Variant]) -> Variant:
@@ -320,7 +364,7 @@ def _baseline(experiment: Experiment, variants: Sequence[Variant]) -> Variant:
         raise _unknown(("baseline",), experiment.baseline, variants)
     if len(found) > 1:
         labels = ", ".join(variant.label for variant in found)
-        raise Problem(("baseline",), f"{experiment.baseline!r} means {len(found)} variants", f"name one: {labels}")
+        raise Problem(("baseline",), f"{shown(experiment.baseline)} means {len(found)} variants", f"name one: {labels}")
     return found[0]
 
 
@@ -331,14 +375,25 @@ def _claims(
     for number, expected in enumerate(experiment.expect):
         made = list(_claims_of(experiment, number, expected, points, variants, baseline))
         if not made:
-            columns = dict.fromkeys([*points[0].columns, *(key for variant in variants for key in variant.columns)])
-            raise Problem(
-                ("expect", number),
-                "matches no point and variant",
-                f"columns of `where` are {', '.join(columns)}",
-            )
+            raise _unmatched(number, expected, points, _named(expected.of, variants, experiment))
         claims.extend(made)
     return tuple(claims)
+
+
+def _unmatched(number: int, expected: Expectation, points: Sequence[Point], held: Sequence[Variant]) -> Problem:
+    """Return why `where` leaves nothing: a column that is not there, or the values that are."""
+    rows = [{**point.columns, **variant.columns} for point in points for variant in held]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    for key in expected.where:
+        name = key.replace(".", "_")
+        path = ("expect", number, "where", key)
+        if name not in names:
+            what = f"{expected.of} has no column {shown(name)}"
+            return Problem(path, what, nearest(name, names, "known: {}"), key=True)
+        there = list(dict.fromkeys(canonical(row[name]) for row in rows if name in row))
+        if not any(name in row and row[name] == expected.where[key] for row in rows):
+            return Problem(path, f"matches no point and variant of {expected.of}", f"there is {', '.join(there):.200}")
+    return Problem(("expect", number, "where"), f"matches no point and variant of {expected.of}", "leave a column out")
 
 
 def _claims_of(
@@ -366,7 +421,8 @@ def _claims_of(
                 continue
             for other in others:
                 if other is variant and expected.metric == "speedup":
-                    raise Problem(("expect", number), f"compares {variant.label} with itself", "set `against`")
+                    remedy = "name another in `against`, or leave it out by `where`"
+                    raise Problem(("expect", number), f"compares {variant.label} with itself", remedy)
                 yield Claim(number, expected, point, variant, other)
 
 

@@ -24,6 +24,7 @@ from . import host, journal, launch, plan, pythons, verdict
 from .conduct import Conductor, LocalExecutor
 from .console import watching
 from .contest import Contest
+from .document import KeyPath, scalar, shown
 from .events import (
     ContextSampled,
     Event,
@@ -178,7 +179,20 @@ def _spec_text(experiment: Experiment) -> str:
         def ignore_aliases(self, data: object) -> bool:
             return True
 
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+        # PyYAML quotes what YAML 1.1 would misread; our reader follows 1.2, where `1e3` is a number
+        style = None if _reads_as_text(value) else "'"
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Plain.add_representer(str, text)
     return yaml.dump(experiment.resolved(), Dumper=Plain, sort_keys=False, allow_unicode=True)
+
+
+def _reads_as_text(value: str) -> bool:
+    try:
+        return isinstance(scalar(value), str)
+    except ValueError:
+        return False
 
 
 def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probed:
@@ -191,13 +205,14 @@ def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probe
     unavailable: dict[str, VariantUnavailable] = {}
     commands: dict[launch.Command, list[tuple[Point, Variant]]] = {}
     for variant in to_do.variants:
-        where = ("models", variant.entry)
         python = pythons.resolve(variant.python)
         if python is None:
             remedy = "install it, or name the path of an executable"
-            problems.append(Problem((*where, "python"), f"no interpreter {variant.python!r} here", remedy))
+            what = f"no interpreter {shown(variant.python or '')} here"
+            problems.append(Problem(_python_place(to_do.experiment, variant), what, remedy))
         elif variant.path is not None and not Path(variant.path).is_dir():
-            problems.append(Problem((*where, "path"), f"{variant.path!r} is no directory", "check it"))
+            what = f"{shown(variant.path)} is no directory here"
+            problems.append(Problem(("models", variant.entry, "path"), what, "check the path"))
         else:
             found[variant.label] = python
             path = str(Path(variant.path).absolute()) if variant.path else None
@@ -210,14 +225,17 @@ def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probe
         except RunnerFailed as error:
             last = error.output.strip().rpartition("\n")[2]
             what = f"{command.python} can't run the probe: {error.error}" + (f" ({last})" if last else "")
-            raise source.failure(Problem(("models", asked[0][1].entry), what, "check the interpreter")) from error
-        for (_, variant), answer in zip(asked, answers, strict=True):
+            problems.append(Problem(_python_place(to_do.experiment, asked[0][1]), what, "check the interpreter"))
+            continue
+        for (point, variant), answer in zip(asked, answers, strict=True):
             if answer and answer["field"] == "model":
                 unavailable[variant.label] = VariantUnavailable(
                     variant=variant.label, variant_id=variant.id, reason=answer["what"], remedy=answer["remedy"]
                 )
             elif answer:
-                problems.append(_placed(variant, answer))
+                problems.append(
+                    Problem(_place(to_do.experiment, point, variant, answer["field"]), answer["what"], answer["remedy"])
+                )
     if problems:
         unique = {(problem.path, problem.what): problem for problem in problems}
         raise source.failure(*unique.values())
@@ -227,9 +245,21 @@ def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probe
     return Probed(found, list(unavailable.values()))
 
 
-def _placed(variant: Variant, answer: dict[str, str]) -> Problem:
-    """Return a runner's complaint at the place in the spec that it is about."""
-    name = answer["field"]
-    overridden = name in variant.overrides
-    path = ("models", variant.entry, name) if overridden else ("workload", name)
-    return Problem(path, answer["what"], answer["remedy"])
+def _place(experiment: Experiment, point: Point, variant: Variant, field: str) -> KeyPath:
+    """Return where the spec says what a runner complains about: in the entry, in the matrix, or in the workload."""
+    if field in variant.overrides:
+        return ("models", variant.entry, field)
+    axis = f"workload.{field}"
+    if axis in experiment.matrix:
+        return ("matrix", axis, experiment.matrix[axis].index(point.workload[field]))
+    axes = [axis for axis in experiment.matrix if axis.startswith("kwargs.")]
+    if field == "kwargs" and axes and not experiment.workload.kwargs:
+        return ("matrix", axes[0])
+    return ("workload", field)
+
+
+def _python_place(experiment: Experiment, variant: Variant) -> KeyPath:
+    entry = experiment.models[variant.entry]
+    if entry.python is None and variant.python in experiment.matrix.get("python", ()):
+        return ("matrix", "python", experiment.matrix["python"].index(variant.python))
+    return ("models", variant.entry, "python")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
@@ -27,54 +27,83 @@ from .document import Document, KeyPath, key_path
 from .errors import BadInput
 from .runner import models
 
-REFERENCE = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$"
+FUNCTION = r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*"
+REFERENCE = f"^{FUNCTION}$"
+CHECK = f"^(same|none|{FUNCTION})$"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+LABEL = r"^[A-Za-z0-9][A-Za-z0-9 ._()=,+-]{0,63}$"
+KEYWORD = r"^[A-Za-z_][A-Za-z0-9_]*$"
+METRIC = r"^(speedup|wall_ns|startup_ns|observed\.[A-Za-z_][A-Za-z0-9_]*)$"
+
+_PATTERNS = {
+    REFERENCE: ("names no function", "write module:function"),
+    CHECK: ("is not a check", "write same, none or module:function"),
+    NAME: ("is not a name", "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"),
+    LABEL: ("is not a label", "use up to 64 letters, digits, spaces and ._()=,+-, a letter or digit first"),
+    KEYWORD: ("is not a Python name", "use letters, digits and underscores, no digit first"),
+    METRIC: ("is not a metric", "write speedup, wall_ns, startup_ns or observed.<key>"),
+}
+"""What each pattern finds wrong, and the remedy."""
+
+RESERVED = (("limits",), ("requirements",), ("measure", "blocks"), ("measure", "rounds"), ("measure", "metric"))
+"""Keys that later versions give a meaning to."""
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_SHORTEST_S, _LONGEST_S = 0.001, 500 * 3600.0  # poll(2) takes less than 2**31 ms, which is 596 h
+
+
+def _refused(what: str, remedy: str) -> PydanticCustomError:
+    return PydanticCustomError("refused", "{what}; {remedy}", {"what": what, "remedy": remedy})
 
 
 def seconds(value: object) -> float:
     """Return the seconds of a duration such as `500ms`, `60s`, `2m`, `1h`; raises PydanticCustomError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(ms|s|m|min|h)", value) if isinstance(value, str) else None
-    if match is None or float(match[1]) == 0:
-        raise PydanticCustomError("duration", "not a duration; write a number above 0 with ms, s, m or h, such as 60s")
-    return float(match[1]) * _UNITS_S[match[2]]
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|min|h)", value) if isinstance(value, str) else None
+    found = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
+    if not _SHORTEST_S <= found <= _LONGEST_S:
+        what = f"{_shown(value)} is not a duration from 1ms to 500h"
+        raise _refused(what, "write a number with ms, s, m or h, such as 60s")
+    return found
 
 
 def fraction(value: object) -> float:
     """Return the fraction that a percentage such as `3%` is; raises PydanticCustomError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", value) if isinstance(value, str) else None
-    if match is None or not 0 < float(match[1]) <= 100:
-        raise PydanticCustomError("percentage", "not a percentage; write a number above 0 with %, such as 3%")
-    return float(match[1]) / 100
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?%", value) if isinstance(value, str) else None
+    found = round(float(match[1]) / 100, 12) if match else 0.0  # so that it is the same when written and read again
+    if not 0.0001 <= found <= 1:
+        what = f"{_shown(value)} is not a percentage from 0.01% to 100%"
+        raise _refused(what, "write a number with %, such as 3%")
+    return found
 
 
 def _quoted_version(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise PydanticCustomError("version", "a Python version must be quoted (YAML reads 3.10 as the number 3.1)")
+        raise _refused("a version without quotes is a number, and 3.10 the same as 3.1", 'quote it, such as "3.10"')
     return value
 
 
 Duration = Annotated[
     float,
     BeforeValidator(seconds),
-    PlainSerializer(lambda s: f"{s:.12g}s", return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)? ?(ms|s|m|min|h)$"}),
+    PlainSerializer(lambda s: f"{str(s).removesuffix('.0')}s", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|min|h)$"}),
 ]
 Percentage = Annotated[
     float,
     BeforeValidator(fraction),
     PlainSerializer(lambda part: f"{part * 100:.12g}%", return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)? ?%$"}),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?%$"}),
 ]
 Reference = Annotated[str, StringConstraints(pattern=REFERENCE)]
+Check = Annotated[str, StringConstraints(pattern=CHECK)]
 Name = Annotated[str, StringConstraints(pattern=NAME)]
-Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._()=,+-]{0,63}$")]
-Python = Annotated[str, BeforeValidator(_quoted_version), StringConstraints(min_length=1, max_length=1024)]
+Label = Annotated[str, StringConstraints(pattern=LABEL)]
+Metric = Annotated[str, StringConstraints(pattern=METRIC)]
+Python = Annotated[str, StringConstraints(min_length=1, max_length=1024), BeforeValidator(_quoted_version)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 WorkerCount = Annotated[int, Field(ge=1, le=4096)]
 _as_tuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-Keyword = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Keyword = Annotated[str, StringConstraints(pattern=KEYWORD)]
 
 
 class Strict(BaseModel):
@@ -97,12 +126,12 @@ class Workload(Strict):
     initializer: Reference | None = Field(default=None, description="called in every worker with initargs")
     reset: Reference | None = Field(default=None, description="called with initargs before every batch, untimed")
     observe: Reference | None = Field(default=None, description="(results, initargs) -> flat dict, after every trial")
-    check: Literal["same", "none"] | Reference = Field(default="same", description="how results are held to be right")
+    check: Check = Field(default="same", description="how results are held to be right")
 
     @model_validator(mode="after")
     def _has_something_to_call(self) -> Workload:
         if not (self.call or self.async_call):
-            raise PydanticCustomError("nothing_to_call", "nothing to call; give `call: module:function`")
+            raise _refused("nothing to call", "give `call: module:function`")
         return self
 
 
@@ -162,25 +191,22 @@ class Expectation(Strict):
     of: str = Field(description="a model or a label")
     where: dict[str, Any] = Field(default={}, description="columns that points and variants must match")
     against: str | None = Field(default=None, description="a model or a label; the baseline if absent")
-    metric: Annotated[
-        str, StringConstraints(pattern=r"^(speedup|wall_ns|startup_ns|observed\.[A-Za-z_][A-Za-z0-9_]*)$")
-    ] = "speedup"
+    metric: Metric = "speedup"
     min: float | None = None
     max: float | None = None
     equals: Any = None
 
     @model_validator(mode="after")
     def _claims_something(self) -> Expectation:
+        observed = self.metric.startswith("observed.")
         if self.min is None and self.max is None and "equals" not in self.model_fields_set:
-            raise PydanticCustomError("no_bound", "claims nothing; give min, max or equals")
+            raise _refused("claims nothing", "give min, max or equals")
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise PydanticCustomError("bounds", "can never hold: min is above max")
-        if "equals" in self.model_fields_set and not self.metric.startswith("observed."):
-            raise PydanticCustomError(
-                "equals",
-                "equals is for observed values; give min and max for {metric}",
-                {"metric": self.metric},
-            )
+            raise _refused("min is above max, so it can never hold", "swap them")
+        if "equals" in self.model_fields_set and not observed:
+            raise _refused("equals is for observed values", f"give min or max for {self.metric}")
+        if self.against is not None and self.metric != "speedup":
+            raise _refused(f"{self.metric} is compared with nothing", "delete `against`, or claim a speedup")
         return self
 
 
@@ -191,8 +217,8 @@ class Experiment(Strict):
     description: str = ""
     workload: Workload
     tasks: Count = Field(default=1, description="calls in one batch")
-    models: Annotated[tuple[Entry, ...], _as_tuple, Field(min_length=1)]
-    matrix: dict[str, Annotated[tuple[Any, ...], _as_tuple, Field(min_length=1)]] = Field(
+    models: Annotated[tuple[Entry, ...], Field(min_length=1), _as_tuple]
+    matrix: dict[str, Annotated[tuple[Any, ...], Field(min_length=1), _as_tuple]] = Field(
         {},
         description="every combination is measured: tasks, kwargs.*, workload.*, workers, python, model options",
     )
@@ -202,11 +228,11 @@ class Experiment(Strict):
 
     def resolved(self) -> dict[str, Any]:
         """Return the spec as plain data that reads back as the same experiment."""
-        return self.model_dump(mode="json", exclude_defaults=True) | {
-            "models": [
-                entry.model_dump(mode="json", exclude_unset=True) | {"model": entry.model} for entry in self.models
-            ]
-        }
+        models = [entry.model_dump(mode="json", exclude_unset=True) | {"model": entry.model} for entry in self.models]
+        # not without defaults: `equals: null` is a claim
+        expect = [expected.model_dump(mode="json", exclude_unset=True) for expected in self.expect]
+        told = self.model_dump(mode="json", exclude_defaults=True) | {"models": models}
+        return told | {"expect": expect} if expect else told
 
 
 class Problem(Exception):
@@ -233,23 +259,34 @@ class Source:
 
     def _located(self, problem: Problem) -> BadInput:
         shown = key_path(problem.path)
-        what = f"{shown}: {problem.what}" if shown else problem.what
-        given = [text for path, text in self._overrides.items() if path == problem.path[: len(path)]]
-        where = f"override {given[-1]}" if given else self._document.where(problem.path, key=problem.key)
-        return BadInput(what, where=where, remedy=problem.remedy)
+        what = " ".join(f"{shown}: {problem.what}".split() if shown else problem.what.split())
+        return BadInput(what, where=self._where(problem), remedy=" ".join(problem.remedy.split()))
+
+    def _where(self, problem: Problem) -> str:
+        above = [text for path, text in self._overrides.items() if path == problem.path[: len(path)]]
+        # what the file does not have, an override of something below it has made
+        below = [text for path, text in self._overrides.items() if problem.path == path[: len(problem.path)]]
+        if above or (below and problem.path not in self._document.values):
+            return _override_place((above or below)[-1])
+        return self._document.where(problem.path, key=problem.key)
 
 
 def load(file: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Source]:
     """Return the experiment of `file` with `key.sub=value` overrides, and where each part stands; raises BadInput."""
     read = document.read(file)
     value: dict[str, Any] = read.value
-    value.setdefault("name", file.stem)
     overridden: dict[KeyPath, str] = {}
     for text in overrides:
         path, given = _override(text)
         _put(value, path, given, text)
         overridden[path] = text
+    _refuse_axes(value.get("matrix"), overridden)
     source = Source(read, overridden)
+    if "name" not in value:
+        if not re.fullmatch(NAME, file.stem):
+            what = f"the file's name can't be the experiment's: {_shown(file.stem)} {_PATTERNS[NAME][0]}"
+            raise source.failure(Problem(("name",), what, "give a `name:`"))
+        value["name"] = file.stem
     return parse(value, source), source
 
 
@@ -258,97 +295,146 @@ def parse(value: dict[str, Any], source: Source) -> Experiment:
     try:
         return Experiment.model_validate(value)
     except ValidationError as error:
-        problems = [_problem(details, value) for details in error.errors()]
+        # pydantic counts the valid items of a list, and those that aren't are told anyway
+        told = [details for details in error.errors() if details["type"] != "too_short" or not details["input"]]
+        problems = [_problem(details, value) for details in told]
     raise source.failure(*problems)
 
 
 def _override(text: str) -> tuple[KeyPath, object]:
     name, equals, raw = text.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z_][\w]*(\.[A-Za-z_][\w]*)*", name):
-        raise BadInput(f"{document.shown(text)} is not an override", remedy="write key.sub=value, such as tasks=8")
+        raise BadInput(f"{_shown(text)} is not an override", remedy="write key.sub=value, such as tasks=8")
     parts = name.split(".")
     if parts[0] == "kwargs":
         parts.insert(0, "workload")
     path = ("matrix", ".".join(parts[1:])) if parts[0] == "matrix" and len(parts) > 1 else tuple(parts)
+    if "\n" in raw or "\r" in raw:
+        raise BadInput(f"{name}: a line break in the value", where=_override_place(text), remedy="write one line")
     try:
         parsed = document.parse(f"value: {raw}".encode("utf-8", "surrogateescape"), "override")
     except BadInput as error:
-        raise BadInput(error.what, where=f"override {document.shown(text)}", remedy=error.remedy) from error
-    if set(parsed.value) != {"value"}:
-        raise BadInput("more than one value", where=f"override {document.shown(text)}", remedy="write key.sub=value")
+        what = error.what.removeprefix("value") if error.what.startswith("value") else f": {error.what}"
+        raise BadInput(name + what, where=_override_place(text), remedy=error.remedy) from error
     return path, parsed.value["value"]
 
 
+def _override_place(text: str) -> str:
+    return f"override {_shown(text)}"
+
+
 def _put(value: dict[str, Any], path: KeyPath, given: object, text: str) -> None:
-    matrix = value.get("matrix")
-    axis = ".".join(str(part) for part in (path[1:] if path[:2] == ("workload", "kwargs") else path))
-    if isinstance(matrix, dict) and axis in matrix:
-        remedy = f"override matrix.{axis}=[...] instead"
-        raise BadInput(f"{axis} is an axis of the matrix", where=f"override {document.shown(text)}", remedy=remedy)
     place: Any = value
-    for part in path[:-1]:
+    for depth, part in enumerate(path[:-1], 1):
         place = place.setdefault(part, {})
         if not isinstance(place, dict):
-            raise BadInput(f"{part} has no keys", where=f"override {document.shown(text)}", remedy="check the path")
+            name = key_path(path[:depth])
+            what = f"{name} is {_shown(place)}, not a mapping"
+            raise BadInput(what, where=_override_place(text), remedy=f"override {name} as a whole")
     place[path[-1]] = given
 
 
-_MESSAGES = {
-    "int_type": "expected a whole number",
-    "float_type": "expected a number",
-    "string_type": "expected text",
-    "dict_type": "expected a mapping of keys to values",
-    "tuple_type": "expected a list",
-    "model_type": "expected a mapping of keys to values",
-    "model_attributes_type": "expected a mapping of keys to values, or a model's name",
-    "missing": "is missing",
+def _refuse_axes(matrix: object, overridden: Mapping[KeyPath, str]) -> None:
+    """Refuse to override what the matrix varies: the matrix would win."""
+    for path, text in overridden.items():
+        names = [".".join(map(str, path)), ".".join(map(str, path[1:]))]
+        axis = next((name for name in names if isinstance(matrix, dict) and name in matrix), None)
+        if axis and path[0] != "matrix":
+            remedy = f"override matrix.{axis}=[...] instead"
+            raise BadInput(f"{axis} is an axis of the matrix", where=_override_place(text), remedy=remedy)
+
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "dict_type": "a mapping of keys to values",
+    "tuple_type": "a list",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a model's name or a mapping",
+    "greater_than_equal": "{ge} or more",
+    "less_than_equal": "{le} or less",
+    "less_than": "less than {lt}",
+    "literal_error": "one of {expected}",
+    "string_too_long": "at most {max_length} characters",
+}
+_MISSING = {
+    "workload": "add `workload: {call: module:function}`",
+    "models": "add `models:` with a list of " + ", ".join(models.NAMES),
+    "of": "add `of:` with a model or a label",
 }
 
 
-def _problem(details: ErrorDetails, value: dict[str, Any]) -> Problem:
-    kind, given = details["type"], details["input"]
-    path = _spec_path(details["loc"])
-    if kind == "extra_forbidden":
-        fields = _known_keys(path[:-1], value)
-        near = difflib.get_close_matches(str(path[-1]), fields, 1)
-        remedy = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(fields)}"
-        return Problem(path, f"unknown key {path[-1]!r}", remedy, key=True)
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        named = given.get("model") if isinstance(given, dict) else given
-        if named is None:
-            return Problem(path, "names no model", f"add `model:`, one of {', '.join(models.NAMES)}")
-        near = difflib.get_close_matches(str(named), models.NAMES, 1)
-        remedy = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(models.NAMES)}"
-        return Problem(path, f"unknown model {document.shown(str(named))}", remedy)
+def refusal(details: ErrorDetails) -> tuple[str, str]:
+    """Return what is wrong with a value, and the remedy, in our own words."""
+    kind, given, context = details["type"], details["input"], details.get("ctx", {})
+    if kind == "refused":
+        return context["what"], context["remedy"]
     if kind == "missing":
-        return Problem(path, "is missing", "add it")
+        return "is missing", _MISSING.get(str(details["loc"][-1]), "add it")
+    if kind in ("too_short", "string_too_short"):
+        return "must not be empty", "fill it in"
     if kind == "string_pattern_mismatch":
-        return Problem(path, f"{document.shown(str(given))} does not fit", _pattern_remedy(details["ctx"]["pattern"]))
-    if details["msg"].count("; "):  # our own, already with the remedy
-        what, _, remedy = details["msg"].partition("; ")
-        return Problem(path, what, remedy)
-    what = _MESSAGES.get(kind, details["msg"][0].lower() + details["msg"][1:].replace("Input", "it"))
-    return Problem(path, what, f"got {_kind(given)}")
+        what, remedy = _PATTERNS[context["pattern"]]
+        return f"{_shown(given)} {what}", remedy
+    if kind not in _EXPECTED:
+        return details["msg"], f"got {_shown(given)}"
+    if kind == "literal_error":
+        context = {"expected": context["expected"].replace(" or ", ", ").replace("'", "")}
+    what = f"expected {_EXPECTED[kind].format(**context)}"
+    unquoted = kind == "string_type" and isinstance(given, bool | int | float)
+    return what, f"got {_shown(given)}, which needs quotes" if unquoted else f"got {_shown(given)}"
 
 
-def _pattern_remedy(pattern: str) -> str:
-    if pattern == REFERENCE:
-        return "write module:function"
-    if pattern == NAME:
-        return "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
-    return f"it must match {pattern}"
+def nearest(name: str, known: Sequence[str], remedy: str = "known here: {}") -> str:
+    """Return the remedy for a name that is not among the known ones."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {_shown(near[0])}?" if near else remedy.format(", ".join(known))
 
 
-def _kind(given: object) -> str:
-    names = {dict: "a mapping", list: "a list", type(None): "nothing", bool: "true or false"}
-    return names.get(type(given)) or document.shown(str(given))
+def _problem(details: ErrorDetails, value: dict[str, Any]) -> Problem:
+    path, key = _spec_path(details["loc"])
+    if details["type"] == "extra_forbidden":
+        return _unknown_key(path, value)
+    if details["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        given = details["input"].get("model")
+        if given is None:
+            return Problem(path, "names no model", f"add `model:`, one of {', '.join(models.NAMES)}")
+        path = path if isinstance(value["models"][path[1]], str) else (*path, "model")
+        if not isinstance(given, str):
+            return Problem(path, "expected a model's name", f"got {_shown(given)}")
+        return Problem(path, f"unknown model {_shown(given)}", nearest(given, models.NAMES, "known: {}"))
+    return Problem(path, *refusal(details), key=key)
 
 
-def _spec_path(location: tuple[int | str, ...]) -> KeyPath:
-    """Return the path in the file: pydantic's own also names the branches of unions."""
+def _unknown_key(path: KeyPath, value: dict[str, Any]) -> Problem:
+    if path in RESERVED:
+        return Problem(path, "is reserved for a later version", "delete it", key=True)
+    name = str(path[-1])
+    remedy = nearest(name, _known_keys(path[:-1], value))
+    if len(path) == 1 and remedy.startswith("known"):
+        options = {option for kind in ENTRY_CLASSES.values() for option in kind.model_fields}
+        under = [part for part, kind in _PARTS.items() if name in kind.model_fields]
+        under += ["matrix (as a list), or in an entry of models"] * (name in options and "workload" not in under)
+        remedy = f"write it under {under[0]}" if under else remedy
+    return Problem(path, f"unknown key {_shown(name)}", remedy, key=True)
+
+
+def _shown(given: object) -> str:
+    names = {dict: "a mapping", list: "a list", tuple: "a list", type(None): "nothing"}
+    if isinstance(given, str):
+        return document.shown(given)
+    return names.get(type(given)) or (str(given).lower() if isinstance(given, bool) else str(given)[:60])
+
+
+def _spec_path(location: tuple[int | str, ...]) -> tuple[KeyPath, bool]:
+    """Return the path in the file, and whether its key is meant; pydantic's own also names the branches of unions."""
     if location[:1] == ("models",) and len(location) > 2:
-        return location[:2] + location[3:]
-    return location[:2] if location[:2] == ("workload", "check") else location
+        location = location[:2] + location[3:]
+    return (location[:-1], True) if location[-1:] == ("[key]",) else (location, False)
+
+
+_PARTS: dict[object, type[BaseModel]] = {"workload": Workload, "measure": Measure, "expect": Expectation}
 
 
 def _known_keys(parent: KeyPath, value: dict[str, Any]) -> list[str]:
@@ -356,5 +442,4 @@ def _known_keys(parent: KeyPath, value: dict[str, Any]) -> list[str]:
     if parent[:1] == ("models",):
         given = value["models"][parent[1]]
         return list(ENTRY_CLASSES[given["model"]].model_fields)
-    parts: dict[object, type[BaseModel]] = {"workload": Workload, "measure": Measure, "expect": Expectation}
-    return list((parts[parent[0]] if parent else Experiment).model_fields)
+    return list((_PARTS[parent[0]] if parent else Experiment).model_fields)

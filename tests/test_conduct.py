@@ -65,14 +65,14 @@ def test_the_budget_ends_a_run_that_is_not_decided() -> None:
 
 
 def test_no_block_is_started_that_can_not_reach_the_next_look() -> None:
-    spec: dict[str, Any] = {"measure": {"max_time": "13s", "tie": "0.001%"}}
+    spec: dict[str, Any] = {"measure": {"max_time": "13s", "tie": "0.01%"}}
     run = conducted({"sequential": 20, "threads": 20}, **spec)
     assert [look.blocks for look in run.contests[0].looks] == [8, 11]
     assert len(run.tasks) == 11
 
 
 def test_a_point_never_goes_beyond_the_last_look() -> None:
-    run = conducted({"sequential": 20, "threads": 20}, measure={"max_time": "1h", "tie": "0.0001%"})
+    run = conducted({"sequential": 20, "threads": 20}, measure={"max_time": "1h", "tie": "0.01%"})
     assert len(run.tasks) == 64
 
 

@@ -136,7 +136,7 @@ def test_without_its_baseline_nobody_has_a_speedup() -> None:
 
 
 def test_a_precision_that_the_budget_does_not_allow_is_told() -> None:
-    found = said(conducted({"sequential": 20, "threads": 10}, measure={"precision": "0.001%", "max_time": "12s"}))
+    found = said(conducted({"sequential": 20, "threads": 10}, measure={"precision": "0.01%", "max_time": "12s"}))
     assert (found["verdict"], found["warnings"]) == ("win", ["precision_missed"])
 
 
@@ -162,6 +162,11 @@ def test_a_speedup_that_others_took_the_cores_from_is_undecided_not_broken() -> 
     expect = [{"of": "threads", "min": 2.1}]
     run = conducted({"sequential": 20, "threads": 10}, free_cores=1.2, expect=expect)
     assert (checked(run)[0]["outcome"], checked(run)[0]["reason"]) == ("undecided", "only 1.2 of 2 cores were free")
+
+
+def test_a_claim_broken_by_more_than_missing_cores_explain_stays_broken() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, free_cores=1.2, expect=[{"of": "threads", "min": 5}])
+    assert checked(run)[0]["outcome"] == "broken"
 
 
 def test_a_time_can_be_expected_in_nanoseconds() -> None:

@@ -65,7 +65,8 @@ def call_for(model: models.Model, workload: dict[str, Any]) -> Call:
     field = next((form for form in model.RUNS if workload.get(form)), None)
     if field is None:
         given = "async_call" if workload.get("async_call") else "call"
-        raise Unusable(given, f"this model can't run {workload.get(given)}", f"give `{model.RUNS[-1]}` too")
+        name = vars(model)["__name__"].rpartition(".")[2]
+        raise Unusable(given, f"{name} can't run {workload.get(given)}", f"give `{model.RUNS[-1]}` too")
     return Call(find(workload[field], field), workload.get("kwargs") or {}, workload.get("item"))
 
 

@@ -1,0 +1,371 @@
+"""The program as its users run it: real processes, real runs, in a directory of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import errors, journal
+
+WORKLOADS = """
+import os, threading, time
+
+def double(n): return 2 * n
+async def adouble(n): return 2 * n
+def fails(): raise ValueError("boom")
+def lock(): return threading.Lock()
+def differs(): return threading.get_ident() == threading.main_thread().ident
+def wait(): time.sleep(0.02)
+def generator(): yield 1
+anonymous = lambda: None
+number = 7
+"""
+
+GOOD = "workload: {call: 'mine:double', kwargs: {n: 21}}\ntasks: 4\nmodels: [sequential, threads]\n"
+
+
+def orchestrator(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "orchestrator", *arguments]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(WORKLOADS)
+    return tmp_path
+
+
+def events(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+# --- a run, read in many ways
+
+
+class Ran:
+    """One finished run with its directory."""
+
+    def __init__(self, place: Path) -> None:
+        (place / "mine.py").write_text(WORKLOADS)
+        (place / "good.yaml").write_text(GOOD)
+        self.place = place
+        self.done = orchestrator("run", "good.yaml", cwd=place)
+        self.directory = place / "runs" / "good" / "latest"
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    return Ran(tmp_path_factory.mktemp("ran"))
+
+
+def test_a_run_that_goes_well_exits_zero_and_says_nothing_on_stderr(ran: Ran) -> None:
+    assert (ran.done.returncode, ran.done.stderr) == (errors.OK, "")
+
+
+def test_stdout_that_is_no_terminal_carries_the_derived_events_as_json_lines(ran: Ran) -> None:
+    names = [event["event"] for event in events(ran.done.stdout)]
+    assert names == ["variant.compared", "variant.compared", "verdict.reached", "run.finished"]
+
+
+def test_the_verdict_is_a_sentence(ran: Ran) -> None:
+    verdict = next(event for event in events(ran.done.stdout) if event["event"] == "verdict.reached")
+    assert verdict["winners"] == ["sequential"]
+    assert verdict["sentence"].startswith("double(n=21) x 4: sequential wins, ")
+
+
+def test_a_report_prints_the_bytes_of_the_run(ran: Ran) -> None:
+    again = orchestrator("report", "runs/good/latest", cwd=ran.place)
+    assert (again.stdout, again.stderr, again.returncode) == (ran.done.stdout, "", 0)
+
+
+def test_a_report_needs_the_journal_alone(ran: Ran, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes((ran.directory / journal.EVENTS_FILE).read_bytes())
+    assert orchestrator("report", str(copy), cwd=tmp_path).stdout == ran.done.stdout
+
+
+def test_a_report_can_be_a_table(ran: Ran) -> None:
+    table = orchestrator("report", "runs/good", "--format", "table", cwd=ran.place).stdout
+    assert table.startswith("double(n=21) x 4\nvariant")
+    assert "\x1b" not in table
+
+
+def test_the_journal_begins_and_ends_with_the_run_and_is_whole(ran: Ran) -> None:
+    records = journal.read(ran.directory / journal.EVENTS_FILE)
+    assert records.torn_at is None
+    assert (records.events[0]["event"], records.events[-1]["event"]) == ("run.started", "run.finished")
+
+
+def test_every_trial_carries_the_parts_of_its_point_and_variant(ran: Ran) -> None:
+    records = journal.read(ran.directory / journal.EVENTS_FILE).events
+    trial = next(record for record in records if record["event"] == "trial.finished")
+    assert {"tasks", "kwargs_n", "model", "workers", "python"} <= trial.keys()
+
+
+def test_the_spec_beside_the_journal_runs_again(ran: Ran) -> None:
+    planned = orchestrator("plan", str(ran.directory / "spec.yaml"), cwd=ran.place)
+    assert planned.returncode == 0
+    assert "double(n=21) x 4" in planned.stdout
+
+
+def test_a_plan_knows_the_times_of_the_latest_run(ran: Ran) -> None:
+    assert "as in the latest run" in orchestrator("plan", "good.yaml", cwd=ran.place).stdout
+
+
+def test_a_torn_tail_is_left_out_of_the_report_and_told(ran: Ran, tmp_path: Path) -> None:
+    torn = tmp_path / "torn.jsonl"
+    torn.write_bytes((ran.directory / journal.EVENTS_FILE).read_bytes()[:-40])
+    done = orchestrator("report", str(torn), cwd=tmp_path)
+    assert done.returncode == 0
+    assert events(done.stderr)[0]["event"] == "journal.torn"
+    assert events(done.stdout)[-1]["event"] == "verdict.reached"
+
+
+def test_a_damaged_journal_is_refused(ran: Ran, tmp_path: Path) -> None:
+    content = bytearray((ran.directory / journal.EVENTS_FILE).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "damaged.jsonl").write_bytes(content)
+    done = orchestrator("report", "damaged.jsonl", cwd=tmp_path)
+    assert done.returncode == errors.DAMAGED
+    assert "is no record, but records follow it" in done.stderr
+
+
+# --- exit statuses
+
+
+def test_a_broken_expectation_exits_one_with_a_plain_last_line(place: Path) -> None:
+    (place / "x.yaml").write_text(GOOD + "expect: [{of: threads, min: 5}]\n")
+    done = orchestrator("run", "x.yaml", cwd=place)
+    assert done.returncode == errors.BROKEN
+    assert done.stderr.splitlines()[-1] == "orchestrator: expectation broken: speedup of threads at double(n=21) x 4"
+
+
+def test_an_expectation_without_enough_blocks_exits_four(place: Path) -> None:
+    (place / "x.yaml").write_text(GOOD + "measure: {max_time: 1500ms}\nexpect: [{of: threads, max: 5}]\n")
+    done = orchestrator("run", "x.yaml", cwd=place)
+    assert done.returncode == errors.UNDECIDED
+    assert "expectation undecided: speedup of threads at double(n=21) x 4: too few blocks" in done.stderr
+
+
+def test_a_workload_that_raises_exits_three_with_its_traceback_in_the_journal(place: Path) -> None:
+    (place / "x.yaml").write_text("workload: {call: 'mine:fails'}\nmodels: [sequential, threads, processes]\n")
+    done = orchestrator("run", "x.yaml", cwd=place)
+    assert done.returncode == errors.FAILED
+    assert "Traceback" not in done.stderr
+    records = journal.read(place / "runs/x/latest" / journal.EVENTS_FILE).events
+    failed = [record for record in records if record["event"] == "trial.failed"]
+    assert {record["variant"] for record in failed} == {"sequential", "threads", "processes"}
+    assert all('in fails\n    def fails(): raise ValueError("boom")' in record["traceback"] for record in failed)
+
+
+@pytest.mark.parametrize(("call", "failing"), [("lock", "processes"), ("differs", "threads")])
+def test_a_variant_whose_results_are_no_good_fails_and_the_others_go_on(place: Path, call: str, failing: str) -> None:
+    spec = f"workload: {{call: 'mine:{call}'}}\nmodels: [sequential, {failing}, event_loop]\n"
+    (place / "x.yaml").write_text(spec)
+    done = orchestrator("run", "x.yaml", cwd=place)
+    assert done.returncode == errors.FAILED
+    compared = {event["variant"]: event for event in events(done.stdout) if event["event"] == "variant.compared"}
+    assert [variant for variant, event in compared.items() if event["excluded"]] == [failing]
+    assert compared["event_loop"]["speedup"] is not None
+
+
+def test_an_interrupt_ends_the_run_within_seconds_and_leaves_nobody_behind(place: Path) -> None:
+    (place / "x.yaml").write_text("workload: {call: 'mine:wait'}\ntasks: 4\nmodels: [sequential, processes]\n")
+    marker = f"MARK_{os.getpid()}_{time.monotonic_ns()}"
+    running = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "run", "x.yaml"],
+        cwd=place,
+        env={**os.environ, marker: "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not list(place.glob("runs/x/2*/events.jsonl")) and running.poll() is None:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=20)
+    assert running.returncode == 128 + signal.SIGINT
+    assert err.splitlines()[-1] == "orchestrator: ended by signal 2"
+    assert events(out)[-1]["outcome"] == "interrupted"
+    assert not [pid for pid in Path("/proc").glob("[0-9]*") if marker.encode() in environment(pid)]
+
+
+def environment(process: Path) -> bytes:
+    try:
+        return (process / "environ").read_bytes()
+    except OSError:
+        return b""
+
+
+# --- the command line
+
+
+def test_the_help_shows_the_verbs_and_examples(tmp_path: Path) -> None:
+    done = orchestrator("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert all(f"\n  {verb} " in done.stdout for verb in ("run", "plan", "report", "schema"))
+    assert "orchestrator run configs/cpu.yaml tasks=8" in done.stdout
+
+
+def test_the_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    listing = (
+        "import sys, atexit, contextlib; sys.argv = ['orchestrator', '--help'];"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr));"
+        "from orchestrator.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=False)
+    heavy = {"numpy", "duckdb", "altair", "structlog", "pydantic", "yaml", "asyncio", "anyio"}
+    assert not heavy & set(done.stderr.split())
+
+
+def test_a_reader_that_goes_away_sees_no_traceback(ran: Ran) -> None:
+    command = f"{sys.executable} -m orchestrator schema events | head -1"
+    done = subprocess.run(["bash", "-c", command], cwd=ran.place, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+def test_an_environment_variable_moves_the_runs(place: Path) -> None:
+    (place / "x.yaml").write_text(GOOD)
+    env = {**os.environ, "ORCHESTRATOR_RUNS": "elsewhere"}
+    orchestrator("run", "x.yaml", "measure.max_time=500ms", cwd=place, env=env)
+    assert (place / "elsewhere" / "x" / "latest").is_dir()
+    assert not (place / "runs").exists()
+
+
+def test_an_empty_environment_and_the_c_locale_are_enough(place: Path) -> None:
+    (place / "x.yaml").write_text(GOOD + "description: naïve 漢字\n", encoding="utf-8")
+    env = {"LC_ALL": "C", "PYTHONUTF8": "0"} | {k: v for k, v in os.environ.items() if k == "PYTHONPATH"}
+    done = orchestrator("run", "x.yaml", "measure.max_time=500ms", cwd=place, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "naïve 漢字" in (place / "runs/x/latest/spec.yaml").read_text(encoding="utf-8")
+
+
+# --- bad input: exit 2, the place and the remedy, nothing written
+
+MODELS = "\nmodels: [sequential, threads]\n"
+CALL = "workload: {call: 'mine:double', kwargs: {n: 1}}"
+BAD = {
+    "unknown key": (f"{CALL}{MODELS}task: 3\n", 'x.yaml:3:1: task: unknown key "task"; did you mean "tasks"?'),
+    "wrong type": (f"{CALL}{MODELS}tasks: many\n", 'x.yaml:3:8: tasks: expected a whole number; got "many"'),
+    "negative number": (f"{CALL}{MODELS}tasks: -1\n", "x.yaml:3:8: tasks: "),
+    "unknown model": (
+        f"{CALL}\nmodels: [sequential, thread]\n",
+        'x.yaml:2:22: models[1]: unknown model "thread"; did you mean "threads"?',
+    ),
+    "unknown option": (
+        f"{CALL}\nmodels: [{{model: processes, chunks: 2}}]\n",
+        'x.yaml:2:29: models[0].chunks: unknown key "chunks"; did you mean "chunksize"?',
+    ),
+    "duration": (
+        f"{CALL}{MODELS}measure: {{timeout: 10 parsecs}}\n",
+        'x.yaml:3:20: measure.timeout: "10 parsecs" is not a duration from 1ms to 500h; write a number',
+    ),
+    "no such module": (
+        f"workload: {{call: 'nowhere:f'}}{MODELS}",
+        "x.yaml:1:18: workload.call: no module named 'nowhere'; run from the directory that holds it",
+    ),
+    "no such function": (
+        f"workload: {{call: 'mine:doubel', kwargs: {{n: 1}}}}{MODELS}",
+        "x.yaml:1:18: workload.call: mine has no function 'doubel'; did you mean 'double'?",
+    ),
+    "not a function": (
+        f"workload: {{call: 'mine:number'}}{MODELS}",
+        "x.yaml:1:18: workload.call: mine:number is a int, not a function; name a callable",
+    ),
+    "wrong kwargs": (
+        f"workload: {{call: 'mine:double', kwargs: {{m: 1}}}}{MODELS}",
+        "x.yaml:1:41: workload.kwargs: mine:double(n) does not take these kwargs: missing a required argument: 'n'",
+    ),
+    "a generator": (
+        f"workload: {{call: 'mine:generator'}}{MODELS}",
+        "x.yaml:1:18: workload.call: mine:generator is a generator function: calling it runs nothing",
+    ),
+    "only a coroutine for threads": (
+        f"workload: {{async_call: 'mine:adouble', kwargs: {{n: 1}}}}{MODELS}",
+        "x.yaml:1:24: workload.async_call: ",
+    ),
+    "a lambda for processes": (
+        "workload: {call: 'mine:anonymous'}\nmodels: [processes]\n",
+        "x.yaml:1:18: workload.call: mine:anonymous can't be sent to a worker of processes: ",
+    ),
+    "empty matrix": (f"{CALL}{MODELS}matrix: {{workers: []}}\n", "x.yaml:3:19: matrix.workers: "),
+    "unknown axis": (
+        f"{CALL}{MODELS}matrix: {{colour: [1]}}\n",
+        'x.yaml:3:10: matrix.colour: no model of this experiment knows "colour"; known: tasks, kwargs.*',
+    ),
+    "duplicate labels": (
+        f"{CALL}\nmodels: [{{model: threads, label: a}}, {{model: processes, label: a}}]\n",
+        'x.yaml:2:64: models[1].label: models[0] is called "a" too; give each a label of its own',
+    ),
+    "an expectation of nobody": (
+        f"{CALL}{MODELS}expect: [{{of: processes, min: 1}}]\n",
+        'x.yaml:3:15: expect[0].of: no model or label "processes" in this experiment; known: sequential, threads',
+    ),
+    "an expectation that matches nothing": (
+        f"{CALL}{MODELS}expect: [{{of: threads, where: {{workers: 99}}, min: 1}}]\n",
+        "x.yaml:3:41: expect[0].where.workers: matches no point and variant of threads; there is ",
+    ),
+    "an unquoted version": (
+        f"{CALL}\nmodels: [{{model: threads, python: 3.10}}]\n",
+        "x.yaml:2:35: models[0].python: a version without quotes is a number, and 3.10 the same as 3.1; quote it",
+    ),
+    "an interpreter that is not here": (
+        f'{CALL}\nmodels: [{{model: threads, python: "9.9"}}]\n',
+        'x.yaml:2:35: models[0].python: no interpreter "9.9" here; install it, or name the path of an executable',
+    ),
+    "empty": ("", "x.yaml: the file is empty; "),
+    "a list": ("- 1\n", "x.yaml:1:1: "),
+    "duplicate key": (
+        f"{CALL}\n{CALL}{MODELS}",
+        'x.yaml:2:1: duplicate key "workload", first given on line 1; keep one of them',
+    ),
+    "a tag": (f"{CALL}{MODELS}tasks: !!python/name:os.system 1\n", "x.yaml:3:8: tasks: "),
+    "an alias": (f"{CALL}{MODELS}tasks: *a\n", "x.yaml:3:8: tasks: "),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_exits_two_with_its_place_and_a_remedy_and_writes_nothing(place: Path, name: str) -> None:
+    spec, message = BAD[name]
+    (place / "x.yaml").write_text(spec)
+    before = {path.name for path in place.iterdir()}
+    done = orchestrator("run", "x.yaml", cwd=place)
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"orchestrator: {message}")
+    assert all(line.startswith("orchestrator: ") and "; " in line for line in done.stderr.splitlines())
+    assert done.returncode == errors.BAD_INPUT
+    assert {path.name for path in place.iterdir()} - before <= {"__pycache__"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "none.yaml"], "none.yaml: no such file"),
+        (["run", "."], ".: a directory, not a file"),
+        (["run", "x.yaml", "tasks"], '"tasks" is not an override; write key.sub=value, such as tasks=8'),
+        (["run", "x.yaml", "tasks=0"], 'override "tasks=0": tasks: '),
+        (["run", "x.yaml", "--format", "html"], '--format: no format "html"; name one of json, table'),
+        (["schema", "log"], 'no schema "log"; name one of spec, events'),
+    ],
+)
+def test_a_wrong_command_line_exits_two(place: Path, arguments: list[str], message: str) -> None:
+    (place / "x.yaml").write_text(GOOD)
+    done = orchestrator(*arguments, cwd=place)
+    assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
+    assert done.stderr.startswith(f"orchestrator: {message}")
+
+
+def test_a_report_of_a_run_that_is_not_there_is_told_with_a_remedy(tmp_path: Path) -> None:
+    done = orchestrator("report", "runs/none", cwd=tmp_path)
+    assert done.stderr == (
+        "orchestrator: runs/none holds no events.jsonl; name a run directory, such as runs/cpu/latest\n"
+    )
