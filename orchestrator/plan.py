@@ -174,6 +174,9 @@ def _check_axes(experiment: Experiment) -> None:
                 raise Problem(("matrix", axis, place), *refused)
         if len({canonical(value) for value in values}) < len(values):
             raise Problem(("matrix", axis), "names a value twice", "keep one of them")
+    if "workload.kwargs" in experiment.matrix and any(axis.startswith("kwargs.") for axis in experiment.matrix):
+        what = "varies what kwargs.* varies too"
+        raise Problem(("matrix", "workload.kwargs"), what, "keep one of the two", key=True)
 
 
 def _refused_axis(axis: str, known: Sequence[str]) -> tuple[str, str] | None:
@@ -227,10 +230,7 @@ def _check_size(experiment: Experiment) -> None:
 def _points(experiment: Experiment) -> tuple[Point, ...]:
     axes = {axis: values for axis, values in experiment.matrix.items() if _is_point_axis(axis)}
     combinations = itertools.product(*axes.values())
-    points = tuple(_point(experiment, dict(zip(axes, chosen, strict=True))) for chosen in combinations)
-    if len({point.id for point in points}) < len(points):
-        raise Problem(("matrix",), "workload.kwargs replaces what kwargs.* sets", "keep one of the two")
-    return points
+    return tuple(_point(experiment, dict(zip(axes, chosen, strict=True))) for chosen in combinations)
 
 
 def _point(experiment: Experiment, chosen: dict[str, Any]) -> Point:

@@ -11,7 +11,9 @@ from .spec import Experiment
 
 def spec() -> str:
     """Return the schema of a YAML spec."""
-    return _text("orchestrator experiment", Experiment.model_json_schema(mode="validation"))
+    schema = Experiment.model_json_schema(mode="validation")
+    schema["required"].remove("name")  # without one, the file's name is taken
+    return _text("orchestrator experiment", schema)
 
 
 def events() -> str:

@@ -179,9 +179,11 @@ class Measure(Strict):
     """How long and how precisely to measure."""
 
     precision: Percentage | None = Field(default=None, description="after a win, go on to an interval of +- this")
-    tie: Percentage = Field(default=0.03, description="ratios within this of 1 are a tie")
-    max_time: Duration = Field(default=60.0, description="bounds the whole run")
-    timeout: Duration = Field(default=30.0, description="bounds one trial")
+    tie: Percentage = Field(
+        default=0.03, description="ratios within this of 1 are a tie", json_schema_extra={"default": "3%"}
+    )
+    max_time: Duration = Field(default=60.0, description="bounds the whole run", json_schema_extra={"default": "60s"})
+    timeout: Duration = Field(default=30.0, description="bounds one trial", json_schema_extra={"default": "30s"})
     seed: int | None = Field(default=None, ge=0, lt=2**63, description="of all random orders; drawn if absent")
 
 

@@ -21,6 +21,7 @@ import os, threading, time
 def double(n): return 2 * n
 async def adouble(n): return 2 * n
 def fails(): raise ValueError("boom")
+def fails_at_length(): raise ValueError(chr(10).join(["one", "two"]))
 def lock(): return threading.Lock()
 def differs(): return threading.get_ident() == threading.main_thread().ident
 def wait(): time.sleep(0.02)
@@ -168,7 +169,9 @@ def test_a_workload_that_raises_exits_three_with_its_traceback_in_the_journal(pl
 
 @pytest.mark.parametrize(("call", "failing"), [("lock", "processes"), ("differs", "threads")])
 def test_a_variant_whose_results_are_no_good_fails_and_the_others_go_on(place: Path, call: str, failing: str) -> None:
-    spec = f"workload: {{call: 'mine:{call}'}}\nmodels: [sequential, {failing}, event_loop]\n"
+    spec = (
+        f"workload: {{call: 'mine:{call}'}}\nmodels: [sequential, {failing}, event_loop]\nmeasure: {{max_time: 3s}}\n"
+    )
     (place / "x.yaml").write_text(spec)
     done = orchestrator("run", "x.yaml", cwd=place)
     assert done.returncode == errors.FAILED
@@ -206,7 +209,38 @@ def environment(process: Path) -> bytes:
         return b""
 
 
+def test_a_failure_of_several_lines_is_told_in_one(place: Path) -> None:
+    (place / "x.yaml").write_text("workload: {call: 'mine:fails_at_length'}\nmodels: [sequential]\n")
+    done = orchestrator("run", "x.yaml", cwd=place)
+    last = "orchestrator: 2 trials failed; the first: sequential at fails_at_length() x 1: ValueError: one two"
+    assert done.stderr.splitlines()[-1] == last
+
+
+def test_the_status_stands_when_the_reader_goes_away(place: Path) -> None:
+    (place / "x.yaml").write_text("workload: {call: 'mine:fails'}\nmodels: [sequential]\n")
+    command = f"set -o pipefail; {sys.executable} -m orchestrator run x.yaml | true"
+    done = subprocess.run(["bash", "-c", command], cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == errors.FAILED
+    assert "BrokenPipe" not in done.stderr
+
+
 # --- the command line
+
+
+def test_a_plan_shows_points_variants_and_times_and_writes_nothing(place: Path) -> None:
+    (place / "x.yaml").write_text(GOOD)
+    done = orchestrator("plan", "x.yaml", "matrix.kwargs.n=[1,2]", "matrix.workers=[1,2]", cwd=place)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "x: 2 points x 3 variants"
+    assert [line.split(maxsplit=1)[1] for line in lines[2:4]] == ["double(n=1) x 4", "double(n=2) x 4"]
+    assert [line.split(maxsplit=1)[1] for line in lines[5:8]] == [
+        "sequential (1 worker) baseline",
+        "threads(workers=1) (1 worker)",
+        "threads(workers=2) (2 workers)",
+    ]
+    assert [line.partition(":")[0] for line in lines[9:]] == ["first look", "last look", "cap"]
+    assert not (place / "runs").exists()
 
 
 def test_the_help_shows_the_verbs_and_examples(tmp_path: Path) -> None:
@@ -344,6 +378,43 @@ def test_bad_input_exits_two_with_its_place_and_a_remedy_and_writes_nothing(plac
     assert all(line.startswith("orchestrator: ") and "; " in line for line in done.stderr.splitlines())
     assert done.returncode == errors.BAD_INPUT
     assert {path.name for path in place.iterdir()} - before <= {"__pycache__"}
+
+
+def test_all_that_interpreters_refuse_is_told_at_its_place(place: Path) -> None:
+    (place / "x.yaml").write_text(
+        "workload: {call: 'mine:double', observe: 'mine:nobody'}\n"
+        "models:\n"
+        "- sequential\n"
+        "- {model: sequential, label: a, call: 'mine:anonymous'}\n"
+        "- {model: sequential, label: b, kwargs: {z: 1}}\n"
+        "- {model: sequential, label: c, path: nowhere}\n"
+        "- {model: sequential, label: d, python: /bin/true}\n"
+        "- {model: sequential, label: e, call: 'mine:nothing'}\n"
+        "matrix:\n"
+        "  kwargs.n: [1]\n"
+    )
+    done = orchestrator("run", "x.yaml", cwd=place)
+    told = [line.removeprefix("orchestrator: ").partition("; ")[0] for line in done.stderr.splitlines()]
+    assert done.returncode == errors.BAD_INPUT
+    assert told == [
+        'x.yaml:6:39: models[3].path: "nowhere" is no directory here',
+        "x.yaml:1:42: workload.observe: mine has no function 'nobody'",
+        "x.yaml:10:13: matrix.kwargs.n: mine:anonymous() does not take these kwargs: "
+        "got an unexpected keyword argument 'n'",
+        "x.yaml:5:41: models[2].kwargs: mine:double(n) does not take these kwargs: "
+        "got an unexpected keyword argument 'z'",
+        "x.yaml:8:39: models[5].call: mine has no function 'nothing'",
+        "x.yaml:7:41: models[4].python: /bin/true can't run the probe: the runner exited with status 0",
+    ]
+
+
+def test_a_function_of_the_matrix_is_refused_in_the_matrix(place: Path) -> None:
+    (place / "x.yaml").write_text(
+        "workload: {call: 'mine:double'}\nmodels: [threads]\nmatrix: {workload.call: ['mine:number', 'mine:nobody']}\n"
+    )
+    done = orchestrator("run", "x.yaml", cwd=place)
+    assert "x.yaml:3:41: matrix.workload.call[1]: mine has no function 'nobody'" in done.stderr
+    assert "x.yaml:3:26: matrix.workload.call[0]: mine:number is a int" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import string
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orchestrator import document, run, spec
+from orchestrator import document, run, schemas, spec
 from orchestrator.errors import BadInput
 from orchestrator.plan import plan
 from orchestrator.runner import models
@@ -335,9 +337,9 @@ REFUSED = {
         W + M + "matrix: {kwargs.: [1]}\n",
         '3:10: matrix.kwargs.: "" is not a Python name; correct the name',
     ),
-    "the same point twice": (
+    "kwargs as a whole and one by one": (
         W + M + "matrix: {kwargs.n: [1, 2], workload.kwargs: [{n: 3}]}\n",
-        "3:9: matrix: workload.kwargs replaces what kwargs.* sets; keep one of the two",
+        "3:28: matrix.workload.kwargs: varies what kwargs.* varies too; keep one of the two",
     ),
     "a matrix too large": (
         W + M + f"matrix: {{kwargs.n: {list(range(5001))}}}\n",
@@ -695,6 +697,25 @@ def test_what_is_written_beside_a_journal_reads_as_the_same_experiment(value: di
     assert again == experiment
     assert again.resolved() == experiment.resolved()
     assert plan(again, 2) == plan(experiment, 2)
+
+
+FITS = jsonschema.Draft202012Validator(json.loads(schemas.spec()))
+
+
+@quick
+@given(experiments)
+def test_what_is_an_experiment_fits_the_published_schema(value: dict[str, Any]) -> None:
+    FITS.validate(value)
+
+
+def test_the_published_schema_asks_for_no_name() -> None:
+    FITS.validate({"workload": {"call": "m:f"}, "models": ["threads"]})
+
+
+def test_the_published_schema_has_the_defaults_as_people_write_them() -> None:
+    measure = json.loads(schemas.spec())["$defs"]["Measure"]["properties"]
+    written = {name: about["default"] for name, about in measure.items()}
+    assert written == {"precision": None, "tie": "3%", "max_time": "60s", "timeout": "30s", "seed": None}
 
 
 def test_what_is_written_names_only_what_the_user_set() -> None:
