@@ -240,7 +240,7 @@ class ExpectationChecked(AboutVariant):
     min: float | None
     max: float | None
     equals: Any = None
-    value: float | str | bool | None
+    value: int | float | str | bool | None
     low: float | None
     high: float | None
     outcome: Literal["held", "broken", "undecided"]
