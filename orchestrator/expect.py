@@ -150,7 +150,8 @@ def _crowded(claim: Claim, contest: Contest, measured: Measured) -> str | None:
     """
     if claim.expected.metric != "speedup" or measured.low is None or measured.high is None:
         return None
-    wanted = min(contest.plan.cores, max(claim.variant.workers, claim.against.workers))
+    at_once = max(variant.at_once(claim.point.tasks) for variant in (claim.variant, claim.against))
+    wanted = min(contest.plan.cores, at_once)
     found = [block.free_cores for block in contest.judged if block.free_cores is not None]
     free = median(found) if found else wanted
     if wanted < 2 or free >= wanted - MISSING_CORES:

@@ -38,19 +38,23 @@ class Point:
 
 @dataclass(frozen=True)
 class Variant:
-    """One contestant: a model with its options, worker count and interpreter."""
+    """One contestant: a model with its options, worker count (None: one for each task) and interpreter."""
 
     id: str
     label: str
     columns: Mapping[str, Any]
     model: str
-    workers: int
+    workers: int | None
     python: str | None
     options: Mapping[str, Any]
     overrides: Mapping[str, Any] = field(default_factory=dict)
     path: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     entry: int = 0
+
+    def at_once(self, tasks: int) -> int:
+        """Return how many workers a batch of so many tasks has."""
+        return tasks if self.workers is None else self.workers
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def order(point: Point, variant: Variant) -> dict[str, Any]:
         workload["kwargs"] = {**point.workload.get("kwargs", {}), **variant.overrides["kwargs"]}
     return {
         "model": variant.model,
-        "workers": variant.workers,
+        "workers": variant.at_once(point.tasks),
         "options": dict(variant.options),
         "tasks": point.tasks,
         "workload": {key: value for key, value in workload.items() if key != "check"},
@@ -265,6 +269,9 @@ def _brief(value: object) -> str:
 def _variants(experiment: Experiment, cores: int) -> tuple[Variant, ...]:
     names = [_name(entry) for entry in experiment.models]
     for place, entry in enumerate(experiment.models):
+        if entry.workers is not None and models.load(entry.model).WORKERS != "asked":
+            what = f"{entry.model} has no number of workers: it is {models.load(entry.model).SUMMARY}"
+            raise Problem(("models", place, "workers"), what, "delete it", key=True)
         if entry.label and names.index(entry.label) < place:
             what = f"models[{names.index(entry.label)}] is called {shown(entry.label)} too"
             raise Problem(("models", place, "label"), what, "give each a label of its own")
@@ -294,7 +301,7 @@ def _name(entry: ModelEntry) -> str:
 
 def _settings(experiment: Experiment, entry: ModelEntry, cores: int) -> list[dict[str, Any]]:
     """Return workers, python and options of every variant that an entry makes with the axes it knows."""
-    known = _known(entry) | ({"workers": cores} if models.load(entry.model).USES_WORKERS else {})
+    known = _known(entry) | ({"workers": cores} if models.load(entry.model).WORKERS == "asked" else {})
     fixed = {name: getattr(entry, name) for name in known if name in entry.model_fields_set}
     axes = _axes(experiment, entry)
     return [known | fixed | dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*axes.values())]
@@ -310,7 +317,7 @@ def _known(entry: ModelEntry) -> dict[str, Any]:
     """Return what can differ between the variants of an entry, with its defaults."""
     model = models.load(entry.model)
     options = {name: about.default for name, about in model.OPTIONS.items()}
-    return ({"workers": None} if model.USES_WORKERS else {}) | {"python": None} | options
+    return ({"workers": None} if model.WORKERS == "asked" else {}) | {"python": None} | options
 
 
 def _label(name: str, chosen: dict[str, Any], group: list[dict[str, Any]]) -> str:
@@ -322,18 +329,15 @@ def _label(name: str, chosen: dict[str, Any], group: list[dict[str, Any]]) -> st
 def _variant(place: int, entry: ModelEntry, label: str, chosen: dict[str, Any]) -> Variant:
     options = {key: value for key, value in chosen.items() if key not in ("workers", "python") and value is not None}
     overrides = {key: getattr(entry, key) for key in ("call", "async_call", "kwargs") if getattr(entry, key)}
-    columns = {
-        "model": entry.model,
-        "workers": chosen.get("workers", 1),
-        "python": chosen["python"],
-    } | options
+    workers = chosen.get("workers", None if models.load(entry.model).WORKERS == "per_task" else 1)
+    columns = {"model": entry.model, "workers": workers, "python": chosen["python"]} | options
     parts = {**columns, "overrides": overrides, "path": entry.path, "env": entry.env, "label": label}
     return Variant(
         id=identity(parts),
         label=label,
         columns=columns,
         model=entry.model,
-        workers=chosen.get("workers", 1),
+        workers=workers,
         python=chosen["python"],
         options=options,
         overrides=overrides,

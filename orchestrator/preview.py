@@ -32,7 +32,8 @@ def _lines(planned: Plan, runs: Path) -> Iterator[str]:
     yield from (f"  {point.id}  {point.label}" for point in planned.points)
     yield "variants"
     for variant in planned.variants:
-        told = [f"{variant.workers} worker" + "s" * (variant.workers > 1)]
+        count = variant.workers
+        told = [f"{count} worker" + "s" * (count > 1) if count else "a worker for each task"]
         told += [f"{key}={value}" for key, value in variant.options.items()]
         told += [f"python {variant.python}"] if variant.python else []
         yield f"  {variant.id}  {variant.label} ({', '.join(told)})" + " baseline" * (variant == planned.baseline)

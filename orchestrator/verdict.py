@@ -109,7 +109,8 @@ def _simplicity(contest: Contest, label: str) -> tuple[int, int, float]:
     """Return a key that sorts the simplest first: no new process before threads before processes, fewer workers."""
     variant = contest.variants[label]
     cpus = [median(block.cpus[label]) for block in contest.judged if label in block.cpus]
-    return models.NAMES.index(variant.model), variant.workers, median(cpus) if cpus else math.inf
+    at_once = variant.at_once(contest.point.tasks)
+    return models.NAMES.index(variant.model), at_once, median(cpus) if cpus else math.inf
 
 
 def _rival(contest: Contest, winners: list[str], verdict: str) -> tuple[str | None, Ratio | None]:
@@ -171,12 +172,13 @@ def _ideal_share(contest: Contest, variant: Variant) -> float | None:
         return None
     shares = []
     tasks = contest.point.tasks
+    workers = variant.at_once(tasks)
     cores = contest.plan.cores
     for block in contest.judged:
         if sequential.label in block.walls and variant.label in block.walls:
             wall_ns, cpu_ns = median(block.walls[sequential.label]), median(block.cpus[sequential.label])
-            chain_ns = math.ceil(tasks / variant.workers) * wall_ns / tasks
-            ideal_ns = max(cpu_ns / min(variant.workers, cores), chain_ns)
+            chain_ns = math.ceil(tasks / workers) * wall_ns / tasks
+            ideal_ns = max(cpu_ns / min(workers, cores), chain_ns)
             shares.append(ideal_ns / median(block.walls[variant.label]))
     return round(min(1.0, median(shares)), 4) if shares else None
 

@@ -171,6 +171,20 @@ def test_workers_are_the_cores_unless_the_spec_says_otherwise() -> None:
     ]
 
 
+def test_a_model_with_a_worker_for_each_task_takes_their_number_from_the_point() -> None:
+    made = planned(["thread_per_task"], matrix={"tasks": [4, 9], "workers": [1, 2]})
+    (variant,) = made.variants
+    assert (variant.workers, variant.columns["workers"]) == (None, None)
+    assert [order(point, variant)["workers"] for point in made.points] == [4, 9]
+
+
+@pytest.mark.parametrize("model", ["sequential", "thread_per_task", "process_per_task"])
+def test_a_number_of_workers_is_refused_where_it_means_nothing(model: str) -> None:
+    path, what, remedy = refusal(["threads", {"model": model, "workers": 4}])
+    assert (path, remedy) == (("models", 1, "workers"), "delete it")
+    assert what.startswith(f"{model} has no number of workers: it is ")
+
+
 def test_a_label_tells_only_what_differs_within_the_model() -> None:
     made = planned(
         [{"model": "processes", "workers": 2}, {"model": "processes", "workers": 2, "chunksize": 5}, "threads"]

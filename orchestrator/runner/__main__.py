@@ -103,10 +103,12 @@ def _text(error: BaseException) -> str:
 
 def _cause(error: BaseException) -> str:
     name = type(error).__name__
-    if name == "WrongResults":
+    if isinstance(error, models.WrongResults):
         return "result"
     if isinstance(error, MemoryError):
         return "memory"
+    if isinstance(error, models.WorkerLost):
+        return "worker_lost"
     if name == "BrokenProcessPool":
         # with a cause, it is an answer that can't be unpickled here; the worker itself was well
         return "result" if error.__cause__ else "worker_lost"

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from . import models, sensors
+from .models import WrongResults
 from .workload import call_for, find
 
 SHORTEST_NS = 3_000_000
@@ -19,10 +20,6 @@ SHORTEST_NS = 3_000_000
 
 IDLE_NS = 5_000_000_000
 """Workers that sat still for so long run something untimed first: anyio ends threads idle for 10 s."""
-
-
-class WrongResults(Exception):
-    """Results that differ from those of another variant, or that can't be compared."""
 
 
 async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
@@ -41,7 +38,7 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
         opened = model.open(call, order["workers"], order["options"], companion.get("initializer"), initargs)
         async with opened as workers:
             startup_ns = time.perf_counter_ns() - opening_ns
-            bench = Bench(workers, call, range(order["tasks"]), companion, initargs)
+            bench = Bench(workers, model.WORKERS, call, range(order["tasks"]), companion, initargs)
             link.send({"event": "ready", "startup_ns": startup_ns, **await bench.prove()})
             while request := link.receive():
                 link.send(await getattr(bench, "do_" + request.pop("op"))(**request))
@@ -60,7 +57,13 @@ class Bench:
     """The workers of one variant with the batch that they run; each `do_` method answers one kind of request."""
 
     def __init__(
-        self, workers: models.Workers, call: Any, items: range, companion: dict[str, Any], initargs: Any
+        self,
+        workers: models.Workers,
+        count: models.Count,
+        call: Any,
+        items: range,
+        companion: dict[str, Any],
+        initargs: Any,
     ) -> None:
         self._run = workers.run
         self._each = workers.each
@@ -70,6 +73,7 @@ class Bench:
         self._reset = companion.get("reset")
         self._observe = companion.get("observe")
         self._initargs = initargs
+        self._stand = count != "per_task"
         self._others: set[int] = set()
         self._workers = 0
         self._results: list[Any] = []
@@ -82,7 +86,7 @@ class Bench:
 
         who = await self._each(sensors.identify)
         self._workers = len(who)
-        self._others = {worker["pid"] for worker in who} - {os.getpid()}
+        self._others = {worker["pid"] for worker in who} - {os.getpid()} if self._stand else set()
         return {
             "runner_python": sys.version.split()[0],
             "executable": sys.executable,

@@ -7,10 +7,13 @@ line on stdin and answers with its nanoseconds.
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Connection
 from typing import Any
 
 import anyio
@@ -34,6 +37,49 @@ def processes(function: Callable[[], Any], workers: int, tasks: int) -> None:
     with ProcessPoolExecutor(workers) as pool:
         batch()
         serve(batch)
+
+
+def thread_per_task(function: Callable[[], Any], workers: int, tasks: int) -> None:
+    """Start a thread for every call, then join them."""
+
+    def batch() -> list[Any]:
+        results: list[Any] = [None] * tasks
+
+        def one(place: int) -> None:
+            results[place] = function()
+
+        threads = [threading.Thread(target=one, args=(place,)) for place in range(tasks)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return results
+
+    serve(batch)
+
+
+def process_per_task(function: Callable[[], Any], workers: int, tasks: int) -> None:
+    """Start a process with a pipe for every call, then collect and join."""
+
+    def batch() -> list[Any]:
+        started = []
+        for _ in range(tasks):
+            answers, sender = multiprocessing.Pipe(duplex=False)
+            process = multiprocessing.Process(target=_send, args=(sender, function))
+            process.start()
+            sender.close()
+            started.append((process, answers))
+        results = [answers.recv() for _, answers in started]
+        for process, answers in started:
+            process.join()
+            answers.close()
+        return results
+
+    serve(batch)
+
+
+def _send(sender: Connection, function: Callable[[], Any]) -> None:
+    sender.send(function())
 
 
 def event_loop(function: Callable[[], Any], workers: int, tasks: int) -> None:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -33,6 +33,9 @@ HERE = str(Path(__file__).parent)
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.13t", "3.14")
 START_METHODS = ("fork", "forkserver", "spawn")
 ONE_WORKER = ("sequential", "event_loop")
+STANDING = [name for name in NAMES if load(name).WORKERS != "per_task"]
+PER_TASK = [name for name in NAMES if load(name).WORKERS == "per_task"]
+STARTING = [name for name in NAMES if "start_method" in load(name).OPTIONS]
 PATIENCE_S = 60.0
 
 each_model = pytest.mark.parametrize("model", NAMES)
@@ -42,11 +45,23 @@ each_form = pytest.mark.parametrize(
     + [pytest.param(name, True, id=f"{name}-twin") for name in NAMES if "async_call" in load(name).RUNS],
 )
 each_start_method = pytest.mark.parametrize("start_method", START_METHODS)
-each_way = pytest.mark.parametrize(
-    ("model", "options"),
-    [pytest.param(name, {}, id=name) for name in NAMES if name != "processes"]
-    + [pytest.param("processes", {"start_method": name}, id=f"processes-{name}") for name in START_METHODS],
-)
+
+
+def ways(names: Iterable[str]) -> pytest.MarkDecorator:
+    """Return the parameters of a test over models, each with all its start methods where it has any."""
+    found = [pytest.param(name, {}, id=name) for name in names if name not in STARTING]
+    found += [
+        pytest.param(name, {"start_method": method}, id=f"{name}-{method}")
+        for name in names
+        if name in STARTING
+        for method in START_METHODS
+    ]
+    return pytest.mark.parametrize(("model", "options"), found)
+
+
+each_way = ways(NAMES)
+each_standing_way = ways(STANDING)
+each_way_per_task = ways(PER_TASK)
 
 
 # How the tests talk to runners
@@ -239,7 +254,7 @@ def test_a_check_of_ones_own_may_refuse_the_results(laid: Kit, model: str) -> No
 # Workers
 
 
-@each_way
+@each_standing_way
 def test_the_proved_workers_are_as_many_as_were_asked_for(laid: Kit, model: str, options: dict[str, Any]) -> None:
     with opened(laid, order(model, task("power"), workers=3, **options)) as runner:
         threads = runner.ready["worker_threads"]
@@ -252,7 +267,7 @@ def test_the_proved_workers_are_as_many_as_were_asked_for(laid: Kit, model: str,
             assert pids == {runner.process.pid}
 
 
-@each_model
+@pytest.mark.parametrize("model", STANDING)
 def test_as_many_calls_as_workers_are_in_flight_at_once(laid: Kit, model: str) -> None:
     at_once = 1 if model == "sequential" else 3
     asked = order(model, task("meet", kwargs={"others": at_once}, item="i", observe="see"), workers=3, tasks=3)
@@ -261,17 +276,38 @@ def test_as_many_calls_as_workers_are_in_flight_at_once(laid: Kit, model: str) -
         assert set(map(tuple, runner.results())) == set(workers_of(runner.ready))
 
 
+@each_way_per_task
+def test_all_tasks_are_in_flight_at_once_each_in_a_worker_of_its_own(
+    laid: Kit, model: str, options: dict[str, Any]
+) -> None:
+    asked = order(model, task("meet", kwargs={"others": 5}, item="i", observe="see"), tasks=5, **options)
+    with opened(laid, asked) as runner:
+        pids, threads = zip(*runner.results(), strict=True)
+        assert len(set(threads)) == 5
+        assert len(set(pids)) == (5 if load(model).PICKLES else 1)
+        assert (runner.process.pid in pids) is not load(model).PICKLES
+
+
+@each_way_per_task
+def test_nobody_is_left_of_a_batch(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    with opened(laid, order(model, task("who", observe="see"), tasks=5, **options)) as runner:
+        workers = {pid for pid, _ in runner.results()} - {runner.process.pid}
+        assert not workers & living(runner.process.pid)
+        assert len(list(Path(f"/proc/{runner.process.pid}/task").iterdir())) == 1
+
+
 @each_form
 def test_never_more_calls_than_workers_are_in_flight(laid: Kit, model: str, twin: bool) -> None:
-    with opened(laid, order(model, task("interval", twin, observe="see"), workers=2, tasks=16)) as runner:
+    workers = 2 if model in STANDING else 16
+    with opened(laid, order(model, task("interval", twin, observe="see"), workers=workers, tasks=16)) as runner:
         intervals = runner.results()
     # an end comes before a start at the same nanosecond
     changes = sorted([(start, 1) for start, _ in intervals] + [(end, -1) for _, end in intervals])
     in_flight = max(itertools.accumulate(change for _, change in changes))
-    assert 1 <= in_flight <= (1 if model == "sequential" or (model == "event_loop" and not twin) else 2)
+    assert 1 <= in_flight <= (1 if model == "sequential" or (model == "event_loop" and not twin) else workers)
 
 
-@each_way
+@each_standing_way
 def test_all_workers_are_up_before_the_first_trial(laid: Kit, model: str, options: dict[str, Any]) -> None:
     asked = order(model, task("who", initializer="begin", setup="resource", observe="see"), workers=3, **options)
     with opened(laid, asked) as runner:
@@ -286,7 +322,7 @@ def test_all_workers_are_up_before_the_first_trial(laid: Kit, model: str, option
         assert workers_of(after) == workers_of(runner.ready)
 
 
-@each_way
+@each_standing_way
 def test_the_initializer_runs_once_in_every_worker(laid: Kit, model: str, options: dict[str, Any]) -> None:
     asked = order(model, task("power", initializer="begin", setup="resource"), workers=3, **options)
     with opened(laid, asked) as runner:
@@ -294,6 +330,17 @@ def test_the_initializer_runs_once_in_every_worker(laid: Kit, model: str, option
         runner.trial()
         expected = [f"{pid} {thread} {TOKEN}" for pid, thread in workers_of(runner.ready)]
         assert sorted(marks("begun")) == sorted(expected)
+
+
+@each_way_per_task
+def test_the_initializer_runs_before_every_call_where_workers_do_not_last(
+    laid: Kit, model: str, options: dict[str, Any]
+) -> None:
+    asked = order(model, task("begun", initializer="begin", setup="resource", observe="see"), tasks=3, **options)
+    with opened(laid, asked) as runner:
+        before = len(marks("begun"))
+        assert runner.results() == [True] * 3
+        assert len(set(marks("begun")[before:])) == 3
 
 
 def test_threads_started_later_run_the_initializer_too(laid: Kit) -> None:
@@ -436,11 +483,23 @@ def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(laid: K
             assert runner.ask("digest") == {"event": "digested", "digest": None}
 
 
+@pytest.mark.parametrize("model", [name for name in NAMES if load(name).PICKLES])
+def test_an_answer_that_cannot_be_read_is_no_lost_worker(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("unreadable"))) as runner, fails("result"):
+        runner.ask("warm")
+
+
+@pytest.mark.parametrize("model", [name for name in NAMES if load(name).PICKLES])
+def test_an_exception_that_cannot_be_sent_is_told_as_such(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("fail_unsendably"))) as runner, fails("exception", "not to be sent"):
+        runner.ask("warm")
+
+
 @each_way
 def test_os_exit_in_a_call_is_told(laid: Kit, model: str, options: dict[str, Any]) -> None:
     with opened(laid, order(model, task("die"), **options)) as runner:
-        if model == "processes":
-            with fails("worker_lost", "BrokenProcessPool"):
+        if load(model).PICKLES:
+            with fails("worker_lost", "BrokenProcessPool|status 3 and no answer"):
                 runner.trial()
         else:
             with fails("crash", "exited with status 3"):
@@ -465,7 +524,7 @@ def test_a_call_that_never_ends_is_cut_off_with_all_its_processes(
         assert eventually(lambda: marks("hanging"))
         with fails("timeout", "no answer within 0.05 s"):
             runner.crew.receive(model, 0.05)
-        assert living(group) >= set(runner.ready["worker_pids"])
+        assert living(group) >= {int(pid) for pid in marks("hanging")}
     assert eventually(lambda: not living(group))
 
 
@@ -583,15 +642,17 @@ def test_a_runner_imports_only_the_model_that_it_runs(laid: Kit) -> None:
 
 
 @each_start_method
-def test_the_start_method_is_proved(laid: Kit, start_method: str) -> None:
-    with opened(laid, order("processes", task("power"), start_method=start_method)) as runner:
+@pytest.mark.parametrize("model", STARTING)
+def test_the_start_method_is_proved(laid: Kit, model: str, start_method: str) -> None:
+    with opened(laid, order(model, task("power"), start_method=start_method)) as runner:
         assert runner.ready["actual_start_method"] == start_method
 
 
-def test_the_default_start_method_is_the_interpreters_own(laid: Kit) -> None:
+@pytest.mark.parametrize("model", STARTING)
+def test_the_default_start_method_is_the_interpreters_own(laid: Kit, model: str) -> None:
     script = "import multiprocessing; print(multiprocessing.get_start_method())"
     expected = subprocess.check_output([sys.executable, "-c", script], text=True).strip()
-    with opened(laid, order("processes", task("power"))) as runner:
+    with opened(laid, order(model, task("power"))) as runner:
         assert runner.ready["actual_start_method"] == expected
 
 
@@ -747,7 +808,7 @@ def test_every_interpreter_keeps_the_promises(laid: Kit, python: str, version: s
         ready = runner.ready
         assert ready["runner_python"].rpartition(".")[0] == version.removesuffix("t")
         assert ready["gil"] is not version.endswith("t")
-        assert len(set(ready["worker_threads"])) == (1 if model in ONE_WORKER else 2)
+        assert len(set(ready["worker_threads"])) == (2 if model in STANDING and model not in ONE_WORKER else 1)
         began = [f"{pid} {thread} {TOKEN}" for pid, thread in workers_of(ready)]
         assert sorted(marks("begun")) == sorted(began)
         runner.ask("warm")
@@ -758,7 +819,7 @@ def test_every_interpreter_keeps_the_promises(laid: Kit, python: str, version: s
         observed = answer["observed"]
         assert json.loads(observed["results"]) == expected
         assert "straight\n" in runner.output()
-        assert workers_of(runner.ask("prove")) == workers_of(ready)
+        assert model in PER_TASK or workers_of(runner.ask("prove")) == workers_of(ready)
         runner.close_requests()
         assert runner.process.wait(PATIENCE_S) == 0
         assert marks("setup") == ["entered", "left"]

@@ -287,6 +287,30 @@ def unpicklable() -> Callable[[], int]:
     return lambda: 1
 
 
+class Unreadable:
+    """What can be sent, but not read."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return refuse, ()
+
+
+def refuse() -> None:
+    raise ValueError("not to be read")
+
+
+def unreadable() -> Unreadable:
+    return Unreadable()
+
+
+class Unsendable(Exception):
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("not to be sent")
+
+
+def fail_unsendably() -> None:
+    raise Unsendable
+
+
 def hashed() -> tuple[int, str | None]:
     return hash("spam"), os.environ.get("PYTHONHASHSEED")
 

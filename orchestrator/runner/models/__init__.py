@@ -5,7 +5,8 @@ A model is a module of this package with
 - `SUMMARY`: one line for the user;
 - `RUNS`: the forms of the workload that it can run, best first: `"async_call"`, `"call"`;
 - `LOOP`: whether it needs a running event loop (anyio on asyncio);
-- `USES_WORKERS`: whether a number of workers means anything to it;
+- `WORKERS`: how many workers it has: `"none"` to speak of, as many as are `"asked"` for, or one `"per_task"`, which is
+  started for a call and ends with it;
 - `PICKLES`: whether calls and results cross a process or an interpreter;
 - `OPTIONS`: the options of the spec that it knows;
 - `MODULES`: what `open` imports, so that it can be loaded before the clock of the start-up runs;
@@ -21,7 +22,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -32,8 +33,21 @@ NAMES = (
     "sequential",
     "event_loop",
     "threads",
+    "thread_per_task",
     "processes",
+    "process_per_task",
 )
+"""The simplest first: of models that tie, the first is recommended."""
+
+Count = Literal["none", "asked", "per_task"]
+
+
+class WrongResults(Exception):
+    """Results that differ from those of another variant, or that can't be read or compared."""
+
+
+class WorkerLost(Exception):
+    """A worker has ended without an answer; the text says how."""
 
 
 class Option(NamedTuple):
@@ -60,8 +74,9 @@ class Workers(NamedTuple):
 
     `run(items)` makes one call per item, at most one at a time in every worker, and returns the results in the order
     of the items; an exception of the workload comes out as itself. `each(function)` calls `function` once in every
-    worker at the same moment and returns what came back: for warm-ups, for the proof of who the workers are. `facts`
-    are what only the model can tell for that proof, such as the start method that was really used.
+    worker at the same moment and returns what came back: for warm-ups, for the proof of who the workers are; a model
+    with a worker per task starts one for it. `facts` are what only the model can tell for that proof, such as the start
+    method that was really used.
     """
 
     run: Callable[[Sequence[int]], Awaitable[list[Any]]]
@@ -75,7 +90,7 @@ if TYPE_CHECKING:
         SUMMARY: str
         RUNS: tuple[str, ...]
         LOOP: bool
-        USES_WORKERS: bool
+        WORKERS: Count
         PICKLES: bool
         OPTIONS: dict[str, Option]
         MODULES: tuple[str, ...]

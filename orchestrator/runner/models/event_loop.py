@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from . import Option, Workers
+from . import Count, Option, Workers
 from .bounded import gather
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SUMMARY = "an anyio task group in one event loop; `workers` bounds the calls in flight"
 RUNS: tuple[str, ...] = ("async_call", "call")
 LOOP = True
-USES_WORKERS = True
+WORKERS: Count = "asked"
 PICKLES = False
 OPTIONS: dict[str, Option] = {}
 MODULES: tuple[str, ...] = ("anyio",)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Option, Workers
+from . import Count, Option, Workers
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SUMMARY = "concurrent.futures.ProcessPoolExecutor"
 RUNS: tuple[str, ...] = ("call",)
 LOOP = False
-USES_WORKERS = True
+WORKERS: Count = "asked"
 PICKLES = True
 OPTIONS: dict[str, Option] = {
     "start_method": Option(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Option, Workers
+from . import Count, Option, Workers
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SUMMARY = "one call after the other in one thread"
 RUNS: tuple[str, ...] = ("call",)
 LOOP = False
-USES_WORKERS = False
+WORKERS: Count = "none"
 PICKLES = False
 OPTIONS: dict[str, Option] = {}
 MODULES: tuple[str, ...] = ()

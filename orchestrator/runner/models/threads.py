@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Option, Workers
+from . import Count, Option, Workers
 from .bounded import gather
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SUMMARY = "anyio.to_thread with a limiter of `workers` tokens"
 RUNS: tuple[str, ...] = ("call",)
 LOOP = True
-USES_WORKERS = True
+WORKERS: Count = "asked"
 PICKLES = False
 OPTIONS: dict[str, Option] = {}
 MODULES: tuple[str, ...] = ("anyio.to_thread", "threading")
