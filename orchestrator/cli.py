@@ -182,12 +182,13 @@ def _last_line(results: Results) -> str:
         return f"ended by signal {results.finished['exit_status'] - 128}"
     checked = [event for event in results.derived if event["event"] == "expectation.checked"]
     broken = [event for event in checked if event["outcome"] == "broken"]
-    if broken and not results.failed:
+    failed = results.named("trial.failed")
+    if broken and not failed:
         return f"expectation broken: {_claim(broken[0])}"
-    if results.failed:
-        first = results.failed[0]
+    if failed:
+        first = failed[0]
         place = f"{first['variant']} at {first['point']}"
-        return f"{len(results.failed)} trials failed; the first: {place}: {' '.join(first['error'].split())}"
+        return f"{len(failed)} trials failed; the first: {place}: {' '.join(first['error'].split())}"
     undecided = next(event for event in checked if event["outcome"] == "undecided")
     return f"expectation undecided: {_claim(undecided)}: {undecided['reason'] or 'the interval holds the bound'}"
 

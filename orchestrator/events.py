@@ -210,9 +210,30 @@ class VariantCompared(AboutVariant):
     """Median over blocks of the median over rounds, with the quartiles over blocks."""
     cpu_ns: int | None
     startup_ns: int | None
+    break_even_batches: int | None
+    """After so many batches, the start-up is paid for by what the variant gains over the baseline; null: never."""
     ideal_share: float | None
+    parallel_share: float | None
+    parallel_share_low: float | None
+    parallel_share_high: float | None
+    """How much of the gain that its workers could make over a sequential run it has made, 0 to 1, with its interval."""
     dropped_after: int | None
     excluded: bool
+
+
+class VariantObserved(AboutVariant):
+    derived: ClassVar[bool] = True
+    event: Literal["variant.observed"] = "variant.observed"
+    stats_version: int
+    metric: str
+    trials: int
+    distinct: int
+    value: Any
+    """The value, where it was the same in all trials."""
+    low: int | float | bool | None
+    high: int | float | bool | None
+    mean: float | None
+    """Of numbers; true counts as 1, so that its mean is a share."""
 
 
 class VerdictReached(AboutPoint):
@@ -221,6 +242,8 @@ class VerdictReached(AboutPoint):
     stats_version: int
     verdict: Literal["win", "tie", "undecided"]
     winners: list[str]
+    recommended: str | None
+    """The simplest of the winners."""
     runner_up: str | None
     ratio: float | None
     ratio_low: float | None
@@ -272,6 +295,7 @@ EVENTS: dict[str, type[Event]] = {
         VariantUnavailable,
         VariantExcluded,
         VariantCompared,
+        VariantObserved,
         VerdictReached,
         ExpectationChecked,
         RunFinished,

@@ -12,6 +12,7 @@ from .errors import JournalDamaged
 from .events import SCHEMA
 from .plan import Plan, plan
 from .spec import Experiment
+from .stats import STATS_VERSION
 from .verdict import derive
 
 
@@ -24,13 +25,24 @@ class Results:
     """
 
     plan: Plan
-    started: Mapping[str, Any]
+    events: Sequence[Mapping[str, Any]]
     contests: Sequence[Contest]
     derived: Sequence[dict[str, Any]]
-    failed: Sequence[Mapping[str, Any]]
-    blocks: Sequence[Mapping[str, Any]]
-    finished: Mapping[str, Any] | None
     differences: Sequence[str]
+
+    @property
+    def started(self) -> Mapping[str, Any]:
+        """The event that begins the journal."""
+        return self.events[0]
+
+    @property
+    def finished(self) -> Mapping[str, Any] | None:
+        """The event that ends the journal; None when the run was cut off."""
+        return next(iter(self.named("run.finished")), None)
+
+    def named(self, *names: str) -> list[Mapping[str, Any]]:
+        """Return the raw events of these names, in the order of the journal."""
+        return [event for event in self.events if event["event"] in names]
 
 
 def fold(events: Sequence[Mapping[str, Any]]) -> Results:
@@ -52,12 +64,9 @@ def fold(events: Sequence[Mapping[str, Any]]) -> Results:
     ]
     return Results(
         plan=planned,
-        started=started,
+        events=events,
         contests=list(contests.values()),
         derived=derived,
-        failed=[event for event in events if event["event"] == "trial.failed"],
-        blocks=[event for event in events if event["event"] == "block.finished"],
-        finished=next((event for event in events if event["event"] == "run.finished"), None),
         differences=_differences(derived, events, contests.values()),
     )
 
@@ -67,6 +76,9 @@ def _differences(derived: Sequence[Mapping[str, Any]], events: Sequence[Mapping[
     found = [text for contest in contests for text in contest.differences]
     names = {event["event"] for event in derived}
     journaled = [event for event in events if event["event"] in names]
+    version = next((event["stats_version"] for event in journaled), STATS_VERSION)
+    if version != STATS_VERSION:
+        return [*found, f"the journal's figures are of version {version} of the statistics, these of {STATS_VERSION}"]
     if journaled and len(journaled) != len(derived):
         found.append(f"the journal holds {len(journaled)} derived events, recomputing gives {len(derived)}")
     for ours, theirs in zip(derived, journaled, strict=False):

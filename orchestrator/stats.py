@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-STATS_VERSION = 1
+STATS_VERSION = 2
 """Goes up when the same blocks would give other figures."""
 
 LOOKS = (8, 11, 15, 20, 27, 36, 48, 64)

@@ -49,6 +49,12 @@ def _factor(value: float) -> str:
     return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number of things, such as `1 batch` or `9 batches`."""
+    plural = "es" if noun.endswith("ch") else "s"
+    return f"{number} {noun}{plural * (number != 1)}"
+
+
 def percent(share: float | None) -> str:
     """Return a share as whole percent."""
     return "-" if share is None else f"{share * 100:.0f} %"

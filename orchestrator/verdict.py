@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from statistics import median
 from typing import Any, Literal
 
-from . import errors, units
+from . import errors, figures, units
 from .contest import Contest, Look
-from .events import Event, VariantCompared, VerdictReached
+from .events import Event, VariantCompared, VariantObserved, VerdictReached
 from .expect import check
 from .plan import Plan, Variant, columns
 from .runner import models
@@ -26,6 +27,7 @@ def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
     derived: list[Event] = []
     for contest in contests:
         derived += [compared(contest, variant) for variant in contest.variants.values()]
+        derived += [event for variant in contest.variants.values() for event in observed(contest, variant)]
         derived.append(reached(contest))
     by_point = {contest.point.id: contest for contest in contests}
     derived += [check(claim, by_point[claim.point.id], columns(claim.point, claim.variant)) for claim in plan.claims]
@@ -42,6 +44,7 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
     mine = [block for block in blocks if label in block.walls]
     walls = [median(block.walls[label]) for block in mine]
     quartiles = spread(walls) if walls else None
+    parallel = figures.parallel_share(contest, variant)
     return VariantCompared(
         **columns(contest.point, variant),
         stats_version=STATS_VERSION,
@@ -55,11 +58,23 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
         wall_ns_low=_rounded(quartiles and quartiles[0]),
         wall_ns_high=_rounded(quartiles and quartiles[1]),
         cpu_ns=_rounded(median([median(block.cpus[label]) for block in mine]) if mine else None),
-        startup_ns=_startup_ns(contest, label),
-        ideal_share=_ideal_share(contest, variant),
+        startup_ns=figures.startup_ns(contest, label),
+        break_even_batches=figures.break_even_batches(contest, label, baseline) if label != baseline else None,
+        ideal_share=figures.ideal_share(contest, variant),
+        parallel_share=parallel.value if parallel else None,
+        parallel_share_low=parallel.low if parallel else None,
+        parallel_share_high=parallel.high if parallel else None,
         dropped_after=contest.dropped.get(label),
         excluded=label in contest.excluded,
     )
+
+
+def observed(contest: Contest, variant: Variant) -> list[VariantObserved]:
+    """Return what was observed of a variant, one event for each key of `observe`."""
+    return [
+        VariantObserved(**columns(contest.point, variant), stats_version=STATS_VERSION, **asdict(found))
+        for found in figures.observed(contest, variant.label)
+    ]
 
 
 def reached(contest: Contest) -> VerdictReached:
@@ -74,6 +89,7 @@ def reached(contest: Contest) -> VerdictReached:
         stats_version=STATS_VERSION,
         verdict=verdict,  # type: ignore[arg-type]  # one of the three words
         winners=winners,
+        recommended=winners[0] if look and winners else None,
         runner_up=rival,
         ratio=gap.ratio if gap else None,
         ratio_low=gap.low if gap else None,
@@ -156,37 +172,10 @@ def _warnings(contest: Contest, look: Look | None, verdict: str) -> list[str]:
     return warnings
 
 
-def _startup_ns(contest: Contest, label: str) -> int | None:
-    startups = [block.startups[label] for block in contest.judged if label in block.startups]
-    return round(median(startups)) if startups else None
-
-
-def _ideal_share(contest: Contest, variant: Variant) -> float | None:
-    """Return the ideal time on this machine as a share of the time taken; None without a sequential run of the same.
-
-    The ideal is the longer of what the cores can do with the CPU time of the sequential run, and of the longest
-    chain of calls that one worker must make: max(cpu / min(workers, cores), ceil(tasks / workers) * wall / tasks).
-    """
-    sequential = next((v for v in contest.variants.values() if v.model == "sequential" and not v.overrides), None)
-    if sequential is None or variant.overrides or variant.python != sequential.python:
-        return None
-    shares = []
-    tasks = contest.point.tasks
-    workers = variant.at_once(tasks)
-    cores = contest.plan.cores
-    for block in contest.judged:
-        if sequential.label in block.walls and variant.label in block.walls:
-            wall_ns, cpu_ns = median(block.walls[sequential.label]), median(block.cpus[sequential.label])
-            chain_ns = math.ceil(tasks / workers) * wall_ns / tasks
-            ideal_ns = max(cpu_ns / min(workers, cores), chain_ns)
-            shares.append(ideal_ns / median(block.walls[variant.label]))
-    return round(min(1.0, median(shares)), 4) if shares else None
-
-
 def _sentence(contest: Contest, verdict: str, winners: list[str], rival: str | None, gap: Ratio | None) -> str:
     about = contest.point.label
     count = gap.blocks if gap else len(contest.judged)
-    counted = f"after {count} block{'s' * (count != 1)}"
+    counted = f"after {units.count(count, 'block')}"
     if not contest.contenders or not contest.blocks:
         why = "every variant failed" if not contest.contenders else "no block was finished within the budget"
         return f"{about}: undecided: {why}."
@@ -222,14 +211,11 @@ def _times(gap: Ratio) -> str:
 
 def _pays(contest: Contest, best: str, rival: str) -> str:
     """Return after how many batches a slower start has paid for itself, as the end of a sentence."""
-    more_ns = (_startup_ns(contest, best) or 0) - (_startup_ns(contest, rival) or 0)
-    common = [block for block in contest.judged if best in block.walls and rival in block.walls]
-    gain_ns = median([median(b.walls[rival]) for b in common]) - median([median(b.walls[best]) for b in common])
-    if more_ns <= 0 or gain_ns <= 0:
+    batches = figures.break_even_batches(contest, best, rival)
+    if not batches:
         return ""
-    batches = math.ceil(more_ns / gain_ns)
-    plural = "es" * (batches > 1)
-    return f"; pays for its {units.duration(_startup_ns(contest, best))} of start-up after {batches} batch{plural}"
+    startup = units.duration(figures.startup_ns(contest, best))
+    return f"; pays for its {startup} of start-up after {units.count(batches, 'batch')}"
 
 
 def _rounded(value: float | None) -> int | None:

@@ -51,6 +51,17 @@ def test_a_derived_event_that_was_changed_is_named(records: list[dict[str, Any]]
     assert fold(changed).differences[0].endswith("verdict is 'tie' in the journal, recomputed 'win'")
 
 
+def test_figures_of_another_version_are_not_compared_one_by_one(records: list[dict[str, Any]]) -> None:
+    older = [dict(event, stats_version=1) if "stats_version" in event else event for event in records]
+    assert fold(older).differences == ["the journal's figures are of version 1 of the statistics, these of 2"]
+
+
+def test_what_was_observed_stands_below_the_table() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, observed={"observed_torn": 0, "observed_all": True})
+    table = reports.render("table", fold(run.records()), width=110)
+    assert "observed    torn  all\nsequential  0     true\nthreads     0     true\n" in table
+
+
 def test_a_look_that_was_changed_is_named(records: list[dict[str, Any]]) -> None:
     changed = [dict(event, best="threads") if event["event"] == "look.taken" else event for event in records]
     assert "the journal says best threads, recomputed processes" in fold(changed).differences[0]

@@ -58,6 +58,18 @@ def test_a_tie_names_all_and_the_simplest_of_them() -> None:
     )
 
 
+def test_the_simplest_of_the_winners_is_recommended() -> None:
+    assert said(conducted({"processes": 10, "threads": 10, "event_loop": 10}))["recommended"] == "event_loop"
+
+
+def test_nobody_is_recommended_before_a_look() -> None:
+    assert said(conducted({"threads": 20, "processes": 10}, measure={"max_time": "3s"}))["recommended"] is None
+
+
+def test_a_start_up_that_hardly_differs_is_not_worth_a_word() -> None:
+    assert said(conducted({"sequential": 20, "threads": 10}))["sentence"].endswith("after 8 blocks.")
+
+
 def test_a_difference_within_the_tie_bounds_is_a_tie_although_the_interval_excludes_one() -> None:
     found = said(conducted({"sequential": 10, "threads": 10.1}))
     assert found["verdict"] == "tie"

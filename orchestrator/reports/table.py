@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from .. import units
 from ..results import Results
+from ..text import printable
 
 _OUTCOME_STYLES = {"held": "green", "broken": "bold red", "undecided": "yellow"}
 _VERDICT_STYLES = {"win": "bold", "tie": "bold", "undecided": "yellow"}
@@ -50,6 +52,9 @@ def render(results: Results, *, width: int, colour: bool) -> str:
         events = [event for event in results.derived if event["point_id"] == contest.point.id]
         compared = [event for event in events if event["event"] == "variant.compared"]
         out.print(_table(contest.point.label, compared))
+        seen = [event for event in events if event["event"] == "variant.observed"]
+        if seen:
+            out.print(_observed(seen))
         for event in events:
             if event["event"] == "verdict.reached":
                 out.print(Text(event["sentence"], style=_VERDICT_STYLES[event["verdict"]]))
@@ -82,6 +87,28 @@ def _table(title: str, compared: Sequence[Mapping[str, Any]]) -> Table:
             str(event["failures"]),
         )
     return table
+
+
+def _observed(events: Sequence[Mapping[str, Any]]) -> Table:
+    """Return what was observed over all trials: a row for each variant, a column for each key."""
+    keys = list(dict.fromkeys(event["metric"] for event in events))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in ("observed", *(key.partition(".")[2] for key in keys)):
+        table.add_column(header, overflow="fold")
+    for variant in dict.fromkeys(event["variant"] for event in events):
+        own = {event["metric"]: _over_trials(event) for event in events if event["variant"] == variant}
+        table.add_row(variant, *(own.get(key, "-") for key in keys))
+    return table
+
+
+def _over_trials(event: Mapping[str, Any]) -> str:
+    if event["distinct"] == 1:
+        return printable(json.dumps(event["value"], ensure_ascii=False))
+    if event["mean"] is None:
+        return f"{event['distinct']} different values"
+    if isinstance(event["low"], bool):
+        return f"true in {units.percent(event['mean'])}"
+    return f"{event['low']:g} to {event['high']:g}, mean {event['mean']:.3g}"
 
 
 def _against(event: Mapping[str, Any]) -> str:
@@ -121,15 +148,16 @@ def _found(event: Mapping[str, Any]) -> str:
 
 def _spent(results: Results) -> str:
     """Return where the run's time went."""
-    elapsed_ns = sum(block["elapsed_ns"] for block in results.blocks)
+    blocks = results.named("block.finished")
+    elapsed_ns = sum(block["elapsed_ns"] for block in blocks)
     total = "" if results.finished is None else f" in {results.finished['elapsed_s']:.1f} s"
     if not elapsed_ns:
         return f"0 blocks{total}; run {results.started['run_id']}"
     parts = {
-        "starting runners": sum(block["starting_ns"] for block in results.blocks),
-        "warm-up": sum(block["warming_ns"] for block in results.blocks),
-        "trials": sum(block["trials_ns"] - block["wait_ns"] for block in results.blocks),
+        "starting runners": sum(block["starting_ns"] for block in blocks),
+        "warm-up": sum(block["warming_ns"] for block in blocks),
+        "trials": sum(block["trials_ns"] - block["wait_ns"] for block in blocks),
     }
     parts["between trials and ending"] = elapsed_ns - sum(parts.values())
     shares = ", ".join(f"{what} {ns / elapsed_ns * 100:.0f} %" for what, ns in parts.items())
-    return f"{len(results.blocks)} blocks{total}: {shares}; run {results.started['run_id']}"
+    return f"{len(blocks)} blocks{total}: {shares}; run {results.started['run_id']}"

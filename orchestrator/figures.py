@@ -1,0 +1,142 @@
+"""The figures beside a ratio: start-up and when it pays, the share of the ideal, how parallel, what was observed.
+
+Pure: each is of one variant at one point, over the blocks that are judged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import mean, median
+from typing import Any
+
+from .contest import Block, Contest
+from .plan import Variant
+from .stats import LOOK_LEVEL, compare
+
+NEGLIGIBLE = 0.01
+"""Of the gain of one batch: a start-up that costs less than this more than another's is not worth a word."""
+
+LEAST_GAIN = 1.2
+"""The ideal speedup from which on a share of the gain means anything."""
+
+
+def startup_ns(contest: Contest, label: str) -> int | None:
+    """Return the median time to bring a variant's workers up; None without blocks."""
+    startups = [block.startups[label] for block in contest.judged if label in block.startups]
+    return round(median(startups)) if startups else None
+
+
+def break_even_batches(contest: Contest, label: str, other: str) -> int | None:
+    """Return after how many batches the faster `label` has made up for a start-up longer than that of `other`.
+
+    0 when it starts as fast as `other`, give or take `NEGLIGIBLE`; None when it is not faster, or they share no block.
+    """
+    common = [block for block in contest.judged if label in block.walls and other in block.walls]
+    if not common:
+        return None
+    gain_ns = median([median(b.walls[other]) for b in common]) - median([median(b.walls[label]) for b in common])
+    more_ns = (startup_ns(contest, label) or 0) - (startup_ns(contest, other) or 0)
+    if gain_ns <= 0:
+        return None
+    return 0 if more_ns < NEGLIGIBLE * gain_ns else math.ceil(more_ns / gain_ns)
+
+
+def ideal_share(contest: Contest, variant: Variant) -> float | None:
+    """Return the ideal time on this machine as a share of the time taken; None without a sequential run of the same.
+
+    The ideal is the longer of what the cores can do with the CPU time of the sequential run, and of the longest
+    chain of calls that one worker must make: max(cpu / min(workers, cores), ceil(tasks / workers) * wall / tasks).
+    """
+    shares = [ideal_ns / median(block.walls[variant.label]) for block, ideal_ns in _ideals(contest, variant)]
+    return round(min(1.0, median(shares)), 4) if shares else None
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of a whole, 0 to 1, with its interval; the bounds are None where the blocks are too few for one."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def parallel_share(contest: Contest, variant: Variant) -> Share | None:
+    """Return how much of the gain that its workers could make over a sequential run a variant has made.
+
+    (1 - 1 / speedup) / (1 - 1 / ideal speedup): where cores do not run out, the parallel part in Amdahl's law (AFIPS
+    1967) of a batch, its dispatch counted as serial. Of threads it tells for what part the code lets go of the GIL.
+    None without a sequential run of the same calls, or where the ideal is hardly faster than that.
+    """
+    sequential = sequential_twin(contest, variant)
+    if sequential is None or sequential is variant or {variant.label, sequential.label} & contest.excluded:
+        return None
+    speedup = compare([block.walls for block in contest.judged], variant.label, sequential.label, LOOK_LEVEL)
+    ideals = [median(block.walls[sequential.label]) / ideal_ns for block, ideal_ns in _ideals(contest, variant)]
+    ideal = median(ideals) if ideals else 1.0
+    if speedup is None or ideal < LEAST_GAIN:
+        return None
+
+    def share(of: float) -> float:
+        return round(min(1.0, max(0.0, (1 - 1 / of) / (1 - 1 / ideal))), 4)
+
+    low, high = (None if bound is None else share(bound) for bound in (speedup.low, speedup.high))
+    return Share(share(speedup.ratio), low, high)
+
+
+def sequential_twin(contest: Contest, variant: Variant) -> Variant | None:
+    """Return the sequential variant that makes the same calls under the same interpreter, if there is one."""
+    sequential = next((v for v in contest.variants.values() if v.model == "sequential" and not v.overrides), None)
+    if sequential is None or variant.overrides or variant.python != sequential.python:
+        return None
+    return sequential
+
+
+def _ideals(contest: Contest, variant: Variant) -> Iterator[tuple[Block, float]]:
+    """Yield the blocks that a variant and its sequential twin both ran, each with the ideal time of a batch in it."""
+    sequential = sequential_twin(contest, variant)
+    if sequential is None:
+        return
+    tasks = contest.point.tasks
+    workers = variant.at_once(tasks)
+    for block in contest.judged:
+        if sequential.label in block.walls and variant.label in block.walls:
+            wall_ns, cpu_ns = median(block.walls[sequential.label]), median(block.cpus[sequential.label])
+            chain_ns = math.ceil(tasks / workers) * wall_ns / tasks
+            yield block, max(cpu_ns / min(workers, contest.plan.cores), chain_ns)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One observed value over all trials: what it was when it never changed, its range and mean when it is a number."""
+
+    metric: str
+    trials: int
+    distinct: int
+    value: Any
+    low: int | float | bool | None
+    high: int | float | bool | None
+    mean: float | None
+
+
+def observed(contest: Contest, label: str) -> list[Observed]:
+    """Return a summary of everything that `observe` returned for a variant, in the order in which it came up."""
+    trials = [trial for block in contest.judged for trial in block.observed.get(label, [])]
+    return [_summary(key, trials) for key in dict.fromkeys(key for trial in trials for key in trial)]
+
+
+def _summary(key: str, trials: list[dict[str, Any]]) -> Observed:
+    values = [trial[key] for trial in trials if key in trial]
+    distinct = list({repr(value): value for value in values}.values())
+    numbers = [value for value in values if isinstance(value, int | float)]  # True counts as 1: the mean is its share
+    numbers = numbers if len(numbers) == len(values) else []
+    return Observed(
+        metric=key.replace("_", ".", 1),
+        trials=len(values),
+        distinct=len(distinct),
+        value=distinct[0] if len(distinct) == 1 else None,
+        low=min(numbers, default=None),
+        high=max(numbers, default=None),
+        mean=mean(numbers) if numbers else None,
+    )
