@@ -21,6 +21,7 @@ from .events import (
     BlockStarted,
     ContextSampled,
     Event,
+    OverlapMeasured,
     PointCalibrated,
     RunnerReady,
     TrialFailed,
@@ -142,6 +143,7 @@ class _Block:
         self._run_rounds(crew)
         self._sample("end")
         self._lap()
+        self._overlap(crew)
         self._prove_again(crew)
 
     def finished(self) -> BlockFinished:
@@ -283,9 +285,22 @@ class _Block:
             seen = {f"observed_{key}": value for key, value in answer["observed"].items()}
             self.events.append(TrialObserved(**where, **seen))
 
+    def _overlap(self, crew: Crew) -> None:
+        """Ask threads of one process how parallel they can run; only where calls are alike and may be repeated."""
+        self.round = self.position = None
+        workload = self._task.point.workload
+        if workload.get("item") or workload.get("reset"):
+            return
+        for ready in [event for event in self.events if isinstance(event, RunnerReady)]:
+            if len(set(ready.worker_pids)) == 1 and len(set(ready.worker_threads)) > 1:
+                self._notify(f"running {ready.variant} beside itself")
+                answer = self._ask(crew, ready.variant, {"op": "overlap"})
+                about = columns(self._task.point, self._variants[ready.variant])
+                measured = {key: answer[key] for key in ("calls", "alone_ns", "together_ns")}
+                self.events.append(OverlapMeasured(**about, block=self._task.number, **measured))
+
     def _prove_again(self, crew: Crew) -> None:
         """Ask who the workers are once more: as many as there were, or the trials were not what they claim."""
-        self.round = self.position = None
         for ready in [event for event in self.events if isinstance(event, RunnerReady)]:
             after = len(set(self._ask(crew, ready.variant, {"op": "prove"})["worker_threads"]))
             before = len(set(ready.worker_threads))

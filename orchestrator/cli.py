@@ -1,4 +1,4 @@
-"""The command line: `orchestrator run | plan | report | schema`."""
+"""The command line: `orchestrator run | advise | plan | report | export | schema`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from .errors import BadInput, Failure
 if TYPE_CHECKING:
     from .plan import Plan
     from .results import Results
+    from .run import Ended
     from .spec import Source
 
 app = typer.Typer(
     name="orchestrator",
     help="Say which concurrency model runs a Python function best, and by how much.",
     epilog=(
-        "\b\nExamples:\n  orchestrator run configs/cpu.yaml tasks=8\n  orchestrator plan configs/io.yaml\n"
+        "\b\nExamples:\n  orchestrator advise mymodule:parse path=data.json\n"
+        "  orchestrator run configs/cpu.yaml tasks=8\n  orchestrator plan configs/io.yaml\n"
         "  orchestrator report runs/cpu/latest\n  orchestrator schema spec > spec.schema.json"
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -35,6 +37,9 @@ Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="the YAML spec")]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="override the spec: tasks=8 measure.max_time=10s"),
+]
+Run = Annotated[
+    Path, typer.Argument(metavar="RUN", help="a run's directory, or its experiment's for the latest, or a journal")
 ]
 Runs = Annotated[Path, typer.Option("--runs", envvar="ORCHESTRATOR_RUNS", help="directory that holds the runs")]
 Format = Annotated[
@@ -50,10 +55,47 @@ def run(config: Config, overrides: Overrides = None, runs: Runs = Path("runs"), 
     planned, source = _planned(config, overrides)
     from .run import run as measure
 
-    ended = measure(planned, source, runs)
-    _print(shown, ended.results)
-    if ended.status:
-        raise Said(_last_line(ended.results), ended.status)
+    _tell(measure(planned, source, runs), shown)
+
+
+@app.command(
+    epilog="\b\nExamples:\n  orchestrator advise json:loads s='\"[1, 2]\"'\n"
+    "  orchestrator advise app.pages:fetch url=http://localhost:8000/ --python .venv/bin/python --save fetch.yaml"
+)
+def advise(
+    function: Annotated[str, typer.Argument(metavar="MODULE:FUNCTION", help="plain or async, unchanged")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="arguments of every call, read as YAML")
+    ] = None,
+    python: Annotated[
+        str | None, typer.Option(metavar="PYTHON", help="the interpreter: a path such as .venv/bin/python, or 3.13t")
+    ] = None,
+    project: Annotated[Path, typer.Option(help="the directory to import from and to run in")] = Path(),
+    tasks: Annotated[int | None, typer.Option(min=1, help="calls in one batch; chosen by the time of a call")] = None,
+    max_time: Annotated[
+        str | None, typer.Option(metavar="TIME", help="at most so long, such as 60s; 18s for calls of a millisecond")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="write the experiment as YAML, to run again")
+    ] = None,
+    runs: Runs = Path("runs"),
+    format_: Format = None,
+) -> None:
+    """Try a function under every model and say which one to use: no YAML needed."""
+    shown = _format(format_, people="advice")
+    from . import spec
+    from .advise import Asked, advise
+
+    asked = Asked(
+        call=spec.reference(function),
+        kwargs=dict(spec.keyword_argument(text) for text in arguments or ()),
+        python=_absolute_python(python),
+        tasks=tasks,
+        max_time_s=spec.seconds_option(max_time, "--max-time"),
+    )
+    runs, save = runs.absolute(), save and save.absolute()
+    _enter(project)
+    _tell(advise(asked, runs, save), shown)
 
 
 @app.command(epilog="\b\nExample:\n  orchestrator plan configs/cpu.yaml 'matrix.workers=[1,2,4]'")
@@ -66,24 +108,36 @@ def plan(config: Config, overrides: Overrides = None, runs: Runs = Path("runs"))
 
 
 @app.command(epilog="\b\nExample:\n  orchestrator report runs/cpu/latest --format json | jq .sentence")
-def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="a run's directory, or its experiment's for the latest")],
-    format_: Format = None,
-) -> None:
+def report(run: Run, format_: Format = None) -> None:
     """Recompute tables and verdicts from a run's journal alone."""
     shown = _format(format_)
-    from . import journal
-    from .log import diagnostics
-    from .results import fold
-
-    file = journal.find(run)
-    records = journal.read(file)
-    if records.torn_at is not None:
-        diagnostics().warning("journal.torn", file=str(file), offset=records.torn_at, note="the tail is left out")
-    results = fold(records.events)
+    results = _recomputed(run)
     _print(shown, results)
-    for difference in results.differences:
-        diagnostics().warning("journal.differs", file=str(file), what=difference)
+    _warn_of_differences(run, results)
+
+
+@app.command(epilog="\b\nExample:\n  orchestrator export runs/cpu/latest --to csv --output tables")
+def export(
+    run: Run,
+    to: Annotated[str, typer.Option(metavar="csv", help="format of the files")] = "csv",
+    output: Annotated[Path, typer.Option(metavar="DIR", help="directory for the files; made if absent")] = Path(),
+) -> None:
+    """Write a run's trials, blocks, variants and verdicts as files for other tools."""
+    from . import exports, journal
+
+    if to not in exports.FORMATS:
+        raise BadInput(f'no format "{to}"', where="--to", remedy=f"name one of {', '.join(exports.FORMATS)}")
+    results = _recomputed(run)
+    files = exports.render(to, results)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            journal.replace_file(output / name, content)
+    except OSError as error:
+        what = f"cannot write to {output}: {error.strerror}"
+        raise BadInput(what, where="--output", remedy="name another directory") from error
+    _write("".join(f"{output / name}\n" for name in files))
+    _warn_of_differences(run, results)
 
 
 @app.command(epilog="\b\nExample:\n  orchestrator schema spec > spec.schema.json")
@@ -94,6 +148,45 @@ def schema(what: Annotated[str, typer.Argument(metavar="spec|events", help="whic
     if what not in SCHEMAS:
         raise BadInput(f'no schema "{what}"', remedy=f"name one of {', '.join(SCHEMAS)}")
     _write(SCHEMAS[what]())
+
+
+def _recomputed(run: Path) -> Results:
+    """Return what the journal of a run says; a torn tail is left out, and said so on stderr."""
+    from . import journal
+    from .log import diagnostics
+    from .results import fold
+
+    file = journal.find(run)
+    records = journal.read(file)
+    if records.torn_at is not None:
+        diagnostics().warning("journal.torn", file=str(file), offset=records.torn_at, note="the tail is left out")
+    return fold(records.events)
+
+
+def _warn_of_differences(run: Path, results: Results) -> None:
+    from .log import diagnostics
+
+    for difference in results.differences:
+        diagnostics().warning("journal.differs", run=str(run), what=difference)
+
+
+def _tell(ended: Ended, shown: str) -> None:
+    """Print how a run ended; raises Said when its status is not 0."""
+    _print(shown, ended.results)
+    if ended.status:
+        raise Said(_last_line(ended.results), ended.status)
+
+
+def _absolute_python(python: str | None) -> str | None:
+    """Return the interpreter as it is meant here, before another directory is entered."""
+    return os.path.abspath(python) if python and os.sep in python else python  # noqa: PTH100  # links of a venv stay
+
+
+def _enter(directory: Path) -> None:
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        raise BadInput(f"{directory}: {error.strerror}", where="--project", remedy="name a directory") from error
 
 
 class Said(Exception):
@@ -147,11 +240,12 @@ def _say(text: str) -> None:
         sys.stderr.write(f"orchestrator: {printable(line)}\n")
 
 
-def _format(asked: str | None) -> str:
+def _format(asked: str | None, people: str = "table") -> str:
+    """Return the format to print in; `people` is the one for a terminal."""
     from .reports import FORMATS
 
     if asked is None:
-        return "table" if sys.stdout.isatty() else "json"
+        return people if sys.stdout.isatty() else "json"
     if asked not in FORMATS:
         raise BadInput(f'no format "{asked}"', where="--format", remedy=f"name one of {', '.join(FORMATS)}")
     return asked

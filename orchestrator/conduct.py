@@ -136,7 +136,7 @@ class Conductor:
             reference=self._plan.baseline.label,
             seed=self._seed,
             repeats=dict(contest.repeats),
-            rounds=contest.rounds,
+            rounds=contest.rounds or measure.rounds,
             timeout_s=measure.timeout,
             deadline=self._deadline,
         )

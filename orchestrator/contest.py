@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from .plan import Plan, Point, Variant
@@ -27,6 +28,8 @@ class Block:
     cpus: dict[str, list[int]] = field(default_factory=dict)
     startups: dict[str, int] = field(default_factory=dict)
     observed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    overlaps: dict[str, float] = field(default_factory=dict)
+    """How many times as long two workers took at once as one alone, from 1 (in parallel) to 2 (one at a time)."""
     free_cores: float | None = None
     unchecked: tuple[str, ...] = ()
 
@@ -183,6 +186,11 @@ class Contest:
         if self._open:
             seen = {key: value for key, value in event.items() if key.startswith("observed_")}
             self._open.observed.setdefault(event["variant"], []).append(seen)
+
+    def _on_overlap_measured(self, event: Mapping[str, Any]) -> None:
+        if self._open:
+            pairs = zip(event["alone_ns"], event["together_ns"], strict=True)
+            self._open.overlaps[event["variant"]] = median(together / alone for alone, together in pairs)
 
     def _on_trial_failed(self, event: Mapping[str, Any]) -> None:
         self.failures[event["variant"]] += 1

@@ -356,3 +356,32 @@ class _Tree:
 def _position(event: yaml.Event) -> Position:
     mark = event.start_mark
     return Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
+
+
+def dump(value: object, *, flow: bool = False) -> str:
+    """Return plain data as YAML that `parse` reads back as the same; as one line without its end where `flow`."""
+    if not flow:
+        return yaml.dump(value, Dumper=_Plain, sort_keys=False, allow_unicode=True)
+    text = yaml.dump([value], Dumper=_Plain, sort_keys=False, allow_unicode=True, default_flow_style=True, width=10**9)
+    return text.strip()[1:-1]
+
+
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+    # PyYAML quotes what YAML 1.1 would misread; our reader follows 1.2, where `1e3` is a number
+    style = None if _reads_as_text(value) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Plain.add_representer(str, _represent_text)
+
+
+def _reads_as_text(value: str) -> bool:
+    try:
+        return isinstance(scalar(value), str)
+    except ValueError:
+        return False

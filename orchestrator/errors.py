@@ -38,6 +38,12 @@ class BadInput(Failure):
     status = BAD_INPUT
 
 
+class WorkloadFailed(Failure):
+    """The user's function failed when it was tried; nothing has been written."""
+
+    status = FAILED
+
+
 class JournalDamaged(Failure):
     """A journal holds what no run can have written there; the file is left as it is."""
 

@@ -125,6 +125,15 @@ class TrialObserved(AboutVariant):
     repeats: int
 
 
+class OverlapMeasured(AboutVariant):
+    event: Literal["overlap.measured"] = "overlap.measured"
+    block: int
+    calls: int
+    alone_ns: list[int]
+    together_ns: list[int]
+    """In pairs: the time of `calls` calls in one worker alone, and of as many in each of two at once."""
+
+
 class TrialFailed(AboutVariant):
     event: Literal["trial.failed"] = "trial.failed"
     block: int
@@ -216,7 +225,7 @@ class VariantCompared(AboutVariant):
     parallel_share: float | None
     parallel_share_low: float | None
     parallel_share_high: float | None
-    """How much of the gain that its workers could make over a sequential run it has made, 0 to 1, with its interval."""
+    """Threads only: for what part of the time two of them ran at once when both could, 0 to 1, with its interval."""
     dropped_after: int | None
     excluded: bool
 
@@ -287,6 +296,7 @@ EVENTS: dict[str, type[Event]] = {
         RunnerReady,
         TrialFinished,
         TrialObserved,
+        OverlapMeasured,
         TrialFailed,
         BlockFinished,
         BlockDiscarded,

@@ -6,20 +6,18 @@ Pure: each is of one variant at one point, over the blocks that are judged.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import mean, median
 from typing import Any
 
-from .contest import Block, Contest
+import numpy as np
+
+from .contest import Contest
 from .plan import Variant
-from .stats import LOOK_LEVEL, compare
+from .stats import LOOK_LEVEL, hodges_lehmann, walsh_interval
 
 NEGLIGIBLE = 0.01
 """Of the gain of one batch: a start-up that costs less than this more than another's is not worth a word."""
-
-LEAST_GAIN = 1.2
-"""The ideal speedup from which on a share of the gain means anything."""
 
 
 def startup_ns(contest: Contest, label: str) -> int | None:
@@ -49,7 +47,18 @@ def ideal_share(contest: Contest, variant: Variant) -> float | None:
     The ideal is the longer of what the cores can do with the CPU time of the sequential run, and of the longest
     chain of calls that one worker must make: max(cpu / min(workers, cores), ceil(tasks / workers) * wall / tasks).
     """
-    shares = [ideal_ns / median(block.walls[variant.label]) for block, ideal_ns in _ideals(contest, variant)]
+    sequential = next((v for v in contest.variants.values() if v.model == "sequential" and not v.overrides), None)
+    if sequential is None or variant.overrides or variant.python != sequential.python:
+        return None
+    shares = []
+    tasks = contest.point.tasks
+    workers = variant.at_once(tasks)
+    for block in contest.judged:
+        if sequential.label in block.walls and variant.label in block.walls:
+            wall_ns, cpu_ns = median(block.walls[sequential.label]), median(block.cpus[sequential.label])
+            chain_ns = math.ceil(tasks / workers) * wall_ns / tasks
+            ideal_ns = max(cpu_ns / min(workers, contest.plan.cores), chain_ns)
+            shares.append(ideal_ns / median(block.walls[variant.label]))
     return round(min(1.0, median(shares)), 4) if shares else None
 
 
@@ -62,49 +71,22 @@ class Share:
     high: float | None
 
 
-def parallel_share(contest: Contest, variant: Variant) -> Share | None:
-    """Return how much of the gain that its workers could make over a sequential run a variant has made.
+def parallel_share(contest: Contest, label: str) -> Share | None:
+    """Return for what part of the time two workers ran at once when both had calls to make; None if never asked.
 
-    (1 - 1 / speedup) / (1 - 1 / ideal speedup): where cores do not run out, the parallel part in Amdahl's law (AFIPS
-    1967) of a batch, its dispatch counted as serial. Of threads it tells for what part the code lets go of the GIL.
-    None without a sequential run of the same calls, or where the ideal is hardly faster than that.
+    2 - (time of two at once / time of one alone), with the estimate and the interval over blocks that ratios have. Of
+    threads it tells for what part the code lets go of the GIL, or waits; the hand-over of calls is not in it.
     """
-    sequential = sequential_twin(contest, variant)
-    if sequential is None or sequential is variant or {variant.label, sequential.label} & contest.excluded:
+    logs = np.log([block.overlaps[label] for block in contest.judged if label in block.overlaps])
+    if not len(logs):
         return None
-    speedup = compare([block.walls for block in contest.judged], variant.label, sequential.label, LOOK_LEVEL)
-    ideals = [median(block.walls[sequential.label]) / ideal_ns for block, ideal_ns in _ideals(contest, variant)]
-    ideal = median(ideals) if ideals else 1.0
-    if speedup is None or ideal < LEAST_GAIN:
-        return None
-
-    def share(of: float) -> float:
-        return round(min(1.0, max(0.0, (1 - 1 / of) / (1 - 1 / ideal))), 4)
-
-    low, high = (None if bound is None else share(bound) for bound in (speedup.low, speedup.high))
-    return Share(share(speedup.ratio), low, high)
+    interval = walsh_interval(logs, LOOK_LEVEL)
+    low, high = (None, None) if interval is None else (_share(interval[1]), _share(interval[0]))
+    return Share(_share(hodges_lehmann(logs)), low, high)
 
 
-def sequential_twin(contest: Contest, variant: Variant) -> Variant | None:
-    """Return the sequential variant that makes the same calls under the same interpreter, if there is one."""
-    sequential = next((v for v in contest.variants.values() if v.model == "sequential" and not v.overrides), None)
-    if sequential is None or variant.overrides or variant.python != sequential.python:
-        return None
-    return sequential
-
-
-def _ideals(contest: Contest, variant: Variant) -> Iterator[tuple[Block, float]]:
-    """Yield the blocks that a variant and its sequential twin both ran, each with the ideal time of a batch in it."""
-    sequential = sequential_twin(contest, variant)
-    if sequential is None:
-        return
-    tasks = contest.point.tasks
-    workers = variant.at_once(tasks)
-    for block in contest.judged:
-        if sequential.label in block.walls and variant.label in block.walls:
-            wall_ns, cpu_ns = median(block.walls[sequential.label]), median(block.cpus[sequential.label])
-            chain_ns = math.ceil(tasks / workers) * wall_ns / tasks
-            yield block, max(cpu_ns / min(workers, contest.plan.cores), chain_ns)
+def _share(log_ratio: float) -> float:
+    return round(min(1.0, max(0.0, 2 - math.exp(log_ratio))), 4)
 
 
 @dataclass(frozen=True)

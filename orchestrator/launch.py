@@ -234,7 +234,10 @@ class Crew:
         finally:
             for descriptor in watched:
                 self._poll.unregister(descriptor)
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError as error:
+            raise RunnerFailed("crash", f"no runner answers like this: {line[:80]!r}") from error
         if answer["event"] == "failed":
             self._drain_all()
             raise RunnerFailed(answer["cause"], answer["error"], answer["traceback"], runner.shown_output())
@@ -291,6 +294,19 @@ def probe(
         answer = crew.ask("probe", {"op": "probe", "variants": variants}, timeout_s=120)
     problems: list[dict[str, str] | None] = answer["problems"]
     return problems
+
+
+def scout(
+    laid: Kit, interrupt: Interrupt, command: Command, workload: dict[str, Any], timeout_s: float
+) -> dict[str, Any]:
+    """Return what a first look at a function tells (see `runner.scout`), or why it is refused; raises RunnerFailed.
+
+    `ready_ns` is what starting and importing took: everything but the calls.
+    """
+    with Crew(laid, interrupt) as crew:
+        crew.start("scout", command)
+        told = crew.ask("scout", {"op": "scout", "workload": workload}, timeout_s)
+        return {**told, "ready_ns": max(0, crew.age_ns("scout") - told.get("calling_ns", 0))}
 
 
 def default_python() -> str:

@@ -18,13 +18,12 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
-import yaml
 
-from . import host, journal, launch, plan, pythons, verdict
+from . import document, host, journal, launch, plan, pythons, verdict
 from .conduct import Conductor, LocalExecutor
 from .console import watching
 from .contest import Contest
-from .document import KeyPath, scalar, shown
+from .document import KeyPath, shown
 from .events import (
     ContextSampled,
     Event,
@@ -88,7 +87,7 @@ async def _run(to_do: Plan, source: Source, runs: Path) -> Ended:
             except Interrupted:
                 raise SystemExit(128 + signals[0]) from None
             run_id = journal.new_run_id()
-            spec = _spec_text(experiment)
+            spec = document.dump(experiment.resolved())
             with journal.create(runs, experiment.name, run_id, spec) as book:
                 status = await _measure(to_do, probed, book, laid, interrupt, signals)
             group.cancel_scope.cancel()
@@ -172,29 +171,6 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def _spec_text(experiment: Experiment) -> str:
-    """Return the resolved spec, overrides included, as YAML that runs again."""
-
-    class Plain(yaml.SafeDumper):
-        def ignore_aliases(self, data: object) -> bool:
-            return True
-
-    def text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-        # PyYAML quotes what YAML 1.1 would misread; our reader follows 1.2, where `1e3` is a number
-        style = None if _reads_as_text(value) else "'"
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-    Plain.add_representer(str, text)
-    return yaml.dump(experiment.resolved(), Dumper=Plain, sort_keys=False, allow_unicode=True)
-
-
-def _reads_as_text(value: str) -> bool:
-    try:
-        return isinstance(scalar(value), str)
-    except ValueError:
-        return False
-
-
 def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probed:
     """Ask every interpreter whether it can run its variants; raises BadInput with all that it can't.
 
@@ -223,9 +199,8 @@ def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probe
         try:
             answers = launch.probe(laid, interrupt, command, orders)
         except RunnerFailed as error:
-            last = error.output.strip().rpartition("\n")[2]
-            what = f"{command.python} can't run the probe: {error.error}" + (f" ({last})" if last else "")
-            problems.append(Problem(_python_place(to_do.experiment, asked[0][1]), what, "check the interpreter"))
+            what, remedy = pythons.complaint(command.python) or _unprobed(command.python, error)
+            problems.append(Problem(_python_place(to_do.experiment, asked[0][1]), what, remedy))
             continue
         for (point, variant), answer in zip(asked, answers, strict=True):
             if answer and answer["field"] == "model":
@@ -243,6 +218,11 @@ def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probe
         event = next(iter(unavailable.values()))
         raise source.failure(Problem(("models",), f"none can run here: {event.reason}", event.remedy))
     return Probed(found, list(unavailable.values()))
+
+
+def _unprobed(python: str, error: RunnerFailed) -> tuple[str, str]:
+    last = error.output.strip().rpartition("\n")[2]
+    return f"{python} can't run the probe: {error.error}" + (f" ({last})" if last else ""), "check the interpreter"
 
 
 def _place(experiment: Experiment, point: Point, variant: Variant, field: str) -> KeyPath:

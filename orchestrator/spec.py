@@ -45,7 +45,7 @@ _PATTERNS = {
 }
 """What each pattern finds wrong, and the remedy."""
 
-RESERVED = (("limits",), ("requirements",), ("measure", "blocks"), ("measure", "rounds"), ("measure", "metric"))
+RESERVED = (("limits",), ("requirements",), ("measure", "blocks"), ("measure", "metric"))
 """Keys that later versions give a meaning to."""
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -184,6 +184,9 @@ class Measure(Strict):
     )
     max_time: Duration = Field(default=60.0, description="bounds the whole run", json_schema_extra={"default": "60s"})
     timeout: Duration = Field(default=30.0, description="bounds one trial", json_schema_extra={"default": "30s"})
+    rounds: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="rounds of a block; if absent, as many as take a second"
+    )
     seed: int | None = Field(default=None, ge=0, lt=2**63, description="of all random orders; drawn if absent")
 
 
@@ -292,6 +295,13 @@ def load(file: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Source]
     return parse(value, source), source
 
 
+def loads(text: str, source: str) -> tuple[Experiment, Source]:
+    """Return the experiment that `text` describes, and where each part stands, places named after `source`."""
+    read = document.parse(text.encode(), source)
+    found = Source(read, {})
+    return parse(read.value, found), found
+
+
 def parse(value: dict[str, Any], source: Source) -> Experiment:
     """Return the experiment that plain data describes; raises BadInput with every problem of its form."""
     try:
@@ -311,14 +321,47 @@ def _override(text: str) -> tuple[KeyPath, object]:
     if parts[0] == "kwargs":
         parts.insert(0, "workload")
     path = ("matrix", ".".join(parts[1:])) if parts[0] == "matrix" and len(parts) > 1 else tuple(parts)
-    if "\n" in raw or "\r" in raw:
-        raise BadInput(f"{name}: a line break in the value", where=_override_place(text), remedy="write one line")
+    return path, _value(name, raw, _override_place(text))
+
+
+def reference(text: str) -> str:
+    """Return what names a function as `module:function`; raises BadInput."""
+    what, remedy = _PATTERNS[REFERENCE]
+    if file := re.fullmatch(r"(.+)\.py:(\w+)", text):
+        path = Path(file[1])
+        project = f" --project {path.parent}" if path.parent != Path() else ""
+        raise BadInput(f"{_shown(text)} names a file", remedy=f"name its module: {path.name}:{file[2]}{project}")
+    if not re.fullmatch(REFERENCE, text):
+        raise BadInput(f"{_shown(text)} {what}", remedy=remedy)
+    return text
+
+
+def seconds_option(text: str | None, option: str) -> float | None:
+    """Return the seconds of a duration given on the command line, None for none; raises BadInput."""
     try:
-        parsed = document.parse(f"value: {raw}".encode("utf-8", "surrogateescape"), "override")
+        return None if text is None else seconds(text)
+    except PydanticCustomError as error:
+        details = error.context or {}
+        raise BadInput(details["what"], where=option, remedy=details["remedy"]) from error
+
+
+def keyword_argument(text: str) -> tuple[str, object]:
+    """Return the name and the value of `name=value`, the value read as YAML; raises BadInput."""
+    name, equals, raw = text.partition("=")
+    if not equals or not re.fullmatch(KEYWORD, name):
+        raise BadInput(f"{_shown(text)} is no argument of a function", remedy="write name=value, such as n=1000")
+    return name, _value(name, raw, f"argument {_shown(text)}")
+
+
+def _value(name: str, raw: str, where: str) -> object:
+    """Return what the text of a value means; raises BadInput."""
+    if "\n" in raw or "\r" in raw:
+        raise BadInput(f"{name}: a line break in the value", where=where, remedy="write one line")
+    try:
+        return document.parse(f"value: {raw}".encode("utf-8", "surrogateescape"), "override").value["value"]
     except BadInput as error:
         what = error.what.removeprefix("value") if error.what.startswith("value") else f": {error.what}"
-        raise BadInput(name + what, where=_override_place(text), remedy=error.remedy) from error
-    return path, parsed.value["value"]
+        raise BadInput(name + what, where=where, remedy=error.remedy) from error
 
 
 def _override_place(text: str) -> str:

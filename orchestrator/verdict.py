@@ -44,7 +44,7 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
     mine = [block for block in blocks if label in block.walls]
     walls = [median(block.walls[label]) for block in mine]
     quartiles = spread(walls) if walls else None
-    parallel = figures.parallel_share(contest, variant)
+    parallel = figures.parallel_share(contest, label)
     return VariantCompared(
         **columns(contest.point, variant),
         stats_version=STATS_VERSION,

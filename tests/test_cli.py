@@ -404,7 +404,7 @@ def test_all_that_interpreters_refuse_is_told_at_its_place(place: Path) -> None:
         "x.yaml:5:41: models[2].kwargs: mine:double(n) does not take these kwargs: "
         "got an unexpected keyword argument 'z'",
         "x.yaml:8:39: models[5].call: mine has no function 'nothing'",
-        "x.yaml:7:41: models[4].python: /bin/true can't run the probe: the runner exited with status 0",
+        "x.yaml:7:41: models[4].python: /bin/true is no Python interpreter",
     ]
 
 
@@ -424,7 +424,7 @@ def test_a_function_of_the_matrix_is_refused_in_the_matrix(place: Path) -> None:
         (["run", "."], ".: a directory, not a file"),
         (["run", "x.yaml", "tasks"], '"tasks" is not an override; write key.sub=value, such as tasks=8'),
         (["run", "x.yaml", "tasks=0"], 'override "tasks=0": tasks: '),
-        (["run", "x.yaml", "--format", "html"], '--format: no format "html"; name one of json, table'),
+        (["run", "x.yaml", "--format", "html"], '--format: no format "html"; name one of advice, json, table'),
         (["schema", "log"], 'no schema "log"; name one of spec, events'),
     ],
 )

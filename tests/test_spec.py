@@ -13,7 +13,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orchestrator import document, run, schemas, spec
+from orchestrator import document, schemas, spec
 from orchestrator.errors import BadInput
 from orchestrator.plan import plan
 from orchestrator.runner import models
@@ -180,7 +180,7 @@ REFUSED = {
     "reserved limits": (W + M + "limits: {memory: 1}\n", f"3:1: limits: {RESERVED}"),
     "reserved requirements": (W + M + "requirements: []\n", f"3:1: requirements: {RESERVED}"),
     "reserved blocks": (W + M + "measure: {blocks: 3}\n", f"3:11: measure.blocks: {RESERVED}"),
-    "reserved rounds": (W + M + "measure: {rounds: 3}\n", f"3:11: measure.rounds: {RESERVED}"),
+    "no rounds": (W + M + "measure: {rounds: 0}\n", "3:19: measure.rounds: expected 1 or more; got 0"),
     "reserved metric": (W + M + "measure: {metric: cpu}\n", f"3:11: measure.metric: {RESERVED}"),
     "no workload": (M, "1:1: workload: is missing; add `workload: {call: module:function}`"),
     "no models": (W, f"1:1: models: is missing; add `models:` with a list of {', '.join(models.NAMES)}"),
@@ -692,7 +692,7 @@ NOWHERE = Source(document.parse(b"a: 1", "a.yaml"), {})
 @given(experiments)
 def test_what_is_written_beside_a_journal_reads_as_the_same_experiment(value: dict[str, Any]) -> None:
     experiment = Experiment.model_validate(value)
-    written = run._spec_text(experiment)
+    written = document.dump(experiment.resolved())
     again = spec.parse(document.parse(written.encode(), "spec.yaml").value, NOWHERE)
     assert again == experiment
     assert again.resolved() == experiment.resolved()
@@ -720,7 +720,7 @@ def test_the_published_schema_has_the_defaults_as_people_write_them() -> None:
 
 def test_what_is_written_names_only_what_the_user_set() -> None:
     experiment = Experiment.model_validate({"name": "a", "workload": {"call": "m:f"}, "models": ["threads"]})
-    assert yaml.safe_load(run._spec_text(experiment)) == {
+    assert yaml.safe_load(document.dump(experiment.resolved())) == {
         "name": "a",
         "workload": {"call": "m:f"},
         "models": [{"model": "threads"}],

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ..results import Results
 
 FORMATS = {
+    "advice": "advice",
     "json": "json_lines",
     "table": "table",
 }

@@ -40,7 +40,7 @@ class Link:
 
 
 def main() -> None:
-    """Serve the first request: probe variants, or open one and run its trials."""
+    """Serve the first request: probe variants, scout a function, or open a variant and run its trials."""
     begun_ns = time.perf_counter_ns()
     link = Link()
     first = link.receive()
@@ -49,6 +49,8 @@ def main() -> None:
     try:
         if first["op"] == "probe":
             link.send({"event": "probed", "problems": [_probe(variant) for variant in first["variants"]]})
+        elif first["op"] == "scout":
+            link.send(_scout(first["workload"]))
         else:
             _serve(link, first, begun_ns)
     except BaseException as error:
@@ -59,8 +61,21 @@ def _probe(variant: dict[str, Any]) -> dict[str, str] | None:
     try:
         workload.probe(variant["model"], variant["options"], variant["workload"])
     except workload.Unusable as error:
-        return {"field": error.field, "what": error.what, "remedy": error.remedy}
+        return _told(error)
     return None
+
+
+def _scout(given: dict[str, Any]) -> dict[str, Any]:
+    from .scout import scout
+
+    try:
+        return scout(given)
+    except workload.Unusable as error:
+        return {"event": "refused", **_told(error)}
+
+
+def _told(error: workload.Unusable) -> dict[str, str]:
+    return {"field": error.field, "what": error.what, "remedy": error.remedy}
 
 
 def _serve(link: Link, order: dict[str, Any], begun_ns: int) -> None:

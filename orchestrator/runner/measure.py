@@ -7,7 +7,7 @@ import gc
 import importlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,6 +51,10 @@ def _entered(reference: str | None) -> Iterator[Any]:
     else:
         with find(reference, "setup")() as initargs:
             yield initargs
+
+
+OVERLAP_NS, OVERLAP_PAIRS = 5_000_000, 3
+"""Two workers run at once for so long at least: the interval in which CPython hands on the GIL."""
 
 
 class Bench:
@@ -176,6 +180,42 @@ class Bench:
             done["observed"] = _flat(self._observe(self._results, self._initargs))
         self._used_ns = time.perf_counter_ns()
         return done
+
+    async def do_overlap(self) -> dict[str, Any]:
+        """Time the function in one worker alone and in two at once, in turn: that tells whether they run in parallel.
+
+        In pairs, ns: as many calls in one worker, and in each of two. No dispatch is in them.
+        """
+        calls = 1
+        while (alone_ns := await self._span_ns(calls, 1)) < OVERLAP_NS:
+            calls *= 2
+        pairs = [
+            (await self._span_ns(calls, 1), await self._span_ns(calls, 2))
+            for _ in range(OVERLAP_PAIRS if alone_ns < OVERLAP_PAIRS * OVERLAP_NS else 1)
+        ]
+        self._used_ns = time.perf_counter_ns()
+        alone, together = zip(*pairs)
+        return {"event": "overlapped", "calls": calls, "alone_ns": alone, "together_ns": together}
+
+    async def _span_ns(self, calls: int, workers: int) -> int:
+        """Return the time from the first begin to the last end of `calls` calls in each of so many workers."""
+        from collections import deque
+
+        one: Callable[[], Any] = self._call.plain
+        turns = deque(range(workers))  # pop is atomic, also without a GIL
+
+        def work() -> tuple[int, int] | None:
+            try:
+                turns.pop()
+            except IndexError:
+                return None
+            begun_ns = time.perf_counter_ns()
+            for _ in range(calls):
+                one()
+            return begun_ns, time.perf_counter_ns()
+
+        spans: list[tuple[int, int]] = [span for span in await self._each(work) if span]
+        return max(end_ns for _, end_ns in spans) - min(begun_ns for begun_ns, _ in spans)
 
     async def do_prove(self) -> dict[str, Any]:
         """Prove the treatment once more: who the workers are after the trials."""

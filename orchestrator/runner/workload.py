@@ -81,9 +81,12 @@ def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) ->
     if model.LOOP and (sys.flags.dev_mode or os.environ.get("PYTHONASYNCIODEBUG")):
         remedy = "unset PYTHONASYNCIODEBUG and PYTHONDEVMODE"
         raise Unusable("model", "asyncio's debug mode is on: every task would be timed with its checks", remedy)
+    if model.LOOP:
+        _check_anyio()
     call = call_for(model, workload)
     field = "async_call" if workload.get("async_call") and "async_call" in model.RUNS else "call"
     name = workload[field]
+    _check_kind(workload[field], field)
     is_async = inspect.iscoroutinefunction(call.function)
     if inspect.isgeneratorfunction(call.function) or inspect.isasyncgenfunction(call.function):
         raise Unusable(field, f"{name} is a generator function: calling it runs nothing", "wrap it in a function")
@@ -99,6 +102,34 @@ def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) ->
             find(workload[companion], companion)
 
 
+def _check_anyio() -> None:
+    try:
+        import anyio  # noqa: F401  # the import itself is the check
+    except ImportError as error:
+        remedy = f"install it: {sys.executable} -m pip install anyio"
+        raise Unusable("model", f"anyio can't be imported: {error}", remedy) from error
+
+
+def _check_kind(reference: str, field: str) -> None:
+    """Refuse what can be called, but hardly is what the user means: a class, or a method without its object."""
+    import inspect
+
+    module_name, _, path = reference.partition(":")
+    owner_path, _, name = path.rpartition(".")
+    function = find(reference, field)
+    if inspect.isclass(function):
+        remedy = "name a function that does some work with it"
+        raise Unusable(field, f"{reference} is a class: calling it only makes an object", remedy)
+    owner: Any = sys.modules[module_name]
+    for part in owner_path.split(".") if owner_path else ():
+        owner = getattr(owner, part)
+    if inspect.isclass(owner):
+        is_static = isinstance(inspect.getattr_static(owner, name), staticmethod)
+        if inspect.isroutine(function) and not is_static and getattr(function, "__self__", None) is None:
+            remedy = "name a function that makes one and calls it"
+            raise Unusable(field, f"{reference} is a method, and needs an object of {owner_path}", remedy)
+
+
 def _check_arguments(call: Call, field: str, name: str) -> None:
     import inspect
 
@@ -110,7 +141,18 @@ def _check_arguments(call: Call, field: str, name: str) -> None:
     try:
         signature.bind(**call.kwargs, **extra)
     except TypeError as error:
-        raise Unusable("kwargs", f"{name}{signature} does not take these kwargs: {error}", "mend kwargs") from error
+        what = f"{name}{signature} does not take these kwargs: {error}"
+        required = [
+            p
+            for p in signature.parameters.values()
+            if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        ]
+        if any(p.kind is p.POSITIONAL_ONLY for p in required):
+            remedy = "what stands before / can't be named: name a function of your own that passes it on"
+        else:
+            missing = [str(p) for p in required if p.name not in {**call.kwargs, **extra}]
+            remedy = f"mend kwargs: give {', '.join(missing)}" if missing else "mend kwargs"
+        raise Unusable("kwargs", what, remedy) from error
 
 
 def _check_pickle(call: Call, field: str, name: str, model_name: str) -> None:

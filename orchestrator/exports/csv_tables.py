@@ -1,0 +1,86 @@
+"""Tables that a spreadsheet opens: trials, blocks, variants and verdicts, a row each, with the columns of the log."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from ..results import Results
+
+Row = Mapping[str, Any]
+
+_LEFT_OUT = {"event", "schema", "seq", "ts", "crc32"}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def render(results: Results) -> dict[str, bytes]:
+    """Return the files: UTF-8, a header line, times in ns as whole numbers, empty where there is no value."""
+    return {
+        "trials.csv": _table(list(_trials(results))),
+        "blocks.csv": _table(list(_blocks(results))),
+        "variants.csv": _table([event for event in results.derived if event["event"] == "variant.compared"]),
+        "verdicts.csv": _table([event for event in results.derived if event["event"] == "verdict.reached"]),
+    }
+
+
+def _trials(results: Results) -> Iterator[Row]:
+    """Yield every finished trial with what was observed of it; `counts` tells whether its block does."""
+    counting = _counting(results)
+    trial: dict[str, Any] | None = None
+    for event in results.named("trial.finished", "trial.observed"):
+        if event["event"] == "trial.finished":
+            if trial:
+                yield trial
+            trial = {**event, "counts": (event["point_id"], event["block"]) in counting}
+        elif trial:
+            trial |= {key: value for key, value in event.items() if key.startswith("observed_")}
+    if trial:
+        yield trial
+
+
+def _blocks(results: Results) -> Iterator[Row]:
+    """Yield a row for every variant of every block that was begun, with medians over its rounds."""
+    counting = _counting(results)
+    trials: dict[tuple[str, int, str], list[Row]] = {}
+    for event in results.named("trial.finished"):
+        trials.setdefault((event["point_id"], event["block"], event["variant"]), []).append(event)
+    for ready in results.named("runner.ready"):
+        own = trials.get((ready["point_id"], ready["block"], ready["variant"]), [])
+        about = {key: value for key, value in ready.items() if not key.startswith(("worker_", "hash_"))}
+        finished = counting.get((ready["point_id"], ready["block"]), {})
+        yield {
+            **about,
+            "counts": bool(finished),
+            "rounds": len(own),
+            "wall_ns": round(median(trial["wall_ns"] for trial in own)) if own else None,
+            "cpu_ns": round(median(trial["cpu_ns"] for trial in own)) if own else None,
+            "free_cores": finished.get("free_cores"),
+            "steal_share": finished.get("steal_share"),
+        }
+
+
+def _counting(results: Results) -> dict[tuple[str, int], Row]:
+    """Return the blocks that count, by point and number."""
+    return {(event["point_id"], event["block"]): event for event in results.named("block.finished")}
+
+
+def _table(rows: Sequence[Row]) -> bytes:
+    columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in _LEFT_OUT]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([[_cell(row.get(name)) for name in columns] for row in rows])
+    return out.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return _cell("; ".join(map(str, value)))
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"  # a spreadsheet would take it for a formula
+    return value

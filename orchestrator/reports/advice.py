@@ -1,0 +1,130 @@
+"""Advice for people: which model to use, how sure that is, when its start-up pays, and what threads tell of the GIL."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from .. import units
+from ..contest import Contest
+from ..results import Results
+from . import table
+
+MULTI_CORE = 1.2
+"""CPU time per wall time of a plain loop from which on a function counts as parallel by itself."""
+
+LETS_GO, HOLDS = 0.6, 0.25
+"""The share of the time that speaks for code that lets go of the GIL, and for code that holds on to it."""
+
+ENOUGH_CORES = 1.5
+"""Free cores from which on two threads can be expected to run at once."""
+
+
+def render(results: Results, *, width: int, colour: bool) -> str:
+    """Return the advice, then the table behind it."""
+    out = Console(
+        file=io.StringIO(), width=width, force_terminal=colour, no_color=not colour, highlight=False, markup=False
+    )
+    if results.plan.experiment.description:
+        out.print(Text(results.plan.experiment.description, style="dim"))
+    for contest in results.contests:
+        events = [event for event in results.derived if event["point_id"] == contest.point.id]
+        first, *more = advice(contest, events, _without_gil(results))
+        out.print(Text(first, style="bold"))
+        for line in more:
+            out.print(Text(f"- {line}"))
+    text: str = out.file.getvalue()  # type: ignore[attr-defined]  # the StringIO above
+    return text + "\n" + table.render(results, width=width, colour=colour)
+
+
+def _without_gil(results: Results) -> set[str]:
+    """Return the variants whose workers ran without a GIL."""
+    return {event["variant"] for event in results.named("runner.ready") if not event["gil"]}
+
+
+def advice(contest: Contest, events: Sequence[Mapping[str, Any]], without_gil: set[str]) -> list[str]:
+    """Return what to do at one point, and why, a sentence or two in each line."""
+    verdict = next(event for event in events if event["event"] == "verdict.reached")
+    compared = {event["variant"]: event for event in events if event["event"] == "variant.compared"}
+    lines = list(_choice(verdict, compared))
+    lines += _start_up(contest, compared.get(verdict["recommended"]))
+    lines += _cores(contest, compared)
+    lines += [line for event in compared.values() if (line := _gil(contest, event, without_gil))]
+    return lines
+
+
+def _choice(verdict: Mapping[str, Any], compared: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    best = verdict["recommended"]
+    if best is None:
+        yield f"No advice yet. {verdict['sentence']}"
+        return
+    event = compared[best]
+    is_baseline = best == event["baseline"]
+    named = _named(event)
+    gain = "" if is_baseline or event["speedup"] is None else f", {_ratio(event)} times as fast as {_plain(event)}"
+    if verdict["verdict"] == "tie":
+        yield f"Use {named}, the simplest of {len(verdict['winners'])} that tie{gain}."
+    elif verdict["verdict"] == "undecided":
+        yield f"Use {named} until more is known{gain}: it is the simplest of those that are not separated yet."
+    elif is_baseline:
+        yield f"Use {named}: nothing else is faster."
+    else:
+        yield f"Use {named}{gain}."
+    yield verdict["sentence"]
+
+
+def _named(event: Mapping[str, Any]) -> str:
+    if event["model"] == "sequential":
+        return "a plain loop"
+    workers = (
+        "" if event["workers"] is None or "workers=" in event["variant"] else units.count(event["workers"], "worker")
+    )
+    return f"{event['variant']} ({workers})" if workers else event["variant"]
+
+
+def _plain(event: Mapping[str, Any]) -> str:
+    return "a plain loop" if event["baseline"] == "sequential" else event["baseline"]
+
+
+def _ratio(event: Mapping[str, Any]) -> str:
+    return units.ratio(event["speedup"], event["speedup_low"], event["speedup_high"])
+
+
+def _start_up(contest: Contest, event: Mapping[str, Any] | None) -> Iterator[str]:
+    if event and event["break_even_batches"]:
+        batches = units.count(event["break_even_batches"], "batch")
+        calls = units.count(contest.point.tasks, "call")
+        yield f"Starting it takes {units.duration(event['startup_ns'])}, which pays after {batches} of {calls}."
+
+
+def _cores(contest: Contest, compared: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    event = compared.get(contest.plan.baseline.label)
+    if event and event["wall_ns"] and event["cpu_ns"] > MULTI_CORE * event["wall_ns"]:
+        cores = event["cpu_ns"] / event["wall_ns"]
+        yield f"The function is parallel by itself: alone, it keeps {cores:.1f} cores busy."
+
+
+def _gil(contest: Contest, event: Mapping[str, Any], without_gil: set[str]) -> str | None:
+    """Return whether threads ran in parallel, and what that tells of the GIL."""
+    low, high = event["parallel_share_low"], event["parallel_share_high"]
+    if event["parallel_share"] is None:
+        return None
+    interval = "" if low is None else f" [{low * 100:.0f}, {high * 100:.0f}]"
+    found = f"Two threads ran in parallel for {units.percent(event['parallel_share'])}{interval} of their time"
+    if event["variant"] in without_gil:
+        return f"{found}; this interpreter has no GIL."
+    if low is None:
+        return f"{found}; too few blocks to say more."
+    if low >= LETS_GO:
+        return f"{found}: the code lets go of the GIL."
+    free = [block.free_cores for block in contest.judged if block.free_cores is not None]
+    if free and median(free) < ENOUGH_CORES:
+        return f"{found}, but only {median(free):.2g} cores were free, which tells little of the GIL."
+    if high <= HOLDS:
+        return f"{found}: the code holds on to the GIL."
+    return f"{found}: the code lets go of the GIL for a part of it."
