@@ -234,10 +234,7 @@ class Crew:
         finally:
             for descriptor in watched:
                 self._poll.unregister(descriptor)
-        try:
-            answer: dict[str, Any] = json.loads(line)
-        except ValueError as error:
-            raise RunnerFailed("crash", f"no runner answers like this: {line[:80]!r}") from error
+        answer = _answer(line)
         if answer["event"] == "failed":
             self._drain_all()
             raise RunnerFailed(answer["cause"], answer["error"], answer["traceback"], runner.shown_output())
@@ -283,6 +280,16 @@ class Crew:
             name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
             return RunnerFailed("signal", f"the runner was killed by {name}", None, runner.shown_output())
         return RunnerFailed("crash", f"the runner exited with status {status}", None, runner.shown_output())
+
+
+def _answer(line: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):  # an executable that is no Python may print anything
+        raise RunnerFailed("crash", f"no runner answers like this: {line[:80]!r}")
+    return answer
 
 
 def probe(

@@ -20,6 +20,7 @@ from orchestrator.events import (
     BlockFinished,
     BlockStarted,
     Event,
+    OverlapMeasured,
     PointCalibrated,
     RunFinished,
     RunnerReady,
@@ -55,6 +56,7 @@ class Executor:
         fails: Mapping[str, int],
         free_cores: float,
         observed: Mapping[str, Any],
+        overlap: float | None,
         noise: float,
     ) -> None:
         self.tasks: list[BlockTask] = []
@@ -64,6 +66,7 @@ class Executor:
         self._fails = dict(fails)
         self._free_cores = free_cores
         self._observed = observed
+        self._overlap = overlap
         self._noise = noise
         self._dice = random.Random(1)
 
@@ -92,6 +95,11 @@ class Executor:
                 trials.append(TrialFinished(**where, repeats=1, started_ns=0, wall_ns=wall_ns, cpu_ns=wall_ns))
                 if self._observed:
                     trials.append(TrialObserved(**where, repeats=1, **self._observed))
+        overlap = self._overlap or 0.0
+        for variant in [variant for variant in task.variants if overlap and variant.model == "threads"]:
+            together_ns = [round(1e6 * overlap * self._dice.lognormvariate(0, self._noise)) for _ in range(3)]
+            about_threads = {**columns(task.point, variant), "block": task.number}
+            trials.append(OverlapMeasured(**about_threads, calls=1, alone_ns=[1_000_000] * 3, together_ns=together_ns))
         parts: dict[str, Any] = {
             "starting_ns": 100,
             "warming_ns": 200,
@@ -174,14 +182,18 @@ def conducted(
     fails: Mapping[str, int] | None = None,
     free_cores: float = 2.0,
     observed: Mapping[str, Any] | None = None,
+    overlap: float | None = None,
     noise: float = 0.002,
     **spec: Any,
 ) -> Run:
-    """Return a run of variants that take `times_ms`; `fails` names who fails how often."""
+    """Return a run of variants that take `times_ms`; `fails` names who fails how often.
+
+    `overlap` tells how many times as long two threads take as one.
+    """
     clock = Clock()
     value = {"name": "x", "workload": {"call": "a:b"}, "models": list(times_ms), "measure": {"max_time": "1h"}, **spec}
     planned = plan(Experiment.model_validate(value), cores=2)
-    executor = Executor(clock, times_ms, block_s, fails or {}, free_cores, observed or {}, noise)
+    executor = Executor(clock, times_ms, block_s, fails or {}, free_cores, observed or {}, overlap, noise)
     contests = [Contest(planned, point) for point in planned.points]
     made = Run(planned, executor, contests)
 

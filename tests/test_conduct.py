@@ -53,6 +53,11 @@ def test_an_open_expectation_keeps_its_variants_in_the_blocks() -> None:
     assert "threads" not in labels(run.tasks)[-1]
 
 
+def test_the_rounds_of_a_block_are_those_of_the_spec_where_it_names_them() -> None:
+    assert conducted({"sequential": 20, "threads": 10}).tasks[0].rounds is None
+    assert conducted({"sequential": 20, "threads": 10}, measure={"rounds": 4}).tasks[0].rounds == 4
+
+
 def test_points_take_turns() -> None:
     run = conducted({"sequential": 20, "threads": 10}, matrix={"tasks": [1, 2, 3]})
     assert [task.point.tasks for task in run.tasks[:6]] == [1, 2, 3, 1, 2, 3]

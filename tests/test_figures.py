@@ -31,32 +31,29 @@ def test_a_start_that_is_not_slower_pays_from_the_first_batch() -> None:
     assert compared(conducted({"sequential": 20, "threads": 15}), "threads")["break_even_batches"] == 0
 
 
-def test_two_workers_that_halve_the_time_ran_fully_parallel() -> None:
-    low, share, high = shares(conducted({"sequential": 20, "threads": 10}, tasks=4), "threads")
-    assert low == pytest.approx(1, abs=0.02)
-    assert share == pytest.approx(1, abs=0.02)
-    assert high == pytest.approx(1, abs=0.02)
+@pytest.mark.parametrize(("overlap", "share"), [(1.0, 1), (1.25, 0.75), (1.5, 0.5), (2.0, 0)])
+def test_threads_ran_in_parallel_for_what_two_of_them_saved(overlap: float, share: float) -> None:
+    low, found, high = shares(conducted({"sequential": 20, "threads": 15}, overlap=overlap), "threads")
+    assert low is not None and found is not None and high is not None
+    assert low <= found <= high
+    assert found == pytest.approx(share, abs=0.02)
 
 
-def test_two_workers_that_save_a_quarter_ran_half_parallel() -> None:
-    low, share, high = shares(conducted({"sequential": 20, "threads": 15}, tasks=4), "threads")
-    assert low is not None and share is not None and high is not None
-    assert low < share < high
+@pytest.mark.parametrize(("overlap", "share"), [(0.8, 1), (2.5, 0)])
+def test_a_share_stays_between_nothing_and_all(overlap: float, share: float) -> None:
+    run = conducted({"sequential": 20, "threads": 15}, overlap=overlap)
+    assert shares(run, "threads") == (share, share, share)
+
+
+def test_a_share_has_no_interval_before_there_are_blocks_enough() -> None:
+    run = conducted({"sequential": 20, "threads": 15}, overlap=1.5, measure={"max_time": "3s"})
+    low, share, high = shares(run, "threads")
+    assert (low, high) == (None, None)
     assert share == pytest.approx(0.5, abs=0.02)
 
 
-@pytest.mark.parametrize("ms", [20, 30])
-def test_workers_that_gain_nothing_did_not_run_parallel(ms: float) -> None:
-    _, share, _ = shares(conducted({"sequential": 20, "threads": ms}, tasks=4), "threads")
-    assert share == pytest.approx(0, abs=0.02)
-
-
-def test_one_task_has_nothing_to_run_beside() -> None:
-    assert shares(conducted({"sequential": 20, "threads": 20}, tasks=1), "threads") == (None, None, None)
-
-
-def test_without_a_sequential_run_of_the_same_nothing_is_told_of_parallelism() -> None:
-    assert shares(conducted({"event_loop": 20, "threads": 10}, tasks=4), "threads") == (None, None, None)
+def test_nothing_is_told_of_parallelism_where_nobody_asked_the_threads() -> None:
+    assert shares(conducted({"sequential": 20, "threads": 10}), "threads") == (None, None, None)
 
 
 def test_a_worker_for_each_task_counts_for_as_many() -> None:

@@ -715,7 +715,14 @@ def test_the_published_schema_asks_for_no_name() -> None:
 def test_the_published_schema_has_the_defaults_as_people_write_them() -> None:
     measure = json.loads(schemas.spec())["$defs"]["Measure"]["properties"]
     written = {name: about["default"] for name, about in measure.items()}
-    assert written == {"precision": None, "tie": "3%", "max_time": "60s", "timeout": "30s", "seed": None}
+    assert written == {
+        "precision": None,
+        "tie": "3%",
+        "max_time": "60s",
+        "timeout": "30s",
+        "rounds": None,
+        "seed": None,
+    }
 
 
 def test_what_is_written_names_only_what_the_user_set() -> None:

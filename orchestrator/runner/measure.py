@@ -182,7 +182,7 @@ class Bench:
         return done
 
     async def do_overlap(self) -> dict[str, Any]:
-        """Time the function in one worker alone and in two at once, in turn: that tells whether they run in parallel.
+        """Time the function in one thread alone and in two at once, in turn: that tells whether they run in parallel.
 
         In pairs, ns: as many calls in one worker, and in each of two. No dispatch is in them.
         """

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -293,7 +294,8 @@ def test_nobody_is_left_of_a_batch(laid: Kit, model: str, options: dict[str, Any
     with opened(laid, order(model, task("who", observe="see"), tasks=5, **options)) as runner:
         workers = {pid for pid, _ in runner.results()} - {runner.process.pid}
         assert not workers & living(runner.process.pid)
-        assert len(list(Path(f"/proc/{runner.process.pid}/task").iterdir())) == 1
+        # the kernel takes a joined thread from the list a moment later
+        assert eventually(lambda: len(list(Path(f"/proc/{runner.process.pid}/task").iterdir())) == 1)
 
 
 @each_form
@@ -409,6 +411,25 @@ def test_observe_sees_the_results_and_initargs(laid: Kit, model: str) -> None:
 def test_what_observe_may_not_return_is_refused(laid: Kit, observe: str, error: str) -> None:
     with opened(laid, order("sequential", task("power", observe=observe))) as runner, fails("exception", error):
         runner.trial()
+
+
+# Beside itself
+
+
+@pytest.mark.parametrize("model", [name for name in STANDING if name not in ONE_WORKER and not load(name).PICKLES])
+def test_the_function_runs_in_one_worker_alone_and_in_two_at_once(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("mark_call"), workers=3)) as runner:
+        before = len(marks("calls"))
+        answer = runner.ask("overlap")
+        made = marks("calls")[before:]
+        assert answer["event"] == "overlapped"
+        assert len(answer["alone_ns"]) == len(answer["together_ns"]) > 0
+        assert min(answer["alone_ns"] + answer["together_ns"]) > 0
+        # every pair: `calls` in one worker, then as many in each of two
+        calls = answer["calls"]
+        alone, together = Counter(made[-3 * calls : -2 * calls]), Counter(made[-2 * calls :])
+        assert list(alone.values()) == [calls]
+        assert list(together.values()) == [calls, calls]
 
 
 # Failures

@@ -242,6 +242,10 @@ def count(i: int) -> int:
     return i
 
 
+def mark_call() -> None:
+    mark("calls", os.getpid(), threading.get_native_id())
+
+
 def begun() -> bool:
     """Return whether the initializer has run in the thread of this call."""
     return getattr(_local, "begun", False)

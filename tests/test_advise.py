@@ -1,0 +1,465 @@
+"""Advice without YAML: as a new user asks for it, on functions good and bad."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator import advise, errors, journal, reports
+from orchestrator.advise import Asked, Facts
+from orchestrator.plan import Plan, plan
+from orchestrator.results import fold
+from orchestrator.runner import models
+from orchestrator.spec import loads
+from tests.synthetic import conducted
+from tests.test_cli import events, orchestrator
+
+# --- which experiment answers the question
+
+FACTS: dict[str, Any] = {
+    "is_async": False,
+    "refused": {},
+    "calls": 100,
+    "wall_ns": 1_000_000,
+    "cpu_ns": 1_000_000,
+    "unpicklable": None,
+    "comparable": True,
+    "ready_ns": 100_000_000,
+}
+CORES = 2
+
+
+def designed(asked: Asked | None = None, **facts: Any) -> Plan:
+    text = advise.spec(asked or Asked("mine:work", {"n": 7}), Facts(**{**FACTS, **facts}), CORES)
+    return plan(loads(text, "advice")[0], CORES)
+
+
+def workers(made: Plan) -> dict[str, int | None]:
+    return {variant.label: variant.workers for variant in made.variants}
+
+
+def test_a_plain_function_meets_every_model() -> None:
+    assert list(workers(designed())) == list(models.NAMES)
+
+
+def test_an_async_function_is_awaited_one_by_one_and_all_at_once() -> None:
+    refused = dict.fromkeys(set(models.NAMES) - {"event_loop"}, "a coroutine function")
+    made = designed(is_async=True, refused=refused, wall_ns=5_000_000, cpu_ns=10_000)
+    assert workers(made) == {"event_loop(workers=1)": 1, "event_loop(workers=6)": 6}
+    assert made.baseline.label == "event_loop(workers=1)"
+    assert made.points[0].tasks == 6
+
+
+def test_calls_that_compute_get_a_worker_for_each_core() -> None:
+    assert workers(designed())["threads"] == CORES
+
+
+@pytest.mark.parametrize(("busy", "expected"), [(0.5, 4), (0.25, 8), (0.01, 16)])
+def test_calls_that_wait_get_more_workers_than_cores(busy: float, expected: int) -> None:
+    assert workers(designed(cpu_ns=round(busy * 1e6)))["threads"] == expected
+
+
+@pytest.mark.parametrize(
+    ("wall_ns", "tasks"),
+    [(1_000, 64), (1_000_000, 20), (3_000_000, 8), (20_000_000, 4), (100_000_000, 2), (10_000_000_000, 2)],
+)
+def test_a_batch_is_the_smaller_the_longer_a_call_takes(wall_ns: int, tasks: int) -> None:
+    assert designed(wall_ns=wall_ns, cpu_ns=wall_ns).points[0].tasks == tasks
+
+
+def test_short_calls_are_also_sent_several_at_a_time() -> None:
+    made = designed(wall_ns=10_000, cpu_ns=10_000)
+    assert {"processes(chunksize=1)", "processes(chunksize=8)"} <= workers(made).keys()
+    assert "processes" in workers(designed())
+
+
+def test_results_that_cannot_travel_leave_processes_out_and_say_so() -> None:
+    made = designed(unpicklable="TypeError: no")
+    assert not [variant for variant in made.variants if models.load(variant.model).PICKLES]
+    told = "Left out: processes and process_per_task, for its results can't be sent between processes (TypeError: no)."
+    assert told in made.experiment.description
+
+
+def test_results_that_differ_from_call_to_call_are_not_checked_and_that_is_said() -> None:
+    assert designed().experiment.workload.check == "same"
+    made = designed(comparable=False)
+    assert made.experiment.workload.check == "none"
+    assert "nobody checks" in made.experiment.description
+
+
+def test_what_the_user_asks_for_is_taken() -> None:
+    made = designed(Asked("mine:work", {"n": "1e3"}, python="3.13t", tasks=7, max_time_s=5))
+    (point,) = made.points
+    assert (point.tasks, made.experiment.measure.max_time) == (7, 5)
+    assert point.workload["kwargs"] == {"n": "1e3"}
+    assert {variant.python for variant in made.variants} == {"3.13t"}
+
+
+def test_slow_calls_get_time_for_a_first_look() -> None:
+    assert designed().experiment.measure.max_time == 18
+    assert 18 < designed(wall_ns=50_000_000, cpu_ns=50_000_000).experiment.measure.max_time < 100
+    assert designed(wall_ns=5_000_000_000, cpu_ns=5_000_000_000).experiment.measure.max_time == 300
+
+
+readable = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")) | st.just(" "))
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | readable,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(readable, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    st.integers(1, 10**11),
+    st.floats(0, 3),
+    st.booleans(),
+    st.sampled_from([None, "TypeError: 'x': {y}\n# z"]),
+    st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), values, max_size=3),
+    st.integers(1, 64),
+)
+@settings(max_examples=100, deadline=None, database=None)
+def test_whatever_is_found_out_makes_a_spec_that_can_be_planned(
+    wall_ns: int, busy: float, comparable: bool, unpicklable: str | None, kwargs: dict[str, Any], cores: int
+) -> None:
+    facts = {"wall_ns": wall_ns, "cpu_ns": round(busy * wall_ns), "comparable": comparable, "unpicklable": unpicklable}
+    text = advise.spec(Asked("mine:work", kwargs), Facts(**{**FACTS, **facts}), cores)
+    experiment, _ = loads(text, "advice")
+    made = plan(experiment, cores)
+    assert made.points[0].workload.get("kwargs", {}) == kwargs
+    assert made.points[0].tasks % cores == 0 or made.points[0].tasks >= advise.FEWEST_TASKS
+
+
+# --- what is said
+
+
+def said(run: Any) -> list[str]:
+    text = reports.render("advice", fold(run.records()), width=200)
+    return text.partition("\n\n")[0].splitlines()
+
+
+def test_a_win_is_advised_with_its_ratio_and_when_the_start_up_pays() -> None:
+    lines = said(conducted({"sequential": 20, "threads": 20, "processes": 10}, tasks=4, noise=0.00001))
+    assert lines[0] == "Use processes (2 workers), 2.00 [2.00, 2.00] times as fast as a plain loop."
+    assert "- Starting it takes 12 ms, which pays after 2 batches of 4 calls." in lines
+
+
+def test_a_plain_loop_is_advised_where_nothing_is_faster() -> None:
+    assert said(conducted({"sequential": 10, "threads": 20}))[0] == "Use a plain loop: nothing else is faster."
+
+
+def test_of_a_tie_the_simplest_is_advised() -> None:
+    lines = said(conducted({"sequential": 20, "threads": 10, "processes": 10}, noise=0.00001))
+    assert lines[0].startswith(
+        "Use threads (2 workers), the simplest of 2 that tie, 2.00 [2.00, 2.00] times as fast as"
+    )
+
+
+def test_what_is_undecided_is_advised_with_reserve() -> None:
+    run = conducted({"sequential": 40, "threads": 10, "processes": 10.1}, noise=0.5, measure={"max_time": "15s"})
+    assert said(run)[0].startswith("Use threads (2 workers) until more is known, ")
+
+
+def test_before_a_look_nothing_is_advised() -> None:
+    lines = said(conducted({"sequential": 20, "threads": 10}, measure={"max_time": "3s"}))
+    assert lines[0].startswith(
+        "No advice yet. b() x 1: undecided after 3 blocks, too few to decide: threads is 2.00 times"
+    )
+
+
+@pytest.mark.parametrize(
+    ("overlap", "cores", "conclusion"),
+    [
+        (1.0, 2.0, "100 % [100, 100] of their time: the code lets go of the GIL."),
+        (2.0, 2.0, "0 % [0, 0] of their time: the code holds on to the GIL."),
+        (1.5, 2.0, ": the code lets go of the GIL for a part of it."),
+        (2.0, 1.0, ", but only 1 cores were free, which tells little of the GIL."),
+        (1.0, 1.0, ": the code lets go of the GIL."),
+    ],
+)
+def test_threads_tell_whether_the_code_lets_go_of_the_gil(overlap: float, cores: float, conclusion: str) -> None:
+    run = conducted({"sequential": 20, "threads": 20}, overlap=overlap, free_cores=cores, noise=0.00001)
+    line = said(run)[-1]
+    assert line.startswith("- Two threads ran in parallel for ")
+    assert line.endswith(conclusion)
+
+
+def test_nothing_is_said_of_a_gil_that_is_not_there() -> None:
+    run = conducted({"sequential": 20, "threads": 20}, overlap=1.0)
+    records = [dict(event, gil=False) if event["event"] == "runner.ready" else event for event in run.records()]
+    assert reports.render("advice", fold(records), width=200).splitlines()[2].endswith("this interpreter has no GIL.")
+
+
+def test_a_function_that_is_parallel_by_itself_is_told_as_such() -> None:
+    run = conducted({"sequential": 20, "threads": 20})
+    records = [
+        {**event, "cpu_ns": 2 * event["wall_ns"]} if event["event"] == "trial.finished" else event
+        for event in run.records()
+    ]
+    text = reports.render("advice", fold(records), width=200)
+    assert "- The function is parallel by itself: alone, it keeps 2.0 cores busy." in text
+
+
+def test_a_saved_spec_ends_with_what_it_can_be_held_to(tmp_path: Path) -> None:
+    results = fold(conducted({"sequential": 20, "threads": 10, "processes": 50}, noise=0.00001).records())
+    text = advise.saved("models: [sequential, threads, processes]\nworkload: {call: a:b}\nname: x\n", results)
+    assert "#   - {of: threads, metric: speedup, min: 1.6}  # measured: 2.00 [2.00, 2.00]" in text
+    assert "#   - {of: processes, metric: speedup, max: 0.5}  # measured: 0.40 [0.40, 0.40]" in text
+    start = text.index("# expect:")
+    uncommented = text[:start] + "".join(line.removeprefix("# ") + "\n" for line in text[start:].splitlines())
+    assert [claim.min for claim in loads(uncommented, "saved")[0].expect] == [1.6, None]
+
+
+# --- the command, on real functions
+
+FUNCTIONS = """
+import os, sys, threading, time, contextlib
+
+def work(n: int, base: int = 3): return sum(range(n)) + base
+async def fetch(seconds: float = 0.002):
+    import asyncio
+    await asyncio.sleep(seconds)
+    return seconds
+def where(): return __file__, sys.prefix, os.getcwd()
+def needs(a: int, b: str = "x", *, c: float): pass
+def positional(data, /): pass
+def generate(): yield 1
+def lazy(): return (i for i in range(3))
+def hidden(): return fetch()
+class Thing:
+    def method(self): pass
+    @staticmethod
+    def static(): return 1
+    @classmethod
+    def of_class(cls): return cls.__name__
+def reads(): return input("name? ")
+def leaves(): sys.exit(7)
+def dies(): os._exit(3)
+def raises(): return {}["k"]
+def shouts():
+    for _ in range(20): os.write(1, b"\\xff" * 100_000)
+    return 1
+def moves():
+    os.chdir("/")
+    return 1
+def haunts():
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    return 1
+def lock(): return threading.Lock()
+anonymous = lambda: 1
+number = 7
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(FUNCTIONS)
+    return tmp_path
+
+
+def advised(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return orchestrator("advise", *arguments, "--max-time", "2s", cwd=place)
+
+
+def test_advice_comes_as_json_lines_where_nobody_looks_on(place: Path) -> None:
+    done = advised(place, "mine:work", "n=100")
+    assert done.returncode == errors.OK
+    told = events(done.stdout)
+    assert [event["event"] for event in told if event["event"] != "variant.compared"] == [
+        "verdict.reached",
+        "run.finished",
+    ]
+    assert {event["model"] for event in told if event["event"] == "variant.compared"} == set(models.NAMES)
+    assert events(done.stderr)[0]["event"] == "function.scouted"
+
+
+def test_an_async_function_needs_no_word_more(place: Path) -> None:
+    compared = [event for event in events(advised(place, "mine:fetch").stdout) if event["event"] == "variant.compared"]
+    assert [event["model"] for event in compared] == ["event_loop", "event_loop"]
+
+
+def test_the_journal_holds_advice_like_any_run(place: Path) -> None:
+    advised(place, "mine:work", "n=100")
+    done = orchestrator("report", "runs/advise-mine.work", "--format", "advice", cwd=place)
+    assert done.stdout.startswith("Which model runs the function mine:work best? A call took ")
+
+
+def test_the_experiment_is_saved_as_it_was_run_and_runs_again(place: Path) -> None:
+    assert advised(place, "mine:work", "n=100", "base=1_000", "--save", "work.yaml").returncode == 0
+    started = journal.read(place / "runs/advise-mine.work/latest/events.jsonl").events[0]
+    again = orchestrator("run", "work.yaml", "measure.max_time=1s", cwd=place)
+    assert again.returncode == 0
+    restarted = journal.read(place / "runs/advise-mine.work/latest/events.jsonl").events[0]
+    assert restarted["run_id"] != started["run_id"]
+    specs = [json.loads(event["spec"]) for event in (started, restarted)]
+    assert [spec.pop("measure")["max_time"] for spec in specs] == ["2s", "1s"]
+    assert specs[0] == specs[1]
+    text = (place / "work.yaml").read_text()
+    assert f"#   15 3 * * * cd {place} && orchestrator run {place}/work.yaml" in text
+
+
+def test_a_file_that_is_there_is_not_written_over(place: Path) -> None:
+    (place / "mine.yaml").write_text("mine")
+    done = advised(place, "mine:work", "n=1", "--save", "mine.yaml")
+    assert done.returncode == errors.BAD_INPUT
+    assert "mine.yaml is there already; name another file, or delete it" in done.stderr
+    assert (place / "mine.yaml").read_text() == "mine"
+    assert not (place / "runs").exists()
+
+
+def test_a_project_is_run_from_its_directory_under_its_own_interpreter(tmp_path: Path) -> None:
+    project, here = tmp_path / "project", tmp_path / "here"
+    here.mkdir()
+    package = project / "app"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "tasks.py").write_text(FUNCTIONS)
+    venv = [sys.executable, "-m", "uv", "-q", "venv", "--python", sys.executable, str(project / ".venv")]
+    subprocess.run(venv, check=True)
+    done = advised(
+        here,
+        "app.tasks:where",
+        "--project",
+        "../project",
+        "--python",
+        "../project/.venv/bin/python",
+        "--save",
+        "a.yaml",
+    )
+    assert done.returncode == 0
+    started, *others = journal.read(here / "runs/advise-app.tasks.where/latest/events.jsonl").events
+    assert started["cwd"] == str(project)
+    ready = next(event for event in others if event["event"] == "runner.ready")
+    assert ready["executable"] == str(project / ".venv" / "bin" / "python")
+    assert f"cd {project} && orchestrator run {here}/a.yaml" in (here / "a.yaml").read_text()
+    assert not list(project.glob("runs"))
+
+
+@pytest.mark.parametrize(
+    "call", ["mine:shouts", "mine:moves", "mine:haunts", "mine:Thing.static", "mine:Thing.of_class"]
+)
+def test_what_a_function_does_to_its_process_stays_there(place: Path, call: str) -> None:
+    done = advised(place, call)
+    assert done.returncode == 0
+    assert events(done.stdout)[-1]["outcome"] == "undecided"
+
+
+@pytest.mark.parametrize("call", ["mine:lock", "mine:anonymous"])
+def test_what_cannot_be_sent_is_compared_without_processes(place: Path, call: str) -> None:
+    done = advised(place, call)
+    assert done.returncode == 0
+    compared = {event["model"] for event in events(done.stdout) if event["event"] == "variant.compared"}
+    assert compared == {name for name in models.NAMES if not models.load(name).PICKLES}
+
+
+BAD = {
+    "arguments missing": (
+        ["mine:needs"],
+        2,
+        "mine:needs(a: int, b: str = 'x', *, c: float) does not take these kwargs: missing a required argument: 'a'; "
+        "give a: int, c: float, each as name=value",
+    ),
+    "an argument too many": (["mine:work", "n=1", "m=2"], 2, "mine:work(n: int, base: int = 3) does not take"),
+    "arguments without names": (
+        ["mine:positional", "data=1"],
+        2,
+        "mine:positional(data, /) does not take these kwargs: 'data' parameter is positional only, "
+        "but was passed as a keyword; what stands before / can't be named: name a function of your own",
+    ),
+    "a generator": (["mine:generate"], 2, "mine:generate is a generator function: calling it runs nothing; wrap it"),
+    "a generator returned": (["mine:lazy"], 2, "mine:lazy returns a generator: calling it runs nothing; wrap it"),
+    "a coroutine returned": (["mine:hidden"], 2, "mine:hidden returns a coroutine, but is no `async def`; wrap it"),
+    "a class": (["mine:Thing"], 2, "mine:Thing is a class: calling it only makes an object; name a function"),
+    "a method": (["mine:Thing.method"], 2, "mine:Thing.method is a method, and needs an object of Thing; name a"),
+    "a builtin method": (["builtins:str.upper"], 2, "builtins:str.upper is a method, and needs an object of str; "),
+    "a number": (["mine:number"], 2, "mine:number is a int, not a function; name a callable"),
+    "no such function": (["mine:wrok"], 2, "mine has no function 'wrok'; did you mean 'work'?"),
+    "no such module": (["nowhere:f"], 2, "no module named 'nowhere'; name the project's directory with --project, or"),
+    "no function named": (["mine"], 2, '"mine" names no function; write module:function'),
+    "a file": (["src/mine.py:work"], 2, '"src/mine.py:work" names a file; name its module: mine:work --project src'),
+    "not an argument": (
+        ["mine:work", "100"],
+        2,
+        '"100" is no argument of a function; write name=value, such as n=1000',
+    ),
+    "not YAML": (["mine:work", "n=["], 2, 'argument "n=[": n: not YAML: '),
+    "stdin": (["mine:reads"], 3, "mine:reads failed when it was called: EOFError: EOF when reading a line (File "),
+    "sys.exit": (["mine:leaves"], 3, "mine:leaves failed when it was called: SystemExit: 7 (File "),
+    "os._exit": (["mine:dies"], 3, "mine:dies failed when it was called: the runner exited with status 3; "),
+    "an exception": (["mine:raises"], 3, "mine:raises failed when it was called: KeyError: 'k' (File "),
+    "text read as a list": (
+        ["json:loads", "s=[1]"],
+        3,
+        "json:loads failed when it was called: TypeError: the JSON object must be str, bytes or bytearray, not list (",
+    ),
+    "no Python": (
+        ["mine:work", "n=1", "--python", "/bin/ls"],
+        2,
+        "--python: /bin/ls is no Python interpreter; name one",
+    ),
+    "no such Python": (["mine:work", "n=1", "--python", "9.9"], 2, "--python: no interpreter '9.9' here; install it"),
+    "no such project": (
+        ["mine:work", "--project", "nowhere"],
+        2,
+        "--project: nowhere: No such file or directory; name",
+    ),
+    "no such directory": (["mine:work", "n=1", "--save", "no/x.yaml"], 2, "--save: no directory "),
+    "no duration": (["mine:work", "n=1", "--max-time", "5"], 2, '--max-time: "5" is not a duration from 1ms to 500h; '),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_told_with_a_remedy_and_nothing_is_written(place: Path, name: str) -> None:
+    arguments, status, message = BAD[name]
+    done = orchestrator("advise", *arguments, cwd=place)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith(f"orchestrator: {message}")
+    assert done.stderr.count("\n") == 1
+    assert "; " in done.stderr
+    assert {path.name for path in place.iterdir()} <= {"mine.py", "__pycache__"}
+
+
+def test_a_python_too_old_to_measure_in_is_told_with_the_oldest(place: Path) -> None:
+    old = place / "python2"
+    old.write_text("#!/bin/sh\necho 2.7\n")
+    old.chmod(0o755)
+    done = orchestrator("advise", "mine:work", "n=1", "--python", "./python2", cwd=place)
+    assert done.returncode == errors.BAD_INPUT
+    assert done.stderr == (
+        f"orchestrator: --python: {place}/python2 is Python 2.7, too old to measure in; name one of 3.10 or newer\n"
+    )
+
+
+def test_an_anyio_that_cannot_be_imported_is_told_with_the_command_that_installs_it(place: Path) -> None:
+    project = place / "project"
+    project.mkdir()
+    (project / "mine.py").write_text(FUNCTIONS)
+    (project / "anyio.py").write_text("raise ImportError('broken')\n")
+    done = orchestrator("advise", "mine:fetch", "--project", "project", cwd=place)
+    assert done.returncode == errors.BAD_INPUT
+    assert "anyio can't be imported: broken; install it: " in done.stderr
+    assert done.stderr.endswith("/python -m pip install anyio\n")
+
+
+def test_a_function_that_runs_for_ever_is_given_up(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "mine.py").write_text("import time\ndef hang(): time.sleep(600)\n")
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(advise, "SCOUT_TIMEOUT_S", 1.0)
+    with pytest.raises(errors.WorkloadFailed, match="mine:hang took longer than 1 s; ask for less work in one call"):
+        advise.scout(Asked("mine:hang", {}))
+    assert not [
+        status
+        for status in Path("/proc").glob("[0-9]*/cwd")
+        if os.path.realpath(status) == str(place) and int(status.parent.name) != os.getpid()
+    ]
