@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import anyio
 import anyio.to_thread
@@ -16,6 +16,7 @@ from .events import Event, LookTaken, VariantDropped, VariantExcluded
 from .expect import is_open
 from .launch import Interrupt, Kit
 from .plan import Claim, Plan, Variant, columns
+from .stats import Ratio
 
 
 class Watcher(Protocol):
@@ -94,6 +95,8 @@ class Conductor:
         while contest := self._next():
             await self._run_block(contest)
             self._exclude(contest)
+            for label, gap in contest.hopeless().items():
+                self._drop(contest, label, contest.leader(), gap, "hopeless")
             if contest.look_due() and contest.contenders:
                 self._look(contest)
             self._watcher.block_ended(self._contests)
@@ -170,20 +173,25 @@ class Conductor:
             ),
         )
         for label in look.dropped:
-            gap = look.gaps[label]
-            about = columns(contest.point, contest.variants[label])
-            self._record(
-                contest,
-                VariantDropped(
-                    **about,
-                    blocks=look.blocks,
-                    best=look.best,
-                    ratio=gap.ratio,
-                    ratio_low=gap.low or 0.0,
-                    ratio_high=gap.high or 0.0,
-                ),
-            )
+            self._drop(contest, label, look.best, look.gaps[label], "separated")
         self._sync()
+
+    def _drop(
+        self, contest: Contest, label: str, best: str, gap: Ratio, reason: Literal["separated", "hopeless"]
+    ) -> None:
+        about = columns(contest.point, contest.variants[label])
+        self._record(
+            contest,
+            VariantDropped(
+                **about,
+                blocks=gap.blocks,
+                best=best,
+                reason=reason,
+                ratio=gap.ratio,
+                ratio_low=gap.low,
+                ratio_high=gap.high,
+            ),
+        )
 
     def _record(self, contest: Contest, event: Event) -> None:
         self._store(event)

@@ -14,9 +14,12 @@ from statistics import median
 from typing import Any
 
 from .plan import Plan, Point, Variant
-from .stats import LOOK_LEVEL, LOOKS, Ratio, can_decide, compare
+from .stats import LOOK_LEVEL, LOOKS, Ratio, can_decide, compare, log_statistics
 
 FAILURES_TO_EXCLUDE = 2
+
+HOPELESS, HOPELESS_BLOCKS = 3.0, 3
+"""Who takes this many times as long as the best in each of the first blocks leaves before the first look."""
 
 
 @dataclass
@@ -105,8 +108,7 @@ class Contest:
         """Return what the finished blocks decide."""
         contenders = self.contenders
         times = [block.walls for block in self.blocks]
-        standing = {label: compare(times, label, contenders[0], self.level) for label in contenders}
-        best = max(contenders, key=lambda label: ratio.ratio if (ratio := standing[label]) else 0.0)
+        best = self.leader()
         gaps = {
             label: gap for label in contenders if label != best and (gap := compare(times, best, label, self.level))
         }
@@ -122,6 +124,26 @@ class Contest:
         kept = self._kept_for_precision(best, gaps) if decision == "win" else None
         dropped = tuple(label for label in separated if label != kept)
         return Look(len(self.blocks), best, gaps, dropped, remaining, decision)
+
+    def hopeless(self) -> dict[str, Ratio]:
+        """Return who leaves now, before the first look, and how many times as long each takes as the leader.
+
+        Nobody does where a precision was asked for: that is about the ratio, not about who wins.
+        """
+        if len(self.blocks) != HOPELESS_BLOCKS or self.plan.experiment.measure.precision is not None:
+            return {}
+        best = self.leader()
+        times = [block.walls for block in self.blocks]
+        gaps = {label: log_statistics(times, best, label) for label in self.contenders if label != best}
+        leaving = [label for label, found in gaps.items() if len(found) and min(found) >= math.log(HOPELESS)]
+        return {label: gap for label in leaving if (gap := compare(times, best, label, self.level))}
+
+    def leader(self) -> str:
+        """Return the contender that is fastest so far."""
+        contenders = self.contenders
+        times = [block.walls for block in self.blocks]
+        standing = {label: compare(times, label, contenders[0], self.level) for label in contenders}
+        return max(contenders, key=lambda label: ratio.ratio if (ratio := standing[label]) else 0.0)
 
     def is_tie(self, gap: Ratio) -> bool:
         """Return whether the interval lies within the tie bounds, on the logarithmic scale."""
@@ -219,5 +241,7 @@ class Contest:
             )
 
     def _on_variant_dropped(self, event: Mapping[str, Any]) -> None:
+        if event["reason"] == "hopeless" and event["variant"] in self.hopeless():
+            self.dropped[event["variant"]] = len(self.blocks)
         if event["variant"] not in self.dropped:
             self.differences.append(f"the journal drops {event['variant']}, recomputing does not")

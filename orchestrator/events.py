@@ -185,9 +185,11 @@ class VariantDropped(AboutVariant):
     event: Literal["variant.dropped"] = "variant.dropped"
     blocks: int
     best: str
+    reason: Literal["separated", "hopeless"]
+    """Separated from the best at a look, or so much slower in each of the first blocks that it left before one."""
     ratio: float
-    ratio_low: float
-    ratio_high: float
+    ratio_low: float | None
+    ratio_high: float | None
 
 
 class VariantUnavailable(Event):

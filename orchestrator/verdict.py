@@ -186,7 +186,10 @@ def _sentence(contest: Contest, verdict: str, winners: list[str], rival: str | N
         named = best if len(winners) == 1 else f"{contest.kind(best)} ({' or '.join(winners)})"
         if rival is None or gap is None:
             return f"{about}: {named} wins: every other variant failed."
-        return f"{about}: {named} wins, {_times(gap)} as fast as {rival}, {counted}{_pays(contest, best, rival)}."
+        pays = _pays(contest, best, rival)
+        if gap.low is None:
+            return f"{about}: {named} wins, some {_times(gap)} as fast as {rival}, which left {counted}{pays}."
+        return f"{about}: {named} wins, {_times(gap)} as fast as {rival}, {counted}{pays}."
     if verdict == "tie":
         tie = f"{contest.plan.experiment.measure.tie * 100:.3g} %"
         return f"{about}: {_listed(winners)} tie within {tie}, {counted}; {winners[0]} is the simplest."

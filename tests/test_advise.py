@@ -31,7 +31,7 @@ FACTS: dict[str, Any] = {
     "wall_ns": 1_000_000,
     "cpu_ns": 1_000_000,
     "unpicklable": None,
-    "comparable": True,
+    "incomparable": None,
     "ready_ns": 100_000_000,
 }
 CORES = 2
@@ -90,9 +90,9 @@ def test_results_that_cannot_travel_leave_processes_out_and_say_so() -> None:
 
 def test_results_that_differ_from_call_to_call_are_not_checked_and_that_is_said() -> None:
     assert designed().experiment.workload.check == "same"
-    made = designed(comparable=False)
+    made = designed(incomparable="two calls gave results that are not equal")
     assert made.experiment.workload.check == "none"
-    assert "nobody checks" in made.experiment.description
+    assert "Nobody checks that results are right under every model: two calls gave" in made.experiment.description
 
 
 def test_what_the_user_asks_for_is_taken() -> None:
@@ -124,16 +124,21 @@ values = st.recursive(
 @given(
     st.integers(1, 10**11),
     st.floats(0, 3),
-    st.booleans(),
+    st.sampled_from([None, "results can't be compared with == (ValueError)"]),
     st.sampled_from([None, "TypeError: 'x': {y}\n# z"]),
     st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), values, max_size=3),
     st.integers(1, 64),
 )
 @settings(max_examples=100, deadline=None, database=None)
 def test_whatever_is_found_out_makes_a_spec_that_can_be_planned(
-    wall_ns: int, busy: float, comparable: bool, unpicklable: str | None, kwargs: dict[str, Any], cores: int
+    wall_ns: int, busy: float, incomparable: str | None, unpicklable: str | None, kwargs: dict[str, Any], cores: int
 ) -> None:
-    facts = {"wall_ns": wall_ns, "cpu_ns": round(busy * wall_ns), "comparable": comparable, "unpicklable": unpicklable}
+    facts = {
+        "wall_ns": wall_ns,
+        "cpu_ns": round(busy * wall_ns),
+        "incomparable": incomparable,
+        "unpicklable": unpicklable,
+    }
     text = advise.spec(Asked("mine:work", kwargs), Facts(**{**FACTS, **facts}), cores)
     experiment, _ = loads(text, "advice")
     made = plan(experiment, cores)
@@ -152,7 +157,7 @@ def said(run: Any) -> list[str]:
 def test_a_win_is_advised_with_its_ratio_and_when_the_start_up_pays() -> None:
     lines = said(conducted({"sequential": 20, "threads": 20, "processes": 10}, tasks=4, noise=0.00001))
     assert lines[0] == "Use processes (2 workers), 2.00 [2.00, 2.00] times as fast as a plain loop."
-    assert "- Starting it takes 12 ms, which pays after 2 batches of 4 calls." in lines
+    assert "- Against a plain loop, its start-up of 12 ms pays after 2 batches of 4 calls." in lines
 
 
 def test_a_plain_loop_is_advised_where_nothing_is_faster() -> None:
@@ -183,7 +188,7 @@ def test_before_a_look_nothing_is_advised() -> None:
     [
         (1.0, 2.0, "100 % [100, 100] of their time: the code lets go of the GIL."),
         (2.0, 2.0, "0 % [0, 0] of their time: the code holds on to the GIL."),
-        (1.5, 2.0, ": the code lets go of the GIL for a part of it."),
+        (1.6, 2.0, ": the code lets go of the GIL for a part of it."),
         (2.0, 1.0, ", but only 1 cores were free, which tells little of the GIL."),
         (1.0, 1.0, ": the code lets go of the GIL."),
     ],
@@ -212,10 +217,10 @@ def test_a_function_that_is_parallel_by_itself_is_told_as_such() -> None:
 
 
 def test_a_saved_spec_ends_with_what_it_can_be_held_to(tmp_path: Path) -> None:
-    results = fold(conducted({"sequential": 20, "threads": 10, "processes": 50}, noise=0.00001).records())
+    results = fold(conducted({"sequential": 20, "threads": 10, "processes": 25}, noise=0.00001).records())
     text = advise.saved("models: [sequential, threads, processes]\nworkload: {call: a:b}\nname: x\n", results)
     assert "#   - {of: threads, metric: speedup, min: 1.6}  # measured: 2.00 [2.00, 2.00]" in text
-    assert "#   - {of: processes, metric: speedup, max: 0.5}  # measured: 0.40 [0.40, 0.40]" in text
+    assert "#   - {of: processes, metric: speedup, max: 1.0}  # measured: 0.80 [0.80, 0.80]" in text
     start = text.index("# expect:")
     uncommented = text[:start] + "".join(line.removeprefix("# ") + "\n" for line in text[start:].splitlines())
     assert [claim.min for claim in loads(uncommented, "saved")[0].expect] == [1.6, None]

@@ -31,11 +31,38 @@ def test_the_same_time_ends_in_a_tie() -> None:
 
 def test_who_is_out_is_measured_no_more_while_others_still_contend() -> None:
     # 3 % apart is neither a tie nor easily told apart at the first look
-    run = conducted({"sequential": 40, "event_loop": 30, "threads": 10, "processes": 10.3}, measure={"tie": "0.01%"})
+    run = conducted({"sequential": 40, "event_loop": 25, "threads": 10, "processes": 10.3}, measure={"tie": "0.01%"})
     looks = run.contests[0].looks
     assert "event_loop" in looks[0].dropped
     later = labels(run.tasks)[looks[0].blocks :]
     assert all("event_loop" not in block for block in later)
+
+
+def test_who_is_hopelessly_slower_leaves_after_three_blocks() -> None:
+    run = conducted({"sequential": 20, "event_loop": 29, "threads": 31, "processes": 10})
+    assert [("threads" in block) for block in labels(run.tasks)] == [True] * 3 + [False] * 8
+    assert all({"event_loop", "processes"} <= set(block) for block in labels(run.tasks))
+    (left,) = [event for event in run.named("variant.dropped") if event["reason"] == "hopeless"]
+    assert (left["variant"], left["best"], left["blocks"]) == ("threads", "processes", 3)
+    assert (left["ratio_low"], left["ratio_high"]) == (None, None)
+    assert 3 < left["ratio"] < 3.2
+
+
+def test_a_baseline_that_is_hopelessly_slower_goes_on() -> None:
+    run = conducted({"sequential": 90, "threads": 20, "processes": 10})
+    assert all("sequential" in block for block in labels(run.tasks))
+    assert run.contests[0].dropped["sequential"] == 3
+
+
+def test_an_expectation_keeps_who_is_hopelessly_slower() -> None:
+    spec: dict[str, Any] = {"expect": [{"of": "threads", "max": 0.5}]}
+    run = conducted({"sequential": 20, "threads": 90, "processes": 10}, **spec)
+    assert all("threads" in block for block in labels(run.tasks))
+
+
+def test_nobody_leaves_early_where_a_precision_is_asked_for() -> None:
+    run = conducted({"sequential": 20, "threads": 90, "processes": 10}, measure={"precision": "5%"})
+    assert all("threads" in block for block in labels(run.tasks))
 
 
 def test_the_baseline_goes_on_when_it_is_out_of_the_contest() -> None:

@@ -56,6 +56,22 @@ def test_figures_of_another_version_are_not_compared_one_by_one(records: list[di
     assert fold(older).differences == ["the journal's figures are of version 1 of the statistics, these of 2"]
 
 
+def test_an_early_leaving_that_was_made_up_is_named() -> None:
+    records = conducted({"sequential": 20, "threads": 90, "processes": 10}).records()
+    changed = [
+        dict(event, variant="sequential")
+        if event["event"] == "variant.dropped" and event["reason"] == "hopeless"
+        else event
+        for event in records
+    ]
+    assert "the journal drops sequential, recomputing does not" in fold(changed).differences
+
+
+def test_who_left_early_is_marked_in_the_table() -> None:
+    table = reports.render("table", fold(conducted({"sequential": 20, "threads": 90}).records()), width=110)
+    assert "0.22 left early" in table
+
+
 def test_what_was_observed_stands_below_the_table() -> None:
     run = conducted({"sequential": 20, "threads": 10}, observed={"observed_torn": 0, "observed_all": True})
     table = reports.render("table", fold(run.records()), width=110)

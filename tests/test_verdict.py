@@ -49,6 +49,14 @@ def test_a_win_is_told_with_its_rival_its_interval_and_when_the_start_up_is_paid
     assert sentence.endswith("; pays for its 12 ms of start-up after 2 batches.")
 
 
+def test_a_win_over_those_who_left_early_has_no_interval() -> None:
+    found = said(conducted({"threads": 10, "processes": 60, "sequential": 50}, baseline="threads"))
+    assert (found["verdict"], found["winners"], found["ratio_low"]) == ("win", ["threads"], None)
+    assert found["sentence"] == (
+        "b() x 1: threads wins, some 5.00 times as fast as sequential, which left after 3 blocks."
+    )
+
+
 def test_a_tie_names_all_and_the_simplest_of_them() -> None:
     found = said(conducted({"processes": 10, "threads": 10, "event_loop": 10}))
     assert found["verdict"] == "tie"

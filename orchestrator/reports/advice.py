@@ -18,7 +18,10 @@ from . import table
 MULTI_CORE = 1.2
 """CPU time per wall time of a plain loop from which on a function counts as parallel by itself."""
 
-LETS_GO, HOLDS = 0.6, 0.25
+BUSY = 0.8
+"""The share of its time on a core from which on a coroutine gains little from others beside it."""
+
+LETS_GO, HOLDS = 0.5, 0.25
 """The share of the time that speaks for code that lets go of the GIL, and for code that holds on to it."""
 
 ENOUGH_CORES = 1.5
@@ -99,7 +102,8 @@ def _start_up(contest: Contest, event: Mapping[str, Any] | None) -> Iterator[str
     if event and event["break_even_batches"]:
         batches = units.count(event["break_even_batches"], "batch")
         calls = units.count(contest.point.tasks, "call")
-        yield f"Starting it takes {units.duration(event['startup_ns'])}, which pays after {batches} of {calls}."
+        startup = units.duration(event["startup_ns"])
+        yield f"Against {_plain(event)}, its start-up of {startup} pays after {batches} of {calls}."
 
 
 def _cores(contest: Contest, compared: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -107,6 +111,9 @@ def _cores(contest: Contest, compared: Mapping[str, Mapping[str, Any]]) -> Itera
     if event and event["wall_ns"] and event["cpu_ns"] > MULTI_CORE * event["wall_ns"]:
         cores = event["cpu_ns"] / event["wall_ns"]
         yield f"The function is parallel by itself: alone, it keeps {cores:.1f} cores busy."
+    elif event and event["wall_ns"] and event["model"] == "event_loop" and event["cpu_ns"] > BUSY * event["wall_ns"]:
+        share = units.percent(event["cpu_ns"] / event["wall_ns"])
+        yield f"A call is on a core for {share} of its time: that leaves little waiting for a loop to fill."
 
 
 def _gil(contest: Contest, event: Mapping[str, Any], without_gil: set[str]) -> str | None:

@@ -116,7 +116,8 @@ def _against(event: Mapping[str, Any]) -> str:
         return "failed, excluded"
     if event["variant"] == event["baseline"]:
         return "baseline"
-    return units.ratio(event["speedup"], event["speedup_low"], event["speedup_high"])
+    left = " left early" if event["dropped_after"] and event["speedup_low"] is None else ""
+    return units.ratio(event["speedup"], event["speedup_low"], event["speedup_high"]) + left
 
 
 def _expectation(event: Mapping[str, Any], *, several_points: bool) -> Text:

@@ -21,7 +21,7 @@ def scout(given: dict[str, Any]) -> dict[str, Any]:
 
     `wall_ns` and `cpu_ns` (of all threads of this process) are per call, `wall_ns` as a median. `refused` says by model
     why it can't run the function. `unpicklable` says why results can't be sent between processes, None if they can.
-    `comparable` tells whether the results of two calls are equal.
+    `incomparable` says why results can't be checked: two calls gave others, or `==` does not tell; None if they can.
     """
     function = workload.find(given["call"], "call")
     is_async = inspect.iscoroutinefunction(function)
@@ -93,7 +93,7 @@ class Measured:
             "wall_ns": max(1, round(median(walls_ns))),
             "cpu_ns": round(self._cpu_ns / len(walls_ns)),
             "unpicklable": _unpicklable(self._results[-1]),
-            "comparable": _are_equal(self._results[0], self._results[-1]),
+            "incomparable": _incomparable(self._results[0], self._results[-1]),
         }
 
 
@@ -123,8 +123,8 @@ def _unpicklable(result: Any) -> str | None:
     return None
 
 
-def _are_equal(first: Any, second: Any) -> bool:
+def _incomparable(first: Any, second: Any) -> str | None:
     try:
-        return bool(first == second)
-    except Exception:  # arrays, for instance, give no single answer
-        return False
+        return None if first == second else "two calls gave results that are not equal"
+    except Exception as error:  # arrays, for instance, give no single answer
+        return f"results can't be compared with == ({type(error).__name__})"
