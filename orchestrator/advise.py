@@ -48,6 +48,9 @@ ROUNDS_S = 0.5
 
 FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
 SHORTEST_TRIAL_NS, NEW_PROCESS_NS = 3e6, 1.5e6
+FIGHTING = 6
+"""How many times as long a round takes where calls that are parallel by themselves run side by side (seen: OpenBLAS)."""
+
 BUDGET_S, LONGEST_S = 18.0, 300.0
 
 
@@ -79,6 +82,11 @@ class Facts:
     def busy(self) -> float:
         """The share of a call's time that it is on a core."""
         return min(1.0, self.cpu_ns / self.wall_ns)
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether a call keeps more than one core busy by itself; of very short ones, reading the clock tells more."""
+        return self.cpu_ns > 1.2 * self.wall_ns and self.wall_ns > 100_000
 
 
 def scout(asked: Asked) -> Facts:
@@ -157,7 +165,7 @@ def spec(asked: Asked, facts: Facts, cores: int, save: Path | None = None) -> st
     rounds = max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
     variants = len(entries) * len(matrix["workers"])
     needed_s = _first_look_s(variants, (rounds + 2) * round_s + variants * facts.ready_ns / 1e9 / cores)
-    enough_s = BUDGET_S if needed_s < BUDGET_S else min(LONGEST_S, math.ceil(1.25 * needed_s))
+    enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
     max_time_s = asked.max_time_s or enough_s
     in_loop = "awaited one after the other" if facts.is_async else "in a plain loop"
     baseline = ("event_loop(workers=1)" if at_once > 1 else "event_loop") if facts.is_async else "sequential"
@@ -208,7 +216,7 @@ def _description(asked: Asked, facts: Facts) -> str:
         f"Which model runs the {kind} {asked.call} best?",
         f"A call took {units.duration(facts.wall_ns)} when tried, {units.percent(facts.busy)} of it on a core.",
     ]
-    if facts.cpu_ns > 1.2 * facts.wall_ns and facts.wall_ns > 1e6:
+    if facts.is_parallel:
         told.append(f"It kept {facts.cpu_ns / facts.wall_ns:.1f} cores busy by itself.")
     if not facts.is_async:
         reasons: dict[str, list[str]] = {}
@@ -248,6 +256,8 @@ def _tasks(asked: Asked, facts: Facts, cores: int) -> int:
     """Return the calls of a batch: what was asked for, or about `BATCH_NS` in a plain loop, the same for every core."""
     if asked.tasks:
         return asked.tasks
+    if facts.is_parallel:  # copies of it fight each other for the cores, and a batch takes many times as long
+        return max(FEWEST_TASKS, 2 * cores)
     is_busy = facts.busy >= BUSY
     wanted = round((BATCH_NS if is_busy else WAITING_BATCH_NS) / facts.wall_ns)
     fewest = cores if is_busy and facts.wall_ns > LONG_NS else max(FEWEST_TASKS, 2 * cores)
@@ -271,7 +281,7 @@ def _round_s(facts: Facts, tasks: int, variants: Sequence[str]) -> float:
     """Return about how long one round takes, or longer: nobody knows yet what runs in parallel."""
     trials_ns = [max(SHORTEST_TRIAL_NS, tasks * facts.wall_ns) for _ in variants]
     trials_ns += [tasks * NEW_PROCESS_NS for name in variants if name == "process_per_task"]
-    return sum(trials_ns) / 1e9
+    return sum(trials_ns) / 1e9 * (FIGHTING if facts.is_parallel else 1)
 
 
 def _first_look_s(variants: int, block_s: float) -> float:

@@ -103,6 +103,12 @@ def test_what_the_user_asks_for_is_taken() -> None:
     assert {variant.python for variant in made.variants} == {"3.13t"}
 
 
+def test_calls_that_are_parallel_by_themselves_come_few_at_a_time_and_that_is_said() -> None:
+    made = designed(cpu_ns=1_900_000)
+    assert made.points[0].tasks == 4
+    assert "It kept 1.9 cores busy by itself." in made.experiment.description
+
+
 def test_slow_calls_get_time_for_a_first_look() -> None:
     assert designed().experiment.measure.max_time == 18
     assert 18 < designed(wall_ns=50_000_000, cpu_ns=50_000_000).experiment.measure.max_time < 100
