@@ -83,15 +83,16 @@ def advise(
 ) -> None:
     """Try a function under every model and say which one to use: no YAML needed."""
     shown = _format(format_, people="advice")
-    from . import spec
-    from .advise import Asked, advise
+    from . import arguments as given
+    from .advise import advise
+    from .scout import Asked
 
     asked = Asked(
-        call=spec.reference(function),
-        kwargs=dict(spec.keyword_argument(text) for text in arguments or ()),
+        call=given.reference(function),
+        kwargs=given.keywords(arguments or ()),
         python=_absolute_python(python),
         tasks=tasks,
-        max_time_s=spec.seconds_option(max_time, "--max-time"),
+        max_time_s=given.seconds(max_time, "--max-time"),
     )
     runs, save = runs.absolute(), save and save.absolute()
     _enter(project)

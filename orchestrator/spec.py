@@ -35,7 +35,7 @@ LABEL = r"^[A-Za-z0-9][A-Za-z0-9 ._()=,+-]{0,63}$"
 KEYWORD = r"^[A-Za-z_][A-Za-z0-9_]*$"
 METRIC = r"^(speedup|wall_ns|startup_ns|observed\.[A-Za-z_][A-Za-z0-9_]*)$"
 
-_PATTERNS = {
+PATTERNS = {
     REFERENCE: ("names no function", "write module:function"),
     CHECK: ("is not a check", "write same, none or module:function"),
     NAME: ("is not a name", "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"),
@@ -289,7 +289,7 @@ def load(file: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Source]
     source = Source(read, overridden)
     if "name" not in value:
         if not re.fullmatch(NAME, file.stem):
-            what = f"the file's name can't be the experiment's: {_shown(file.stem)} {_PATTERNS[NAME][0]}"
+            what = f"the file's name can't be the experiment's: {_shown(file.stem)} {PATTERNS[NAME][0]}"
             raise source.failure(Problem(("name",), what, "give a `name:`"))
         value["name"] = file.stem
     return parse(value, source), source
@@ -321,40 +321,11 @@ def _override(text: str) -> tuple[KeyPath, object]:
     if parts[0] == "kwargs":
         parts.insert(0, "workload")
     path = ("matrix", ".".join(parts[1:])) if parts[0] == "matrix" and len(parts) > 1 else tuple(parts)
-    return path, _value(name, raw, _override_place(text))
+    return path, plain_value(name, raw, _override_place(text))
 
 
-def reference(text: str) -> str:
-    """Return what names a function as `module:function`; raises BadInput."""
-    what, remedy = _PATTERNS[REFERENCE]
-    if file := re.fullmatch(r"(.+)\.py:(\w+)", text):
-        path = Path(file[1])
-        project = f" --project {path.parent}" if path.parent != Path() else ""
-        raise BadInput(f"{_shown(text)} names a file", remedy=f"name its module: {path.name}:{file[2]}{project}")
-    if not re.fullmatch(REFERENCE, text):
-        raise BadInput(f"{_shown(text)} {what}", remedy=remedy)
-    return text
-
-
-def seconds_option(text: str | None, option: str) -> float | None:
-    """Return the seconds of a duration given on the command line, None for none; raises BadInput."""
-    try:
-        return None if text is None else seconds(text)
-    except PydanticCustomError as error:
-        details = error.context or {}
-        raise BadInput(details["what"], where=option, remedy=details["remedy"]) from error
-
-
-def keyword_argument(text: str) -> tuple[str, object]:
-    """Return the name and the value of `name=value`, the value read as YAML; raises BadInput."""
-    name, equals, raw = text.partition("=")
-    if not equals or not re.fullmatch(KEYWORD, name):
-        raise BadInput(f"{_shown(text)} is no argument of a function", remedy="write name=value, such as n=1000")
-    return name, _value(name, raw, f"argument {_shown(text)}")
-
-
-def _value(name: str, raw: str, where: str) -> object:
-    """Return what the text of a value means; raises BadInput."""
+def plain_value(name: str, raw: str, where: str) -> object:
+    """Return what the text of the value of `name`, given at `where`, means as YAML; raises BadInput."""
     if "\n" in raw or "\r" in raw:
         raise BadInput(f"{name}: a line break in the value", where=where, remedy="write one line")
     try:
@@ -420,7 +391,7 @@ def refusal(details: ErrorDetails) -> tuple[str, str]:
     if kind in ("too_short", "string_too_short"):
         return "must not be empty", "fill it in"
     if kind == "string_pattern_mismatch":
-        what, remedy = _PATTERNS[context["pattern"]]
+        what, remedy = PATTERNS[context["pattern"]]
         return f"{_shown(given)} {what}", remedy
     if kind not in _EXPECTED:
         return details["msg"], f"got {_shown(given)}"

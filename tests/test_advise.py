@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator import advise, errors, journal, reports
-from orchestrator.advise import Asked, Facts
+from orchestrator import design, errors, journal, reports, scout
 from orchestrator.plan import Plan, plan
 from orchestrator.results import fold
 from orchestrator.runner import models
+from orchestrator.scout import Asked, Facts
 from orchestrator.spec import loads
 from tests.synthetic import conducted
 from tests.test_cli import events, orchestrator
@@ -38,8 +38,12 @@ CORES = 2
 
 
 def designed(asked: Asked | None = None, **facts: Any) -> Plan:
-    text = advise.spec(asked or Asked("mine:work", {"n": 7}), Facts(**{**FACTS, **facts}), CORES)
-    return plan(loads(text, "advice")[0], CORES)
+    return plan(loads(written(asked or Asked("mine:work", {"n": 7}), CORES, **facts), "advice")[0], CORES)
+
+
+def written(asked: Asked, cores: int, **facts: Any) -> str:
+    found = Facts(**{**FACTS, **facts})
+    return design.spec(asked, found, design.design(asked, found, cores))
 
 
 def workers(made: Plan) -> dict[str, int | None]:
@@ -145,11 +149,10 @@ def test_whatever_is_found_out_makes_a_spec_that_can_be_planned(
         "incomparable": incomparable,
         "unpicklable": unpicklable,
     }
-    text = advise.spec(Asked("mine:work", kwargs), Facts(**{**FACTS, **facts}), cores)
-    experiment, _ = loads(text, "advice")
+    experiment, _ = loads(written(Asked("mine:work", kwargs), cores, **facts), "advice")
     made = plan(experiment, cores)
     assert made.points[0].workload.get("kwargs", {}) == kwargs
-    assert made.points[0].tasks % cores == 0 or made.points[0].tasks >= advise.FEWEST_TASKS
+    assert made.points[0].tasks % cores == 0 or made.points[0].tasks >= design.FEWEST_TASKS
 
 
 # --- what is said
@@ -224,7 +227,7 @@ def test_a_function_that_is_parallel_by_itself_is_told_as_such() -> None:
 
 def test_a_saved_spec_ends_with_what_it_can_be_held_to(tmp_path: Path) -> None:
     results = fold(conducted({"sequential": 20, "threads": 10, "processes": 25}, noise=0.00001).records())
-    text = advise.saved("models: [sequential, threads, processes]\nworkload: {call: a:b}\nname: x\n", results)
+    text = design.saved("models: [sequential, threads, processes]\nworkload: {call: a:b}\nname: x\n", results)
     assert "#   - {of: threads, metric: speedup, min: 1.6}  # measured: 2.00 [2.00, 2.00]" in text
     assert "#   - {of: processes, metric: speedup, max: 1.0}  # measured: 0.80 [0.80, 0.80]" in text
     start = text.index("# expect:")
@@ -366,6 +369,11 @@ def test_what_a_function_does_to_its_process_stays_there(place: Path, call: str)
     assert events(done.stdout)[-1]["outcome"] == "undecided"
 
 
+def test_a_budget_too_short_for_a_verdict_is_told_before_the_run(place: Path) -> None:
+    told = events(advised(place, "mine:work", "n=50_000", "--tasks", "50").stderr)
+    assert [event["event"] for event in told] == ["function.scouted", "budget.short"]
+
+
 @pytest.mark.parametrize("call", ["mine:lock", "mine:anonymous"])
 def test_what_cannot_be_sent_is_compared_without_processes(place: Path, call: str) -> None:
     done = advised(place, call)
@@ -404,6 +412,7 @@ BAD = {
         2,
         '"100" is no argument of a function; write name=value, such as n=1000',
     ),
+    "an argument twice": (["mine:work", "n=1", "n=2"], 2, 'argument "n=2": n is given twice; keep one of them'),
     "not YAML": (["mine:work", "n=["], 2, 'argument "n=[": n: not YAML: '),
     "stdin": (["mine:reads"], 3, "mine:reads failed when it was called: EOFError: EOF when reading a line (File "),
     "sys.exit": (["mine:leaves"], 3, "mine:leaves failed when it was called: SystemExit: 7 (File "),
@@ -466,9 +475,9 @@ def test_an_anyio_that_cannot_be_imported_is_told_with_the_command_that_installs
 def test_a_function_that_runs_for_ever_is_given_up(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "mine.py").write_text("import time\ndef hang(): time.sleep(600)\n")
     monkeypatch.chdir(place)
-    monkeypatch.setattr(advise, "SCOUT_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(scout, "TIMEOUT_S", 1.0)
     with pytest.raises(errors.WorkloadFailed, match="mine:hang took longer than 1 s; ask for less work in one call"):
-        advise.scout(Asked("mine:hang", {}))
+        scout.scout(Asked("mine:hang", {}))
     assert not [
         status
         for status in Path("/proc").glob("[0-9]*/cwd")

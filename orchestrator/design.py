@@ -1,0 +1,219 @@
+"""The design of an experiment that answers which model runs a function best, from a first look at it; and its spec.
+
+Pure. The spec is YAML with comments, to be read like any other: what `advise --save` keeps is what was run.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import units
+from .document import dump
+from .results import Results
+from .runner import models
+from .scout import Asked, Facts
+from .stats import LOOK_LEVEL, LOOKS, can_decide
+
+BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
+"""How long a plain loop takes over a batch: long enough to be told from wake-ups, short enough for many rounds."""
+
+FEWEST_TASKS, MOST_TASKS = 4, 64
+SHORT_NS = 500_000
+"""Calls shorter than this are also sent to processes several at a time, as a pool's `chunksize` is for."""
+
+LONG_NS = 25_000_000
+"""Calls that compute for longer than this come one to a core."""
+
+BUSY = 0.9
+"""The share of a call on a core from which on more workers than cores are of no use."""
+
+MOST_WORKERS = 16
+
+ROUNDS_S = 0.5
+"""The rounds of a block take half as long as by default: eleven blocks are to fit into `BUDGET_S`."""
+
+FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
+SHORTEST_TRIAL_NS, NEW_PROCESS_NS = 3e6, 1.5e6
+FIGHTING = 6
+"""How many times as long a round takes where calls that are parallel by themselves run side by side (OpenBLAS)."""
+
+BUDGET_S, LONGEST_S = 18.0, 300.0
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is compared: `entries` of the spec's `models`, each with every number of `workers`.
+
+    `needed_s` is about how long it takes to the first look.
+    """
+
+    entries: Sequence[str | dict[str, Any]]
+    workers: Sequence[int]
+    tasks: int
+    rounds: int
+    needed_s: float
+    max_time_s: float
+
+
+def design(asked: Asked, facts: Facts, cores: int) -> Design:
+    """Return the experiment for a machine of so many cores: all models that can run the function, for `BUDGET_S`."""
+    tasks = _tasks(asked, facts, cores)
+    entries = _entries(facts, tasks, cores)
+    at_once = _workers(facts, tasks, cores)
+    workers = sorted({1, at_once}) if facts.is_async else [at_once]
+    variants = [_model(entry) for entry in entries for _ in workers]
+    round_s = _round_s(facts, tasks, variants)
+    rounds = max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
+    # rounds, warming up and calibrating, starting
+    block_s = (rounds + 2) * round_s + len(variants) * facts.ready_ns / 1e9 / cores
+    needed_s = block_s * next((m for m in LOOKS if can_decide(m, LOOK_LEVEL / max(1, len(variants) - 1))), LOOKS[-1])
+    enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
+    return Design(entries, workers, tasks, rounds, needed_s, asked.max_time_s or enough_s)
+
+
+def spec(asked: Asked, facts: Facts, designed: Design, save: Path | None = None) -> str:
+    """Return the spec of a design as YAML with comments, for the file `save`."""
+    workload: dict[str, Any] = {"call": asked.call} | ({"kwargs": dict(asked.kwargs)} if asked.kwargs else {})
+    matrix: dict[str, Any] = {"workers": list(designed.workers)} | ({"python": [asked.python]} if asked.python else {})
+    one_by_one = "awaited one after the other" if facts.is_async else "in a plain loop"
+    lines = [
+        *_heading(asked, save),
+        dump({"name": _name(asked.call), "description": _description(asked, facts)}),
+        "# the function and its arguments",
+        dump({"workload": workload}).rstrip(),
+        *([f"  check: none  # {facts.incomparable}"] if facts.incomparable else []),
+        "",
+        f"# calls in one batch: about {units.duration(designed.tasks * facts.wall_ns)} {one_by_one}",
+        dump({"tasks": designed.tasks}),
+        "models:",
+        *(f"  - {dump(entry, flow=True)}  # {models.load(_model(entry)).SUMMARY}" for entry in designed.entries),
+        "",
+        f"# every combination is measured; workers: {_why_workers(facts)}",
+        dump({"matrix": matrix}),
+        dump({"baseline": _baseline(facts, designed)}),
+        "# max_time bounds the whole run, which ends as soon as the question is decided",
+        dump({"measure": {"rounds": designed.rounds, "max_time": f"{designed.max_time_s:g}s"}}).rstrip(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def saved(text: str, results: Results) -> str:
+    """Return the spec with an expectation to uncomment: what was measured, with some room for other days."""
+    lines = [
+        "",
+        "# Uncomment this, and the exit status says whether it still holds: 0, or 1 when it is broken, 4 undecided.",
+        "# expect:",
+    ]
+    compared = [event for event in results.derived if event["event"] == "variant.compared" and event["speedup_low"]]
+    for event in compared:
+        low, high = event["speedup_low"], event["speedup_high"]
+        bound = {"min": float(f"{low * 0.8:.2g}")} if low > 1 else {"max": float(f"{high * 1.25:.2g}")}
+        claim = dump({"of": event["variant"], "metric": "speedup", **bound}, flow=True)
+        lines.append(f"#   - {claim}  # measured: {units.ratio(event['speedup'], low, high)}")
+    return text + "\n".join(lines) + "\n" if compared else text
+
+
+def _baseline(facts: Facts, designed: Design) -> str:
+    if not facts.is_async:
+        return "sequential"
+    return "event_loop(workers=1)" if len(designed.workers) > 1 else "event_loop"
+
+
+def _name(call: str) -> str:
+    return f"advise-{call.replace(':', '.')}"[:64]
+
+
+def _description(asked: Asked, facts: Facts) -> str:
+    kind = "coroutine function" if facts.is_async else "function"
+    told = [
+        f"Which model runs the {kind} {asked.call} best?",
+        f"A call took {units.duration(facts.wall_ns)} when tried, {units.percent(facts.busy)} of it on a core.",
+    ]
+    if facts.is_parallel:
+        told.append(f"It kept {facts.cpu_ns / facts.wall_ns:.1f} cores busy by itself.")
+    if not facts.is_async:
+        reasons: dict[str, list[str]] = {}
+        for name, why in _left_out(facts).items():
+            reasons.setdefault(why.replace(f" of {name}", ""), []).append(name)
+        told += [f"Left out: {' and '.join(names)}, for {why}." for why, names in reasons.items()]
+    if facts.incomparable:
+        told.append(f"Nobody checks that results are right under every model: {facts.incomparable}.")
+    return " ".join(told)
+
+
+def _left_out(facts: Facts) -> dict[str, str]:
+    """Return why a model is no contestant, by model."""
+    unsendable = f"its results can't be sent between processes ({facts.unpicklable})"
+    sending = [name for name in models.NAMES if models.load(name).PICKLES] if facts.unpicklable else []
+    return dict.fromkeys(sending, unsendable) | dict(facts.refused)
+
+
+def _entries(facts: Facts, tasks: int, cores: int) -> list[str | dict[str, Any]]:
+    """Return the entries of `models`: all that can run the function, and chunks where calls are short."""
+    left_out = _left_out(facts)
+    entries: list[str | dict[str, Any]] = []
+    for name in models.NAMES:
+        if name not in left_out:
+            entries.append(name)
+            chunk = math.ceil(tasks / (4 * cores))  # four chunks a worker, as multiprocessing.Pool makes them
+            if facts.wall_ns < SHORT_NS and chunk > 1 and "chunksize" in models.load(name).OPTIONS:
+                entries.append({"model": name, "chunksize": chunk})
+    return entries
+
+
+def _model(entry: str | dict[str, Any]) -> str:
+    return entry if isinstance(entry, str) else str(entry["model"])
+
+
+def _tasks(asked: Asked, facts: Facts, cores: int) -> int:
+    """Return the calls of a batch: what was asked for, or about `BATCH_NS` in a plain loop, the same for every core."""
+    if asked.tasks:
+        return asked.tasks
+    if facts.is_parallel:  # copies of it fight each other for the cores, and a batch takes many times as long
+        return max(FEWEST_TASKS, 2 * cores)
+    is_busy = facts.busy >= BUSY
+    wanted = round((BATCH_NS if is_busy else WAITING_BATCH_NS) / facts.wall_ns)
+    fewest = cores if is_busy and facts.wall_ns > LONG_NS else max(FEWEST_TASKS, 2 * cores)
+    return math.ceil(max(fewest, min(MOST_TASKS, wanted)) / cores) * cores
+
+
+def _workers(facts: Facts, tasks: int, cores: int) -> int:
+    """Return the calls to have in flight: one for each core while they compute, more while they wait."""
+    if facts.is_async:
+        return tasks
+    if facts.busy >= BUSY:
+        return cores
+    return max(1, min(tasks, MOST_WORKERS, math.ceil(cores / max(facts.busy, 0.01))))
+
+
+def _why_workers(facts: Facts) -> str:
+    if facts.is_async:
+        return "calls in flight"
+    return "the cores here" if facts.busy >= BUSY else "more than cores, for calls that wait"
+
+
+def _round_s(facts: Facts, tasks: int, variants: Sequence[str]) -> float:
+    """Return about how long one round takes, or longer: nobody knows yet what runs in parallel."""
+    trials_ns = [max(SHORTEST_TRIAL_NS, tasks * facts.wall_ns) for _ in variants]
+    trials_ns += [tasks * NEW_PROCESS_NS for name in variants if name == "process_per_task"]
+    return sum(trials_ns) / 1e9 * (FIGHTING if facts.is_parallel else 1)
+
+
+def _heading(asked: Asked, save: Path | None) -> list[str]:
+    """Return what stands at the top of the spec: where it comes from, and how it runs again."""
+    arguments = " ".join(shlex.quote(f"{name}={dump(value, flow=True)}") for name, value in asked.kwargs.items())
+    again = f"cd {shlex.quote(str(Path.cwd()))} && orchestrator run {shlex.quote(str(save or 'my.yaml'))}"
+    name = shlex.quote((save or Path("my.yaml")).stem)
+    return [
+        f"# Written by `orchestrator advise {f'{asked.call} {arguments}'.strip()}`. Again, and from cron every night:",
+        f"#   {again}",
+        f"#   15 3 * * * {again} >> {name}.jsonl 2>> {name}.log",
+        "# For completion in an editor: orchestrator schema spec > spec.schema.json, then",
+        "# yaml-language-server: $schema=spec.schema.json",
+        "",
+    ]
