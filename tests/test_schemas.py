@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,21 @@ def test_a_schema_is_a_valid_schema(name: str) -> None:
 @pytest.mark.parametrize("config", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda config: config.name)
 def test_a_shipped_config_fits_the_schema_of_the_spec(config: Path) -> None:
     jsonschema.validate(yaml.safe_load(config.read_text()), schema("spec"))
+
+
+def test_the_schema_that_editors_read_is_the_published_one() -> None:
+    file = ROOT / "docs" / "spec.schema.json"
+    if os.environ.get("ORCHESTRATOR_UPDATE_GOLDEN"):
+        file.write_text(schemas.spec())
+    assert file.read_text() == schemas.spec()
+
+
+@pytest.mark.parametrize("config", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda config: config.name)
+def test_a_shipped_config_tells_editors_where_its_schema_is(config: Path) -> None:
+    first = config.read_text().partition("\n")[0]
+    assert (config.parent / first.removeprefix("# yaml-language-server: $schema=")).resolve() == (
+        ROOT / "docs" / "spec.schema.json"
+    )
 
 
 def test_an_unknown_key_does_not_fit_the_schema_of_the_spec() -> None:
