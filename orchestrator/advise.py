@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 from .design import Design, design, saved, spec
@@ -23,7 +25,7 @@ def advise(asked: Asked, runs: Path, save: Path | None) -> Ended:
     cores = effective_cores()
     facts = scout(asked)
     designed = design(asked, facts, cores)
-    text = spec(asked, facts, designed, save)
+    text = spec(asked, facts, designed, _again(save or Path("my.yaml")))
     experiment, source = loads(text, "the experiment of advise")
     planned = plan(experiment, cores)
     _announce(asked, facts, designed)
@@ -31,6 +33,13 @@ def advise(asked: Asked, runs: Path, save: Path | None) -> Ended:
     if save:
         _write(save, saved(text, ended.results))
     return ended
+
+
+def _again(file: Path) -> str:
+    """Return the command that runs a spec as advice was run: from this directory, by this program; cron knows no PATH."""
+    program = Path(sys.argv[0]).absolute()
+    command = [str(program)] if program.suffix != ".py" else [sys.executable, "-m", "orchestrator"]
+    return f"cd {shlex.quote(str(Path.cwd()))} && {shlex.join([*command, 'run', str(file)])}"
 
 
 def _announce(asked: Asked, facts: Facts, designed: Design) -> None:

@@ -9,7 +9,6 @@ import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from . import units
@@ -76,13 +75,13 @@ def design(asked: Asked, facts: Facts, cores: int) -> Design:
     return Design(entries, workers, tasks, rounds, needed_s, asked.max_time_s or enough_s)
 
 
-def spec(asked: Asked, facts: Facts, designed: Design, save: Path | None = None) -> str:
-    """Return the spec of a design as YAML with comments, for the file `save`."""
+def spec(asked: Asked, facts: Facts, designed: Design, again: str) -> str:
+    """Return the spec of a design as YAML with comments; `again` is the shell command that runs it."""
     workload: dict[str, Any] = {"call": asked.call} | ({"kwargs": dict(asked.kwargs)} if asked.kwargs else {})
     matrix: dict[str, Any] = {"workers": list(designed.workers)} | ({"python": [asked.python]} if asked.python else {})
     one_by_one = "awaited one after the other" if facts.is_async else "in a plain loop"
     lines = [
-        *_heading(asked, save),
+        *_heading(asked, again),
         dump({"name": _name(asked.call), "description": _description(asked, facts)}),
         "# the function and its arguments",
         dump({"workload": workload}).rstrip(),
@@ -112,7 +111,8 @@ def saved(text: str, results: Results) -> str:
     compared = [event for event in results.derived if event["event"] == "variant.compared" and event["speedup_low"]]
     for event in compared:
         low, high = event["speedup_low"], event["speedup_high"]
-        bound = {"min": float(f"{low * 0.8:.2g}")} if low > 1 else {"max": float(f"{high * 1.25:.2g}")}
+        worse, better = float(f"{low * 0.8:.2g}"), float(f"{high * 1.25:.2g}")
+        bound = {"min": max(1.0, worse)} if low > 1 else {"max": min(1.0, better) if high < 1 else better}
         claim = dump({"of": event["variant"], "metric": "speedup", **bound}, flow=True)
         lines.append(f"#   - {claim}  # measured: {units.ratio(event['speedup'], low, high)}")
     return text + "\n".join(lines) + "\n" if compared else text
@@ -204,15 +204,13 @@ def _round_s(facts: Facts, tasks: int, variants: Sequence[str]) -> float:
     return sum(trials_ns) / 1e9 * (FIGHTING if facts.is_parallel else 1)
 
 
-def _heading(asked: Asked, save: Path | None) -> list[str]:
+def _heading(asked: Asked, again: str) -> list[str]:
     """Return what stands at the top of the spec: where it comes from, and how it runs again."""
     arguments = " ".join(shlex.quote(f"{name}={dump(value, flow=True)}") for name, value in asked.kwargs.items())
-    again = f"cd {shlex.quote(str(Path.cwd()))} && orchestrator run {shlex.quote(str(save or 'my.yaml'))}"
-    name = shlex.quote((save or Path("my.yaml")).stem)
     return [
         f"# Written by `orchestrator advise {f'{asked.call} {arguments}'.strip()}`. Again, and from cron every night:",
         f"#   {again}",
-        f"#   15 3 * * * {again} >> {name}.jsonl 2>> {name}.log",
+        f"#   15 3 * * * {again} >> {_name(asked.call)}.jsonl 2>> {_name(asked.call)}.log",
         "# For completion in an editor: orchestrator schema spec > spec.schema.json, then",
         "# yaml-language-server: $schema=spec.schema.json",
         "",

@@ -43,7 +43,7 @@ def designed(asked: Asked | None = None, **facts: Any) -> Plan:
 
 def written(asked: Asked, cores: int, **facts: Any) -> str:
     found = Facts(**{**FACTS, **facts})
-    return design.spec(asked, found, design.design(asked, found, cores))
+    return design.spec(asked, found, design.design(asked, found, cores), "orchestrator run a.yaml")
 
 
 def workers(made: Plan) -> dict[str, int | None]:
@@ -212,7 +212,7 @@ def test_threads_tell_whether_the_code_lets_go_of_the_gil(overlap: float, cores:
 def test_nothing_is_said_of_a_gil_that_is_not_there() -> None:
     run = conducted({"sequential": 20, "threads": 20}, overlap=1.0)
     records = [dict(event, gil=False) if event["event"] == "runner.ready" else event for event in run.records()]
-    assert reports.render("advice", fold(records), width=200).splitlines()[2].endswith("this interpreter has no GIL.")
+    assert reports.render("advice", fold(records), width=200).splitlines()[1].endswith("this interpreter has no GIL.")
 
 
 def test_a_function_that_is_parallel_by_itself_is_told_as_such() -> None:
@@ -320,7 +320,8 @@ def test_the_experiment_is_saved_as_it_was_run_and_runs_again(place: Path) -> No
     assert [spec.pop("measure")["max_time"] for spec in specs] == ["2s", "1s"]
     assert specs[0] == specs[1]
     text = (place / "work.yaml").read_text()
-    assert f"#   15 3 * * * cd {place} && orchestrator run {place}/work.yaml" in text
+    command = f"cd {place} && {sys.executable} -m orchestrator run {place}/work.yaml"
+    assert f"#   15 3 * * * {command} >> advise-mine.work.jsonl 2>> advise-mine.work.log\n" in text
 
 
 def test_a_file_that_is_there_is_not_written_over(place: Path) -> None:
@@ -356,7 +357,7 @@ def test_a_project_is_run_from_its_directory_under_its_own_interpreter(tmp_path:
     assert started["cwd"] == str(project)
     ready = next(event for event in others if event["event"] == "runner.ready")
     assert ready["executable"] == str(project / ".venv" / "bin" / "python")
-    assert f"cd {project} && orchestrator run {here}/a.yaml" in (here / "a.yaml").read_text()
+    assert f"cd {project} && {sys.executable} -m orchestrator run {here}/a.yaml" in (here / "a.yaml").read_text()
     assert not list(project.glob("runs"))
 
 

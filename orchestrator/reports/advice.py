@@ -54,31 +54,28 @@ def advice(contest: Contest, events: Sequence[Mapping[str, Any]], without_gil: s
     """Return what to do at one point, and why, a sentence or two in each line."""
     verdict = next(event for event in events if event["event"] == "verdict.reached")
     compared = {event["variant"]: event for event in events if event["event"] == "variant.compared"}
-    lines = list(_choice(verdict, compared))
+    lines = [_choice(verdict, compared)]
     lines += _start_up(contest, compared.get(verdict["recommended"]))
     lines += _cores(contest, compared)
     lines += [line for event in compared.values() if (line := _gil(contest, event, without_gil))]
     return lines
 
 
-def _choice(verdict: Mapping[str, Any], compared: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _choice(verdict: Mapping[str, Any], compared: Mapping[str, Mapping[str, Any]]) -> str:
     best = verdict["recommended"]
     if best is None:
-        yield f"No advice yet. {verdict['sentence']}"
-        return
+        return f"No advice yet. {verdict['sentence']}"
     event = compared[best]
     is_baseline = best == event["baseline"]
     named = _named(event)
     gain = "" if is_baseline or event["speedup"] is None else f", {_ratio(event)} times as fast as {_plain(event)}"
     if verdict["verdict"] == "tie":
-        yield f"Use {named}, the simplest of {len(verdict['winners'])} that tie{gain}."
-    elif verdict["verdict"] == "undecided":
-        yield f"Use {named} until more is known{gain}: it is the simplest of those that are not separated yet."
-    elif is_baseline:
-        yield f"Use {named}: nothing else is faster."
-    else:
-        yield f"Use {named}{gain}."
-    yield verdict["sentence"]
+        return f"Use {named}, the simplest of {len(verdict['winners'])} that tie{gain}."
+    if verdict["verdict"] == "undecided":
+        return f"Use {named} until more is known{gain}: it is the simplest of those that are not separated yet."
+    if is_baseline:
+        return f"Use {named}: nothing else is faster."
+    return f"Use {named}{gain}."
 
 
 def _named(event: Mapping[str, Any]) -> str:
