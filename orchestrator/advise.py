@@ -36,7 +36,7 @@ def advise(asked: Asked, runs: Path, save: Path | None) -> Ended:
 
 
 def _again(file: Path) -> str:
-    """Return the command that runs a spec as advice was run: from this directory, by this program; cron knows no PATH."""
+    """Return the command that runs a spec from this directory by this program, whole: cron knows no PATH."""
     program = Path(sys.argv[0]).absolute()
     command = [str(program)] if program.suffix != ".py" else [sys.executable, "-m", "orchestrator"]
     return f"cd {shlex.quote(str(Path.cwd()))} && {shlex.join([*command, 'run', str(file)])}"
