@@ -2,37 +2,79 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from .design import Design, design, saved, spec
+from . import units
+from .design import Asked, Design, Facts, design, saved, spec
 from .errors import BadInput
 from .host import effective_cores
+from .journal import replace_file
 from .log import diagnostics
 from .plan import plan
-from .run import Ended, run
-from .scout import Asked, Facts, scout
+from .run import Ended, interruptible, run
+from .scout import scout
 from .spec import loads
 
 
 def advise(asked: Asked, runs: Path, save: Path | None) -> Ended:
-    """Return how the experiment ended that answers what was asked; writes its spec to `save`, if given, at the end.
+    """Return how the experiment ended that answers what was asked; `save`, if given, then holds its spec.
 
     Raises BadInput and WorkloadFailed before anything is written.
     """
     _check_target(save)
     cores = effective_cores()
-    facts = scout(asked)
+    facts = interruptible(lambda laid, interrupt: scout(asked, laid, interrupt))
     designed = design(asked, facts, cores)
+    _check_length(asked, facts, designed)
     text = spec(asked, facts, designed, _again(save or Path("my.yaml")))
     experiment, source = loads(text, "the experiment of advise")
     planned = plan(experiment, cores)
     _announce(asked, facts, designed)
-    ended = run(planned, source, runs)
+    with _saving(save, text):
+        ended = run(planned, source, runs)
     if save:
-        _write(save, saved(text, ended.results))
+        replace_file(save, saved(text, ended.results.derived).encode())
     return ended
+
+
+def _check_target(save: Path | None) -> None:
+    """Raise BadInput when the spec can't be saved there: it would be a pity after the run."""
+    if save and save.exists():
+        raise BadInput(f"{save} is there already", where="--save", remedy="name another file, or delete it")
+    if save and not save.parent.is_dir():
+        raise BadInput(f"no directory {save.parent}", where="--save", remedy="make it first")
+
+
+def _check_length(asked: Asked, facts: Facts, designed: Design) -> None:
+    """Raise BadInput where there is nothing to compare, or where it takes very long and nobody has asked for that."""
+    if designed.variants < 2:
+        raise BadInput("one call in a batch has nothing to run beside it", where="--tasks", remedy="ask for 2 or more")
+    if asked.max_time_s is None and designed.max_time_s < designed.needed_s:
+        minutes = math.ceil(designed.needed_s / 60)
+        what = f"a call takes {units.duration(facts.wall_ns)}, so that a verdict takes about {minutes} minutes"
+        raise BadInput(what, remedy=f"ask for less work in one call, or give it the time: --max-time {2 * minutes}m")
+
+
+@contextmanager
+def _saving(save: Path | None, text: str) -> Iterator[None]:
+    """Write the spec before the run, which may be killed; take it back when nothing was run."""
+    try:
+        if save:
+            with save.open("x", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise BadInput(f"cannot write {save}: {error.strerror}", where="--save", remedy="name another file") from error
+    try:
+        yield
+    except BadInput:
+        if save:
+            save.unlink()
+        raise
 
 
 def _again(file: Path) -> str:
@@ -49,19 +91,3 @@ def _announce(asked: Asked, facts: Facts, designed: Design) -> None:
     log.info("function.scouted", **told, at_most_s=designed.max_time_s)
     if designed.max_time_s < designed.needed_s:
         log.warning("budget.short", note="no verdict before the first look: raise --max-time, or ask for less work")
-
-
-def _check_target(save: Path | None) -> None:
-    """Raise BadInput when the spec can't be saved there: it would be a pity after the run."""
-    if save and save.exists():
-        raise BadInput(f"{save} is there already", where="--save", remedy="name another file, or delete it")
-    if save and not save.parent.is_dir():
-        raise BadInput(f"no directory {save.parent}", where="--save", remedy="make it first")
-
-
-def _write(save: Path, text: str) -> None:
-    try:
-        with save.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise BadInput(f"cannot write {save}: {error.strerror}", where="--save", remedy="name another file") from error

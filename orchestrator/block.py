@@ -29,11 +29,7 @@ from .events import (
     TrialObserved,
 )
 from .launch import Command, Crew, Interrupt, Kit, RunnerFailed
-from .plan import Point, Variant, columns
-
-FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
-ROUNDS_S = 1.0
-"""The rounds of a block take about this long: then sd^2 x cost of its statistic is lowest (docs/method.md)."""
+from .plan import FEWEST_ROUNDS, MOST_ROUNDS, ROUNDS_S, Point, Variant, columns
 
 START_TIMEOUT_S = 120.0
 
@@ -143,8 +139,8 @@ class _Block:
         self._run_rounds(crew)
         self._sample("end")
         self._lap()
-        self._overlap(crew)
         self._prove_again(crew)
+        self._overlap(crew)
 
     def finished(self) -> BlockFinished:
         """Return the event that makes the block count."""
@@ -286,21 +282,29 @@ class _Block:
             self.events.append(TrialObserved(**where, **seen))
 
     def _overlap(self, crew: Crew) -> None:
-        """Ask threads of one process how parallel they can run; only where calls are alike and may be repeated."""
-        self.round = self.position = None
+        """Ask threads of one process how parallel they can run; only where calls are alike and may be repeated.
+
+        The block is over by then: where that fails, or there is no time for it, nothing is told, and nothing spoilt.
+        """
         workload = self._task.point.workload
         if workload.get("item") or workload.get("reset"):
             return
         for ready in [event for event in self.events if isinstance(event, RunnerReady)]:
             if len(set(ready.worker_pids)) == 1 and len(set(ready.worker_threads)) > 1:
                 self._notify(f"running {ready.variant} beside itself")
-                answer = self._ask(crew, ready.variant, {"op": "overlap"})
-                about = columns(self._task.point, self._variants[ready.variant])
-                measured = {key: answer[key] for key in ("calls", "alone_ns", "together_ns")}
-                self.events.append(OverlapMeasured(**about, block=self._task.number, **measured))
+                allowed_s = max(0.0, min(self._task.timeout_s, self._task.deadline - time.monotonic()))
+                try:
+                    answer = crew.ask(ready.variant, {"op": "overlap", "within_ns": round(allowed_s * 1e9)}, allowed_s)
+                except RunnerFailed:
+                    continue
+                if answer["alone_ns"]:
+                    about = columns(self._task.point, self._variants[ready.variant])
+                    measured = {key: answer[key] for key in ("calls", "alone_ns", "together_ns")}
+                    self.events.append(OverlapMeasured(**about, block=self._task.number, **measured))
 
     def _prove_again(self, crew: Crew) -> None:
         """Ask who the workers are once more: as many as there were, or the trials were not what they claim."""
+        self.round = self.position = None
         for ready in [event for event in self.events if isinstance(event, RunnerReady)]:
             after = len(set(self._ask(crew, ready.variant, {"op": "prove"})["worker_threads"]))
             before = len(set(ready.worker_threads))

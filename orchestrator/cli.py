@@ -44,7 +44,7 @@ Run = Annotated[
 Runs = Annotated[Path, typer.Option("--runs", envvar="ORCHESTRATOR_RUNS", help="directory that holds the runs")]
 Format = Annotated[
     str | None,
-    typer.Option("--format", metavar="table|json", help="of the output; a table on a terminal, else JSON lines"),
+    typer.Option("--format", metavar="table|advice|json", help="of the output; JSON lines where stdout is no terminal"),
 ]
 
 
@@ -85,7 +85,7 @@ def advise(
     shown = _format(format_, people="advice")
     from . import arguments as given
     from .advise import advise
-    from .scout import Asked
+    from .design import Asked
 
     asked = Asked(
         call=given.reference(function),

@@ -65,6 +65,7 @@ class Contest:
         self.blocks: list[Block] = []
         self.looks: list[Look] = []
         self.dropped: dict[str, int] = {}
+        self.hopeless_ones: set[str] = set()
         self.excluded: set[str] = set()
         self.failures: Counter[str] = Counter()
         self.repeats: dict[str, int] = {}
@@ -128,15 +129,26 @@ class Contest:
     def hopeless(self) -> dict[str, Ratio]:
         """Return who leaves now, before the first look, and how many times as long each takes as the leader.
 
-        Nobody does where a precision was asked for: that is about the ratio, not about who wins.
+        The nearest rival of the leader never does, so that a win has an interval; nor do threads that are asked how
+        parallel they run, for the interval of that; nor anybody where a precision was asked for.
         """
         if len(self.blocks) != HOPELESS_BLOCKS or self.plan.experiment.measure.precision is not None:
             return {}
+        if len(self.contenders) < 2:
+            return {}
         best = self.leader()
         times = [block.walls for block in self.blocks]
-        gaps = {label: log_statistics(times, best, label) for label in self.contenders if label != best}
-        leaving = [label for label, found in gaps.items() if len(found) and min(found) >= math.log(HOPELESS)]
-        return {label: gap for label in leaving if (gap := compare(times, best, label, self.level))}
+        others = [label for label in self.contenders if label != best]
+        gaps = {label: gap for label in others if (gap := compare(times, best, label, self.level))}
+        rivals = [label for label in gaps if self.kind(label) != self.kind(best)]
+        nearest = min(rivals, key=lambda label: gaps[label].ratio, default=None)
+        return {
+            label: gap
+            for label, gap in gaps.items()
+            if label != nearest
+            and min(log_statistics(times, best, label)) >= math.log(HOPELESS)
+            and not any(label in block.overlaps for block in self.blocks)
+        }
 
     def leader(self) -> str:
         """Return the contender that is fastest so far."""
@@ -230,6 +242,9 @@ class Contest:
 
     def _on_variant_excluded(self, event: Mapping[str, Any]) -> None:
         self.excluded.add(event["variant"])
+        for label in self.hopeless_ones:  # behind somebody who is out of the contest: they are back in it
+            del self.dropped[label]
+        self.hopeless_ones.clear()
 
     def _on_look_taken(self, event: Mapping[str, Any]) -> None:
         look = self.judge()
@@ -241,7 +256,8 @@ class Contest:
             )
 
     def _on_variant_dropped(self, event: Mapping[str, Any]) -> None:
-        if event["reason"] == "hopeless" and event["variant"] in self.hopeless():
+        if event.get("reason") == "hopeless" and event["variant"] in self.hopeless():  # older journals have no reason
             self.dropped[event["variant"]] = len(self.blocks)
+            self.hopeless_ones.add(event["variant"])
         if event["variant"] not in self.dropped:
             self.differences.append(f"the journal drops {event['variant']}, recomputing does not")

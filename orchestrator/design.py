@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from . import units
 from .document import dump
-from .results import Results
+from .plan import FEWEST_ROUNDS, MOST_ROUNDS
 from .runner import models
-from .scout import Asked, Facts
+from .runner.measure import SHORTEST_NS
 from .stats import LOOK_LEVEL, LOOKS, can_decide
+from .text import printable
 
 BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
 """How long a plain loop takes over a batch: long enough to be told from wake-ups, short enough for many rounds."""
@@ -31,17 +32,60 @@ LONG_NS = 25_000_000
 BUSY = 0.9
 """The share of a call on a core from which on more workers than cores are of no use."""
 
+MULTI_CORE = 1.2
+"""CPU time per wall time of one call at a time from which on a function counts as parallel by itself."""
+
 MOST_WORKERS = 16
 
 ROUNDS_S = 0.5
 """The rounds of a block take half as long as by default: eleven blocks are to fit into `BUDGET_S`."""
 
-FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
-SHORTEST_TRIAL_NS, NEW_PROCESS_NS = 3e6, 1.5e6
+NEW_PROCESS_NS = 1.5e6
 FIGHTING = 6
 """How many times as long a round takes where calls that are parallel by themselves run side by side (OpenBLAS)."""
 
 BUDGET_S, LONGEST_S = 18.0, 300.0
+
+TIMEOUT_S, PATIENCE = 30.0, 5
+"""A trial may take so long: what a spec has by default, or so many times a plain loop."""
+
+MOST_PROCESSES = 128
+"""Batches of more calls are not given a process for each call."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user has asked for: a function with its arguments, and where it runs."""
+
+    call: str
+    kwargs: Mapping[str, Any]
+    python: str | None = None
+    tasks: int | None = None
+    max_time_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a first look has told, as `runner.scout` does; `cpu_share` is CPU time per wall time, of all threads."""
+
+    is_async: bool
+    refused: Mapping[str, str]
+    calls: int
+    wall_ns: int
+    cpu_share: float
+    unpicklable: str | None
+    incomparable: str | None
+    ready_ns: int
+
+    @property
+    def busy(self) -> float:
+        """The share of a call's time that it is on a core."""
+        return min(1.0, self.cpu_share)
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether a call keeps more than one core busy by itself; of very short ones, reading the clock tells more."""
+        return self.cpu_share > MULTI_CORE and self.wall_ns > 100_000
 
 
 @dataclass(frozen=True)
@@ -55,8 +99,14 @@ class Design:
     workers: Sequence[int]
     tasks: int
     rounds: int
+    timeout_s: float
     needed_s: float
     max_time_s: float
+
+    @property
+    def variants(self) -> int:
+        """The number of contestants."""
+        return len(self.entries) * len(self.workers)
 
 
 def design(asked: Asked, facts: Facts, cores: int) -> Design:
@@ -72,20 +122,23 @@ def design(asked: Asked, facts: Facts, cores: int) -> Design:
     block_s = (rounds + 2) * round_s + len(variants) * facts.ready_ns / 1e9 / cores
     needed_s = block_s * next((m for m in LOOKS if can_decide(m, LOOK_LEVEL / max(1, len(variants) - 1))), LOOKS[-1])
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
-    return Design(entries, workers, tasks, rounds, needed_s, asked.max_time_s or enough_s)
+    timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
+    return Design(entries, workers, tasks, rounds, timeout_s, needed_s, asked.max_time_s or enough_s)
 
 
 def spec(asked: Asked, facts: Facts, designed: Design, again: str) -> str:
     """Return the spec of a design as YAML with comments; `again` is the shell command that runs it."""
     workload: dict[str, Any] = {"call": asked.call} | ({"kwargs": dict(asked.kwargs)} if asked.kwargs else {})
     matrix: dict[str, Any] = {"workers": list(designed.workers)} | ({"python": [asked.python]} if asked.python else {})
+    measure = {"rounds": designed.rounds, "max_time": _seconds(designed.max_time_s)}
+    measure |= {"timeout": _seconds(designed.timeout_s)} if designed.timeout_s > TIMEOUT_S else {}
     one_by_one = "awaited one after the other" if facts.is_async else "in a plain loop"
     lines = [
         *_heading(asked, again),
         dump({"name": _name(asked.call), "description": _description(asked, facts)}),
         "# the function and its arguments",
         dump({"workload": workload}).rstrip(),
-        *([f"  check: none  # {facts.incomparable}"] if facts.incomparable else []),
+        *([f"  check: none  # {printable(facts.incomparable)}"] if facts.incomparable else []),
         "",
         f"# calls in one batch: about {units.duration(designed.tasks * facts.wall_ns)} {one_by_one}",
         dump({"tasks": designed.tasks}),
@@ -96,19 +149,19 @@ def spec(asked: Asked, facts: Facts, designed: Design, again: str) -> str:
         dump({"matrix": matrix}),
         dump({"baseline": _baseline(facts, designed)}),
         "# max_time bounds the whole run, which ends as soon as the question is decided",
-        dump({"measure": {"rounds": designed.rounds, "max_time": f"{designed.max_time_s:g}s"}}).rstrip(),
+        dump({"measure": measure}).rstrip(),
     ]
     return "\n".join(lines) + "\n"
 
 
-def saved(text: str, results: Results) -> str:
+def saved(text: str, derived: Sequence[Mapping[str, Any]]) -> str:
     """Return the spec with an expectation to uncomment: what was measured, with some room for other days."""
     lines = [
         "",
         "# Uncomment this, and the exit status says whether it still holds: 0, or 1 when it is broken, 4 undecided.",
         "# expect:",
     ]
-    compared = [event for event in results.derived if event["event"] == "variant.compared" and event["speedup_low"]]
+    compared = [event for event in derived if event["event"] == "variant.compared" and event["speedup_low"]]
     for event in compared:
         low, high = event["speedup_low"], event["speedup_high"]
         worse, better = float(f"{low * 0.8:.2g}"), float(f"{high * 1.25:.2g}")
@@ -116,6 +169,10 @@ def saved(text: str, results: Results) -> str:
         claim = dump({"of": event["variant"], "metric": "speedup", **bound}, flow=True)
         lines.append(f"#   - {claim}  # measured: {units.ratio(event['speedup'], low, high)}")
     return text + "\n".join(lines) + "\n" if compared else text
+
+
+def _seconds(duration_s: float) -> str:
+    return f"{math.ceil(duration_s)}s" if duration_s >= 1 else f"{math.ceil(duration_s * 1000)}ms"
 
 
 def _baseline(facts: Facts, designed: Design) -> str:
@@ -135,7 +192,7 @@ def _description(asked: Asked, facts: Facts) -> str:
         f"A call took {units.duration(facts.wall_ns)} when tried, {units.percent(facts.busy)} of it on a core.",
     ]
     if facts.is_parallel:
-        told.append(f"It kept {facts.cpu_ns / facts.wall_ns:.1f} cores busy by itself.")
+        told.append(f"It kept {facts.cpu_share:.1f} cores busy by itself.")
     if not facts.is_async:
         reasons: dict[str, list[str]] = {}
         for name, why in _left_out(facts).items():
@@ -143,7 +200,7 @@ def _description(asked: Asked, facts: Facts) -> str:
         told += [f"Left out: {' and '.join(names)}, for {why}." for why, names in reasons.items()]
     if facts.incomparable:
         told.append(f"Nobody checks that results are right under every model: {facts.incomparable}.")
-    return " ".join(told)
+    return printable(" ".join(" ".join(told).split()))
 
 
 def _left_out(facts: Facts) -> dict[str, str]:
@@ -156,6 +213,8 @@ def _left_out(facts: Facts) -> dict[str, str]:
 def _entries(facts: Facts, tasks: int, cores: int) -> list[str | dict[str, Any]]:
     """Return the entries of `models`: all that can run the function, and chunks where calls are short."""
     left_out = _left_out(facts)
+    if tasks > MOST_PROCESSES:
+        left_out["process_per_task"] = f"it would start {tasks} processes at once"
     entries: list[str | dict[str, Any]] = []
     for name in models.NAMES:
         if name not in left_out:
@@ -199,7 +258,7 @@ def _why_workers(facts: Facts) -> str:
 
 def _round_s(facts: Facts, tasks: int, variants: Sequence[str]) -> float:
     """Return about how long one round takes, or longer: nobody knows yet what runs in parallel."""
-    trials_ns = [max(SHORTEST_TRIAL_NS, tasks * facts.wall_ns) for _ in variants]
+    trials_ns: list[float] = [max(SHORTEST_NS, tasks * facts.wall_ns) for _ in variants]
     trials_ns += [tasks * NEW_PROCESS_NS for name in variants if name == "process_per_task"]
     return sum(trials_ns) / 1e9 * (FIGHTING if facts.is_parallel else 1)
 

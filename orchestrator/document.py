@@ -374,6 +374,8 @@ class _Plain(yaml.SafeDumper):
 def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
     # PyYAML quotes what YAML 1.1 would misread; our reader follows 1.2, where `1e3` is a number
     style = None if _reads_as_text(value) else "'"
+    if "\n" in value or "\r" in value:
+        style = '"'  # escapes keep a line break in the line
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

@@ -229,6 +229,8 @@ class VariantCompared(AboutVariant):
     parallel_share_high: float | None
     """Threads only: for what part of the time two of them ran at once when both could, 0 to 1, with its interval."""
     dropped_after: int | None
+    left_early: bool
+    """Dropped as hopeless, before the first look."""
     excluded: bool
 
 

@@ -111,8 +111,8 @@ def observed(contest: Contest, label: str) -> list[Observed]:
 def _summary(key: str, trials: list[dict[str, Any]]) -> Observed:
     values = [trial[key] for trial in trials if key in trial]
     distinct = list({repr(value): value for value in values}.values())
-    numbers = [value for value in values if isinstance(value, int | float)]  # True counts as 1: the mean is its share
-    numbers = numbers if len(numbers) == len(values) else []
+    kinds = {bool if isinstance(value, bool) else float if isinstance(value, int | float) else None for value in values}
+    numbers = values if kinds in ({bool}, {float}) else []  # True counts as 1: the mean is its share
     return Observed(
         metric=key.replace("_", ".", 1),
         trials=len(values),

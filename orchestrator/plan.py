@@ -21,6 +21,10 @@ from .document import shown
 from .runner import models
 from .spec import KEYWORD, Expectation, Experiment, ModelEntry, Problem, Workload, nearest, refusal
 
+FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
+ROUNDS_S = 1.0
+"""The rounds of a block take about this long: then sd^2 x cost of its statistic is lowest (docs/method.md)."""
+
 LARGEST = 10_000
 """Points times variants beyond which a matrix is taken for a mistake."""
 

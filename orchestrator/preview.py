@@ -7,9 +7,8 @@ from pathlib import Path
 from statistics import median
 
 from . import journal
-from .block import FEWEST_ROUNDS, ROUNDS_S
 from .errors import Failure
-from .plan import Plan, Point
+from .plan import FEWEST_ROUNDS, ROUNDS_S, Plan, Point
 from .stats import LOOK_LEVEL, LOOKS, can_decide
 
 RUNNER_S = 0.12

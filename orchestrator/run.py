@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -65,6 +65,30 @@ def run(to_do: Plan, source: Source, runs: Path) -> Ended:
     """
     try:
         return anyio.run(_run, to_do, source, runs)
+    except BaseExceptionGroup as group:
+        raise _only(group) from None
+
+
+T = TypeVar("T")
+
+
+def interruptible(work: Callable[[Kit, Interrupt], T]) -> T:
+    """Return what `work` returns; it runs in a thread, and a signal ends it by SystemExit, runners and all."""
+
+    async def watched() -> T:
+        with launch.kit() as laid, closing(Interrupt()) as interrupt:
+            signals: list[int] = []
+            async with anyio.create_task_group() as group:
+                await group.start(_interrupt_on_signal, interrupt, signals)
+                try:
+                    found = await anyio.to_thread.run_sync(work, laid, interrupt)
+                except Interrupted:
+                    raise SystemExit(128 + signals[0]) from None
+                group.cancel_scope.cancel()
+        return found
+
+    try:
+        return anyio.run(watched)
     except BaseExceptionGroup as group:
         raise _only(group) from None
 

@@ -65,6 +65,7 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
         parallel_share_low=parallel.low if parallel else None,
         parallel_share_high=parallel.high if parallel else None,
         dropped_after=contest.dropped.get(label),
+        left_early=label in contest.hopeless_ones,
         excluded=label in contest.excluded,
     )
 
@@ -144,8 +145,9 @@ def _rival(contest: Contest, winners: list[str], verdict: str) -> tuple[str | No
     gaps = {label: gap for label in others if (gap := compare(times, best, label, contest.level))}
     if not gaps:
         return None, None
+    sure = {label: gap for label, gap in gaps.items() if gap.low is not None} or gaps
     pick = max if verdict == "tie" else min  # of a tie the widest gap tells most
-    rival = pick(gaps, key=lambda label: gaps[label].ratio)
+    rival = pick(sure, key=lambda label: sure[label].ratio)
     return rival, gaps[rival]
 
 
@@ -186,10 +188,7 @@ def _sentence(contest: Contest, verdict: str, winners: list[str], rival: str | N
         named = best if len(winners) == 1 else f"{contest.kind(best)} ({' or '.join(winners)})"
         if rival is None or gap is None:
             return f"{about}: {named} wins: every other variant failed."
-        pays = _pays(contest, best, rival)
-        if gap.low is None:
-            return f"{about}: {named} wins, some {_times(gap)} as fast as {rival}, which left {counted}{pays}."
-        return f"{about}: {named} wins, {_times(gap)} as fast as {rival}, {counted}{pays}."
+        return f"{about}: {named} wins, {_times(gap)} as fast as {rival}, {counted}{_pays(contest, best, rival)}."
     if verdict == "tie":
         tie = f"{contest.plan.experiment.measure.tie * 100:.3g} %"
         return f"{about}: {_listed(winners)} tie within {tie}, {counted}; {winners[0]} is the simplest."

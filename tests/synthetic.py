@@ -54,6 +54,7 @@ class Executor:
         times_ms: Mapping[str, float],
         block_s: float,
         fails: Mapping[str, int],
+        fails_later: Mapping[str, int],
         free_cores: float,
         observed: Mapping[str, Any],
         overlap: float | None,
@@ -64,6 +65,7 @@ class Executor:
         self._times_ms = times_ms
         self._block_s = block_s
         self._fails = dict(fails)
+        self._fails_later = fails_later
         self._free_cores = free_cores
         self._observed = observed
         self._overlap = overlap
@@ -77,8 +79,9 @@ class Executor:
         labels = [variant.label for variant in task.variants]
         started = BlockStarted(**about, block=task.number, variants=labels)
         for variant in task.variants:
-            if self._fails.get(variant.label):
-                self._fails[variant.label] -= 1
+            later = 0 < self._fails_later.get(variant.label, 0) <= len(self.tasks)
+            if later or self._fails.get(variant.label):
+                self._fails[variant.label] = self._fails.get(variant.label, 0) - (not later)
                 failure: dict[str, Any] = dict.fromkeys(("round", "position", "traceback"))
                 text: dict[str, Any] = {"cause": "exception", "error": "ValueError: no"}
                 spoilt = TrialFailed(**columns(task.point, variant), block=task.number, **failure, **text)
@@ -180,6 +183,7 @@ def conducted(
     *,
     block_s: float = 1.0,
     fails: Mapping[str, int] | None = None,
+    fails_later: Mapping[str, int] | None = None,
     free_cores: float = 2.0,
     observed: Mapping[str, Any] | None = None,
     overlap: float | None = None,
@@ -188,12 +192,15 @@ def conducted(
 ) -> Run:
     """Return a run of variants that take `times_ms`; `fails` names who fails how often.
 
-    `overlap` tells how many times as long two threads take as one.
+    `fails_later` names from which block on somebody fails, counted from 1. `overlap` tells how many times as long two
+    threads take as one.
     """
     clock = Clock()
     value = {"name": "x", "workload": {"call": "a:b"}, "models": list(times_ms), "measure": {"max_time": "1h"}, **spec}
     planned = plan(Experiment.model_validate(value), cores=2)
-    executor = Executor(clock, times_ms, block_s, fails or {}, free_cores, observed or {}, overlap, noise)
+    executor = Executor(
+        clock, times_ms, block_s, fails or {}, fails_later or {}, free_cores, observed or {}, overlap, noise
+    )
     contests = [Contest(planned, point) for point in planned.points]
     made = Run(planned, executor, contests)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator import design, errors, journal, reports, scout
+from orchestrator import design, errors, journal, reports, run, scout
+from orchestrator.design import Asked, Facts
 from orchestrator.plan import Plan, plan
 from orchestrator.results import fold
 from orchestrator.runner import models
-from orchestrator.scout import Asked, Facts
 from orchestrator.spec import loads
 from tests.synthetic import conducted
 from tests.test_cli import events, orchestrator
@@ -29,7 +31,7 @@ FACTS: dict[str, Any] = {
     "refused": {},
     "calls": 100,
     "wall_ns": 1_000_000,
-    "cpu_ns": 1_000_000,
+    "cpu_share": 1.0,
     "unpicklable": None,
     "incomparable": None,
     "ready_ns": 100_000_000,
@@ -56,7 +58,7 @@ def test_a_plain_function_meets_every_model() -> None:
 
 def test_an_async_function_is_awaited_one_by_one_and_all_at_once() -> None:
     refused = dict.fromkeys(set(models.NAMES) - {"event_loop"}, "a coroutine function")
-    made = designed(is_async=True, refused=refused, wall_ns=5_000_000, cpu_ns=10_000)
+    made = designed(is_async=True, refused=refused, wall_ns=5_000_000, cpu_share=0.002)
     assert workers(made) == {"event_loop(workers=1)": 1, "event_loop(workers=6)": 6}
     assert made.baseline.label == "event_loop(workers=1)"
     assert made.points[0].tasks == 6
@@ -68,7 +70,7 @@ def test_calls_that_compute_get_a_worker_for_each_core() -> None:
 
 @pytest.mark.parametrize(("busy", "expected"), [(0.5, 4), (0.25, 8), (0.01, 16)])
 def test_calls_that_wait_get_more_workers_than_cores(busy: float, expected: int) -> None:
-    assert workers(designed(cpu_ns=round(busy * 1e6)))["threads"] == expected
+    assert workers(designed(cpu_share=busy))["threads"] == expected
 
 
 @pytest.mark.parametrize(
@@ -76,11 +78,11 @@ def test_calls_that_wait_get_more_workers_than_cores(busy: float, expected: int)
     [(1_000, 64), (1_000_000, 20), (3_000_000, 8), (20_000_000, 4), (100_000_000, 2), (10_000_000_000, 2)],
 )
 def test_a_batch_is_the_smaller_the_longer_a_call_takes(wall_ns: int, tasks: int) -> None:
-    assert designed(wall_ns=wall_ns, cpu_ns=wall_ns).points[0].tasks == tasks
+    assert designed(wall_ns=wall_ns).points[0].tasks == tasks
 
 
 def test_short_calls_are_also_sent_several_at_a_time() -> None:
-    made = designed(wall_ns=10_000, cpu_ns=10_000)
+    made = designed(wall_ns=10_000)
     assert {"processes(chunksize=1)", "processes(chunksize=8)"} <= workers(made).keys()
     assert "processes" in workers(designed())
 
@@ -108,18 +110,18 @@ def test_what_the_user_asks_for_is_taken() -> None:
 
 
 def test_calls_that_are_parallel_by_themselves_come_few_at_a_time_and_that_is_said() -> None:
-    made = designed(cpu_ns=1_900_000)
+    made = designed(cpu_share=1.9)
     assert made.points[0].tasks == 4
     assert "It kept 1.9 cores busy by itself." in made.experiment.description
 
 
 def test_slow_calls_get_time_for_a_first_look() -> None:
     assert designed().experiment.measure.max_time == 18
-    assert 18 < designed(wall_ns=50_000_000, cpu_ns=50_000_000).experiment.measure.max_time < 100
-    assert designed(wall_ns=5_000_000_000, cpu_ns=5_000_000_000).experiment.measure.max_time == 300
+    assert 18 < designed(wall_ns=50_000_000).experiment.measure.max_time < 100
+    assert designed(wall_ns=5_000_000_000).experiment.measure.max_time == 300
 
 
-readable = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")) | st.just(" "))
+readable = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")) | st.sampled_from(" \n\t"))
 values = st.recursive(
     st.none()
     | st.booleans()
@@ -145,7 +147,7 @@ def test_whatever_is_found_out_makes_a_spec_that_can_be_planned(
 ) -> None:
     facts = {
         "wall_ns": wall_ns,
-        "cpu_ns": round(busy * wall_ns),
+        "cpu_share": busy,
         "incomparable": incomparable,
         "unpicklable": unpicklable,
     }
@@ -227,7 +229,7 @@ def test_a_function_that_is_parallel_by_itself_is_told_as_such() -> None:
 
 def test_a_saved_spec_ends_with_what_it_can_be_held_to(tmp_path: Path) -> None:
     results = fold(conducted({"sequential": 20, "threads": 10, "processes": 25}, noise=0.00001).records())
-    text = design.saved("models: [sequential, threads, processes]\nworkload: {call: a:b}\nname: x\n", results)
+    text = design.saved("models: [sequential, threads, processes]\nworkload: {call: a:b}\nname: x\n", results.derived)
     assert "#   - {of: threads, metric: speedup, min: 1.6}  # measured: 2.00 [2.00, 2.00]" in text
     assert "#   - {of: processes, metric: speedup, max: 1.0}  # measured: 0.80 [0.80, 0.80]" in text
     start = text.index("# expect:")
@@ -370,6 +372,65 @@ def test_what_a_function_does_to_its_process_stays_there(place: Path, call: str)
     assert events(done.stdout)[-1]["outcome"] == "undecided"
 
 
+def test_text_with_line_breaks_and_errors_with_escapes_make_a_spec_all_the_same(place: Path) -> None:
+    (place / "odd.py").write_text(
+        "class Odd:\n    def __reduce__(self): raise TypeError('no \\x1b[31m, \\u2028')\ndef odd(text): return Odd()\n"
+    )
+    done = advised(place, "odd:odd", 'text="a\\nb"', "--save", "odd.yaml")
+    assert done.returncode == 0
+    assert orchestrator("plan", "odd.yaml", cwd=place).returncode == 0
+
+
+def test_one_coroutine_in_a_batch_has_nothing_to_run_beside_it(place: Path) -> None:
+    done = orchestrator("advise", "mine:fetch", "--tasks", "1", cwd=place)
+    told = "orchestrator: --tasks: one call in a batch has nothing to run beside it; ask for 2 or more\n"
+    assert (done.returncode, done.stderr) == (errors.BAD_INPUT, told)
+
+
+def test_what_would_take_very_long_is_done_only_when_asked_for(place: Path) -> None:
+    (place / "slow.py").write_text("import time\ndef slow(): time.sleep(3)\n")
+    done = orchestrator("advise", "slow:slow", cwd=place)
+    assert done.returncode == errors.BAD_INPUT
+    assert done.stderr.startswith("orchestrator: a call takes 3 s, so that a verdict takes about ")
+    assert "; ask for less work in one call, or give it the time: --max-time " in done.stderr
+    assert not (place / "runs").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_the_first_look_leaves_nobody_behind(place: Path, number: signal.Signals) -> None:
+    (place / "slow.py").write_text("import time\ndef slow():\n    open('called', 'w').close()\n    time.sleep(600)\n")
+    running = subprocess.Popen([sys.executable, "-m", "orchestrator", "advise", "slow:slow"], cwd=place)
+    while not (place / "called").exists():
+        assert running.poll() is None
+        time.sleep(0.02)
+    running.send_signal(number)
+    assert running.wait(20) == 128 + number
+    assert not living_in(place)
+
+
+def living_in(place: Path) -> set[int]:
+    """Return the processes whose working directory is `place`."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").resolve() == place:
+                found.add(int(process.name))
+        except OSError:  # it has just ended
+            continue
+    return found - {os.getpid()}
+
+
+def test_a_saved_spec_is_there_before_the_run_ends(place: Path) -> None:
+    command = [sys.executable, "-m", "orchestrator", "advise", "mine:work", "n=100", "--save", "work.yaml"]
+    running = subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(place.glob("runs/*/2*/events.jsonl")):
+        assert running.poll() is None
+        time.sleep(0.02)
+    running.send_signal(signal.SIGTERM)
+    running.wait(20)
+    assert orchestrator("plan", "work.yaml", cwd=place).returncode == 0
+
+
 def test_a_budget_too_short_for_a_verdict_is_told_before_the_run(place: Path) -> None:
     told = events(advised(place, "mine:work", "n=50_000", "--tasks", "50").stderr)
     assert [event["event"] for event in told] == ["function.scouted", "budget.short"]
@@ -477,10 +538,7 @@ def test_a_function_that_runs_for_ever_is_given_up(place: Path, monkeypatch: pyt
     (place / "mine.py").write_text("import time\ndef hang(): time.sleep(600)\n")
     monkeypatch.chdir(place)
     monkeypatch.setattr(scout, "TIMEOUT_S", 1.0)
-    with pytest.raises(errors.WorkloadFailed, match="mine:hang took longer than 1 s; ask for less work in one call"):
-        scout.scout(Asked("mine:hang", {}))
-    assert not [
-        status
-        for status in Path("/proc").glob("[0-9]*/cwd")
-        if os.path.realpath(status) == str(place) and int(status.parent.name) != os.getpid()
-    ]
+    told = "importing and calling mine:hang took longer than 1 s; ask for less work in one call"
+    with pytest.raises(errors.WorkloadFailed, match=told):
+        run.interruptible(lambda laid, interrupt: scout.scout(Asked("mine:hang", {}), laid, interrupt))
+    assert not living_in(place)

@@ -54,6 +54,16 @@ def test_a_baseline_that_is_hopelessly_slower_goes_on() -> None:
     assert run.contests[0].dropped["sequential"] == 3
 
 
+def test_the_nearest_rival_stays_to_the_first_look_however_slow_it_is() -> None:
+    run = conducted({"sequential": 90, "threads": 40, "processes": 10})
+    assert all("threads" in block for block in labels(run.tasks))
+
+
+def test_threads_that_tell_of_the_gil_stay_to_the_first_look() -> None:
+    run = conducted({"sequential": 20, "threads": 90, "processes": 10}, overlap=2.0)
+    assert all("threads" in block for block in labels(run.tasks))
+
+
 def test_an_expectation_keeps_who_is_hopelessly_slower() -> None:
     spec: dict[str, Any] = {"expect": [{"of": "threads", "max": 0.5}]}
     run = conducted({"sequential": 20, "threads": 90, "processes": 10}, **spec)
@@ -63,6 +73,19 @@ def test_an_expectation_keeps_who_is_hopelessly_slower() -> None:
 def test_nobody_leaves_early_where_a_precision_is_asked_for() -> None:
     run = conducted({"sequential": 20, "threads": 90, "processes": 10}, measure={"precision": "5%"})
     assert all("threads" in block for block in labels(run.tasks))
+
+
+def test_who_left_behind_a_leader_that_fails_comes_back() -> None:
+    run = conducted({"sequential": 40, "event_loop": 50, "threads": 45, "processes": 10}, fails_later={"processes": 4})
+    assert run.contests[0].excluded == {"processes"}
+    assert {"event_loop", "threads"} <= set(labels(run.tasks)[-1])
+    assert run.contests[0].looks[-1].best == "sequential"
+
+
+def test_nobody_is_left_to_leave_when_all_have_failed_after_three_blocks() -> None:
+    run = conducted({"sequential": 40, "threads": 45}, fails_later={"sequential": 4, "threads": 4})
+    assert run.contests[0].excluded == {"sequential", "threads"}
+    assert len(run.contests[0].blocks) == 3
 
 
 def test_the_baseline_goes_on_when_it_is_out_of_the_contest() -> None:

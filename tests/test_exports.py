@@ -27,7 +27,7 @@ def results() -> Results:
 
 def tables(results: Results) -> dict[str, list[dict[str, str]]]:
     files = exports.render("csv", results)
-    return {name: list(csv.DictReader(io.StringIO(content.decode()))) for name, content in files.items()}
+    return {name: list(csv.DictReader(io.StringIO(content.decode(), newline=""))) for name, content in files.items()}
 
 
 def test_there_is_a_table_each_of_trials_blocks_variants_and_verdicts(results: Results) -> None:
@@ -50,6 +50,18 @@ def test_every_variant_of_a_block_is_a_row_with_its_medians(results: Results) ->
     assert {(row["counts"], row["rounds"]) for row in rows} == {("true", str(ROUNDS))}
     assert len(rows) == 8 * 2
     assert 9.5e6 < int(rows[1]["wall_ns"]) < 10.5e6
+
+
+def test_what_was_measured_after_the_last_look_does_not_count() -> None:
+    run = conducted({"sequential": 20, "threads": 20}, measure={"max_time": "13s", "tie": "0.01%"})
+    records = [event for event in run.records() if event["event"] != "look.taken" or event["blocks"] == 8]
+    rows = tables(fold(records))["blocks.csv"]
+    assert [row["counts"] for row in rows] == ["true"] * 16 + ["false"] * 6
+
+
+def test_a_table_is_read_back_whatever_text_is_in_it() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, observed={"observed_text": 'a\rb\nc,"d"'})
+    assert {row["observed_text"] for row in tables(fold(run.records()))["trials.csv"]} == {'a\rb\nc,"d"'}
 
 
 def test_the_verdict_is_a_row_with_its_sentence(results: Results) -> None:
@@ -100,7 +112,7 @@ def test_export_writes_the_tables_of_a_run_and_names_them(place: Path) -> None:
     assert files == [f"tables/of/it/{name}.csv" for name in ("trials", "blocks", "variants", "verdicts")]
     journaled = [json.loads(line) for line in (place / "runs/good/latest/events.jsonl").read_text().splitlines()]
     trials: list[dict[str, Any]] = [event for event in journaled if event["event"] == "trial.finished"]
-    with (place / files[0]).open() as file:
+    with (place / files[0]).open(newline="") as file:
         assert [int(row["wall_ns"]) for row in csv.DictReader(file)] == [trial["wall_ns"] for trial in trials]
 
 

@@ -75,7 +75,7 @@ def test_what_was_observed_is_summed_up_over_all_trials() -> None:
         ([True, True], (1, True, True, True, 1.0)),
         ([True, False], (2, None, False, True, 0.5)),
         ([1, "one"], (2, None, None, None, None)),
-        ([1, True], (2, None, 1, 1, 1.0)),
+        ([1, True], (2, None, None, None, None)),
     ],
 )
 def test_values_that_change_are_told_by_their_range_and_mean(values: list[Any], expected: tuple[Any, ...]) -> None:

@@ -57,7 +57,7 @@ def test_figures_of_another_version_are_not_compared_one_by_one(records: list[di
 
 
 def test_an_early_leaving_that_was_made_up_is_named() -> None:
-    records = conducted({"sequential": 20, "threads": 90, "processes": 10}).records()
+    records = conducted({"sequential": 20, "threads": 90, "event_loop": 15, "processes": 10}).records()
     changed = [
         dict(event, variant="sequential")
         if event["event"] == "variant.dropped" and event["reason"] == "hopeless"
@@ -68,8 +68,15 @@ def test_an_early_leaving_that_was_made_up_is_named() -> None:
 
 
 def test_who_left_early_is_marked_in_the_table() -> None:
-    table = reports.render("table", fold(conducted({"sequential": 20, "threads": 90}).records()), width=110)
-    assert "0.22 left early" in table
+    run = conducted({"sequential": 20, "threads": 90, "processes": 30, "event_loop": 21})
+    assert "0.22 left early" in reports.render("table", fold(run.records()), width=110)
+
+
+def test_a_journal_from_before_there_were_reasons_is_read() -> None:
+    records = conducted({"sequential": 20, "threads": 10, "processes": 15}).records()
+    older = [{key: value for key, value in event.items() if key != "reason"} for event in records]
+    assert len(older) == len(records)
+    assert not fold(older).differences
 
 
 def test_what_was_observed_stands_below_the_table() -> None:

@@ -27,7 +27,7 @@ def render(results: Results) -> dict[str, bytes]:
 
 
 def _trials(results: Results) -> Iterator[Row]:
-    """Yield every finished trial with what was observed of it; `counts` tells whether its block does."""
+    """Yield every finished trial with what was observed of it; `counts` tells whether it enters the figures."""
     counting = _counting(results)
     trial: dict[str, Any] | None = None
     for event in results.named("trial.finished", "trial.observed"):
@@ -63,14 +63,16 @@ def _blocks(results: Results) -> Iterator[Row]:
 
 
 def _counting(results: Results) -> dict[tuple[str, int], Row]:
-    """Return the blocks that count, by point and number."""
-    return {(event["point_id"], event["block"]): event for event in results.named("block.finished")}
+    """Return the blocks that the figures are made of, by point and number."""
+    judged = {(contest.point.id, block.number) for contest in results.contests for block in contest.judged}
+    finished = {(event["point_id"], event["block"]): event for event in results.named("block.finished")}
+    return {place: event for place, event in finished.items() if place in judged}
 
 
 def _table(rows: Sequence[Row]) -> bytes:
     columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in _LEFT_OUT]
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out)  # lines end in CR LF, as RFC 4180 has it
     writer.writerow(columns)
     writer.writerows([[_cell(row.get(name)) for name in columns] for row in rows])
     return out.getvalue().encode("utf-8", "backslashreplace")

@@ -12,14 +12,9 @@ from rich.text import Text
 
 from .. import units
 from ..contest import Contest
+from ..design import BUSY, MULTI_CORE
 from ..results import Results
 from . import table
-
-MULTI_CORE = 1.2
-"""CPU time per wall time of a plain loop from which on a function counts as parallel by itself."""
-
-BUSY = 0.8
-"""The share of its time on a core from which on a coroutine gains little from others beside it."""
 
 LETS_GO, HOLDS = 0.5, 0.25
 """The share of the time that speaks for code that lets go of the GIL, and for code that holds on to it."""
@@ -63,6 +58,8 @@ def advice(contest: Contest, events: Sequence[Mapping[str, Any]], without_gil: s
 
 def _choice(verdict: Mapping[str, Any], compared: Mapping[str, Mapping[str, Any]]) -> str:
     best = verdict["recommended"]
+    if len(compared) == 1:
+        return f"No advice: {next(iter(compared))} ran alone, and there is nothing to compare it with."
     if best is None:
         return f"No advice yet. {verdict['sentence']}"
     event = compared[best]

@@ -108,7 +108,8 @@ def _over_trials(event: Mapping[str, Any]) -> str:
         return f"{event['distinct']} different values"
     if isinstance(event["low"], bool):
         return f"true in {units.percent(event['mean'])}"
-    return f"{event['low']:g} to {event['high']:g}, mean {event['mean']:.3g}"
+    low, high = (f"{bound:,}" if isinstance(bound, int) else f"{bound:.4g}" for bound in (event["low"], event["high"]))
+    return f"{low} to {high}, mean {units.significant(event['mean'])}"
 
 
 def _against(event: Mapping[str, Any]) -> str:
@@ -116,7 +117,7 @@ def _against(event: Mapping[str, Any]) -> str:
         return "failed, excluded"
     if event["variant"] == event["baseline"]:
         return "baseline"
-    left = " left early" if event["dropped_after"] and event["speedup_low"] is None else ""
+    left = " left early" if event["left_early"] and event["speedup"] is not None else ""
     return units.ratio(event["speedup"], event["speedup_low"], event["speedup_high"]) + left
 
 

@@ -58,6 +58,9 @@ def _entered(reference: str | None) -> Iterator[Any]:
 OVERLAP_NS, OVERLAP_PAIRS = 5_000_000, 3
 """Two workers run at once for so long at least: the interval in which CPython hands on the GIL."""
 
+OVERLAP_MARGIN = 4
+"""Two calls at once, one after the other in the worst case, take twice as long as one: this leaves as much again."""
+
 
 class Bench:
     """The workers of one variant with the batch that they run; each `do_` method answers one kind of request."""
@@ -74,6 +77,7 @@ class Bench:
         self._run = workers.run
         self._each = workers.each
         self._facts = workers.facts
+        self._far_cpu_ns = workers.far_cpu_ns
         self._call = call
         self._items = items
         self._reset = companion.get("reset")
@@ -169,9 +173,9 @@ class Bench:
         if time.perf_counter_ns() - self._used_ns > IDLE_NS:
             await self._each(sensors.identify)
         self._results, self._pickle = [], b""
-        before_ns = sensors.cpu_ns(self._others)
+        before_ns = self._cpu_ns()
         started_ns, wall_ns = await self._timed(repeats)
-        cpu_ns = sensors.cpu_ns(self._others) - before_ns
+        cpu_ns = self._cpu_ns() - before_ns
         done = {
             "event": "trial",
             "started_ns": started_ns,
@@ -183,21 +187,24 @@ class Bench:
         self._used_ns = time.perf_counter_ns()
         return done
 
-    async def do_overlap(self) -> dict[str, Any]:
+    async def do_overlap(self, within_ns: int) -> dict[str, Any]:
         """Time the function in one thread alone and in two at once, in turn: that tells whether they run in parallel.
 
-        In pairs, ns: as many calls in one worker, and in each of two. No dispatch is in them.
+        In pairs, ns: as many calls in one worker, and in each of two. No dispatch is in them. There are none where a
+        pair would not be over `within_ns`.
         """
+        begun_ns = time.perf_counter_ns()
         calls = 1
         while (alone_ns := await self._span_ns(calls, 1)) < OVERLAP_NS:
             calls *= 2
-        pairs = [
-            (await self._span_ns(calls, 1), await self._span_ns(calls, 2))
-            for _ in range(OVERLAP_PAIRS if alone_ns < OVERLAP_PAIRS * OVERLAP_NS else 1)
-        ]
+        alone, together = [alone_ns], []
+        while time.perf_counter_ns() - begun_ns + OVERLAP_MARGIN * alone_ns < within_ns:
+            together.append(await self._span_ns(calls, 2))
+            if len(together) == OVERLAP_PAIRS or alone_ns > OVERLAP_PAIRS * OVERLAP_NS:
+                break
+            alone.append(await self._span_ns(calls, 1))
         self._used_ns = time.perf_counter_ns()
-        alone, together = zip(*pairs)
-        return {"event": "overlapped", "calls": calls, "alone_ns": alone, "together_ns": together}
+        return {"event": "overlapped", "calls": calls, "alone_ns": alone[: len(together)], "together_ns": together}
 
     async def _span_ns(self, calls: int, workers: int) -> int:
         """Return the time from the first begin to the last end of `calls` calls in each of so many workers."""
@@ -222,6 +229,9 @@ class Bench:
     async def do_prove(self) -> dict[str, Any]:
         """Prove the treatment once more: who the workers are after the trials."""
         return {"event": "proved", **await self.prove()}
+
+    def _cpu_ns(self) -> int:
+        return sensors.cpu_ns(self._others) + self._far_cpu_ns()
 
     async def _timed(self, repeats: int) -> tuple[int, int]:
         run, items = self._run, self._items

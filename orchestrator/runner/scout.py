@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import models, workload
+from . import models, sensors, workload
 from .workload import Unusable
 
 ENOUGH_NS = 200_000_000
@@ -19,8 +19,9 @@ LONG_NS = 5_000_000_000
 def scout(given: dict[str, Any]) -> dict[str, Any]:
     """Return what some calls of the workload's `call` tell; raises `Unusable`, and whatever a call raises.
 
-    `wall_ns` and `cpu_ns` (of all threads of this process) are per call, `wall_ns` as a median. `refused` says by model
-    why it can't run the function. `unpicklable` says why results can't be sent between processes, None if they can.
+    `wall_ns` is the median of a call; `cpu_share` is CPU time per wall time of all calls but the first, of all threads
+    and of child processes that have ended. `refused` says by model why it can't run the function. `unpicklable` says
+    why results can't be sent between processes, None if they can.
     `incomparable` says why results can't be checked: two calls gave others, or `==` does not tell; None if they can.
     """
     function = workload.find(given["call"], "call")
@@ -53,7 +54,7 @@ async def _await_some(measured: Measured, function: Callable[..., Any], kwargs: 
 
 
 class Measured:
-    """The times of calls one after the other, and the results of the first and the second."""
+    """The times of calls one after the other, and the results of the first and the last."""
 
     def __init__(self) -> None:
         self._walls_ns: list[int] = []
@@ -69,13 +70,13 @@ class Measured:
 
     def begin(self) -> None:
         """Start the clocks."""
-        self._cpu_begun_ns = time.process_time_ns()
+        self._cpu_begun_ns = sensors.cpu_ns(())
         self._begun_ns = time.perf_counter_ns()
 
     def end(self, result: Any) -> None:
         """Stop the clocks."""
         wall_ns = time.perf_counter_ns() - self._begun_ns
-        cpu_ns = time.process_time_ns() - self._cpu_begun_ns
+        cpu_ns = sensors.cpu_ns(()) - self._cpu_begun_ns
         if len(self._walls_ns) == 1:
             self._cpu_ns = 0  # the first call only warms up: it may have imported and connected
         self._cpu_ns += cpu_ns
@@ -91,7 +92,7 @@ class Measured:
             "calls": len(self._walls_ns),
             "calling_ns": sum(self._walls_ns),
             "wall_ns": max(1, round(median(walls_ns))),
-            "cpu_ns": round(self._cpu_ns / len(walls_ns)),
+            "cpu_share": self._cpu_ns / max(1, sum(walls_ns)),
             "unpicklable": _unpicklable(self._results[-1]),
             "incomparable": _incomparable(self._results[0], self._results[-1]),
         }
@@ -109,7 +110,7 @@ def _refusal(model: str, given: dict[str, Any]) -> str | None:
     try:
         workload.probe(model, {}, given)
     except Unusable as error:
-        return error.what
+        return f"{error.what} ({error.remedy})" if error.field == "model" else error.what
     return None
 
 

@@ -420,7 +420,7 @@ def test_what_observe_may_not_return_is_refused(laid: Kit, observe: str, error: 
 def test_the_function_runs_in_one_worker_alone_and_in_two_at_once(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("mark_call"), workers=3)) as runner:
         before = len(marks("calls"))
-        answer = runner.ask("overlap")
+        answer = runner.ask("overlap", within_ns=60_000_000_000)
         made = marks("calls")[before:]
         assert answer["event"] == "overlapped"
         assert len(answer["alone_ns"]) == len(answer["together_ns"]) > 0
@@ -430,6 +430,26 @@ def test_the_function_runs_in_one_worker_alone_and_in_two_at_once(laid: Kit, mod
         alone, together = Counter(made[-3 * calls : -2 * calls]), Counter(made[-2 * calls :])
         assert list(alone.values()) == [calls]
         assert list(together.values()) == [calls, calls]
+
+
+def test_a_function_that_would_take_too_long_is_not_run_beside_itself(laid: Kit) -> None:
+    with opened(laid, order("threads", task("nap"), workers=2)) as runner:
+        assert runner.ask("overlap", within_ns=1_000_000) == {
+            "event": "overlapped",
+            "calls": 1,
+            "alone_ns": [],
+            "together_ns": [],
+        }
+
+
+# CPU time
+
+
+@each_way
+def test_the_cpu_time_of_every_worker_is_counted(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    with opened(laid, order(model, task("burn"), workers=2, tasks=4, **options)) as runner:
+        runner.ask("warm")
+        assert runner.trial()["cpu_ns"] >= 4 * workloads.BURN_NS
 
 
 # Failures
@@ -508,6 +528,20 @@ def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(laid: K
 def test_an_answer_that_cannot_be_read_is_no_lost_worker(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("unreadable"))) as runner, fails("result"):
         runner.ask("warm")
+
+
+def test_a_worker_that_ends_in_the_midst_of_its_answer_is_lost(laid: Kit) -> None:
+    with opened(laid, order("process_per_task", task("send_half"))) as runner, fails("worker_lost", "no answer"):
+        runner.ask("warm")
+
+
+def test_more_processes_at_once_than_files_may_be_open_are_refused_with_a_remedy(laid: Kit) -> None:
+    asked = order("process_per_task", task("power"), workers=10_000_000, tasks=1)
+    with (
+        fails("exception", "10000000 processes at once need .* lower `tasks`, or raise the limit"),
+        opened(laid, asked),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("model", [name for name in NAMES if load(name).PICKLES])

@@ -315,6 +315,27 @@ def fail_unsendably() -> None:
     raise Unsendable
 
 
+def nap() -> None:
+    time.sleep(0.01)
+
+
+BURN_NS = 20_000_000
+
+
+def burn() -> None:
+    """Use the CPU for `BURN_NS`, whoever else wants it."""
+    until_ns = time.thread_time_ns() + BURN_NS
+    while time.thread_time_ns() < until_ns:
+        pass
+
+
+def send_half() -> bytes:
+    """Begin an answer that is larger than a pipe, and be gone before it is all sent."""
+    threading.Timer(0.2, os._exit, (5,)).start()
+    time.sleep(0.1)
+    return b"x" * 500_000_000
+
+
 def hashed() -> tuple[int, str | None]:
     return hash("spam"), os.environ.get("PYTHONHASHSEED")
 

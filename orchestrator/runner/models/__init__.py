@@ -76,12 +76,14 @@ class Workers(NamedTuple):
     of the items; an exception of the workload comes out as itself. `each(function)` calls `function` once in every
     worker at the same moment and returns what came back: for warm-ups, for the proof of who the workers are; a model
     with a worker per task starts one for it. `facts` are what only the model can tell for that proof, such as the start
-    method that was really used.
+    method that was really used. `far_cpu_ns()` is the CPU time of workers that have ended and were no children of this
+    process, which the system does not count as its own.
     """
 
     run: Callable[[Sequence[int]], Awaitable[list[Any]]]
     each: Callable[[Callable[[], Any]], Awaitable[list[Any]]]
     facts: dict[str, Any] = {}
+    far_cpu_ns: Callable[[], int] = int
 
 
 if TYPE_CHECKING:

@@ -25,6 +25,10 @@ MODULES: tuple[str, ...] = ("multiprocessing.connection", "multiprocessing.pool"
 unavailable = processes.unavailable
 
 
+PIPES = 3
+"""Descriptors that a running process takes: of its result, of its end, and of the other way."""
+
+
 @asynccontextmanager
 async def open(
     call: Call,
@@ -34,14 +38,27 @@ async def open(
     initargs: Any,
 ) -> AsyncIterator[Workers]:
     """Yield nothing that stands: a batch starts its processes, each of which runs `initializer` and one call."""
-    from multiprocessing import get_context
+    from multiprocessing import forkserver, get_context
 
+    _make_room(workers)
     context: Any = get_context(options.get("start_method"))  # typeshed gives the base class no `Process`
+    start_method = context.get_start_method()
+    if start_method == "forkserver":
+        forkserver.ensure_running()
     plain = call.plain
+    far_cpu_ns = 0
 
-    def started(functions: Sequence[tuple[Any, ...]]) -> list[Any]:
+    def start_all(functions: Sequence[tuple[Any, ...]]) -> list[Any]:
+        nonlocal far_cpu_ns
         results: list[Any] = []
         working: list[tuple[BaseProcess, Connection]] = []
+
+        def take() -> None:
+            nonlocal far_cpu_ns
+            result, cpu_ns = _answer(*working[len(results)])
+            results.append(result)
+            far_cpu_ns += cpu_ns
+
         try:
             for function, *arguments in functions:
                 answers, sender = context.Pipe(duplex=False)
@@ -51,25 +68,45 @@ async def open(
                 sender.close()  # the worker's copy is then the only one, and its end tells that the worker is gone
                 # what is there already, so that a failure is told before all are started
                 while len(results) < len(working) and working[len(results)][1].poll():
-                    results.append(_answer(*working[len(results)]))
-            results += [_answer(*one) for one in working[len(results) :]]
+                    take()
+            while len(results) < len(working):
+                take()
         finally:
             for process, answers in working:
                 answers.close()
-                if len(results) < len(functions) and process.pid:
-                    process.kill()
                 if process.pid:
+                    if len(results) < len(functions):
+                        process.kill()
                     process.join()
                 process.close()
         return results
 
     async def run(items: Sequence[int]) -> list[Any]:
-        return started([(plain,)] * len(items) if plain else [(call, item) for item in items])
+        return start_all([(plain,)] * len(items) if plain else [(call, item) for item in items])
 
     async def each(function: Callable[[], Any]) -> list[Any]:
-        return started([(function,)])
+        return start_all([(function,)])
 
-    yield Workers(run, each, {"actual_start_method": context.get_start_method()})
+    # the children of a fork server are not ours: the system does not add their time to ours
+    far = (lambda: far_cpu_ns) if start_method == "forkserver" else int
+    yield Workers(run, each, {"actual_start_method": start_method}, far)
+
+
+def _make_room(processes: int) -> None:
+    """Raise the soft limit of open files to what so many processes need; raises ValueError beyond the hard one."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = PIPES * processes + 256
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        raise ValueError(
+            f"{processes} processes at once need {needed} open files, and {hard} are allowed; "
+            "lower `tasks`, or raise the limit (ulimit -n)"
+        )
+    if soft != resource.RLIM_INFINITY and needed > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _work(
@@ -79,31 +116,34 @@ def _work(
     initializer: Callable[[Any], object] | None,
     initargs: Any,
 ) -> None:
+    import time
     from multiprocessing.pool import ExceptionWithTraceback  # type: ignore[attr-defined]  # typeshed leaves it out
 
     try:
         if initializer:
             initializer(initargs)
-        sender.send((True, function(*arguments)))
+        result = function(*arguments)
+        sender.send((True, result, time.process_time_ns()))
     except BaseException as error:
         try:
-            sender.send((False, ExceptionWithTraceback(error, error.__traceback__)))
+            sender.send((False, ExceptionWithTraceback(error, error.__traceback__), 0))
         except Exception as unsendable:
-            sender.send((False, ExceptionWithTraceback(unsendable, unsendable.__traceback__)))
+            sender.send((False, ExceptionWithTraceback(unsendable, unsendable.__traceback__), 0))
 
 
-def _answer(process: BaseProcess, answers: Connection) -> Any:
+def _answer(process: BaseProcess, answers: Connection) -> tuple[Any, int]:
+    """Return the result of a worker and its CPU time; raises what the call raised."""
     import pickle
 
     try:
-        answer = answers.recv_bytes()
-    except EOFError:
+        data = answers.recv_bytes()
+    except (EOFError, OSError):  # OSError: it ended in the midst of its answer
         process.join()
         raise WorkerLost(f"a worker ended with status {process.exitcode} and no answer") from None
     try:
-        good, answer = pickle.loads(answer)
+        good, answer, cpu_ns = pickle.loads(data)
     except Exception as error:
         raise WrongResults(f"an answer can't be unpickled: {type(error).__name__}: {error}") from error
     if not good:
         raise answer
-    return answer
+    return answer, cpu_ns
