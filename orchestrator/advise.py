@@ -31,14 +31,15 @@ def advise(asked: Asked, runs: Path, save: Path | None) -> Ended:
     facts = interruptible(lambda laid, interrupt: scout(asked, laid, interrupt))
     designed = design(asked, facts, cores)
     _check_length(asked, facts, designed)
-    text = spec(asked, facts, designed, _again(save or Path("my.yaml")))
+    text = spec(asked, facts, designed, cores, _again(save or Path("my.yaml")))
     experiment, source = loads(text, "the experiment of advise")
     planned = plan(experiment, cores)
-    _announce(asked, facts, designed)
+    _announce(asked, facts, designed, experiment.description)
     with _saving(save, text):
         ended = run(planned, source, runs)
     if save:
         replace_file(save, saved(text, ended.results.derived).encode())
+        diagnostics().info("spec.saved", file=str(save))
     return ended
 
 
@@ -84,10 +85,10 @@ def _again(file: Path) -> str:
     return f"cd {shlex.quote(str(Path.cwd()))} && {shlex.join([*command, 'run', str(file)])}"
 
 
-def _announce(asked: Asked, facts: Facts, designed: Design) -> None:
+def _announce(asked: Asked, facts: Facts, designed: Design, description: str) -> None:
     """Say what comes before it comes: how long it will take, and whether that is time enough."""
     log = diagnostics()
     told = {"call": asked.call, "call_ms": facts.wall_ns / 1e6, "first_look_s": round(designed.needed_s, 1)}
-    log.info("function.scouted", **told, at_most_s=designed.max_time_s)
+    log.info("function.scouted", **told, at_most_s=designed.max_time_s, description=description)
     if designed.max_time_s < designed.needed_s:
         log.warning("budget.short", note="no verdict before the first look: raise --max-time, or ask for less work")

@@ -17,7 +17,7 @@ from .spec import seconds as seconds_of
 def reference(text: str) -> str:
     """Return what names a function as `module:function`; raises BadInput."""
     what, remedy = PATTERNS[REFERENCE]
-    if file := re.fullmatch(r"(.+)\.py:(\w+)", text):
+    if (file := re.fullmatch(r"(.+)\.py:(\w+)", text)) and Path(file[1]).name.isidentifier():
         path = Path(file[1])
         project = f" --project {path.parent}" if path.parent != Path() else ""
         raise BadInput(f"{shown(text)} names a file", remedy=f"name its module: {path.name}:{file[2]}{project}")

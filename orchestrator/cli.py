@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import errors
-from .errors import BadInput, Failure
+from .errors import BadInput, Failure, JournalUnwritable
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -81,7 +82,10 @@ def advise(
     runs: Runs = Path("runs"),
     format_: Format = None,
 ) -> None:
-    """Try a function under every model and say which one to use: no YAML needed."""
+    """Say which model runs a function best.
+
+    No YAML is needed: the function is tried, and compared under every model that can run it.
+    """
     shown = _format(format_, people="advice")
     from . import arguments as given
     from .advise import advise
@@ -200,6 +204,7 @@ class Said(Exception):
 
 def main() -> None:
     """Run the program: every end is an exit status, and every failure one plain last line on stderr."""
+    _open_streams()
     try:
         app()
     except (Failure, Said) as end:
@@ -210,6 +215,13 @@ def main() -> None:
     except Exception as bug:
         _say(f"internal error: {type(bug).__name__}: {bug}; {_innermost(bug)}; please report it")
         sys.exit(errors.BUG)
+
+
+def _open_streams() -> None:
+    """Open on /dev/null what was closed of the standard streams, so that no file of ours gets their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123  # for as long as the program runs
 
 
 def _planned(config: Path, overrides: list[str] | None) -> tuple[Plan, Source]:
@@ -237,8 +249,10 @@ def _innermost(error: BaseException) -> str:
 def _say(text: str) -> None:
     from .text import printable
 
-    for line in text.splitlines() or [""]:
-        sys.stderr.write(f"orchestrator: {printable(line)}\n")
+    with suppress(OSError):  # nobody reads it: the status still speaks
+        for line in text.splitlines() or [""]:
+            sys.stderr.write(f"orchestrator: {printable(line)}\n")
+        sys.stderr.flush()
 
 
 def _format(asked: str | None, people: str = "table") -> str:
@@ -269,6 +283,9 @@ def _write(text: str) -> None:
     except BrokenPipeError:
         # the reader has gone: nothing more to tell it, also not at the interpreter's exit; the status stands
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise JournalUnwritable(f"cannot write to standard output: {error.strerror}", remedy="make room") from error
 
 
 def _last_line(results: Results) -> str:

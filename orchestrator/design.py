@@ -6,12 +6,14 @@ Pure. The spec is YAML with comments, to be read like any other: what `advise --
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from . import units
+from .contest import HOPELESS
 from .document import dump
 from .plan import FEWEST_ROUNDS, MOST_ROUNDS
 from .runner import models
@@ -32,7 +34,10 @@ LONG_NS = 25_000_000
 BUSY = 0.9
 """The share of a call on a core from which on more workers than cores are of no use."""
 
-MULTI_CORE = 1.2
+FIRST_CALL = 20
+"""How many times as long as later calls the first one takes where it is worth a word."""
+
+MULTI_CORE = 1.5
 """CPU time per wall time of one call at a time from which on a function counts as parallel by itself."""
 
 MOST_WORKERS = 16
@@ -40,7 +45,6 @@ MOST_WORKERS = 16
 ROUNDS_S = 0.5
 """The rounds of a block take half as long as by default: eleven blocks are to fit into `BUDGET_S`."""
 
-NEW_PROCESS_NS = 1.5e6
 FIGHTING = 6
 """How many times as long a round takes where calls that are parallel by themselves run side by side (OpenBLAS)."""
 
@@ -49,8 +53,8 @@ BUDGET_S, LONGEST_S = 18.0, 300.0
 TIMEOUT_S, PATIENCE = 30.0, 5
 """A trial may take so long: what a spec has by default, or so many times a plain loop."""
 
-MOST_PROCESSES = 128
-"""Batches of more calls are not given a process for each call."""
+MOST_PROCESSES, MOST_STARTING_NS = 128, 1e9
+"""Batches of more calls, or that would take longer to start their processes, are not given a process for each call."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,10 @@ class Facts:
     is_async: bool
     refused: Mapping[str, str]
     calls: int
+    first_ns: int
     wall_ns: int
     cpu_share: float
+    process_ns: int | None
     unpicklable: str | None
     incomparable: str | None
     ready_ns: int
@@ -126,7 +132,7 @@ def design(asked: Asked, facts: Facts, cores: int) -> Design:
     return Design(entries, workers, tasks, rounds, timeout_s, needed_s, asked.max_time_s or enough_s)
 
 
-def spec(asked: Asked, facts: Facts, designed: Design, again: str) -> str:
+def spec(asked: Asked, facts: Facts, designed: Design, cores: int, again: str) -> str:
     """Return the spec of a design as YAML with comments; `again` is the shell command that runs it."""
     workload: dict[str, Any] = {"call": asked.call} | ({"kwargs": dict(asked.kwargs)} if asked.kwargs else {})
     matrix: dict[str, Any] = {"workers": list(designed.workers)} | ({"python": [asked.python]} if asked.python else {})
@@ -135,7 +141,7 @@ def spec(asked: Asked, facts: Facts, designed: Design, again: str) -> str:
     one_by_one = "awaited one after the other" if facts.is_async else "in a plain loop"
     lines = [
         *_heading(asked, again),
-        dump({"name": _name(asked.call), "description": _description(asked, facts)}),
+        dump({"name": _name(asked.call), "description": _description(asked, facts, designed.tasks, cores)}),
         "# the function and its arguments",
         dump({"workload": workload}).rstrip(),
         *([f"  check: none  # {printable(facts.incomparable)}"] if facts.incomparable else []),
@@ -182,20 +188,25 @@ def _baseline(facts: Facts, designed: Design) -> str:
 
 
 def _name(call: str) -> str:
-    return f"advise-{call.replace(':', '.')}"[:64]
+    return re.sub("[^A-Za-z0-9._-]", "_", f"advise-{call.replace(':', '.')}")[:64]
 
 
-def _description(asked: Asked, facts: Facts) -> str:
+def _description(asked: Asked, facts: Facts, tasks: int, cores: int) -> str:
     kind = "coroutine function" if facts.is_async else "function"
     told = [
         f"Which model runs the {kind} {asked.call} best?",
         f"A call took {units.duration(facts.wall_ns)} when tried, {units.percent(facts.busy)} of it on a core.",
     ]
+    if facts.first_ns > max(FIRST_CALL * facts.wall_ns, 1e6):
+        first = units.duration(facts.first_ns)
+        told.append(
+            f"The first call took {first}: what it keeps for later ones (imports, a cache) is not in the figures."
+        )
     if facts.is_parallel:
         told.append(f"It kept {facts.cpu_share:.1f} cores busy by itself.")
     if not facts.is_async:
         reasons: dict[str, list[str]] = {}
-        for name, why in _left_out(facts).items():
+        for name, why in _left_out(facts, tasks, cores).items():
             reasons.setdefault(why.replace(f" of {name}", ""), []).append(name)
         told += [f"Left out: {' and '.join(names)}, for {why}." for why, names in reasons.items()]
     if facts.incomparable:
@@ -203,18 +214,22 @@ def _description(asked: Asked, facts: Facts) -> str:
     return printable(" ".join(" ".join(told).split()))
 
 
-def _left_out(facts: Facts) -> dict[str, str]:
+def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
     """Return why a model is no contestant, by model."""
+    starting_ns = facts.process_ns or 0
+    dear = {}
+    if tasks > MOST_PROCESSES:
+        dear = {"process_per_task": f"it would start {tasks} processes at once"}
+    elif tasks * starting_ns > MOST_STARTING_NS and starting_ns > HOPELESS * cores * facts.wall_ns:
+        dear = {"process_per_task": f"a process takes {units.duration(starting_ns)} to start and end"}
     unsendable = f"its results can't be sent between processes ({facts.unpicklable})"
     sending = [name for name in models.NAMES if models.load(name).PICKLES] if facts.unpicklable else []
-    return dict.fromkeys(sending, unsendable) | dict(facts.refused)
+    return dear | dict.fromkeys(sending, unsendable) | dict(facts.refused)
 
 
 def _entries(facts: Facts, tasks: int, cores: int) -> list[str | dict[str, Any]]:
     """Return the entries of `models`: all that can run the function, and chunks where calls are short."""
-    left_out = _left_out(facts)
-    if tasks > MOST_PROCESSES:
-        left_out["process_per_task"] = f"it would start {tasks} processes at once"
+    left_out = _left_out(facts, tasks, cores)
     entries: list[str | dict[str, Any]] = []
     for name in models.NAMES:
         if name not in left_out:
@@ -259,7 +274,7 @@ def _why_workers(facts: Facts) -> str:
 def _round_s(facts: Facts, tasks: int, variants: Sequence[str]) -> float:
     """Return about how long one round takes, or longer: nobody knows yet what runs in parallel."""
     trials_ns: list[float] = [max(SHORTEST_NS, tasks * facts.wall_ns) for _ in variants]
-    trials_ns += [tasks * NEW_PROCESS_NS for name in variants if name == "process_per_task"]
+    trials_ns += [tasks * (facts.process_ns or 0) for name in variants if name == "process_per_task"]
     return sum(trials_ns) / 1e9 * (FIGHTING if facts.is_parallel else 1)
 
 

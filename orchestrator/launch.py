@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -308,12 +308,19 @@ def scout(
 ) -> dict[str, Any]:
     """Return what a first look at a function tells (see `runner.scout`), or why it is refused; raises RunnerFailed.
 
-    `ready_ns` is what starting and importing took: everything but the calls.
+    `ready_ns` is what starting and importing took: everything but the calls. Results are compared with those of a
+    second process, which has another hash seed.
     """
-    with Crew(laid, interrupt) as crew:
-        crew.start("scout", command)
-        told = crew.ask("scout", {"op": "scout", "workload": workload}, timeout_s)
-        return {**told, "ready_ns": max(0, crew.age_ns("scout") - told.get("calling_ns", 0))}
+    with Crew(laid, interrupt) as crew, tempfile.TemporaryDirectory(prefix="orchestrator-") as directory:
+        asked = {"op": "scout", "workload": workload, "file": str(Path(directory) / "result"), "is_second": False}
+        crew.start("first", command)
+        told = crew.ask("first", asked, timeout_s)
+        told["ready_ns"] = max(0, crew.age_ns("first") - told.get("calling_ns", 0))
+        if told["event"] == "scouted" and told["unpicklable"] is None and told["incomparable"] is None:
+            crew.start("second", replace(command, hash_seed=command.hash_seed + 1))
+            again = crew.ask("second", {**asked, "is_second": True}, timeout_s)
+            told["incomparable"] = again.get("incomparable")
+        return told
 
 
 def default_python() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -11,12 +12,24 @@ import structlog
 from .text import printable
 
 
+class Stderr:
+    """Writes what is rendered to stderr; where nobody reads it any more, the program goes on."""
+
+    def msg(self, line: str) -> None:
+        """Take a rendered line from structlog."""
+        with suppress(OSError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = msg
+
+
 def diagnostics() -> Any:
     """Return the logger of this program's own messages."""
     terminal = sys.stderr.isatty()
     render: Any = structlog.dev.ConsoleRenderer(colors=True) if terminal else structlog.processors.JSONRenderer()
     return structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
+        Stderr(),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

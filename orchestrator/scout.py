@@ -50,14 +50,18 @@ def _failed(asked: Asked, error: RunnerFailed) -> WorkloadFailed:
     if error.cause == "timeout":
         what = f"importing and calling {asked.call} took longer than {TIMEOUT_S:g} s"
         return WorkloadFailed(what, remedy="ask for less work in one call, so that it can be called many times")
-    place = [line.strip() for line in (error.traceback or "").splitlines() if line.startswith("  File ")]
-    where = f" ({place[-1]})" if place else ""
+    files = [line.strip() for line in (error.traceback or "").splitlines() if line.startswith("  File ")]
+    theirs = [line for line in files if "orchestrator_runner" not in line]
+    last = error.output.strip().rpartition("\n")[2]
+    where = f" ({theirs[-1]})" if theirs else f" ({last})" if last and not files else ""
     what = f"{asked.call} failed when it was called: {' '.join(error.error.split())}{where}"
     structured = [f"{name} is a {_kind(value)}" for name, value in asked.kwargs.items() if not isinstance(value, str)]
     if error.error.startswith("TypeError") and structured:
         remedy = (
             f"""values are read as YAML ({", ".join(structured)}); for text, quote it inside too: {_quoted(asked)}"""
         )
+    elif error.error.startswith("after "):
+        remedy = "give it what can be called many times: it is, under every model"
     elif error.error.startswith("EOFError"):
         remedy = "standard input is empty here: give the function its input as arguments"
     else:

@@ -27,12 +27,12 @@ from .document import Document, KeyPath, key_path
 from .errors import BadInput
 from .runner import models
 
-FUNCTION = r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*"
+FUNCTION = r"[^\W\d][\w.]*:[^\W\d][\w.]*"
 REFERENCE = f"^{FUNCTION}$"
 CHECK = f"^(same|none|{FUNCTION})$"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 LABEL = r"^[A-Za-z0-9][A-Za-z0-9 ._()=,+-]{0,63}$"
-KEYWORD = r"^[A-Za-z_][A-Za-z0-9_]*$"
+KEYWORD = r"^[^\W\d]\w*$"
 METRIC = r"^(speedup|wall_ns|startup_ns|observed\.[A-Za-z_][A-Za-z0-9_]*)$"
 
 PATTERNS = {

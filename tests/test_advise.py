@@ -31,7 +31,9 @@ FACTS: dict[str, Any] = {
     "refused": {},
     "calls": 100,
     "wall_ns": 1_000_000,
+    "first_ns": 1_000_000,
     "cpu_share": 1.0,
+    "process_ns": 1_500_000,
     "unpicklable": None,
     "incomparable": None,
     "ready_ns": 100_000_000,
@@ -45,7 +47,7 @@ def designed(asked: Asked | None = None, **facts: Any) -> Plan:
 
 def written(asked: Asked, cores: int, **facts: Any) -> str:
     found = Facts(**{**FACTS, **facts})
-    return design.spec(asked, found, design.design(asked, found, cores), "orchestrator run a.yaml")
+    return design.spec(asked, found, design.design(asked, found, cores), cores, "orchestrator run a.yaml")
 
 
 def workers(made: Plan) -> dict[str, int | None]:
@@ -99,6 +101,19 @@ def test_results_that_differ_from_call_to_call_are_not_checked_and_that_is_said(
     made = designed(incomparable="two calls gave results that are not equal")
     assert made.experiment.workload.check == "none"
     assert "Nobody checks that results are right under every model: two calls gave" in made.experiment.description
+
+
+def test_a_process_for_each_call_is_left_out_where_starting_them_takes_longer_than_all_else() -> None:
+    made = designed(process_ns=60_000_000)
+    assert "process_per_task" not in workers(made)
+    assert "Left out: process_per_task, for a process takes 60 ms to start and end." in made.experiment.description
+    assert "process_per_task" in workers(designed(process_ns=60_000_000, wall_ns=30_000_000))
+    assert "process_per_task" not in workers(designed(Asked("mine:work", {}, tasks=1000)))
+
+
+def test_a_first_call_that_took_much_longer_is_told() -> None:
+    assert "The first call took 1.5 s: " in designed(first_ns=1_500_000_000).experiment.description
+    assert "first call" not in designed().experiment.description
 
 
 def test_what_the_user_asks_for_is_taken() -> None:
@@ -379,6 +394,53 @@ def test_text_with_line_breaks_and_errors_with_escapes_make_a_spec_all_the_same(
     done = advised(place, "odd:odd", 'text="a\\nb"', "--save", "odd.yaml")
     assert done.returncode == 0
     assert orchestrator("plan", "odd.yaml", cwd=place).returncode == 0
+
+
+@pytest.mark.parametrize("body", ["list({'a', 'b', 'c', 'd', 'e', 'f', 'g'})", "os.getpid()"])
+def test_results_that_differ_between_processes_are_not_held_against_anybody(place: Path, body: str) -> None:
+    (place / "own.py").write_text(f"import os\ndef own(): return {body}\n")
+    done = advised(place, "own:own")
+    assert done.returncode == 0
+    told = "Nobody checks that results are right under every model: two processes gave results that are not equal."
+    assert told in events(done.stderr)[0]["description"]
+    assert not [event for event in events(done.stdout) if event.get("failures")]
+
+
+def test_a_function_that_starts_a_loop_of_its_own_is_not_called_in_one(place: Path) -> None:
+    (place / "own.py").write_text(
+        "import asyncio\nasync def wait(): await asyncio.sleep(0.001)\ndef own(): asyncio.run(wait())\n"
+    )
+    done = advised(place, "own:own")
+    assert done.returncode == 0
+    assert "Left out: event_loop, for in a running event loop it fails (RuntimeError: " in done.stderr
+    assert "event_loop" not in {event.get("model") for event in events(done.stdout)}
+
+
+def test_a_function_that_can_be_called_only_once_is_told_as_such(place: Path) -> None:
+    (place / "once.py").write_text("import os\ndef once(): os.remove('it')\n")
+    (place / "it").touch()
+    done = orchestrator("advise", "once:once", cwd=place)
+    assert done.returncode == errors.FAILED
+    told = "orchestrator: once:once failed when it was called: after 1 good call: FileNotFoundError"
+    assert done.stderr.startswith(told)
+    assert done.stderr.endswith("; give it what can be called many times: it is, under every model\n")
+
+
+def test_names_may_have_letters_of_all_languages(place: Path) -> None:
+    (place / "größen.py").write_text("def größe(länge): return länge * 2\n", encoding="utf-8")
+    done = advised(place, "größen:größe", "länge=5")
+    assert done.returncode == 0
+    assert (place / "runs" / "advise-gr__en.gr__e").is_dir()
+
+
+def test_a_module_that_hides_one_of_the_interpreters_own_is_told_with_its_last_words(place: Path) -> None:
+    project = place / "project"
+    project.mkdir()
+    (project / "mine.py").write_text(FUNCTIONS)
+    (project / "types.py").write_text("")
+    done = orchestrator("advise", "mine:work", "n=1", "--project", "project", cwd=place)
+    assert done.returncode == errors.FAILED
+    assert "(ImportError: " in done.stderr or "(AttributeError: " in done.stderr
 
 
 def test_one_coroutine_in_a_batch_has_nothing_to_run_beside_it(place: Path) -> None:

@@ -224,6 +224,29 @@ def test_the_status_stands_when_the_reader_goes_away(place: Path) -> None:
     assert "BrokenPipe" not in done.stderr
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_harm(place: Path, closed: str) -> None:
+    (place / "x.yaml").write_text(GOOD)
+    command = f"{sys.executable} -m orchestrator run x.yaml measure.max_time=500ms {closed}"
+    assert subprocess.run(["bash", "-c", command], cwd=place, check=False).returncode == 0
+    assert journal.read(place / "runs/x/latest" / journal.EVENTS_FILE).torn_at is None
+
+
+def test_an_output_that_is_full_is_told(place: Path) -> None:
+    command = f"{sys.executable} -m orchestrator schema spec > /dev/full"
+    done = subprocess.run(["bash", "-c", command], cwd=place, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        errors.UNWRITABLE,
+        "orchestrator: cannot write to standard output: No space left on device; make room\n",
+    )
+
+
+def test_the_run_goes_on_when_nobody_reads_what_is_said_of_it(place: Path) -> None:
+    (place / "x.yaml").write_text("workload: {call: 'mine:fails'}\nmodels: [sequential, threads]\n")
+    command = f"set -o pipefail; {sys.executable} -m orchestrator run x.yaml 2>&1 | true"
+    assert subprocess.run(["bash", "-c", command], cwd=place, check=False).returncode == errors.FAILED
+
+
 # --- the command line
 
 

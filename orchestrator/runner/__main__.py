@@ -50,7 +50,7 @@ def main() -> None:
         if first["op"] == "probe":
             link.send({"event": "probed", "problems": [_probe(variant) for variant in first["variants"]]})
         elif first["op"] == "scout":
-            link.send(_scout(first["workload"]))
+            link.send(_scout(first))
         else:
             _serve(link, first, begun_ns)
     except BaseException as error:
@@ -65,13 +65,18 @@ def _probe(variant: dict[str, Any]) -> dict[str, str] | None:
     return None
 
 
-def _scout(given: dict[str, Any]) -> dict[str, Any]:
-    from .scout import scout
+def _scout(asked: dict[str, Any]) -> dict[str, Any]:
+    from .scout import Measured, scout
 
+    measured = Measured()
     try:
-        return scout(given)
+        return scout(asked["workload"], measured, asked["file"], asked["is_second"])
     except workload.Unusable as error:
         return {"event": "refused", **_told(error)}
+    except BaseException as error:
+        failure = _failure(error)
+        good = f"after {measured.calls} good call{'s' * (measured.calls > 1)}: " if measured.calls else ""
+        return {**failure, "error": good + failure["error"]}
 
 
 def _told(error: workload.Unusable) -> dict[str, str]:

@@ -16,41 +16,98 @@ LONG_NS = 5_000_000_000
 """A first call that takes longer than this is the only one."""
 
 
-def scout(given: dict[str, Any]) -> dict[str, Any]:
+def scout(given: dict[str, Any], measured: Measured, file: str, is_second: bool) -> dict[str, Any]:
     """Return what some calls of the workload's `call` tell; raises `Unusable`, and whatever a call raises.
 
-    `wall_ns` is the median of a call; `cpu_share` is CPU time per wall time of all calls but the first, of all threads
-    and of child processes that have ended. `refused` says by model why it can't run the function. `unpicklable` says
-    why results can't be sent between processes, None if they can.
-    `incomparable` says why results can't be checked: two calls gave others, or `==` does not tell; None if they can.
+    `wall_ns` is the median of a call, `first_ns` the time of the first one; `cpu_share` is CPU time per wall time of
+    all calls but the first, of all threads and of child processes that have ended. `process_ns` is the time to start
+    and end a process, None where none can be. `refused` says by model why it can't run the function. `unpicklable` says
+    why results can't be sent between processes, None if they can. `incomparable` says why results can't be checked:
+    others came out the second time, or `==` does not tell; None if they can.
+
+    The first look leaves a result in `file`; the second one, in another process, only compares its own with that.
     """
     function = workload.find(given["call"], "call")
     is_async = inspect.iscoroutinefunction(function)
     workload.probe("event_loop" if is_async else "sequential", {}, given)
-    measured = Measured()
     if is_async:
         import anyio
 
-        anyio.run(_await_some, measured, function, given["kwargs"])
+        anyio.run(_await_some, measured, function, given["kwargs"], is_second)
     else:
-        while measured.wants_more():
+        while measured.wants_more(is_second):
             measured.begin()
             result = function(**given["kwargs"])
             measured.end(result)
             _check_result(given["call"], result)
+    if is_second:
+        return {"event": "scouted", "incomparable": _differs_from(file, measured.last)}
+    _leave(file, measured.last)
     refused = {name: _refusal(name, given) for name in models.NAMES}
+    if not (is_async or refused["event_loop"] or measured.is_long):
+        refused["event_loop"] = _refused_by_loop(function, given["kwargs"])
     return {
         "event": "scouted",
         "is_async": is_async,
         "refused": {name: why for name, why in refused.items() if why},
+        "process_ns": None if refused["process_per_task"] else _process_ns(function),
         **measured.told(),
     }
 
 
-async def _await_some(measured: Measured, function: Callable[..., Any], kwargs: dict[str, Any]) -> None:
-    while measured.wants_more():
+async def _await_some(
+    measured: Measured, function: Callable[..., Any], kwargs: dict[str, Any], is_second: bool
+) -> None:
+    while measured.wants_more(is_second):
         measured.begin()
         measured.end(await function(**kwargs))
+
+
+def _refused_by_loop(function: Callable[..., Any], kwargs: dict[str, Any]) -> str | None:
+    """Return why a plain function can't be called inside of an event loop, as one that starts its own can't."""
+    import anyio
+
+    async def inside() -> None:
+        function(**kwargs)
+
+    try:
+        anyio.run(inside)
+    except Exception as error:
+        return f"in a running event loop it fails ({type(error).__name__}: {error})"
+    return None
+
+
+def _process_ns(function: Callable[..., Any]) -> int:
+    """Return the time to start and end a process that has imported the function, when that is not the first."""
+    from multiprocessing import get_context
+
+    context: Any = get_context()
+    for _ in range(2):
+        begun_ns = time.perf_counter_ns()
+        process = context.Process(target=callable, args=(function,))
+        process.start()
+        process.join()
+    return time.perf_counter_ns() - begun_ns
+
+
+def _leave(file: str, result: Any) -> None:
+    import pickle
+
+    try:
+        data = pickle.dumps(result)
+    except Exception:
+        return
+    with open(file, "wb") as out:
+        out.write(data)
+
+
+def _differs_from(file: str, result: Any) -> str | None:
+    import pickle
+
+    with open(file, "rb") as left:
+        other = pickle.load(left)
+    reason = _incomparable(other, result)
+    return reason and reason.replace("two calls", "two processes")
 
 
 class Measured:
@@ -61,10 +118,25 @@ class Measured:
         self._cpu_ns = 0
         self._results: list[Any] = []
 
-    def wants_more(self) -> bool:
-        """Return whether another call is worth its time."""
+    @property
+    def calls(self) -> int:
+        """The number of calls that have returned."""
+        return len(self._walls_ns)
+
+    @property
+    def last(self) -> Any:
+        """The result of the last call."""
+        return self._results[-1]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether one call takes so long that no other is made."""
+        return bool(self._walls_ns) and self._walls_ns[0] > LONG_NS
+
+    def wants_more(self, is_second: bool) -> bool:
+        """Return whether another call is worth its time; one is enough for a second look."""
         calls = len(self._walls_ns)
-        if calls and self._walls_ns[0] > LONG_NS:
+        if calls and (is_second or self.is_long):
             return False
         return calls < FEWEST_CALLS or (calls < MOST_CALLS and sum(self._walls_ns) < ENOUGH_NS)
 
@@ -91,6 +163,7 @@ class Measured:
         return {
             "calls": len(self._walls_ns),
             "calling_ns": sum(self._walls_ns),
+            "first_ns": self._walls_ns[0],
             "wall_ns": max(1, round(median(walls_ns))),
             "cpu_share": self._cpu_ns / max(1, sum(walls_ns)),
             "unpicklable": _unpicklable(self._results[-1]),
