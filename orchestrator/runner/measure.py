@@ -55,8 +55,11 @@ def _entered(reference: str | None) -> Iterator[Any]:
             yield initargs
 
 
-OVERLAP_NS, OVERLAP_PAIRS = 5_000_000, 3
-"""Two workers run at once for so long at least: the interval in which CPython hands on the GIL."""
+OVERLAP_NS, OVERLAP_PAIRS = 8_000_000, 3
+"""Two workers run at once for so long at least: longer than the interval in which CPython hands on the GIL."""
+
+SETTLE_S = 0.001
+"""Before that, who has no part in it gets out of the way: a loop that takes answers wants the GIL too."""
 
 OVERLAP_MARGIN = 4
 """Two calls at once, one after the other in the worst case, take twice as long as one: this leaves as much again."""
@@ -218,6 +221,7 @@ class Bench:
                 turns.pop()
             except IndexError:
                 return None
+            time.sleep(SETTLE_S)
             begun_ns = time.perf_counter_ns()
             for _ in range(calls):
                 one()
