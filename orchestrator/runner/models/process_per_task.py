@@ -20,7 +20,7 @@ LOOP = False
 WORKERS: Count = "per_task"
 PICKLES = True
 OPTIONS: dict[str, Option] = {"start_method": processes.OPTIONS["start_method"]}
-MODULES: tuple[str, ...] = ("multiprocessing.connection", "multiprocessing.pool")
+MODULES: tuple[str, ...] = ("multiprocessing.connection", "multiprocessing.forkserver", "multiprocessing.pool")
 
 unavailable = processes.unavailable
 
