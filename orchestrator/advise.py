@@ -31,7 +31,7 @@ def advise(asked: Asked, runs: Path, save: Path | None) -> Ended:
     facts = interruptible(lambda laid, interrupt: scout(asked, laid, interrupt))
     designed = design(asked, facts, cores)
     _check_length(asked, facts, designed)
-    text = spec(asked, facts, designed, cores, _again(save or Path("my.yaml")))
+    text = spec(asked, facts, designed, _again(save or Path("my.yaml")))
     experiment, source = loads(text, "the experiment of advise")
     planned = plan(experiment, cores)
     _announce(asked, facts, designed, experiment.description)

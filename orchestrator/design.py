@@ -98,9 +98,10 @@ class Facts:
 class Design:
     """What is compared: `entries` of the spec's `models`, each with every number of `workers`.
 
-    `needed_s` is about how long it takes to the first look.
+    `left_out` says why a model is none of them. `needed_s` is about how long it takes to the first look.
     """
 
+    left_out: Mapping[str, str]
     entries: Sequence[str | dict[str, Any]]
     workers: Sequence[int]
     tasks: int
@@ -118,7 +119,8 @@ class Design:
 def design(asked: Asked, facts: Facts, cores: int) -> Design:
     """Return the experiment for a machine of so many cores: all models that can run the function, for `BUDGET_S`."""
     tasks = _tasks(asked, facts, cores)
-    entries = _entries(facts, tasks, cores)
+    left_out = _left_out(facts, tasks, cores)
+    entries = _entries(facts, left_out, tasks, cores)
     at_once = _workers(facts, tasks, cores)
     workers = sorted({1, at_once}) if facts.is_async else [at_once]
     variants = [_model(entry) for entry in entries for _ in workers]
@@ -129,10 +131,10 @@ def design(asked: Asked, facts: Facts, cores: int) -> Design:
     needed_s = block_s * next((m for m in LOOKS if can_decide(m, LOOK_LEVEL / max(1, len(variants) - 1))), LOOKS[-1])
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
-    return Design(entries, workers, tasks, rounds, timeout_s, needed_s, asked.max_time_s or enough_s)
+    return Design(left_out, entries, workers, tasks, rounds, timeout_s, needed_s, asked.max_time_s or enough_s)
 
 
-def spec(asked: Asked, facts: Facts, designed: Design, cores: int, again: str) -> str:
+def spec(asked: Asked, facts: Facts, designed: Design, again: str) -> str:
     """Return the spec of a design as YAML with comments; `again` is the shell command that runs it."""
     workload: dict[str, Any] = {"call": asked.call} | ({"kwargs": dict(asked.kwargs)} if asked.kwargs else {})
     matrix: dict[str, Any] = {"workers": list(designed.workers)} | ({"python": [asked.python]} if asked.python else {})
@@ -141,7 +143,7 @@ def spec(asked: Asked, facts: Facts, designed: Design, cores: int, again: str) -
     one_by_one = "awaited one after the other" if facts.is_async else "in a plain loop"
     lines = [
         *_heading(asked, again),
-        dump({"name": _name(asked.call), "description": _description(asked, facts, designed.tasks, cores)}),
+        dump({"name": _name(asked.call), "description": _description(asked, facts, designed.left_out)}),
         "# the function and its arguments",
         dump({"workload": workload}).rstrip(),
         *([f"  check: none  # {printable(facts.incomparable)}"] if facts.incomparable else []),
@@ -191,7 +193,7 @@ def _name(call: str) -> str:
     return re.sub("[^A-Za-z0-9._-]", "_", f"advise-{call.replace(':', '.')}")[:64]
 
 
-def _description(asked: Asked, facts: Facts, tasks: int, cores: int) -> str:
+def _description(asked: Asked, facts: Facts, left_out: Mapping[str, str]) -> str:
     kind = "coroutine function" if facts.is_async else "function"
     told = [
         f"Which model runs the {kind} {asked.call} best?",
@@ -206,7 +208,7 @@ def _description(asked: Asked, facts: Facts, tasks: int, cores: int) -> str:
         told.append(f"It kept {facts.cpu_share:.1f} cores busy by itself.")
     if not facts.is_async:
         reasons: dict[str, list[str]] = {}
-        for name, why in _left_out(facts, tasks, cores).items():
+        for name, why in left_out.items():
             reasons.setdefault(why.replace(f" of {name}", ""), []).append(name)
         told += [f"Left out: {' and '.join(names)}, for {why}." for why, names in reasons.items()]
     if facts.incomparable:
@@ -227,9 +229,8 @@ def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
     return dear | dict.fromkeys(sending, unsendable) | dict(facts.refused)
 
 
-def _entries(facts: Facts, tasks: int, cores: int) -> list[str | dict[str, Any]]:
+def _entries(facts: Facts, left_out: Mapping[str, str], tasks: int, cores: int) -> list[str | dict[str, Any]]:
     """Return the entries of `models`: all that can run the function, and chunks where calls are short."""
-    left_out = _left_out(facts, tasks, cores)
     entries: list[str | dict[str, Any]] = []
     for name in models.NAMES:
         if name not in left_out:

@@ -47,7 +47,7 @@ def designed(asked: Asked | None = None, **facts: Any) -> Plan:
 
 def written(asked: Asked, cores: int, **facts: Any) -> str:
     found = Facts(**{**FACTS, **facts})
-    return design.spec(asked, found, design.design(asked, found, cores), cores, "orchestrator run a.yaml")
+    return design.spec(asked, found, design.design(asked, found, cores), "orchestrator run a.yaml")
 
 
 def workers(made: Plan) -> dict[str, int | None]:
