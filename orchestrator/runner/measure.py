@@ -58,6 +58,9 @@ def _entered(reference: str | None) -> Iterator[Any]:
 OVERLAP_NS, OVERLAP_PAIRS = 8_000_000, 3
 """Two workers run at once for so long at least: longer than the interval in which CPython hands on the GIL."""
 
+OVERLAP_ENOUGH_NS = 60_000_000
+"""After this time there is no further pair: it would be a noticeable part of the block."""
+
 SETTLE_S = 0.001
 """Before that, who has no part in it gets out of the way: a loop that takes answers wants the GIL too."""
 
@@ -203,7 +206,7 @@ class Bench:
         alone, together = [alone_ns], []
         while time.perf_counter_ns() - begun_ns + OVERLAP_MARGIN * alone_ns < within_ns:
             together.append(await self._span_ns(calls, 2))
-            if len(together) == OVERLAP_PAIRS or alone_ns > OVERLAP_PAIRS * OVERLAP_NS:
+            if len(together) == OVERLAP_PAIRS or time.perf_counter_ns() - begun_ns > OVERLAP_ENOUGH_NS:
                 break
             alone.append(await self._span_ns(calls, 1))
         self._used_ns = time.perf_counter_ns()
