@@ -280,11 +280,10 @@ def _write(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # the reader has gone: nothing more to tell it, also not at the interpreter's exit; the status stands
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to write must not fail again at the exit
+        if isinstance(error, BrokenPipeError):
+            return  # the reader has gone: nothing more to tell it; the status stands
         raise JournalUnwritable(f"cannot write to standard output: {error.strerror}", remedy="make room") from error
 
 

@@ -14,6 +14,9 @@ OLDEST = (3, 10)
 
 PATIENCE_S = 10.0
 
+HOW_TO_GET = "install it, or name the path of an executable"
+"""The remedy where an interpreter is not found."""
+
 
 def resolve(request: str | None) -> str | None:
     """Return the executable of a version such as `3.13t`, or of a path, or this one's for None; None if not found."""

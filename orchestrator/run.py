@@ -9,8 +9,8 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -40,6 +40,8 @@ from .plan import Plan, Point, Variant
 from .results import Results, fold
 from .spec import Experiment, Problem, Source
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -63,32 +65,22 @@ def run(to_do: Plan, source: Source, runs: Path) -> Ended:
 
     Raises BadInput before anything is written, and JournalUnwritable.
     """
-    try:
-        return anyio.run(_run, to_do, source, runs)
-    except BaseExceptionGroup as group:
-        raise _only(group) from None
-
-
-T = TypeVar("T")
+    return _in_loop(_run, to_do, source, runs)
 
 
 def interruptible(work: Callable[[Kit, Interrupt], T]) -> T:
     """Return what `work` returns; it runs in a thread, and a signal ends it by SystemExit, runners and all."""
 
     async def watched() -> T:
-        with launch.kit() as laid, closing(Interrupt()) as interrupt:
-            signals: list[int] = []
-            async with anyio.create_task_group() as group:
-                await group.start(_interrupt_on_signal, interrupt, signals)
-                try:
-                    found = await anyio.to_thread.run_sync(work, laid, interrupt)
-                except Interrupted:
-                    raise SystemExit(128 + signals[0]) from None
-                group.cancel_scope.cancel()
-        return found
+        async with _watching_signals() as (laid, interrupt, signals):
+            return await _in_thread(signals, work, laid, interrupt)
 
+    return _in_loop(watched)
+
+
+def _in_loop(main: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
     try:
-        return anyio.run(watched)
+        return anyio.run(main, *arguments)
     except BaseExceptionGroup as group:
         raise _only(group) from None
 
@@ -100,21 +92,33 @@ def _only(error: BaseException) -> BaseException:
     return error
 
 
-async def _run(to_do: Plan, source: Source, runs: Path) -> Ended:
-    experiment = to_do.experiment
+@asynccontextmanager
+async def _watching_signals() -> AsyncIterator[tuple[Kit, Interrupt, list[int]]]:
+    """Yield the kit, an interrupt that a signal sets, and the list that receives the signals."""
     with launch.kit() as laid, closing(Interrupt()) as interrupt:
         signals: list[int] = []
         async with anyio.create_task_group() as group:
             await group.start(_interrupt_on_signal, interrupt, signals)
-            try:
-                probed = await anyio.to_thread.run_sync(probe, to_do, source, laid, interrupt)
-            except Interrupted:
-                raise SystemExit(128 + signals[0]) from None
-            run_id = journal.new_run_id()
-            spec = document.dump(experiment.resolved())
-            with journal.create(runs, experiment.name, run_id, spec) as book:
-                status = await _measure(to_do, probed, book, laid, interrupt, signals)
+            yield laid, interrupt, signals
             group.cancel_scope.cancel()
+
+
+async def _in_thread(signals: Sequence[int], work: Callable[..., T], *arguments: Any) -> T:
+    """Return what `work` returns; raises SystemExit when a signal has interrupted it."""
+    try:
+        return await anyio.to_thread.run_sync(work, *arguments)
+    except Interrupted:
+        raise SystemExit(128 + signals[0]) from None
+
+
+async def _run(to_do: Plan, source: Source, runs: Path) -> Ended:
+    experiment = to_do.experiment
+    async with _watching_signals() as (laid, interrupt, signals):
+        probed = await _in_thread(signals, probe, to_do, source, laid, interrupt)
+        run_id = journal.new_run_id()
+        spec = document.dump(experiment.resolved())
+        with journal.create(runs, experiment.name, run_id, spec) as book:
+            status = await _measure(to_do, probed, book, laid, interrupt, signals)
     directory = runs / experiment.name / run_id
     return Ended(fold(journal.read(directory / journal.EVENTS_FILE).events), status, directory)
 
@@ -207,9 +211,8 @@ def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probe
     for variant in to_do.variants:
         python = pythons.resolve(variant.python)
         if python is None:
-            remedy = "install it, or name the path of an executable"
             what = f"no interpreter {shown(variant.python or '')} here"
-            problems.append(Problem(_python_place(to_do.experiment, variant), what, remedy))
+            problems.append(Problem(_python_place(to_do.experiment, variant), what, pythons.HOW_TO_GET))
         elif variant.path is not None and not Path(variant.path).is_dir():
             what = f"{shown(variant.path)} is no directory here"
             problems.append(Problem(("models", variant.entry, "path"), what, "check the path"))

@@ -19,8 +19,7 @@ def scout(asked: Asked, laid: Kit, interrupt: Interrupt) -> Facts:
     """
     python = pythons.resolve(asked.python)
     if python is None:
-        remedy = "install it, or name the path of an executable"
-        raise BadInput(f"no interpreter {asked.python!r} here", where="--python", remedy=remedy)
+        raise BadInput(f"no interpreter {asked.python!r} here", where="--python", remedy=pythons.HOW_TO_GET)
     given = {"call": asked.call, "kwargs": dict(asked.kwargs)}
     try:
         told = launch.scout(laid, interrupt, Command(python), given, TIMEOUT_S)

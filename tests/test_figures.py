@@ -8,11 +8,7 @@ import pytest
 
 from orchestrator import figures
 from tests.synthetic import Run, conducted
-
-
-def compared(run: Run, variant: str) -> dict[str, Any]:
-    events = [event for event in run.records() if event["event"] == "variant.compared"]
-    return next(event for event in events if event["variant"] == variant)
+from tests.test_verdict import compared
 
 
 def shares(run: Run, variant: str) -> tuple[float | None, ...]:

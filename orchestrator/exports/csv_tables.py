@@ -11,6 +11,7 @@ from typing import Any
 from ..results import Results
 
 Row = Mapping[str, Any]
+Counting = Mapping[tuple[str, int], Row]
 
 _LEFT_OUT = {"event", "schema", "seq", "ts", "crc32"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -18,17 +19,17 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def render(results: Results) -> dict[str, bytes]:
     """Return the files: UTF-8, a header line, times in ns as whole numbers, empty where there is no value."""
+    counting = _counting(results)
     return {
-        "trials.csv": _table(list(_trials(results))),
-        "blocks.csv": _table(list(_blocks(results))),
+        "trials.csv": _table(list(_trials(results, counting))),
+        "blocks.csv": _table(list(_blocks(results, counting))),
         "variants.csv": _table([event for event in results.derived if event["event"] == "variant.compared"]),
         "verdicts.csv": _table([event for event in results.derived if event["event"] == "verdict.reached"]),
     }
 
 
-def _trials(results: Results) -> Iterator[Row]:
+def _trials(results: Results, counting: Counting) -> Iterator[Row]:
     """Yield every finished trial with what was observed of it; `counts` tells whether it enters the figures."""
-    counting = _counting(results)
     trial: dict[str, Any] | None = None
     for event in results.named("trial.finished", "trial.observed"):
         if event["event"] == "trial.finished":
@@ -41,9 +42,8 @@ def _trials(results: Results) -> Iterator[Row]:
         yield trial
 
 
-def _blocks(results: Results) -> Iterator[Row]:
+def _blocks(results: Results, counting: Counting) -> Iterator[Row]:
     """Yield a row for every variant of every block that was begun, with medians over its rounds."""
-    counting = _counting(results)
     trials: dict[tuple[str, int, str], list[Row]] = {}
     for event in results.named("trial.finished"):
         trials.setdefault((event["point_id"], event["block"], event["variant"]), []).append(event)
@@ -62,7 +62,7 @@ def _blocks(results: Results) -> Iterator[Row]:
         }
 
 
-def _counting(results: Results) -> dict[tuple[str, int], Row]:
+def _counting(results: Results) -> Counting:
     """Return the blocks that the figures are made of, by point and number."""
     judged = {(contest.point.id, block.number) for contest in results.contests for block in contest.judged}
     finished = {(event["point_id"], event["block"]): event for event in results.named("block.finished")}

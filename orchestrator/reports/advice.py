@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
 from .. import units
@@ -25,19 +23,17 @@ ENOUGH_CORES = 1.5
 
 def render(results: Results, *, width: int, colour: bool) -> str:
     """Return the advice, then the table behind it."""
-    out = Console(
-        file=io.StringIO(), width=width, force_terminal=colour, no_color=not colour, highlight=False, markup=False
-    )
+    out, written = table.page(width, colour)
+    without_gil = _without_gil(results)
     if results.plan.experiment.description:
         out.print(Text(results.plan.experiment.description, style="dim"))
     for contest in results.contests:
         events = [event for event in results.derived if event["point_id"] == contest.point.id]
-        first, *more = advice(contest, events, _without_gil(results))
+        first, *more = advice(contest, events, without_gil)
         out.print(Text(first, style="bold"))
         for line in more:
             out.print(Text(f"- {line}"))
-    text: str = out.file.getvalue()  # type: ignore[attr-defined]  # the StringIO above
-    return text + "\n" + table.render(results, width=width, colour=colour)
+    return written.getvalue() + "\n" + table.render(results, width=width, colour=colour)
 
 
 def _without_gil(results: Results) -> set[str]:

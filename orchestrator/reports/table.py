@@ -39,15 +39,7 @@ _WARNINGS = {
 
 def render(results: Results, *, width: int, colour: bool) -> str:
     """Return the text, at most `width` columns wide where words allow."""
-    out = Console(
-        file=io.StringIO(),
-        width=width,
-        force_terminal=colour,
-        no_color=not colour,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
+    out, written = page(width, colour)
     for contest in results.contests:
         events = [event for event in results.derived if event["point_id"] == contest.point.id]
         compared = [event for event in events if event["event"] == "variant.compared"]
@@ -67,8 +59,22 @@ def render(results: Results, *, width: int, colour: bool) -> str:
     out.print(Text(_spent(results), style="dim"))
     for difference in results.differences:
         out.print(Text(f"differs: {difference}", style="red"))
-    text = out.file.getvalue()  # type: ignore[attr-defined]  # the StringIO above
-    return "".join(line.rstrip() + "\n" for line in text.splitlines())
+    return "".join(line.rstrip() + "\n" for line in written.getvalue().splitlines())
+
+
+def page(width: int, colour: bool) -> tuple[Console, io.StringIO]:
+    """Return a console that takes text as it is, and where its text is then found."""
+    written = io.StringIO()
+    console = Console(
+        file=written,
+        width=width,
+        force_terminal=colour,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    return console, written
 
 
 def _table(title: str, compared: Sequence[Mapping[str, Any]]) -> Table:

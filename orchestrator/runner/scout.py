@@ -41,8 +41,7 @@ def scout(given: dict[str, Any], measured: Measured, file: str, is_second: bool)
             measured.end(result)
             _check_result(given["call"], result)
     if is_second:
-        return {"event": "scouted", "incomparable": _differs_from(file, measured.last)}
-    _leave(file, measured.last)
+        return {"event": "scouted", "incomparable": _incomparable(_left(file), measured.last, "two processes")}
     refused = {name: _refusal(name, given) for name in models.NAMES}
     if not (is_async or refused["event_loop"] or measured.is_long):
         refused["event_loop"] = _refused_by_loop(function, given["kwargs"])
@@ -51,6 +50,7 @@ def scout(given: dict[str, Any], measured: Measured, file: str, is_second: bool)
         "is_async": is_async,
         "refused": {name: why for name, why in refused.items() if why},
         "process_ns": None if refused["process_per_task"] else _process_ns(function),
+        "unpicklable": _unpicklable(measured.last, file),
         **measured.told(),
     }
 
@@ -90,24 +90,11 @@ def _process_ns(function: Callable[..., Any]) -> int:
     return time.perf_counter_ns() - begun_ns
 
 
-def _leave(file: str, result: Any) -> None:
-    import pickle
-
-    try:
-        data = pickle.dumps(result)
-    except Exception:
-        return
-    with open(file, "wb") as out:
-        out.write(data)
-
-
-def _differs_from(file: str, result: Any) -> str | None:
+def _left(file: str) -> Any:
     import pickle
 
     with open(file, "rb") as left:
-        other = pickle.load(left)
-    reason = _incomparable(other, result)
-    return reason and reason.replace("two calls", "two processes")
+        return pickle.load(left)
 
 
 class Measured:
@@ -166,8 +153,7 @@ class Measured:
             "first_ns": self._walls_ns[0],
             "wall_ns": max(1, round(median(walls_ns))),
             "cpu_share": self._cpu_ns / max(1, sum(walls_ns)),
-            "unpicklable": _unpicklable(self._results[-1]),
-            "incomparable": _incomparable(self._results[0], self._results[-1]),
+            "incomparable": _incomparable(self._results[0], self.last, "two calls"),
         }
 
 
@@ -187,18 +173,22 @@ def _refusal(model: str, given: dict[str, Any]) -> str | None:
     return None
 
 
-def _unpicklable(result: Any) -> str | None:
+def _unpicklable(result: Any, file: str) -> str | None:
+    """Return why a result can't be sent; one that can is left in `file`."""
     import pickle
 
     try:
-        pickle.loads(pickle.dumps(result))
+        data = pickle.dumps(result)
+        pickle.loads(data)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
+    with open(file, "wb") as out:
+        out.write(data)
     return None
 
 
-def _incomparable(first: Any, second: Any) -> str | None:
+def _incomparable(first: Any, second: Any, of: str) -> str | None:
     try:
-        return None if first == second else "two calls gave results that are not equal"
+        return None if first == second else f"{of} gave results that are not equal"
     except Exception as error:  # arrays, for instance, give no single answer
         return f"results can't be compared with == ({type(error).__name__})"
