@@ -264,7 +264,7 @@ class _Block:
         for self.round, order in enumerate(orders):
             self._notify(f"round {self.round + 1} of {self._rounds}")
             for self.position, label in enumerate(order):
-                answer = self._ask(crew, label, {"op": "trial", "repeats": self._repeats[label]})
+                answer = self._ask(crew, label, {"op": "trial", "repeats": self._repeats[label], "turn": self.round})
                 self._keep(label, answer)
 
     def _keep(self, label: str, answer: Mapping[str, Any]) -> None:
@@ -275,7 +275,7 @@ class _Block:
             "position": self.position,
             "repeats": self._repeats[label],
         }
-        measured = {key: answer[key] for key in ("started_ns", "wall_ns", "cpu_ns")}
+        measured = {key: answer[key] for key in ("started_ns", "wall_ns", "cpu_ns", "core")}
         self.events.append(TrialFinished(**where, **measured))
         if "observed" in answer:
             seen = {f"observed_{key}": value for key, value in answer["observed"].items()}

@@ -115,6 +115,8 @@ class TrialFinished(AboutVariant):
     started_ns: int
     wall_ns: int
     cpu_ns: int
+    core: int | None = None
+    """Where the runner's thread was put to begin, the same core for all variants of a round; it is free to leave."""
 
 
 class TrialObserved(AboutVariant):

@@ -174,11 +174,15 @@ class Bench:
             repeats *= 2
         return {"event": "calibrated", "repeats": repeats, "trial_ns": trial_ns}
 
-    async def do_trial(self, repeats: int) -> dict[str, Any]:
-        """Time `repeats` batches; `wall_ns` and `cpu_ns` are per batch, `started_ns` is on the monotonic clock."""
+    async def do_trial(self, repeats: int, turn: int | None = None) -> dict[str, Any]:
+        """Time `repeats` batches; `wall_ns` and `cpu_ns` are per batch, `started_ns` is on the monotonic clock.
+
+        Variants that are asked with the same `turn` begin on the same core; without one, each where it is.
+        """
         if time.perf_counter_ns() - self._used_ns > IDLE_NS:
             await self._each(sensors.identify)
         self._results, self._pickle = [], b""
+        core = None if turn is None else sensors.begin_on(turn)
         before_ns = self._cpu_ns()
         started_ns, wall_ns = await self._timed(repeats)
         cpu_ns = self._cpu_ns() - before_ns
@@ -187,6 +191,7 @@ class Bench:
             "started_ns": started_ns,
             "wall_ns": max(1, round(wall_ns / repeats)),
             "cpu_ns": round(cpu_ns / repeats),
+            "core": core,
         }
         if self._observe:
             done["observed"] = _flat(self._observe(self._results, self._initargs))

@@ -41,3 +41,18 @@ def _process_cpu_ns(pid: int) -> int:
         return time.clock_gettime_ns((~pid << 3) | 2) if sys.platform == "linux" else 0
     except OSError:
         return 0  # it has ended; once reaped it counts among the children
+
+
+def begin_on(turn: int) -> int | None:
+    """Move this thread to one of the cores that it may use, and return which; free to leave it at once.
+
+    Cores are rarely alike where others use the machine too, and threads stay where they are: without this, one process
+    would have the fast core for a whole block, and another the slow one. None where the system can't.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    allowed = os.sched_getaffinity(0)
+    core = sorted(allowed)[turn % len(allowed)]
+    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, allowed)
+    return core

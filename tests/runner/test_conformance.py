@@ -455,6 +455,16 @@ def test_the_cpu_time_of_every_worker_is_counted(laid: Kit, model: str, options:
 # Failures
 
 
+@each_model
+def test_a_turn_begins_on_its_core_and_leaves_the_calls_free_to_go_elsewhere(laid: Kit, model: str) -> None:
+    allowed = sorted(os.sched_getaffinity(0))
+    with opened(laid, order(model, task("allowed_cores", observe="see"))) as runner:
+        for turn in range(3):
+            answer = runner.ask("trial", repeats=1, turn=turn)
+            assert answer["core"] == allowed[turn % len(allowed)]
+            assert json.loads(answer["observed"]["results"]) == [allowed] * 4
+
+
 @each_form
 def test_an_exception_of_the_workload_comes_out_as_itself(laid: Kit, model: str, twin: bool) -> None:
     with opened(laid, order(model, task("fail", twin, item="i"))) as runner:

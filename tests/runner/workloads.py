@@ -212,6 +212,10 @@ async def interval_async() -> tuple[int, int]:
     return begun_ns, time.monotonic_ns()
 
 
+def allowed_cores() -> list[int]:
+    return sorted(os.sched_getaffinity(0))
+
+
 def who() -> tuple[int, int]:
     return os.getpid(), threading.get_native_id()
 
