@@ -13,7 +13,7 @@ import numpy as np
 from .contest import Contest
 from .events import ExpectationChecked
 from .plan import Claim
-from .stats import LOOK_LEVEL, STATS_VERSION, compare, hodges_lehmann, walsh_interval
+from .stats import LOOK_LEVEL, STATS_VERSION, block_interval, compare, hodges_lehmann
 
 MISSING_CORES = 0.5
 """A claim about parallel speed is not called broken when others took more than this many of the cores it needs."""
@@ -107,7 +107,7 @@ def _absolute(claim: Claim, contest: Contest) -> Measured:
     if not values:
         return Measured(reason="no block was finished")
     logs = np.log(values)
-    interval = walsh_interval(logs, LOOK_LEVEL)
+    interval = block_interval(logs, LOOK_LEVEL)
     value = math.exp(hodges_lehmann(logs))
     if interval is None:
         return Measured(value, reason=f"too few blocks ({len(values)})")

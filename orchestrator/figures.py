@@ -14,7 +14,7 @@ import numpy as np
 
 from .contest import Contest
 from .plan import Variant
-from .stats import LOOK_LEVEL, hodges_lehmann, walsh_interval
+from .stats import LOOK_LEVEL, block_interval, hodges_lehmann
 
 NEGLIGIBLE = 0.01
 """Of the gain of one batch: a start-up that costs less than this more than another's is not worth a word."""
@@ -80,7 +80,7 @@ def parallel_share(contest: Contest, label: str) -> Share | None:
     logs = np.log([block.overlaps[label] for block in contest.judged if label in block.overlaps])
     if not len(logs):
         return None
-    interval = walsh_interval(logs, LOOK_LEVEL)
+    interval = block_interval(logs, LOOK_LEVEL)
     low, high = (None, None) if interval is None else (_share(interval[1]), _share(interval[0]))
     return Share(_share(hodges_lehmann(logs)), low, high)
 

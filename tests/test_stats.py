@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.stats import wilcoxon  # type: ignore[import-untyped]
+from scipy.stats import mannwhitneyu, theilslopes, wilcoxon  # type: ignore[import-untyped]
 
 from orchestrator import stats
 from orchestrator.stats import LOOK_LEVEL, LOOKS, Ratio
@@ -194,7 +194,7 @@ def test_blocks_can_decide_when_all_agreeing_would_be_rare_enough(m: int, level:
 
 @pytest.mark.parametrize(("rivals", "first"), [(1, 8), *((rivals, 11) for rivals in range(2, 12)), (12, 15)])
 def test_the_first_look_comes_when_the_level_can_be_reached(rivals: int, first: int) -> None:
-    assert [m for m in range(1, 65) if stats.look_due(m, LOOK_LEVEL / rivals)] == [m for m in LOOKS if m >= first]
+    assert next(m for m in LOOKS if stats.can_decide(m, LOOK_LEVEL / rivals)) == first
 
 
 # The interval
@@ -251,7 +251,7 @@ def test_too_few_blocks_give_a_ratio_without_bounds() -> None:
 
 
 def test_enough_blocks_give_bounds() -> None:
-    found = compared(blocks_of(2.0, 2.1, 2.2, 2.3, 2.4, 2.5, 2.6, 2.7), level=LOOK_LEVEL)
+    found = compared(blocks_of(2.0, 2.7, 2.1, 2.6, 2.2, 2.5, 2.3, 2.4), level=LOOK_LEVEL)
     assert asdict(found) == close_to(Ratio(found.ratio, 2.0, 2.7, 8, 8))
 
 
@@ -302,10 +302,14 @@ def test_scaling_both_sides_leaves_the_ratio_and_interval(blocks: list[dict[str,
 
 @repeatable
 @given(some_blocks(least=2), st.randoms(use_true_random=False))
-def test_the_order_of_the_blocks_changes_nothing(blocks: list[dict[str, list[int]]], random: object) -> None:
+def test_the_order_of_the_blocks_changes_nothing_but_the_width_of_the_interval(
+    blocks: list[dict[str, list[int]]], random: object
+) -> None:
     shuffled = list(blocks)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert compared(shuffled) == compared(blocks)
+    found, expected = compared(shuffled), compared(blocks)
+    assert (found.ratio, found.blocks, found.agreeing) == (expected.ratio, expected.blocks, expected.agreeing)
+    assert (found.low is None) == (expected.low is None)
 
 
 @repeatable
@@ -412,6 +416,135 @@ def test_tiny_differences_have_an_autocorrelation_too() -> None:
 @pytest.mark.parametrize("values", [[], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], [0.1] * 9], ids=["none", "seven", "equal"])
 def test_too_few_or_equal_values_have_no_autocorrelation(values: list[float]) -> None:
     assert stats.lag1_autocorrelation(values) is None
+
+
+def autocorrelated(rng: np.random.Generator, size: tuple[int, int], rho: float) -> Floats:
+    """Rows of unit variance in which each value is like its predecessor by `rho`."""
+    found = rng.normal(size=size)
+    for place in range(1, size[1]):
+        found[:, place] = rho * found[:, place - 1] + math.sqrt(1 - rho**2) * found[:, place]
+    return found
+
+
+def test_values_that_alternate_need_no_wider_interval() -> None:
+    assert stats.widening([1, -1] * 8) == 1
+
+
+def test_a_trend_needs_a_wider_interval_but_not_a_boundless_one() -> None:
+    assert stats.widening(range(64)) == pytest.approx(math.sqrt(1.8 / 0.2))
+
+
+def test_so_few_values_that_nothing_can_be_told_of_them_are_not_widened() -> None:
+    assert stats.widening(range(7)) == 1
+
+
+@repeatable
+@given(st.lists(st.floats(-5, 5), min_size=8, max_size=30), levels)
+def test_a_widened_interval_contains_the_exact_one(values: list[float], level: float) -> None:
+    exact, found = stats.walsh_interval(values, level), stats.block_interval(values, level)
+    if exact is None:
+        assert found is None
+    else:
+        assert found is not None and found[0] <= exact[0] <= exact[1] <= found[1]
+
+
+@repeatable
+@given(st.lists(st.floats(-5, 5), min_size=8, max_size=30), levels)
+def test_a_widened_interval_of_negated_values_is_negated(values: list[float], level: float) -> None:
+    found, negated = stats.block_interval(values, level), stats.block_interval([-value for value in values], level)
+    assert (found is None) == (negated is None)
+    if found and negated:
+        assert negated == pytest.approx((-found[1], -found[0]))
+
+
+def test_widened_intervals_of_correlated_values_cover_more_often() -> None:
+    rows = autocorrelated(np.random.default_rng(1), (2_000, 20), 0.3)
+    exact = sum(misses_zero(row, 0.05) for row in rows) / len(rows)
+    found = [stats.block_interval(row, 0.05) for row in rows]
+    widened = sum(not (bounds and bounds[0] <= 0 <= bounds[1]) for bounds in found) / len(rows)
+    assert widened < 0.1 < exact  # 8.8 % and 15.4 %
+
+
+def test_independent_values_are_called_correlated_in_one_of_twenty_cases_at_most() -> None:
+    rows = autocorrelated(np.random.default_rng(1), (2_000, 20), 0.0)
+    assert sum(stats.is_correlated(row) for row in rows) / len(rows) < 0.05
+
+
+def test_correlated_values_are_told() -> None:
+    rows = autocorrelated(np.random.default_rng(1), (2_000, 20), 0.6)
+    assert sum(stats.is_correlated(row) for row in rows) / len(rows) > 0.7
+
+
+# Two runs
+
+
+@repeatable
+@given(logs, logs)
+def test_a_shift_is_the_median_of_all_differences(a: list[float], b: list[float]) -> None:
+    assert stats.shift(a, b) == pytest.approx(float(np.median([y - x for x in a for y in b])), abs=1e-12)
+
+
+@repeatable
+@given(logs, logs, levels)
+def test_a_shift_the_other_way_is_negated_with_its_interval(a: list[float], b: list[float], level: float) -> None:
+    assert stats.shift(b, a) == pytest.approx(-stats.shift(a, b), abs=1e-12)
+    found, other = stats.shift_interval(a, b, level), stats.shift_interval(b, a, level)
+    assert (found is None) == (other is None)
+    if found and other:
+        assert other == pytest.approx((-found[1], -found[0]), abs=1e-9)
+
+
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (3, 5), (8, 8), (8, 20), (11, 13)])
+def test_the_chances_of_rank_sums_agree_with_scipy(m: int, n: int) -> None:
+    """scipy tells P(U <= u) by the exact one-sided p-value of samples that have that U."""
+    cdf = stats._rank_sum_cdf(m, n)
+    assert len(cdf) == m * n + 1 and cdf[-1] == pytest.approx(1)
+    for above in range(n + 1):  # the first of m lies above so many of n, the others below all
+        a = [*np.linspace(-2, -1, m - 1), above - 0.5]
+        told = mannwhitneyu(a, np.arange(n), alternative="less", method="exact").pvalue
+        assert cdf[above] == pytest.approx(told, rel=1e-9)
+
+
+def test_two_samples_of_the_same_differ_in_one_of_twenty_cases_at_most() -> None:
+    rng = np.random.default_rng(1)
+    found = [stats.shift_interval(rng.normal(size=11), rng.normal(size=15), 0.05) for _ in range(2_000)]
+    assert sum(not (bounds and bounds[0] <= 0 <= bounds[1]) for bounds in found) / len(found) < 0.06
+
+
+def test_three_against_three_are_too_few_for_an_interval() -> None:
+    assert stats.shift_interval([1, 2, 3], [4, 5, 6], 0.05) is None
+
+
+def test_an_impossible_level_of_a_shift_is_refused() -> None:
+    with pytest.raises(ValueError, match="level 1"):
+        stats.shift_interval([1], [2], 1)
+
+
+# What a ratio depends on
+
+
+@pytest.mark.parametrize("distinct", [1_000_000, 5])
+def test_a_slope_and_its_interval_agree_with_scipy_with_and_without_ties(distinct: int) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        x = rng.integers(0, distinct, 15).astype(float)
+        y = 3 * x / distinct + rng.normal(size=15)
+        found, told = stats.theil_sen(x, y, 0.05), theilslopes(y, x, 0.95)
+        assert found is not None
+        assert (found.slope, found.low, found.high) == pytest.approx((told.slope, told.low_slope, told.high_slope))
+
+
+def test_a_load_that_never_changed_has_no_slope() -> None:
+    assert stats.theil_sen([0.0] * 20, range(20), 0.01) is None
+
+
+def test_too_few_points_have_no_slope() -> None:
+    assert stats.theil_sen([1, 2, 3], [1, 2, 3], 0.01) is None
+
+
+def test_points_that_are_no_pairs_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 values of x against 2 of y"):
+        stats.theil_sen([1, 2, 3], [1, 2], 0.01)
 
 
 def test_spread_is_the_quartiles_of_type_7() -> None:
