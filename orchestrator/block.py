@@ -7,6 +7,7 @@ measured.
 from __future__ import annotations
 
 import itertools
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -23,15 +24,27 @@ from .events import (
     Event,
     OverlapMeasured,
     PointCalibrated,
+    ReferenceTimed,
+    RunnerGuarded,
     RunnerReady,
+    RunnerWarmed,
     TrialFailed,
     TrialFinished,
     TrialObserved,
 )
-from .launch import Command, Crew, Interrupt, Kit, RunnerFailed
+from .launch import Command, Crew, Interrupt, Kit, RunnerFailed, default_python
 from .plan import FEWEST_ROUNDS, MOST_ROUNDS, ROUNDS_S, Point, Variant, columns
 
 START_TIMEOUT_S = 120.0
+
+REFERENCE = "=reference"
+"""What the runner of the reference loop is called: no label begins like that."""
+
+REFERENCE_NS = 3_000_000
+"""About how long the reference loop takes, as a part of a round."""
+
+BUSY_SHARE, BUSY_AFTER_NS = 0.01, 100_000_000
+"""Who uses more than this part of a core while others hold the token is stopped, once it was seen for so long."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,8 @@ class BlockTask:
     seed: int
     repeats: Mapping[str, int]
     rounds: int | None
+    guarded: frozenset[str]
+    """Who is stopped while others hold the token."""
     timeout_s: float
     deadline: float
     """On the monotonic clock: when the run's time is over."""
@@ -126,6 +141,11 @@ class _Block:
         self.round: int | None = None
         self.position: int | None = None
         self._unchecked: list[str] = []
+        self._guarded = set(task.guarded & self._variants.keys())
+        self._idle = dict.fromkeys(self._variants, (0, 0))
+        self._workers: dict[str, list[int]] = {}
+        self._reference_ns: list[int] = []
+        self._reference_version: int | None = None
         self.events: list[Event] = []
 
     def measure(self, crew: Crew) -> None:
@@ -147,7 +167,7 @@ class _Block:
         starting_ns, warming_ns, trials_ns = (b - a for a, b in itertools.pairwise(self._clock))
         measured = [event for event in self.events if isinstance(event, TrialFinished)]
         wall_ns = sum(trial.wall_ns * trial.repeats for trial in measured)
-        free_cores, steal_share = self._free_cores(sum(trial.cpu_ns * trial.repeats for trial in measured))
+        surroundings = self._surroundings(sum(trial.cpu_ns * trial.repeats for trial in measured))
         return BlockFinished(
             **columns(self._task.point),
             block=self._task.number,
@@ -158,8 +178,7 @@ class _Block:
             trials_ns=trials_ns,
             unchecked=self._unchecked,
             wait_ns=max(0, trials_ns - wall_ns),
-            free_cores=free_cores,
-            steal_share=steal_share,
+            **surroundings,
         )
 
     def _lap(self) -> None:
@@ -195,6 +214,7 @@ class _Block:
             except RunnerFailed as error:
                 raise Failed(variant, error) from error
             crew.send(variant.label, {"op": "prepare", **plan.order(task.point, variant)})
+        self._start_reference(crew)
         prepared = {}
         for start in starts:
             try:
@@ -204,6 +224,16 @@ class _Block:
         for start in starts:
             answer = self._ask(crew, start.variant, {"op": "open"}, START_TIMEOUT_S)
             self.events.append(self._runner_ready(crew, start, prepared[start.variant], answer))
+            self._workers[start.variant] = answer["worker_pids"]
+
+    def _start_reference(self, crew: Crew) -> None:
+        """Start the runner of the reference loop; a block without it still counts."""
+        try:
+            crew.start(REFERENCE, Command(default_python()))
+            crew.send(REFERENCE, {"op": "reference"})
+            self._reference_version = crew.receive(REFERENCE, START_TIMEOUT_S)["version"]
+        except RunnerFailed:
+            self._reference_version = None
 
     def _runner_ready(
         self, crew: Crew, start: plan.Start, prepared: Mapping[str, Any], answer: Mapping[str, Any]
@@ -221,7 +251,10 @@ class _Block:
         """Let every worker run the function, then one batch; its results must be the same under every variant."""
         for label in self._variants:
             self._notify(f"warming up {label}")
-            self._ask(crew, label, {"op": "warm"})
+            warmed = self._ask(crew, label, {"op": "warm"})
+            about = columns(self._task.point, self._variants[label])
+            took = {key: warmed[key] for key in ("batches", "first_ns", "last_ns")}
+            self.events.append(RunnerWarmed(**about, block=self._task.number, **took))
         check = self._task.point.workload.get("check", "same")
         if check == "same":
             self._compare_results(crew)
@@ -252,7 +285,7 @@ class _Block:
             answer = self._ask(crew, label, {"op": "calibrate"})
             self._repeats[label], trial_ns[label] = answer["repeats"], answer["trial_ns"]
         if self._rounds is None:
-            self._rounds = _clamped(round(ROUNDS_S * 1e9 / max(1, sum(trial_ns.values()))))
+            self._rounds = _clamped(round(ROUNDS_S * 1e9 / (sum(trial_ns.values()) + REFERENCE_NS)))
         for label in fresh:
             about = columns(self._task.point, self._variants[label])
             self.events.append(PointCalibrated(**about, repeats=self._repeats[label], rounds=self._rounds))
@@ -260,12 +293,54 @@ class _Block:
     def _run_rounds(self, crew: Crew) -> None:
         task = self._task
         assert self._rounds is not None
-        orders = plan.rounds(task.seed, task.point.id, task.number, list(self._variants), self._rounds)
+        contestants = [*self._variants, *[REFERENCE] * (self._reference_version is not None)]
+        orders = plan.rounds(task.seed, task.point.id, task.number, contestants, self._rounds)
+        for label in self._guarded:
+            self._stop(crew, label)
         for self.round, order in enumerate(orders):
             self._notify(f"round {self.round + 1} of {self._rounds}")
             for self.position, label in enumerate(order):
-                answer = self._ask(crew, label, {"op": "trial", "repeats": self._repeats[label], "turn": self.round})
-                self._keep(label, answer)
+                if label == REFERENCE:
+                    self._time_reference(crew, self.round)
+                else:
+                    self._run_trial(crew, label, self.round)
+            self._guard(crew)
+        for label in self._guarded:
+            crew.signal(label, signal.SIGCONT, self._workers[label])
+        if len(self._reference_ns) == self._rounds and self._reference_version is not None:
+            about = columns(task.point)
+            timed = ReferenceTimed(
+                **about, block=task.number, version=self._reference_version, wall_ns=self._reference_ns
+            )
+            self.events.append(timed)
+
+    def _run_trial(self, crew: Crew, label: str, turn: int) -> None:
+        request = {"op": "trial", "repeats": self._repeats[label], "turn": turn}
+        if label in self._guarded:
+            crew.signal(label, signal.SIGCONT, self._workers[label])
+            self._ask(crew, label, request)  # the first after a stop is slow: it does not count
+        self._keep(label, self._ask(crew, label, request))
+        if label in self._guarded:
+            self._stop(crew, label)
+
+    def _time_reference(self, crew: Crew, turn: int) -> None:
+        try:
+            answer = crew.ask(REFERENCE, {"op": "trial", "turn": turn}, START_TIMEOUT_S)
+            self._reference_ns.append(answer["wall_ns"])
+        except RunnerFailed:
+            return  # fewer times than rounds: nothing is told of it
+
+    def _guard(self, crew: Crew) -> None:
+        """Stop those from now on who burn a core while others hold the token."""
+        for label, (idle_ns, cpu_ns) in self._idle.items():
+            if label not in self._guarded and idle_ns >= BUSY_AFTER_NS and cpu_ns > BUSY_SHARE * idle_ns:
+                about = columns(self._task.point, self._variants[label])
+                self.events.append(RunnerGuarded(**about, block=self._task.number, idle_ns=idle_ns, idle_cpu_ns=cpu_ns))
+                self._guarded.add(label)
+                self._stop(crew, label)
+
+    def _stop(self, crew: Crew, label: str) -> None:
+        crew.signal(label, signal.SIGSTOP, self._workers[label])
 
     def _keep(self, label: str, answer: Mapping[str, Any]) -> None:
         where = {
@@ -277,6 +352,8 @@ class _Block:
         }
         measured = {key: answer[key] for key in ("started_ns", "wall_ns", "cpu_ns", "core")}
         self.events.append(TrialFinished(**where, **measured))
+        idle_ns, cpu_ns = self._idle[label]
+        self._idle[label] = idle_ns + answer["idle_ns"], cpu_ns + answer["idle_cpu_ns"]
         if "observed" in answer:
             seen = {f"observed_{key}": value for key, value in answer["observed"].items()}
             self.events.append(TrialObserved(**where, **seen))
@@ -315,16 +392,20 @@ class _Block:
     def _sample(self, when: Literal["start", "end"]) -> None:
         self.events.append(ContextSampled(block=self._task.number, when=when, **host.sample()))
 
-    def _free_cores(self, ours_ns: int) -> tuple[float | None, float | None]:
-        """Return the cores that nobody else used during the rounds, and the share that the hypervisor took."""
+    def _surroundings(self, ours_ns: int) -> dict[str, Any]:
+        """Return what others did during the rounds: `free_cores`, `steal_share` and `pressure`."""
         start, end = (event for event in self.events if isinstance(event, ContextSampled))
-        if start.busy_ns is None or start.steal_ns is None or end.busy_ns is None or end.steal_ns is None:
-            return None, None
         elapsed_ns = max(1, end.monotonic_ns - start.monotonic_ns)
+        pressure = None
+        if start.psi_cpu_some_us is not None and end.psi_cpu_some_us is not None:
+            pressure = round(min(1.0, (end.psi_cpu_some_us - start.psi_cpu_some_us) * 1e3 / elapsed_ns), 4)
+        if start.busy_ns is None or start.steal_ns is None or end.busy_ns is None or end.steal_ns is None:
+            return {"free_cores": None, "steal_share": None, "pressure": pressure}
         stolen = (end.steal_ns - start.steal_ns) / elapsed_ns
         others = max(0.0, (end.busy_ns - start.busy_ns - ours_ns) / elapsed_ns)
         free = max(0.0, end.effective_cores - stolen - others)
-        return round(free, 3), round(stolen / max(1, len(end.affinity or [0])), 4)
+        steal_share = round(stolen / max(1, len(end.affinity or [0])), 4)
+        return {"free_cores": round(free, 3), "steal_share": steal_share, "pressure": pressure}
 
 
 def _clamped(count: int) -> int:

@@ -140,6 +140,7 @@ class Conductor:
             seed=self._seed,
             repeats=dict(contest.repeats),
             rounds=contest.rounds or measure.rounds,
+            guarded=frozenset(contest.guarded),
             timeout_s=measure.timeout,
             deadline=self._deadline,
         )

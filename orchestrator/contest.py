@@ -33,7 +33,11 @@ class Block:
     observed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     overlaps: dict[str, float] = field(default_factory=dict)
     """How many times as long two workers took at once as one alone, from 1 (in parallel) to 2 (one at a time)."""
+    reference: list[int] = field(default_factory=list)
+    """The reference loop's time in every round; empty where it was not timed."""
     free_cores: float | None = None
+    steal_share: float | None = None
+    pressure: float | None = None
     unchecked: tuple[str, ...] = ()
 
 
@@ -70,6 +74,7 @@ class Contest:
         self.failures: Counter[str] = Counter()
         self.repeats: dict[str, int] = {}
         self.rounds: int | None = None
+        self.guarded: set[str] = set()
         self.started = 0
         self.discarded = 0
         self.differences: list[str] = []
@@ -211,6 +216,13 @@ class Contest:
         self.repeats[event["variant"]] = event["repeats"]
         self.rounds = event["rounds"]
 
+    def _on_runner_guarded(self, event: Mapping[str, Any]) -> None:
+        self.guarded.add(event["variant"])
+
+    def _on_reference_timed(self, event: Mapping[str, Any]) -> None:
+        if self._open:
+            self._open.reference = event["wall_ns"]
+
     def _on_trial_finished(self, event: Mapping[str, Any]) -> None:
         if self._open:
             self._open.walls.setdefault(event["variant"], []).append(event["wall_ns"])
@@ -232,6 +244,8 @@ class Contest:
     def _on_block_finished(self, event: Mapping[str, Any]) -> None:
         if self._open:
             self._open.free_cores = event["free_cores"]
+            self._open.steal_share = event["steal_share"]
+            self._open.pressure = event.get("pressure")  # older journals have none
             self._open.unchecked = tuple(event["unchecked"])
             self.blocks.append(self._open)
             self._open = None

@@ -106,6 +106,31 @@ class RunnerReady(AboutVariant):
     worker_threads: list[int]
 
 
+class RunnerWarmed(AboutVariant):
+    event: Literal["runner.warmed"] = "runner.warmed"
+    block: int
+    batches: int
+    first_ns: int
+    last_ns: int
+    """The times of the first and the last batch of the warm-up: what a cold start costs beside the start-up."""
+
+
+class RunnerGuarded(AboutVariant):
+    event: Literal["runner.guarded"] = "runner.guarded"
+    block: int
+    idle_ns: int
+    idle_cpu_ns: int
+    """What it used of a core while others held the token, so that it is stopped from now on when they do."""
+
+
+class ReferenceTimed(AboutPoint):
+    event: Literal["reference.timed"] = "reference.timed"
+    block: int
+    version: int
+    wall_ns: list[int]
+    """The time of the reference loop in every round of the block: the yardstick between runs and machines."""
+
+
 class TrialFinished(AboutVariant):
     event: Literal["trial.finished"] = "trial.finished"
     block: int
@@ -163,6 +188,9 @@ class BlockFinished(AboutPoint):
     free_cores: float | None
     """Effective cores less what others and the hypervisor took of them during the block."""
     steal_share: float | None
+    """Of the time of the processors, what the hypervisor took during the rounds."""
+    pressure: float | None = None
+    """For what part of the rounds somebody on this machine waited for a core (PSI, `cpu some`)."""
 
 
 class BlockDiscarded(AboutPoint):
@@ -300,6 +328,9 @@ EVENTS: dict[str, type[Event]] = {
         PointCalibrated,
         BlockStarted,
         RunnerReady,
+        RunnerWarmed,
+        RunnerGuarded,
+        ReferenceTimed,
         TrialFinished,
         TrialObserved,
         OverlapMeasured,

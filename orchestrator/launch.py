@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -210,6 +210,12 @@ class Crew:
     def pid(self, name: str) -> int:
         """Return the process id of a runner."""
         return self._runners[name].process.pid
+
+    def signal(self, name: str, number: signal.Signals, workers: Iterable[int] = ()) -> None:
+        """Send a signal to a runner with its process group, and to those of its workers that have left the group."""
+        for send, target in [(os.killpg, self.pid(name)), *((os.kill, pid) for pid in workers)]:
+            with suppress(ProcessLookupError, PermissionError):
+                send(target, number)
 
     def ask(self, name: str, request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         """Send a request and return the answer; raises RunnerFailed or Interrupted."""

@@ -40,7 +40,7 @@ class Link:
 
 
 def main() -> None:
-    """Serve the first request: probe variants, scout a function, or open a variant and run its trials."""
+    """Serve the first request: probe variants, scout a function, time the reference loop, or run a variant."""
     begun_ns = time.perf_counter_ns()
     link = Link()
     first = link.receive()
@@ -51,6 +51,10 @@ def main() -> None:
             link.send({"event": "probed", "problems": [_probe(variant) for variant in first["variants"]]})
         elif first["op"] == "scout":
             link.send(_scout(first))
+        elif first["op"] == "reference":
+            from . import reference
+
+            reference.serve(link)
         else:
             _serve(link, first, begun_ns)
     except BaseException as error:

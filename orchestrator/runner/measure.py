@@ -18,6 +18,9 @@ from .workload import call_for, find
 SHORTEST_NS = 3_000_000
 """A trial is repeated until it lasts this long: shorter ones measure the clock and the wake-up (docs/method.md)."""
 
+WARM_NS = 20_000_000
+"""A warm-up goes on for so long at least: interpreters specialise, caches fill, lazy parts are made."""
+
 IDLE_NS = 5_000_000_000
 """Workers that sat still for so long run something untimed first: anyio ends threads idle for 10 s."""
 
@@ -43,7 +46,9 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
             bench = Bench(workers, model.WORKERS, call, range(order["tasks"]), companion, initargs)
             link.send({"event": "ready", "startup_ns": startup_ns, **await bench.prove()})
             while request := link.receive():
+                bench.wake()
                 link.send(await getattr(bench, "do_" + request.pop("op"))(**request))
+                bench.rest()
 
 
 @contextmanager
@@ -95,6 +100,19 @@ class Bench:
         self._results: list[Any] = []
         self._pickle = b""
         self._used_ns = time.perf_counter_ns()
+        self._resting_since = self._used_ns, 0
+        self._idle_ns = self._idle_cpu_ns = 0
+
+    def rest(self) -> None:
+        """Take note that the token is handed on: from here on nobody should need a core."""
+        self._resting_since = time.perf_counter_ns(), self._cpu_ns()
+
+    def wake(self) -> None:
+        """Add up what was used of a core since `rest`; the next trial tells."""
+        since_ns, used_ns = self._resting_since
+        if used_ns:
+            self._idle_ns += time.perf_counter_ns() - since_ns
+            self._idle_cpu_ns += max(0, self._cpu_ns() - used_ns)
 
     async def prove(self) -> dict[str, Any]:
         """Return what the workers really are: the proof of the treatment."""
@@ -114,14 +132,22 @@ class Bench:
         }
 
     async def do_warm(self) -> dict[str, Any]:
-        """Run the function once in every worker, then one batch, whose results are kept for the check."""
+        """Run the function once in every worker, then batches for `WARM_NS`; the first one's results are to be checked.
+
+        There is one batch at least. `first_ns` and `last_ns` are the times of the first and the last one.
+        """
         if self._workers > 1:
             await self._each(self._call.plain or functools.partial(self._call, 0))
-        self._before_batch()
-        self._results = await self._run(self._items)
+        begun_ns = time.perf_counter_ns()
+        first_ns = last_ns = (await self._timed(1))[1]
+        checked, batches = self._results, 1
+        while time.perf_counter_ns() - begun_ns < WARM_NS:
+            last_ns = (await self._timed(1))[1]
+            batches += 1
+        self._results = checked
         gc.collect()
         self._used_ns = time.perf_counter_ns()
-        return {"event": "warmed"}
+        return {"event": "warmed", "batches": batches, "first_ns": first_ns, "last_ns": last_ns}
 
     async def do_digest(self) -> dict[str, Any]:
         """Return a digest of the warm-up's results: equal digests are equal results; None if they can't be pickled."""
@@ -177,6 +203,9 @@ class Bench:
     async def do_trial(self, repeats: int, turn: int | None = None) -> dict[str, Any]:
         """Time `repeats` batches; `wall_ns` and `cpu_ns` are per batch, `started_ns` is on the monotonic clock.
 
+        `idle_ns` is for how long the runner and its workers had nothing to do since the trial before, and `idle_cpu_ns`
+        what they used of a core meanwhile.
+
         Variants that are asked with the same `turn` begin on the same core; without one, each where it is.
         """
         if time.perf_counter_ns() - self._used_ns > IDLE_NS:
@@ -192,7 +221,10 @@ class Bench:
             "wall_ns": max(1, round(wall_ns / repeats)),
             "cpu_ns": round(cpu_ns / repeats),
             "core": core,
+            "idle_ns": self._idle_ns,
+            "idle_cpu_ns": self._idle_cpu_ns,
         }
+        self._idle_ns = self._idle_cpu_ns = 0
         if self._observe:
             done["observed"] = _flat(self._observe(self._results, self._initargs))
         self._used_ns = time.perf_counter_ns()
