@@ -46,6 +46,9 @@ REFERENCE_NS = 3_000_000
 BUSY_SHARE, BUSY_AFTER_NS = 0.01, 100_000_000
 """Who uses more than this part of a core while others hold the token is stopped, once it was seen for so long."""
 
+HANDLING_NS = 200_000
+"""What answering and waking up may take for each trial: no runner can do without."""
+
 
 @dataclass(frozen=True)
 class BlockTask:
@@ -142,7 +145,7 @@ class _Block:
         self.position: int | None = None
         self._unchecked: list[str] = []
         self._guarded = set(task.guarded & self._variants.keys())
-        self._idle = dict.fromkeys(self._variants, (0, 0))
+        self._idle = dict.fromkeys(self._variants, (0, 0))  # ns, and ns of CPU beyond the handling
         self._workers: dict[str, list[int]] = {}
         self._reference_ns: list[int] = []
         self._reference_version: int | None = None
@@ -353,7 +356,7 @@ class _Block:
         measured = {key: answer[key] for key in ("started_ns", "wall_ns", "cpu_ns", "core")}
         self.events.append(TrialFinished(**where, **measured))
         idle_ns, cpu_ns = self._idle[label]
-        self._idle[label] = idle_ns + answer["idle_ns"], cpu_ns + answer["idle_cpu_ns"]
+        self._idle[label] = idle_ns + answer["idle_ns"], cpu_ns + max(0, answer["idle_cpu_ns"] - HANDLING_NS)
         if "observed" in answer:
             seen = {f"observed_{key}": value for key, value in answer["observed"].items()}
             self.events.append(TrialObserved(**where, **seen))
