@@ -54,8 +54,12 @@ def run(config: Config, overrides: Overrides = None, runs: Runs = Path("runs"), 
     """Measure an experiment and say which model wins."""
     shown = _format(format_)
     planned, source = _planned(config, overrides)
+    from .log import diagnostics
+    from .preview import shortage
     from .run import run as measure
 
+    if short := shortage(planned, runs):
+        diagnostics().warning("budget.short", note=short)
     _tell(measure(planned, source, runs), shown)
 
 

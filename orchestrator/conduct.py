@@ -77,6 +77,7 @@ class Conductor:
         sync: Callable[[], None],
         watcher: Watcher,
         seed: int,
+        warn: Callable[[str], None] = block.tell_nobody,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan = plan
@@ -86,9 +87,11 @@ class Conductor:
         self._sync = sync
         self._watcher = watcher
         self._seed = seed
+        self._warn = warn
         self._clock = clock
         self._deadline = clock() + plan.experiment.measure.max_time
         self._took_s: dict[str, float] = {}
+        self._is_short = False
 
     async def run(self) -> None:
         """Measure until every point is decided or `max_time` is over; points take turns."""
@@ -99,6 +102,7 @@ class Conductor:
                 self._drop(contest, label, contest.leader(), gap, "hopeless")
             if contest.look_due() and contest.contenders:
                 self._look(contest)
+            self._tell_shortage()
             self._watcher.block_ended(self._contests)
 
     def _next(self) -> Contest | None:
@@ -106,6 +110,17 @@ class Conductor:
         left_s = self._deadline - self._clock()
         fitting = [c for c in self._contests if left_s > 0 and self._wanted(c) and self._needs_s(c) <= left_s]
         return min(fitting, key=lambda contest: contest.started, default=None)
+
+    def _tell_shortage(self) -> None:
+        """Warn, once every point had its first block, when none can reach its first look in time."""
+        waiting = [contest for contest in self._contests if not contest.looks and contest.contenders]
+        if self._is_short or not waiting or any(contest.point.id not in self._took_s for contest in waiting):
+            return
+        needs_s = min(self._took_s[c.point.id] * ((c.next_look() or 0) - len(c.blocks)) for c in waiting)
+        left_s = self._deadline - self._clock()
+        if len(waiting) == len(self._contests) and needs_s > left_s > 0:
+            self._is_short = True
+            self._warn(f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left: ratios, but no verdict")
 
     def _needs_s(self, contest: Contest) -> float:
         """Return the time that a point needs to learn more: one block, or once it had a look, all up to the next."""
@@ -116,6 +131,8 @@ class Conductor:
         """Return the variants that the next block of a point needs; none when nothing is left to decide there."""
         if contest.next_look() is None or not contest.contenders:
             return []
+        if contest.fixed:
+            return [variant for label, variant in contest.variants.items() if label not in contest.excluded]
         claims = [claim for claim in self._claims(contest) if not contest.looks or is_open(claim, contest)]
         # who is left alone is still measured up to a look: its time is worth knowing
         contested = not is_decided(contest) and not (contest.alone and contest.looks)

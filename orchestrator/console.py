@@ -13,7 +13,7 @@ from rich.text import Text
 
 from . import units
 from .contest import Contest
-from .stats import LOOK_LEVEL, compare
+from .stats import compare
 from .text import printable
 
 REFRESH_S = 0.5
@@ -75,7 +75,7 @@ def standing(contest: Contest) -> Group:
     times = [block.walls for block in contest.blocks]
     baseline = contest.plan.baseline.label
     for label in contest.variants:
-        found = compare(times, label, baseline, LOOK_LEVEL) if label != baseline else None
+        found = compare(times, label, baseline, contest.look_level) if label != baseline else None
         shown = units.ratio(found.ratio, found.low, found.high) if found else "1" if label == baseline else "-"
         table.add_row(f"  {label}", shown, _state(contest, label))
     return Group(Text(printable(f"{contest.point.label}: {len(contest.blocks)} blocks{until}")), table)

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from .plan import Plan, Point, Variant
-from .stats import LOOK_LEVEL, LOOKS, Ratio, can_decide, compare, log_statistics
+from .stats import LOOK_LEVEL, LOOKS, ONE_LOOK_LEVEL, Ratio, can_decide, compare, log_statistics
 
 FAILURES_TO_EXCLUDE = 2
 
@@ -64,7 +64,9 @@ class Contest:
         self.plan = plan
         self.point = point
         self.variants: dict[str, Variant] = {v.label: v for v in plan.variants if v.label not in set(unavailable)}
-        self.level = LOOK_LEVEL / max(1, len(self.variants) - 1)
+        self.look_level = ONE_LOOK_LEVEL if self.fixed else LOOK_LEVEL
+        """Of one look, for whatever is no contest: ratios to the baseline, expectations."""
+        self.level = self.look_level / max(1, len(self.variants) - 1)
         """Of one look in the contest for the best: divided by the number of rivals, so that the claim holds for all."""
         self.blocks: list[Block] = []
         self.looks: list[Look] = []
@@ -103,8 +105,14 @@ class Contest:
 
     def next_look(self) -> int | None:
         """Return the number of blocks at which something can be decided next; None after the last look."""
-        level = self.level if len(self.variants) > 1 else LOOK_LEVEL
-        return next((m for m in LOOKS if m > self._looked and can_decide(m, level)), None)
+        if self.fixed:
+            return self.fixed if self._looked < self.fixed else None
+        return next((m for m in LOOKS if m > self._looked and can_decide(m, self.level)), None)
+
+    @property
+    def fixed(self) -> int | None:
+        """The number of blocks, where the spec fixes it: then nobody leaves, and there is one look."""
+        return self.plan.experiment.measure.blocks
 
     def look_due(self) -> bool:
         """Return whether a look is to be taken now."""
@@ -137,7 +145,7 @@ class Contest:
         The nearest rival of the leader never does, so that a win has an interval; nor do threads that are asked how
         parallel they run, for the interval of that; nor anybody where a precision was asked for.
         """
-        if len(self.blocks) != HOPELESS_BLOCKS or self.plan.experiment.measure.precision is not None:
+        if len(self.blocks) != HOPELESS_BLOCKS or self.plan.experiment.measure.precision is not None or self.fixed:
             return {}
         if len(self.contenders) < 2:
             return {}

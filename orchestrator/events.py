@@ -120,8 +120,8 @@ class RunnerGuarded(AboutVariant):
     block: int
     idle_ns: int
     idle_cpu_ns: int
-    """What it used of a core while others held the token, beyond 0.2 ms a trial for the handling of requests: so much that
-    it is stopped from now on when they do."""
+    """What it used of a core while others held the token, beyond 0.2 ms a trial for the handling of requests: so much
+    that it is stopped from now on when they do."""
 
 
 class ReferenceTimed(AboutPoint):
@@ -259,6 +259,10 @@ class VariantCompared(AboutVariant):
     parallel_share_low: float | None
     parallel_share_high: float | None
     """Threads only: for what part of the time two of them ran at once when both could, 0 to 1, with its interval."""
+    drift: float | None
+    drift_low: float | None
+    drift_high: float | None
+    """How many times as long a batch took late in a block as early in it, against the reference loop."""
     dropped_after: int | None
     left_early: bool
     """Dropped as hopeless, before the first look."""
@@ -293,6 +297,15 @@ class VerdictReached(AboutPoint):
     ratio_low: float | None
     ratio_high: float | None
     blocks: int
+    autocorrelation: float | None
+    """Of the block statistics behind the ratio, from one block to the next."""
+    load_signal: Literal["pressure", "steal_share"] | None
+    load_slope: float | None
+    load_slope_low: float | None
+    load_slope_high: float | None
+    """By how much the logarithm of the ratio grows as the signal goes from 0 to 1; null: it does not follow it."""
+    at_this_load: bool
+    """A win that another load could take away."""
     warnings: list[str]
     sentence: str
 

@@ -10,13 +10,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from . import figures
 from .contest import Contest
 from .events import ExpectationChecked
 from .plan import Claim
-from .stats import LOOK_LEVEL, STATS_VERSION, block_interval, compare, hodges_lehmann
-
-MISSING_CORES = 0.5
-"""A claim about parallel speed is not called broken when others took more than this many of the cores it needs."""
+from .stats import STATS_VERSION, block_interval, compare, hodges_lehmann
 
 Held = Literal["held", "broken", "undecided"]
 
@@ -91,7 +89,7 @@ def _speedup(claim: Claim, contest: Contest) -> Measured:
     if claim.against.label in contest.excluded or claim.against.label not in contest.variants:
         return Measured(reason=f"{claim.against.label}, which it is compared with, did not run")
     times = [block.walls for block in contest.judged]
-    ratio = compare(times, claim.variant.label, claim.against.label, LOOK_LEVEL)
+    ratio = compare(times, claim.variant.label, claim.against.label, contest.look_level)
     if ratio is None:
         return Measured(reason="no block was finished")
     few = f"too few blocks ({ratio.blocks})" if ratio.low is None else None
@@ -107,7 +105,7 @@ def _absolute(claim: Claim, contest: Contest) -> Measured:
     if not values:
         return Measured(reason="no block was finished")
     logs = np.log(values)
-    interval = block_interval(logs, LOOK_LEVEL)
+    interval = block_interval(logs, contest.look_level)
     value = math.exp(hodges_lehmann(logs))
     if interval is None:
         return Measured(value, reason=f"too few blocks ({len(values)})")
@@ -152,9 +150,8 @@ def _crowded(claim: Claim, contest: Contest, measured: Measured) -> str | None:
         return None
     at_once = max(variant.at_once(claim.point.tasks) for variant in (claim.variant, claim.against))
     wanted = min(contest.plan.cores, at_once)
-    found = [block.free_cores for block in contest.judged if block.free_cores is not None]
-    free = median(found) if found else wanted
-    if wanted < 2 or free >= wanted - MISSING_CORES:
+    free = figures.free_cores(contest)
+    if free is None or wanted < 2 or free >= wanted - figures.MISSING_CORES:
         return None
     factor = wanted / max(free, 0.01)
     possible = Measured(measured.value, measured.low / factor, measured.high * factor)

@@ -8,13 +8,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import mean, median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from .contest import Contest
 from .plan import Variant
-from .stats import LOOK_LEVEL, block_interval, hodges_lehmann
+from .stats import Ratio, Slope, block_interval, hodges_lehmann, log_statistics, theil_sen
+
+MISSING_CORES = 0.5
+"""So many cores more or fewer may be free at another time; what turns on less than that is said with reserve."""
+
+LOAD_LEVEL, LOAD_RANGE = 0.01, 0.05
+"""The level of the slope of a ratio against load, and the least range of load that can tell anything of it."""
+
+DIFFERENT_USE = 0.25
+"""Two variants use the cores alike when what they keep busy differs by less than so many."""
 
 NEGLIGIBLE = 0.01
 """Of the gain of one batch: a start-up that costs less than this more than another's is not worth a word."""
@@ -80,13 +89,85 @@ def parallel_share(contest: Contest, label: str) -> Share | None:
     logs = np.log([block.overlaps[label] for block in contest.judged if label in block.overlaps])
     if not len(logs):
         return None
-    interval = block_interval(logs, LOOK_LEVEL)
+    interval = block_interval(logs, contest.look_level)
     low, high = (None, None) if interval is None else (_share(interval[1]), _share(interval[0]))
     return Share(_share(hodges_lehmann(logs)), low, high)
 
 
 def _share(log_ratio: float) -> float:
     return round(min(1.0, max(0.0, 2 - math.exp(log_ratio))), 4)
+
+
+def drift(contest: Contest, label: str) -> Ratio | None:
+    """Return how many times as long a batch took in the later half of a block as in the earlier; None if unknown.
+
+    Over blocks, as ratios are; in each, the medians of log(time / time of the reference loop) over the two halves of
+    its rounds. Above 1 it grows slower, and a steady state would be 1.
+    """
+    logs = []
+    for block in contest.judged:
+        walls = block.walls.get(label, [])
+        if len(walls) >= 4 and len(walls) == len(block.reference):
+            relative = np.log(walls) - np.log(block.reference)
+            half = len(walls) // 2
+            logs.append(float(np.median(relative[-half:]) - np.median(relative[:half])))
+    if not logs:
+        return None
+    interval = block_interval(logs, contest.look_level)
+    low, high = (None, None) if interval is None else (math.exp(interval[0]), math.exp(interval[1]))
+    return Ratio(math.exp(hodges_lehmann(logs)), low, high, len(logs), 0)
+
+
+def free_cores(contest: Contest) -> float | None:
+    """Return how many cores nobody else used, the median over blocks; None where the system does not tell."""
+    found = [block.free_cores for block in contest.judged if block.free_cores is not None]
+    return median(found) if found else None
+
+
+def lead_at_stake(contest: Contest, best: str, rival: str) -> float:
+    """Return how large a lead of `best` over `rival` another load could make up for: 1 where they use cores alike.
+
+    wanted / (wanted - missing): with fewer cores, the one that uses more of them slows down by so much at most. Missing
+    are those that others used, or `MISSING_CORES`, whichever is more.
+    """
+    if abs(_cores_used(contest, best) - _cores_used(contest, rival)) < DIFFERENT_USE:
+        return 1.0
+    at_once = max(contest.variants[label].at_once(contest.point.tasks) for label in (best, rival))
+    wanted = min(contest.plan.cores, at_once)
+    free = free_cores(contest)
+    missing = max(MISSING_CORES, wanted - free if free is not None else 0.0)
+    return 1.0 if wanted < 2 else wanted / max(0.1, wanted - missing)
+
+
+def _cores_used(contest: Contest, label: str) -> float:
+    shares = [median(b.cpus[label]) / median(b.walls[label]) for b in contest.judged if label in b.walls]
+    return median(shares) if shares else 0.0
+
+
+@dataclass(frozen=True)
+class LoadSlope:
+    """By how much the logarithm of a ratio grows when a signal of load goes from 0 to 1."""
+
+    signal: Literal["pressure", "steal_share"]
+    slope: Slope
+
+
+def load_slope(contest: Contest, best: str, rival: str) -> LoadSlope | None:
+    """Return how the ratio of two variants follows the load from block to block; None when it does not.
+
+    The first of pressure (PSI) and steal whose Theil-Sen slope has an interval at `LOAD_LEVEL` without 0.
+    """
+    common = [block for block in contest.judged if best in block.walls and rival in block.walls]
+    signals: tuple[Literal["pressure", "steal_share"], ...] = ("pressure", "steal_share")
+    for signal in signals:
+        seen = [block for block in common if getattr(block, signal) is not None]
+        load = [getattr(block, signal) for block in seen]
+        if len(load) < 2 or max(load) - min(load) < LOAD_RANGE:
+            continue
+        slope = theil_sen(load, log_statistics([block.walls for block in seen], best, rival), LOAD_LEVEL)
+        if slope and (slope.low > 0 or slope.high < 0):
+            return LoadSlope(signal, slope)
+    return None
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 from statistics import median
 
 from . import journal
+from .contest import Contest
 from .errors import Failure
 from .plan import FEWEST_ROUNDS, ROUNDS_S, Plan, Point
-from .stats import LOOK_LEVEL, LOOKS, can_decide
+from .stats import LOOKS
 
 RUNNER_S = 0.12
 """Starting and warming up one runner, when nothing better is known: from the shipped configs on two cores."""
@@ -41,23 +42,28 @@ def _lines(planned: Plan, runs: Path) -> Iterator[str]:
 
 
 def _times(planned: Plan, runs: Path) -> Iterator[str]:
-    rivals = max(1, len(planned.variants) - 1)
-    first = next((m for m in LOOKS if can_decide(m, LOOK_LEVEL / rivals)), None)
-    max_time_s = planned.experiment.measure.max_time
+    measure = planned.experiment.measure
+    first = Contest(planned, planned.points[0]).next_look()
     if first is None:
         yield f"no look can decide between {len(planned.variants)} variants: compare fewer"
         return
     seen = _block_seconds(planned, runs)
-    design_s = ROUNDS_S + RUNNER_S * len(planned.variants)
-    blocks_s = [seen.get(point.id, design_s) for point in planned.points]
-    source = (
-        "as in the latest run" if seen else f"while {FEWEST_ROUNDS} rounds of all variants take at most {ROUNDS_S:g} s"
-    )
-    yield f"first look: after {first} blocks of each point, about {first * sum(blocks_s):.0f} s ({source})"
-    yield f"last look:  after {LOOKS[-1]} blocks of each point, about {LOOKS[-1] * sum(blocks_s):.0f} s"
-    yield f"cap:        {max_time_s:g} s (measure.max_time)"
-    if first * sum(blocks_s) > max_time_s:
+    design_s = ROUNDS_S + RUNNER_S * (len(planned.variants) + 1)
+    total_s = sum(seen.get(point.id, design_s) for point in planned.points)
+    rounds = measure.rounds or FEWEST_ROUNDS
+    source = "as in the latest run" if seen else f"while {rounds} rounds of all variants take at most {ROUNDS_S:g} s"
+    name = "only look: " if measure.blocks else "first look:"
+    yield f"{name} after {first} blocks of each point, about {first * total_s:.0f} s ({source})"
+    if not measure.blocks:
+        yield f"last look:  after {LOOKS[-1]} blocks of each point, about {LOOKS[-1] * total_s:.0f} s"
+    yield f"cap:        {measure.max_time:g} s (measure.max_time)"
+    if first * total_s > measure.max_time:
         yield "note: the cap comes before the first look, so the run can't decide; raise measure.max_time"
+
+
+def shortage(planned: Plan, runs: Path) -> str | None:
+    """Return why a run can't decide within its time, as far as is known before it starts."""
+    return next((line.removeprefix("note: ") for line in _times(planned, runs) if line.startswith("note: ")), None)
 
 
 def _block_seconds(planned: Plan, runs: Path) -> dict[str, float]:

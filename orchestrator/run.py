@@ -131,7 +131,8 @@ async def _measure(
     experiment = to_do.experiment
     seed = experiment.measure.seed if experiment.measure.seed is not None else secrets.randbelow(2**53)
     with watching(experiment.measure.max_time) as watcher:
-        store = _storing(book, diagnostics())
+        log = diagnostics()
+        store = _storing(book, log)
         store(_started(to_do, seed))
         store(ContextSampled(when="start", **host.sample()))
         for missing in probed.unavailable:
@@ -139,7 +140,11 @@ async def _measure(
         unavailable = [event.variant for event in probed.unavailable]
         contests = [Contest(to_do, point, unavailable) for point in to_do.points]
         executor = LocalExecutor(laid, interrupt, probed.pythons)
-        conductor = Conductor(to_do, contests, executor, store, book.sync, watcher, seed)
+
+        def warn(note: str) -> None:
+            log.warning("budget.short", note=note)
+
+        conductor = Conductor(to_do, contests, executor, store, book.sync, watcher, seed, warn)
         with suppress(Interrupted):
             await conductor.run()
         derived = verdict.derive(to_do, contests)

@@ -45,7 +45,7 @@ PATTERNS = {
 }
 """What each pattern finds wrong, and the remedy."""
 
-RESERVED = (("limits",), ("requirements",), ("measure", "blocks"), ("measure", "metric"))
+RESERVED = (("limits",), ("requirements",), ("measure", "metric"))
 """Keys that later versions give a meaning to."""
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -184,10 +184,19 @@ class Measure(Strict):
     )
     max_time: Duration = Field(default=60.0, description="bounds the whole run", json_schema_extra={"default": "60s"})
     timeout: Duration = Field(default=30.0, description="bounds one trial", json_schema_extra={"default": "30s"})
+    blocks: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="a fixed design: so many blocks of every variant, and one look at their end"
+    )
     rounds: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         default=None, description="rounds of a block; if absent, as many as take a second"
     )
     seed: int | None = Field(default=None, ge=0, lt=2**63, description="of all random orders; drawn if absent")
+
+    @model_validator(mode="after")
+    def _has_one_end(self) -> Measure:
+        if self.blocks is not None and self.precision is not None:
+            raise _refused("blocks fix the end, which precision leaves open", "delete one of them")
+        return self
 
 
 class Expectation(Strict):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Literal
 
@@ -17,7 +17,19 @@ from .events import Event, VariantCompared, VariantObserved, VerdictReached
 from .expect import check
 from .plan import Plan, Variant, columns
 from .runner import models
-from .stats import LOOK_LEVEL, STATS_VERSION, Ratio, compare, spread
+from .stats import (
+    STATS_VERSION,
+    Ratio,
+    can_decide,
+    compare,
+    is_correlated,
+    lag1_autocorrelation,
+    log_statistics,
+    spread,
+)
+
+STEADY = 0.01
+"""A batch that takes this much more or less in the later half of a block is told of."""
 
 Outcome = Literal["decided", "undecided", "expectation_broken", "workload_failed", "interrupted"]
 
@@ -40,11 +52,12 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
     blocks = contest.judged
     ratio = None
     if label not in contest.excluded and baseline not in contest.excluded and label != baseline:
-        ratio = compare([block.walls for block in blocks], label, baseline, LOOK_LEVEL)
+        ratio = compare([block.walls for block in blocks], label, baseline, contest.look_level)
     mine = [block for block in blocks if label in block.walls]
     walls = [median(block.walls[label]) for block in mine]
     quartiles = spread(walls) if walls else None
     parallel = figures.parallel_share(contest, label)
+    drift = figures.drift(contest, label)
     return VariantCompared(
         **columns(contest.point, variant),
         stats_version=STATS_VERSION,
@@ -64,6 +77,9 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
         parallel_share=parallel.value if parallel else None,
         parallel_share_low=parallel.low if parallel else None,
         parallel_share_high=parallel.high if parallel else None,
+        drift=drift.ratio if drift else None,
+        drift_low=drift.low if drift else None,
+        drift_high=drift.high if drift else None,
         dropped_after=contest.dropped.get(label),
         left_early=label in contest.hopeless_ones,
         excluded=label in contest.excluded,
@@ -84,7 +100,8 @@ def reached(contest: Contest) -> VerdictReached:
     look = look or (contest.looks[-1] if contest.looks else None)
     verdict = look.decision if look and look.decision and len(contest.variants) > 1 else "undecided"
     winners = _winners(contest, look)
-    rival, gap = _rival(contest, winners, verdict)
+    best, rival, gap = _rival(contest, winners, verdict)
+    doubts = _doubts(contest, best, rival, gap if verdict == "win" else None)
     return VerdictReached(
         **columns(contest.point),
         stats_version=STATS_VERSION,
@@ -96,8 +113,14 @@ def reached(contest: Contest) -> VerdictReached:
         ratio_low=gap.low if gap else None,
         ratio_high=gap.high if gap else None,
         blocks=len(contest.judged),
-        warnings=_warnings(contest, look, verdict),
-        sentence=_sentence(contest, verdict, winners, rival, gap),
+        autocorrelation=doubts.autocorrelation,
+        load_signal=doubts.load.signal if doubts.load else None,
+        load_slope=doubts.load.slope.slope if doubts.load else None,
+        load_slope_low=doubts.load.slope.low if doubts.load else None,
+        load_slope_high=doubts.load.slope.high if doubts.load else None,
+        at_this_load=doubts.at_this_load,
+        warnings=_warnings(contest, look, verdict, doubts),
+        sentence=_sentence(contest, verdict, winners, rival, gap, doubts),
     )
 
 
@@ -130,12 +153,12 @@ def _simplicity(contest: Contest, label: str) -> tuple[int, int, float]:
     return models.NAMES.index(variant.model), at_once, median(cpus) if cpus else math.inf
 
 
-def _rival(contest: Contest, winners: list[str], verdict: str) -> tuple[str | None, Ratio | None]:
-    """Return who the ratio of the verdict is to, and how many times as fast the best is."""
+def _rival(contest: Contest, winners: list[str], verdict: str) -> tuple[str | None, str | None, Ratio | None]:
+    """Return the best, who the ratio of the verdict is to, and how many times as fast the best is."""
     times = [block.walls for block in contest.judged]
     best = _fastest(contest, winners)
     if best is None:
-        return None, None
+        return None, None, None
     kind = contest.kind(best)
     others = [label for label in contest.variants if label != best and label not in contest.excluded]
     if verdict == "win":
@@ -144,11 +167,35 @@ def _rival(contest: Contest, winners: list[str], verdict: str) -> tuple[str | No
         others = [label for label in others if label in winners] or others
     gaps = {label: gap for label in others if (gap := compare(times, best, label, contest.level))}
     if not gaps:
-        return None, None
+        return best, None, None
     sure = {label: gap for label, gap in gaps.items() if gap.low is not None} or gaps
     pick = max if verdict == "tie" else min  # of a tie the widest gap tells most
     rival = pick(sure, key=lambda label: sure[label].ratio)
-    return rival, gaps[rival]
+    return best, rival, gaps[rival]
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """What makes the ratio of a verdict less than it seems."""
+
+    autocorrelation: float | None = None
+    correlated: bool = False
+    load: figures.LoadSlope | None = None
+    at_this_load: bool = False
+
+
+def _doubts(contest: Contest, best: str | None, rival: str | None, won_by: Ratio | None) -> Doubts:
+    if best is None or rival is None:
+        return Doubts()
+    logs = log_statistics([block.walls for block in contest.judged], best, rival)
+    load = figures.load_slope(contest, best, rival)
+    low = won_by.low if won_by and won_by.low is not None else math.inf
+    return Doubts(
+        autocorrelation=lag1_autocorrelation(logs),
+        correlated=is_correlated(logs),
+        load=load,
+        at_this_load=won_by is not None and (load is not None or low < figures.lead_at_stake(contest, best, rival)),
+    )
 
 
 def _fastest(contest: Contest, labels: Sequence[str]) -> str | None:
@@ -157,12 +204,21 @@ def _fastest(contest: Contest, labels: Sequence[str]) -> str | None:
     return max(ratios, key=lambda label: ratios[label].ratio) if ratios else None
 
 
-def _warnings(contest: Contest, look: Look | None, verdict: str) -> list[str]:
+def _warnings(contest: Contest, look: Look | None, verdict: str, doubts: Doubts) -> list[str]:
     warnings = []
-    if look is None and contest.blocks:
+    decides = look is not None and can_decide(look.blocks, contest.level)
+    if not decides and contest.blocks:
         warnings.append("too_few_blocks")
     if verdict == "win" and look and not contest.is_precise(look):
         warnings.append("precision_missed")
+    if doubts.correlated:
+        warnings.append("blocks_correlated")
+    if doubts.load:
+        warnings.append("load_dependent")
+    elif doubts.at_this_load:
+        warnings.append("cores_decide")
+    if any(_drifts(contest, label) for label in contest.variants):
+        warnings.append("no_steady_state")
     if contest.excluded:
         warnings.append("variants_excluded")
     if contest.discarded:
@@ -174,7 +230,17 @@ def _warnings(contest: Contest, look: Look | None, verdict: str) -> list[str]:
     return warnings
 
 
-def _sentence(contest: Contest, verdict: str, winners: list[str], rival: str | None, gap: Ratio | None) -> str:
+def _drifts(contest: Contest, label: str) -> bool:
+    """Return whether a variant surely grows slower or faster within a block, by more than `STEADY`."""
+    found = figures.drift(contest, label)
+    if found is None or found.low is None or found.high is None:
+        return False
+    return found.low > 1 + STEADY or found.high < 1 / (1 + STEADY)
+
+
+def _sentence(
+    contest: Contest, verdict: str, winners: list[str], rival: str | None, gap: Ratio | None, doubts: Doubts
+) -> str:
     about = contest.point.label
     count = gap.blocks if gap else len(contest.judged)
     counted = f"after {units.count(count, 'block')}"
@@ -188,7 +254,8 @@ def _sentence(contest: Contest, verdict: str, winners: list[str], rival: str | N
         named = best if len(winners) == 1 else f"{contest.kind(best)} ({' or '.join(winners)})"
         if rival is None or gap is None:
             return f"{about}: {named} wins: every other variant failed."
-        return f"{about}: {named} wins, {_times(gap)} as fast as {rival}, {counted}{_pays(contest, best, rival)}."
+        here = " at this load" * doubts.at_this_load
+        return f"{about}: {named} wins{here}, {_times(gap)} as fast as {rival}, {counted}{_pays(contest, best, rival)}."
     if verdict == "tie":
         tie = f"{contest.plan.experiment.measure.tie * 100:.3g} %"
         return f"{about}: {_listed(winners)} tie within {tie}, {counted}; {winners[0]} is the simplest."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,7 +23,9 @@ from orchestrator.events import (
     Event,
     OverlapMeasured,
     PointCalibrated,
+    ReferenceTimed,
     RunFinished,
+    RunnerGuarded,
     RunnerReady,
     RunStarted,
     TrialFailed,
@@ -59,7 +62,17 @@ class Executor:
         observed: Mapping[str, Any],
         overlap: float | None,
         noise: float,
+        cores: Mapping[str, float],
+        steal: Callable[[int], float],
+        follows: float,
+        grows: float,
+        burns: str | None,
     ) -> None:
+        self._cores = cores
+        self._steal = steal
+        self._follows = follows
+        self._grows = grows
+        self._burns = burns
         self.tasks: list[BlockTask] = []
         self._clock = clock
         self._times_ms = times_ms
@@ -93,11 +106,21 @@ class Executor:
                 trials.append(PointCalibrated(**calibrated, repeats=1, rounds=ROUNDS))
         for number in range(ROUNDS):
             for variant in task.variants:
-                wall_ns = round(self._times_ms[variant.label] * 1e6 * self._dice.lognormvariate(0, self._noise))
+                factor = self._dice.lognormvariate(0, self._noise)
+                if variant is task.variants[-1]:
+                    factor *= math.exp(self._follows * self._steal(task.number)) * (1 + self._grows * number / ROUNDS)
+                wall_ns = round(self._times_ms[variant.label] * 1e6 * factor)
+                cpu_ns = round(wall_ns * self._cores.get(variant.label, 1))
                 where = {**columns(task.point, variant), "block": task.number, "round": number, "position": 0}
-                trials.append(TrialFinished(**where, repeats=1, started_ns=0, wall_ns=wall_ns, cpu_ns=wall_ns))
+                trials.append(TrialFinished(**where, repeats=1, started_ns=0, wall_ns=wall_ns, cpu_ns=cpu_ns))
                 if self._observed:
                     trials.append(TrialObserved(**where, repeats=1, **self._observed))
+        if self._burns and self._burns not in task.guarded:
+            (burner,) = (variant for variant in task.variants if variant.label == self._burns)
+            trials.append(
+                RunnerGuarded(**columns(task.point, burner), block=task.number, idle_ns=10**8, idle_cpu_ns=10**7)
+            )
+        trials.append(ReferenceTimed(**about, block=task.number, version=1, wall_ns=[3_000_000] * ROUNDS))
         overlap = self._overlap or 0.0
         for variant in [variant for variant in task.variants if overlap and variant.model == "threads"]:
             together_ns = [round(1e6 * overlap * self._dice.lognormvariate(0, self._noise)) for _ in range(3)]
@@ -119,7 +142,8 @@ class Executor:
                 variants=labels,
                 unchecked=[],
                 free_cores=self._free_cores,
-                steal_share=0.0,
+                steal_share=self._steal(task.number),
+                pressure=0.0,
                 **parts,
             ),
         ]
@@ -150,6 +174,7 @@ class Run:
         self.contests = contests
         self.stored: list[Event] = []
         self.synced_after: list[int] = []
+        self.warned: list[str] = []
 
     def named(self, name: str) -> list[dict[str, Any]]:
         """Return the fields of the events of one name."""
@@ -188,18 +213,37 @@ def conducted(
     observed: Mapping[str, Any] | None = None,
     overlap: float | None = None,
     noise: float = 0.002,
+    cores: Mapping[str, float] | None = None,
+    steal: Callable[[int], float] = lambda _: 0.0,
+    follows: float = 0.0,
+    grows: float = 0.0,
+    burns: str | None = None,
     **spec: Any,
 ) -> Run:
     """Return a run of variants that take `times_ms`; `fails` names who fails how often.
 
     `fails_later` names from which block on somebody fails, counted from 1. `overlap` tells how many times as long two
-    threads take as one.
+    threads take as one. `cores` is how many cores each keeps busy. The last variant's time grows by `follows` with
+    the `steal` of a block, and by `grows` within a block; `burns` names who uses a core without the token.
     """
     clock = Clock()
     value = {"name": "x", "workload": {"call": "a:b"}, "models": list(times_ms), "measure": {"max_time": "1h"}, **spec}
     planned = plan(Experiment.model_validate(value), cores=2)
     executor = Executor(
-        clock, times_ms, block_s, fails or {}, fails_later or {}, free_cores, observed or {}, overlap, noise
+        clock,
+        times_ms,
+        block_s,
+        fails or {},
+        fails_later or {},
+        free_cores,
+        observed or {},
+        overlap,
+        noise,
+        cores or {},
+        steal,
+        follows,
+        grows,
+        burns,
     )
     contests = [Contest(planned, point) for point in planned.points]
     made = Run(planned, executor, contests)
@@ -208,7 +252,7 @@ def conducted(
         made.synced_after.append(len(made.stored))
 
     conductor = Conductor(
-        planned, contests, executor, made.stored.append, sync, Silent(), seed=1, clock=clock.monotonic
+        planned, contests, executor, made.stored.append, sync, Silent(), 1, made.warned.append, clock.monotonic
     )
     anyio.run(conductor.run)
     return made

@@ -495,7 +495,7 @@ def test_a_saved_spec_is_there_before_the_run_ends(place: Path) -> None:
 
 def test_a_budget_too_short_for_a_verdict_is_told_before_the_run(place: Path) -> None:
     told = events(advised(place, "mine:work", "n=50_000", "--tasks", "50").stderr)
-    assert [event["event"] for event in told] == ["function.scouted", "budget.short"]
+    assert [event["event"] for event in told][:2] == ["function.scouted", "budget.short"]
 
 
 @pytest.mark.parametrize("call", ["mine:lock", "mine:anonymous"])

@@ -171,3 +171,40 @@ def test_precision_goes_on_after_the_win() -> None:
     quick = conducted({"sequential": 20, "threads": 10})
     precise = conducted({"sequential": 20, "threads": 10}, measure={"precision": "0.05%", "max_time": "1h"})
     assert len(precise.tasks) > len(quick.tasks)
+
+
+def test_fixed_blocks_are_run_to_their_end_by_everybody_and_looked_at_once() -> None:
+    run = conducted({"sequential": 90, "threads": 40, "processes": 10}, measure={"blocks": 9, "max_time": "1h"})
+    assert labels(run.tasks) == [["sequential", "threads", "processes"]] * 9
+    assert [(look.blocks, look.decision) for look in run.contests[0].looks] == [(9, "win")]
+
+
+def test_fixed_blocks_need_no_correction_for_looks_that_are_not_taken() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, measure={"blocks": 6, "max_time": "1h"})
+    assert [look.decision for look in run.contests[0].looks] == ["win"]
+
+
+def test_too_few_fixed_blocks_are_undecided() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, measure={"blocks": 5, "max_time": "1h"})
+    (reached,) = [event for event in run.records() if event["event"] == "verdict.reached"]
+    assert (reached["verdict"], reached["warnings"]) == ("undecided", ["too_few_blocks"])
+
+
+def test_a_budget_that_ends_before_the_fixed_blocks_is_undecided() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, measure={"blocks": 20, "max_time": "9s"})
+    (reached,) = [event for event in run.records() if event["event"] == "verdict.reached"]
+    assert (reached["verdict"], reached["warnings"], reached["blocks"]) == ("undecided", ["too_few_blocks"], 9)
+
+
+def test_a_time_too_short_for_the_first_look_is_told_after_the_first_block() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, measure={"max_time": "5s"})
+    assert run.warned == ["the first look needs 7 s, and 4 s are left: ratios, but no verdict"]
+
+
+def test_time_enough_is_not_told() -> None:
+    assert conducted({"sequential": 20, "threads": 10}).warned == []
+
+
+def test_who_was_stopped_without_the_token_is_stopped_in_later_blocks_too() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, burns="threads")
+    assert [set(task.guarded) for task in run.tasks] == [set(), *[{"threads"}] * 7]

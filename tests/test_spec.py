@@ -179,7 +179,10 @@ REFUSED = {
     ),
     "reserved limits": (W + M + "limits: {memory: 1}\n", f"3:1: limits: {RESERVED}"),
     "reserved requirements": (W + M + "requirements: []\n", f"3:1: requirements: {RESERVED}"),
-    "reserved blocks": (W + M + "measure: {blocks: 3}\n", f"3:11: measure.blocks: {RESERVED}"),
+    "blocks and precision": (
+        W + M + "measure: {blocks: 20, precision: 1%}\n",
+        "3:10: measure: blocks fix the end, which precision leaves open; delete one of them",
+    ),
     "no rounds": (W + M + "measure: {rounds: 0}\n", "3:19: measure.rounds: expected 1 or more; got 0"),
     "reserved metric": (W + M + "measure: {metric: cpu}\n", f"3:11: measure.metric: {RESERVED}"),
     "no workload": (M, "1:1: workload: is missing; add `workload: {call: module:function}`"),
@@ -720,6 +723,7 @@ def test_the_published_schema_has_the_defaults_as_people_write_them() -> None:
         "tie": "3%",
         "max_time": "60s",
         "timeout": "30s",
+        "blocks": None,
         "rounds": None,
         "seed": None,
     }

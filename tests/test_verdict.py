@@ -159,6 +159,54 @@ def test_a_precision_that_the_budget_does_not_allow_is_told() -> None:
     assert (found["verdict"], found["warnings"]) == ("win", ["precision_missed"])
 
 
+def test_a_lead_that_half_a_core_could_take_away_is_told_as_one_at_this_load() -> None:
+    found = said(conducted({"sequential": 20, "processes": 18}, cores={"processes": 1.8}))
+    assert found["at_this_load"] and found["warnings"] == ["cores_decide"]
+    assert "processes wins at this load, 1.11 " in found["sentence"]
+
+
+def test_a_lead_that_half_a_core_could_not_take_away_is_told_without_reserve() -> None:
+    found = said(conducted({"sequential": 20, "processes": 11}, cores={"processes": 1.8}))
+    assert (found["at_this_load"], found["warnings"]) == (False, [])
+
+
+def test_a_lead_that_missing_cores_could_take_away_is_one_at_this_load() -> None:
+    run = conducted({"sequential": 20, "processes": 14}, cores={"processes": 1.8}, free_cores=1.2)
+    assert said(run)["at_this_load"]
+
+
+def test_a_small_lead_of_one_that_uses_as_many_cores_is_told_without_reserve() -> None:
+    assert not said(conducted({"sequential": 20, "threads": 18}))["at_this_load"]
+
+
+def test_a_ratio_that_follows_the_load_is_told_with_its_slope() -> None:
+    run = conducted({"sequential": 10, "processes": 20}, steal=lambda block: block % 4 / 10, follows=-0.5)
+    found = said(run)
+    assert (found["load_signal"], found["at_this_load"]) == ("steal_share", True)
+    assert found["load_slope"] == pytest.approx(-0.5, abs=0.05)
+    assert found["load_slope_low"] < found["load_slope"] < found["load_slope_high"] < 0
+    assert "load_dependent" in found["warnings"]
+
+
+def test_a_ratio_that_does_not_follow_the_load_has_no_slope() -> None:
+    found = said(conducted({"sequential": 10, "processes": 20}, steal=lambda block: block % 4 / 10))
+    assert (found["load_signal"], found["load_slope"], found["at_this_load"]) == (None, None, False)
+
+
+def test_who_grows_slower_within_a_block_has_no_steady_state() -> None:
+    run = conducted({"sequential": 10, "processes": 20}, grows=0.1)
+    assert said(run)["warnings"] == ["no_steady_state"]
+    assert compared(run, "processes")["drift"] == pytest.approx(1.06, abs=0.01)
+    assert compared(run, "sequential")["drift"] == pytest.approx(1.0, abs=0.01)
+
+
+def test_blocks_that_follow_each_other_are_told() -> None:
+    run = conducted({"sequential": 10, "processes": 20}, steal=lambda block: block / 100, follows=1.0)
+    found = said(run)
+    assert "blocks_correlated" in found["warnings"]
+    assert found["autocorrelation"] > 0.5
+
+
 @pytest.mark.parametrize(
     ("bound", "outcome", "exit_status"),
     [

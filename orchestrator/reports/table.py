@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -30,6 +31,10 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
 _WARNINGS = {
     "too_few_blocks": "too few blocks for a verdict: raise measure.max_time",
     "precision_missed": "the interval is wider than measure.precision",
+    "blocks_correlated": "blocks are like their predecessors: the interval is widened, and may still be too narrow",
+    "load_dependent": "the ratio follows the load of the machine from block to block",
+    "cores_decide": "one uses more cores than the other: with half a core more or less free, another may win",
+    "no_steady_state": "batches grow slower or faster within a block, as the reference loop does not",
     "variants_excluded": "variants that failed are excluded",
     "blocks_discarded": "blocks were discarded because a variant failed in them or the time was over",
     "results_unchecked": "results can't be pickled, so nobody has checked that they are the same; see `check`",
@@ -51,7 +56,7 @@ def render(results: Results, *, width: int, colour: bool) -> str:
             if event["event"] == "verdict.reached":
                 out.print(Text(event["sentence"], style=_VERDICT_STYLES[event["verdict"]]))
                 for warning in event["warnings"]:
-                    out.print(Text(f"note: {_WARNINGS.get(warning, warning)}", style="yellow"))
+                    out.print(Text(f"note: {_WARNINGS.get(warning, warning)}{_detail(warning, event)}", style="yellow"))
         out.print()
     for event in results.derived:
         if event["event"] == "expectation.checked":
@@ -60,6 +65,16 @@ def render(results: Results, *, width: int, colour: bool) -> str:
     for difference in results.differences:
         out.print(Text(f"differs: {difference}", style="red"))
     return "".join(line.rstrip() + "\n" for line in written.getvalue().splitlines())
+
+
+def _detail(warning: str, event: Mapping[str, Any]) -> str:
+    """Return the figures behind a warning, where the verdict holds them."""
+    if warning == "blocks_correlated":
+        return f" (autocorrelation {event['autocorrelation']:.2f})"
+    if warning == "load_dependent":
+        factors = [math.exp(event[key] / 10) for key in ("load_slope", "load_slope_low", "load_slope_high")]
+        return f" (times {units.ratio(*factors)} for every tenth more of {event['load_signal'].replace('_', ' ')})"
+    return ""
 
 
 def page(width: int, colour: bool) -> tuple[Console, io.StringIO]:
