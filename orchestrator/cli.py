@@ -1,4 +1,4 @@
-"""The command line: `orchestrator run | advise | plan | report | export | schema`."""
+"""The command line: `orchestrator run | advise | plan | report | export | doctor | schema`."""
 
 from __future__ import annotations
 
@@ -147,6 +147,24 @@ def export(
         raise BadInput(what, where="--output", remedy="name another directory") from error
     _write("".join(f"{output / name}\n" for name in files))
     _warn_of_differences(run, results)
+
+
+@app.command(epilog="\b\nExample:\n  orchestrator doctor --format json | jq '.findings[].what'")
+def doctor(
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", metavar="text|json", help="of the output; JSON where stdout is no terminal"),
+    ] = None,
+) -> None:
+    """Say what makes this machine noisy, and what to do about it."""
+    from . import doctor as examination
+
+    formats = {"text": examination.render, "json": examination.as_json}
+    shown = format_ or ("text" if sys.stdout.isatty() else "json")
+    if shown not in formats:
+        raise BadInput(f'no format "{shown}"', where="--format", remedy=f"name one of {', '.join(formats)}")
+    machine = examination.examine()
+    _write(formats[shown](machine, list(examination.diagnose(machine))))
 
 
 @app.command(epilog="\b\nExample:\n  orchestrator schema spec > spec.schema.json")

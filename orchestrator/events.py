@@ -67,8 +67,12 @@ class ContextSampled(Event):
     cpu_model: str | None
     cores: int
     effective_cores: int
+    quota_cores: float | None = None
+    spin_cores: float | None = None
+    """What as many processes as there are effective cores got done at once, as a multiple of one; at the start only."""
     affinity: list[int] | None
     governor: str | None
+    turbo: bool | None = None
     load_1m: float | None
     steal_ns: int | None
     """Time since boot that the hypervisor kept the processors of `affinity` from running, summed over them."""

@@ -19,11 +19,12 @@ def effective_cores() -> int:
     """Return how many cores the workers can really use: those of the affinity, or fewer where a quota says so."""
     allowed = cores()
     count = len(allowed) if allowed else os.cpu_count() or 1
-    quota = _cgroup_quota()
+    quota = quota_cores()
     return count if quota is None else max(1, min(count, round(quota)))
 
 
-def _cgroup_quota() -> float | None:
+def quota_cores() -> float | None:
+    """Return how many cores' time a cgroup lets this process use; None without a bound."""
     quota, _, period = _text("/sys/fs/cgroup/cpu.max").partition(" ")
     if not quota:
         quota, period = (
@@ -43,12 +44,32 @@ def sample() -> dict[str, Any]:
         "cores": os.cpu_count() or 1,
         "effective_cores": effective_cores(),
         "affinity": cores(),
+        "quota_cores": quota_cores(),
         "governor": _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
+        "turbo": _turbo(),
         "load_1m": os.getloadavg()[0],
         "steal_ns": steal_ns,
         "busy_ns": busy_ns,
         "psi_cpu_some_us": _psi(),
     }
+
+
+def is_virtual() -> bool | None:
+    """Return whether a hypervisor is below us; None where the system does not tell."""
+    flags = next((line for line in _text("/proc/cpuinfo").splitlines() if line.startswith("flags")), None)
+    return None if flags is None else "hypervisor" in flags.split()
+
+
+def has_smt() -> bool | None:
+    """Return whether hardware threads share cores, as far as the system knows."""
+    return {"0": False, "1": True}.get(_text("/sys/devices/system/cpu/smt/active"))
+
+
+def _turbo() -> bool | None:
+    """Return whether the clock may rise above its base (kernel: admin-guide/pm/intel_pstate, cpufreq)."""
+    if off := _text("/sys/devices/system/cpu/intel_pstate/no_turbo"):
+        return off == "0"
+    return {"0": False, "1": True}.get(_text("/sys/devices/system/cpu/cpufreq/boost"))
 
 
 def _processor_times() -> tuple[int | None, int | None]:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from . import document, host, journal, launch, plan, pythons, verdict
+from . import document, host, journal, launch, plan, pythons, spin, verdict
 from .conduct import Conductor, LocalExecutor
 from .console import watching
 from .contest import Contest
@@ -129,12 +129,13 @@ async def _measure(
     """Run the experiment into its journal and return the exit status."""
     begun = time.monotonic()
     experiment = to_do.experiment
+    spin_cores = await anyio.to_thread.run_sync(spin.spin_cores, to_do.cores)
     seed = experiment.measure.seed if experiment.measure.seed is not None else secrets.randbelow(2**53)
     with watching(experiment.measure.max_time) as watcher:
         log = diagnostics()
         store = _storing(book, log)
         store(_started(to_do, seed))
-        store(ContextSampled(when="start", **host.sample()))
+        store(ContextSampled(when="start", spin_cores=spin_cores, **host.sample()))
         for missing in probed.unavailable:
             store(missing)
         unavailable = [event.variant for event in probed.unavailable]

@@ -1,0 +1,84 @@
+"""How many cores there really are: processes spin alone and all at once, since topology lies on virtual machines."""
+
+from __future__ import annotations
+
+import select
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+
+SPIN_S = 0.03
+ROUNDS = 4
+PATIENCE_S = 10.0
+MOST = 64
+"""Processes at once: beyond that, the test would be a load of its own."""
+
+_CODE = """
+import os, sys, time
+os.write(1, b"!")
+while os.read(0, 1):
+    turns, end = 0, time.perf_counter() + float(sys.argv[1])
+    while time.perf_counter() < end:
+        turns += 1
+    os.write(1, turns.to_bytes(8, "big"))
+"""
+
+
+def spin_cores(processes: int) -> float | None:
+    """Return what `processes` processes got done at once, as a multiple of what one gets done alone.
+
+    That is the number of cores that they had: less where hardware threads share a core, where others use the machine
+    all the time, or where a quota bounds it. The best of `ROUNDS` against the best: how they are placed is luck.
+    None where the processes can't be started, or don't answer.
+    """
+    with ExitStack() as stack:
+        try:
+            spinners = [stack.enter_context(_Spinner()) for _ in range(min(processes, MOST))]
+            for spinner in spinners:
+                spinner.read(1)
+            pairs = [(_turns(spinners[:1]), _turns(spinners)) for _ in range(ROUNDS)]
+            alone, together = (max(turns) for turns in zip(*pairs, strict=True))
+            return round(float(together) / max(1, alone), 2)
+        except (OSError, TimeoutError):
+            return None
+
+
+class _Spinner:
+    """A process that spins when told to, and is killed at the end."""
+
+    def __enter__(self) -> _Spinner:
+        # no site-packages, no environment: it starts in some milliseconds
+        command = [sys.executable, "-I", "-S", "-c", _CODE, str(SPIN_S)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        with self._process:  # closes its pipes and reaps it
+            pass
+
+    def go(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(b"g")
+
+    def read(self, count: int) -> bytes:
+        assert self._process.stdout
+        data = b""
+        deadline = time.monotonic() + PATIENCE_S
+        while len(data) < count:
+            left_s = max(0.0, deadline - time.monotonic())
+            if not select.select([self._process.stdout], [], [], left_s)[0]:
+                raise TimeoutError("a spinning process does not answer")
+            more = self._process.stdout.read(count - len(data))
+            if not more:
+                raise OSError("a spinning process has ended")
+            data += more
+        return data
+
+
+def _turns(spinners: list[_Spinner]) -> int:
+    """Return how many turns all of them made in the same `SPIN_S`."""
+    for spinner in spinners:
+        spinner.go()
+    return sum(int.from_bytes(spinner.read(8), "big") for spinner in spinners)
