@@ -38,8 +38,8 @@ def spin_cores(processes: int) -> float | None:
             for spinner in spinners:
                 spinner.read(1)
             pairs = [(_turns(spinners[:1]), _turns(spinners)) for _ in range(ROUNDS)]
-            alone, together = (max(turns) for turns in zip(*pairs, strict=True))
-            return round(float(together) / max(1, alone), 2)
+            alone, together = max(pair[0] for pair in pairs), max(pair[1] for pair in pairs)
+            return round(together / max(1, alone), 2)
         except (OSError, TimeoutError):
             return None
 
