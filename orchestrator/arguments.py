@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic_core import PydanticCustomError
 
 from .document import shown
 from .errors import BadInput
-from .spec import KEYWORD, PATTERNS, REFERENCE, plain_value
+from .spec import KEYWORD, PATTERNS, REFERENCE, fraction, plain_value
 from .spec import seconds as seconds_of
 
 
@@ -28,8 +28,17 @@ def reference(text: str) -> str:
 
 def seconds(text: str | None, option: str) -> float | None:
     """Return the seconds of a duration given on the command line, None for none; raises BadInput."""
+    return None if text is None else _converted(seconds_of, text, option)
+
+
+def percentage(text: str, option: str) -> float:
+    """Return the fraction that a percentage given on the command line is; raises BadInput."""
+    return _converted(fraction, text, option)
+
+
+def _converted(convert: Callable[[object], float], text: str, option: str) -> float:
     try:
-        return None if text is None else seconds_of(text)
+        return convert(text)
     except PydanticCustomError as error:
         details = error.context or {}
         raise BadInput(details["what"], where=option, remedy=details["remedy"]) from error

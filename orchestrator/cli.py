@@ -1,9 +1,10 @@
-"""The command line: `orchestrator run | advise | plan | report | export | doctor | schema`."""
+"""The command line: `orchestrator run | advise | plan | report | compare | export | doctor | schema`."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -125,6 +126,44 @@ def report(run: Run, format_: Format = None) -> None:
     _warn_of_differences(run, results)
 
 
+@app.command(
+    epilog="\b\nExamples:\n  orchestrator compare runs/cpu/20261101T031500000Z-5a5a5a runs/cpu/latest\n"
+    "  orchestrator compare last-month/events.jsonl runs/cpu/latest --tolerance 10% --format json | jq .change"
+)
+def compare(
+    before: Annotated[Path, typer.Argument(metavar="RUN_A", help="the earlier run, as for `report`")],
+    after: Annotated[Path, typer.Argument(metavar="RUN_B", help="the later run of the same experiment")],
+    tolerance: Annotated[
+        str, typer.Option(metavar="PERCENT", help="a change of up to so much is none; surely slower ends with status 1")
+    ] = "5%",
+    format_: Annotated[
+        str | None, typer.Option("--format", metavar="table|json", help="JSON lines where stdout is no terminal")
+    ] = None,
+) -> None:
+    """Say what has become faster or slower between two runs, against each block's reference loop."""
+    import shutil
+
+    from . import arguments as given
+    from .comparison import compare_runs
+    from .log import diagnostics
+    from .reports import changes
+
+    shown = _known(format_, ("table", "json"), "table")
+    found = compare_runs(_recomputed(before), _recomputed(after), given.percentage(tolerance, "--tolerance"))
+    for which, names in (("RUN_A", found.only_before), ("RUN_B", found.only_after)):
+        for name in names:
+            diagnostics().warning("comparison.unshared", only_in=which, what=name)
+    if not found.changes:
+        what = f"{before} and {after} share no variant at any point"
+        raise BadInput(what, remedy="compare runs of one experiment with the same workload and models")
+    colour, width = _colour(), shutil.get_terminal_size((120, 24)).columns
+    _write(changes.lines(found) if shown == "json" else changes.table(found, width=width, colour=colour))
+    if found.regressions:
+        worst = max(found.regressions, key=lambda change: change.ratio or 0)
+        count = f"{len(found.regressions)} of {len(found.changes)}"
+        raise Said(f"{count} slower beyond the tolerance, most of all {worst.variant} at {worst.point}", errors.BROKEN)
+
+
 @app.command(epilog="\b\nExample:\n  orchestrator export runs/cpu/latest --to csv --output tables")
 def export(
     run: Run,
@@ -160,9 +199,7 @@ def doctor(
     from . import doctor as examination
 
     formats = {"text": examination.render, "json": examination.as_json}
-    shown = format_ or ("text" if sys.stdout.isatty() else "json")
-    if shown not in formats:
-        raise BadInput(f'no format "{shown}"', where="--format", remedy=f"name one of {', '.join(formats)}")
+    shown = _known(format_, formats, "text")
     machine = examination.examine()
     _write(formats[shown](machine, list(examination.diagnose(machine))))
 
@@ -281,11 +318,20 @@ def _format(asked: str | None, people: str = "table") -> str:
     """Return the format to print in; `people` is the one for a terminal."""
     from .reports import FORMATS
 
+    return _known(asked, FORMATS, people)
+
+
+def _known(asked: str | None, formats: Iterable[str], people: str) -> str:
+    """Return the format asked for, else the one for `people` on a terminal and JSON elsewhere; raises BadInput."""
     if asked is None:
         return people if sys.stdout.isatty() else "json"
-    if asked not in FORMATS:
-        raise BadInput(f'no format "{asked}"', where="--format", remedy=f"name one of {', '.join(FORMATS)}")
+    if asked not in formats:
+        raise BadInput(f'no format "{asked}"', where="--format", remedy=f"name one of {', '.join(formats)}")
     return asked
+
+
+def _colour() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
 def _print(shown: str, results: Results) -> None:
@@ -293,9 +339,8 @@ def _print(shown: str, results: Results) -> None:
 
     from .reports import render
 
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((120, 24)).columns
-    _write(render(shown, results, width=width, colour=colour))
+    _write(render(shown, results, width=width, colour=_colour()))
 
 
 def _write(text: str) -> None:

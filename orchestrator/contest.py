@@ -35,6 +35,7 @@ class Block:
     """How many times as long two workers took at once as one alone, from 1 (in parallel) to 2 (one at a time)."""
     reference: list[int] = field(default_factory=list)
     """The reference loop's time in every round; empty where it was not timed."""
+    reference_version: int | None = None
     free_cores: float | None = None
     steal_share: float | None = None
     pressure: float | None = None
@@ -230,6 +231,7 @@ class Contest:
     def _on_reference_timed(self, event: Mapping[str, Any]) -> None:
         if self._open:
             self._open.reference = event["wall_ns"]
+            self._open.reference_version = event["version"]
 
     def _on_trial_finished(self, event: Mapping[str, Any]) -> None:
         if self._open:

@@ -331,6 +331,30 @@ class ExpectationChecked(AboutVariant):
     reason: str | None
 
 
+class VariantChanged(AboutVariant):
+    """Not of one journal: what `compare` prints of two."""
+
+    derived: ClassVar[bool] = True
+    event: Literal["variant.changed"] = "variant.changed"
+    stats_version: int
+    level: float
+    tolerance: float
+    blocks_before: int
+    blocks_after: int
+    wall_ns_before: int
+    wall_ns_after: int
+    wall_ratio: float
+    wall_ratio_low: float | None
+    wall_ratio_high: float | None
+    """How many times as long a batch takes in the later run, as the clock has it."""
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    """The same against the reference loop of each block; null when one of the runs has not timed the same loop."""
+    change: Literal["slower", "faster", "same", "shifted", "undecided"]
+    """Shifted: the times have changed, but so has the machine."""
+
+
 class RunFinished(Event):
     event: Literal["run.finished"] = "run.finished"
     outcome: Literal["decided", "undecided", "expectation_broken", "workload_failed", "interrupted", "error"]
@@ -363,6 +387,7 @@ EVENTS: dict[str, type[Event]] = {
         VariantObserved,
         VerdictReached,
         ExpectationChecked,
+        VariantChanged,
         RunFinished,
     )
 }

@@ -208,7 +208,7 @@ def read(file: Path) -> Records:
             raise JournalDamaged(
                 f"is of schema {record.get('schema')}, this program reads {SCHEMA}",
                 where=str(file),
-                remedy="read it with the version that wrote it (versions in run.started)",
+                remedy=f"read it with the version that wrote it{_writer(events or [record])}",
             )
         else:
             events.append(record)
@@ -216,6 +216,12 @@ def read(file: Path) -> Records:
     if not events:
         raise _damaged(file, 0, "holds no record")
     return Records(events, torn_at)
+
+
+def _writer(events: list[dict[str, Any]]) -> str:
+    """Return which version of this program wrote a journal, as the end of a sentence; empty where it does not say."""
+    version = (events[0].get("versions") or {}).get("orchestrator")
+    return f", orchestrator {version}" if isinstance(version, str) else ""
 
 
 def _damaged(file: Path, offset: int, what: str) -> JournalDamaged:

@@ -67,7 +67,9 @@ class Executor:
         follows: float,
         grows: float,
         burns: str | None,
+        reference_ms: float | None,
     ) -> None:
+        self._reference_ms = reference_ms
         self._cores = cores
         self._steal = steal
         self._follows = follows
@@ -120,7 +122,9 @@ class Executor:
             trials.append(
                 RunnerGuarded(**columns(task.point, burner), block=task.number, idle_ns=10**8, idle_cpu_ns=10**7)
             )
-        trials.append(ReferenceTimed(**about, block=task.number, version=1, wall_ns=[3_000_000] * ROUNDS))
+        if self._reference_ms:
+            wall_ns = round(self._reference_ms * 1e6)
+            trials.append(ReferenceTimed(**about, block=task.number, version=1, wall_ns=[wall_ns] * ROUNDS))
         overlap = self._overlap or 0.0
         for variant in [variant for variant in task.variants if overlap and variant.model == "threads"]:
             together_ns = [round(1e6 * overlap * self._dice.lognormvariate(0, self._noise)) for _ in range(3)]
@@ -180,8 +184,8 @@ class Run:
         """Return the fields of the events of one name."""
         return [event.fields() for event in self.stored if event.event == name]
 
-    def records(self) -> list[dict[str, Any]]:
-        """Return what a journal of this run holds."""
+    def written(self) -> list[Event]:
+        """Return the events that are written to the journal of this run."""
         started = RunStarted(
             experiment=self.plan.experiment.name,
             spec=json.dumps(self.plan.experiment.resolved()),
@@ -195,8 +199,11 @@ class Run:
         derived = verdict.derive(self.plan, self.contests)
         outcome, status = verdict.outcome([e.fields() for e in derived], sum(c.failures.total() for c in self.contests))
         finished = RunFinished(outcome=outcome, exit_status=status, elapsed_s=12.3)
-        events = [started, *self.stored, *derived, finished]
-        plain: list[dict[str, Any]] = json.loads(json.dumps([event.fields() for event in events]))
+        return [started, *self.stored, *derived, finished]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return what the journal then holds."""
+        plain: list[dict[str, Any]] = json.loads(json.dumps([event.fields() for event in self.written()]))
         return [
             {"event": fields.pop("event"), "schema": SCHEMA, "run_id": "a-run", "seq": seq, "ts": "then", **fields}
             for seq, fields in enumerate(plain)
@@ -218,6 +225,7 @@ def conducted(
     follows: float = 0.0,
     grows: float = 0.0,
     burns: str | None = None,
+    reference_ms: float | None = 3.0,
     **spec: Any,
 ) -> Run:
     """Return a run of variants that take `times_ms`; `fails` names who fails how often.
@@ -244,6 +252,7 @@ def conducted(
         follows,
         grows,
         burns,
+        reference_ms,
     )
     contests = [Contest(planned, point) for point in planned.points]
     made = Run(planned, executor, contests)
