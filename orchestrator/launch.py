@@ -28,6 +28,9 @@ BORROWED = ("anyio", "idna", "sniffio", "exceptiongroup", "typing_extensions")
 OUTPUT_KEPT = 16_384
 """Bytes kept of the end of what a runner writes to stdout and stderr; the rest is read and thrown away."""
 
+PIPE_BYTES = 65_536
+"""What a pipe holds on Linux: a buffer for more would be made and cut down at each read."""
+
 _BOOT = (
     "import sys, os; _, runner, path, borrowed = sys.argv; del sys.argv[1:];"
     "theirs = [p for p in sys.path if p];"
@@ -257,7 +260,7 @@ class Crew:
                 raise Interrupted
             self._drain(descriptors)
             if runner.answers in descriptors:
-                data = os.read(runner.answers, 1 << 20)
+                data = os.read(runner.answers, PIPE_BYTES)
                 runner.buffer += data
                 if not data:
                     raise self._gone(runner)
@@ -290,7 +293,7 @@ class Crew:
 
 def _answer(line: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(line)
+        answer = json.loads(line.decode())  # whole numbers of any size, as observed values may be: not orjson
     except ValueError:
         answer = None
     if not isinstance(answer, dict):  # an executable that is no Python may print anything
