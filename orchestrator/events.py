@@ -360,6 +360,11 @@ class RunFinished(Event):
     outcome: Literal["decided", "undecided", "expectation_broken", "workload_failed", "interrupted", "error"]
     exit_status: int
     elapsed_s: float
+    cpu_s: float | None = None
+    """Of this program itself, its start included."""
+    conducting_s: float | None = None
+    conducting_cpu_s: float | None = None
+    """The time from the first block to the end of the last, and what this program used of a core meanwhile."""
 
 
 EVENTS: dict[str, type[Event]] = {

@@ -146,8 +146,10 @@ async def _measure(
             log.warning("budget.short", note=note)
 
         conductor = Conductor(to_do, contests, executor, store, book.sync, watcher, seed, warn)
+        conducting = time.monotonic(), time.process_time()
         with suppress(Interrupted):
             await conductor.run()
+        conducted = time.monotonic(), time.process_time()
         derived = verdict.derive(to_do, contests)
         for event in derived:
             store(event)
@@ -155,7 +157,16 @@ async def _measure(
         outcome, status = verdict.outcome([event.fields() for event in derived], failures)
         if signals:
             outcome, status = "interrupted", 128 + signals[0]
-        store(RunFinished(outcome=outcome, exit_status=status, elapsed_s=round(time.monotonic() - begun, 3)))
+        store(
+            RunFinished(
+                outcome=outcome,
+                exit_status=status,
+                elapsed_s=round(time.monotonic() - begun, 3),
+                cpu_s=round(time.process_time(), 3),
+                conducting_s=round(conducted[0] - conducting[0], 3),
+                conducting_cpu_s=round(conducted[1] - conducting[1], 3),
+            )
+        )
         book.sync()
     return status
 

@@ -6,6 +6,7 @@ the goals stand beside the figures, for people to compare on their machine.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -36,6 +37,8 @@ def main() -> None:
         "scaling": scaling,
         "startup": startup,
         "make": make_overhead,
+        "token": token,
+        "conductor": conductor,
     }
     for name in sys.argv[1:] or sections:
         sections[name]()
@@ -210,6 +213,59 @@ def _wall_ms(command: list[str]) -> float:
     begun = time.perf_counter()
     subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     return (time.perf_counter() - begun) * 1e3
+
+
+def token() -> None:
+    """What handing over the token takes: round trip less trial, against a byte to and fro between bare processes."""
+    print("\nhanding over the token, us (medians of 400, alternating); goal: at most twice the bare ping-pong")
+    code = "import os\nwhile os.read(0, 1): os.write(1, b'!')"
+    with (
+        kit() as laid,
+        _opened(laid, "sequential", "us100", 40) as crew,
+        subprocess.Popen(
+            [sys.executable, "-S", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        ) as bare,
+    ):
+        assert bare.stdin and bare.stdout
+        taken: dict[str, list[float]] = {"token": [], "bare": []}
+        for turn in range(400):
+            for side in random.sample(("token", "bare"), 2):
+                time.sleep(0.004)  # as long as another variant holds the token
+                begun = time.perf_counter_ns()
+                trial_ns = 0
+                if side == "token":
+                    trial_ns = crew.ask("runner", {"op": "trial", "repeats": 1, "turn": turn}, 60)["wall_ns"]
+                else:
+                    bare.stdin.write(b"!")
+                    bare.stdout.read(1)
+                taken[side].append((time.perf_counter_ns() - begun - trial_ns) / 1e3)
+        bare.stdin.close()
+    for side, all_us in taken.items():
+        print(f"{side:12}{median(all_us):8.0f}")
+    print(f"{'ratio':12}{median(taken['token']) / median(taken['bare']):8.2f}")
+
+
+def conductor() -> None:
+    """What the orchestrator itself takes of a core while it conducts a run."""
+    print(
+        "\nthe orchestrator's own CPU while it conducts, as a share of the time; goals: < 5 % at 5 ms, < 2 % at 20 ms"
+    )
+    for goal_ms, n in ((5, 120_000), (20, 480_000)):
+        spec = (
+            f"workload: {{call: experiments.cpu:sum_of_squares, kwargs: {{n: {n}}}}}\n"
+            "models: [{model: sequential, label: a}, {model: sequential, label: b}]\n"
+            "measure: {blocks: 12}\n"
+        )
+        with tempfile.TemporaryDirectory() as directory:
+            (Path(directory) / "pair.yaml").write_text(spec)
+            command = [sys.executable, "-m", "orchestrator", "run", f"{directory}/pair.yaml", "--runs", directory]
+            done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        trial_ms = next(line["wall_ns"] for line in lines if line["event"] == "variant.compared") / 1e6
+        ended = lines[-1]
+        share = ended["conducting_cpu_s"] / ended["conducting_s"]
+        start = f"with its start {ended['cpu_s']:.2f} s in all"
+        print(f"about {goal_ms} ms: trials of {trial_ms:.1f} ms, {share * 100:.1f} %; {start}")
 
 
 if __name__ == "__main__":
