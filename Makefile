@@ -12,11 +12,11 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # CONFIG, a name in configs/ or a path, as $$spec for the shell (make hands it on in the environment, so that it may hold anything)
 FIND_SPEC = spec=$$CONFIG; [[ $$spec == */* || -e $$spec && ! -e configs/$$spec ]] || spec=configs/$$spec
 
-.PHONY: help experiment plan test lint bench wheel lock clean
+.PHONY: help experiment plan test lint bench verify-statistics wheel lock clean
 .NOTPARALLEL: # two pips must not write to one environment
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  CONFIG= a name in configs/ or a path: $$(cd configs && echo *.yaml); ARGS='tasks=8 measure.max_time=10s'"
 
 experiment: config-given $(VENV)/.run.stamp ## measure CONFIG=cpu.yaml, with overrides in ARGS=
@@ -35,6 +35,9 @@ lint: $(VENV)/.dev.stamp ## check style and types
 
 bench: $(VENV)/.dev.stamp ## measure the product against the bare primitives, side by side
 	$(BIN)/python -m tests.bench $(ARGS)
+
+verify-statistics: $(VENV)/.dev.stamp ## run controls whose answer is known, and write what came of them to docs/method.md
+	$(BIN)/python -m tests.verify $(ARGS)
 
 wheel: $(VENV)/.dev.stamp ## build dist/*.whl
 	$(BIN)/python -c "from flit_core import buildapi; import os; os.makedirs('dist', exist_ok=True); print(buildapi.build_wheel('dist'))"

@@ -30,6 +30,8 @@ class Block:
     walls: dict[str, list[int]] = field(default_factory=dict)
     cpus: dict[str, list[int]] = field(default_factory=dict)
     startups: dict[str, int] = field(default_factory=dict)
+    threads: dict[str, int] = field(default_factory=dict)
+    """How many threads of the system its workers had, in one process or more."""
     observed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     overlaps: dict[str, float] = field(default_factory=dict)
     """How many times as long two workers took at once as one alone, from 1 (in parallel) to 2 (one at a time)."""
@@ -220,6 +222,7 @@ class Contest:
     def _on_runner_ready(self, event: Mapping[str, Any]) -> None:
         if self._open:
             self._open.startups[event["variant"]] = event["startup_ns"]
+            self._open.threads[event["variant"]] = len(set(event["worker_threads"]))
 
     def _on_point_calibrated(self, event: Mapping[str, Any]) -> None:
         self.repeats[event["variant"]] = event["repeats"]

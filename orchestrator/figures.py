@@ -127,21 +127,28 @@ def free_cores(contest: Contest) -> float | None:
 def lead_at_stake(contest: Contest, best: str, rival: str) -> float:
     """Return how large a lead of `best` over `rival` another load could make up for: 1 where they use cores alike.
 
-    wanted / (wanted - missing): with fewer cores, the one that uses more of them slows down by so much at most. Missing
-    are those that others used, or `MISSING_CORES`, whichever is more.
+    wanted / (wanted - missing): with fewer cores, the one that can use more of them slows down by so much at most.
+    Missing are those that others used, or `MISSING_CORES`, whichever is more.
     """
-    if abs(_cores_used(contest, best) - _cores_used(contest, rival)) < DIFFERENT_USE:
+    at_once = {_cores_wanted(contest, best), _cores_wanted(contest, rival)}
+    if len(at_once) == 1 and abs(_cores_used(contest, best) - _cores_used(contest, rival)) < DIFFERENT_USE:
         return 1.0
-    at_once = max(contest.variants[label].at_once(contest.point.tasks) for label in (best, rival))
-    wanted = min(contest.plan.cores, at_once)
-    free = free_cores(contest)
+    wanted, free = max(at_once), free_cores(contest)
     missing = max(MISSING_CORES, wanted - free if free is not None else 0.0)
     return 1.0 if wanted < 2 else wanted / max(0.1, wanted - missing)
 
 
+def _cores_wanted(contest: Contest, label: str) -> int:
+    """Return how many cores the workers of a variant can keep busy on this machine: one for each thread at most."""
+    variant = contest.variants[label]
+    threads = max((block.threads[label] for block in contest.judged if label in block.threads), default=1)
+    return min(contest.plan.cores, variant.at_once(contest.point.tasks) if variant.workers is None else threads)
+
+
 def _cores_used(contest: Contest, label: str) -> float:
+    """Return how many cores a variant kept busy, in the block where it got most of them."""
     shares = [median(b.cpus[label]) / median(b.walls[label]) for b in contest.judged if label in b.walls]
-    return median(shares) if shares else 0.0
+    return max(shares, default=0.0)
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ class Executor:
             gil=True,
             loop=None,
             worker_pids=[1],
-            worker_threads=[1],
+            worker_threads=list(range(2 if variant.model in ("threads", "processes") else 1)),
         )
 
 

@@ -176,7 +176,7 @@ def test_a_lead_that_missing_cores_could_take_away_is_one_at_this_load() -> None
 
 
 def test_a_small_lead_of_one_that_uses_as_many_cores_is_told_without_reserve() -> None:
-    assert not said(conducted({"sequential": 20, "threads": 18}))["at_this_load"]
+    assert not said(conducted({"processes": 20, "threads": 18}))["at_this_load"]
 
 
 def test_a_ratio_that_follows_the_load_is_told_with_its_slope() -> None:

@@ -1,0 +1,94 @@
+"""What is counted of the controls, and the figures made of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.verify import figures
+from tests.verify.cases import CASES
+from tests.verify.records import Record, append, is_false, is_right, opposites, read, summaries
+
+TIE = Record(
+    case="same",
+    load=0,
+    at="2026-11-25T00:00:00Z",
+    run_id="a-run",
+    verdict="tie",
+    winners=["a", "b"],
+    ratio=1.0,
+    low=0.98,
+    high=1.02,
+    blocks=8,
+    elapsed_s=6.0,
+    at_this_load=False,
+    warnings=[],
+    load_1m=0.5,
+    steal_share=0.0,
+)
+WIN = replace(TIE, verdict="win", winners=["a"], ratio=1.05, low=1.02, high=1.08)
+LOSS = replace(WIN, winners=["b"], ratio=0.95, low=0.92, high=0.98)
+OPEN = replace(TIE, verdict="undecided")
+
+
+@pytest.mark.parametrize(
+    ("case", "record", "right", "false"),
+    [
+        ("same", TIE, True, False),
+        ("same", WIN, False, True),
+        ("same", OPEN, False, False),
+        ("plus5", WIN, True, False),
+        ("plus5", LOSS, False, True),
+        ("plus5", TIE, False, True),
+        ("plus5", OPEN, False, False),
+        ("plus2", TIE, True, False),
+        ("plus2", WIN, True, False),
+        ("plus2", LOSS, False, True),
+        ("across10", WIN, True, False),
+        ("across10", LOSS, False, True),
+        ("crossover", WIN, True, False),
+    ],
+)
+def test_a_verdict_is_right_or_false_by_what_is_known(case: str, record: Record, right: bool, false: bool) -> None:
+    assert (is_right(CASES[case], record), is_false(CASES[case], record)) == (right, false)
+
+
+def test_the_truth_between_two_models_is_known_from_the_same_work() -> None:
+    records = [replace(WIN, case="across0", ratio=0.9), replace(WIN, case="across10", low=0.97, high=1.0)]
+    found = {summary.case.name: summary for summary in summaries(records)}
+    assert found["across0"].truth is None and found["across0"].bounded == 0
+    assert found["across10"].truth == pytest.approx(0.99)
+    assert (found["across10"].covered, found["across10"].bounded) == (1, 1)
+
+
+def test_loads_are_counted_apart() -> None:
+    found = summaries([TIE, replace(TIE, load=4), replace(WIN, load=4)])
+    assert [(summary.load, summary.runs, summary.false) for summary in found] == [(0, 1, 0), (4, 2, 1)]
+
+
+def test_wins_contradict_each_other_where_both_are_told_without_reserve() -> None:
+    assert opposites([WIN, WIN, LOSS]) == 1
+    assert opposites([WIN, WIN, replace(LOSS, at_this_load=True), TIE]) == 0
+
+
+def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
+    for record in (TIE, WIN):
+        append(tmp_path / "records", record)
+    assert read(tmp_path / "records") == [TIE, WIN]
+
+
+def test_the_table_has_a_row_for_each_control_and_load() -> None:
+    shown = figures.table([TIE, WIN, replace(OPEN, case="plus5")]).splitlines()
+    assert shown[2].startswith("| the same loop twice, plain | 0 | 2 | 1 (50 %) | 0 | 1 (50 %) | 1 of 2 | 0 | 6.0 s |")
+    assert len(shown) == 4
+
+
+def test_only_what_stands_between_the_marks_is_replaced() -> None:
+    assert figures.replace("a\n<!-- x -->\nold\n<!-- end -->\nb", "x", "new\n") == "a\n<!-- x -->\nnew\n<!-- end -->\nb"
+
+
+def test_the_plot_is_drawn(tmp_path: Path) -> None:
+    figures.plot([TIE, WIN, replace(WIN, case="plus5")], tmp_path / "plot.svg")
+    assert "plus5, load 0" in (tmp_path / "plot.svg").read_text()
