@@ -40,7 +40,8 @@ def read(file: Path) -> list[Record]:
 
 
 def append(file: Path, record: Record) -> None:
-    """Add one record at the end of a file."""
+    """Add one record at the end of a file, which is made if absent."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a") as out:
         out.write(json.dumps(asdict(record), separators=(",", ":")) + "\n")
 
