@@ -12,7 +12,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # CONFIG, a name in configs/ or a path, as $$spec for the shell (make hands it on in the environment, so that it may hold anything)
 FIND_SPEC = spec=$$CONFIG; [[ $$spec == */* || -e $$spec && ! -e configs/$$spec ]] || spec=configs/$$spec
 
-.PHONY: help experiment plan test lint bench verify-statistics wheel lock clean
+.PHONY: help experiment plan test lint bench verify-statistics bench-peers wheel lock clean
 .NOTPARALLEL: # two pips must not write to one environment
 
 help: ## list the verbs
@@ -38,6 +38,10 @@ bench: $(VENV)/.dev.stamp ## measure the product against the bare primitives, si
 
 verify-statistics: $(VENV)/.dev.stamp ## run controls whose answer is known, and write what came of them to docs/method.md
 	$(BIN)/python -m tests.verify $(ARGS)
+
+bench-peers: $(VENV)/.dev.stamp ## ask pyperf, hyperfine and pytest-benchmark what is asked of this project, into README.md
+	@command -v hyperfine >/dev/null || { echo "hyperfine is missing; install it (Debian: apt install hyperfine)" >&2; exit 1; }
+	$(BIN)/python -m tests.verify.peers $(ARGS)
 
 wheel: $(VENV)/.dev.stamp ## build dist/*.whl
 	$(BIN)/python -c "from flit_core import buildapi; import os; os.makedirs('dist', exist_ok=True); print(buildapi.build_wheel('dist'))"

@@ -11,6 +11,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -43,8 +44,11 @@ REFERENCE = "=reference"
 REFERENCE_NS = 3_000_000
 """About how long the reference loop takes, as a part of a round."""
 
-BUSY_SHARE, BUSY_AFTER_NS = 0.01, 100_000_000
-"""Who uses more than this part of a core while others hold the token is stopped, once it was seen for so long."""
+BUSY_SHARE = 0.01
+"""Who uses more than this part of a core while others hold the token is stopped meanwhile, in all later blocks."""
+
+COLLECT_TIMEOUT_S = 10.0
+"""Telling the times of a block's trials takes some milliseconds."""
 
 HANDLING_NS = 200_000
 """What answering and waking up may take for each trial: no runner can do without."""
@@ -147,7 +151,9 @@ class _Block:
         self._guarded = set(task.guarded & self._variants.keys())
         self._idle = dict.fromkeys(self._variants, (0, 0))  # ns, and ns of CPU beyond the handling
         self._workers: dict[str, list[int]] = {}
-        self._reference_ns: list[int] = []
+        self._order: dict[str, list[tuple[int, int | None, bool]]] = {label: [] for label in self._variants}
+        self._trials: list[TrialFinished | TrialObserved] = []
+        self._holder: str | None = None
         self._reference_version: int | None = None
         self.events: list[Event] = []
 
@@ -188,7 +194,7 @@ class _Block:
         self._clock.append(time.perf_counter_ns())
 
     def _ask(
-        self, crew: Crew, label: str, request: Mapping[str, Any], timeout_s: float | None = None
+        self, crew: Crew, label: str, request: Mapping[str, Any] | int, timeout_s: float | None = None
     ) -> dict[str, Any]:
         """Ask one runner within its deadline and the run's."""
         allowed_s = self._task.timeout_s if timeout_s is None else timeout_s
@@ -298,68 +304,89 @@ class _Block:
         assert self._rounds is not None
         contestants = [*self._variants, *[REFERENCE] * (self._reference_version is not None)]
         orders = plan.rounds(task.seed, task.point.id, task.number, contestants, self._rounds)
+        for label in self._variants:
+            self._ask(crew, label, {"op": "arm", "repeats": self._repeats[label]})
         for label in self._guarded:
             self._stop(crew, label)
-        for self.round, order in enumerate(orders):
-            self._notify(f"round {self.round + 1} of {self._rounds}")
-            for self.position, label in enumerate(order):
-                if label == REFERENCE:
-                    self._time_reference(crew, self.round)
-                else:
-                    self._run_trial(crew, label, self.round)
-            self._guard(crew)
-        for label in self._guarded:
-            crew.signal(label, signal.SIGCONT, self._workers[label])
-        if len(self._reference_ns) == self._rounds and self._reference_version is not None:
-            about = columns(task.point)
-            timed = ReferenceTimed(
-                **about, block=task.number, version=self._reference_version, wall_ns=self._reference_ns
-            )
-            self.events.append(timed)
+        try:
+            for self.round, order in enumerate(orders):
+                self._notify(f"round {self.round + 1} of {self._rounds}")
+                for self.position, label in enumerate(order):
+                    if label == REFERENCE:
+                        self._time_reference(crew, self.round)
+                    else:
+                        self._run_trial(crew, label, self.round)
+        finally:
+            for label in self._guarded:
+                crew.signal(label, signal.SIGCONT, self._workers[label])
+            self._collect(crew)
+        self._guard()
 
     def _run_trial(self, crew: Crew, label: str, turn: int) -> None:
-        request = {"op": "trial", "repeats": self._repeats[label], "turn": turn}
-        if label in self._guarded:
+        """Hand the token to a variant; who was stopped runs one trial more before, which does not count: it is slow."""
+        is_guarded = label in self._guarded
+        if is_guarded:
             crew.signal(label, signal.SIGCONT, self._workers[label])
-            self._ask(crew, label, request)  # the first after a stop is slow: it does not count
-        self._keep(label, self._ask(crew, label, request))
-        if label in self._guarded:
+        for counts in (False, True) if is_guarded else (True,):
+            self._holder = label
+            self._ask(crew, label, turn)
+            self._holder = None
+            self._order[label].append((turn, self.position, counts))
+        if is_guarded:
             self._stop(crew, label)
 
     def _time_reference(self, crew: Crew, turn: int) -> None:
         try:
-            answer = crew.ask(REFERENCE, {"op": "trial", "turn": turn}, START_TIMEOUT_S)
-            self._reference_ns.append(answer["wall_ns"])
+            crew.ask(REFERENCE, turn, START_TIMEOUT_S)
         except RunnerFailed:
-            return  # fewer times than rounds: nothing is told of it
+            self._reference_version = None  # nothing is told of it
 
-    def _guard(self, crew: Crew) -> None:
-        """Stop those from now on who burn a core while others hold the token."""
+    def _collect(self, crew: Crew) -> None:
+        """Ask the runners what their trials took; not the one that has failed, or is in the midst of a trial."""
+        for label, order in self._order.items():
+            if label == self._holder or not order:
+                continue
+            with suppress(RunnerFailed):
+                trials = crew.ask(label, {"op": "trials"}, COLLECT_TIMEOUT_S)["trials"]
+                for (number, position, counts), trial in zip(order, trials, strict=True):
+                    self._keep(label, number, position, trial, counts)
+        self._trials.sort(key=lambda event: (event.round, event.position))
+        self.events += self._trials
+        with suppress(RunnerFailed):
+            if self._reference_version is not None and self._rounds is not None:
+                wall_ns = crew.ask(REFERENCE, {"op": "trials"}, COLLECT_TIMEOUT_S)["wall_ns"]
+                if len(wall_ns) == self._rounds:
+                    about = {**columns(self._task.point), "block": self._task.number}
+                    self.events.append(ReferenceTimed(**about, version=self._reference_version, wall_ns=wall_ns))
+
+    def _guard(self) -> None:
+        """Tell who burns a core while others hold the token: it is stopped from the next block on."""
         for label, (idle_ns, cpu_ns) in self._idle.items():
-            if label not in self._guarded and idle_ns >= BUSY_AFTER_NS and cpu_ns > BUSY_SHARE * idle_ns:
+            if label not in self._guarded and cpu_ns > BUSY_SHARE * idle_ns:
                 about = columns(self._task.point, self._variants[label])
                 self.events.append(RunnerGuarded(**about, block=self._task.number, idle_ns=idle_ns, idle_cpu_ns=cpu_ns))
-                self._guarded.add(label)
-                self._stop(crew, label)
 
     def _stop(self, crew: Crew, label: str) -> None:
         crew.signal(label, signal.SIGSTOP, self._workers[label])
 
-    def _keep(self, label: str, answer: Mapping[str, Any]) -> None:
+    def _keep(self, label: str, number: int, position: int | None, trial: Mapping[str, Any], counts: bool) -> None:
+        """Keep what a trial took, and what its variant used of a core before it."""
+        idle_ns, cpu_ns = self._idle[label]
+        self._idle[label] = idle_ns + trial["idle_ns"], cpu_ns + max(0, trial["idle_cpu_ns"] - HANDLING_NS)
+        if not counts:
+            return
         where = {
             **columns(self._task.point, self._variants[label]),
             "block": self._task.number,
-            "round": self.round,
-            "position": self.position,
+            "round": number,
+            "position": position,
             "repeats": self._repeats[label],
         }
-        measured = {key: answer[key] for key in ("started_ns", "wall_ns", "cpu_ns", "core")}
-        self.events.append(TrialFinished(**where, **measured))
-        idle_ns, cpu_ns = self._idle[label]
-        self._idle[label] = idle_ns + answer["idle_ns"], cpu_ns + max(0, answer["idle_cpu_ns"] - HANDLING_NS)
-        if "observed" in answer:
-            seen = {f"observed_{key}": value for key, value in answer["observed"].items()}
-            self.events.append(TrialObserved(**where, **seen))
+        measured = {key: trial[key] for key in ("started_ns", "wall_ns", "cpu_ns", "core")}
+        self._trials.append(TrialFinished(**where, **measured))
+        if "observed" in trial:
+            seen = {f"observed_{key}": value for key, value in trial["observed"].items()}
+            self._trials.append(TrialObserved(**where, **seen))
 
     def _overlap(self, crew: Crew) -> None:
         """Ask threads of one process how parallel they can run; only where calls are alike and may be repeated.

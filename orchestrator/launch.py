@@ -220,12 +220,15 @@ class Crew:
             with suppress(ProcessLookupError, PermissionError):
                 send(target, number)
 
-    def ask(self, name: str, request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
-        """Send a request and return the answer; raises RunnerFailed or Interrupted."""
+    def ask(self, name: str, request: Mapping[str, Any] | int, timeout_s: float) -> dict[str, Any]:
+        """Send a request and return the answer; raises RunnerFailed or Interrupted.
+
+        A number is the token: the runner runs a trial, and answers nothing but that it is over.
+        """
         self.send(name, request)
         return self.receive(name, timeout_s)
 
-    def send(self, name: str, request: Mapping[str, Any]) -> None:
+    def send(self, name: str, request: Mapping[str, Any] | int) -> None:
         """Send a request; that the runner is gone shows when the answer is awaited."""
         data = json.dumps(request).encode() + b"\n"
         with suppress(BrokenPipeError):
@@ -243,6 +246,8 @@ class Crew:
         finally:
             for descriptor in watched:
                 self._poll.unregister(descriptor)
+        if not line:  # the token comes back
+            return {}
         answer = _answer(line)
         if answer["event"] == "failed":
             self._drain_all()

@@ -104,7 +104,7 @@ def test_nobody_who_sits_still_is_stopped(laid: Kit) -> None:
     assert not named(events_of(laid), "runner.guarded")
 
 
-def test_who_burns_a_core_without_the_token_is_stopped_from_then_on(laid: Kit) -> None:
+def test_who_burns_a_core_without_the_token_is_to_be_stopped_from_the_next_block_on(laid: Kit) -> None:
     events = events_of(laid, setup="work:busy")
     guarded = named(events, "runner.guarded")
     assert {event["variant"] for event in guarded} == {"one", "other"}

@@ -110,6 +110,7 @@ def test_make_help_lists_every_verb() -> None:
         "lint",
         "bench",
         "verify-statistics",
+        "bench-peers",
         "wheel",
         "lock",
         "clean",

@@ -3,6 +3,8 @@
 It imports the standard library, anyio and its own package, nothing else, on CPython 3.10 or newer. Requests come on
 stdin; answers go to a duplicate of stdout, so that what the workload prints can't corrupt them: after the start, file
 descriptor 0 is empty and 1 is stderr. It ends when the request pipe closes.
+
+The token is a line with nothing but a number, the turn; it is given back as an empty line.
 """
 
 from __future__ import annotations
@@ -27,10 +29,16 @@ class Link:
         os.close(empty)
         os.dup2(2, 1)
 
-    def receive(self) -> dict[str, Any] | None:
-        """Return the next request; None when there will be no more."""
+    def receive(self) -> Any:
+        """Return the next request, or the turn when it is the token; None when there will be no more."""
         line = self._requests.readline()
-        return json.loads(line) if line else None
+        if not line:
+            return None
+        return json.loads(line) if line.startswith(b"{") else int(line)
+
+    def hand_back(self) -> None:
+        """Give the token back: one byte, since what the trial took is told when it disturbs nobody."""
+        os.write(self._answers, b"\n")
 
     def send(self, answer: dict[str, Any]) -> None:
         """Send one answer; raises TypeError or ValueError when it holds what JSON does not know."""

@@ -45,10 +45,12 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
             startup_ns = time.perf_counter_ns() - opening_ns
             bench = Bench(workers, model.WORKERS, call, range(order["tasks"]), companion, initargs)
             link.send({"event": "ready", "startup_ns": startup_ns, **await bench.prove()})
-            while request := link.receive():
-                bench.wake()
-                link.send(await getattr(bench, "do_" + request.pop("op"))(**request))
-                bench.rest()
+            while (request := link.receive()) is not None:
+                if isinstance(request, int):
+                    await bench.run_trial(request)
+                    link.hand_back()
+                else:
+                    link.send(await getattr(bench, "do_" + request.pop("op"))(**request))
 
 
 @contextmanager
@@ -100,19 +102,9 @@ class Bench:
         self._results: list[Any] = []
         self._pickle = b""
         self._used_ns = time.perf_counter_ns()
-        self._resting_since = self._used_ns, 0
-        self._idle_ns = self._idle_cpu_ns = 0
-
-    def rest(self) -> None:
-        """Take note that the token is handed on: from here on nobody should need a core."""
-        self._resting_since = time.perf_counter_ns(), self._cpu_ns()
-
-    def wake(self) -> None:
-        """Add up what was used of a core since `rest`; the next trial tells."""
-        since_ns, used_ns = self._resting_since
-        if used_ns:
-            self._idle_ns += time.perf_counter_ns() - since_ns
-            self._idle_cpu_ns += max(0, self._cpu_ns() - used_ns)
+        self._repeats = 1
+        self._trials: list[dict[str, Any]] = []
+        self._cpu_after: int | None = None
 
     async def prove(self) -> dict[str, Any]:
         """Return what the workers really are: the proof of the treatment."""
@@ -200,35 +192,43 @@ class Bench:
             repeats *= 2
         return {"event": "calibrated", "repeats": repeats, "trial_ns": trial_ns}
 
-    async def do_trial(self, repeats: int, turn: int | None = None) -> dict[str, Any]:
-        """Time `repeats` batches; `wall_ns` and `cpu_ns` are per batch, `started_ns` is on the monotonic clock.
-
-        `idle_ns` is for how long the runner and its workers had nothing to do since the trial before, and `idle_cpu_ns`
-        what they used of a core meanwhile.
-
-        Variants that are asked with the same `turn` begin on the same core; without one, each where it is.
-        """
-        if time.perf_counter_ns() - self._used_ns > IDLE_NS:
-            await self._each(sensors.identify)
+    async def do_arm(self, repeats: int) -> dict[str, Any]:
+        """Get ready for trials of `repeats` batches: what comes next is the token."""
+        self._repeats, self._trials, self._cpu_after = repeats, [], None
         self._results, self._pickle = [], b""
-        core = None if turn is None else sensors.begin_on(turn)
-        before_ns = self._cpu_ns()
-        started_ns, wall_ns = await self._timed(repeats)
-        cpu_ns = self._cpu_ns() - before_ns
-        done = {
-            "event": "trial",
+        return {"event": "armed"}
+
+    async def run_trial(self, turn: int) -> None:
+        """Time `repeats` batches, and keep what they took; variants with the same `turn` begin on the same core."""
+        idle_from_ns = self._used_ns
+        if time.perf_counter_ns() - idle_from_ns > IDLE_NS:
+            await self._each(sensors.identify)
+        core = sensors.begin_on(turn)
+        before_ns, begun_ns = self._cpu_ns(), time.perf_counter_ns()
+        started_ns, wall_ns = await self._timed(self._repeats)
+        after_ns = self._cpu_ns()
+        trial: dict[str, Any] = {
             "started_ns": started_ns,
-            "wall_ns": max(1, round(wall_ns / repeats)),
-            "cpu_ns": round(cpu_ns / repeats),
+            "wall_ns": max(1, round(wall_ns / self._repeats)),
+            "cpu_ns": round((after_ns - before_ns) / self._repeats),
             "core": core,
-            "idle_ns": self._idle_ns,
-            "idle_cpu_ns": self._idle_cpu_ns,
+            "idle_ns": 0 if self._cpu_after is None else begun_ns - idle_from_ns,
+            "idle_cpu_ns": 0 if self._cpu_after is None else max(0, before_ns - self._cpu_after),
         }
-        self._idle_ns = self._idle_cpu_ns = 0
         if self._observe:
-            done["observed"] = _flat(self._observe(self._results, self._initargs))
+            trial["observed"] = _flat(self._observe(self._results, self._initargs))
+        self._results = []
+        self._trials.append(trial)
+        self._cpu_after = self._cpu_ns() if self._observe else after_ns
         self._used_ns = time.perf_counter_ns()
-        return done
+
+    async def do_trials(self) -> dict[str, Any]:
+        """Return what each trial since `arm` took: `wall_ns` and `cpu_ns` per batch, `started_ns` as `monotonic_ns`.
+
+        `idle_ns` is for how long the runner and its workers had nothing to do before the trial, and `idle_cpu_ns` what
+        they used of a core meanwhile, the handling of the token included.
+        """
+        return {"event": "trials", "trials": self._trials}
 
     async def do_overlap(self, within_ns: int) -> dict[str, Any]:
         """Time the function in one thread alone and in two at once, in turn: that tells whether they run in parallel.

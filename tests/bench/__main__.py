@@ -76,7 +76,7 @@ def _pair(laid: Kit, model: str, size: str, tasks: int) -> tuple[float, float, f
         for _ in range(ROUNDS):
             for side in random.sample(("model", "bare"), 2):
                 if side == "model":
-                    times[side].append(crew.ask("runner", {"op": "trial", "repeats": 1}, 60)["wall_ns"])
+                    times[side].append(_trial_ns(crew))
                 else:
                     bare.stdin.write(b"\n")
                     bare.stdin.flush()
@@ -84,6 +84,14 @@ def _pair(laid: Kit, model: str, size: str, tasks: int) -> tuple[float, float, f
         bare.stdin.close()
     ratio = median(a / b for a, b in zip(times["model"], times["bare"], strict=True))
     return ratio, median(times["model"]), median(times["bare"])
+
+
+def _trial_ns(crew: Crew) -> int:
+    """Return how long one trial of one batch took."""
+    crew.ask("runner", {"op": "arm", "repeats": 1}, 60)
+    crew.ask("runner", 0, 300)
+    wall_ns: int = crew.ask("runner", {"op": "trials"}, 60)["trials"][0]["wall_ns"]
+    return wall_ns
 
 
 @contextmanager
@@ -126,7 +134,7 @@ def _cost_per_task(laid: Kit, model: str, tasks: int) -> float:
     name = "empty_async" if model == "event_loop" else "empty"
     with _opened(laid, model, name, tasks) as crew:
         rounds = max(3, 30_000 // tasks)
-        walls = [int(crew.ask("runner", {"op": "trial", "repeats": 1}, 300)["wall_ns"]) for _ in range(rounds)]
+        walls = [_trial_ns(crew) for _ in range(rounds)]
     return median(walls) / tasks / 1e3
 
 
@@ -216,9 +224,18 @@ def _wall_ms(command: list[str]) -> float:
 
 
 def token() -> None:
-    """What handing over the token takes: round trip less trial, against a byte to and fro between bare processes."""
+    """What handing over the token takes: round trip less trial, against a byte to and fro between bare processes.
+
+    The bare one works as long in between: waking up somebody who has slept for 4 ms takes longer than at once.
+    """
     print("\nhanding over the token, us (medians of 400, alternating); goal: at most twice the bare ping-pong")
-    code = "import os\nwhile os.read(0, 1): os.write(1, b'!')"
+    code = (
+        "import os, time\n"
+        "while os.read(0, 1):\n"
+        "  end = time.perf_counter_ns() + 4_000_000\n"
+        "  while time.perf_counter_ns() < end: pass\n"
+        "  os.write(1, b'!')"
+    )
     with (
         kit() as laid,
         _opened(laid, "sequential", "us100", 40) as crew,
@@ -228,18 +245,21 @@ def token() -> None:
     ):
         assert bare.stdin and bare.stdout
         taken: dict[str, list[float]] = {"token": [], "bare": []}
+        crew.ask("runner", {"op": "arm", "repeats": 1}, 60)
         for turn in range(400):
             for side in random.sample(("token", "bare"), 2):
                 time.sleep(0.004)  # as long as another variant holds the token
                 begun = time.perf_counter_ns()
-                trial_ns = 0
                 if side == "token":
-                    trial_ns = crew.ask("runner", {"op": "trial", "repeats": 1, "turn": turn}, 60)["wall_ns"]
+                    crew.ask("runner", turn, 60)
                 else:
                     bare.stdin.write(b"!")
                     bare.stdout.read(1)
-                taken[side].append((time.perf_counter_ns() - begun - trial_ns) / 1e3)
+                taken[side].append((time.perf_counter_ns() - begun) / 1e3)
         bare.stdin.close()
+        trials = crew.ask("runner", {"op": "trials"}, 60)["trials"]
+    taken["bare"] = [us - 4_000 for us in taken["bare"]]
+    taken["token"] = [us - trial["wall_ns"] / 1e3 for us, trial in zip(taken["token"], trials, strict=True)]
     for side, all_us in taken.items():
         print(f"{side:12}{median(all_us):8.0f}")
     print(f"{'ratio':12}{median(taken['token']) / median(taken['bare']):8.2f}")

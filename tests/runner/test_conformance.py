@@ -110,8 +110,13 @@ class Opened:
     def ask(self, op: str, **request: Any) -> dict[str, Any]:
         return self.crew.ask(self.name, {"op": op, **request}, PATIENCE_S)
 
-    def trial(self, repeats: int = 1) -> dict[str, Any]:
-        return self.ask("trial", repeats=repeats)
+    def trial(self, repeats: int = 1, turn: int = 0) -> dict[str, Any]:
+        """Arm the runner, hand it the token, and return what the trial took."""
+        self.ask("arm", repeats=repeats)
+        assert self.crew.ask(self.name, turn, PATIENCE_S) == {}
+        (trial,) = self.ask("trials")["trials"]
+        assert isinstance(trial, dict)
+        return trial
 
     def results(self) -> Any:
         """Return the results of one batch, as `observe: workloads:see` tells them."""
@@ -460,7 +465,7 @@ def test_a_turn_begins_on_its_core_and_leaves_the_calls_free_to_go_elsewhere(lai
     allowed = sorted(os.sched_getaffinity(0))
     with opened(laid, order(model, task("allowed_cores", observe="see"))) as runner:
         for turn in range(3):
-            answer = runner.ask("trial", repeats=1, turn=turn)
+            answer = runner.trial(turn=turn)
             assert answer["core"] == allowed[turn % len(allowed)]
             assert json.loads(answer["observed"]["results"]) == [allowed] * 4
 
@@ -585,7 +590,7 @@ def test_a_call_that_never_ends_is_cut_off_with_all_its_processes(
 ) -> None:
     with opened(laid, order(model, task("hang"), **options)) as runner:
         group = runner.process.pid
-        runner.crew.send(model, {"op": "trial", "repeats": 1})
+        runner.crew.send(model, 0)
         assert eventually(lambda: marks("hanging"))
         with fails("timeout", "no answer within 0.05 s"):
             runner.crew.receive(model, 0.05)

@@ -1,0 +1,217 @@
+"""`make bench-peers`: the same two questions to this project and to the tools that people use, in turn on one machine.
+
+The pairs are those of the controls: the same loop twice, and one with 5 % more turns. Each tool runs with its defaults,
+and is taken at its word:
+
+- pyperf: `compare_to` calls the difference significant;
+- hyperfine: "ran 1.05 +- 0.03 times faster", the ratio less its +- being above 1 (its commands start an interpreter
+  each, so the loop is 20 times as long, which leaves the start a tenth of the time);
+- pytest-benchmark: it has no verdict, so that people compare medians: they differ by more than 3 %;
+- this project: a win.
+
+Then how long a contest of five models takes, against pyperf once for each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from orchestrator import host
+
+from .cases import CASES, LOOP, Case
+from .figures import replace
+from .measure import ROOT, run, workplace
+
+RECORDS = ROOT / "docs/figures/peers.jsonl"
+README = ROOT / "README.md"
+PAIRS = {"same": (100, 100), "plus5": (100, 105)}
+DIFFERENT = 0.03
+LONGER = 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a tool said of a pair: whether the two differ, the ratio (b's time / a's), and how long it took."""
+
+    tool: str
+    pair: str
+    at: str
+    differ: bool
+    ratio: float
+    elapsed_s: float
+
+
+def main() -> None:
+    """Ask every tool about every pair in turn, so often; then make the table of the README from all records."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=10, help="of each tool and pair (default 10)")
+    parser.add_argument("--tools", type=lambda text: text.split(","), default=list(TOOLS), help=",".join(TOOLS))
+    parser.add_argument("--table", action="store_true", help="measure nothing")
+    asked = parser.parse_args()
+    if not asked.table:
+        with workplace() as directory:
+            for _ in range(asked.runs):
+                for pair in PAIRS:
+                    for tool in asked.tools:
+                        _keep(_timed(tool, pair, Path(directory)))
+            for tool in ("pyperf", "orchestrator"):
+                if tool in asked.tools:
+                    _keep(_five(tool, Path(directory)))
+    shown = _table([Answer(**json.loads(line)) for line in RECORDS.read_text().splitlines()])
+    README.write_text(replace(README.read_text(), "peers", shown))
+    print(shown)
+
+
+def _keep(answer: Answer) -> None:
+    RECORDS.parent.mkdir(parents=True, exist_ok=True)
+    with RECORDS.open("a") as out:
+        out.write(json.dumps(asdict(answer)) + "\n")
+    print(f"{answer.tool:17}{answer.pair:7}{answer.differ!s:7}{answer.ratio:6.3f}{answer.elapsed_s:7.1f} s", flush=True)
+
+
+def _timed(tool: str, pair: str, directory: Path) -> Answer:
+    begun = time.perf_counter()
+    differ, ratio = TOOLS[tool](pair, directory)
+    elapsed_s = round(time.perf_counter() - begun, 2)
+    return Answer(tool, pair, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), differ, round(ratio, 4), elapsed_s)
+
+
+def _orchestrator(pair: str, directory: Path) -> tuple[bool, float]:
+    found = run(CASES[pair], 0, directory)
+    return found.verdict == "win", found.ratio or 1.0
+
+
+def _pyperf(pair: str, directory: Path) -> tuple[bool, float]:
+    files = []
+    for side, outer in zip("ab", PAIRS[pair], strict=True):
+        file = directory / f"{side}.json"
+        file.unlink(missing_ok=True)
+        files.append(str(file))
+        _pyperf_once(outer, file)
+    told = _run([sys.executable, "-m", "pyperf", "compare_to", *files])
+    means = [_pyperf_mean(Path(file)) for file in files]
+    return re.search(r"\b(faster|slower)\b", told) is not None, means[1] / means[0]
+
+
+def _pyperf_once(outer: int, file: Path) -> None:
+    code = ["-s", "from experiments.cpu import nested_loop", f"nested_loop({outer}, {LOOP['inner']})"]
+    _run([sys.executable, "-m", "pyperf", "timeit", "-q", "--name", "loop", "-o", str(file), *code])
+
+
+def _pyperf_mean(file: Path) -> float:
+    runs = json.loads(file.read_text())["benchmarks"][0]["runs"]
+    values = [value for one in runs for value in one.get("values", ())]
+    return float(sum(values) / len(values))
+
+
+def _hyperfine(pair: str, directory: Path) -> tuple[bool, float]:
+    commands = [
+        f"{sys.executable} -c 'from experiments.cpu import nested_loop; nested_loop({outer}, {LOOP['inner'] * LONGER})'"
+        for outer in PAIRS[pair]
+    ]
+    file = directory / "hyperfine.json"
+    _run(["hyperfine", "--style", "none", "--export-json", str(file), *commands])
+    a, b = json.loads(file.read_text())["results"]
+    ratio = b["mean"] / a["mean"]
+    slower, faster = (b, a) if ratio > 1 else (a, b)
+    # as it prints them: the ratio of the means, and the errors of both propagated
+    times = slower["mean"] / faster["mean"]
+    error = times * ((slower["stddev"] / slower["mean"]) ** 2 + (faster["stddev"] / faster["mean"]) ** 2) ** 0.5
+    return times - error > 1, ratio
+
+
+def _pytest_benchmark(pair: str, directory: Path) -> tuple[bool, float]:
+    test, file = directory / "test_pair.py", directory / "pytest.json"
+    lines = ["from experiments.cpu import nested_loop"]
+    lines += [
+        f"def test_{side}(benchmark): benchmark(nested_loop, {outer}, {LOOP['inner']})"
+        for side, outer in zip("ab", PAIRS[pair], strict=True)
+    ]
+    test.write_text("\n".join(lines))
+    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(directory), str(test)]
+    _run([*command, f"--benchmark-json={file}"])
+    a, b = (each["stats"]["median"] for each in json.loads(file.read_text())["benchmarks"])
+    return abs(b / a - 1) > DIFFERENT, b / a
+
+
+TOOLS: dict[str, Callable[[str, Path], tuple[bool, float]]] = {
+    "orchestrator": _orchestrator,
+    "pyperf": _pyperf,
+    "hyperfine": _hyperfine,
+    "pytest-benchmark": _pytest_benchmark,
+}
+
+FIVE = (("sequential", 100), ("event_loop", 140), ("threads", 200), ("thread_per_task", 280), ("processes", 600))
+"""Five models with so many turns each that every one takes at least 1.3 times as long as the one before."""
+
+
+def _five(tool: str, directory: Path) -> Answer:
+    begun = time.perf_counter()
+    differ = True
+    if tool == "pyperf":
+        for _, outer in FIVE:
+            file = directory / "five.json"
+            file.unlink(missing_ok=True)
+            _pyperf_once(outer, file)
+    else:
+        models = [
+            {"model": model, "label": f"{'ab'[bool(place)]}{place or ''}", "kwargs": {"outer": outer, **LOOP}}
+            for place, (model, outer) in enumerate(FIVE)
+        ]
+        spec: dict[str, Any] = {**CASES["same"].spec, "models": models, "baseline": "b1"}
+        differ = run(Case("five", "five models", "apart", spec), 0, directory).verdict == "win"
+    elapsed_s = round(time.perf_counter() - begun, 2)
+    return Answer(tool, "five", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), differ, 1.0, elapsed_s)
+
+
+def _run(command: Sequence[str]) -> str:
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: status {done.returncode}: {done.stderr or done.stdout}")
+    return done.stdout
+
+
+def _table(answers: Sequence[Answer]) -> str:
+    """Return the Markdown table of the README with the date, the machine and the versions."""
+    names = ("", "the same loop twice: called different", "5 % more turns: called different", "time for a pair, median")
+    rows = [f"| {' | '.join((*names, 'five models'))} |", "|---|---|---|---|---|"]
+    for tool in TOOLS:
+        pairs = {pair: [answer for answer in answers if (answer.tool, answer.pair) == (tool, pair)] for pair in PAIRS}
+        if not all(pairs.values()):
+            continue
+        counts = [f"{sum(one.differ for one in own)} of {len(own)}" for own in pairs.values()]
+        taken = median(answer.elapsed_s for own in pairs.values() for answer in own)
+        five = [answer.elapsed_s for answer in answers if (answer.tool, answer.pair) == (tool, "five")]
+        cells = [_version(tool), *counts, f"{taken:.1f} s", f"{median(five):.0f} s" if five else ""]
+        rows.append(f"| {' | '.join(cells)} |")
+    days = sorted({answer.at[:10] for answer in answers})
+    sample = host.sample()
+    machine = f"{sample['cpu_model']}, {sample['effective_cores']} cores, Python {platform.python_version()}"
+    return "\n".join([*rows, "", f"{' and '.join({days[0], days[-1]})}, {machine}.", ""])
+
+
+def _version(tool: str) -> str:
+    if tool == "orchestrator":
+        return "this project"
+    if tool == "hyperfine":
+        return subprocess.run([tool, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    return f"{tool} {metadata.version(tool)}"
+
+
+if __name__ == "__main__":
+    main()
