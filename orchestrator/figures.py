@@ -125,17 +125,21 @@ def free_cores(contest: Contest) -> float | None:
 
 
 def lead_at_stake(contest: Contest, best: str, rival: str) -> float:
-    """Return how large a lead of `best` over `rival` another load could make up for: 1 where they use cores alike.
+    """Return how large a lead of `best` over `rival` another load could make up for; 1: none could.
 
-    wanted / (wanted - missing): with fewer cores, the one that can use more of them slows down by so much at most.
-    Missing are those that others used, or `MISSING_CORES`, whichever is more.
+    Where one can use more cores than the other, wanted / (wanted - missing): with fewer cores it slows down by so much
+    at most. Missing are those that others used, or `MISSING_CORES`, whichever is more. Two models that use cores alike
+    are scheduled in different ways, which shows where others used more than `MISSING_CORES`: cores / free cores.
     """
+    cores, free = contest.plan.cores, free_cores(contest)
+    missing = 0.0 if free is None else max(0.0, cores - free)
     at_once = {_cores_wanted(contest, best), _cores_wanted(contest, rival)}
-    if len(at_once) == 1 and abs(_cores_used(contest, best) - _cores_used(contest, rival)) < DIFFERENT_USE:
-        return 1.0
-    wanted, free = max(at_once), free_cores(contest)
-    missing = max(MISSING_CORES, wanted - free if free is not None else 0.0)
-    return 1.0 if wanted < 2 else wanted / max(0.1, wanted - missing)
+    wanted = max(at_once)
+    used = _cores_used(contest, best), _cores_used(contest, rival)
+    if wanted > 1 and (len(at_once) > 1 or abs(used[0] - used[1]) >= DIFFERENT_USE):
+        return wanted / max(0.1, wanted - max(MISSING_CORES, wanted - (cores - missing)))
+    alike = contest.variants[best].model == contest.variants[rival].model
+    return 1.0 if alike or missing <= MISSING_CORES else cores / max(0.1, cores - missing)
 
 
 def _cores_wanted(contest: Contest, label: str) -> int:

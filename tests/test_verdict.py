@@ -179,6 +179,15 @@ def test_a_small_lead_of_one_that_uses_as_many_cores_is_told_without_reserve() -
     assert not said(conducted({"processes": 20, "threads": 18}))["at_this_load"]
 
 
+def test_a_small_lead_between_models_on_a_crowded_machine_is_one_at_this_load() -> None:
+    assert said(conducted({"processes": 20, "threads": 18}, free_cores=0.8))["at_this_load"]
+
+
+def test_a_small_lead_between_versions_of_one_model_holds_on_a_crowded_machine_too() -> None:
+    models = [{"model": "sequential", "label": "old"}, {"model": "sequential", "label": "new"}]
+    assert not said(conducted({"old": 20, "new": 18}, models=models, free_cores=0.8))["at_this_load"]
+
+
 def test_a_ratio_that_follows_the_load_is_told_with_its_slope() -> None:
     run = conducted({"sequential": 10, "processes": 20}, steal=lambda block: block % 4 / 10, follows=-0.5)
     found = said(run)

@@ -33,7 +33,7 @@ _WARNINGS = {
     "precision_missed": "the interval is wider than measure.precision",
     "blocks_correlated": "blocks are like their predecessors: the interval is widened, and may still be too narrow",
     "load_dependent": "the ratio follows the load of the machine from block to block",
-    "cores_decide": "one uses more cores than the other: with half a core more or less free, another may win",
+    "cores_decide": "with more or fewer cores free than there were, another may win",
     "no_steady_state": "batches grow slower or faster within a block, as the reference loop does not",
     "variants_excluded": "variants that failed are excluded",
     "blocks_discarded": "blocks were discarded because a variant failed in them or the time was over",

@@ -73,7 +73,7 @@ CASES = {
             "two processes against a plain loop, where neither is better",
             "crossover",
             _pair(
-                {"model": "processes", **_outer(2, 1_800)}, {"model": "sequential", **_outer(2, 1_800)}, tasks=4
+                {"model": "processes", **_outer(2, 3_000)}, {"model": "sequential", **_outer(2, 3_000)}, tasks=4
             ),
         ),
     )
