@@ -19,6 +19,9 @@ from .stats import Ratio, Slope, block_interval, hodges_lehmann, log_statistics,
 MISSING_CORES = 0.5
 """So many cores more or fewer may be free at another time; what turns on less than that is said with reserve."""
 
+CROWDED_CORES = 0.75
+"""With less than so much of a core free, a batch has to wait for one in its midst."""
+
 LOAD_LEVEL, LOAD_RANGE = 0.01, 0.05
 """The level of the slope of a ratio against load, and the least range of load that can tell anything of it."""
 
@@ -124,6 +127,12 @@ def free_cores(contest: Contest) -> float | None:
     return median(found) if found else None
 
 
+def is_crowded(contest: Contest) -> bool:
+    """Return whether others left less than a core to what was measured."""
+    free = free_cores(contest)
+    return free is not None and free < CROWDED_CORES
+
+
 def lead_at_stake(contest: Contest, best: str, rival: str) -> float:
     """Return how large a lead of `best` over `rival` another load could make up for; 1: none could.
 
@@ -146,7 +155,8 @@ def _cores_wanted(contest: Contest, label: str) -> int:
     """Return how many cores the workers of a variant can keep busy on this machine: one for each thread at most."""
     variant = contest.variants[label]
     threads = max((block.threads[label] for block in contest.judged if label in block.threads), default=1)
-    return min(contest.plan.cores, variant.at_once(contest.point.tasks) if variant.workers is None else threads)
+    tasks = contest.point.tasks
+    return min(contest.plan.cores, tasks, variant.at_once(tasks) if variant.workers is None else threads)
 
 
 def _cores_used(contest: Contest, label: str) -> float:

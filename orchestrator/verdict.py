@@ -217,6 +217,8 @@ def _warnings(contest: Contest, look: Look | None, verdict: str, doubts: Doubts)
         warnings.append("load_dependent")
     elif doubts.at_this_load:
         warnings.append("cores_decide")
+    if figures.is_crowded(contest):
+        warnings.append("crowded")
     if any(_drifts(contest, label) for label in contest.variants):
         warnings.append("no_steady_state")
     if contest.excluded:

@@ -160,19 +160,29 @@ def test_a_precision_that_the_budget_does_not_allow_is_told() -> None:
 
 
 def test_a_lead_that_half_a_core_could_take_away_is_told_as_one_at_this_load() -> None:
-    found = said(conducted({"sequential": 20, "processes": 18}, cores={"processes": 1.8}))
+    found = said(conducted({"sequential": 20, "processes": 18}, tasks=2, cores={"processes": 1.8}))
     assert found["at_this_load"] and found["warnings"] == ["cores_decide"]
     assert "processes wins at this load, 1.11 " in found["sentence"]
 
 
+def test_one_task_needs_no_second_core() -> None:
+    found = said(conducted({"sequential": 18, "processes": 20}, tasks=1))
+    assert (found["at_this_load"], found["warnings"]) == (False, [])
+
+
 def test_a_lead_that_half_a_core_could_not_take_away_is_told_without_reserve() -> None:
-    found = said(conducted({"sequential": 20, "processes": 11}, cores={"processes": 1.8}))
+    found = said(conducted({"sequential": 20, "processes": 11}, tasks=2, cores={"processes": 1.8}))
     assert (found["at_this_load"], found["warnings"]) == (False, [])
 
 
 def test_a_lead_that_missing_cores_could_take_away_is_one_at_this_load() -> None:
-    run = conducted({"sequential": 20, "processes": 14}, cores={"processes": 1.8}, free_cores=1.2)
+    run = conducted({"sequential": 20, "processes": 14}, tasks=2, cores={"processes": 1.8}, free_cores=1.2)
     assert said(run)["at_this_load"]
+
+
+def test_ratios_measured_where_no_core_was_free_are_told_to_be_of_a_crowd() -> None:
+    assert "crowded" in said(conducted({"sequential": 20, "threads": 10}, free_cores=0.5))["warnings"]
+    assert "crowded" not in said(conducted({"sequential": 20, "threads": 10}, free_cores=0.9))["warnings"]
 
 
 def test_a_small_lead_of_one_that_uses_as_many_cores_is_told_without_reserve() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.verify import figures
 from tests.verify.cases import CASES
+from tests.verify.measure import run
 from tests.verify.records import Record, append, is_false, is_right, opposites, read, summaries
 
 TIE = Record(
@@ -92,3 +93,9 @@ def test_only_what_stands_between_the_marks_is_replaced() -> None:
 def test_the_plot_is_drawn(tmp_path: Path) -> None:
     figures.plot([TIE, WIN, replace(WIN, case="plus5")], tmp_path / "plot.svg")
     assert "plus5, load 0" in (tmp_path / "plot.svg").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_twenty_runs_on_a_crossover_hold_no_two_opposite_wins_without_a_word_about_the_load(tmp_path: Path) -> None:
+    assert opposites([run(CASES["crossover"], 0, tmp_path) for _ in range(20)]) == 0

@@ -34,6 +34,7 @@ _WARNINGS = {
     "blocks_correlated": "blocks are like their predecessors: the interval is widened, and may still be too narrow",
     "load_dependent": "the ratio follows the load of the machine from block to block",
     "cores_decide": "with more or fewer cores free than there were, another may win",
+    "crowded": "others had the cores, and batches waited for one: the shorter they are, the nearer to 1 are the ratios",
     "no_steady_state": "batches grow slower or faster within a block, as the reference loop does not",
     "variants_excluded": "variants that failed are excluded",
     "blocks_discarded": "blocks were discarded because a variant failed in them or the time was over",
