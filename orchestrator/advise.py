@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,15 +16,16 @@ from .host import effective_cores
 from .journal import replace_file
 from .log import diagnostics
 from .plan import plan
+from .resume import NEVER
 from .run import Ended, interruptible, run
 from .scout import scout
 from .spec import loads
 
 
-def advise(asked: Asked, runs: Path, save: Path | None) -> Ended:
+def advise(asked: Asked, runs: Path, save: Path | None, tell: Callable[[str], None]) -> Ended:
     """Return how the experiment ended that answers what was asked; `save`, if given, then holds its spec.
 
-    Raises BadInput and WorkloadFailed before anything is written.
+    `tell` takes the directory of its run. Raises BadInput and WorkloadFailed before anything is written.
     """
     _check_target(save)
     cores = effective_cores()
@@ -36,7 +37,7 @@ def advise(asked: Asked, runs: Path, save: Path | None) -> Ended:
     planned = plan(experiment, cores)
     _announce(asked, facts, designed, experiment.description)
     with _saving(save, text):
-        ended = run(planned, source, runs)
+        ended = run(planned, source, runs, NEVER, tell)
     if save:
         replace_file(save, saved(text, ended.results.derived).encode())
         diagnostics().info("spec.saved", file=str(save))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -34,12 +33,9 @@ from .events import (
     TrialObserved,
 )
 from .launch import Command, Crew, Interrupt, Kit, RunnerFailed, default_python
-from .plan import FEWEST_ROUNDS, MOST_ROUNDS, ROUNDS_S, Point, Variant, columns
+from .plan import FEWEST_ROUNDS, MOST_ROUNDS, REFERENCE, ROUNDS_S, Point, Variant, columns
 
 START_TIMEOUT_S = 120.0
-
-REFERENCE = "=reference"
-"""What the runner of the reference loop is called: no label begins like that."""
 
 REFERENCE_NS = 3_000_000
 """About how long the reference loop takes, as a part of a round."""
@@ -68,6 +64,8 @@ class BlockTask:
     rounds: int | None
     guarded: frozenset[str]
     """Who is stopped while others hold the token."""
+    limits: tuple[tuple[str, int], ...]
+    """What bounds every runner, as in the spec."""
     timeout_s: float
     deadline: float
     """On the monotonic clock: when the run's time is over."""
@@ -107,10 +105,15 @@ def execute(
     """Run one block and return its raw events; `pythons` tells the executable of each variant. Raises Interrupted."""
     labels = [variant.label for variant in task.variants]
     started = BlockStarted(**columns(task.point), block=task.number, variants=labels)
-    run = _Block(task, pythons, notify)
+    run = _Block(task, laid, pythons, notify)
     try:
         with Crew(laid, interrupt) as crew:
-            run.measure(crew)
+            try:
+                run.measure(crew)
+            except (Failed, OutOfTime):
+                run.leave(crew)
+                raise
+            run.leave(crew)
     except Failed as failed:
         error = failed.error
         failure = TrialFailed(
@@ -137,8 +140,9 @@ def _discarded(task: BlockTask, reason: str) -> Event:
 class _Block:
     """The steps of one block, and the events that they leave."""
 
-    def __init__(self, task: BlockTask, pythons: Mapping[str, str], notify: Callable[[str], None]) -> None:
+    def __init__(self, task: BlockTask, laid: Kit, pythons: Mapping[str, str], notify: Callable[[str], None]) -> None:
         self._task = task
+        self._kit = laid
         self._pythons = pythons
         self._notify = notify
         self._variants = {variant.label: variant for variant in task.variants}
@@ -150,7 +154,6 @@ class _Block:
         self._unchecked: list[str] = []
         self._guarded = set(task.guarded & self._variants.keys())
         self._idle = dict.fromkeys(self._variants, (0, 0))  # ns, and ns of CPU beyond the handling
-        self._workers: dict[str, list[int]] = {}
         self._order: dict[str, list[tuple[int, int | None, bool]]] = {label: [] for label in self._variants}
         self._trials: list[TrialFinished | TrialObserved] = []
         self._holder: str | None = None
@@ -170,6 +173,12 @@ class _Block:
         self._lap()
         self._prove_again(crew)
         self._overlap(crew)
+
+    def leave(self, crew: Crew) -> None:
+        """Let the runners leave their `setup`, where there is one; who has none is killed, which is faster."""
+        if self._task.point.workload.get("setup"):
+            self._notify("leaving the setup")
+            crew.leave(self._variants)
 
     def finished(self) -> BlockFinished:
         """Return the event that makes the block count."""
@@ -217,7 +226,9 @@ class _Block:
             variant = self._variants[start.variant]
             path = str(Path(variant.path).absolute()) if variant.path else None
             env = tuple(sorted(variant.env.items()))
-            command = Command(self._pythons[variant.label], path, env, start.hash_seed, start.padding)
+            command = Command(
+                self._pythons[variant.label], path, env, task.limits, hash_seed=start.hash_seed, padding=start.padding
+            )
             try:
                 crew.start(variant.label, command)
             except RunnerFailed as error:
@@ -233,7 +244,7 @@ class _Block:
         for start in starts:
             answer = self._ask(crew, start.variant, {"op": "open"}, START_TIMEOUT_S)
             self.events.append(self._runner_ready(crew, start, prepared[start.variant], answer))
-            self._workers[start.variant] = answer["worker_pids"]
+            crew.employ(start.variant, answer["worker_pids"])
 
     def _start_reference(self, crew: Crew) -> None:
         """Start the runner of the reference loop; a block without it still counts."""
@@ -279,11 +290,10 @@ class _Block:
         if not differing or digests[reference] is None:
             return
         # equal objects may have different pickles (sets, shared references): then == decides
-        with tempfile.TemporaryDirectory(prefix="orchestrator-") as directory:
-            file = str(Path(directory) / "results")
-            self._ask(crew, reference, {"op": "save", "path": file})
-            for label in differing:
-                self._ask(crew, label, {"op": "compare", "path": file, "other": reference})
+        file = str(self._kit.scratch / "results")
+        self._ask(crew, reference, {"op": "save", "path": file})
+        for label in differing:
+            self._ask(crew, label, {"op": "compare", "path": file, "other": reference})
 
     def _calibrate(self, crew: Crew) -> None:
         """Choose `repeats` for variants that have none yet, and the number of rounds in the point's first block."""
@@ -307,7 +317,7 @@ class _Block:
         for label in self._variants:
             self._ask(crew, label, {"op": "arm", "repeats": self._repeats[label]})
         for label in self._guarded:
-            self._stop(crew, label)
+            crew.signal(label, signal.SIGSTOP)
         try:
             for self.round, order in enumerate(orders):
                 self._notify(f"round {self.round + 1} of {self._rounds}")
@@ -318,7 +328,7 @@ class _Block:
                         self._run_trial(crew, label, self.round)
         finally:
             for label in self._guarded:
-                crew.signal(label, signal.SIGCONT, self._workers[label])
+                crew.signal(label, signal.SIGCONT)
             self._collect(crew)
         self._guard()
 
@@ -326,14 +336,14 @@ class _Block:
         """Hand the token to a variant; who was stopped runs one trial more before, which does not count: it is slow."""
         is_guarded = label in self._guarded
         if is_guarded:
-            crew.signal(label, signal.SIGCONT, self._workers[label])
+            crew.signal(label, signal.SIGCONT)
         for counts in (False, True) if is_guarded else (True,):
             self._holder = label
             self._ask(crew, label, turn)
             self._holder = None
             self._order[label].append((turn, self.position, counts))
         if is_guarded:
-            self._stop(crew, label)
+            crew.signal(label, signal.SIGSTOP)
 
     def _time_reference(self, crew: Crew, turn: int) -> None:
         try:
@@ -365,9 +375,6 @@ class _Block:
             if label not in self._guarded and cpu_ns > BUSY_SHARE * idle_ns:
                 about = columns(self._task.point, self._variants[label])
                 self.events.append(RunnerGuarded(**about, block=self._task.number, idle_ns=idle_ns, idle_cpu_ns=cpu_ns))
-
-    def _stop(self, crew: Crew, label: str) -> None:
-        crew.signal(label, signal.SIGSTOP, self._workers[label])
 
     def _keep(self, label: str, number: int, position: int | None, trial: Mapping[str, Any], counts: bool) -> None:
         """Keep what a trial took, and what its variant used of a core before it."""

@@ -1,4 +1,4 @@
-"""The command line: `orchestrator run | advise | plan | report | compare | export | doctor | schema`."""
+"""The command line: what can be asked, and how each end of the program becomes an exit status."""
 
 from __future__ import annotations
 
@@ -44,24 +44,70 @@ Run = Annotated[
     Path, typer.Argument(metavar="RUN", help="a run's directory, or its experiment's for the latest, or a journal")
 ]
 Runs = Annotated[Path, typer.Option("--runs", envvar="ORCHESTRATOR_RUNS", help="directory that holds the runs")]
+Wait = Annotated[
+    str | None,
+    typer.Option(
+        "--wait", metavar="TIME", envvar="ORCHESTRATOR_WAIT", help="wait so long for another run on this machine to end"
+    ),
+]
 Format = Annotated[
     str | None,
     typer.Option("--format", metavar="table|advice|json", help="of the output; JSON lines where stdout is no terminal"),
 ]
 
 
-@app.command(epilog="\b\nExample:\n  orchestrator run configs/cpu.yaml kwargs.n=50_000 measure.max_time=30s")
-def run(config: Config, overrides: Overrides = None, runs: Runs = Path("runs"), format_: Format = None) -> None:
+@app.command(
+    epilog="\b\nExamples:\n  orchestrator run configs/cpu.yaml kwargs.n=50_000 measure.max_time=30s\n"
+    "  orchestrator run configs/cpu.yaml --quiet --wait 2h --log-file cpu.log   # from cron, see docs/cron.md"
+)
+def run(
+    config: Config,
+    overrides: Overrides = None,
+    runs: Runs = Path("runs"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with the newest run that was cut off, however long ago")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="begin a new run, whatever was cut off")] = False,
+    resume_within: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME",
+            envvar="ORCHESTRATOR_RESUME_WITHIN",
+            help="go on with a run cut off so lately",
+        ),
+    ] = "24h",
+    wait: Wait = None,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", envvar="ORCHESTRATOR_QUIET", help="print nothing if the status is 0"),
+    ] = False,
+    log_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", envvar="ORCHESTRATOR_LOG_FILE", help="append the messages to it, as JSON lines"),
+    ] = None,
+    format_: Format = None,
+) -> None:
     """Measure an experiment and say which model wins."""
     shown = _format(format_)
-    planned, source = _planned(config, overrides)
-    from .log import diagnostics
-    from .preview import shortage
-    from .run import run as measure
+    if resume and fresh:
+        raise BadInput("--resume and --fresh contradict each other", remedy="keep one of them")
+    from . import arguments as given
+    from . import lock, log
 
-    if short := shortage(planned, runs):
-        diagnostics().warning("budget.short", note=short)
-    _tell(measure(planned, source, runs), shown)
+    within_s, wait_s = given.seconds(resume_within, "--resume-within"), given.seconds(wait, "--wait") or 0.0
+    with log.diverted(quiet=quiet, file=log_file):
+        planned, source = _planned(config, overrides)
+        from .preview import shortage
+        from .resume import NEVER, Policy
+        from .run import run as measure
+
+        if short := shortage(planned, runs):
+            log.diagnostics().warning("budget.short", note=short)
+        policy = NEVER if fresh else Policy(asked=resume, within_s=within_s)
+        with lock.machine(wait_s) as tell:
+            ended = measure(planned, source, runs, policy, tell)
+        if ended.status or not quiet:
+            _tell(ended, shown)
 
 
 @app.command(
@@ -85,6 +131,7 @@ def advise(
         Path | None, typer.Option(metavar="FILE", help="write the experiment as YAML, to run again")
     ] = None,
     runs: Runs = Path("runs"),
+    wait: Wait = None,
     format_: Format = None,
 ) -> None:
     """Say which model runs a function best.
@@ -93,6 +140,7 @@ def advise(
     """
     shown = _format(format_, people="advice")
     from . import arguments as given
+    from . import lock
     from .advise import advise
     from .design import Asked
 
@@ -104,8 +152,11 @@ def advise(
         max_time_s=given.seconds(max_time, "--max-time"),
     )
     runs, save = runs.absolute(), save and save.absolute()
+    wait_s = given.seconds(wait, "--wait") or 0.0
     _enter(project)
-    _tell(advise(asked, runs, save), shown)
+    with lock.machine(wait_s) as tell:
+        ended = advise(asked, runs, save, tell)
+    _tell(ended, shown)
 
 
 @app.command(epilog="\b\nExample:\n  orchestrator plan configs/cpu.yaml 'matrix.workers=[1,2,4]'")
@@ -204,6 +255,37 @@ def doctor(
     _write(formats[shown](machine, list(examination.diagnose(machine))))
 
 
+@app.command(epilog="\b\nExample:\n  orchestrator verify runs/cpu/latest")
+def verify(run: Run) -> None:
+    """Check a run's journal: every byte of it, and that each planned trial of each finished block is there once."""
+    from . import audit, journal
+
+    audited = audit.audit(journal.Records(journal.find(run)))
+    _write(audit.render(audited))
+    if audited.problems:
+        raise Said(f"{len(audited.problems)} things are wrong with {audited.file}", errors.DAMAGED)
+
+
+@app.command(
+    epilog="\b\nExamples:\n  orchestrator prune --keep 30\n  orchestrator prune --keep 30 --delete --runs /var/lib/runs"
+)
+def prune(
+    keep: Annotated[int, typer.Option(min=1, metavar="N", help="runs of each experiment to keep: the newest")],
+    runs: Runs = Path("runs"),
+    delete: Annotated[bool, typer.Option("--delete", help="delete them; without it, they are only named")] = False,
+) -> None:
+    """Name the oldest runs of every experiment, or delete them; never the newest, and none that is going on."""
+    from . import pruning
+
+    old = pruning.old(runs, keep)
+    for directory in old:
+        if delete:
+            pruning.delete(directory)
+        _write(f"{directory}\n")
+    if old and not delete:
+        _say(f"{len(old)} runs would be deleted; do it with --delete")
+
+
 @app.command(epilog="\b\nExample:\n  orchestrator schema spec > spec.schema.json")
 def schema(what: Annotated[str, typer.Argument(metavar="spec|events", help="which schema")]) -> None:
     """Print the JSON Schema of the spec or of the log."""
@@ -220,11 +302,12 @@ def _recomputed(run: Path) -> Results:
     from .log import diagnostics
     from .results import fold
 
-    file = journal.find(run)
-    records = journal.read(file)
+    records = journal.Records(journal.find(run))
+    results = fold(records)
     if records.torn_at is not None:
-        diagnostics().warning("journal.torn", file=str(file), offset=records.torn_at, note="the tail is left out")
-    return fold(records.events)
+        file = str(records.file)
+        diagnostics().warning("journal.torn", file=file, offset=records.torn_at, note="the tail is left out")
+    return results
 
 
 def _warn_of_differences(run: Path, results: Results) -> None:
@@ -289,9 +372,14 @@ def _planned(config: Path, overrides: list[str] | None) -> tuple[Plan, Source]:
 
     experiment, source = load(config, overrides or [])
     # imported only now: what is wrong with a spec should be told at once
-    from .host import effective_cores
+    from .host import effective_cores, keep_to
     from .plan import plan
 
+    if experiment.limits.cpus and (missing := keep_to(experiment.limits.cpus)):
+        place = ("limits", "cpus", experiment.limits.cpus.index(missing[0]))
+        raise source.failure(
+            Problem(place, f"no processor {missing[0]} to run on here", "name those of `taskset -p $$`")
+        )
     try:
         return plan(experiment, effective_cores()), source
     except Problem as problem:

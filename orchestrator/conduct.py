@@ -12,7 +12,7 @@ import anyio.to_thread
 from . import block
 from .block import BlockExecutor, BlockTask
 from .contest import FAILURES_TO_EXCLUDE, Contest
-from .events import Event, LookTaken, VariantDropped, VariantExcluded
+from .events import BlockDiscarded, Event, LookTaken, VariantDropped, VariantExcluded
 from .expect import is_open
 from .launch import Interrupt, Kit
 from .plan import Claim, Plan, Variant, columns
@@ -79,6 +79,7 @@ class Conductor:
         seed: int,
         warn: Callable[[str], None] = block.tell_nobody,
         clock: Callable[[], float] = time.monotonic,
+        spent_s: float = 0.0,
     ) -> None:
         self._plan = plan
         self._contests = contests
@@ -89,21 +90,37 @@ class Conductor:
         self._seed = seed
         self._warn = warn
         self._clock = clock
-        self._deadline = clock() + plan.experiment.measure.max_time
+        self._deadline = clock() + plan.experiment.measure.max_time - spent_s
         self._took_s: dict[str, float] = {}
         self._is_short = False
+        self._unsynced = False
 
     async def run(self) -> None:
-        """Measure until every point is decided or `max_time` is over; points take turns."""
-        while contest := self._next():
-            await self._run_block(contest)
-            self._exclude(contest)
-            for label, gap in contest.hopeless().items():
-                self._drop(contest, label, contest.leader(), gap, "hopeless")
-            if contest.look_due() and contest.contenders:
-                self._look(contest)
+        """Measure until every point is decided or `max_time` is over; points take turns.
+
+        A run that was cut off may have had something to settle after its last block.
+        """
+        for contest in self._contests:
+            self._settle(contest)
+        while following := self._next():
+            await self._run_block(following)
+            self._settle(following)
             self._tell_shortage()
             self._watcher.block_ended(self._contests)
+
+    def _settle(self, contest: Contest) -> None:
+        """Decide and record what the blocks so far decide; nothing the second time."""
+        if (cut_off := contest.open_block) is not None:
+            about = columns(contest.point)
+            self._record(contest, BlockDiscarded(**about, block=cut_off, reason="the run was cut off"))
+        self._exclude(contest)
+        for label, gap in contest.hopeless().items():
+            self._drop(contest, label, contest.leader(), gap, "hopeless")
+        if contest.look_due() and contest.contenders:
+            self._look(contest)
+        for label, look in contest.untold():
+            self._drop(contest, label, look.best, look.gaps[label], "separated")
+        self._flush()
 
     def _next(self) -> Contest | None:
         """Return the undecided point with the fewest blocks for which there is time."""
@@ -158,6 +175,7 @@ class Conductor:
             repeats=dict(contest.repeats),
             rounds=contest.rounds or measure.rounds,
             guarded=frozenset(contest.guarded),
+            limits=self._plan.experiment.limits.bounds(),
             timeout_s=measure.timeout,
             deadline=self._deadline,
         )
@@ -166,7 +184,7 @@ class Conductor:
         self._took_s[contest.point.id] = self._clock() - begun
         for event in events:
             self._record(contest, event)
-        self._sync()
+        self._flush()
 
     def _exclude(self, contest: Contest) -> None:
         for label, count in contest.failures.items():
@@ -190,9 +208,6 @@ class Conductor:
                 highs=[gap.high for gap in gaps.values() if gap.high is not None],
             ),
         )
-        for label in look.dropped:
-            self._drop(contest, label, look.best, look.gaps[label], "separated")
-        self._sync()
 
     def _drop(
         self, contest: Contest, label: str, best: str, gap: Ratio, reason: Literal["separated", "hopeless"]
@@ -211,8 +226,14 @@ class Conductor:
             ),
         )
 
+    def _flush(self) -> None:
+        if self._unsynced:
+            self._sync()
+            self._unsynced = False
+
     def _record(self, contest: Contest, event: Event) -> None:
         self._store(event)
+        self._unsynced = True
         contest.add(event.fields())
 
 

@@ -89,6 +89,11 @@ def _state(contest: Contest, label: str) -> str:
     return f"{contest.failures[label]} failures" if contest.failures[label] else ""
 
 
+def show_cursor() -> None:
+    """Undo what a live display has done to the terminal, for a program that ends without leaving it."""
+    Console(stderr=True).show_cursor()
+
+
 @contextmanager
 def watching(max_time_s: float) -> Iterator[Progress | Silent]:
     """Yield a watcher: a live display on stderr when it is a terminal, nothing otherwise."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -63,14 +63,12 @@ class Look:
 class Contest:
     """One point: its finished blocks, who is still in the contest, and the looks taken."""
 
-    def __init__(self, plan: Plan, point: Point, unavailable: Iterable[str] = ()) -> None:
+    def __init__(self, plan: Plan, point: Point) -> None:
         self.plan = plan
         self.point = point
-        self.variants: dict[str, Variant] = {v.label: v for v in plan.variants if v.label not in set(unavailable)}
+        self.variants: dict[str, Variant] = {variant.label: variant for variant in plan.variants}
         self.look_level = ONE_LOOK_LEVEL if self.fixed else LOOK_LEVEL
         """Of one look, for whatever is no contest: ratios to the baseline, expectations."""
-        self.level = self.look_level / max(1, len(self.variants) - 1)
-        """Of one look in the contest for the best: divided by the number of rivals, so that the claim holds for all."""
         self.blocks: list[Block] = []
         self.looks: list[Look] = []
         self.dropped: dict[str, int] = {}
@@ -84,12 +82,22 @@ class Contest:
         self.discarded = 0
         self.differences: list[str] = []
         self._open: Block | None = None
+        self._told: set[str] = set()
+
+    def lacks(self, label: str) -> None:
+        """Take a variant out that can't run on this machine, before the first block."""
+        del self.variants[label]
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take one raw event of this point."""
         handler = getattr(self, "_on_" + event["event"].replace(".", "_"), None)
         if handler:
             handler(event)
+
+    @property
+    def level(self) -> float:
+        """Of one look in the contest for the best: divided by the number of rivals, so that the claim holds for all."""
+        return self.look_level / max(1, len(self.variants) - 1)
 
     @property
     def contenders(self) -> list[str]:
@@ -165,6 +173,15 @@ class Contest:
             and min(log_statistics(times, best, label)) >= math.log(HOPELESS)
             and not any(label in block.overlaps for block in self.blocks)
         }
+
+    def untold(self) -> list[tuple[str, Look]]:
+        """Return who left at a look that has been taken, while the log does not say so yet."""
+        return [(label, look) for look in self.looks for label in look.dropped if label not in self._told]
+
+    @property
+    def open_block(self) -> int | None:
+        """The number of the block that was begun and not ended; only a run that was cut off leaves one."""
+        return self._open.number if self._open else None
 
     def leader(self) -> str:
         """Return the contender that is fastest so far."""
@@ -286,5 +303,6 @@ class Contest:
         if event.get("reason") == "hopeless" and event["variant"] in self.hopeless():  # older journals have no reason
             self.dropped[event["variant"]] = len(self.blocks)
             self.hopeless_ones.add(event["variant"])
+        self._told.add(event["variant"])
         if event["variant"] not in self.dropped:
             self.differences.append(f"the journal drops {event['variant']}, recomputing does not")

@@ -44,6 +44,12 @@ class WorkloadFailed(Failure):
     status = FAILED
 
 
+class Busy(Failure):
+    """Another run holds the machine."""
+
+    status = BUSY
+
+
 class JournalDamaged(Failure):
     """A journal holds what no run can have written there; the file is left as it is."""
 

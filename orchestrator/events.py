@@ -56,6 +56,24 @@ class RunStarted(Event):
     cwd: str
     versions: dict[str, str]
     effective_cores: int
+    identity: dict[str, str] = {}
+    """What the results depend on beside the spec, each part in short or as a hash: a run is resumed where all agree."""
+
+
+class RunResumed(Event):
+    event: Literal["run.resumed"] = "run.resumed"
+    experiment: str
+    spec_sha256: str
+    seed: int
+    command: list[str]
+    cwd: str
+    versions: dict[str, str]
+    cut_ts: str
+    """When the last record before was written."""
+    cut_bytes: int
+    """What was cut off of the journal's end, since it was no whole record."""
+    spent_s: float
+    """What the blocks so far have taken of `measure.max_time`."""
 
 
 class ContextSampled(Event):
@@ -371,6 +389,7 @@ EVENTS: dict[str, type[Event]] = {
     kind.model_fields["event"].default: kind
     for kind in (
         RunStarted,
+        RunResumed,
         ContextSampled,
         PointCalibrated,
         BlockStarted,

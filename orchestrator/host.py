@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,14 @@ _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 def cores() -> list[int] | None:
     """Return the processors that this process may run on; None where the system does not tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def keep_to(processors: Collection[int]) -> list[int]:
+    """Bind this process, and what it starts from now on, to processors; return those that it can't have, if any."""
+    missing = sorted(set(processors) - set(cores() or ()))
+    if not missing:
+        os.sched_setaffinity(0, processors)
+    return missing
 
 
 def effective_cores() -> int:
@@ -52,6 +61,12 @@ def sample() -> dict[str, Any]:
         "busy_ns": busy_ns,
         "psi_cpu_some_us": _psi(),
     }
+
+
+def oom_kills() -> int | None:
+    """Return how many processes the system has killed since boot for want of memory; None where it does not tell."""
+    counts = dict(line.split() for line in _text("/proc/vmstat").splitlines())
+    return int(counts["oom_kill"]) if "oom_kill" in counts else None
 
 
 def is_virtual() -> bool | None:

@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import zlib
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,12 +22,18 @@ from typing import Any
 import orjson
 import structlog
 
-from .errors import JournalDamaged, JournalUnwritable
+from .errors import Busy, JournalDamaged, JournalUnwritable
 from .events import SCHEMA, Event
 
 EVENTS_FILE = "events.jsonl"
 SPEC_FILE = "spec.yaml"
 LATEST = "latest"
+RUN_ID = re.compile(r"[0-9]{8}T[0-9]{9}Z-[0-9a-f]{6}")
+
+LARGEST_RECORD = 2**21
+"""Bytes: failures, with their traceback and output, make the largest, and those are bounded."""
+
+_FROM_A_COPY = "restore the file from a copy"
 
 _CRC = b',"crc32":"'
 _CRC_LENGTH = len(_CRC) + 8 + len(b'"}')
@@ -36,11 +42,11 @@ _CRC_LENGTH = len(_CRC) + 8 + len(b'"}')
 class Journal:
     """The open journal of one run."""
 
-    def __init__(self, directory: Path, run_id: str, descriptor: int) -> None:
+    def __init__(self, directory: Path, run_id: str, descriptor: int, records: int = 0) -> None:
         self.directory = directory
         self.run_id = run_id
         self._descriptor = descriptor
-        self._seq = 0
+        self._seq = records
         self._failed: str | None = None
         self._log = structlog.wrap_logger(
             self,
@@ -60,6 +66,14 @@ class Journal:
             getattr(os, "fdatasync", os.fsync)(self._descriptor)  # macOS has only fsync
         except OSError as error:
             raise self._unwritable(error) from error
+
+    def cut(self, size: int) -> None:
+        """Cut off what is no record, before anything is appended to it; raises JournalUnwritable."""
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self.sync()
 
     def info(self, line: bytes) -> None:
         """Take a rendered line from structlog."""
@@ -125,18 +139,111 @@ def create(runs: Path, experiment: str, run_id: str, spec: str) -> Iterator[Jour
     try:
         directory.mkdir(parents=True)
         replace_file(directory / SPEC_FILE, spec.encode())
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(directory / EVENTS_FILE, flags, 0o644)
+        descriptor = os.open(directory / EVENTS_FILE, _APPENDING | os.O_CREAT | os.O_EXCL, 0o644)
     except OSError as error:
         raise JournalUnwritable(
             f"cannot write {directory}: {error.strerror}", remedy="choose another directory with --runs"
         ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with _locked(descriptor, directory):
         _point_latest(directory)
         yield Journal(directory, run_id, descriptor)
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """The journal of a run that was cut off: its records to be read first, then to be gone on with."""
+
+    records: Records
+    _directory: Path
+    _descriptor: int
+
+    def repaired(self) -> tuple[Journal, int]:
+        """Return the journal to write on, and how many bytes were cut off: what was left of a record.
+
+        Only once the records have been read to the end, which tells whether it can have been left like this by a run
+        that was cut off; raises JournalUnwritable.
+        """
+        size = os.fstat(self._descriptor).st_size
+        whole = size if self.records.torn_at is None else self.records.torn_at
+        book = Journal(self._directory, self._directory.name, self._descriptor, self.records.count)
+        book.cut(whole)
+        _point_latest(self._directory)
+        return book, size - whole
+
+
+@contextmanager
+def reopen(directory: Path) -> Iterator[Reopened]:
+    """Open the journal of a run that was cut off, for this process alone; nothing is changed yet.
+
+    Raises JournalUnwritable, and Busy while another process writes it.
+    """
+    file = directory / EVENTS_FILE
+    try:
+        descriptor = os.open(file, _APPENDING)
+    except OSError as error:
+        raise JournalUnwritable(f"cannot write {file}: {error.strerror}", remedy="start anew with --fresh") from error
+    with _locked(descriptor, directory):
+        yield Reopened(Records(file), directory, descriptor)
+
+
+_APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@contextmanager
+def _locked(descriptor: int, directory: Path) -> Iterator[None]:
+    """Hold the lock of an open journal, and close it at the end."""
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Busy(f"another process writes {directory / EVENTS_FILE}", remedy="wait for it to end") from error
+        yield
     finally:
         os.close(descriptor)
+
+
+def newest_first(experiment: Path) -> list[Path]:
+    """Return the directories of the runs of an experiment; none where there is no such experiment."""
+    try:
+        found = [entry for entry in experiment.iterdir() if RUN_ID.fullmatch(entry.name) and not entry.is_symlink()]
+    except OSError:
+        return []
+    return sorted((entry for entry in found if (entry / EVENTS_FILE).is_file()), reverse=True)
+
+
+def ends(directory: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return the first and the last record of a run; None where no record is whole. Raises JournalDamaged.
+
+    What lies between is not looked at.
+    """
+    file = directory / EVENTS_FILE
+    try:
+        with file.open("rb") as stream:
+            first = _record(stream.readline())
+            stream.seek(max(0, file.stat().st_size - LARGEST_RECORD))
+            last = next((record for line in reversed(stream.readlines()) if (record := _record(line))), None)
+    except OSError as error:
+        raise JournalDamaged(f"cannot read {file}: {error.strerror}", remedy="name a run directory") from error
+    if last is None:
+        return None
+    if first is None or first["event"] != "run.started":
+        raise JournalDamaged("byte 0 is no record, but records follow it", where=str(file), remedy=_FROM_A_COPY)
+    return first, last
+
+
+def is_running(directory: Path) -> bool:
+    """Return whether some process holds the journal of a run open to write."""
+    try:
+        descriptor = os.open(directory / EVENTS_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def replace_file(file: Path, content: bytes) -> None:
@@ -174,58 +281,65 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-@dataclass(frozen=True)
 class Records:
-    """What a journal holds: its events in order, and where a torn tail begins (None: it ends cleanly)."""
+    """The records of a journal in order, as plain data: each loop over it reads the file anew, and keeps nothing.
 
-    events: list[dict[str, Any]]
-    torn_at: int | None
-
-
-def read(file: Path) -> Records:
-    """Return the events of a journal; raises JournalDamaged with the offset, and changes nothing.
-
-    Bytes at the end that are no valid record are a torn tail, unless a valid record follows them.
+    A loop raises JournalDamaged with the offset, and changes nothing. Bytes at the end that are no valid record are a
+    torn tail, unless a valid record follows them. After a loop, `torn_at` says where that begins, and
+    `count` how many records there are.
     """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise JournalDamaged(f"cannot read {file}: {error.strerror}", remedy="name a run directory") from error
-    events: list[dict[str, Any]] = []
-    torn_at: int | None = None
-    offset = 0
-    for line in content.splitlines(keepends=True):  # JSON escapes CR, so LF alone ends a valid line
-        record = _record(line)
-        if record is None:
-            torn_at = offset if torn_at is None else torn_at
-            if _hides_record(line):
-                raise _damaged(file, torn_at, "is no record, but records follow it")
-        elif torn_at is not None:
-            raise _damaged(file, torn_at, "is no record, but records follow it")
-        elif record.get("seq") != len(events):
-            raise _damaged(file, offset, f"holds record {record.get('seq')} where {len(events)} belongs")
-        elif record.get("schema") != SCHEMA:
-            raise JournalDamaged(
-                f"is of schema {record.get('schema')}, this program reads {SCHEMA}",
-                where=str(file),
-                remedy=f"read it with the version that wrote it{_writer(events or [record])}",
-            )
-        else:
-            events.append(record)
-        offset += len(line)
-    if not events:
-        raise _damaged(file, 0, "holds no record")
-    return Records(events, torn_at)
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.count = 0
+        self.torn_at: int | None = None
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        try:
+            stream = self.file.open("rb")
+        except OSError as error:
+            what = f"cannot read {self.file}: {error.strerror}"
+            raise JournalDamaged(what, remedy="name a run directory") from error
+        with stream:
+            yield from self._records(stream)
+
+    def _records(self, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+        count = offset = 0
+        self.torn_at = None
+        version = ""
+        for line in lines:
+            record = _record(line)
+            if record is None:
+                self.torn_at = offset if self.torn_at is None else self.torn_at
+                if _hides_record(line):
+                    raise self._damaged(self.torn_at, "is no record, but records follow it")
+            elif self.torn_at is not None:
+                raise self._damaged(self.torn_at, "is no record, but records follow it")
+            else:
+                version = version or _version(record)
+                if record.get("seq") != count:
+                    raise self._damaged(offset, f"holds record {record.get('seq')} where {count} belongs")
+                if record.get("schema") != SCHEMA:
+                    raise JournalDamaged(
+                        f"is of schema {record.get('schema')}, this program reads {SCHEMA}",
+                        where=str(self.file),
+                        remedy=f"read it with the version that wrote it{version}",
+                    )
+                count += 1
+                yield record
+            offset += len(line)
+        if not count:
+            raise self._damaged(0, "holds no record")
+        self.count = count
+
+    def _damaged(self, offset: int, what: str) -> JournalDamaged:
+        return JournalDamaged(f"byte {offset} {what}", where=str(self.file), remedy=_FROM_A_COPY)
 
 
-def _writer(events: list[dict[str, Any]]) -> str:
+def _version(record: Mapping[str, Any]) -> str:
     """Return which version of this program wrote a journal, as the end of a sentence; empty where it does not say."""
-    version = (events[0].get("versions") or {}).get("orchestrator")
+    version = (record.get("versions") or {}).get("orchestrator")
     return f", orchestrator {version}" if isinstance(version, str) else ""
-
-
-def _damaged(file: Path, offset: int, what: str) -> JournalDamaged:
-    return JournalDamaged(f"byte {offset} {what}", where=str(file), remedy="restore the file from a copy")
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

@@ -10,17 +10,21 @@ import json
 import os
 import select
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from . import host
+from .errors import FAILED, Failure
+from .runner.sensors import TELL_WHERE
+from .warden import Warden, WardenLost
 
 BORROWED = ("anyio", "idna", "sniffio", "exceptiongroup", "typing_extensions")
 """What an interpreter without anyio gets of this environment's packages: anyio, and all that anyio may import."""
@@ -30,6 +34,15 @@ OUTPUT_KEPT = 16_384
 
 PIPE_BYTES = 65_536
 """What a pipe holds on Linux: a buffer for more would be made and cut down at each read."""
+
+TELLING_S = 0.3
+"""What a runner gets to tell where it hangs, before it is asked to end."""
+
+GRACE_S = 0.5
+"""What a runner gets to end by itself, before it is killed."""
+
+LEAVING_S = 1.0
+"""What the runners of a block that is over get to leave their `setup` in."""
 
 _BOOT = (
     "import sys, os; _, runner, path, borrowed = sys.argv; del sys.argv[1:];"
@@ -53,6 +66,12 @@ class RunnerFailed(Exception):
         self.error = error
         self.traceback = traceback
         self.output = output
+
+
+class Unguarded(Failure):
+    """The warden was killed, and with it all runners; what was measured before is in the journal."""
+
+    status = FAILED
 
 
 class Interrupt:
@@ -79,8 +98,14 @@ class Interrupt:
 
 @dataclass(frozen=True)
 class Kit:
-    """Two directories for a runner's import path: the runner alone, and what an interpreter may have to borrow."""
+    """What runners are started with: who guards them, and two directories for their import path.
 
+    `runner` holds the runner alone, and `borrowed` what an interpreter may have to borrow. `scratch` is for files that
+    go with the run.
+    """
+
+    warden: Warden
+    scratch: Path
     runner: Path
     borrowed: Path
 
@@ -89,10 +114,15 @@ class Kit:
 def kit() -> Iterator[Kit]:
     """Lay out the runner so that any interpreter finds it, but nothing else of this environment.
 
-    The runner becomes a package of its own there, so a workload may have an `orchestrator` of its own too.
+    The runner becomes a package of its own there, so a workload may have an `orchestrator` of its own too. Nothing that
+    was started is left at the end.
     """
-    with tempfile.TemporaryDirectory(prefix="orchestrator-", ignore_cleanup_errors=True) as directory:
-        laid = Kit(Path(directory) / "runner", Path(directory) / "borrowed")
+    with (
+        tempfile.TemporaryDirectory(prefix="orchestrator-", ignore_cleanup_errors=True) as directory,
+        Warden(directory) as warden,
+    ):
+        scratch = Path(directory)
+        laid = Kit(warden, scratch, scratch / "runner", scratch / "borrowed")
         laid.runner.mkdir()
         laid.borrowed.mkdir()
         (laid.runner / "orchestrator_runner").symlink_to(Path(__file__).parent / "runner")
@@ -112,6 +142,7 @@ class Command:
     python: str
     path: str | None = None
     env: tuple[tuple[str, str], ...] = ()
+    limits: tuple[tuple[str, int], ...] = ()
     hash_seed: int = 0
     padding: int = 0
 
@@ -127,23 +158,23 @@ class Runner:
             "PYTHONHASHSEED": str(command.hash_seed),
             "ORCHESTRATOR_PADDING": "x" * command.padding,
         }
+        boot = [command.python, "-c", _BOOT, str(laid.runner), command.path or "", str(laid.borrowed)]
         self.started_ns = time.perf_counter_ns()
-        self.process = subprocess.Popen(
-            [command.python, "-c", _BOOT, str(laid.runner), command.path or "", str(laid.borrowed)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=env,
-            bufsize=0,
-            start_new_session=True,
-        )
-        assert self.process.stdin and self.process.stdout and self.process.stderr
-        self.requests = self.process.stdin.fileno()
-        self.answers = self.process.stdout.fileno()
-        self.errors = self.process.stderr.fileno()
+        self._warden = laid.warden
+        self._open = ExitStack()
+        with ExitStack() as theirs, ExitStack() as ours:
+            given, self.requests = _pipe(theirs, ours)
+            self.answers, told = _pipe(ours, theirs)
+            self.errors, said = _pipe(ours, theirs)
+            self.pid = laid.warden.start(boot, env, (given, told, said), dict(command.limits))
+            # workers inherit the pipe of the answers, so its end does not tell that the runner is gone
+            self.exit = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else None
+            if self.exit is not None:
+                ours.callback(os.close, self.exit)
+            self._open = ours.pop_all()
         os.set_blocking(self.errors, False)
-        # workers inherit the pipe of the answers, so its end does not tell that the runner is gone
-        self.exit = os.pidfd_open(self.process.pid) if hasattr(os, "pidfd_open") else None
+        self.workers: tuple[int, ...] = ()
+        self._oom_kills = host.oom_kills()
         self.buffer = b""
         self.output = b""
         self.dropped = 0
@@ -163,17 +194,55 @@ class Runner:
         text = self.output.decode("utf-8", "replace")
         return f"[{self.dropped} bytes before this are not kept]\n{text}" if self.dropped else text
 
+    def signal(self, number: int) -> None:
+        """Send a signal to the runner with its process group, and to those of its workers that have left the group."""
+        for send, target in ((os.killpg, self.pid), *((os.kill, pid) for pid in self.workers)):
+            with suppress(ProcessLookupError, PermissionError):
+                send(target, number)
+
+    def has_ended(self, timeout_s: float) -> bool:
+        """Return whether the runner ends within a time."""
+        if self.exit is None:
+            return self._warden.status(self.pid, timeout_s) is not None
+        return _is_readable(self.exit, timeout_s)
+
+    def death(self) -> RunnerFailed:
+        """Return how the runner has ended, as a failure; output that is still to be drained is not in it."""
+        status = self._warden.status(self.pid, timeout_s=5)
+        if status is None:
+            return RunnerFailed("crash", "the runner has closed its pipe")
+        if status == -signal.SIGKILL and host.oom_kills() != self._oom_kills:
+            return RunnerFailed("memory", "the system has killed it for want of memory")
+        if status < 0:
+            name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
+            return RunnerFailed("signal", f"the runner was killed by {name}")
+        return RunnerFailed("crash", f"the runner exited with status {status}")
+
+    def leave(self) -> None:
+        """Close the request pipe, which ends a runner that is well."""
+        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(null, self.requests, inheritable=False)
+        os.close(null)
+
     def end(self) -> None:
-        """Kill the runner with its process group, reap it, and close its descriptors."""
+        """Kill the runner with its process group, and close the pipes; a sweep gets who has left the group."""
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if stream:
-                with suppress(BrokenPipeError):
-                    stream.close()
-        if self.exit is not None:
-            os.close(self.exit)
+            os.killpg(self.pid, signal.SIGKILL)
+        self._open.close()
+
+
+def _pipe(reading: ExitStack, writing: ExitStack) -> tuple[int, int]:
+    """Return the ends of a new pipe, each closed with its owner."""
+    reader, writer = os.pipe()
+    reading.callback(os.close, reader)
+    writing.callback(os.close, writer)
+    return reader, writer
+
+
+def _is_readable(descriptor: int, timeout_s: float) -> bool:
+    poll = select.poll()  # select() takes no descriptor beyond 1023
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(timeout_s * 1000))
 
 
 class Crew:
@@ -195,6 +264,10 @@ class Crew:
     ) -> None:
         for runner in self._runners.values():
             runner.end()
+        try:
+            self._kit.warden.sweep()
+        except WardenLost as lost:
+            raise _unguarded() from lost
 
     def start(self, name: str, command: Command) -> None:
         """Start a runner; raises RunnerFailed when its interpreter can't be."""
@@ -202,6 +275,8 @@ class Crew:
             runner = Runner(self._kit, command)
         except OSError as error:
             raise RunnerFailed("crash", f"cannot start {command.python}: {error.strerror}") from error
+        except WardenLost as lost:
+            raise _unguarded() from lost
         self._runners[name] = runner
         self._noisy[runner.errors] = runner
         self._poll.register(runner.errors, select.POLLIN)
@@ -212,13 +287,24 @@ class Crew:
 
     def pid(self, name: str) -> int:
         """Return the process id of a runner."""
-        return self._runners[name].process.pid
+        return self._runners[name].pid
 
-    def signal(self, name: str, number: signal.Signals, workers: Iterable[int] = ()) -> None:
-        """Send a signal to a runner with its process group, and to those of its workers that have left the group."""
-        for send, target in [(os.killpg, self.pid(name)), *((os.kill, pid) for pid in workers)]:
-            with suppress(ProcessLookupError, PermissionError):
-                send(target, number)
+    def employ(self, name: str, workers: Iterable[int]) -> None:
+        """Take note of a runner's worker processes, which signals to it are for too."""
+        self._runners[name].workers = tuple(workers)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a runner with all its processes."""
+        self._runners[name].signal(number)
+
+    def leave(self, names: Iterable[str]) -> None:
+        """Let runners end by themselves, so that they leave their `setup`; who takes too long is killed later."""
+        leaving = [self._runners[name] for name in names if name in self._runners]
+        for runner in leaving:
+            runner.leave()
+        deadline = time.monotonic() + LEAVING_S
+        for runner in leaving:
+            runner.has_ended(max(0.0, deadline - time.monotonic()))
 
     def ask(self, name: str, request: Mapping[str, Any] | int, timeout_s: float) -> dict[str, Any]:
         """Send a request and return the answer; raises RunnerFailed or Interrupted.
@@ -258,7 +344,7 @@ class Crew:
         while b"\n" not in runner.buffer:
             ready = self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
             if not ready:
-                self._drain_all()
+                self._ask_where(runner)
                 raise RunnerFailed("timeout", f"no answer within {timeout_s:.3g} s", None, runner.shown_output())
             descriptors = {descriptor for descriptor, _ in ready}
             if self._interrupt.fileno() in descriptors:
@@ -283,17 +369,26 @@ class Crew:
     def _drain_all(self) -> None:
         self._drain(set(self._noisy))
 
+    def _ask_where(self, runner: Runner) -> None:
+        """Let a runner that hangs, and its workers, write to their output where; then ask it to end."""
+        for number, patience_s in ((signal.SIGCONT, 0.0), (TELL_WHERE, TELLING_S), (signal.SIGTERM, GRACE_S)):
+            runner.signal(number)
+            runner.has_ended(patience_s)
+            self._drain_all()
+
     def _gone(self, runner: Runner) -> RunnerFailed:
         try:
-            status = runner.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            return RunnerFailed("crash", "the runner has closed its pipe", None, runner.shown_output())
-        while runner.errors in self._noisy and select.select([runner.errors], [], [], 0)[0]:
+            death = runner.death()
+        except WardenLost as lost:
+            raise _unguarded() from lost
+        while runner.errors in self._noisy and _is_readable(runner.errors, 0.0):
             self._drain({runner.errors})
-        if status < 0:
-            name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
-            return RunnerFailed("signal", f"the runner was killed by {name}", None, runner.shown_output())
-        return RunnerFailed("crash", f"the runner exited with status {status}", None, runner.shown_output())
+        death.output = runner.shown_output()
+        return death
+
+
+def _unguarded() -> Unguarded:
+    return Unguarded("the process that guards the runners was killed, and they with it", remedy="run again")
 
 
 def _answer(line: bytes) -> dict[str, Any]:
@@ -306,15 +401,20 @@ def _answer(line: bytes) -> dict[str, Any]:
     return answer
 
 
-def probe(
-    laid: Kit, interrupt: Interrupt, command: Command, variants: list[dict[str, Any]]
-) -> list[dict[str, str] | None]:
-    """Ask an interpreter what it could not run of `variants` (as `plan.order` makes them); raises RunnerFailed."""
+@dataclass(frozen=True)
+class Answered:
+    """What an interpreter says of variants: what it could not run of each, and what its results depend on."""
+
+    problems: Sequence[dict[str, str] | None]
+    identity: Mapping[str, str]
+
+
+def probe(laid: Kit, interrupt: Interrupt, command: Command, variants: list[dict[str, Any]]) -> Answered:
+    """Ask an interpreter about `variants` (as `plan.order` makes them); raises RunnerFailed."""
     with Crew(laid, interrupt) as crew:
         crew.start("probe", command)
         answer = crew.ask("probe", {"op": "probe", "variants": variants}, timeout_s=120)
-    problems: list[dict[str, str] | None] = answer["problems"]
-    return problems
+    return Answered(answer["problems"], answer["identity"])
 
 
 def scout(
@@ -325,8 +425,9 @@ def scout(
     `ready_ns` is what starting and importing took: everything but the calls. Results are compared with those of a
     second process, which has another hash seed.
     """
-    with Crew(laid, interrupt) as crew, tempfile.TemporaryDirectory(prefix="orchestrator-") as directory:
-        asked = {"op": "scout", "workload": workload, "file": str(Path(directory) / "result"), "is_second": False}
+    with Crew(laid, interrupt) as crew:
+        file = str(laid.scratch / "result")
+        asked = {"op": "scout", "workload": workload, "file": file, "is_second": False}
         crew.start("first", command)
         told = crew.ask("first", asked, timeout_s)
         told["ready_ns"] = max(0, crew.age_ns("first") - told.get("calling_ns", 0))

@@ -1,41 +1,80 @@
-"""Diagnostics on stderr: coloured for a terminal, JSON lines when it is none."""
+"""Diagnostics on stderr: coloured for a terminal, JSON lines when it is none; also in a file, where one is named."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import MutableMapping
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TextIO
 
 import structlog
 
+from .errors import BadInput
 from .text import printable
 
+_held: list[str] | None = None
+"""Lines for stderr that wait for the end of the program, which decides whether they are worth printing."""
 
-class Stderr:
-    """Writes what is rendered to stderr; where nobody reads it any more, the program goes on."""
+_file: TextIO | None = None
 
-    def msg(self, line: str) -> None:
-        """Take a rendered line from structlog."""
+
+class _Sinks:
+    """Takes what is rendered to stderr and to the file; where nobody reads it any more, the program goes on."""
+
+    def msg(self, lines: tuple[str, str]) -> None:
+        """Take a rendered line from structlog, for people and for machines."""
+        shown, logged = lines
         with suppress(OSError):
-            sys.stderr.write(line + "\n")
+            if _file:
+                _file.write(logged + "\n")
+                _file.flush()
+        if _held is not None:
+            _held.append(shown)
+            return
+        with suppress(OSError):
+            sys.stderr.write(shown + "\n")
             sys.stderr.flush()
 
     debug = info = warning = error = critical = msg
 
 
+@contextmanager
+def diverted(*, quiet: bool = False, file: Path | None = None) -> Iterator[None]:
+    """Send diagnostics to a file too, and where `quiet`, to stderr only if the block ends by an exception.
+
+    Raises BadInput when the file can't be written.
+    """
+    global _held, _file
+    try:
+        _file = file.open("a", encoding="utf-8", errors="backslashreplace") if file else None
+    except OSError as error:
+        what = f"cannot write {file}: {error.strerror}"
+        raise BadInput(what, where="--log-file", remedy="name another file") from error
+    held = _held = [] if quiet else None
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            sys.stderr.write("".join(f"{line}\n" for line in held or ()))
+            sys.stderr.flush()
+        raise
+    finally:
+        if _file:
+            with suppress(OSError):
+                _file.close()
+        _held = _file = None
+
+
 def diagnostics() -> Any:
     """Return the logger of this program's own messages."""
-    terminal = sys.stderr.isatty()
-    render: Any = structlog.dev.ConsoleRenderer(colors=True) if terminal else structlog.processors.JSONRenderer()
     return structlog.wrap_logger(
-        Stderr(),
+        _Sinks(),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([_clean] if terminal else []),
             _in_order,
-            render,
+            _rendered,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(0),
     )
@@ -46,5 +85,11 @@ def _in_order(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMappi
     return {name: fields[name] for name in first} | dict(fields)
 
 
-def _clean(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: printable(value) if isinstance(value, str) else value for key, value in fields.items()}
+def _rendered(
+    logger: Any, name: str, fields: MutableMapping[str, Any]
+) -> tuple[tuple[tuple[str, str]], dict[str, Any]]:
+    logged = str(structlog.processors.JSONRenderer()(logger, name, dict(fields)))
+    if not sys.stderr.isatty():
+        return ((logged, logged),), {}
+    clean = {key: printable(value) if isinstance(value, str) else value for key, value in fields.items()}
+    return ((structlog.dev.ConsoleRenderer(colors=True)(logger, name, clean), logged),), {}

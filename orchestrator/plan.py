@@ -25,6 +25,9 @@ FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
 ROUNDS_S = 1.0
 """The rounds of a block take about this long: then sd^2 x cost of its statistic is lowest (docs/method.md)."""
 
+REFERENCE = "=reference"
+"""What the reference loop is called among the contestants of a round: no label begins like that."""
+
 LARGEST = 10_000
 """Points times variants beyond which a matrix is taken for a mistake."""
 

@@ -69,7 +69,8 @@ def shortage(planned: Plan, runs: Path) -> str | None:
 def _block_seconds(planned: Plan, runs: Path) -> dict[str, float]:
     """Return the median time of the first blocks by point, from the latest run of the same variants."""
     try:
-        events = journal.read(journal.find(runs / planned.experiment.name)).events
+        events = journal.Records(journal.find(runs / planned.experiment.name))
+        finished = [event for event in events if event["event"] == "block.finished"]
     except Failure:
         return {}
     labels = {variant.label for variant in planned.variants}
@@ -77,8 +78,8 @@ def _block_seconds(planned: Plan, runs: Path) -> dict[str, float]:
     def seconds(point: Point) -> list[float]:
         return [
             event["elapsed_ns"] / 1e9
-            for event in events
-            if event["event"] == "block.finished" and event["point_id"] == point.id and labels <= set(event["variants"])
+            for event in finished
+            if event["point_id"] == point.id and labels <= set(event["variants"])
         ]
 
     return {point.id: median(found) for point in planned.points if (found := seconds(point))}

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .contest import Contest
 from .errors import JournalDamaged
-from .events import SCHEMA
+from .events import EVENTS, SCHEMA
 from .plan import Plan, plan
 from .spec import Experiment
 from .stats import STATS_VERSION
 from .verdict import derive
+
+DERIVED = {name for name, kind in EVENTS.items() if kind.derived} | {"run.finished"}
+"""What a run writes at its end."""
+
+_MANY = {"trial.finished", "trial.observed"}
+"""The events that a journal is full of: the contests keep what counts of them, and who wants more reads them again."""
 
 
 @dataclass(frozen=True)
@@ -25,56 +31,80 @@ class Results:
     """
 
     plan: Plan
-    events: Sequence[Mapping[str, Any]]
     contests: Sequence[Contest]
     derived: Sequence[dict[str, Any]]
     differences: Sequence[str]
-
-    @property
-    def started(self) -> Mapping[str, Any]:
-        """The event that begins the journal."""
-        return self.events[0]
-
-    @property
-    def finished(self) -> Mapping[str, Any] | None:
-        """The event that ends the journal; None when the run was cut off."""
-        return next(iter(self.named("run.finished")), None)
+    started: Mapping[str, Any]
+    """The event that begins the journal."""
+    finished: Mapping[str, Any] | None
+    """The event that ends the journal; None when the run was cut off."""
+    _few: Sequence[Mapping[str, Any]]
+    _all: Iterable[Mapping[str, Any]]
 
     def named(self, *names: str) -> list[Mapping[str, Any]]:
-        """Return the raw events of these names, in the order of the journal."""
-        return [event for event in self.events if event["event"] in names]
+        """Return the events of these names, in the order of the journal."""
+        return [event for event in (self._all if _MANY & set(names) else self._few) if event["event"] in names]
 
 
-def fold(events: Sequence[Mapping[str, Any]]) -> Results:
-    """Return the results of a journal's events; raises JournalDamaged when it does not begin with a run."""
-    started = events[0]
+@dataclass(frozen=True)
+class Standing:
+    """How far a run has come: its plan, its contests, and its events but for the trials."""
+
+    plan: Plan
+    contests: Sequence[Contest]
+    few: Sequence[Mapping[str, Any]]
+
+
+def replay(events: Iterable[Mapping[str, Any]]) -> Standing:
+    """Return the standing that a journal's events lead to; raises JournalDamaged when they do not begin with a run.
+
+    Of a run that was resumed, what was derived before it was is left out: it is derived again.
+    """
+    unread = iter(events)
+    started = next(unread)
     if started.get("event") != "run.started":
         raise JournalDamaged("the journal does not begin with run.started", remedy="name the journal of a run")
     # the run has checked this spec: parsing it again applies the converters, and needs no positions
-    experiment = Experiment.model_validate(json.loads(started["spec"]))
-    planned = plan(experiment, started["effective_cores"])
-    unavailable = [event["variant"] for event in events if event["event"] == "variant.unavailable"]
-    contests = {point.id: Contest(planned, point, unavailable) for point in planned.points}
-    for event in events:
-        if event.get("point_id") in contests:
+    planned = plan(Experiment.model_validate(json.loads(started["spec"])), started["effective_cores"])
+    contests = {point.id: Contest(planned, point) for point in planned.points}
+    few = [started]
+    for event in unread:
+        if event["event"] == "run.resumed":
+            few = [each for each in few if each["event"] not in DERIVED]
+        if event["event"] == "variant.unavailable":
+            for contest in contests.values():
+                contest.lacks(event["variant"])
+        elif event.get("point_id") in contests:
             contests[event["point_id"]].add(event)
+        if event["event"] not in _MANY:
+            few.append(event)
+    return Standing(planned, list(contests.values()), few)
+
+
+def fold(events: Iterable[Mapping[str, Any]]) -> Results:
+    """Return the results of a journal's events; `events` is read again by whoever asks for trials."""
+    standing = replay(events)
+    few = standing.few
     derived = [
-        {"event": event.event, "schema": SCHEMA, "run_id": started["run_id"], **event.fields()}
-        for event in derive(planned, list(contests.values()))
+        {"event": event.event, "schema": SCHEMA, "run_id": few[0]["run_id"], **event.fields()}
+        for event in derive(standing.plan, standing.contests)
     ]
     return Results(
-        plan=planned,
-        events=events,
-        contests=list(contests.values()),
+        plan=standing.plan,
+        contests=standing.contests,
         derived=derived,
-        differences=_differences(derived, events, contests.values()),
+        differences=_differences(derived, few, standing.contests),
+        started=few[0],
+        finished=next((event for event in few if event["event"] == "run.finished"), None),
+        _few=few,
+        _all=events,
     )
 
 
 def _differences(derived: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]], contests: Any) -> list[str]:
     """Return how the journal's derived events differ from the recomputed ones; a run that was cut off has none."""
     found = [text for contest in contests for text in contest.differences]
-    names = {event["event"] for event in derived}
+    names = DERIVED - {"run.finished"}
     journaled = [event for event in events if event["event"] in names]
     version = next((event["stats_version"] for event in journaled), STATS_VERSION)
     if version != STATS_VERSION:

@@ -1,16 +1,19 @@
-"""One run from a spec to its exit status: probe, measure, derive, report."""
+"""One run from a plan to its exit status: probe, begin or go on, measure, derive, report."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
+import resource
 import secrets
+import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,28 +22,38 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from . import document, host, journal, launch, plan, pythons, spin, verdict
+from . import document, host, journal, launch, plan, resume, spin, status, verdict
 from .conduct import Conductor, LocalExecutor
-from .console import watching
+from .console import show_cursor, watching
 from .contest import Contest
-from .document import KeyPath, shown
+from .errors import BadInput, JournalUnwritable
 from .events import (
     ContextSampled,
     Event,
     RunFinished,
+    RunResumed,
     RunStarted,
     TrialFailed,
     VariantExcluded,
     VariantUnavailable,
 )
-from .journal import Journal
-from .launch import Interrupt, Interrupted, Kit, RunnerFailed
+from .journal import Journal, Records
+from .launch import Interrupt, Interrupted, Kit
 from .log import diagnostics
-from .plan import Plan, Point, Variant
-from .results import Results, fold
-from .spec import Experiment, Problem, Source
+from .plan import Plan
+from .probe import Probed, probe
+from .results import Results, fold, replay
+from .resume import CutOff, Policy
+from .spec import Source
+from .stats import LOOKS, STATS_VERSION
 
 T = TypeVar("T")
+
+DESCRIPTORS_OF_A_RUNNER, OWN_DESCRIPTORS = 4, 24
+"""Three pipes and the process itself; and what else this program has open."""
+
+TRIAL_BYTES, ROUNDS = 700, 10
+"""What a trial takes in the journal, and how many rounds a block has: about, to tell whether there is room."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +65,15 @@ class Ended:
     directory: Path
 
 
-@dataclass(frozen=True)
-class Probed:
-    """What the probe found: the executable of each variant, and which variants can't be had here."""
-
-    pythons: dict[str, str]
-    unavailable: list[VariantUnavailable]
-
-
-def run(to_do: Plan, source: Source, runs: Path) -> Ended:
+def run(to_do: Plan, source: Source, runs: Path, policy: Policy, tell: Callable[[str], None]) -> Ended:
     """Measure what is planned and return how it ended; the journal below `runs` then holds everything.
 
-    Raises BadInput before anything is written, and JournalUnwritable.
+    It goes on with a run that was cut off where `policy` says so. `tell` takes the run's directory. Raises BadInput
+    before anything is written, JournalUnwritable, JournalDamaged and Busy.
     """
-    return _in_loop(_run, to_do, source, runs)
+    _check_descriptors(to_do)
+    _check_room(to_do, runs)
+    return _in_loop(_run, to_do, source, runs, policy, tell)
 
 
 def interruptible(work: Callable[[Kit, Interrupt], T]) -> T:
@@ -103,6 +111,23 @@ async def _watching_signals() -> AsyncIterator[tuple[Kit, Interrupt, list[int]]]
             group.cancel_scope.cancel()
 
 
+async def _interrupt_on_signal(interrupt: Interrupt, received: list[int], *, task_status: Any) -> None:
+    """Set the interrupt at the first signal; the second one ends this process there and then.
+
+    The warden cleans up after it. What was ignored from the start (nohup) stays ignored.
+    """
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    watched = [number for number in ending if signal.getsignal(number) != signal.SIG_IGN]
+    with anyio.open_signal_receiver(*watched) as signals:
+        task_status.started()
+        async for number in signals:
+            if received:
+                show_cursor()
+                os._exit(128 + number)
+            received.append(number)
+            interrupt.set()
+
+
 async def _in_thread(signals: Sequence[int], work: Callable[..., T], *arguments: Any) -> T:
     """Return what `work` returns; raises SystemExit when a signal has interrupted it."""
     try:
@@ -111,76 +136,128 @@ async def _in_thread(signals: Sequence[int], work: Callable[..., T], *arguments:
         raise SystemExit(128 + signals[0]) from None
 
 
-async def _run(to_do: Plan, source: Source, runs: Path) -> Ended:
-    experiment = to_do.experiment
+async def _run(to_do: Plan, source: Source, runs: Path, policy: Policy, tell: Callable[[str], None]) -> Ended:
     async with _watching_signals() as (laid, interrupt, signals):
         probed = await _in_thread(signals, probe, to_do, source, laid, interrupt)
-        run_id = journal.new_run_id()
-        spec = document.dump(experiment.resolved())
-        with journal.create(runs, experiment.name, run_id, spec) as book:
-            status = await _measure(to_do, probed, book, laid, interrupt, signals)
-    directory = runs / experiment.name / run_id
-    return Ended(fold(journal.read(directory / journal.EVENTS_FILE).events), status, directory)
+        with _begun(to_do, probed, runs, policy) as begun:
+            directory = begun.book.directory
+            tell(str(directory))
+            with status.kept(directory) as ended:
+                code = await _measure(to_do, probed, begun, laid, interrupt, signals)
+                found = fold(Records(directory / journal.EVENTS_FILE))
+                ended(found)
+    return Ended(found, code, directory)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A run that is ready to measure, fresh or resumed: where it writes, how it stands, and who hears what is wrong."""
+
+    book: Journal
+    store: Callable[[Event], None]
+    contests: Sequence[Contest]
+    seed: int
+    spent_s: float
+
+
+@contextmanager
+def _begun(to_do: Plan, probed: Probed, runs: Path, policy: Policy) -> Iterator[_Begun]:
+    """Yield the run to go on with, where there is one that nothing has changed since, or a new one."""
+    name = to_do.experiment.name
+    identity = {**_program(), "host": resume.of_host(), **probed.identity}
+    cut_off = resume.candidate(runs, name, policy)
+    if cut_off and (changed := resume.differences(cut_off.started, _spec_sha256(to_do), identity)):
+        note = f"{', '.join(changed)} changed since it was cut off, so a new run begins"
+        diagnostics().warning("run.not_resumed", run=str(cut_off.directory), note=note)
+        cut_off = None
+    elif policy.asked and not cut_off:
+        note = "no run of this experiment was cut off, so a new one begins"
+        diagnostics().warning("run.not_resumed", runs=str(runs / name), note=note)
+    if cut_off:
+        with _resumed(to_do, cut_off) as begun:
+            yield begun
+        return
+    seed = to_do.experiment.measure.seed
+    seed = secrets.randbelow(2**53) if seed is None else seed
+    spec = document.dump(to_do.experiment.resolved())
+    with journal.create(runs, name, journal.new_run_id(), spec) as book:
+        store = _storing(book)
+        store(_started(to_do, seed, identity))
+        for missing in probed.unavailable:
+            store(missing)
+        contests = [Contest(to_do, point) for point in to_do.points]
+        for contest in contests:
+            for missing in probed.unavailable:
+                contest.lacks(missing.variant)
+        yield _Begun(book, store, contests, seed, 0.0)
+
+
+@contextmanager
+def _resumed(to_do: Plan, cut_off: CutOff) -> Iterator[_Begun]:
+    with journal.reopen(cut_off.directory) as reopened:
+        standing = replay(reopened.records)
+        book, cut_bytes = reopened.repaired()
+        spent_s = sum(event["elapsed_ns"] for event in standing.few if event["event"] == "block.finished") / 1e9
+        store = _storing(book)
+        resumed = RunResumed(
+            **_origin(to_do, cut_off.started["seed"]),
+            cut_ts=cut_off.last_ts,
+            cut_bytes=cut_bytes,
+            spent_s=round(spent_s, 3),
+        )
+        store(resumed)
+        blocks = sum(len(contest.blocks) for contest in standing.contests)
+        told = {"run": str(cut_off.directory), "cut_off": cut_off.last_ts, "blocks": blocks, "cut_bytes": cut_bytes}
+        diagnostics().info("run.resumed", **told, note="--fresh would begin a new one")
+        yield _Begun(book, store, standing.contests, resumed.seed, spent_s)
 
 
 async def _measure(
-    to_do: Plan, probed: Probed, book: Journal, laid: Kit, interrupt: Interrupt, signals: list[int]
+    to_do: Plan, probed: Probed, begun: _Begun, laid: Kit, interrupt: Interrupt, signals: list[int]
 ) -> int:
     """Run the experiment into its journal and return the exit status."""
-    begun = time.monotonic()
+    begun_s = time.monotonic()
     experiment = to_do.experiment
+    store = begun.store
     spin_cores = await anyio.to_thread.run_sync(spin.spin_cores, to_do.cores)
-    seed = experiment.measure.seed if experiment.measure.seed is not None else secrets.randbelow(2**53)
     with watching(experiment.measure.max_time) as watcher:
-        log = diagnostics()
-        store = _storing(book, log)
-        store(_started(to_do, seed))
         store(ContextSampled(when="start", spin_cores=spin_cores, **host.sample()))
-        for missing in probed.unavailable:
-            store(missing)
-        unavailable = [event.variant for event in probed.unavailable]
-        contests = [Contest(to_do, point, unavailable) for point in to_do.points]
         executor = LocalExecutor(laid, interrupt, probed.pythons)
-
-        def warn(note: str) -> None:
-            log.warning("budget.short", note=note)
-
-        conductor = Conductor(to_do, contests, executor, store, book.sync, watcher, seed, warn)
+        conductor = Conductor(
+            to_do, begun.contests, executor, store, begun.book.sync, watcher, begun.seed, _warn, spent_s=begun.spent_s
+        )
         conducting = time.monotonic(), time.process_time()
         with suppress(Interrupted):
             await conductor.run()
         conducted = time.monotonic(), time.process_time()
-        derived = verdict.derive(to_do, contests)
+        derived = verdict.derive(to_do, begun.contests)
         for event in derived:
             store(event)
-        failures = sum(contest.failures.total() for contest in contests)
-        outcome, status = verdict.outcome([event.fields() for event in derived], failures)
+        failures = sum(contest.failures.total() for contest in begun.contests)
+        outcome, code = verdict.outcome([event.fields() for event in derived], failures)
         if signals:
-            outcome, status = "interrupted", 128 + signals[0]
+            outcome, code = "interrupted", 128 + signals[0]
         store(
             RunFinished(
                 outcome=outcome,
-                exit_status=status,
-                elapsed_s=round(time.monotonic() - begun, 3),
+                exit_status=code,
+                elapsed_s=round(time.monotonic() - begun_s, 3),
                 cpu_s=round(time.process_time(), 3),
                 conducting_s=round(conducted[0] - conducting[0], 3),
                 conducting_cpu_s=round(conducted[1] - conducting[1], 3),
             )
         )
-        book.sync()
-    return status
+        begun.book.sync()
+    return code
 
 
-async def _interrupt_on_signal(interrupt: Interrupt, received: list[int], *, task_status: Any) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        task_status.started()
-        async for number in signals:
-            received.append(number)
-            interrupt.set()
+def _warn(note: str) -> None:
+    diagnostics().warning("budget.short", note=note)
 
 
-def _storing(book: Journal, log: Any) -> Callable[[Event], None]:
+def _storing(book: Journal) -> Callable[[Event], None]:
     """Return a store for events that tells the user what went wrong, as it happens."""
+    log = diagnostics()
 
     def store(event: Event) -> None:
         book.write(event)
@@ -194,19 +271,29 @@ def _storing(book: Journal, log: Any) -> Callable[[Event], None]:
     return store
 
 
-def _started(to_do: Plan, seed: int) -> RunStarted:
-    resolved = to_do.experiment.resolved()
+def _started(to_do: Plan, seed: int, identity: dict[str, str]) -> RunStarted:
+    spec = json.dumps(to_do.experiment.resolved(), ensure_ascii=False)
+    return RunStarted(**_origin(to_do, seed), spec=spec, effective_cores=to_do.cores, identity=identity)
+
+
+def _origin(to_do: Plan, seed: int) -> dict[str, Any]:
     names = ("orchestrator", "anyio", "numpy", "pydantic")
-    return RunStarted(
-        experiment=to_do.experiment.name,
-        spec=json.dumps(resolved, ensure_ascii=False),
-        spec_sha256=hashlib.sha256(plan.canonical(resolved).encode()).hexdigest(),
-        seed=seed,
-        command=sys.argv,
-        cwd=str(Path.cwd()),
-        versions={"python": platform.python_version(), **{name: _version(name) for name in names}},
-        effective_cores=to_do.cores,
-    )
+    return {
+        "experiment": to_do.experiment.name,
+        "spec_sha256": _spec_sha256(to_do),
+        "seed": seed,
+        "command": sys.argv,
+        "cwd": str(Path.cwd()),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in names}},
+    }
+
+
+def _spec_sha256(to_do: Plan) -> str:
+    return hashlib.sha256(plan.canonical(to_do.experiment.resolved()).encode()).hexdigest()
+
+
+def _program() -> dict[str, str]:
+    return {"program": f"orchestrator {_version('orchestrator')}, statistics {STATS_VERSION}"}
 
 
 def _version(name: str) -> str:
@@ -216,74 +303,22 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probed:
-    """Ask every interpreter whether it can run its variants; raises BadInput with all that it can't.
-
-    Nothing of the workload is called, but its modules are imported, in a runner.
-    """
-    found: dict[str, str] = {}
-    problems: list[Problem] = []
-    unavailable: dict[str, VariantUnavailable] = {}
-    commands: dict[launch.Command, list[tuple[Point, Variant]]] = {}
-    for variant in to_do.variants:
-        python = pythons.resolve(variant.python)
-        if python is None:
-            what = f"no interpreter {shown(variant.python or '')} here"
-            problems.append(Problem(_python_place(to_do.experiment, variant), what, pythons.HOW_TO_GET))
-        elif variant.path is not None and not Path(variant.path).is_dir():
-            what = f"{shown(variant.path)} is no directory here"
-            problems.append(Problem(("models", variant.entry, "path"), what, "check the path"))
-        else:
-            found[variant.label] = python
-            path = str(Path(variant.path).absolute()) if variant.path else None
-            command = launch.Command(python, path, tuple(sorted(variant.env.items())))
-            commands.setdefault(command, []).extend((point, variant) for point in to_do.points)
-    for command, asked in commands.items():
-        orders = [plan.order(point, variant) for point, variant in asked]
-        try:
-            answers = launch.probe(laid, interrupt, command, orders)
-        except RunnerFailed as error:
-            what, remedy = pythons.complaint(command.python) or _unprobed(command.python, error)
-            problems.append(Problem(_python_place(to_do.experiment, asked[0][1]), what, remedy))
-            continue
-        for (point, variant), answer in zip(asked, answers, strict=True):
-            if answer and answer["field"] == "model":
-                unavailable[variant.label] = VariantUnavailable(
-                    variant=variant.label, variant_id=variant.id, reason=answer["what"], remedy=answer["remedy"]
-                )
-            elif answer:
-                problems.append(
-                    Problem(_place(to_do.experiment, point, variant, answer["field"]), answer["what"], answer["remedy"])
-                )
-    if problems:
-        unique = {(problem.path, problem.what): problem for problem in problems}
-        raise source.failure(*unique.values())
-    if len(unavailable) == len(to_do.variants):
-        event = next(iter(unavailable.values()))
-        raise source.failure(Problem(("models",), f"none can run here: {event.reason}", event.remedy))
-    return Probed(found, list(unavailable.values()))
+def _check_room(to_do: Plan, runs: Path) -> None:
+    """Raise JournalUnwritable when the disk can't hold what the run may write: better now than in the night."""
+    measure = to_do.experiment.measure
+    there = next((directory for directory in (runs, *runs.absolute().parents) if directory.is_dir()), Path())
+    blocks = min(measure.blocks or LOOKS[-1], measure.max_time) * len(to_do.points)
+    needed = round(blocks * len(to_do.variants) * (measure.rounds or ROUNDS) * TRIAL_BYTES)
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        what = f"{free / 1e6:.1f} MB are free in {there}, and this run may write {needed / 1e6:.1f} MB"
+        raise JournalUnwritable(what, remedy="make room, or choose another directory with --runs")
 
 
-def _unprobed(python: str, error: RunnerFailed) -> tuple[str, str]:
-    last = error.output.strip().rpartition("\n")[2]
-    return f"{python} can't run the probe: {error.error}" + (f" ({last})" if last else ""), "check the interpreter"
-
-
-def _place(experiment: Experiment, point: Point, variant: Variant, field: str) -> KeyPath:
-    """Return where the spec says what a runner complains about: in the entry, in the matrix, or in the workload."""
-    if field in variant.overrides:
-        return ("models", variant.entry, field)
-    axis = f"workload.{field}"
-    if axis in experiment.matrix:
-        return ("matrix", axis, experiment.matrix[axis].index(point.workload[field]))
-    axes = [axis for axis in experiment.matrix if axis.startswith("kwargs.")]
-    if field == "kwargs" and axes and not experiment.workload.kwargs:
-        return ("matrix", axes[0])
-    return ("workload", field)
-
-
-def _python_place(experiment: Experiment, variant: Variant) -> KeyPath:
-    entry = experiment.models[variant.entry]
-    if entry.python is None and variant.python in experiment.matrix.get("python", ()):
-        return ("matrix", "python", experiment.matrix["python"].index(variant.python))
-    return ("models", variant.entry, "python")
+def _check_descriptors(to_do: Plan) -> None:
+    """Raise BadInput when this process may not open what a block needs: the pipes of all its runners."""
+    needed = DESCRIPTORS_OF_A_RUNNER * (len(to_do.variants) + 1) + OWN_DESCRIPTORS
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if allowed < needed:
+        what = f"{len(to_do.variants)} variants at once need {needed} open files, and this process may have {allowed}"
+        raise BadInput(what, remedy=f"allow it with `ulimit -n {needed}`, or compare fewer variants")

@@ -45,7 +45,7 @@ PATTERNS = {
 }
 """What each pattern finds wrong, and the remedy."""
 
-RESERVED = (("limits",), ("requirements",), ("measure", "metric"))
+RESERVED = (("requirements",), ("measure", "metric"))
 """Keys that later versions give a meaning to."""
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -76,6 +76,24 @@ def fraction(value: object) -> float:
     return found
 
 
+_UNITS_BYTES = {"B": 1} | {
+    f"{letter}{suffix}": base**power
+    for power, letter in enumerate("KMGT", 1)
+    for suffix, base in (("iB", 1024), ("B", 1000))
+}
+
+
+def size(value: object) -> int:
+    """Return the bytes of a size such as `512MiB` or `2GB`; raises PydanticCustomError."""
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([KMGT]i?B|B)", value) if isinstance(value, str) else None
+    found = round(float(match[1]) * _UNITS_BYTES[match[2]]) if match else 0
+    if not 2**20 <= found <= 2**50:
+        raise _refused(
+            f"{_shown(value)} is not a size from 1MiB to 1024TiB", "write a number with a unit, such as 2GiB"
+        )
+    return found
+
+
 def _quoted_version(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise _refused("a version without quotes is a number, and 3.10 the same as 3.1", 'quote it, such as "3.10"')
@@ -93,6 +111,12 @@ Percentage = Annotated[
     BeforeValidator(fraction),
     PlainSerializer(lambda part: f"{part * 100:.12g}%", return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?%$"}),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(size),
+    PlainSerializer(lambda count: f"{count}B", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?B|B)$"}),
 ]
 Reference = Annotated[str, StringConstraints(pattern=REFERENCE)]
 Check = Annotated[str, StringConstraints(pattern=CHECK)]
@@ -199,6 +223,26 @@ class Measure(Strict):
         return self
 
 
+class Limits(Strict):
+    """What bounds the runners; nothing unless it is given."""
+
+    memory: Size | None = Field(default=None, description="address space of each process, such as 2GiB (RLIMIT_AS)")
+    open_files: Annotated[int, Field(ge=16, le=2**20)] | None = Field(
+        default=None, description="of each process (RLIMIT_NOFILE)"
+    )
+    processes: Annotated[int, Field(ge=1, le=2**22)] | None = Field(
+        default=None, description="of this user, threads too (RLIMIT_NPROC); root is not bound"
+    )
+    cpus: Annotated[tuple[Annotated[int, Field(ge=0, le=8191)], ...], Field(min_length=1), _as_tuple] | None = Field(
+        default=None, description="the processors to run on: the whole run, this program included"
+    )
+
+    def bounds(self) -> tuple[tuple[str, int], ...]:
+        """Return what each runner is started with: the name and the bound of each limit of its own."""
+        given = (("memory", self.memory), ("open_files", self.open_files), ("processes", self.processes))
+        return tuple((name, bound) for name, bound in given if bound is not None)
+
+
 class Expectation(Strict):
     """A claim that the exit status speaks for."""
 
@@ -238,6 +282,7 @@ class Experiment(Strict):
     )
     baseline: str | None = Field(default=None, description="a model or a label; else sequential, or the first")
     measure: Measure = Measure()
+    limits: Limits = Limits()
     expect: Annotated[tuple[Expectation, ...], _as_tuple] = ()
 
     def resolved(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 
-from orchestrator import verdict
+from orchestrator import results, verdict
 from orchestrator.block import BlockTask
 from orchestrator.conduct import Conductor
 from orchestrator.console import Silent
@@ -76,7 +76,7 @@ class Executor:
         self._grows = grows
         self._burns = burns
         self.tasks: list[BlockTask] = []
-        self._clock = clock
+        self.clock = clock
         self._times_ms = times_ms
         self._block_s = block_s
         self._fails = dict(fails)
@@ -89,7 +89,7 @@ class Executor:
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
         self.tasks.append(task)
-        self._clock.now_s += self._block_s
+        self.clock.now_s += self._block_s
         about = columns(task.point)
         labels = [variant.label for variant in task.variants]
         started = BlockStarted(**about, block=task.number, variants=labels)
@@ -174,11 +174,33 @@ class Run:
 
     def __init__(self, planned: Plan, executor: Executor, contests: list[Contest]) -> None:
         self.plan = planned
+        self.executor = executor
         self.tasks = executor.tasks
         self.contests = contests
         self.stored: list[Event] = []
         self.synced_after: list[int] = []
         self.warned: list[str] = []
+
+    def conduct(self, clock: Clock, spent_s: float = 0.0) -> None:
+        """Let the conductor take blocks until it is content."""
+        self.executor.clock = clock
+        store, sync = self.stored.append, lambda: self.synced_after.append(len(self.stored))
+        conductor = Conductor(
+            *(self.plan, self.contests, self.executor, store, sync, Silent(), 1, self.warned.append),
+            clock=clock.monotonic,
+            spent_s=spent_s,
+        )
+        anyio.run(conductor.run)
+
+    def resumed(self, cut: int) -> list[dict[str, Any]]:
+        """Return the records of a run like this one that was cut off after so many, and then resumed."""
+        kept = self.records()[:cut]
+        standing = results.replay(kept)
+        again = Run(self.plan, self.executor, list(standing.contests))
+        again.conduct(Clock())
+        about = {"schema": SCHEMA, "run_id": "a-run", "ts": "then"}
+        stored = [{**about, **event.fields()} for event in (*again.stored, *again.derived())]
+        return [*kept, {**about, "event": "run.resumed"}, *json.loads(json.dumps(stored))]
 
     def named(self, name: str) -> list[dict[str, Any]]:
         """Return the fields of the events of one name."""
@@ -196,10 +218,13 @@ class Run:
             versions={},
             effective_cores=self.plan.cores,
         )
+        return [started, *self.stored, *self.derived()]
+
+    def derived(self) -> list[Event]:
+        """Return the events that end a journal."""
         derived = verdict.derive(self.plan, self.contests)
         outcome, status = verdict.outcome([e.fields() for e in derived], sum(c.failures.total() for c in self.contests))
-        finished = RunFinished(outcome=outcome, exit_status=status, elapsed_s=12.3)
-        return [started, *self.stored, *derived, finished]
+        return [*derived, RunFinished(outcome=outcome, exit_status=status, elapsed_s=12.3)]
 
     def records(self) -> list[dict[str, Any]]:
         """Return what the journal then holds."""
@@ -239,7 +264,7 @@ def conducted(
     planned = plan(Experiment.model_validate(value), cores=2)
     executor = Executor(
         clock,
-        times_ms,
+        dict(times_ms),
         block_s,
         fails or {},
         fails_later or {},
@@ -254,14 +279,6 @@ def conducted(
         burns,
         reference_ms,
     )
-    contests = [Contest(planned, point) for point in planned.points]
-    made = Run(planned, executor, contests)
-
-    def sync() -> None:
-        made.synced_after.append(len(made.stored))
-
-    conductor = Conductor(
-        planned, contests, executor, made.stored.append, sync, Silent(), 1, made.warned.append, clock.monotonic
-    )
-    anyio.run(conductor.run)
+    made = Run(planned, executor, [Contest(planned, point) for point in planned.points])
+    made.conduct(clock)
     return made

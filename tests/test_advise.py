@@ -328,10 +328,10 @@ def test_the_journal_holds_advice_like_any_run(place: Path) -> None:
 
 def test_the_experiment_is_saved_as_it_was_run_and_runs_again(place: Path) -> None:
     assert advised(place, "mine:work", "n=100", "base=1_000", "--save", "work.yaml").returncode == 0
-    started = journal.read(place / "runs/advise-mine.work/latest/events.jsonl").events[0]
+    started = next(iter(journal.Records(place / "runs/advise-mine.work/latest/events.jsonl")))
     again = orchestrator("run", "work.yaml", "measure.max_time=1s", cwd=place)
     assert again.returncode == 0
-    restarted = journal.read(place / "runs/advise-mine.work/latest/events.jsonl").events[0]
+    restarted = next(iter(journal.Records(place / "runs/advise-mine.work/latest/events.jsonl")))
     assert restarted["run_id"] != started["run_id"]
     specs = [json.loads(event["spec"]) for event in (started, restarted)]
     assert [spec.pop("measure")["max_time"] for spec in specs] == ["2s", "1s"]
@@ -370,7 +370,7 @@ def test_a_project_is_run_from_its_directory_under_its_own_interpreter(tmp_path:
         "a.yaml",
     )
     assert done.returncode == 0
-    started, *others = journal.read(here / "runs/advise-app.tasks.where/latest/events.jsonl").events
+    started, *others = list(journal.Records(here / "runs/advise-app.tasks.where/latest/events.jsonl"))
     assert started["cwd"] == str(project)
     ready = next(event for event in others if event["event"] == "runner.ready")
     assert ready["executable"] == str(project / ".venv" / "bin" / "python")

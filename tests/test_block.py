@@ -64,6 +64,7 @@ def events_of(laid: Kit, guarded: frozenset[str] = frozenset(), **workload: str)
         repeats={},
         rounds=15,
         guarded=guarded,
+        limits=(),
         timeout_s=30,
         deadline=time.monotonic() + 60,
     )

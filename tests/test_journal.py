@@ -57,7 +57,7 @@ def test_the_checksum_is_of_the_line_without_it(file: Path) -> None:
 
 
 def test_records_are_numbered_from_zero_without_gaps(file: Path) -> None:
-    assert [record["seq"] for record in journal.read(file).events] == list(range(6))
+    assert [record["seq"] for record in journal.Records(file)] == list(range(6))
 
 
 def test_a_record_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_a_short_write_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     real = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:7]))
     file = written(tmp_path, [event(0), event(1)])
-    assert len(journal.read(file).events) == 2
+    assert len(list(journal.Records(file))) == 2
 
 
 def test_after_a_failed_write_nothing_more_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,8 +131,8 @@ def test_a_tail_torn_at_any_byte_is_recognised(file: Path) -> None:
     for end in range(start, len(content)):
         file.write_bytes(content[:end])
         whole = sum(1 for line in content[:end].splitlines(keepends=True) if line.endswith(b"}\n"))
-        records = journal.read(file)
-        assert len(records.events) == whole
+        records = journal.Records(file)
+        assert len(list(records)) == whole
         boundary = sum(map(len, lines[:whole]))
         assert records.torn_at == (None if end == boundary else boundary)
 
@@ -145,7 +145,7 @@ def test_a_flipped_bit_before_the_last_record_is_refused_and_the_file_left_alone
         flipped[place] ^= 1 << (place % 8)
         file.write_bytes(flipped)
         with pytest.raises(JournalDamaged, match=r"byte \d+"):
-            journal.read(file)
+            list(journal.Records(file))
         assert file.read_bytes() == flipped
 
 
@@ -153,8 +153,8 @@ def test_a_flipped_bit_in_the_last_record_makes_a_torn_tail(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[-30] ^= 4
     file.write_bytes(content)
-    records = journal.read(file)
-    assert len(records.events) == 5
+    records = journal.Records(file)
+    assert len(list(records)) == 5
     assert records.torn_at is not None
 
 
@@ -163,30 +163,30 @@ def test_a_record_in_the_wrong_place_is_refused(file: Path, order: list[int]) ->
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join(lines[number] for number in order))
     with pytest.raises(JournalDamaged, match=r"holds record \d where \d belongs"):
-        journal.read(file)
+        list(journal.Records(file))
 
 
 def test_a_journal_of_another_schema_is_refused_with_advice(file: Path) -> None:
     line = file.read_bytes().splitlines()[0].partition(b',"crc32"')[0].replace(b'"schema":1', b'"schema":9') + b"}"
     file.write_bytes(line[:-1] + b',"crc32":"%08x"}\n' % zlib.crc32(line))
     with pytest.raises(JournalDamaged, match=r"schema 9, this program reads 1; read it with the version that wrote it"):
-        journal.read(file)
+        list(journal.Records(file))
 
 
 def test_an_empty_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     with pytest.raises(JournalDamaged, match="holds no record"):
-        journal.read(tmp_path / "f")
+        list(journal.Records(tmp_path / "f"))
 
 
 def test_broken_text_is_stored_escaped(tmp_path: Path) -> None:
     file = written(tmp_path, [event(0, reason="a\udc80b")])
-    assert journal.read(file).events[0]["reason"] == "a\\udc80b"
+    assert next(iter(journal.Records(file)))["reason"] == "a\\udc80b"
 
 
 def test_columns_follow_the_fields_of_the_event(tmp_path: Path) -> None:
     file = written(tmp_path, [event(0, model="threads", kwargs_n=[1, 2])])
-    record = journal.read(file).events[0]
+    record = next(iter(journal.Records(file)))
     assert list(record)[-3:] == ["model", "kwargs_n", "crc32"]
     assert record["kwargs_n"] == [1, 2]
 
@@ -268,5 +268,5 @@ def test_what_is_written_reads_back_equal(
     events = [event(0), *(event(number, **each) for number, each in enumerate(columns))]
     file = written(tmp_path_factory.mktemp("runs"), events)
     kept = [{k: v for k, v in record.items() if k not in ("schema", "run_id", "seq", "ts", "crc32")}
-            for record in journal.read(file).events]  # fmt: skip
+            for record in journal.Records(file)]  # fmt: skip
     assert kept == [each.fields() for each in events]

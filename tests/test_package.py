@@ -111,6 +111,7 @@ def test_make_help_lists_every_verb() -> None:
         "bench",
         "verify-statistics",
         "bench-peers",
+        "faults",
         "wheel",
         "lock",
         "clean",

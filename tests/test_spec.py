@@ -130,13 +130,14 @@ def test_a_percentage_is_read_as_a_fraction(text: str, part: float) -> None:
 # what is refused
 
 ENTRY_KEYS = "model, label, workers, python, call, async_call, kwargs, path, env"
-KEYS = "name, description, workload, tasks, models, matrix, baseline, measure, expect"
+KEYS = "name, description, workload, tasks, models, matrix, baseline, measure, limits, expect"
 DURATION = "is not a duration from 1ms to 500h; write a number with ms, s, m or h, such as 60s"
 PERCENTAGE = "is not a percentage from 0.01% to 100%; write a number with %, such as 3%"
 NAME = "is not a name; use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
 LABEL = "is not a label; use up to 64 letters, digits, spaces and ._()=,+-, a letter or digit first"
 PYTHON_NAME = "is not a Python name; use letters, digits and underscores, no digit first"
 MAPPING = "expected a mapping of keys to values"
+SIZE = "is not a size from 1MiB to 1024TiB; write a number with a unit, such as 2GiB"
 RESERVED = "is reserved for a later version; delete it"
 ITSELF = "with itself; name another in `against`, or leave it out by `where`"
 VERSION = 'a version without quotes is a number, and 3.10 the same as 3.1; quote it, such as "3.10"'
@@ -177,7 +178,11 @@ REFUSED = {
         W + "models: [{model: threads, start_method: spawn}]\n",
         f'2:27: models[0].start_method: unknown key "start_method"; known here: {ENTRY_KEYS}',
     ),
-    "reserved limits": (W + M + "limits: {memory: 1}\n", f"3:1: limits: {RESERVED}"),
+    "a limit that is no size": (W + M + "limits: {memory: 1}\n", f"3:18: limits.memory: 1 {SIZE}"),
+    "a limit that nothing can live with": (
+        W + M + "limits: {open_files: 3}\n",
+        "3:22: limits.open_files: expected 16 or more; got 3",
+    ),
     "reserved requirements": (W + M + "requirements: []\n", f"3:1: requirements: {RESERVED}"),
     "blocks and precision": (
         W + M + "measure: {blocks: 20, precision: 1%}\n",
@@ -527,7 +532,7 @@ NO_OVERRIDE = "is not an override; write key.sub=value, such as tasks=8"
         (BASE, "tasks='8'", 'override "tasks=\'8\'": tasks: expected a whole number; got "8"'),
         (BASE, "taks=3", 'override "taks=3": taks: unknown key "taks"; did you mean "tasks"?'),
         (BASE, "a=b=c", f'override "a=b=c": a: unknown key "a"; known here: {KEYS}'),
-        (BASE, "limits.memory=3", f'override "limits.memory=3": limits: {RESERVED}'),
+        (BASE, "limits.memory=3", f'override "limits.memory=3": limits.memory: 3 {SIZE}'),
         (BASE, "tasks.x=3", 'override "tasks.x=3": tasks: expected a whole number; got a mapping'),
         (BASE, "tasks=1\n2", 'override "tasks=1\\n2": tasks: a line break in the value; write one line'),
         (BASE, "tasks=1\rx: 2", 'override "tasks=1\\rx: 2": tasks: a line break in the value; write one line'),

@@ -15,7 +15,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from . import models, workload
+from . import models, sensors, workload
 
 
 class Link:
@@ -51,12 +51,17 @@ def main() -> None:
     """Serve the first request: probe variants, scout a function, time the reference loop, or run a variant."""
     begun_ns = time.perf_counter_ns()
     link = Link()
+    os.environ[sensors.RUNNER_PID] = str(os.getpid())
+    sensors.tell_where_on_signal()
     first = link.receive()
     if first is None:
         return
     try:
         if first["op"] == "probe":
-            link.send({"event": "probed", "problems": [_probe(variant) for variant in first["variants"]]})
+            from .identity import identity
+
+            problems = [_probe(variant) for variant in first["variants"]]
+            link.send({"event": "probed", "problems": problems, "identity": identity()})
         elif first["op"] == "scout":
             link.send(_scout(first))
         elif first["op"] == "reference":

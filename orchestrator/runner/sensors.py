@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Collection
@@ -14,10 +15,25 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 
+RUNNER_PID = "ORCHESTRATOR_RUNNER_PID"
+
+TELL_WHERE: int = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signal.SIGUSR2
+"""The signal that makes a process write the stacks of all its threads to stderr; hardly one that a workload uses."""
+
+
+def tell_where_on_signal() -> None:
+    """Let this process answer `TELL_WHERE`, also while a call in C holds the GIL."""
+    import faulthandler
+
+    faulthandler.register(TELL_WHERE, file=2, all_threads=True)
+
+
 def identify() -> dict[str, Any]:
     """Return who runs this: `pid`, `thread` (the system's id) and `gil` (whether it is on here, now)."""
     import threading
 
+    if os.environ.get(RUNNER_PID) != str(os.getpid()):  # in a worker process; not again in a subinterpreter
+        tell_where_on_signal()
     return {"pid": os.getpid(), "thread": threading.get_native_id(), "gil": gil_enabled()}
 
 

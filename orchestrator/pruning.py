@@ -1,0 +1,28 @@
+"""Old runs: which there are, and their end."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from . import journal
+from .errors import BadInput
+
+
+def old(runs: Path, keep: int) -> list[Path]:
+    """Return the runs below `runs` that are older than the newest `keep` of their experiment, and not going on."""
+    try:
+        experiments = sorted(entry for entry in runs.iterdir() if entry.is_dir() and not entry.is_symlink())
+    except OSError as error:
+        what = f"cannot read {runs}: {error.strerror}"
+        raise BadInput(what, where="--runs", remedy="name the directory that holds the runs") from error
+    found = [run for experiment in experiments for run in reversed(journal.newest_first(experiment)[keep:])]
+    return [run for run in found if not journal.is_running(run)]
+
+
+def delete(run: Path) -> None:
+    """Delete a run; raises BadInput when it can't be."""
+    try:
+        shutil.rmtree(run)
+    except OSError as error:
+        raise BadInput(f"cannot delete {run}: {error.strerror}", remedy="delete it by hand") from error

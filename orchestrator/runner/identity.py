@@ -1,0 +1,46 @@
+"""What the results of a workload depend on beside the spec: its sources, the packages, the interpreter."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+def identity() -> dict[str, str]:
+    """Return the parts, each as a hash or in short; sources are those of the modules that have been imported."""
+    return {"sources": _hash(_sources()), "packages": _hash(_packages()), "interpreter": _interpreter()}
+
+
+def _interpreter() -> str:
+    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    return f"{sys.executable} {sys.version}{'' if gil else ' without a GIL'}"
+
+
+def _sources() -> Iterator[str]:
+    """Yield name and hash of every imported module that is neither the system's, nor of a package, nor ours."""
+    import sysconfig
+
+    paths = sysconfig.get_paths()
+    foreign = tuple({os.path.realpath(paths[key]) + os.sep for key in ("stdlib", "platstdlib", "purelib", "platlib")})
+    ours = os.path.dirname(os.path.realpath(__file__)) + os.sep
+    for name, module in sorted(sys.modules.copy().items()):
+        file = getattr(module, "__file__", None)
+        if not isinstance(file, str) or not os.path.isfile(file):
+            continue
+        file = os.path.realpath(file)
+        if file.startswith((*foreign, ours)) or "site-packages" in file.split(os.sep):
+            continue
+        with open(file, "rb") as source:
+            yield f"{name} {hashlib.sha256(source.read()).hexdigest()}"
+
+
+def _packages() -> list[str]:
+    from importlib import metadata
+
+    return sorted({f"{each.metadata['Name']} {each.version}" for each in metadata.distributions()})
+
+
+def _hash(parts: Iterator[str] | list[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]

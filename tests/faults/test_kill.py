@@ -1,0 +1,168 @@
+"""Kill -9 at any time: nothing is lost, nothing is there twice, nobody is left, and the next run goes on."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator import errors, journal
+
+from .failpoint import DEATHS, ERRORS
+from .place import SPEC, Place
+
+
+def kept(place: Place) -> bytes:
+    """Return the records of the newest journal that are whole."""
+    if not place.runs:
+        return b""
+    content = (place.runs[0] / journal.EVENTS_FILE).read_bytes()
+    return content[: content.rfind(b"\n") + 1]
+
+
+def check_resumed(place: Place, before: bytes) -> None:
+    done = place.run("run", "x.yaml")
+    assert done.returncode == errors.OK, done.stderr
+    assert place.problems() == []
+    assert (place.runs[0] / journal.EVENTS_FILE).read_bytes().startswith(before)
+    assert len([event for event in place.events() if event["event"] == "block.finished"]) == 3
+
+
+def die_and_resume(place: Place, point: str, count: int) -> None:
+    if point.startswith("cut"):
+        assert place.with_fault("write.torn", 40).returncode == -signal.SIGKILL
+    died = place.with_fault(point, count)
+    assert died.returncode == -signal.SIGKILL, (point, count, died.stderr)
+    assert place.leftovers() == []
+    check_resumed(place, kept(place))
+
+
+@pytest.mark.parametrize("point", DEATHS)
+def test_a_run_that_dies_at_a_failpoint_is_resumed(point: str, tmp_path: Path) -> None:
+    counts = {"write": 40, "sync": 3, "rename": 3, "cut": 1}
+    die_and_resume(Place(tmp_path), point, counts[point.partition(".")[0]])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("point", DEATHS)
+def test_a_run_that_dies_at_a_failpoint_is_resumed_twenty_times(point: str, tmp_path: Path) -> None:
+    dice = random.Random(point)
+    most = {"write": 90, "sync": 5, "rename": 3, "cut": 1}[point.partition(".")[0]]
+    for number in range(20):
+        (tmp_path / str(number)).mkdir()
+        die_and_resume(Place(tmp_path / str(number)), point, dice.randint(1, most))
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(7200)])])
+def test_a_run_that_is_killed_at_random_times_is_resumed_until_it_ends(kills: int, tmp_path: Path) -> None:
+    dice = random.Random(kills)
+    number = killed = 0
+    while killed < kills:
+        number += 1
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        place = Place(directory)
+        before = b""
+        while True:
+            process = place.start("run", "x.yaml")
+            time.sleep(dice.uniform(0.3, 2.5))
+            process.kill()
+            _, stderr = process.communicate()
+            assert process.returncode in (-signal.SIGKILL, errors.OK), stderr
+            assert place.leftovers() == []
+            assert kept(place).startswith(before)
+            before = kept(place)
+            if process.returncode == errors.OK:
+                break
+            killed += 1
+        assert place.problems() == []
+        assert len(place.runs) == 1
+
+
+@pytest.mark.parametrize("point", ERRORS)
+def test_a_disk_that_fails_stops_the_run_with_74_and_the_next_one_goes_on(point: str, tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    failed = place.with_fault(point, 40 if point.startswith("write") else 2)
+    assert failed.returncode == errors.UNWRITABLE
+    assert "cannot write" in failed.stderr.splitlines()[-1]
+    assert "Traceback" not in failed.stderr
+    assert place.leftovers() == []
+    assert place.status()["exit_status"] == errors.UNWRITABLE
+    check_resumed(place, kept(place))
+
+
+def test_a_run_goes_on_only_if_it_was_cut_off_lately_enough(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.with_fault("write.after", 40)
+    time.sleep(0.1)
+    assert place.run("run", "x.yaml", "--resume-within", "1ms").returncode == errors.OK
+    assert len(place.runs) == 2
+
+
+def test_fresh_begins_a_new_run(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.with_fault("write.after", 40)
+    assert place.run("run", "x.yaml", "--fresh").returncode == errors.OK
+    assert len(place.runs) == 2
+
+
+def test_resume_goes_on_with_the_newest_run_that_was_cut_off_behind_one_that_was_not(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.with_fault("write.after", 40)
+    place.run("run", "x.yaml", "--fresh")
+    assert place.run("run", "x.yaml", "--resume").returncode == errors.OK
+    assert len(place.runs) == 2
+    assert all(journal.ends(run)[1]["event"] == "run.finished" for run in place.runs)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("changed", ["spec", "sources"])
+def test_a_run_does_not_go_on_when_something_has_changed_and_says_what(changed: str, tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.with_fault("write.after", 40)
+    file = tmp_path / {"spec": "x.yaml", "sources": "mine.py"}[changed]
+    file.write_text(file.read_text().replace("seed: 1", "seed: 2").replace("20_000", "20_001"))
+    done = place.run("run", "x.yaml", "--resume")
+    assert f"{changed} changed since it was cut off, so a new run begins" in done.stderr
+    assert (done.returncode, len(place.runs)) == (errors.OK, 2)
+
+
+def test_a_run_that_its_user_stopped_goes_on_only_when_asked(tmp_path: Path) -> None:
+    place = Place(tmp_path, spec="workload: {call: 'mine:slow'}\nmodels: [sequential, threads]\nmeasure: {blocks: 2}\n")
+    process = place.start("run", "x.yaml")
+    while not (place.directory / "runs").exists():
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 128 + signal.SIGINT
+    assert place.run("run", "x.yaml", "--resume", "measure.seed=1").returncode == errors.OK  # another spec
+    assert len(place.runs) == 2
+    assert place.run("run", "x.yaml", "--resume").returncode == errors.OK
+    assert len(place.runs) == 2
+
+
+def test_a_resumed_run_takes_no_look_again(tmp_path: Path) -> None:
+    place = Place(tmp_path, SPEC.replace("blocks: 3, ", ""))
+    for count in (150, 200, 250, 300):
+        place.with_fault("write.after", count)
+    assert place.run("run", "x.yaml").returncode == errors.OK
+    looks = [event["blocks"] for event in place.events() if event["event"] == "look.taken"]
+    assert looks == sorted(set(looks))
+    assert place.problems() == []
+
+
+def test_resuming_refuses_a_journal_that_was_damaged_and_leaves_it_as_it_is(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.with_fault("write.after", 40)
+    file = place.runs[0] / journal.EVENTS_FILE
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    done = place.run("run", "x.yaml", "--resume")
+    assert done.returncode == errors.DAMAGED
+    assert "byte " in done.stderr
+    assert file.read_bytes() == content

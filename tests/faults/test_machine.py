@@ -1,0 +1,265 @@
+"""What the machine may do to a run: no room, no descriptors, no terminal, another run, another clock."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator import errors, journal
+from orchestrator.journal import EVENTS_FILE
+
+from .place import ROOT, SPEC, Place
+
+
+def limited(kind: int, bound: int) -> None:
+    resource.setrlimit(kind, (bound, bound))
+
+
+def test_a_file_that_may_not_grow_stops_the_run_with_74(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    done = place.run("run", "x.yaml", preexec_fn=lambda: limited(resource.RLIMIT_FSIZE, 16_384))
+    assert done.returncode == errors.UNWRITABLE
+    assert "File too large" in done.stderr.splitlines()[-1]
+    assert place.leftovers() == []
+    assert place.run("run", "x.yaml").returncode == errors.OK
+    assert place.problems() == []
+
+
+def mounted(tmp_path: Path, options: str) -> list[str]:
+    """Return the begin of a command that runs another one with a file system of its own at `runs`."""
+    (tmp_path / "runs").mkdir()
+    prefix = ["unshare", "-m", "sh", "-c", f'mount {options} {tmp_path / "runs"} && exec "$@"', "sh"]
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount")
+    return prefix
+
+
+def test_a_disk_that_is_too_small_is_told_before_the_first_trial(tmp_path: Path) -> None:
+    prefix = mounted(tmp_path, "-t tmpfs -o size=64k tmpfs")
+    Place(tmp_path, SPEC.replace("blocks: 3, rounds: 3, ", ""))
+    command = [*prefix, sys.executable, "-m", "orchestrator", "run", "x.yaml"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == errors.UNWRITABLE
+    assert "make room" in done.stderr
+
+
+def test_a_directory_that_is_read_only_is_told_before_the_first_trial(tmp_path: Path) -> None:
+    prefix = mounted(tmp_path, "-t tmpfs -o ro tmpfs")
+    Place(tmp_path)
+    command = [*prefix, sys.executable, "-m", "orchestrator", "run", "x.yaml"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == errors.UNWRITABLE
+    assert "Read-only file system" in done.stderr
+
+
+def test_too_few_descriptors_are_told_before_anything_is_written(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    done = place.run("run", "x.yaml", preexec_fn=lambda: limited(resource.RLIMIT_NOFILE, 32))
+    assert done.returncode == errors.BAD_INPUT
+    assert "ulimit -n" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("starts", [4, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+def test_of_many_runs_that_begin_at_once_one_measures_and_the_others_name_it(starts: int, tmp_path: Path) -> None:
+    places = []
+    for number in range(starts):
+        (tmp_path / str(number)).mkdir()
+        places.append(Place(tmp_path / str(number)))
+    processes = [place.start("run", "x.yaml", env={"ORCHESTRATOR_LOCK": str(tmp_path / "lock")}) for place in places]
+    ended = [(process, process.communicate(timeout=600)[1]) for process in processes]
+    spans = [_span(place) for place in places if place.runs]
+    assert all(a[1] < b[0] for a, b in zip(sorted(spans), sorted(spans)[1:], strict=False))
+    pids = {process.pid for process, _ in ended}
+    for process, stderr in ended:
+        assert process.returncode in (errors.OK, errors.BUSY), stderr
+        if process.returncode == errors.BUSY:
+            assert any(f"another run holds this machine: pid {pid}, since " in stderr for pid in pids), stderr
+    assert any(process.returncode == errors.OK for process, _ in ended)
+
+
+def _span(place: Place) -> tuple[str, str]:
+    events = place.events()
+    return events[0]["ts"], events[-1]["ts"]
+
+
+def test_a_run_waits_for_another_one_when_asked_to(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    first = place.start("run", "x.yaml")
+    time.sleep(1)
+    second = place.run("run", "x.yaml", "--fresh", "--wait", "1m")
+    first.communicate()
+    assert (first.returncode, second.returncode) == (errors.OK, errors.OK)
+
+
+def test_the_lock_goes_with_its_holder_however_it_ends(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    first = place.start("run", "x.yaml")
+    time.sleep(1.5)
+    first.kill()
+    first.communicate()
+    assert place.run("run", "x.yaml").returncode == errors.OK
+
+
+def test_standard_streams_may_be_closed_and_there_may_be_no_terminal(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    command = 'exec setsid "$0" -m orchestrator run x.yaml <&- >&- 2>&-'
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["sh", "-c", command, sys.executable], cwd=tmp_path, env=env, check=False)
+    assert done.returncode == errors.OK
+    assert place.problems() == []
+
+
+def test_an_empty_environment_with_a_c_locale_changes_no_byte_of_a_report(tmp_path: Path) -> None:
+    place = Place(tmp_path, "description: größer\n" + "workload: {call: 'mine:count'}\nmodels: [sequential, threads]\n"
+                  "measure: {blocks: 2, rounds: 3}\n")  # fmt: skip
+    done = place.run("run", "x.yaml")
+    env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    command = [sys.executable, "-m", "orchestrator", "report", "runs/x", "--format"]
+    bare = [subprocess.run([*command, each], cwd=tmp_path, env=env, capture_output=True) for each in ("json", "table")]
+    usual = [
+        place.run("report", "runs/x", "--format", each, env={"COLUMNS": "100"}).stdout.encode()
+        for each in ("json", "table")
+    ]
+    assert [each.stdout for each in bare] == usual
+    assert done.stdout.encode() == usual[0]
+
+
+def test_a_run_from_an_empty_environment_ends_well(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    env = {"LC_ALL": "C", "PYTHONPATH": str(ROOT), "ORCHESTRATOR_LOCK": os.environ["ORCHESTRATOR_LOCK"]}
+    command = [sys.executable, "-m", "orchestrator", "run", "x.yaml", "--quiet"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (errors.OK, "", "")
+    assert place.problems() == []
+
+
+def test_quiet_says_everything_once_something_is_wrong(tmp_path: Path) -> None:
+    place = Place(
+        tmp_path, "workload: {call: 'mine:segfault'}\nmodels: [sequential]\nmeasure: {blocks: 2, rounds: 3}\n"
+    )
+    done = place.run("run", "x.yaml", "--quiet", "--log-file", "x.log")
+    assert done.returncode == errors.FAILED
+    assert "trial.failed" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("orchestrator: 2 trials failed")
+    assert '"event": "verdict.reached"'.replace(" ", "") in done.stdout.replace(" ", "")
+    logged = [json.loads(line) for line in (tmp_path / "x.log").read_text().splitlines()]
+    assert [line["event"] for line in logged] == ["trial.failed", "trial.failed", "variant.excluded"]
+
+
+def test_a_clock_that_jumps_changes_nothing_that_is_derived(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    code = (
+        "import datetime, orchestrator.journal as j\n"
+        "class Jumping(datetime.datetime):\n"
+        "    turns = 0\n"
+        "    @classmethod\n"
+        "    def now(cls, tz=None):\n"
+        "        cls.turns += 1\n"
+        "        return super().now(tz) + datetime.timedelta(days=365 if cls.turns % 2 else -365)\n"
+        "j.datetime = Jumping\n"
+        "import sys; from orchestrator.cli import main; main()\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code, "run", "x.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == errors.OK, done.stderr
+    assert place.problems() == []
+
+
+def test_a_reader_that_has_gone_stops_nothing(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    command = '"$0" -m orchestrator run x.yaml | head -c 10 > /dev/null; exit "${PIPESTATUS[0]}"'
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (errors.OK, "")
+    assert place.problems() == []
+
+
+def test_old_runs_are_named_first_and_deleted_when_told_to(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    for _ in range(3):
+        place.run("run", "x.yaml", "measure.blocks=1")
+    oldest = place.runs[-1]
+    named = place.run("prune", "--keep", "2")
+    assert named.stdout.split() == [str(oldest.relative_to(tmp_path))]
+    assert "--delete" in named.stderr
+    assert len(place.runs) == 3
+    place.run("prune", "--keep", "2", "--delete")
+    assert oldest not in place.runs
+    assert len(place.runs) == 2
+    assert place.run("report", "runs/x").returncode == errors.OK
+
+
+def test_a_run_that_is_going_on_is_never_deleted(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.run("run", "x.yaml", "measure.blocks=1")
+    running = place.runs[0]
+    with journal.reopen(running):
+        place.run("run", "x.yaml", "--fresh", "measure.blocks=1")
+        place.run("prune", "--keep", "1", "--delete")
+    assert running in place.runs
+
+
+def test_verify_tells_a_whole_journal_from_a_damaged_one(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.run("run", "x.yaml")
+    whole = place.run("verify", "runs/x")
+    assert whole.returncode == errors.OK
+    assert whole.stdout.splitlines()[0].endswith("3 finished blocks with 18 trials")
+    assert whole.stdout.splitlines()[-1] == "whole"
+    file = place.runs[0] / EVENTS_FILE
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    damaged = place.run("verify", "runs/x")
+    assert damaged.returncode == errors.DAMAGED
+    assert "byte " in damaged.stdout
+
+
+def test_verify_names_a_trial_that_is_missing(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.run("run", "x.yaml")
+    file = place.runs[0] / EVENTS_FILE
+    events = place.events()
+    lost = next(number for number, event in enumerate(events) if event["event"] == "trial.finished")
+    _rewrite(file, [event for number, event in enumerate(events) if number != lost])
+    done = place.run("verify", "runs/x")
+    assert done.returncode == errors.DAMAGED
+    assert "lacks 1 of 6 trials" in done.stdout
+
+
+def _rewrite(file: Path, events: list[dict[str, object]]) -> None:
+    """Write records as a journal that has lost some, with the numbers and checksums of a whole one."""
+    import zlib
+
+    with file.open("wb") as out:
+        for number, event in enumerate(events):
+            body = journal.dumps({**{k: v for k, v in event.items() if k != "crc32"}, "seq": number})
+            out.write(body[:-1] + b',"crc32":"%08x"}\n' % zlib.crc32(body))
+
+
+def test_the_status_file_tells_of_a_run_while_it_goes_on_and_after(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    process = place.start("run", "x.yaml")
+    while not (tmp_path / "runs" / "x" / "status.json").exists():
+        time.sleep(0.02)
+    running = place.status()
+    process.communicate()
+    assert (running["state"], running["pid"]) == ("running", process.pid)
+    ended = place.status()
+    assert (ended["state"], ended["outcome"], ended["exit_status"]) == ("ended", "undecided", 0)
+    assert ended["run_id"] == place.runs[0].name

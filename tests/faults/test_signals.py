@@ -1,0 +1,102 @@
+"""SIGINT, SIGTERM and SIGHUP: what is known is told, the status is 128+N within two seconds, and nobody is left."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from .place import Place
+
+SPEC = """
+workload: {call: "mine:slow"}
+tasks: 2
+models: [sequential, threads, processes]
+measure: {seed: 1}
+"""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def wait_for_blocks(place: Place, process: subprocess.Popen[str], count: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if place.finished_blocks() >= count:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no {count} blocks: {process.communicate()}")
+
+
+def stop(process: subprocess.Popen[str], number: int) -> tuple[float, str, str]:
+    begun = time.monotonic()
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=30)
+    return time.monotonic() - begun, stdout, stderr
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_ends_a_run_in_time_with_what_is_known(number: int, tmp_path: Path) -> None:
+    place = Place(tmp_path, SPEC)
+    process = place.start("run", "x.yaml", "--format", "table")
+    wait_for_blocks(place, process, 2)
+    took_s, stdout, stderr = stop(process, number)
+    assert process.returncode == 128 + number
+    assert "threads" in stdout
+    assert stderr.endswith(f"orchestrator: ended by signal {number}\n")
+    assert took_s < 2
+    assert place.leftovers() == []
+    assert place.status()["outcome"] == "interrupted"
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+def test_a_signal_at_any_time_leaves_nobody(times: int, tmp_path: Path) -> None:
+    dice = random.Random(times)
+    for turn in range(times):
+        directory = tmp_path / str(turn)
+        directory.mkdir()
+        place = Place(directory, SPEC)
+        process = place.start("run", "x.yaml")
+        time.sleep(dice.uniform(0.05, 4))
+        number = dice.choice(SIGNALS)
+        took_s, _, stderr = stop(process, number)
+        # before the program has its handlers, a signal simply kills it
+        assert process.returncode in (128 + number, -number), stderr
+        assert "Traceback" not in stderr
+        assert took_s < 2
+        assert place.leftovers() == []
+
+
+def test_a_second_signal_ends_a_run_that_cannot_end(tmp_path: Path) -> None:
+    place = Place(tmp_path, SPEC)
+    # stdout is a pipe that is full, so that printing never ends
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    process = place.start("run", "x.yaml", stdout=writer, stderr=subprocess.DEVNULL)
+    wait_for_blocks(place, process, 1)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=5) in (-signal.SIGTERM, 128 + signal.SIGTERM)
+    os.close(reader)
+    os.close(writer)
+    assert place.leftovers() == []
+
+
+def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
+    place = Place(tmp_path, SPEC)
+    ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731  # as nohup does
+    process = place.start("run", "x.yaml", "measure.max_time=4s", preexec_fn=ignore)
+    wait_for_blocks(place, process, 1)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 0

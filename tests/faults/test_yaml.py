@@ -1,0 +1,50 @@
+"""Specs that nobody in their right mind would write: each is planned or refused, at once, without a traceback."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestrator import document, spec
+from orchestrator.errors import BadInput
+from orchestrator.plan import plan
+from tests.test_document import FRAGMENTS, mutated
+
+ANYTHING = st.one_of(
+    mutated(),
+    st.lists(st.sampled_from(FRAGMENTS), max_size=60).map(b"".join),
+    st.binary(max_size=300),
+)
+
+
+def take(content: bytes) -> None:
+    begun_s = time.process_time()
+    try:
+        read = document.parse(content, "a.yaml")
+        source = spec.Source(read, {})
+        plan(spec.parse({"name": "x", **read.value}, source), 2)
+    except BadInput as refused:
+        assert str(refused).isprintable() or "\n" in str(refused)
+    except spec.Problem as problem:
+        assert problem.remedy
+    assert time.process_time() - begun_s < 1  # of this process alone: no load can make it longer
+
+
+relaxed = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
+
+
+@given(ANYTHING)
+@settings(relaxed, max_examples=300)
+def test_hostile_specs_are_planned_or_refused(content: bytes) -> None:
+    take(content)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@given(ANYTHING)
+@settings(relaxed, max_examples=100_000)
+def test_a_hundred_thousand_hostile_specs_are_planned_or_refused(content: bytes) -> None:
+    take(content)
