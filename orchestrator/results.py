@@ -18,8 +18,9 @@ from .verdict import derive
 DERIVED = {name for name, kind in EVENTS.items() if kind.derived} | {"run.finished"}
 """What a run writes at its end."""
 
-_MANY = {"trial.finished", "trial.observed"}
-"""The events that a journal is full of: the contests keep what counts of them, and who wants more reads them again."""
+_FEW = DERIVED | {"run.started", "run.resumed", "variant.unavailable", "variant.excluded", "trial.failed"}
+"""The events that are kept. Blocks are full of the others: contests keep what counts of them, and who wants more of them
+reads the journal again."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,16 @@ class Results:
 
     def named(self, *names: str) -> list[Mapping[str, Any]]:
         """Return the events of these names, in the order of the journal."""
-        return [event for event in (self._all if _MANY & set(names) else self._few) if event["event"] in names]
+        return [event for event in (self._few if set(names) <= _FEW else self._all) if event["event"] in names]
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a run has come: its plan, its contests, and its events but for the trials."""
+    """How far a run has come: its plan, its contests, the time of its blocks, and the events kept."""
 
     plan: Plan
     contests: Sequence[Contest]
+    spent_s: float
     few: Sequence[Mapping[str, Any]]
 
 
@@ -68,6 +70,7 @@ def replay(events: Iterable[Mapping[str, Any]]) -> Standing:
     planned = plan(Experiment.model_validate(json.loads(started["spec"])), started["effective_cores"])
     contests = {point.id: Contest(planned, point) for point in planned.points}
     few = [started]
+    spent_ns = 0
     for event in unread:
         if event["event"] == "run.resumed":
             few = [each for each in few if each["event"] not in DERIVED]
@@ -76,9 +79,11 @@ def replay(events: Iterable[Mapping[str, Any]]) -> Standing:
                 contest.lacks(event["variant"])
         elif event.get("point_id") in contests:
             contests[event["point_id"]].add(event)
-        if event["event"] not in _MANY:
+        if event["event"] == "block.finished":
+            spent_ns += event["elapsed_ns"]
+        if event["event"] in _FEW:
             few.append(event)
-    return Standing(planned, list(contests.values()), few)
+    return Standing(planned, list(contests.values()), spent_ns / 1e9, few)
 
 
 def fold(events: Iterable[Mapping[str, Any]]) -> Results:

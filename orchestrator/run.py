@@ -197,19 +197,18 @@ def _resumed(to_do: Plan, cut_off: CutOff) -> Iterator[_Begun]:
     with journal.reopen(cut_off.directory) as reopened:
         standing = replay(reopened.records)
         book, cut_bytes = reopened.repaired()
-        spent_s = sum(event["elapsed_ns"] for event in standing.few if event["event"] == "block.finished") / 1e9
         store = _storing(book)
         resumed = RunResumed(
             **_origin(to_do, cut_off.started["seed"]),
             cut_ts=cut_off.last_ts,
             cut_bytes=cut_bytes,
-            spent_s=round(spent_s, 3),
+            spent_s=round(standing.spent_s, 3),
         )
         store(resumed)
         blocks = sum(len(contest.blocks) for contest in standing.contests)
         told = {"run": str(cut_off.directory), "cut_off": cut_off.last_ts, "blocks": blocks, "cut_bytes": cut_bytes}
         diagnostics().info("run.resumed", **told, note="--fresh would begin a new one")
-        yield _Begun(book, store, standing.contests, resumed.seed, spent_s)
+        yield _Begun(book, store, standing.contests, resumed.seed, standing.spent_s)
 
 
 async def _measure(

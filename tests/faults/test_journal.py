@@ -14,7 +14,7 @@ from orchestrator.errors import JournalDamaged
 from orchestrator.events import BlockDiscarded
 from orchestrator.journal import EVENTS_FILE, Records
 
-from .place import ROOT, Place
+from .place import ROOT, SPEC, Place
 
 
 def event(number: int) -> BlockDiscarded:
@@ -59,7 +59,7 @@ def test_a_flipped_byte_is_refused_and_nothing_is_appended(run: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_million_records_are_recovered_and_read_in_little_time_and_memory(tmp_path: Path) -> None:
-    place = Place(tmp_path)
+    place = Place(tmp_path, SPEC.replace("rounds: 3", "rounds: 40"))
     place.run("run", "x.yaml")
     _lengthen(place.runs[0] / EVENTS_FILE, 1_000_000)
     code = (
