@@ -19,8 +19,7 @@ DERIVED = {name for name, kind in EVENTS.items() if kind.derived} | {"run.finish
 """What a run writes at its end."""
 
 _FEW = DERIVED | {"run.started", "run.resumed", "variant.unavailable", "variant.excluded", "trial.failed"}
-"""The events that are kept. Blocks are full of the others: contests keep what counts of them, and who wants more of them
-reads the journal again."""
+"""The events that are kept. Blocks are full of the others: who wants more of them reads the journal again."""
 
 
 @dataclass(frozen=True)
