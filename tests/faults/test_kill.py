@@ -51,7 +51,7 @@ def test_a_run_that_dies_at_a_failpoint_is_resumed(point: str, tmp_path: Path) -
 @pytest.mark.parametrize("point", DEATHS)
 def test_a_run_that_dies_at_a_failpoint_is_resumed_twenty_times(point: str, tmp_path: Path) -> None:
     dice = random.Random(point)
-    most = {"write": 90, "sync": 5, "rename": 3, "cut": 1}[point.partition(".")[0]]
+    most = {"write": 50, "sync": 4, "rename": 3, "cut": 1}[point.partition(".")[0]]
     for number in range(20):
         (tmp_path / str(number)).mkdir()
         die_and_resume(Place(tmp_path / str(number)), point, dice.randint(1, most))
