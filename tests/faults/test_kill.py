@@ -76,11 +76,13 @@ def test_a_run_that_is_killed_at_random_times_is_resumed_until_it_ends(kills: in
             assert place.leftovers() == []
             assert kept(place).startswith(before)
             before = kept(place)
-            if process.returncode == errors.OK:
+            killed += process.returncode != errors.OK
+            if before.rpartition(b"\n{")[2].startswith(b'"event":"run.finished"'):  # perhaps killed after it
                 break
-            killed += 1
         assert place.problems() == []
-        assert len(place.runs) == 1
+        # one that was killed before its first record has nothing to go on with
+        assert len([run for run in place.runs if journal.ends(run)]) == 1
+    print(f"{killed} kills of {number} runs")
 
 
 @pytest.mark.parametrize("point", ERRORS)
