@@ -504,7 +504,12 @@ def _spec_path(location: tuple[int | str, ...]) -> tuple[KeyPath, bool]:
     return (location[:-1], True) if location[-1:] == ("[key]",) else (location, False)
 
 
-_PARTS: dict[object, type[BaseModel]] = {"workload": Workload, "measure": Measure, "expect": Expectation}
+_PARTS: dict[object, type[BaseModel]] = {
+    "workload": Workload,
+    "measure": Measure,
+    "limits": Limits,
+    "expect": Expectation,
+}
 
 
 def _known_keys(parent: KeyPath, value: dict[str, Any]) -> list[str]:

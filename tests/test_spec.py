@@ -178,6 +178,10 @@ REFUSED = {
         W + "models: [{model: threads, start_method: spawn}]\n",
         f'2:27: models[0].start_method: unknown key "start_method"; known here: {ENTRY_KEYS}',
     ),
+    "unknown limit": (
+        W + M + "limits: {memroy: 1GiB}\n",
+        '3:10: limits.memroy: unknown key "memroy"; did you mean "memory"?',
+    ),
     "a limit that is no size": (W + M + "limits: {memory: 1}\n", f"3:18: limits.memory: 1 {SIZE}"),
     "a limit that nothing can live with": (
         W + M + "limits: {open_files: 3}\n",

@@ -76,7 +76,7 @@ class Place:
         """Run the program with a fault in it (see `failpoint`)."""
         return self.run(point, str(count), "run", "x.yaml", module="tests.faults.failpoint")
 
-    def leftovers(self, within_s: float = 2.0) -> list[str]:
+    def leftovers(self, within_s: float = 10.0) -> list[str]:
         """Return what is left of everything that was started, after so long."""
         deadline = time.monotonic() + within_s
         while (found := _marked(f"{MARK}={self.mark}".encode())) and time.monotonic() < deadline:
