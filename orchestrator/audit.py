@@ -46,7 +46,7 @@ class _Audit:
         self._seed = 0
         self._rounds: dict[str, int] = {}
         self._open: dict[str, tuple[int, _Block]] = {}
-        self._ended: set[tuple[str, int]] = set()
+        self._begun: set[tuple[str, int]] = set()
 
     def read(self, records: Records) -> None:
         """Look at all records; what damages the file ends this early."""
@@ -80,9 +80,9 @@ class _Audit:
 
     def _begin(self, record: Mapping[str, Any]) -> None:
         place = (record["point_id"], record["block"])
-        if place in self._ended:
+        if place in self._begun:
             self._wrong(record, "was begun again")
-        self._ended.add(place)
+        self._begun.add(place)
         self._open[record["point_id"]] = record["block"], _Block(record["variants"])
 
     def _count(self, record: Mapping[str, Any]) -> None:

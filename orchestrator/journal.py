@@ -24,6 +24,7 @@ import structlog
 
 from .errors import Busy, JournalDamaged, JournalUnwritable
 from .events import SCHEMA, Event
+from .units import timestamp
 
 EVENTS_FILE = "events.jsonl"
 SPEC_FILE = "spec.yaml"
@@ -90,13 +91,12 @@ class Journal:
         return JournalUnwritable(self._failed, remedy="make room there, then run again")
 
     def _common(self, _: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         common = {
             "event": fields.pop("event"),
             "schema": SCHEMA,
             "run_id": self.run_id,
             "seq": self._seq,
-            "ts": now,
+            "ts": timestamp("microseconds"),
         }
         self._seq += 1
         return {**common, **fields}

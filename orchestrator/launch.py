@@ -161,7 +161,6 @@ class Runner:
         boot = [command.python, "-c", _BOOT, str(laid.runner), command.path or "", str(laid.borrowed)]
         self.started_ns = time.perf_counter_ns()
         self._warden = laid.warden
-        self._open = ExitStack()
         with ExitStack() as theirs, ExitStack() as ours:
             given, self.requests = _pipe(theirs, ours)
             self.answers, told = _pipe(ours, theirs)

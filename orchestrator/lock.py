@@ -13,11 +13,11 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from .errors import BadInput, Busy
 from .text import printable
+from .units import timestamp
 
 FILE = "orchestrator.lock"
 
@@ -51,7 +51,7 @@ def machine(wait_s: float = 0.0) -> Iterator[Tell]:
         raise BadInput(what, remedy="name another file in ORCHESTRATOR_LOCK") from error
     try:
         _acquire(descriptor, time.monotonic() + wait_s)
-        since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        since = timestamp()
 
         def tell(run: str) -> None:
             about = {"pid": os.getpid(), "since": since, "run": run}

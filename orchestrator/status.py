@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from . import journal
 from .errors import Failure
 from .results import Results
+from .units import timestamp
 
 FILE = "status.json"
 
@@ -23,27 +23,23 @@ def kept(directory: Path) -> Iterator[Callable[[Results], None]]:
     A run that was killed leaves `running` behind, with a `pid` that is gone.
     """
     about: dict[str, Any] = {"experiment": directory.parent.name, "run_id": directory.name, "pid": os.getpid()}
-    about["since"] = _now()
+    about["since"] = timestamp()
 
     def ended(results: Results) -> None:
         finished = results.finished or {}
         sentences = [event["sentence"] for event in results.derived if event["event"] == "verdict.reached"]
         told = {key: finished.get(key) for key in ("outcome", "exit_status", "elapsed_s")}
-        _write(directory, {**about, "state": "ended", "until": _now(), **told, "sentences": sentences})
+        _write(directory, {**about, "state": "ended", "until": timestamp(), **told, "sentences": sentences})
 
     _write(directory, {**about, "state": "running"})
     try:
         yield ended
     except Failure as failure:
         failed = {"outcome": "error", "exit_status": failure.status, "error": str(failure)}
-        _write(directory, {**about, "state": "ended", "until": _now(), **failed})
+        _write(directory, {**about, "state": "ended", "until": timestamp(), **failed})
         raise
 
 
 def _write(directory: Path, about: dict[str, Any]) -> None:
     with suppress(OSError):  # a disk that is full, most likely: the run says so itself
         journal.replace_file(directory.parent / FILE, journal.dumps(about) + b"\n")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 _UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1.0, "ns"))
+
+
+def timestamp(timespec: str = "seconds") -> str:
+    """Return the time in UTC, such as `2026-11-25T03:15:00Z`; `timespec` as in `datetime.isoformat`."""
+    return datetime.now(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def scale(ns: float) -> tuple[float, str]:

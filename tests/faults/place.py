@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +60,18 @@ class Place:
         (directory / "mine.py").write_text(WORKLOAD)
         (directory / "x.yaml").write_text(spec)
 
-    def start(self, *arguments: str, module: str = "orchestrator", **options: Any) -> subprocess.Popen[str]:
-        """Start the program; what it starts inherits the mark."""
+    def start(
+        self, *arguments: str, module: str = "orchestrator", before: Sequence[str] = (), **options: Any
+    ) -> subprocess.Popen[str]:
+        """Start the program, behind the command `before` if there is one; what it starts inherits the mark."""
         env = {**os.environ, MARK: self.mark, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "", **options.pop("env", {})}
-        command = [sys.executable, "-m", module, *arguments]
+        command = [*before, sys.executable, "-m", module, *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         return subprocess.Popen(command, cwd=self.directory, env=env, text=True, errors="replace", **pipes)
 
-    def run(self, *arguments: str, module: str = "orchestrator", **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run the program to its end."""
-        process = self.start(*arguments, module=module, **options)
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run the program to its end; options are those of `start`."""
+        process = self.start(*arguments, **options)
         stdout, stderr = process.communicate(timeout=120)
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 

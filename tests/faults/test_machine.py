@@ -43,20 +43,14 @@ def mounted(tmp_path: Path, options: str) -> list[str]:
 
 def test_a_disk_that_is_too_small_is_told_before_the_first_trial(tmp_path: Path) -> None:
     prefix = mounted(tmp_path, "-t tmpfs -o size=64k tmpfs")
-    Place(tmp_path, SPEC.replace("blocks: 3, rounds: 3, ", ""))
-    command = [*prefix, sys.executable, "-m", "orchestrator", "run", "x.yaml"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    done = Place(tmp_path, SPEC.replace("blocks: 3, rounds: 3, ", "")).run("run", "x.yaml", before=prefix)
     assert done.returncode == errors.UNWRITABLE
     assert "make room" in done.stderr
 
 
 def test_a_directory_that_is_read_only_is_told_before_the_first_trial(tmp_path: Path) -> None:
     prefix = mounted(tmp_path, "-t tmpfs -o ro tmpfs")
-    Place(tmp_path)
-    command = [*prefix, sys.executable, "-m", "orchestrator", "run", "x.yaml"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    done = Place(tmp_path).run("run", "x.yaml", before=prefix)
     assert done.returncode == errors.UNWRITABLE
     assert "Read-only file system" in done.stderr
 
@@ -161,14 +155,14 @@ def test_quiet_says_everything_once_something_is_wrong(tmp_path: Path) -> None:
 def test_a_clock_that_jumps_changes_nothing_that_is_derived(tmp_path: Path) -> None:
     place = Place(tmp_path)
     code = (
-        "import datetime, orchestrator.journal as j\n"
+        "import datetime, orchestrator.journal, orchestrator.units\n"
         "class Jumping(datetime.datetime):\n"
         "    turns = 0\n"
         "    @classmethod\n"
         "    def now(cls, tz=None):\n"
         "        cls.turns += 1\n"
         "        return super().now(tz) + datetime.timedelta(days=365 if cls.turns % 2 else -365)\n"
-        "j.datetime = Jumping\n"
+        "orchestrator.journal.datetime = orchestrator.units.datetime = Jumping\n"
         "import sys; from orchestrator.cli import main; main()\n"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
