@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 
 from . import host, plan
 from .events import (
+    AccountMeasured,
     BlockDiscarded,
     BlockFinished,
     BlockStarted,
@@ -28,6 +29,7 @@ from .events import (
     RunnerGuarded,
     RunnerReady,
     RunnerWarmed,
+    TimelineRecorded,
     TrialFailed,
     TrialFinished,
     TrialObserved,
@@ -66,6 +68,8 @@ class BlockTask:
     """Who is stopped while others hold the token."""
     limits: tuple[tuple[str, int], ...]
     """What bounds every runner, as in the spec."""
+    draws: bool
+    """Whether the calls of instrumented trials are told one by one."""
     timeout_s: float
     deadline: float
     """On the monotonic clock: when the run's time is over."""
@@ -173,6 +177,7 @@ class _Block:
         self._lap()
         self._prove_again(crew)
         self._overlap(crew)
+        self._account(crew)
 
     def leave(self, crew: Crew) -> None:
         """Let the runners leave their `setup`, where there is one; who has none is killed, which is faster."""
@@ -226,9 +231,10 @@ class _Block:
             variant = self._variants[start.variant]
             path = str(Path(variant.path).absolute()) if variant.path else None
             env = tuple(sorted(variant.env.items()))
-            command = Command(
-                self._pythons[variant.label], path, env, task.limits, hash_seed=start.hash_seed, padding=start.padding
-            )
+            python = self._pythons[variant.label]
+            preload = self._kit.shims.preload(python)
+            own = {"hash_seed": start.hash_seed, "padding": start.padding}
+            command = Command(python, path, env, task.limits, preload, **own)
             try:
                 crew.start(variant.label, command)
             except RunnerFailed as error:
@@ -415,6 +421,29 @@ class _Block:
                     about = columns(self._task.point, self._variants[ready.variant])
                     measured = {key: answer[key] for key in ("calls", "alone_ns", "together_ns")}
                     self.events.append(OverlapMeasured(**about, block=self._task.number, **measured))
+
+    def _account(self, crew: Crew) -> None:
+        """Ask every variant for one trial more, instrumented; like `_overlap`, it spoils nothing."""
+        task = self._task
+        assert self._rounds is not None
+        if not plan.is_accounted(task.number, self._rounds):
+            return
+        for label in self._variants:
+            self._notify(f"seeing where the time of {label} goes")
+            allowed_s = max(0.0, min(task.timeout_s, task.deadline - time.monotonic()))
+            try:
+                answer = crew.ask(label, {"op": "account", "repeats": self._repeats[label]}, allowed_s)
+            except RunnerFailed:
+                continue
+            about = {**columns(task.point, self._variants[label]), "block": task.number}
+            calls = answer.pop("timeline")
+            answer.pop("event")
+            self.events.append(AccountMeasured(**about, **answer))
+            if task.draws:
+                columns_of: dict[str, Any] = {
+                    name: [call[name] for call in calls] for name in TimelineRecorded.PER_CALL
+                }
+                self.events.append(TimelineRecorded(**about, wall_ns=answer["wall_ns"], **columns_of))
 
     def _prove_again(self, crew: Crew) -> None:
         """Ask who the workers are once more: as many as there were, or the trials were not what they claim."""

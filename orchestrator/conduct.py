@@ -176,6 +176,7 @@ class Conductor:
             rounds=contest.rounds or measure.rounds,
             guarded=frozenset(contest.guarded),
             limits=self._plan.experiment.limits.bounds(),
+            draws=not contest.blocks,
             timeout_s=measure.timeout,
             deadline=self._deadline,
         )

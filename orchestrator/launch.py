@@ -24,6 +24,7 @@ from typing import Any
 from . import host
 from .errors import FAILED, Failure
 from .runner.sensors import TELL_WHERE
+from .shim import Shims
 from .warden import Warden, WardenLost
 
 BORROWED = ("anyio", "idna", "sniffio", "exceptiongroup", "typing_extensions")
@@ -101,13 +102,14 @@ class Kit:
     """What runners are started with: who guards them, and two directories for their import path.
 
     `runner` holds the runner alone, and `borrowed` what an interpreter may have to borrow. `scratch` is for files that
-    go with the run.
+    go with the run, and `shims` are preloaded.
     """
 
     warden: Warden
     scratch: Path
     runner: Path
     borrowed: Path
+    shims: Shims
 
 
 @contextmanager
@@ -122,7 +124,7 @@ def kit() -> Iterator[Kit]:
         Warden(directory) as warden,
     ):
         scratch = Path(directory)
-        laid = Kit(warden, scratch, scratch / "runner", scratch / "borrowed")
+        laid = Kit(warden, scratch, scratch / "runner", scratch / "borrowed", Shims(scratch))
         laid.runner.mkdir()
         laid.borrowed.mkdir()
         (laid.runner / "orchestrator_runner").symlink_to(Path(__file__).parent / "runner")
@@ -143,6 +145,7 @@ class Command:
     path: str | None = None
     env: tuple[tuple[str, str], ...] = ()
     limits: tuple[tuple[str, int], ...] = ()
+    preload: str | None = None
     hash_seed: int = 0
     padding: int = 0
 
@@ -158,6 +161,8 @@ class Runner:
             "PYTHONHASHSEED": str(command.hash_seed),
             "ORCHESTRATOR_PADDING": "x" * command.padding,
         }
+        if command.preload:
+            env["LD_PRELOAD"] = " ".join(filter(None, (command.preload, env.get("LD_PRELOAD"))))
         boot = [command.python, "-c", _BOOT, str(laid.runner), command.path or "", str(laid.borrowed)]
         self.started_ns = time.perf_counter_ns()
         self._warden = laid.warden

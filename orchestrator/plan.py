@@ -22,6 +22,9 @@ from .runner import models
 from .spec import KEYWORD, Expectation, Experiment, ModelEntry, Problem, Workload, nearest, refusal
 
 FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
+ROUNDS_PER_ACCOUNT = 20
+"""One instrumented trial for so many others of a variant, or more: it takes up to twice their time."""
+
 ROUNDS_S = 1.0
 """The rounds of a block take about this long: then sd^2 x cost of its statistic is lowest (docs/method.md)."""
 
@@ -156,6 +159,11 @@ def rounds(seed: int, point: str, block: int, variants: Sequence[str], count: in
     """Return `count` rounds, each with every variant once, in random order."""
     dice = _dice(seed, point, block, "rounds")
     return [_shuffled(dice, sorted(variants)) for _ in range(count)]
+
+
+def is_accounted(block: int, rounds: int) -> bool:
+    """Return whether a block has instrumented trials: the first, and so many of the others that they cost little."""
+    return block % math.ceil(ROUNDS_PER_ACCOUNT / rounds) == 0
 
 
 def _dice(seed: int, point: str, block: int, what: str) -> random.Random:

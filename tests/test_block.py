@@ -65,6 +65,7 @@ def events_of(laid: Kit, guarded: frozenset[str] = frozenset(), **workload: str)
         rounds=15,
         guarded=guarded,
         limits=(),
+        draws=False,
         timeout_s=30,
         deadline=time.monotonic() + 60,
     )

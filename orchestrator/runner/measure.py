@@ -7,11 +7,12 @@ import gc
 import importlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from . import models, sensors
+from .call import Call
 from .models import WrongResults
 from .workload import call_for, find
 
@@ -39,11 +40,13 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
     if link.receive() is None:
         return
     with _entered(workload.get("setup")) as initargs:
-        opening_ns = time.perf_counter_ns()
         opened = model.open(call, order["workers"], order["options"], companion.get("initializer"), initargs)
+        earlier = sensors.threads()
+        opening_ns = time.perf_counter_ns()
         async with opened as workers:
             startup_ns = time.perf_counter_ns() - opening_ns
-            bench = Bench(workers, model.WORKERS, call, range(order["tasks"]), companion, initargs)
+            bench = Bench(workers, model, call, range(order["tasks"]), companion, initargs)
+            bench.machinery = sensors.threads() - earlier
             link.send({"event": "ready", "startup_ns": startup_ns, **await bench.prove()})
             while (request := link.receive()) is not None:
                 if isinstance(request, int):
@@ -81,24 +84,27 @@ class Bench:
     def __init__(
         self,
         workers: models.Workers,
-        count: models.Count,
-        call: Any,
+        model: models.Model,
+        call: Call,
         items: range,
         companion: dict[str, Any],
         initargs: Any,
     ) -> None:
-        self._run = workers.run
+        self._workers = workers
+        self._run = workers.bind(call)
         self._each = workers.each
-        self._facts = workers.facts
         self._far_cpu_ns = workers.far_cpu_ns
+        self._model = model
         self._call = call
         self._items = items
         self._reset = companion.get("reset")
         self._observe = companion.get("observe")
         self._initargs = initargs
-        self._stand = count != "per_task"
+        self._stand = model.WORKERS != "per_task"
         self._others: set[int] = set()
-        self._workers = 0
+        self._count = 0
+        self.machinery: set[int] = set()
+        """The threads of this process that came with the model."""
         self._results: list[Any] = []
         self._pickle = b""
         self._used_ns = time.perf_counter_ns()
@@ -111,14 +117,14 @@ class Bench:
         import os
 
         who = await self._each(sensors.identify)
-        self._workers = len(who)
+        self._count = len(who)
         self._others = {worker["pid"] for worker in who} - {os.getpid()} if self._stand else set()
         return {
             "runner_python": sys.version.split()[0],
             "executable": sys.executable,
             "gil": any(worker["gil"] for worker in who),
             "loop": _loop_name(),
-            **self._facts,
+            **self._workers.facts,
             "worker_pids": [worker["pid"] for worker in who],
             "worker_threads": [worker["thread"] for worker in who],
         }
@@ -128,7 +134,7 @@ class Bench:
 
         There is one batch at least. `first_ns` and `last_ns` are the times of the first and the last one.
         """
-        if self._workers > 1:
+        if self._count > 1:
             await self._each(self._call.plain or functools.partial(self._call, 0))
         begun_ns = time.perf_counter_ns()
         first_ns = last_ns = (await self._timed(1))[1]
@@ -253,7 +259,8 @@ class Bench:
         """Return the time from the first begin to the last end of `calls` calls in each of so many workers."""
         from collections import deque
 
-        one: Callable[[], Any] = self._call.plain
+        one = self._call.plain
+        assert one is not None  # the conductor asks only where calls are alike
         turns = deque(range(workers))  # pop is atomic, also without a GIL
 
         def work() -> tuple[int, int] | None:
@@ -269,6 +276,16 @@ class Bench:
 
         spans: list[tuple[int, int]] = [span for span in await self._each(work) if span]
         return max(end_ns for _, end_ns in spans) - min(begun_ns for begun_ns, _ in spans)
+
+    async def do_account(self, repeats: int) -> dict[str, Any]:
+        """Run one trial more, instrumented, and return where its time went."""
+        from .instrumented import measure
+
+        model = self._model
+        of_model = model.WORKERS, model.PICKLES, self.machinery
+        told = await measure(self._workers, self._call, self._items, repeats, self._before_batch, *of_model)
+        self._used_ns = time.perf_counter_ns()
+        return told
 
     async def do_prove(self) -> dict[str, Any]:
         """Prove the treatment once more: who the workers are after the trials."""

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 try:
@@ -72,3 +72,109 @@ def begin_on(turn: int) -> int | None:
     os.sched_setaffinity(0, {core})
     os.sched_setaffinity(0, allowed)
     return core
+
+
+def usage() -> dict[str, Any]:
+    """Return what the calling thread and its process have used so far.
+
+    `pid`, `thread` (the system's id), `cpu_ns` and `queue_ns` (the time it waited for a core; None: unknown) are of the
+    thread; `process_cpu_ns`, `children_cpu_ns`, `voluntary` and `involuntary` (context switches) of its process.
+    """
+    import threading
+
+    from .clocks import queue_ns
+
+    found: dict[str, Any] = {
+        "pid": os.getpid(),
+        "thread": threading.get_native_id(),
+        "cpu_ns": time.thread_time_ns(),
+        "queue_ns": queue_ns(),
+        "process_cpu_ns": time.process_time_ns(),
+        "children_cpu_ns": 0,
+        "voluntary": 0,
+        "involuntary": 0,
+    }
+    if resource:
+        own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        found["children_cpu_ns"] = int((ended.ru_utime + ended.ru_stime) * 1e9)
+        found["voluntary"] = own.ru_nvcsw + ended.ru_nvcsw
+        found["involuntary"] = own.ru_nivcsw + ended.ru_nivcsw
+    return found
+
+
+def thread_cpu_ns(thread: int) -> int:
+    """Return the CPU time of another thread of this process, by the system's id of it; 0 when it has ended."""
+    # the clock id of a thread as pthread_getcpuclockid(3) makes it on Linux
+    try:
+        return time.clock_gettime_ns((~thread << 3) | 6) if sys.platform == "linux" else 0
+    except OSError:
+        return 0
+
+
+def threads() -> set[int]:
+    """Return the system's ids of the threads of this process; empty where the system does not tell."""
+    try:
+        return {int(name) for name in os.listdir("/proc/self/task")}
+    except OSError:
+        return set()
+
+
+def descendants() -> set[int]:
+    """Return the processes that this one has started, and those that they have, as far as the system tells."""
+    parents = {}
+    try:
+        for name in os.listdir("/proc"):
+            if name.isdigit() and (fields := _stat(int(name))):
+                parents[int(name)] = int(fields[1])
+    except OSError:
+        return set()
+    found: set[int] = set()
+    fresh = {os.getpid()}
+    while fresh:
+        fresh = {pid for pid, parent in parents.items() if parent in fresh}
+        found |= fresh
+    return found
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of a process after its name, its state first; none when it has ended or is hidden."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2].decode("ascii").split()
+    except OSError:
+        return []
+
+
+def memory(pid: int) -> tuple[int, int] | None:
+    """Return the PSS of a process (its memory, of what is shared a part) and what is its own alone, in bytes."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            sizes = {name: int(value.split()[0]) * 1024 for name, value in _pairs(file) if value.endswith("kB")}
+    except OSError:
+        return None
+    return sizes["Pss"], sizes.get("Private_Clean", 0) + sizes.get("Private_Dirty", 0)
+
+
+def forget_peak(pid: int) -> None:
+    """Let the peak of a process's memory begin anew, where the system can."""
+    from contextlib import suppress
+
+    with suppress(OSError), open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as file:
+        file.write("5")
+
+
+def beyond_now(pid: int) -> int:
+    """Return by how many bytes a process's memory was larger at its peak than it is now."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            sizes = {name: int(value.split()[0]) * 1024 for name, value in _pairs(file) if name in ("VmHWM", "VmRSS")}
+        return max(0, sizes["VmHWM"] - sizes["VmRSS"])
+    except (OSError, KeyError):
+        return 0
+
+
+def _pairs(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon and value.strip():
+            yield name, value.strip()

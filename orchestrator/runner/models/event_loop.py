@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Option, Workers
+from . import Count, Option, Run, Workers
 from .bounded import gather
 
 if TYPE_CHECKING:
@@ -38,19 +38,23 @@ async def open(
     """Yield the running loop as the only worker, with `workers` calls in flight."""
     if initializer:
         initializer(initargs)
-    plain = call.plain
-    start: Callable[[int], Any] = (lambda _: plain()) if plain else call
-    if not iscoroutinefunction(call.function):
-        blocking = start
 
-        async def start(item: int) -> Any:
-            return blocking(item)
+    def bind(call: Call) -> Run:
+        plain = call.plain
+        start: Callable[[int], Any] = (lambda _: plain()) if plain else call
+        if not iscoroutinefunction(call.function):
+            blocking = start
 
-    async def run(items: Sequence[int]) -> list[Any]:
-        return await gather(items, workers, start)
+            async def start(item: int) -> Any:
+                return blocking(item)
+
+        async def run(items: Sequence[int]) -> list[Any]:
+            return await gather(items, workers, start)
+
+        return run
 
     async def each(function: Callable[[], Any]) -> list[Any]:
         answer = function()
         return [await answer if hasattr(answer, "__await__") else answer]
 
-    yield Workers(run, each)
+    yield Workers(bind, each)

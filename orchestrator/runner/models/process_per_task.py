@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Option, WorkerLost, Workers, WrongResults, processes
+from . import Count, Option, Run, WorkerLost, Workers, WrongResults, processes
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -45,7 +45,6 @@ async def open(
     start_method = context.get_start_method()
     if start_method == "forkserver":
         forkserver.ensure_running()
-    plain = call.plain
     far_cpu_ns = 0
 
     def start_all(functions: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -81,15 +80,20 @@ async def open(
                 process.close()
         return results
 
-    async def run(items: Sequence[int]) -> list[Any]:
-        return start_all([(plain,)] * len(items) if plain else [(call, item) for item in items])
+    def bind(call: Call) -> Run:
+        plain = call.plain
+
+        async def run(items: Sequence[int]) -> list[Any]:
+            return start_all([(plain,)] * len(items) if plain else [(call, item) for item in items])
+
+        return run
 
     async def each(function: Callable[[], Any]) -> list[Any]:
         return start_all([(function,)])
 
     # the children of a fork server are not ours: the system does not add their time to ours
     far = (lambda: far_cpu_ns) if start_method == "forkserver" else int
-    yield Workers(run, each, {"actual_start_method": start_method}, far)
+    yield Workers(bind, each, {"actual_start_method": start_method}, far)
 
 
 def _make_room(processes: int) -> None:

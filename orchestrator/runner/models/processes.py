@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Option, Workers
+from . import Count, Option, Run, Workers
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -67,7 +67,6 @@ async def open(
         start_method = start_method or "spawn"  # as the executor itself does: fork can't replace workers
     context = get_context(start_method)
     chunksize = options.get("chunksize") or 1
-    plain = call.plain
     pool = ProcessPoolExecutor(
         workers,
         mp_context=context,
@@ -80,12 +79,17 @@ async def open(
         # CPython before July 2026 takes a finished call for an idle worker and replaces none: it hangs (gh-115634)
         idle.acquire = lambda blocking: False
 
-    async def run(items: Sequence[int]) -> list[Any]:
-        if chunksize > 1:
-            return list(pool.map(call, items, chunksize=chunksize))
-        if plain:
-            return _collect(pool.submit(plain) for _ in items)
-        return _collect(pool.submit(call, item) for item in items)
+    def bind(call: Call) -> Run:
+        plain = call.plain
+
+        async def run(items: Sequence[int]) -> list[Any]:
+            if chunksize > 1:
+                return list(pool.map(call, items, chunksize=chunksize))
+            if plain:
+                return _collect(pool.submit(plain) for _ in items)
+            return _collect(pool.submit(call, item) for item in items)
+
+        return run
 
     async def each(function: Callable[[], Any]) -> list[Any]:
         return _collect(pool.submit(_together, function) for _ in range(workers))
@@ -93,7 +97,7 @@ async def open(
     with pool:
         await each(_nothing)
         try:
-            yield Workers(run, each, {"actual_start_method": context.get_start_method()})
+            yield Workers(bind, each, {"actual_start_method": context.get_start_method()})
         except BaseException:
             pool.shutdown(cancel_futures=True)  # tell a failure at once, not after all the calls that are left
             raise

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Option, Workers
+from . import Count, Option, Run, Workers
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -36,14 +36,18 @@ async def open(
     """Yield the calling thread as the only worker."""
     if initializer:
         initializer(initargs)
-    plain = call.plain
 
-    async def run(items: Sequence[int]) -> list[Any]:
-        if plain:
-            return [plain() for _ in items]
-        return [call(item) for item in items]
+    def bind(call: Call) -> Run:
+        plain = call.plain
+
+        async def run(items: Sequence[int]) -> list[Any]:
+            if plain:
+                return [plain() for _ in items]
+            return [call(item) for item in items]
+
+        return run
 
     async def each(function: Callable[[], Any]) -> list[Any]:
         return [function()]
 
-    yield Workers(run, each)
+    yield Workers(bind, each)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Option, Workers
+from . import Count, Option, Run, Workers
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -36,9 +36,6 @@ async def open(
     """Yield nothing that stands: a batch starts its threads, each of which runs `initializer` and one call."""
     from threading import Thread
 
-    plain = call.plain
-    one: Callable[[int], Any] = (lambda _: plain()) if plain else call
-
     def start_all(items: Sequence[Any], function: Callable[[Any], Any]) -> list[Any]:
         results: list[Any] = [None] * len(items)
         failed: list[BaseException] = []
@@ -62,10 +59,16 @@ async def open(
             raise failed[0]
         return results
 
-    async def run(items: Sequence[int]) -> list[Any]:
-        return start_all(items, one)
+    def bind(call: Call) -> Run:
+        plain = call.plain
+        one: Callable[[int], Any] = (lambda _: plain()) if plain else call
+
+        async def run(items: Sequence[int]) -> list[Any]:
+            return start_all(items, one)
+
+        return run
 
     async def each(function: Callable[[], Any]) -> list[Any]:
         return start_all([None], lambda _: function())
 
-    yield Workers(run, each)
+    yield Workers(bind, each)

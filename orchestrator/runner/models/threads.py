@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Option, Workers
+from . import Count, Option, Run, Workers
 from .bounded import gather
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ async def open(
 
     limiter = CapacityLimiter(workers)
     barrier = Barrier(workers)
-    plain = call.plain
     begun = local()
 
     def begin() -> None:
@@ -53,16 +52,20 @@ async def open(
             initializer(initargs)
             begun.done = True
 
-    def begin_and_call(item: int) -> Any:
-        begin()
-        return call(item)
+    def bind(call: Call) -> Run:
+        plain = call.plain
 
-    async def run(items: Sequence[int]) -> list[Any]:
-        if initializer:
-            return await gather(items, workers, lambda item: to_thread.run_sync(begin_and_call, item, limiter=limiter))
-        if plain:
-            return await gather(items, workers, lambda _: to_thread.run_sync(plain, limiter=limiter))
-        return await gather(items, workers, lambda item: to_thread.run_sync(call, item, limiter=limiter))
+        def begin_and_call(item: int) -> Any:
+            begin()
+            return call(item)
+
+        async def run(items: Sequence[int]) -> list[Any]:
+            if plain and not initializer:
+                return await gather(items, workers, lambda _: to_thread.run_sync(plain, limiter=limiter))
+            one = begin_and_call if initializer else call
+            return await gather(items, workers, lambda item: to_thread.run_sync(one, item, limiter=limiter))
+
+        return run
 
     async def each(function: Callable[[], Any]) -> list[Any]:
         # A thread that waits at the barrier can't take a second call, so each of them takes exactly one.
@@ -75,7 +78,7 @@ async def open(
 
     # The first calls start the threads: anyio starts one only when none is idle.
     await each(_nothing)
-    yield Workers(run, each)
+    yield Workers(bind, each)
 
 
 def _nothing() -> None:

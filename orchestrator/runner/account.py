@@ -1,0 +1,198 @@
+"""Where the workers' time went in one instrumented trial: the budget of `lanes` x makespan, split without remainder.
+
+A lane is what one worker does from the begin of a batch to its end. It is in a call or in a gap. Of a call the clocks
+tell what was on a core, waiting for a core, and waiting for the GIL; the rest was blocked. A gap is serialisation while
+something is pickled or unpickled, in the lane's worker or at the other end; idle once no call was left to begin; else
+dispatch. Where the calls run in the thread that submits them (a plain loop, an event loop) there is one lane, and what
+of its gaps was neither on a core nor in a queue is waiting: select, with calls outstanding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+from .clocks import CPU, GIL, QUEUE, WALL, Clocks
+from .stamps import Measured, Taken
+
+SHARES = ("on_core", "run_queue", "gil", "blocked", "serialisation", "dispatch", "waiting", "idle")
+
+MOST_CALLS = 20_000
+"""An account is of so many calls of a batch at most, which bounds its memory to some 10 MB."""
+
+TIMELINE = 1_000
+"""So many calls of the first batch are kept one by one, to be drawn."""
+
+Span = tuple[int, int]
+
+
+class Account:
+    """Sums over the batches of one trial, in ns, and the timeline of the first."""
+
+    def __init__(self, lanes: int, own: tuple[int, int], per_task: bool) -> None:
+        """Begin an account; `own` are the process and the thread that submit, `lanes` the standing workers."""
+        self._lanes = lanes
+        self._own = own
+        self._per_task = per_task
+        self.batches = 0
+        self.calls = 0
+        self.wall_ns = 0
+        self.lanes = 0
+        self.busy_ns = 0
+        self.sums = dict.fromkeys(SHARES, 0)
+        self.longest_ns = 0
+        self.in_own_thread = False
+        self.in_this_process = False
+        self.timeline: list[dict[str, Any]] = []
+
+    def add(self, begun: Clocks, ended: Clocks, batch: Sequence[Measured]) -> None:
+        """Take a batch: the submitting thread's clocks before and after it, and its results."""
+        taken = [measured.taken for measured in batch]
+        self.in_own_thread = all((call.pid, call.thread) == self._own for call in taken)
+        self.in_this_process = all(call.pid == self._own[0] for call in taken)
+        lanes = self._split(taken)
+        if not self.batches:
+            self.timeline = _timeline(begun[WALL], batch, lanes)
+        self.batches += 1
+        self.calls += len(taken)
+        self.wall_ns += ended[WALL] - begun[WALL]
+        self.lanes = len(lanes)
+        sums = dict.fromkeys(SHARES, 0)
+        sums["on_core"] = sum(call.cpu_ns for call in taken)
+        sums["run_queue"] = sum(call.queue_ns for call in taken)
+        sums["gil"] = sum(call.gil_ns for call in taken)
+        busy_ns = sum(call.busy_ns for call in taken)
+        sums["blocked"] = busy_ns - sums["on_core"] - sums["run_queue"] - sums["gil"]
+        if sums["blocked"] < 0:  # the clocks are read one after the other: some ns for each call
+            sums["on_core"] += sums["blocked"]
+            sums["blocked"] = 0
+        if self.in_own_thread:
+            self._add_own_gaps(sums, begun, ended, busy_ns)
+        else:
+            self._add_gaps(sums, begun[WALL], ended[WALL], batch, lanes)
+        for name, ns in sums.items():
+            self.sums[name] += ns
+        self.busy_ns += busy_ns
+        self.longest_ns = max(self.longest_ns, *(call.busy_ns - call.queue_ns - call.gil_ns for call in taken))
+
+    def _split(self, taken: list[Taken]) -> list[list[Taken]]:
+        """Return the calls of each lane in the order of time."""
+        by_begin = sorted(taken, key=lambda call: call.begun)
+        if self._per_task:
+            return [[call] for call in by_begin]
+        if self.in_own_thread:
+            return [by_begin]
+        found: dict[tuple[int, int], list[Taken]] = {}
+        for call in by_begin:
+            found.setdefault((call.pid, call.thread), []).append(call)
+        lanes = list(found.values())
+        if len(lanes) > self._lanes:  # workers were replaced: who came later takes the place of one that had ended
+            lanes = [[] for _ in range(self._lanes)]
+            for call in by_begin:
+                min(lanes, key=lambda lane: lane[-1].ended if lane else 0).append(call)
+        return lanes + [[] for _ in range(self._lanes - len(lanes))]
+
+    def _add_own_gaps(self, sums: dict[str, int], begun: Clocks, ended: Clocks, busy_ns: int) -> None:
+        gap_ns = max(0, ended[WALL] - begun[WALL] - busy_ns)
+        queue_ns = ended[QUEUE] - begun[QUEUE] - sums["run_queue"]
+        gil_ns = ended[GIL] - begun[GIL] - sums["gil"]
+        for name, ns in (
+            ("dispatch", ended[CPU] - begun[CPU] - sums["on_core"]),
+            ("run_queue", queue_ns),
+            ("gil", gil_ns),
+        ):
+            part_ns = min(gap_ns, max(0, ns))
+            sums[name] += part_ns
+            gap_ns -= part_ns
+        sums["waiting"] += gap_ns
+
+    def _add_gaps(
+        self, sums: dict[str, int], begun: int, ended: int, batch: Sequence[Measured], lanes: list[list[Taken]]
+    ) -> None:
+        last_begun = max(call.begun for lane in lanes for call in lane)
+        last_ended = max(call.ended for lane in lanes for call in lane)
+        here = _union(_spans_here(batch))
+        back = {id(measured.taken): measured.returned for measured in batch}
+        for lane in lanes:
+            gaps = []
+            free = begun
+            for call in lane:
+                gaps.append((free, call.begun))
+                free = call.ended
+            was_there = not self._per_task and (bool(lane) or len(batch) >= len(lanes))
+            none_left = max(free, last_begun) if was_there else free
+            gaps += [(free, none_left), (last_ended, ended)]
+            there = chain.from_iterable(_spans_there(call, back[id(call)]) for call in lane)
+            serialisation_ns = _common(gaps, _union(chain(here, there)))
+            sums["serialisation"] += serialisation_ns
+            sums["dispatch"] += sum(max(0, end - start) for start, end in gaps) - serialisation_ns
+            sums["idle"] += max(0, last_ended - none_left)
+
+    def shares(self) -> dict[str, float]:
+        """Return each part of the budget as a share of it, 0 to 1; together 1."""
+        total = sum(self.sums.values())
+        return {name: round(ns / total, 6) if total else 0.0 for name, ns in self.sums.items()}
+
+
+def _spans_here(batch: Iterable[Measured]) -> Iterator[Span]:
+    """Yield when the submitting process pickled calls and unpickled results."""
+    for measured in batch:
+        if measured.taken.arrived:
+            yield measured.taken.arrived.dump_begun, measured.taken.arrived.dump_ended
+        if measured.returned:
+            yield measured.returned.load_begun, measured.returned.load_ended
+
+
+def _spans_there(call: Taken, returned: Any) -> Iterator[Span]:
+    """Yield when a worker unpickled a call and pickled its result."""
+    if call.arrived:
+        yield call.arrived.load_begun, call.arrived.load_ended
+    if returned:
+        yield returned.dump_begun, returned.dump_ended
+
+
+def _union(spans: Iterable[Span]) -> list[Span]:
+    """Return the same time as spans in order that do not overlap."""
+    union: list[Span] = []
+    for begun, ended in sorted(spans):
+        if union and begun <= union[-1][1]:
+            union[-1] = union[-1][0], max(union[-1][1], ended)
+        else:
+            union.append((begun, ended))
+    return union
+
+
+def _common(gaps: Sequence[Span], union: Sequence[Span]) -> int:
+    """Return how much of the gaps, which are in order, lies within the spans of a union."""
+    common = place = 0
+    for begun, ended in gaps:
+        while place < len(union) and union[place][1] <= begun:
+            place += 1
+        at = place
+        while at < len(union) and union[at][0] < ended:
+            common += min(ended, union[at][1]) - max(begun, union[at][0])
+            at += 1
+    return common
+
+
+def _timeline(begun: int, batch: Sequence[Measured], lanes: Sequence[Sequence[Taken]]) -> list[dict[str, Any]]:
+    """Return the first calls, each with its lane, its times since `begun`, and what it took, in ns."""
+    lane_of = {id(call): number for number, lane in enumerate(lanes) for call in lane}
+    first = sorted(batch, key=lambda measured: measured.taken.begun)[:TIMELINE]
+    return [_drawn(begun, lane_of[id(measured.taken)], measured) for measured in first]
+
+
+def _drawn(begun: int, lane: int, measured: Measured) -> dict[str, Any]:
+    call, arrived, returned = measured.taken, measured.taken.arrived, measured.returned
+    return {
+        "lane": lane,
+        "begun_ns": call.begun - begun,
+        "ended_ns": call.ended - begun,
+        "on_core_ns": call.cpu_ns,
+        "run_queue_ns": call.queue_ns,
+        "gil_ns": call.gil_ns,
+        "blocked_ns": max(0, call.busy_ns - call.cpu_ns - call.queue_ns - call.gil_ns),
+        "unpickled_ns": [arrived.load_begun - begun, arrived.load_ended - begun] if arrived else None,
+        "pickled_ns": [returned.dump_begun - begun, returned.dump_ended - begun] if returned else None,
+    }

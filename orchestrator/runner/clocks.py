@@ -1,0 +1,55 @@
+"""The clocks of one thread, read together: time, CPU time, time waited for a core and for the GIL.
+
+With the shim preloaded (`orchestrator/shim.c`) all four come from one call, which keeps the GIL: reading them does not
+disturb what they tell. Without it the last two are 0, and are told by other means (`account`).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+Clocks = Sequence[int]
+"""`WALL`, `CPU`, `QUEUE` and `GIL`, each in ns and since some moment in the past."""
+
+WALL, CPU, QUEUE, GIL = range(4)
+
+
+def _preloaded() -> Callable[[], Clocks] | None:
+    if sys.platform != "linux":
+        return None
+    try:
+        import ctypes
+
+        function = ctypes.PyDLL(None).orchestrator_read_clocks
+    except (ImportError, OSError, AttributeError):
+        return None
+    four = ctypes.c_uint64 * 4
+    function.argtypes, function.restype = [four], None
+
+    def read() -> Clocks:
+        clocks = four()
+        function(clocks)
+        return clocks[:]
+
+    return read
+
+
+def _standard() -> Clocks:
+    return time.monotonic_ns(), time.thread_time_ns(), 0, 0
+
+
+_found = _preloaded()
+
+HAS_SHIM = _found is not None
+read: Callable[[], Clocks] = _found or _standard
+
+
+def queue_ns() -> int | None:
+    """Return for how long the calling thread has waited for a core so far; None where the system does not tell."""
+    try:
+        with open("/proc/thread-self/schedstat", encoding="ascii") as file:
+            return int(file.read().split()[1])
+    except (OSError, IndexError, ValueError):
+        return None

@@ -1,0 +1,292 @@
+"""One trial more, instrumented, and what else is only asked for when nobody's time counts: calls alone, and memory."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
+
+from . import clocks, models, sensors
+from .account import MOST_CALLS, Account
+from .call import Call
+from .stamps import Measured, Stamped
+
+ALONE_CALLS, ALONE_SHARE = 16, 0.25
+"""So many calls are made one at a time at most, and for no longer than this share of the trial; one at least."""
+
+WEIGHED_RESULTS = 16
+"""Results whose pickles are measured."""
+
+
+async def measure(
+    workers: models.Workers,
+    call: Call,
+    items: Sequence[int],
+    repeats: int,
+    before_batch: Callable[[], None],
+    count: models.Count,
+    pickles: bool,
+    machinery: set[int],
+) -> dict[str, Any]:
+    """Run `repeats` batches of calls that carry stamps, then some calls alone, and return the account of both.
+
+    `machinery` are the threads of this process that came with the model and not with the workload.
+    """
+    per_task = count == "per_task"
+    items = items[:MOST_CALLS]
+    run = workers.bind(Stamped(call.function, call.kwargs, call.item, weigh=per_task and pickles))
+    if not per_task:
+        await workers.each(_prepare)  # workers import what is needed before the clock runs
+    used_before = _Usage(await _asked(workers, per_task), machinery)
+    for pid in used_before.tree:
+        sensors.forget_peak(pid)
+    account = Account(len(used_before.workers) or len(items), (os.getpid(), threading.get_ident()), per_task)
+    batch: list[Measured] = []
+    weights: list[tuple[int, int]] = []
+    with _watched_loop() as turns_ns:
+        for _ in range(repeats):
+            before_batch()
+            begun = clocks.read()
+            batch = await run(items)
+            ended = clocks.read()
+            account.add(begun, ended, batch)
+            weights += [measured.taken.memory for measured in batch if measured.taken.memory]
+    used_after = _Usage(await _asked(workers, per_task), machinery)
+    alone = await _alone(run, items, account, batch)
+    spent = used_after.since(used_before)
+    gil_source, gil_estimated = _estimate(account, spent.pop("queue_ns"), alone)
+    tree = _weighed(used_after, weights, per_task)
+    outside_ns = None if per_task else spent.pop("outside_cpu_ns") / account.batches
+    return {
+        "event": "accounted",
+        "lanes": account.lanes,
+        "batches": account.batches,
+        "calls": account.calls // account.batches,
+        "wall_ns": account.wall_ns // account.batches,
+        **{f"{name}_share": share for name, share in account.shares().items()},
+        "gil_source": gil_source,
+        "gil_share_estimated": gil_estimated,
+        "in_own_thread": account.in_own_thread,
+        "call_cpu_ns": _mean(account.sums["on_core"], account.calls),
+        "call_blocked_ns": _mean(account.sums["blocked"], account.calls),
+        "longest_call_ns": account.longest_ns,
+        **alone,
+        **_pickled(call, batch, pickles),
+        "voluntary_switches": round(spent["voluntary"] / account.batches),
+        "involuntary_switches": round(spent["involuntary"] / account.batches),
+        **_lag(turns_ns, account.wall_ns),
+        **tree,
+        "outside_cpu_ns": None if outside_ns is None else max(0, round(outside_ns)),
+        "timeline": account.timeline,
+    }
+
+
+def _prepare() -> None:
+    clocks.read()
+
+
+async def _asked(workers: models.Workers, per_task: bool) -> list[dict[str, Any]]:
+    return [] if per_task else await workers.each(sensors.usage)
+
+
+class _Usage:
+    """What the tree of processes has used so far."""
+
+    def __init__(self, workers: list[dict[str, Any]], machinery: set[int]) -> None:
+        self.workers = {(each["pid"], each["thread"]): each for each in workers}
+        self.own = sensors.usage()
+        self.tree = {os.getpid(), *sensors.descendants()}
+        self.tree_cpu_ns = sensors.cpu_ns(self.tree - {os.getpid()})
+        self.machinery = {thread: sensors.thread_cpu_ns(thread) for thread in machinery}
+
+    def _processes(self) -> dict[int, dict[str, Any]]:
+        return {**{each["pid"]: each for each in self.workers.values()}, self.own["pid"]: self.own}
+
+    def since(self, before: _Usage) -> dict[str, Any]:
+        """Return what was used in between; `queue_ns` by the workers, `outside_cpu_ns` by nobody of the model."""
+        pairs = [(after, before.workers[who]) for who, after in self.workers.items() if who in before.workers]
+        mine, theirs = self._processes(), before._processes()
+        shared = [(mine[pid], theirs[pid]) for pid in mine if pid in theirs]
+        queues = [
+            after["queue_ns"] - earlier["queue_ns"]
+            for after, earlier in pairs
+            if after["queue_ns"] is not None and earlier["queue_ns"] is not None
+        ]
+        known = {(each["pid"], each["thread"]): each["cpu_ns"] for each in (*self.workers.values(), self.own)}
+        known_before = {
+            (each["pid"], each["thread"]): each["cpu_ns"] for each in (*before.workers.values(), before.own)
+        }
+        here = {thread for pid, thread in known if pid == os.getpid()}
+        controlled_ns = sum(ns - known_before.get(who, 0) for who, ns in known.items())
+        controlled_ns += sum(
+            ns - before.machinery.get(thread, 0) for thread, ns in self.machinery.items() if thread not in here
+        )
+        # what has ended in the tree counts among the children of its parent, if that is asked
+        ended_ns = sum(a["children_cpu_ns"] - b["children_cpu_ns"] for a, b in shared if a["pid"] != os.getpid())
+        return {
+            "queue_ns": sum(queues) if queues else None,
+            "outside_cpu_ns": self.tree_cpu_ns - before.tree_cpu_ns + ended_ns - controlled_ns,
+            **{
+                name: sum(after[name] - earlier[name] for after, earlier in shared)
+                for name in ("voluntary", "involuntary")
+            },
+        }
+
+
+async def _alone(
+    run: models.Run, items: Sequence[int], account: Account, batch: Sequence[Measured]
+) -> dict[str, int | None]:
+    """Return the mean CPU time and blocked time of calls with no other call beside them, in ns.
+
+    A plain loop makes them so anyway. Else some of the batch, evenly spread, are made one at a time.
+    """
+    plain = account.in_own_thread and not any(measured.taken.busy_ns != _span_ns(measured) for measured in batch)
+    found: list[Measured] = list(batch) if plain else []
+    begun_ns = time.monotonic_ns()
+    within_ns = ALONE_SHARE * account.wall_ns
+    step = max(1, len(items) // ALONE_CALLS)
+    for place in () if plain else range(0, len(items), step):
+        if found and time.monotonic_ns() - begun_ns > within_ns:
+            break
+        found += await run(items[place : place + 1])
+    taken = [measured.taken for measured in found]
+    cpu_ns = sum(call.cpu_ns for call in taken)
+    waited_ns = sum(call.queue_ns + call.gil_ns for call in taken)
+    # a coroutine is blocked between its steps, too
+    blocked_ns = sum(map(_span_ns, found)) - cpu_ns - waited_ns
+    return {
+        "alone_calls": len(found),
+        "alone_cpu_ns": _mean(cpu_ns, len(found)),
+        "alone_blocked_ns": _mean(max(0, blocked_ns), len(found)),
+    }
+
+
+def _span_ns(measured: Measured) -> int:
+    return measured.taken.ended - measured.taken.begun
+
+
+def _estimate(account: Account, queue_ns: int | None, alone: dict[str, int | None]) -> tuple[str, float | None]:
+    """Return where the share of the GIL is from, and what it is by the other way: blocked beyond what calls alone are.
+
+    Without the shim, the time in queues is that of the workers over the whole trial, and the estimate takes the place
+    of the measurement.
+    """
+    sums = account.sums
+    if not clocks.HAS_SHIM and queue_ns:
+        for name in ("blocked", "waiting"):
+            part_ns = min(sums[name], queue_ns)
+            sums[name] -= part_ns
+            sums["run_queue"] += part_ns
+            queue_ns -= part_ns
+    estimated_ns = 0
+    shared = not account.in_own_thread and account.in_this_process and sensors.gil_enabled()
+    if shared:
+        estimated_ns = max(0, sums["gil"] + sums["blocked"] - (alone["alone_blocked_ns"] or 0) * account.calls)
+    total_ns = sum(sums.values()) or 1
+    if clocks.HAS_SHIM:
+        return "measured", round(estimated_ns / total_ns, 6)
+    sums["blocked"] -= estimated_ns
+    sums["gil"] = estimated_ns
+    return "estimated", round(estimated_ns / total_ns, 6)
+
+
+def _mean(total_ns: int, count: int) -> int:
+    return round(total_ns / count) if count else 0
+
+
+def _pickled(call: Call, batch: Sequence[Measured], pickles: bool) -> dict[str, int | None]:
+    """Return how many bytes a call and a result are when they are sent, the mean of some results."""
+    none: dict[str, int | None] = {"call_bytes": None, "result_bytes": None}
+    if not pickles or not any(measured.returned for measured in batch):
+        return none
+    step = max(1, len(batch) // WEIGHED_RESULTS)
+    try:
+        sizes = [len(pickle.dumps(measured.value)) for measured in batch[::step]]
+        there = len(pickle.dumps(call)) if any(measured.taken.arrived for measured in batch) else None
+    except Exception:  # a pickler of the model's own can do what this one can't
+        return none
+    return {"call_bytes": there, "result_bytes": _mean(sum(sizes), len(sizes))}
+
+
+def _weighed(used: _Usage, weights: Sequence[tuple[int, int]], per_task: bool) -> dict[str, int | None]:
+    """Return the memory of the tree at its peak, shared parts counted once, and what is a worker's own."""
+    found = {pid: memory for pid in used.tree if (memory := sensors.memory(pid))}
+    workers = [found[pid][1] for pid in {pid for pid, _ in used.workers} if pid in found and pid != os.getpid()]
+    if per_task:
+        workers = [private for _, private in weights]
+    peak = sum(pss + sensors.beyond_now(pid) for pid, (pss, _) in found.items()) + sum(pss for pss, _ in weights)
+    own = found.get(os.getpid())
+    return {
+        "peak_pss_bytes": peak if found else None,
+        "worker_private_bytes": round(median(workers)) if workers else own[1] if own else None,
+    }
+
+
+@contextmanager
+def _watched_loop() -> Iterator[list[int]]:
+    """Yield how long each turn of the running event loop takes, in ns: while it lasts, the loop reacts to nothing.
+
+    Empty without a loop, and with one that is not asyncio's own.
+    """
+    turns_ns: list[int] = []
+    loop = _running_loop()
+    selector = getattr(loop, "_selector", None)
+    if selector is None:
+        yield turns_ns
+        return
+    select: Callable[[float | None], Any] = selector.select
+    left_ns = time.monotonic_ns()
+
+    def timed_select(timeout: float | None = None) -> Any:
+        nonlocal left_ns
+        turns_ns.append(time.monotonic_ns() - left_ns)
+        events = select(timeout)
+        left_ns = time.monotonic_ns()
+        return events
+
+    selector.select = timed_select
+    try:
+        yield turns_ns
+    finally:
+        turns_ns.append(time.monotonic_ns() - left_ns)
+        del selector.select
+
+
+def _running_loop() -> Any:
+    if "asyncio" not in sys.modules:
+        return None
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _lag(turns_ns: Sequence[int], wall_ns: int) -> dict[str, int | None]:
+    """Return how long something that comes at a random moment of the trial waits for the loop, and the longest turn.
+
+    Who comes in the midst of a turn waits for its end: longer than x with the probability
+    sum(max(0, turn - x)) / wall.
+    """
+    if not turns_ns:
+        return {"loop_lag_p50_ns": None, "loop_lag_p99_ns": None, "loop_longest_ns": None}
+    longest = max(turns_ns)
+
+    def quantile(share: float) -> int:
+        low, high = 0, longest
+        while high - low > 1000:
+            middle = (low + high) // 2
+            if sum(turn - middle for turn in turns_ns if turn > middle) > (1 - share) * wall_ns:
+                low = middle
+            else:
+                high = middle
+        return 0 if low == 0 else high
+
+    return {"loop_lag_p50_ns": quantile(0.5), "loop_lag_p99_ns": quantile(0.99), "loop_longest_ns": longest}
