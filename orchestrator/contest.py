@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from .accounts import Account
 from .plan import Plan, Point, Variant
 from .stats import LOOK_LEVEL, LOOKS, ONE_LOOK_LEVEL, Ratio, can_decide, compare, log_statistics
 
@@ -35,6 +36,7 @@ class Block:
     observed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     overlaps: dict[str, float] = field(default_factory=dict)
     """How many times as long two workers took at once as one alone, from 1 (in parallel) to 2 (one at a time)."""
+    accounts: dict[str, Account] = field(default_factory=dict)
     reference: list[int] = field(default_factory=list)
     """The reference loop's time in every round; empty where it was not timed."""
     reference_version: int | None = None
@@ -267,6 +269,10 @@ class Contest:
         if self._open:
             pairs = zip(event["alone_ns"], event["together_ns"], strict=True)
             self._open.overlaps[event["variant"]] = median(together / alone for alone, together in pairs)
+
+    def _on_account_measured(self, event: Mapping[str, Any]) -> None:
+        if self._open:
+            self._open.accounts[event["variant"]] = Account.of(event)
 
     def _on_trial_failed(self, event: Mapping[str, Any]) -> None:
         self.failures[event["variant"]] += 1

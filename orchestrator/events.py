@@ -356,6 +356,9 @@ class VariantCompared(AboutVariant):
     break_even_batches: int | None
     """After so many batches, the start-up is paid for by what the variant gains over the baseline; null: never."""
     ideal_share: float | None
+    ideal_share_low: float | None
+    ideal_share_high: float | None
+    """The least time that this machine could take for the batch, as a share of the time taken, with its interval."""
     parallel_share: float | None
     parallel_share_low: float | None
     parallel_share_high: float | None
@@ -368,6 +371,51 @@ class VariantCompared(AboutVariant):
     left_early: bool
     """Dropped as hopeless, before the first look."""
     excluded: bool
+
+
+class VariantExplained(AboutVariant):
+    """Where the time of a variant's workers went: medians over its accounts, the shares scaled to be 1 together."""
+
+    derived: ClassVar[bool] = True
+    event: Literal["variant.explained"] = "variant.explained"
+    stats_version: int
+    accounts: int
+    lanes: int
+    on_core_share: float
+    run_queue_share: float
+    gil_share: float
+    blocked_share: float
+    serialisation_share: float
+    dispatch_share: float
+    waiting_share: float
+    idle_share: float
+    gil_source: Literal["measured", "estimated"]
+    gil_share_estimated: float
+    instrumented_ratio: float | None
+    """How many times as long an instrumented batch takes as the others; null when it held only a part of the calls."""
+    causes: list[str]
+    cause_shares: list[float]
+    """At most two, the larger first."""
+    why: str
+    advice: str | None
+    try_overrides: list[str]
+    """What to give to `run` beside the spec, to try the advice."""
+    call_cpu_ns: int
+    call_blocked_ns: int
+    cpu_ns_per_call: int | None
+    """Of the runner and all workers, without instruments."""
+    outside_cpu_ns: int | None
+    voluntary_switches: int
+    involuntary_switches: int
+    loop_lag_p50_ns: int | None
+    loop_lag_p99_ns: int | None
+    loop_longest_ns: int | None
+    peak_pss_bytes: int | None
+    worker_private_bytes: int | None
+    copied_bytes: int | None
+    """Per batch, both ways."""
+    contaminated: bool
+    """One worker alone had to wait for a core: others' work is in the account."""
 
 
 class VariantObserved(AboutVariant):
@@ -409,6 +457,8 @@ class VerdictReached(AboutPoint):
     """A win that another load could take away."""
     warnings: list[str]
     sentence: str
+    why: list[str]
+    """Where the time of each variant went, a sentence for each that was accounted."""
 
 
 class ExpectationChecked(AboutVariant):
@@ -489,6 +539,7 @@ EVENTS: dict[str, type[Event]] = {
         VariantUnavailable,
         VariantExcluded,
         VariantCompared,
+        VariantExplained,
         VariantObserved,
         VerdictReached,
         ExpectationChecked,

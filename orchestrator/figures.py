@@ -28,6 +28,9 @@ LOAD_LEVEL, LOAD_RANGE = 0.01, 0.05
 DIFFERENT_USE = 0.25
 """Two variants use the cores alike when what they keep busy differs by less than so many."""
 
+ALIKE = 1.2
+"""Calls are alike when the longest takes no more than so many times the mean."""
+
 NEGLIGIBLE = 0.01
 """Of the gain of one batch: a start-up that costs less than this more than another's is not worth a word."""
 
@@ -53,34 +56,67 @@ def break_even_batches(contest: Contest, label: str, other: str) -> int | None:
     return 0 if more_ns < NEGLIGIBLE * gain_ns else math.ceil(more_ns / gain_ns)
 
 
-def ideal_share(contest: Contest, variant: Variant) -> float | None:
-    """Return the ideal time on this machine as a share of the time taken; None without a sequential run of the same.
-
-    The ideal is the longer of what the cores can do with the CPU time of the sequential run, and of the longest
-    chain of calls that one worker must make: max(cpu / min(workers, cores), ceil(tasks / workers) * wall / tasks).
-    """
-    sequential = next((v for v in contest.variants.values() if v.model == "sequential" and not v.overrides), None)
-    if sequential is None or variant.overrides or variant.python != sequential.python:
-        return None
-    shares = []
-    tasks = contest.point.tasks
-    workers = variant.at_once(tasks)
-    for block in contest.judged:
-        if sequential.label in block.walls and variant.label in block.walls:
-            wall_ns, cpu_ns = median(block.walls[sequential.label]), median(block.cpus[sequential.label])
-            chain_ns = math.ceil(tasks / workers) * wall_ns / tasks
-            ideal_ns = max(cpu_ns / min(workers, contest.plan.cores), chain_ns)
-            shares.append(ideal_ns / median(block.walls[variant.label]))
-    return round(min(1.0, median(shares)), 4) if shares else None
-
-
 @dataclass(frozen=True)
 class Share:
-    """A part of a whole, 0 to 1, with its interval; the bounds are None where the blocks are too few for one."""
+    """A part of a whole with its interval; the bounds are None where the blocks are too few for one."""
 
     value: float
     low: float | None
     high: float | None
+
+
+def ideal_share(contest: Contest, variant: Variant) -> Share | None:
+    """Return the least time that this machine could take for a batch as a share of the time taken; None if unknown.
+
+    Above 1 only by noise: estimate and interval over blocks as for ratios. The least time is that of `_least_ns`, from
+    the calls alone: those of the sequential variant in the same block, else those that its own account made.
+    """
+    label = variant.label
+    sequential = next((v for v in contest.variants.values() if v.model == "sequential" and not v.overrides), None)
+    if sequential and (variant.overrides or variant.python != sequential.python):
+        sequential = None
+    logs = []
+    for block in contest.judged:
+        if label not in block.walls:
+            continue
+        if sequential and sequential.label in block.walls:
+            cpu_ns, wall_ns = median(block.cpus[sequential.label]), median(block.walls[sequential.label])
+            least_ns = _least_ns(contest, variant, cpu_ns, wall_ns, _longest_share(contest, sequential.label))
+        elif own := block.accounts.get(label):
+            tasks = contest.point.tasks
+            alone_ns = tasks * own.alone_cpu_ns, tasks * (own.alone_cpu_ns + own.alone_blocked_ns)
+            least_ns = _least_ns(contest, variant, *alone_ns, _longest_share(contest, label))
+        else:
+            continue
+        logs.append(math.log(max(1.0, least_ns) / median(block.walls[label])))
+    if not logs:
+        return None
+    interval = block_interval(logs, contest.look_level)
+    low, high = (None, None) if interval is None else (round(math.exp(bound), 4) for bound in interval)
+    return Share(round(math.exp(hodges_lehmann(logs)), 4), low, high)
+
+
+def _least_ns(contest: Contest, variant: Variant, cpu_ns: float, wall_ns: float, longest: float | None) -> float:
+    """Return the least time for a batch whose calls, one after the other, take `cpu_ns` of a core in `wall_ns`.
+
+    The longest of: the CPU time over the cores that the workers can use; all calls over the workers; and the longest
+    chain of calls that one worker must make, ceil(tasks / workers) where the calls are alike, else the longest call.
+    """
+    tasks = contest.point.tasks
+    workers = variant.at_once(tasks)
+    alike = longest is None or longest <= ALIKE / tasks
+    chain = math.ceil(tasks / workers) / tasks if alike or longest is None else max(1 / workers, longest)
+    return max(cpu_ns / min(workers, contest.plan.cores), chain * wall_ns)
+
+
+def _longest_share(contest: Contest, label: str) -> float | None:
+    """Return the longest call as a share of all calls of a batch, the median over accounts; None without any."""
+    accounts = [block.accounts[label] for block in contest.judged if label in block.accounts]
+    shares = [
+        account.longest_call_ns / (account.calls * (account.call_cpu_ns + account.call_blocked_ns) or 1)
+        for account in accounts
+    ]
+    return min(1.0, median(shares)) if shares else None
 
 
 def parallel_share(contest: Contest, label: str) -> Share | None:

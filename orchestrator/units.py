@@ -61,6 +61,15 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{plural * (number != 1)}"
 
 
+def size(number: float) -> str:
+    """Return a number of bytes with three significant digits, such as `1.5 MiB`."""
+    for unit in ("B", "KiB", "MiB"):
+        if abs(number) < 1000:
+            return f"{significant(number)} {unit}"
+        number /= 1024
+    return f"{significant(number)} GiB"
+
+
 def percent(share: float | None) -> str:
     """Return a share as whole percent."""
     return "-" if share is None else f"{share * 100:.0f} %"

@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from . import errors, figures, units
 from .contest import Contest, Look
-from .events import Event, VariantCompared, VariantObserved, VerdictReached
+from .events import Event, VariantCompared, VariantExplained, VariantObserved, VerdictReached
 from .expect import check
+from .explain import explained
 from .plan import Plan, Variant, columns
 from .runner import models
 from .stats import (
@@ -39,8 +40,10 @@ def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
     derived: list[Event] = []
     for contest in contests:
         derived += [compared(contest, variant) for variant in contest.variants.values()]
+        explanations = [event for variant in contest.variants.values() if (event := explained(contest, variant))]
+        derived += explanations
         derived += [event for variant in contest.variants.values() for event in observed(contest, variant)]
-        derived.append(reached(contest))
+        derived.append(reached(contest, explanations))
     by_point = {contest.point.id: contest for contest in contests}
     derived += [check(claim, by_point[claim.point.id], columns(claim.point, claim.variant)) for claim in plan.claims]
     return derived
@@ -58,6 +61,7 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
     quartiles = spread(walls) if walls else None
     parallel = figures.parallel_share(contest, label)
     drift = figures.drift(contest, label)
+    ideal = figures.ideal_share(contest, variant)
     return VariantCompared(
         **columns(contest.point, variant),
         stats_version=STATS_VERSION,
@@ -73,7 +77,9 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
         cpu_ns=_rounded(median([median(block.cpus[label]) for block in mine]) if mine else None),
         startup_ns=figures.startup_ns(contest, label),
         break_even_batches=figures.break_even_batches(contest, label, baseline) if label != baseline else None,
-        ideal_share=figures.ideal_share(contest, variant),
+        ideal_share=ideal.value if ideal else None,
+        ideal_share_low=ideal.low if ideal else None,
+        ideal_share_high=ideal.high if ideal else None,
         parallel_share=parallel.value if parallel else None,
         parallel_share_low=parallel.low if parallel else None,
         parallel_share_high=parallel.high if parallel else None,
@@ -94,7 +100,7 @@ def observed(contest: Contest, variant: Variant) -> list[VariantObserved]:
     ]
 
 
-def reached(contest: Contest) -> VerdictReached:
+def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> VerdictReached:
     """Return the verdict on a point, as its last look stands."""
     look = next((look for look in reversed(contest.looks) if look.decision), None)
     look = look or (contest.looks[-1] if contest.looks else None)
@@ -119,8 +125,10 @@ def reached(contest: Contest) -> VerdictReached:
         load_slope_low=doubts.load.slope.low if doubts.load else None,
         load_slope_high=doubts.load.slope.high if doubts.load else None,
         at_this_load=doubts.at_this_load,
-        warnings=_warnings(contest, look, verdict, doubts),
+        warnings=_warnings(contest, look, verdict, doubts)
+        + ["contaminated"] * any(event.contaminated for event in explanations),
         sentence=_sentence(contest, verdict, winners, rival, gap, doubts),
+        why=[f"{event.variant}: {event.why}" for event in explanations if event.why],
     )
 
 

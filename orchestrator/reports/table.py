@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import units
+from ..accounts import SHARES
 from ..results import Results
 from ..text import printable
 
@@ -24,10 +26,26 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("quartiles", "left"),
     ("vs baseline", "left"),
     ("of ideal", "right"),
+    ("why", "left"),
     ("start-up", "right"),
     ("blocks", "right"),
     ("failed", "right"),
 )
+_PARTS = {
+    "on_core": "on a core",
+    "run_queue": "core queue",
+    "gil": "GIL",
+    "blocked": "blocked",
+    "serialisation": "pickling",
+    "dispatch": "dispatch",
+    "waiting": "waiting",
+    "idle": "idle",
+    "loop_blocked": "loop blocked",
+}
+SHOWN = 0.005
+"""A share that rounds to 1 % at least."""
+MUCH_LONGER = 1.1
+"""An instrumented batch that takes so many times as long as the others is told of."""
 _WARNINGS = {
     "too_few_blocks": "too few blocks for a verdict: raise measure.max_time",
     "precision_missed": "the interval is wider than measure.precision",
@@ -37,6 +55,7 @@ _WARNINGS = {
     "crowded": "others had the cores, and batches waited for one: the shorter they are, the nearer to 1 are the ratios",
     "no_steady_state": "batches grow slower or faster within a block, as the reference loop does not",
     "variants_excluded": "variants that failed are excluded",
+    "contaminated": "a plain loop had to wait for a core, so others' work is in what is said of where the time went",
     "blocks_discarded": "blocks were discarded because a variant failed in them or the time was over",
     "results_unchecked": "results can't be pickled, so nobody has checked that they are the same; see `check`",
     "recomputed_differs": "the journal's own verdict differs from this one",
@@ -49,7 +68,10 @@ def render(results: Results, *, width: int, colour: bool) -> str:
     for contest in results.contests:
         events = [event for event in results.derived if event["point_id"] == contest.point.id]
         compared = [event for event in events if event["event"] == "variant.compared"]
-        out.print(_table(contest.point.label, compared))
+        explained = [event for event in events if event["event"] == "variant.explained"]
+        out.print(_table(contest.point.label, compared, explained))
+        if explained:
+            out.print(_accounts(explained))
         seen = [event for event in events if event["event"] == "variant.observed"]
         if seen:
             out.print(_observed(seen))
@@ -58,6 +80,8 @@ def render(results: Results, *, width: int, colour: bool) -> str:
                 out.print(Text(event["sentence"], style=_VERDICT_STYLES[event["verdict"]]))
                 for warning in event["warnings"]:
                     out.print(Text(f"note: {_WARNINGS.get(warning, warning)}{_detail(warning, event)}", style="yellow"))
+        for event in explained:
+            out.print(_why(event, results.started["command"]))
         out.print()
     for event in results.derived:
         if event["event"] == "expectation.checked":
@@ -93,7 +117,8 @@ def page(width: int, colour: bool) -> tuple[Console, io.StringIO]:
     return console, written
 
 
-def _table(title: str, compared: Sequence[Mapping[str, Any]]) -> Table:
+def _table(title: str, compared: Sequence[Mapping[str, Any]], explained: Sequence[Mapping[str, Any]]) -> Table:
+    why = {event["variant"]: _first_cause(event) for event in explained}
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for header, justify in _COLUMNS:
         table.add_column(header, justify=justify, no_wrap=True, overflow="fold")
@@ -104,11 +129,50 @@ def _table(title: str, compared: Sequence[Mapping[str, Any]]) -> Table:
             units.between((event["wall_ns_low"], event["wall_ns_high"]), event["wall_ns"]),
             _against(event),
             units.percent(event["ideal_share"]),
+            why.get(event["variant"], ""),
             units.duration(event["startup_ns"]),
             str(event["blocks"]),
             str(event["failures"]),
         )
     return table
+
+
+def _first_cause(event: Mapping[str, Any]) -> str:
+    if not event["causes"]:
+        return ""
+    return f"{_PARTS[event['causes'][0]]} {units.percent(event['cause_shares'][0])}"
+
+
+def _accounts(explained: Sequence[Mapping[str, Any]]) -> Table:
+    """Return where the time of each variant's workers went; parts that nobody has are left out."""
+    parts = [
+        name for name in SHARES if name == "on_core" or any(event[f"{name}_share"] >= SHOWN for event in explained)
+    ]
+    has_loop = any(event["loop_lag_p99_ns"] is not None for event in explained)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("workers' time", no_wrap=True, overflow="fold")
+    headers = [*(_PARTS[name] for name in parts), *["loop lag p99"] * has_loop, "CPU per call", "memory"]
+    for header in headers:
+        table.add_column(header, justify="right", no_wrap=True)
+    for event in explained:
+        lag = [units.duration(event["loop_lag_p99_ns"])] * has_loop
+        shares = [units.percent(event[f"{name}_share"]) for name in parts]
+        memory = "-" if event["peak_pss_bytes"] is None else units.size(event["peak_pss_bytes"])
+        table.add_row(event["variant"], *shares, *lag, units.duration(event["cpu_ns_per_call"]), memory)
+    return table
+
+
+def _why(event: Mapping[str, Any], command: Sequence[str]) -> Text:
+    """Return the causes, the advice, and the command that tries it."""
+    text = Text.assemble((f"{event['variant']}: ", "bold"), event["why"] or "nothing stands out")
+    if event["instrumented_ratio"] is not None and event["instrumented_ratio"] > MUCH_LONGER:
+        text.append(f" (instruments make a batch {units.ratio(event['instrumented_ratio'])} times as long)", "yellow")
+    if event["advice"]:
+        text.append(f"; {event['advice']}", "cyan")
+    if event["try_overrides"]:
+        spec = command[2] if len(command) > 2 and command[1] == "run" else "SPEC"
+        text.append(f"; try: orchestrator run {shlex.join([spec, *event['try_overrides']])}", "dim")
+    return text
 
 
 def _observed(events: Sequence[Mapping[str, Any]]) -> Table:

@@ -1,0 +1,95 @@
+"""Accounts of the workers' time, as the fold keeps them, and their summary over blocks. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from statistics import median
+from typing import Any, Literal
+
+SHARES = ("on_core", "run_queue", "gil", "blocked", "serialisation", "dispatch", "waiting", "idle")
+"""The parts of the workers' time, in the order in which they are told; together they are all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What explanations need of one `account.measured`; the fields are as there."""
+
+    lanes: int
+    calls: int
+    wall_ns: int
+    on_core_share: float
+    run_queue_share: float
+    gil_share: float
+    blocked_share: float
+    serialisation_share: float
+    dispatch_share: float
+    waiting_share: float
+    idle_share: float
+    gil_source: Literal["measured", "estimated"]
+    gil_share_estimated: float
+    in_own_thread: bool
+    call_cpu_ns: int
+    call_blocked_ns: int
+    longest_call_ns: int
+    alone_cpu_ns: int
+    alone_blocked_ns: int
+    call_bytes: int | None
+    result_bytes: int | None
+    voluntary_switches: int
+    involuntary_switches: int
+    loop_lag_p50_ns: int | None
+    loop_lag_p99_ns: int | None
+    loop_longest_ns: int | None
+    peak_pss_bytes: int | None
+    worker_private_bytes: int | None
+    outside_cpu_ns: int | None
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Account:
+        """Return the account that an `account.measured` tells."""
+        return cls(**{field.name: event[field.name] for field in fields(cls)})
+
+    def share(self, name: str) -> float:
+        """Return one of `SHARES`, 0 to 1."""
+        value: float = getattr(self, f"{name}_share")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The median of each figure over some accounts of one variant; `noise` is half the range of each share."""
+
+    accounts: int
+    median: Account
+    shares: Mapping[str, float]
+    """By the names of `SHARES`; together 1."""
+    noise: Mapping[str, float]
+
+
+def summary(accounts: Sequence[Account]) -> Summary | None:
+    """Return the summary of accounts; None without any.
+
+    The medians of shares are scaled so that together they are 1.
+    """
+    if not accounts:
+        return None
+    middles = {name: median(account.share(name) for account in accounts) for name in SHARES}
+    total = sum(middles.values()) or 1.0
+    noise = {
+        name: (max(account.share(name) for account in accounts) - min(account.share(name) for account in accounts)) / 2
+        for name in SHARES
+    }
+    middle = Account(
+        **{field.name: _middle([getattr(each, field.name) for each in accounts]) for field in fields(Account)}
+    )
+    return Summary(len(accounts), middle, {name: value / total for name, value in middles.items()}, noise)
+
+
+def _middle(values: Sequence[Any]) -> Any:
+    """Return the median of numbers, whole where they are; of anything else the first that is told."""
+    told = [value for value in values if value is not None]
+    if not told or isinstance(told[0], bool | str):
+        return told[0] if told else None
+    middle = median(told)
+    return round(middle) if isinstance(told[0], int) else middle

@@ -1,0 +1,213 @@
+"""Why a variant takes as long as it does: from accounts of the workers' time to causes, a sentence, and a remedy. Pure.
+
+A cause is a share of the workers' time that is not work. None is told below `LEAST`, or below its own noise: half the
+range of the share over the accounts. `remedies` has what can be done about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from . import accounts, remedies, units
+from .accounts import Summary
+from .contest import Contest
+from .events import VariantExplained
+from .figures import ALIKE
+from .plan import Variant, columns, order
+from .runner import models
+from .stats import STATS_VERSION
+
+LEAST = 0.05
+"""The least share of the workers' time that is told as a cause."""
+
+MOST_CAUSES = 2
+
+BUSY = 0.5
+"""Who works on a core for so much of the time, and loses less than half as much to any cause, is told to work."""
+
+AGREE = 0.08
+"""Two ways to know the share of the GIL agree when they differ by no more than this."""
+
+CONTAMINATED = 0.05
+"""One worker alone waits for a core only when others have it; so much of it, and the account is of them as well."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Where a share of the workers' time went: `kind` is one of `SHARES`, or `loop_blocked`."""
+
+    kind: str
+    share: float
+    text: str
+
+    @property
+    def sentence(self) -> str:
+        """Return the share and what it was, such as `63 % of the workers' time waited for the GIL`."""
+        return f"{units.percent(self.share)} {self.text}"
+
+
+def explained(contest: Contest, variant: Variant) -> VariantExplained | None:
+    """Return where the time of a variant went, and why; None where no account was taken of it."""
+    label = variant.label
+    found = summary(contest, label)
+    if found is None:
+        return None
+    causes = _causes(contest, variant, found)
+    remedy = remedies.remedy(contest, variant, found, [cause.kind for cause in causes])
+    middle = found.median
+    shares: dict[str, Any] = {f"{name}_share": round(share, 4) for name, share in found.shares.items()}
+    return VariantExplained(
+        **columns(contest.point, variant),
+        stats_version=STATS_VERSION,
+        accounts=found.accounts,
+        lanes=middle.lanes,
+        **shares,
+        gil_source=middle.gil_source,
+        gil_share_estimated=round(middle.gil_share_estimated, 4),
+        instrumented_ratio=_instrumented_ratio(contest, label),
+        causes=[cause.kind for cause in causes],
+        cause_shares=[round(cause.share, 4) for cause in causes],
+        why="; ".join(cause.sentence for cause in causes),
+        advice=remedy.advice if remedy else None,
+        try_overrides=list(remedy.overrides) if remedy else [],
+        call_cpu_ns=middle.call_cpu_ns,
+        call_blocked_ns=middle.call_blocked_ns,
+        cpu_ns_per_call=_cpu_per_call(contest, label),
+        outside_cpu_ns=middle.outside_cpu_ns,
+        voluntary_switches=middle.voluntary_switches,
+        involuntary_switches=middle.involuntary_switches,
+        loop_lag_p50_ns=middle.loop_lag_p50_ns,
+        loop_lag_p99_ns=middle.loop_lag_p99_ns,
+        loop_longest_ns=middle.loop_longest_ns,
+        peak_pss_bytes=middle.peak_pss_bytes,
+        worker_private_bytes=middle.worker_private_bytes,
+        copied_bytes=_copied(found, contest.point.tasks),
+        contaminated=is_contaminated(found),
+    )
+
+
+def summary(contest: Contest, label: str) -> Summary | None:
+    """Return the summary of a variant's accounts over the blocks that are judged; None without any."""
+    return accounts.summary([block.accounts[label] for block in contest.judged if label in block.accounts])
+
+
+def is_contaminated(found: Summary) -> bool:
+    """Return whether one worker alone had to wait for a core, so that its account is of others' work too."""
+    return found.median.lanes == 1 and found.shares["run_queue"] > CONTAMINATED
+
+
+def blocks_loop(contest: Contest, variant: Variant) -> bool:
+    """Return whether a variant runs a plain function inside its event loop, which reacts to nothing meanwhile."""
+    model = models.load(variant.model)
+    asked = order(contest.point, variant)["workload"]
+    return model.LOOP and "async_call" in model.RUNS and not asked.get("async_call")
+
+
+def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
+    texts = _texts(contest, found)
+    lost = [
+        Cause(name, share, texts[name])
+        for name, share in found.shares.items()
+        if name != "on_core" and share >= max(LEAST, found.noise[name])
+    ]
+    lost.sort(key=lambda cause: -cause.share)
+    work = found.shares["on_core"]
+    if blocks_loop(contest, variant):
+        held = work + found.shares["blocked"] + found.shares["gil"]
+        blocking = Cause("loop_blocked", held, "of the time the loop was blocked by a plain function")
+        lost = [blocking, *(cause for cause in lost if cause.kind not in ("blocked", "gil"))]
+    elif work >= BUSY and (not lost or lost[0].share < work / 2):
+        lost.insert(0, Cause("on_core", work, texts["on_core"]))
+    return lost[:MOST_CAUSES]
+
+
+def _texts(contest: Contest, found: Summary) -> dict[str, str]:
+    """Return what is said of each share, to be read after its percentage."""
+    middle, cores = found.median, contest.plan.cores
+    whose = "of the workers' time" if middle.lanes > 1 else "of the time"
+    busy = found.shares["on_core"] * middle.lanes
+    queue = f"{middle.lanes} workers on {units.count(cores, 'core')}" if middle.lanes > cores else "others had it"
+    return {
+        "on_core": f"{whose} on a core" + (f", which keeps {busy:.1f} of {cores} busy" if cores > 1 else ""),
+        "run_queue": f"{whose} waited for a core: {queue}",
+        "gil": f"{whose} waited for the GIL{_doubt(found)}",
+        "blocked": f"{whose} was blocked in calls{_blocked_by(found)}",
+        "serialisation": f"{whose} was pickling{_sizes(found)}",
+        "dispatch": f"{whose} was handing over calls of {units.duration(middle.call_cpu_ns + middle.call_blocked_ns)}",
+        "waiting": f"{whose} nothing could go on: all calls waited (I/O, sleep)",
+        "idle": f"{whose} had no call left{_uneven(found)}",
+    }
+
+
+def _doubt(found: Summary) -> str:
+    """Return how the share of the GIL is known, where that is worth a word."""
+    if found.median.gil_source == "estimated":
+        return " (estimated)"
+    other = found.median.gil_share_estimated
+    differs = abs(found.shares["gil"] - other) > AGREE
+    return f" (from blocked time alone: {units.percent(other)})" if differs else ""
+
+
+def excess_blocked(found: Summary) -> float:
+    """Return the share of the workers' time that calls were blocked beyond what they are when run alone."""
+    middle = found.median
+    budget_ns = max(1, middle.lanes * middle.wall_ns)
+    return found.shares["blocked"] - middle.alone_blocked_ns * middle.calls / budget_ns
+
+
+def _blocked_by(found: Summary) -> str:
+    middle = found.median
+    if (middle.outside_cpu_ns or 0) > LEAST * middle.wall_ns:
+        return ", while threads or processes of its own worked"
+    if excess_blocked(found) > max(LEAST, found.shares["blocked"] / 2):
+        return " beyond what a call alone is: a lock, or something else that they share"
+    return " (I/O, locks, sleep)"
+
+
+def _sizes(found: Summary) -> str:
+    there, back = found.median.call_bytes, found.median.result_bytes
+    if there is None or back is None:
+        return ""
+    return f" {units.size(there)} there and {units.size(back)} back"
+
+
+def _uneven(found: Summary) -> str:
+    middle = found.median
+    if middle.calls < middle.lanes:
+        return f": {units.count(middle.calls, 'call')} for {middle.lanes} workers"
+    if middle.calls % middle.lanes and middle.calls < 4 * middle.lanes and is_alike(found):
+        return f": {middle.calls} calls are not shared evenly by {middle.lanes} workers"
+    if not is_alike(found):
+        return f": the longest call takes {units.percent(middle.longest_call_ns / middle.wall_ns)} of the batch"
+    return ""
+
+
+def is_alike(found: Summary) -> bool:
+    """Return whether the calls of a batch are about equally long."""
+    middle = found.median
+    return middle.longest_call_ns <= ALIKE * (middle.call_cpu_ns + middle.call_blocked_ns)
+
+
+def _instrumented_ratio(contest: Contest, label: str) -> float | None:
+    """Return how many times as long an instrumented batch takes as the others of its block."""
+    calls = {block.number: block.accounts[label] for block in contest.judged if label in block.accounts}
+    ratios = [
+        calls[block.number].wall_ns / median(block.walls[label])
+        for block in contest.judged
+        if block.number in calls and calls[block.number].calls == contest.point.tasks and block.walls.get(label)
+    ]
+    return round(median(ratios), 4) if ratios else None
+
+
+def _cpu_per_call(contest: Contest, label: str) -> int | None:
+    cpus = [median(block.cpus[label]) for block in contest.judged if label in block.cpus]
+    return round(median(cpus) / contest.point.tasks) if cpus else None
+
+
+def _copied(found: Summary, tasks: int) -> int | None:
+    middle = found.median
+    if middle.result_bytes is None:
+        return None
+    return ((middle.call_bytes or 0) + middle.result_bytes) * tasks

@@ -1,0 +1,174 @@
+"""What can be done about a cause: one piece of advice, and the overrides of the spec that try it. Pure.
+
+What is advised follows from the account: a share can shrink only to what remains when its cause is gone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import units
+from .accounts import Summary
+from .contest import Contest
+from .plan import Variant
+from .runner import models
+from .stats import compare
+
+WORTH = 0.15
+"""Advice is given about a share of at least so much of the workers' time."""
+
+SMALL_NS = 1_000_000
+"""Calls shorter than this are not worth a process each."""
+
+FEW = 0.5
+"""Workers keep the cores busy for less than this part of the time: there is room for more of them."""
+
+CHUNKS_PER_WORKER = 4
+"""So many chunks for each worker keep the load even."""
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Advice, with overrides of the spec that try it, beside what there is."""
+
+    advice: str
+    overrides: tuple[str, ...] = ()
+
+
+def remedy(contest: Contest, variant: Variant, found: Summary, causes: Sequence[str]) -> Remedy | None:
+    """Return what to do about the first of a variant's causes that something can be done about."""
+    for cause in causes:
+        share = found.shares.get(cause, 1.0)
+        advised = _REMEDIES[cause](contest, variant, found) if cause in _REMEDIES and share >= WORTH else None
+        if advised:
+            return advised
+    return None
+
+
+def _loop_blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
+    middle = found.median
+    if middle.call_blocked_ns > middle.call_cpu_ns:
+        return _use(contest, variant, "threads", " or make it `async`")
+    if middle.call_cpu_ns < SMALL_NS or contest.plan.cores < 2:
+        return Remedy("a plain loop does as well: nothing in these calls waits")
+    return _use(contest, variant, "processes", ": its calls compute, and do not wait")
+
+
+def _gil(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
+    if found.median.call_cpu_ns < SMALL_NS:
+        return Remedy("threads can't help calls that compute; run them in a plain loop, or put more work into one")
+    return _use(contest, variant, "processes", ": each has a GIL of its own")
+
+
+def _on_core(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
+    middle, cores = found.median, contest.plan.cores
+    if middle.lanes > 1 or cores < 2 or middle.call_cpu_ns < SMALL_NS or contest.point.tasks < 2:
+        return None
+    return _use(contest, variant, "processes", f": {cores - 1} of {cores} cores had nothing to do")
+
+
+def _run_queue(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
+    cores = contest.plan.cores
+    if found.median.lanes <= cores or variant.workers is None:
+        return None
+    return Remedy(f"more workers than cores only queue for them: `workers: {cores}` does as well, with less memory")
+
+
+def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
+    """Advise more workers where they wait and the cores do not work."""
+    middle, tasks = found.median, contest.point.tasks
+    in_flight = variant.at_once(tasks)
+    busy = found.shares["on_core"] * middle.lanes / contest.plan.cores
+    if variant.workers is None or models.load(variant.model).WORKERS != "asked":
+        if middle.lanes == 1 and tasks > 1 and not variant.overrides:
+            return _use(contest, variant, "threads", ": the calls can wait at the same time")
+        return None
+    if in_flight >= tasks or busy > FEW:
+        return None
+    more = min(tasks, 4 * in_flight)
+    advice = f"let more of the calls wait at once: workers {more} instead of {in_flight}"
+    return Remedy(advice, _on_axis(contest, variant, "workers", in_flight, more))
+
+
+def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
+    """Advise chunks where the model has them: a chunk is handed over as one call is, so that part falls by its size."""
+    model, middle = models.load(variant.model), found.median
+    service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
+    now = int(variant.options.get("chunksize") or 1)
+    most = contest.point.tasks // (CHUNKS_PER_WORKER * middle.lanes)
+    if "chunksize" in model.OPTIONS and most >= 2 * now:
+        handing = found.shares["dispatch"] + found.shares["serialisation"]
+        size = now
+        while size * 2 <= most and _left(handing, size / now) > 0.1:
+            size *= 2
+        if size > now:
+            before, after = units.percent(handing), units.percent(_left(handing, size / now))
+            advice = f"calls of {service} are too small to send one by one: chunksize {size} would cut the hand-over"
+            return Remedy(f"{advice} from {before} to {after}", _on_axis(contest, variant, "chunksize", now, size))
+    if middle.call_cpu_ns + middle.call_blocked_ns < SMALL_NS:
+        if model.WORKERS == "per_task":
+            return Remedy(f"calls of {service} are too small to start a worker for each: keep workers in a pool")
+        return Remedy(f"calls of {service} are too small to hand over: put more work into one, or use a plain loop")
+    if model.WORKERS == "per_task":
+        pool = {"process_per_task": "processes", "thread_per_task": "threads"}[variant.model]
+        return _use(contest, variant, pool, ", which starts its workers once, and not for every call")
+    return None
+
+
+def _left(share: float, factor: float) -> float:
+    """Return what is left of a share of the whole when it is made `factor` times smaller, and the rest stays."""
+    return share / factor / (share / factor + 1 - share)
+
+
+def _serialisation(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
+    return Remedy("send less: a path, a key or a range instead of the data, and results that are summed up")
+
+
+def _idle(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
+    middle = found.median
+    if int(variant.options.get("chunksize") or 1) > 1:
+        overrides = _on_axis(contest, variant, "chunksize", variant.options["chunksize"], 1)
+        return Remedy("smaller chunks share the calls more evenly", overrides)
+    if middle.calls < middle.lanes:
+        return Remedy(f"{middle.lanes - middle.calls} of {middle.lanes} workers never have a call: give a batch more")
+    if middle.longest_call_ns > 2 * (middle.call_cpu_ns + middle.call_blocked_ns):
+        return Remedy("begin with the longest calls, or split them: the others' workers wait for them at the end")
+    return None
+
+
+def _surely_faster(contest: Contest, label: str, other: str) -> bool:
+    ratio = compare([block.walls for block in contest.judged], label, other, contest.look_level)
+    return ratio is not None and ratio.low is not None and ratio.low > 1
+
+
+def _use(contest: Contest, variant: Variant, model: str, clause: str) -> Remedy | None:
+    """Advise a model: one of the contest only if it was faster there, else with the override that puts it there."""
+    present = [other.label for other in contest.variants.values() if other.model == model]
+    if present:
+        better = [other for other in present if _surely_faster(contest, other, variant.label)]
+        return Remedy(f"use `{better[0]}`{clause}") if better else None
+    entries = [entry.model_dump(exclude_defaults=True) for entry in contest.plan.experiment.models]
+    plain = all(entry.keys() <= {"model"} for entry in entries)
+    names = [entry.model for entry in contest.plan.experiment.models]
+    return Remedy(f"use `{model}`{clause}", (f"models={json.dumps([*names, model])}",) if plain else ())
+
+
+def _on_axis(contest: Contest, variant: Variant, axis: str, *values: object) -> tuple[str, ...]:
+    """Return the override that measures a variant with each of some values; none where its entry fixes the value."""
+    entry = contest.plan.experiment.models[variant.entry].model_dump(exclude_defaults=True)
+    return () if axis in entry else (f"matrix.{axis}={json.dumps(values)}",)
+
+
+_REMEDIES = {
+    "loop_blocked": _loop_blocked,
+    "gil": _gil,
+    "on_core": _on_core,
+    "run_queue": _run_queue,
+    "blocked": _waiting,
+    "waiting": _waiting,
+    "dispatch": _dispatch,
+    "serialisation": _serialisation,
+    "idle": _idle,
+}
