@@ -15,21 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from . import host, plan
+from . import asides, host, plan
 from .events import (
-    AccountMeasured,
     BlockDiscarded,
     BlockFinished,
     BlockStarted,
     ContextSampled,
     Event,
-    OverlapMeasured,
     PointCalibrated,
     ReferenceTimed,
     RunnerGuarded,
     RunnerReady,
     RunnerWarmed,
-    TimelineRecorded,
     TrialFailed,
     TrialFinished,
     TrialObserved,
@@ -176,8 +173,7 @@ class _Block:
         self._sample("end")
         self._lap()
         self._prove_again(crew)
-        self._overlap(crew)
-        self._account(crew)
+        self._ask_aside(crew)
 
     def leave(self, crew: Crew) -> None:
         """Let the runners leave their `setup`, where there is one; who has none is killed, which is faster."""
@@ -401,49 +397,16 @@ class _Block:
             seen = {f"observed_{key}": value for key, value in trial["observed"].items()}
             self._trials.append(TrialObserved(**where, **seen))
 
-    def _overlap(self, crew: Crew) -> None:
-        """Ask threads of one process how parallel they can run; only where calls are alike and may be repeated.
-
-        The block is over by then: where that fails, or there is no time for it, nothing is told, and nothing spoilt.
-        """
-        workload = self._task.point.workload
-        if workload.get("item") or workload.get("reset"):
-            return
-        for ready in [event for event in self.events if isinstance(event, RunnerReady)]:
-            if len(set(ready.worker_pids)) == 1 and len(set(ready.worker_threads)) > 1:
-                self._notify(f"running {ready.variant} beside itself")
-                allowed_s = max(0.0, min(self._task.timeout_s, self._task.deadline - time.monotonic()))
-                try:
-                    answer = crew.ask(ready.variant, {"op": "overlap", "within_ns": round(allowed_s * 1e9)}, allowed_s)
-                except RunnerFailed:
-                    continue
-                if answer["alone_ns"]:
-                    about = columns(self._task.point, self._variants[ready.variant])
-                    measured = {key: answer[key] for key in ("calls", "alone_ns", "together_ns")}
-                    self.events.append(OverlapMeasured(**about, block=self._task.number, **measured))
-
-    def _account(self, crew: Crew) -> None:
-        """Ask every variant for one trial more, instrumented; like `_overlap`, it spoils nothing."""
-        task = self._task
+    def _ask_aside(self, crew: Crew) -> None:
+        """Ask what the runners can tell when no trial waits for its turn."""
         assert self._rounds is not None
-        if not plan.is_accounted(task.number, self._rounds):
-            return
-        for label in self._variants:
-            self._notify(f"seeing where the time of {label} goes")
-            allowed_s = max(0.0, min(task.timeout_s, task.deadline - time.monotonic()))
-            try:
-                answer = crew.ask(label, {"op": "account", "repeats": self._repeats[label]}, allowed_s)
-            except RunnerFailed:
-                continue
-            about = {**columns(task.point, self._variants[label]), "block": task.number}
-            calls = answer.pop("timeline")
-            answer.pop("event")
-            self.events.append(AccountMeasured(**about, **answer))
-            if task.draws:
-                columns_of: dict[str, Any] = {
-                    name: [call[name] for call in calls] for name in TimelineRecorded.PER_CALL
-                }
-                self.events.append(TimelineRecorded(**about, wall_ns=answer["wall_ns"], **columns_of))
+        runners = [event for event in self.events if isinstance(event, RunnerReady)]
+        self.events += asides.overlaps(self._task, crew, runners, self._notify)
+        trial_ns = dict.fromkeys(self._variants, 0)
+        for trial in self._trials:
+            if isinstance(trial, TrialFinished):
+                trial_ns[trial.variant] = max(trial_ns[trial.variant], trial.wall_ns * trial.repeats)
+        self.events += asides.accounts(self._task, crew, self._rounds, self._repeats, trial_ns, self._notify)
 
     def _prove_again(self, crew: Crew) -> None:
         """Ask who the workers are once more: as many as there were, or the trials were not what they claim."""

@@ -418,6 +418,41 @@ class VariantExplained(AboutVariant):
     """One worker alone had to wait for a core: others' work is in the account."""
 
 
+class ScalingFitted(AboutPoint):
+    """How one model scales with its workers at a point, over the blocks that had all of their numbers."""
+
+    derived: ClassVar[bool] = True
+    event: Literal["scaling.fitted"] = "scaling.fitted"
+    stats_version: int
+    of: str
+    model: str
+    blocks: int
+    workers: list[int]
+    speedups: list[float]
+    speedup_lows: list[float | None]
+    speedup_highs: list[float | None]
+    """Against the fewest workers."""
+    amdahl_serial: float | None
+    amdahl_serial_low: float | None
+    amdahl_serial_high: float | None
+    usl_sigma: float | None
+    usl_sigma_low: float | None
+    usl_sigma_high: float | None
+    usl_kappa: float | None
+    usl_kappa_low: float | None
+    usl_kappa_high: float | None
+    peak_workers: float | None
+    peak_workers_low: float | None
+    peak_workers_high: float | None
+    """Null where the interval of kappa includes 0: there is no peak then, as far as can be told."""
+    enough_workers: float
+    enough_workers_low: float | None
+    enough_workers_high: float | None
+    """The fewest of the measured numbers that are as fast as any of them, give or take a tie."""
+    descriptive: bool
+    """The parameters of the Universal Scalability Law describe the curve, and no more: an interval includes 0."""
+
+
 class VariantObserved(AboutVariant):
     derived: ClassVar[bool] = True
     event: Literal["variant.observed"] = "variant.observed"
@@ -540,6 +575,7 @@ EVENTS: dict[str, type[Event]] = {
         VariantExcluded,
         VariantCompared,
         VariantExplained,
+        ScalingFitted,
         VariantObserved,
         VerdictReached,
         ExpectationChecked,

@@ -178,6 +178,8 @@ class Runner:
             self._open = ours.pop_all()
         os.set_blocking(self.errors, False)
         self.workers: tuple[int, ...] = ()
+        self.is_late = False
+        """It has not answered in time: what it still says is no answer to what it is asked next."""
         self._oom_kills = host.oom_kills()
         self.buffer = b""
         self.output = b""
@@ -328,6 +330,8 @@ class Crew:
     def receive(self, name: str, timeout_s: float) -> dict[str, Any]:
         """Return the next answer of a runner; raises RunnerFailed or Interrupted."""
         runner = self._runners[name]
+        if runner.is_late:
+            raise RunnerFailed("timeout", "an earlier answer is still awaited", None, runner.shown_output())
         watched = [runner.answers] + ([runner.exit] if runner.exit is not None else [])
         for descriptor in watched:
             self._poll.register(descriptor, select.POLLIN)
@@ -348,6 +352,7 @@ class Crew:
         while b"\n" not in runner.buffer:
             ready = self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
             if not ready:
+                runner.is_late = True
                 self._ask_where(runner)
                 raise RunnerFailed("timeout", f"no answer within {timeout_s:.3g} s", None, runner.shown_output())
             descriptors = {descriptor for descriptor, _ in ready}

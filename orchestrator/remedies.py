@@ -85,7 +85,10 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
         if middle.lanes == 1 and tasks > 1 and not variant.overrides:
             return _use(contest, variant, "threads", ": the calls can wait at the same time")
         return None
-    if in_flight >= tasks or busy > FEW:
+    others = [
+        v.workers or 0 for v in contest.variants.values() if (v.entry, v.options) == (variant.entry, variant.options)
+    ]
+    if in_flight >= tasks or in_flight < max(others) or busy > FEW:
         return None
     more = min(tasks, 4 * in_flight)
     advice = f"let more of the calls wait at once: workers {more} instead of {in_flight}"

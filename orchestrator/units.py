@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 _UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1.0, "ns"))
 
@@ -53,6 +54,13 @@ def _factor(value: float) -> str:
     if value >= 100:
         return f"{value:.0f}"
     return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def fitted(event: Mapping[str, Any], name: str, factor: float = 1, unit: str = "") -> str:
+    """Return a figure of an event with its interval, such as `12 [8.1, 15] %`."""
+    figures = [event[key] for key in (name, f"{name}_low", f"{name}_high")]
+    value, low, high = ("-" if each is None else significant(each * factor) for each in figures)
+    return f"{value}{unit}" if figures[1] is None and figures[2] is None else f"{value} [{low}, {high}]{unit}"
 
 
 def count(number: int, noun: str) -> str:

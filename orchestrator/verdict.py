@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Literal
 
-from . import errors, figures, units
+from . import errors, figures, scaling, units
 from .contest import Contest, Look
 from .events import Event, VariantCompared, VariantExplained, VariantObserved, VerdictReached
 from .expect import check
@@ -42,6 +42,7 @@ def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
         derived += [compared(contest, variant) for variant in contest.variants.values()]
         explanations = [event for variant in contest.variants.values() if (event := explained(contest, variant))]
         derived += explanations
+        derived += scaling.fitted(contest)
         derived += [event for variant in contest.variants.values() for event in observed(contest, variant)]
         derived.append(reached(contest, explanations))
     by_point = {contest.point.id: contest for contest in contests}

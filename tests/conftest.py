@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,9 @@ def pytest_configure(config: pytest.Config) -> None:
     directory = Path(tempfile.mkdtemp(prefix="orchestrator-tests-"))
     config.add_cleanup(lambda: _clear(directory))
     os.environ["ORCHESTRATOR_LOCK"] = str(directory / "lock")
+    for number in (signal.SIGINT, signal.SIGHUP):  # ignored under nohup, and by all that is started from there
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _clear(directory: Path) -> None:

@@ -126,7 +126,7 @@ def test_export_replaces_the_files_of_an_earlier_one_whole(place: Path) -> None:
     ("arguments", "status", "message"),
     [
         (["runs/none"], 65, "runs/none holds no events.jsonl; name a run directory"),
-        (["runs/good", "--to", "xls"], 2, '--to: no format "xls"; name one of csv'),
+        (["runs/good", "--to", "xls"], 2, '--to: no format "xls"; name one of chrome-trace, csv'),
         (["runs/good", "--output", "good.yaml"], 2, "--output: cannot write to good.yaml: File exists; name another"),
     ],
 )

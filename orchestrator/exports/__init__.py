@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ..results import Results
 
 FORMATS = {
+    "chrome-trace": "chrome_trace",
     "csv": "csv_tables",
 }
 """What `--to` knows, and the module that renders it."""

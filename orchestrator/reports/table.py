@@ -82,6 +82,9 @@ def render(results: Results, *, width: int, colour: bool) -> str:
                     out.print(Text(f"note: {_WARNINGS.get(warning, warning)}{_detail(warning, event)}", style="yellow"))
         for event in explained:
             out.print(_why(event, results.started["command"]))
+        for event in events:
+            if event["event"] == "scaling.fitted":
+                out.print(_scaling(event))
         out.print()
     for event in results.derived:
         if event["event"] == "expectation.checked":
@@ -172,6 +175,25 @@ def _why(event: Mapping[str, Any], command: Sequence[str]) -> Text:
     if event["try_overrides"]:
         spec = command[2] if len(command) > 2 and command[1] == "run" else "SPEC"
         text.append(f"; try: orchestrator run {shlex.join([spec, *event['try_overrides']])}", "dim")
+    return text
+
+
+def _scaling(event: Mapping[str, Any]) -> Text:
+    """Return the curve, the law that it follows, and how many workers are enough."""
+    bounds = zip(event["speedups"], event["speedup_lows"], event["speedup_highs"], strict=True)
+    curve = ", ".join(f"{n}: {units.ratio(*each)}" for n, each in zip(event["workers"], bounds, strict=True))
+    enough = units.fitted(event, "enough_workers")
+    serial = units.fitted(event, "amdahl_serial", 100, " %")
+    pays = (
+        f"more than {enough} workers do not pay" if event["enough_workers"] < event["workers"][-1] else "each step pays"
+    )
+    text = Text.assemble((f"scaling of {event['of']}: ", "bold"), f"{curve}; {pays}")
+    text.append(f"; Amdahl: {serial} serial")
+    if event["usl_sigma"] is not None:
+        text.append(f"; USL: sigma {units.fitted(event, 'usl_sigma')}, kappa {units.fitted(event, 'usl_kappa')}")
+        text.append(" (descriptive)" * event["descriptive"])
+    if event["peak_workers"] is not None:
+        text.append(f"; peak at {units.fitted(event, 'peak_workers')} workers")
     return text
 
 
