@@ -206,7 +206,7 @@ class AccountMeasured(AboutVariant):
     idle_share: float
     gil_source: Literal["measured", "estimated"]
     gil_share_estimated: float
-    """What blocked beyond what the same calls block alone; only threads that share a GIL can have any."""
+    """What calls and their hand-over take beyond what they do alone; only threads that share a GIL can have any."""
     in_own_thread: bool
     """Whether the calls ran in the thread that submits them: a plain loop, an event loop."""
     call_cpu_ns: int
@@ -216,7 +216,8 @@ class AccountMeasured(AboutVariant):
     alone_calls: int
     alone_cpu_ns: int
     alone_blocked_ns: int
-    """Means of so many calls made with no other beside them."""
+    alone_dispatch_ns: int
+    """Means of so many calls made with no other beside them, and of handing them over."""
     call_bytes: int | None
     result_bytes: int | None
     """Of the pickles of one call and of one result; null when they are not sent."""

@@ -16,6 +16,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#define OFF_CORE_NS 2000
+
+struct clocks {
+    uint64_t wall, cpu, queue;
+};
+
 typedef int (*wait_t)(pthread_cond_t *, pthread_mutex_t *);
 typedef int (*timedwait_t)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
 
@@ -24,6 +30,7 @@ static timedwait_t real_timedwait;
 static _Atomic uintptr_t code_begin, code_end; /* where CPython's code lies; both 0 until the clocks are read */
 static pthread_key_t at_exit;
 static _Thread_local int schedstat = -1;
+static _Thread_local struct clocks last; /* when schedstat was read last, and what it said */
 static _Thread_local uint64_t gil_ns;
 
 static uint64_t now_ns(clockid_t clock) {
@@ -36,6 +43,7 @@ static void close_schedstat(void *_) {
     (void)_;
     if (schedstat >= 0) close(schedstat);
     schedstat = -1;
+    last = (struct clocks){0};
 }
 
 /* How long this thread has waited for a core: the second field of its schedstat. */
@@ -90,13 +98,28 @@ void orchestrator_read_clocks(uint64_t clocks[4]) {
         dl_iterate_phdr(find_code, dlsym(RTLD_DEFAULT, "PyEval_SaveThread"));
     clocks[0] = now_ns(CLOCK_MONOTONIC);
     clocks[1] = now_ns(CLOCK_THREAD_CPUTIME_ID);
-    clocks[2] = queue_ns();
+    /* schedstat takes longer than all the others: it is read again once this thread was off its core */
+    if (clocks[0] - last.wall > clocks[1] - last.cpu + OFF_CORE_NS)
+        last = (struct clocks){clocks[0], clocks[1], queue_ns()};
+    clocks[2] = last.queue;
     clocks[3] = gil_ns;
 }
 
-struct clocks {
-    uint64_t wall, cpu, queue;
+struct span {
+    uint64_t begun, ended;
 };
+
+static _Thread_local struct span *spans; /* the waits of a thread that wants to know them one by one */
+static _Thread_local uint64_t room, kept;
+
+/* Keep the spans of the calling thread's waits from now on, until the next call; return how many were kept so far. */
+uint64_t orchestrator_keep_gil_waits(struct span *into, uint64_t most) {
+    uint64_t found = kept;
+    spans = into;
+    room = into ? most : 0;
+    kept = 0;
+    return found;
+}
 
 static struct clocks clocks(void) {
     return (struct clocks){now_ns(CLOCK_MONOTONIC), now_ns(CLOCK_THREAD_CPUTIME_ID), queue_ns()};
@@ -108,6 +131,7 @@ static void count(struct clocks before) {
     int64_t waited = (int64_t)(after.wall - before.wall) - (int64_t)(after.cpu - before.cpu) -
                      (int64_t)(after.queue - before.queue);
     if (waited > 0) gil_ns += (uint64_t)waited;
+    if (kept < room) spans[kept++] = (struct span){before.wall, after.wall};
 }
 
 static int is_cpython(void *caller) {

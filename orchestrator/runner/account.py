@@ -2,19 +2,20 @@
 
 A lane is what one worker does from the begin of a batch to its end. It is in a call or in a gap. Of a call the clocks
 tell what was on a core, waiting for a core, and waiting for the GIL; the rest was blocked. A gap is serialisation while
-something is pickled or unpickled, in the lane's worker or at the other end; idle once no call was left to begin; else
-dispatch. Where the calls run in the thread that submits them (a plain loop, an event loop) there is one lane, and what
-of its gaps was neither on a core nor in a queue is waiting: select, with calls outstanding.
+something is pickled or unpickled, in the lane's worker or at the other end; waiting for the GIL while the lane's thread
+or the one that submits does; idle once no call was left to begin; else dispatch. Where the calls run in the thread that
+submits them (a plain loop, an event loop) there is one lane, and what of its gaps was neither on a core nor in a queue
+is waiting: select, with calls outstanding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 from .clocks import CPU, GIL, QUEUE, WALL, Clocks
-from .stamps import Measured, Taken
+from .stamps import Taken
 
 SHARES = ("on_core", "run_queue", "gil", "blocked", "serialisation", "dispatch", "waiting", "idle")
 
@@ -42,21 +43,23 @@ class Account:
         self.busy_ns = 0
         self.sums = dict.fromkeys(SHARES, 0)
         self.longest_ns = 0
+        self.own_cpu_ns = 0
+        self.gap_gil_ns = 0
         self.in_own_thread = False
         self.in_this_process = False
         self.timeline: list[dict[str, Any]] = []
 
-    def add(self, begun: Clocks, ended: Clocks, batch: Sequence[Measured]) -> None:
-        """Take a batch: the submitting thread's clocks before and after it, and its results."""
-        taken = [measured.taken for measured in batch]
+    def add(self, begun: Clocks, ended: Clocks, taken: Sequence[Taken], gil_waits: Sequence[Span]) -> None:
+        """Take a batch: the submitting thread's clocks before and after it, its calls, its waits for the GIL."""
         self.in_own_thread = all((call.pid, call.thread) == self._own for call in taken)
         self.in_this_process = all(call.pid == self._own[0] for call in taken)
         lanes = self._split(taken)
         if not self.batches:
-            self.timeline = _timeline(begun[WALL], batch, lanes)
+            self.timeline = _timeline(begun[WALL], taken, lanes)
         self.batches += 1
         self.calls += len(taken)
         self.wall_ns += ended[WALL] - begun[WALL]
+        self.own_cpu_ns += ended[CPU] - begun[CPU]
         self.lanes = len(lanes)
         sums = dict.fromkeys(SHARES, 0)
         sums["on_core"] = sum(call.cpu_ns for call in taken)
@@ -70,13 +73,13 @@ class Account:
         if self.in_own_thread:
             self._add_own_gaps(sums, begun, ended, busy_ns)
         else:
-            self._add_gaps(sums, begun[WALL], ended[WALL], batch, lanes)
+            self._add_gaps(sums, begun[WALL], ended[WALL], lanes, _union(gil_waits))
         for name, ns in sums.items():
             self.sums[name] += ns
         self.busy_ns += busy_ns
         self.longest_ns = max(self.longest_ns, *(call.busy_ns - call.queue_ns - call.gil_ns for call in taken))
 
-    def _split(self, taken: list[Taken]) -> list[list[Taken]]:
+    def _split(self, taken: Sequence[Taken]) -> list[list[Taken]]:
         """Return the calls of each lane in the order of time."""
         by_begin = sorted(taken, key=lambda call: call.begun)
         if self._per_task:
@@ -108,25 +111,34 @@ class Account:
         sums["waiting"] += gap_ns
 
     def _add_gaps(
-        self, sums: dict[str, int], begun: int, ended: int, batch: Sequence[Measured], lanes: list[list[Taken]]
+        self,
+        sums: dict[str, int],
+        begun: int,
+        ended: int,
+        lanes: list[list[Taken]],
+        gil_waits: list[Span],
     ) -> None:
-        last_begun = max(call.begun for lane in lanes for call in lane)
-        last_ended = max(call.ended for lane in lanes for call in lane)
-        here = _union(_spans_here(batch))
-        back = {id(measured.taken): measured.returned for measured in batch}
+        calls = [call for lane in lanes for call in lane]
+        last_begun = max(call.begun for call in calls)
+        last_ended = max(call.ended for call in calls)
+        here = _union(_spans_here(calls))
         for lane in lanes:
             gaps = []
             free = begun
             for call in lane:
                 gaps.append((free, call.begun))
                 free = call.ended
-            was_there = not self._per_task and (bool(lane) or len(batch) >= len(lanes))
+            was_there = not self._per_task and (bool(lane) or len(calls) >= len(lanes))
             none_left = max(free, last_begun) if was_there else free
             gaps += [(free, none_left), (last_ended, ended)]
-            there = chain.from_iterable(_spans_there(call, back[id(call)]) for call in lane)
+            there = chain.from_iterable(map(_spans_there, lane))
             serialisation_ns = _common(gaps, _union(chain(here, there)))
             sums["serialisation"] += serialisation_ns
-            sums["dispatch"] += sum(max(0, end - start) for start, end in gaps) - serialisation_ns
+            left_ns = sum(max(0, end - start) for start, end in gaps) - serialisation_ns
+            gil_ns = min(left_ns, _common(gaps, gil_waits) + _waited_between(lane))
+            sums["gil"] += gil_ns
+            self.gap_gil_ns += gil_ns
+            sums["dispatch"] += left_ns - gil_ns
             sums["idle"] += max(0, last_ended - none_left)
 
     def shares(self) -> dict[str, float]:
@@ -135,21 +147,26 @@ class Account:
         return {name: round(ns / total, 6) if total else 0.0 for name, ns in self.sums.items()}
 
 
-def _spans_here(batch: Iterable[Measured]) -> Iterator[Span]:
+def _waited_between(lane: Sequence[Taken]) -> int:
+    """Return for how long a worker waited for the GIL between its calls."""
+    return sum(max(0, later.gil_before - earlier.gil_before - earlier.gil_ns) for earlier, later in pairwise(lane))
+
+
+def _spans_here(calls: Iterable[Taken]) -> Iterator[Span]:
     """Yield when the submitting process pickled calls and unpickled results."""
-    for measured in batch:
-        if measured.taken.arrived:
-            yield measured.taken.arrived.dump_begun, measured.taken.arrived.dump_ended
-        if measured.returned:
-            yield measured.returned.load_begun, measured.returned.load_ended
+    for call in calls:
+        if call.arrived:
+            yield call.arrived.dump_begun, call.arrived.dump_ended
+        if call.returned:
+            yield call.returned.load_begun, call.returned.load_ended
 
 
-def _spans_there(call: Taken, returned: Any) -> Iterator[Span]:
+def _spans_there(call: Taken) -> Iterator[Span]:
     """Yield when a worker unpickled a call and pickled its result."""
     if call.arrived:
         yield call.arrived.load_begun, call.arrived.load_ended
-    if returned:
-        yield returned.dump_begun, returned.dump_ended
+    if call.returned:
+        yield call.returned.dump_begun, call.returned.dump_ended
 
 
 def _union(spans: Iterable[Span]) -> list[Span]:
@@ -176,15 +193,15 @@ def _common(gaps: Sequence[Span], union: Sequence[Span]) -> int:
     return common
 
 
-def _timeline(begun: int, batch: Sequence[Measured], lanes: Sequence[Sequence[Taken]]) -> list[dict[str, Any]]:
+def _timeline(begun: int, taken: Sequence[Taken], lanes: Sequence[Sequence[Taken]]) -> list[dict[str, Any]]:
     """Return the first calls, each with its lane, its times since `begun`, and what it took, in ns."""
     lane_of = {id(call): number for number, lane in enumerate(lanes) for call in lane}
-    first = sorted(batch, key=lambda measured: measured.taken.begun)[:TIMELINE]
-    return [_drawn(begun, lane_of[id(measured.taken)], measured) for measured in first]
+    first = sorted(taken, key=lambda call: call.begun)[:TIMELINE]
+    return [_drawn(begun, lane_of[id(call)], call) for call in first]
 
 
-def _drawn(begun: int, lane: int, measured: Measured) -> dict[str, Any]:
-    call, arrived, returned = measured.taken, measured.taken.arrived, measured.returned
+def _drawn(begun: int, lane: int, call: Taken) -> dict[str, Any]:
+    arrived, returned = call.arrived, call.returned
     return {
         "lane": lane,
         "begun_ns": call.begun - begun,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 Clocks = Sequence[int]
 """`WALL`, `CPU`, `QUEUE` and `GIL`, each in ns and since some moment in the past."""
@@ -44,6 +45,28 @@ _found = _preloaded()
 
 HAS_SHIM = _found is not None
 read: Callable[[], Clocks] = _found or _standard
+
+MOST_WAITS = 100_000
+
+
+@contextmanager
+def kept_gil_waits() -> Iterator[list[tuple[int, int]]]:
+    """Yield a list that in the end holds when the calling thread waited for the GIL, as begin and end on `WALL`."""
+    waits: list[tuple[int, int]] = []
+    if not HAS_SHIM:
+        yield waits
+        return
+    import ctypes
+
+    keep = ctypes.PyDLL(None).orchestrator_keep_gil_waits
+    spans = (ctypes.c_uint64 * (2 * MOST_WAITS))()
+    keep.argtypes, keep.restype = [ctypes.POINTER(ctypes.c_uint64), ctypes.c_uint64], ctypes.c_uint64
+    keep(spans, MOST_WAITS)
+    try:
+        yield waits
+    finally:
+        count = keep(None, 0)
+        waits += zip(spans[0 : 2 * count : 2], spans[1 : 2 * count : 2], strict=True)
 
 
 def queue_ns() -> int | None:

@@ -15,10 +15,13 @@ from typing import Any
 from . import clocks, models, sensors
 from .account import MOST_CALLS, Account
 from .call import Call
-from .stamps import Measured, Stamped
+from .stamps import Measured, Stamped, Taken
 
 ALONE_CALLS, ALONE_SHARE = 16, 0.25
 """So many calls are made one at a time at most, and for no longer than this share of the trial; one at least."""
+
+SMALL_BYTES = 1024
+"""A call of fewer bytes is pickled in less time than its stamps take."""
 
 WEIGHED_RESULTS = 16
 """Results whose pickles are measured."""
@@ -40,7 +43,10 @@ async def measure(
     """
     per_task = count == "per_task"
     items = items[:MOST_CALLS]
-    run = workers.bind(Stamped(call.function, call.kwargs, call.item, weigh=per_task and pickles))
+    is_sent = pickles and not (per_task and workers.facts.get("actual_start_method") == "fork")
+    call_bytes = _pickled_bytes(call) if is_sent else None
+    is_small = call_bytes is not None and call_bytes < SMALL_BYTES
+    run = workers.bind(Stamped(call.function, call.kwargs, call.item, per_task and pickles, is_small))
     if not per_task:
         await workers.each(_prepare)  # workers import what is needed before the clock runs
     used_before = _Usage(await _asked(workers, per_task), machinery)
@@ -48,17 +54,20 @@ async def measure(
         sensors.forget_peak(pid)
     account = Account(len(used_before.workers) or len(items), (os.getpid(), threading.get_ident()), per_task)
     batch: list[Measured] = []
+    taken: list[Taken] = []
     weights: list[tuple[int, int]] = []
     with _watched_loop() as turns_ns:
         for _ in range(repeats):
             before_batch()
-            begun = clocks.read()
-            batch = await run(items)
-            ended = clocks.read()
-            account.add(begun, ended, batch)
-            weights += [measured.taken.memory for measured in batch if measured.taken.memory]
+            with clocks.kept_gil_waits() as waits:
+                begun = clocks.read()
+                batch = await run(items)
+                ended = clocks.read()
+            taken = [measured.taken for measured in batch]
+            account.add(begun, ended, taken, waits)
+            weights += [call.memory for call in taken if call.memory]
     used_after = _Usage(await _asked(workers, per_task), machinery)
-    alone = await _alone(run, items, account, batch)
+    alone = await _alone(run, items, account, taken)
     spent = used_after.since(used_before)
     gil_source, gil_estimated = _estimate(account, spent.pop("queue_ns"), alone)
     tree = _weighed(used_after, weights, per_task)
@@ -77,7 +86,8 @@ async def measure(
         "call_blocked_ns": _mean(account.sums["blocked"], account.calls),
         "longest_call_ns": account.longest_ns,
         **alone,
-        **_pickled(call, batch, pickles),
+        "call_bytes": call_bytes,
+        "result_bytes": _result_bytes(batch) if pickles else None,
         "voluntary_switches": round(spent["voluntary"] / account.batches),
         "involuntary_switches": round(spent["involuntary"] / account.batches),
         **_lag(turns_ns, account.wall_ns),
@@ -139,40 +149,44 @@ class _Usage:
         }
 
 
-async def _alone(
-    run: models.Run, items: Sequence[int], account: Account, batch: Sequence[Measured]
-) -> dict[str, int | None]:
+async def _alone(run: models.Run, items: Sequence[int], account: Account, batch: Sequence[Taken]) -> dict[str, int]:
     """Return the mean CPU time and blocked time of calls with no other call beside them, in ns.
 
     A plain loop makes them so anyway. Else some of the batch, evenly spread, are made one at a time.
     """
-    plain = account.in_own_thread and not any(measured.taken.busy_ns != _span_ns(measured) for measured in batch)
-    found: list[Measured] = list(batch) if plain else []
+    plain = account.in_own_thread and not any(call.busy_ns != _span_ns(call) for call in batch)
+    found = list(batch) if plain else []
     begun_ns = time.monotonic_ns()
+    runs_ns = 0
     within_ns = ALONE_SHARE * account.wall_ns
     step = max(1, len(items) // ALONE_CALLS)
     for place in () if plain else range(0, len(items), step):
         if found and time.monotonic_ns() - begun_ns > within_ns:
             break
-        found += await run(items[place : place + 1])
-    taken = [measured.taken for measured in found]
-    cpu_ns = sum(call.cpu_ns for call in taken)
-    waited_ns = sum(call.queue_ns + call.gil_ns for call in taken)
+        run_ns = time.monotonic_ns()
+        alone = await run(items[place : place + 1])
+        runs_ns += time.monotonic_ns() - run_ns
+        found += [measured.taken for measured in alone]
+    cpu_ns = sum(call.cpu_ns for call in found)
+    waited_ns = sum(call.queue_ns + call.gil_ns for call in found)
     # a coroutine is blocked between its steps, too
     blocked_ns = sum(map(_span_ns, found)) - cpu_ns - waited_ns
     return {
         "alone_calls": len(found),
         "alone_cpu_ns": _mean(cpu_ns, len(found)),
         "alone_blocked_ns": _mean(max(0, blocked_ns), len(found)),
+        "alone_dispatch_ns": _mean(max(0, runs_ns - sum(map(_span_ns, found))), len(found)),
     }
 
 
-def _span_ns(measured: Measured) -> int:
-    return measured.taken.ended - measured.taken.begun
+def _span_ns(call: Taken) -> int:
+    return call.ended - call.begun
 
 
-def _estimate(account: Account, queue_ns: int | None, alone: dict[str, int | None]) -> tuple[str, float | None]:
-    """Return where the share of the GIL is from, and what it is by the other way: blocked beyond what calls alone are.
+def _estimate(account: Account, queue_ns: int | None, alone: dict[str, int]) -> tuple[str, float | None]:
+    """Return where the share of the GIL is from, and what it is by the other way: beyond what calls alone are.
+
+    That is what calls block beyond it, and what their hand-over takes beyond it.
 
     Without the shim, the time in queues is that of the workers over the whole trial, and the estimate takes the place
     of the measurement.
@@ -184,34 +198,40 @@ def _estimate(account: Account, queue_ns: int | None, alone: dict[str, int | Non
             sums[name] -= part_ns
             sums["run_queue"] += part_ns
             queue_ns -= part_ns
-    estimated_ns = 0
+    in_calls_ns = in_gaps_ns = 0
     shared = not account.in_own_thread and account.in_this_process and sensors.gil_enabled()
     if shared:
-        estimated_ns = max(0, sums["gil"] + sums["blocked"] - (alone["alone_blocked_ns"] or 0) * account.calls)
-    total_ns = sum(sums.values()) or 1
+        in_calls_ns = sums["gil"] - account.gap_gil_ns + sums["blocked"] - alone["alone_blocked_ns"] * account.calls
+        # who hands over lets the others wait while it works, GIL or not
+        handing_ns = max(alone["alone_dispatch_ns"] * account.calls, account.own_cpu_ns * account.lanes)
+        in_gaps_ns = account.gap_gil_ns + sums["dispatch"] - handing_ns
+    parts_ns = {"blocked": max(0, in_calls_ns), "dispatch": max(0, in_gaps_ns)}
+    share = round(sum(parts_ns.values()) / (sum(sums.values()) or 1), 6)
     if clocks.HAS_SHIM:
-        return "measured", round(estimated_ns / total_ns, 6)
-    sums["blocked"] -= estimated_ns
-    sums["gil"] = estimated_ns
-    return "estimated", round(estimated_ns / total_ns, 6)
+        return "measured", share
+    for name, ns in parts_ns.items():
+        sums[name] -= ns
+        sums["gil"] += ns
+    return "estimated", share
 
 
 def _mean(total_ns: int, count: int) -> int:
     return round(total_ns / count) if count else 0
 
 
-def _pickled(call: Call, batch: Sequence[Measured], pickles: bool) -> dict[str, int | None]:
-    """Return how many bytes a call and a result are when they are sent, the mean of some results."""
-    none: dict[str, int | None] = {"call_bytes": None, "result_bytes": None}
-    if not pickles or not any(measured.returned for measured in batch):
-        return none
-    step = max(1, len(batch) // WEIGHED_RESULTS)
+def _pickled_bytes(value: object) -> int | None:
+    """Return how many bytes something is when it is sent; None where this pickler can't, while the model's own can."""
     try:
-        sizes = [len(pickle.dumps(measured.value)) for measured in batch[::step]]
-        there = len(pickle.dumps(call)) if any(measured.taken.arrived for measured in batch) else None
-    except Exception:  # a pickler of the model's own can do what this one can't
-        return none
-    return {"call_bytes": there, "result_bytes": _mean(sum(sizes), len(sizes))}
+        return len(pickle.dumps(value))
+    except Exception:
+        return None
+
+
+def _result_bytes(batch: Sequence[Measured]) -> int | None:
+    """Return how many bytes a result is when it is sent, the mean of some."""
+    sizes = [_pickled_bytes(measured.value) for measured in batch[:: max(1, len(batch) // WEIGHED_RESULTS)]]
+    known = [size for size in sizes if size is not None]
+    return _mean(sum(known), len(known)) if known else None
 
 
 def _weighed(used: _Usage, weights: Sequence[tuple[int, int]], per_task: bool) -> dict[str, int | None]:

@@ -2,16 +2,18 @@
 
 What crosses a process is stamped as it is pickled and unpickled, by objects that look at the clock when the pickler
 reaches them: one before the contents, one after. So serialisation is timed with the model's own pickler, where and as
-often as the model pickles, and nothing is pickled twice.
+often as the model pickles, and nothing is pickled twice. What is so small that its stamps would take longer than its
+pickling goes without.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import time
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
 
@@ -43,8 +45,12 @@ class Taken(NamedTuple):
     cpu_ns: int
     queue_ns: int
     gil_ns: int
+    gil_before: int
+    """What its thread had waited for the GIL before: what it waits between calls is known by that."""
     arrived: Passage | None
-    """How the call came; None where it was not sent, or came together with the one before."""
+    """How the call came; None where it was not sent, is small, or came together with the one before."""
+    returned: Passage | None
+    """How its result came back; None where it was not sent, or is small."""
     memory: tuple[int, int] | None
     """Of a worker that ends with its call: the bytes of its PSS, and those that are its own alone."""
 
@@ -52,22 +58,21 @@ class Taken(NamedTuple):
 class Stamped(Call):
     """A call that returns `Measured`."""
 
-    __slots__ = ("arrived", "is_async", "weigh")
+    __slots__ = ("arrived", "is_async", "is_small", "weigh")
 
     def __init__(
-        self, function: Callable[..., Any], kwargs: dict[str, Any], item: str | None, weigh: bool = False
+        self, function: Callable[..., Any], kwargs: dict[str, Any], item: str | None, weigh: bool, is_small: bool
     ) -> None:
+        """Stamp a call; `weigh`: it tells of its worker's memory; `is_small`: it goes without stamps when pickled."""
         super().__init__(function, kwargs, item)
+        self.is_small = is_small
         self.is_async = iscoroutinefunction(function)
         self.weigh = weigh
         self.arrived: Passage | None = None
         if item is None:
-            self.plain = self._plain
+            self.plain = self
 
-    def _plain(self) -> Any:
-        return self(0)
-
-    def __call__(self, item: int) -> Any:
+    def __call__(self, item: int = 0) -> Any:
         kwargs = self.kwargs if self.item is None else {**self.kwargs, self.item: item}
         if self.is_async:
             return _driven(self.function(**kwargs))
@@ -80,78 +85,124 @@ class Stamped(Call):
         spent = after[CPU] - before[CPU], after[QUEUE] - before[QUEUE], after[GIL] - before[GIL]
         memory = sensors.memory(os.getpid()) if self.weigh else None
         who = os.getpid(), threading.get_ident()
-        return Measured(value, Taken(*who, before[WALL], after[WALL], busy_ns, *spent, arrived, memory))
+        return Measured(value, (*who, before[WALL], after[WALL], busy_ns, *spent, before[GIL]), arrived, memory)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        begun = _Begun()
-        return _arrived, (begun, self.function, self.kwargs, self.item, self.weigh, _Ended(begun))
+        call = self.function, self.kwargs, self.item, self.weigh
+        return _passed, call if self.is_small else (_NOW, *call, _Ended())
 
 
 class Measured:
-    """A result, with what its call took."""
+    """A result, with what its call took; `taken` is made when it is asked for, after the trial."""
 
-    __slots__ = ("returned", "taken", "value")
+    __slots__ = ("_arrived", "_memory", "_numbers", "_returned", "value")
 
-    def __init__(self, value: Any, taken: Taken, returned: Passage | None = None) -> None:
+    def __init__(
+        self,
+        value: Any,
+        numbers: Sequence[int] | bytes,
+        arrived: Passage | None = None,
+        memory: tuple[int, int] | None = None,
+        returned: tuple[int, tuple[int, int, int]] | None = None,
+    ) -> None:
         self.value = value
-        self.taken = taken
-        self.returned = returned
-        """How the result came back; None where it was not sent."""
+        self._numbers = numbers
+        self._arrived = arrived
+        self._memory = memory
+        self._returned = returned
+
+    @property
+    def taken(self) -> Taken:
+        """What its call took."""
+        if isinstance(self._numbers, bytes):
+            numbers = _NUMBERS.unpack(self._numbers)
+            arrived = Passage(*numbers[9:]) if numbers[9] else None
+        else:
+            numbers, arrived = tuple(self._numbers), self._arrived
+        returned = _passage(*self._returned) if self._returned else None
+        return Taken(*(*numbers[:9], arrived, returned, self._memory))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        begun = _Begun()
-        return _returned, (begun, self.value, _Ended(begun), tuple(self.taken))
+        numbers = _NUMBERS.pack(*self._numbers, *(self._arrived or _NOT_SENT))
+        if type(self.value) in _SMALL:
+            return _passed, (self.value, numbers, self._memory)
+        return _passed, (_NOW, self.value, _Ended(), numbers, self._memory)
 
 
-class _Begun:
-    """Is pickled first: it is then, and loading has begun when it is loaded."""
+class _Now:
+    """Is pickled before something, and tells when it is loaded."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        self.at = time.monotonic_ns()
-        return time.monotonic_ns, ()
+        return _passed, ()
 
 
 class _Ended:
-    """Is pickled last."""
+    """Is pickled after something: it tells when that was begun and ended, and when it is loaded."""
 
-    def __init__(self, begun: _Begun) -> None:
-        self.begun = begun
+    __slots__ = ("begun",)
+
+    def __init__(self) -> None:
+        self.begun = time.monotonic_ns()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _dumped, (self.begun.at, time.monotonic_ns())
+        return _passed, (self.begun, time.monotonic_ns())
 
 
-def _dumped(begun: int, ended: int) -> tuple[int, int, int]:
-    return begun, ended, time.monotonic_ns()
+_NOW = _Now()
+_NUMBERS = struct.Struct("13q")
+_NOT_SENT = Passage(0, 0, 0, 0)
+_SMALL = frozenset({type(None), bool, int, float})
 
 
-def _arrived(
-    load_begun: int,
-    function: Callable[..., Any],
-    kwargs: dict[str, Any],
-    item: str | None,
-    weigh: bool,
-    rest: tuple[int, int, int],
-) -> Stamped:
-    call = Stamped(function, kwargs, item, weigh)
-    call.arrived = Passage(rest[0], rest[1], load_begun, rest[2])
+def _passed(*parts: Any) -> Any:
+    """Return what the parts were pickled from, told apart by their number.
+
+    One function for all, since naming one takes longer than anything else in a small pickle.
+    """
+    if not parts:
+        return time.monotonic_ns()
+    if len(parts) == 2:
+        return *parts, time.monotonic_ns()
+    if len(parts) == 3:
+        value, numbers, memory = parts
+        return Measured(value, numbers, None, memory)
+    if len(parts) == 4:
+        return Stamped(*parts, True)
+    if len(parts) == 5:
+        load_begun, value, ended, numbers, memory = parts
+        return Measured(value, numbers, None, memory, (load_begun, ended))
+    load_begun, function, kwargs, item, weigh, ended = parts
+    call = Stamped(function, kwargs, item, weigh, False)
+    call.arrived = _passage(load_begun, ended)
     return call
 
 
-def _returned(load_begun: int, value: Any, rest: tuple[int, int, int], taken: tuple[Any, ...]) -> Measured:
-    return Measured(value, Taken(*taken), Passage(rest[0], rest[1], load_begun, rest[2]))
+def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:
+    dump_begun, dump_ended, load_ended = ended
+    return Passage(dump_begun, dump_ended, load_begun, load_ended)
+
+
+def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:
+    dump_begun, dump_ended, load_ended = ended
+    return Passage(dump_begun, dump_ended, load_begun, load_ended)
+
+
+def _unpacked(packed: bytes, memory: tuple[int, int] | None) -> Taken:
+    numbers = _NUMBERS.unpack(packed)
+    arrived = Passage(*numbers[9:]) if numbers[9] else None
+    return Taken(*(*numbers[:9], arrived, memory))
 
 
 @types.coroutine
 def _driven(coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Measured]:
     """Run a coroutine with stamps around each of its steps, and return `Measured`."""
     read = clocks.read
-    begun = busy_ns = cpu_ns = queue_ns = gil_ns = 0
+    begun = gil_before = busy_ns = cpu_ns = queue_ns = gil_ns = 0
     sent: Any = None
     thrown: BaseException | None = None
     while True:
         before = read()
-        begun = begun or before[WALL]
+        begun, gil_before = begun or before[WALL], gil_before or before[GIL]
         finished = False
         try:
             yielded = coroutine.send(sent) if thrown is None else coroutine.throw(thrown)
@@ -164,8 +215,7 @@ def _driven(coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Measured
         gil_ns += after[GIL] - before[GIL]
         if finished:
             spent = busy_ns, cpu_ns, queue_ns, gil_ns
-            taken = Taken(os.getpid(), threading.get_ident(), begun, after[WALL], *spent, None, None)
-            return Measured(yielded, taken)
+            return Measured(yielded, (os.getpid(), threading.get_ident(), begun, after[WALL], *spent, gil_before))
         sent, thrown = None, None
         try:
             sent = yield yielded

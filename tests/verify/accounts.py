@@ -1,0 +1,210 @@
+"""`make verify-accounts`: accounts of workloads of which it is known where their time goes, and what instruments cost.
+
+Run it with nothing else on the machine. Two accounts are taken in each of some fresh processes. The table goes to
+docs/method.md.
+"""
+
+from __future__ import annotations
+
+import pickle
+import random
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.reduction import ForkingPickler
+from statistics import median
+from typing import Any
+
+from orchestrator.accounts import SHARES
+from orchestrator.launch import Command, Crew, Interrupt, Kit, default_python, kit
+
+from . import controls, figures
+from .measure import ROOT
+
+METHOD = ROOT / "docs/method.md"
+FRESH, SMALL_ROUNDS, REPEATS = 8, 12, 8
+POINTS = 0.05
+
+
+@dataclass(frozen=True)
+class Control:
+    """A workload under a model, and the shares that it must have; run-queue time is expected where nothing else is."""
+
+    what: str
+    model: str
+    call: str
+    kwargs: Mapping[str, Any]
+    truth: Mapping[str, float]
+    tasks: int = 8
+    workers: int = 2
+    python: str | None = None
+    item: str | None = None
+    form: str = "call"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+SPIN = {"cpu_s": 0.04}
+CONTROLS = (
+    Control("a loop alone", "sequential", "spin", SPIN, {"on_core": 1.0}),
+    Control("a sleep alone", "sequential", "sleep", {"seconds": 0.02}, {"blocked": 1.0}),
+    Control("a loop in 2 threads", "threads", "spin", SPIN, {"on_core": 0.5, "gil": 0.5}, 16),
+    Control("the same on 3.13t", "threads", "spin", SPIN, {"on_core": 1.0}, python="python3.13t"),
+    Control("the same on 3.14", "threads", "spin", SPIN, {"on_core": 0.5, "gil": 0.5}, python="python3.14"),
+    Control("a loop in 4 threads", "threads", "spin", SPIN, {"on_core": 0.25, "gil": 0.75}, 24, 4),
+    Control("a loop in 2 processes", "processes", "spin", SPIN, {"on_core": 1.0}, 16),
+    Control("4 processes on 2 cores", "processes", "spin", SPIN, {"on_core": 0.5, "run_queue": 0.5}, 32, 4),
+    Control("a sleep in 4 threads", "threads", "sleep", {"seconds": 0.04}, {"blocked": 1.0}, workers=4),
+    Control(
+        "a sleep with one lock for 2 threads",
+        "threads",
+        "locked",
+        {"seconds": 0.02},
+        {"blocked": 15 / 16, "idle": 1 / 16},
+    ),
+    Control(
+        "2 calls of 40 and 80 ms in 2 processes",
+        "processes",
+        "uneven",
+        {"cpu_s": 0.04},
+        {"on_core": 3 / 4, "idle": 1 / 4},
+        tasks=2,
+        item="item",
+    ),
+    Control(
+        "pickling as long as the work, 1 process",
+        "processes",
+        "slowly_pickled",
+        {"cpu_s": 0.02},
+        {"on_core": 0.5, "serialisation": 0.5},
+        workers=1,
+    ),
+    Control("a plain sleep in an event loop", "event_loop", "sleep", {"seconds": 0.02}, {"blocked": 1.0}, workers=1),
+    Control(
+        "a coroutine that waits, then blocks",
+        "event_loop",
+        "wait_then_block",
+        {"seconds": 0.02},
+        {"waiting": 0.5, "blocked": 0.5},
+        workers=1,
+        form="async_call",
+    ),
+    # a thread that starts another one waits for the GIL once, for up to an interval of 5 ms
+    Control("a thread of the call's own", "sequential", "own_thread", {"cpu_s": 0.2}, {"blocked": 1.0}, tasks=2),
+)
+SIZES = (1 << 10, 1 << 15, 1 << 20, 10 << 20)
+
+
+def main() -> int:
+    """Run all controls, print their table, and put it into the documentation."""
+    fresh = 1 if "--smoke" in sys.argv else FRESH
+    with kit() as laid:
+        lines = [
+            "| control | share | known | account, median | furthest | two of one process differ by, median | "
+            "by the other way |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for control in CONTROLS:
+            if control.python is None or shutil.which(control.python):
+                lines += _shares(laid, control, fresh)
+        lines += ["", "| pickled | sent back | known share | account |", "|---|---|---|---|"]
+        lines += [_pickling(laid, size, fresh) for size in SIZES]
+        lines += ["", "| instruments | a batch takes |", "|---|---|"]
+        lines += [_cost(laid, model, fresh) for model in ("sequential", "event_loop", "threads", "processes")]
+    text = "\n".join(lines)
+    print(text)
+    if "--smoke" not in sys.argv:
+        METHOD.write_text(figures.replace(METHOD.read_text(), "accounts", text))
+    return 0
+
+
+def _shares(laid: Kit, control: Control, fresh: int) -> Iterator[str]:
+    pairs = [_pair(laid, control) for _ in range(fresh)]
+    for name in SHARES:
+        known = control.truth.get(name, 0.0)
+        seen = [account[f"{name}_share"] for pair in pairs for account in pair]
+        furthest = max(seen, key=lambda share: abs(share - known))
+        if not known and median(seen) < 0.01:
+            continue
+        apart = median(abs(pair[0][f"{name}_share"] - pair[1][f"{name}_share"]) for pair in pairs)
+        other = [account["gil_share_estimated"] for pair in pairs for account in pair]
+        estimated = f"{median(other) * 100:.1f} %" if name == "gil" else ""
+        mark = "" if abs(median(seen) - known) <= POINTS else " (!)"
+        print(control.what, name, known, [round(share, 3) for share in seen], flush=True)
+        yield (
+            f"| {control.what} | {name.replace('_', ' ')} | {known * 100:.0f} % | {median(seen) * 100:.1f} %{mark} | "
+            f"{furthest * 100:.1f} % | {apart * 100:.1f} | {estimated} |"
+        )
+
+
+def _pair(laid: Kit, control: Control) -> tuple[dict[str, Any], dict[str, Any]]:
+    with _opened(laid, control) as crew:
+        first, second = (crew.ask("runner", {"op": "account", "repeats": 1}, 60) for _ in range(2))
+        return first, second
+
+
+def _pickling(laid: Kit, size: int, fresh: int) -> str:
+    """Compare the share with what pickling and unpickling such results by hand takes; one call at a time."""
+    count = size // 3
+    control = Control("", "processes", "numbers", {"count": count}, {}, tasks=1, workers=1)
+    by_hand = []
+    accounts: list[dict[str, Any]] = []
+    for _ in range(fresh):
+        for _ in range(REPEATS):
+            value = controls.numbers(count)
+            begun = time.perf_counter_ns()
+            pickle.loads(ForkingPickler.dumps(value))
+            by_hand.append(time.perf_counter_ns() - begun)
+        with _opened(laid, control) as crew:
+            accounts.append(crew.ask("runner", {"op": "account", "repeats": REPEATS}, 60))
+    known = median(by_hand) / median(account["wall_ns"] for account in accounts)
+    found = median(account["serialisation_share"] for account in accounts)
+    back = accounts[0]["result_bytes"]
+    return f"| {count:,} numbers | {back:,} bytes | {known * 100:.1f} % | {found * 100:.1f} % |"
+
+
+def _cost(laid: Kit, model: str, fresh: int) -> str:
+    """Compare instrumented batches of calls of 100 us with others of the same process, in random order."""
+    control = Control("", model, "small", {}, {}, tasks=200)
+    ratios = []
+    for _ in range(fresh):
+        with _opened(laid, control) as crew:
+            times: dict[str, list[int]] = {"plain": [], "instrumented": []}
+            for _ in range(SMALL_ROUNDS):
+                for kind in random.sample(sorted(times), 2):
+                    if kind == "plain":
+                        crew.ask("runner", {"op": "arm", "repeats": 1}, 60)
+                        crew.ask("runner", 0, 60)
+                        times[kind].append(crew.ask("runner", {"op": "trials"}, 60)["trials"][0]["wall_ns"])
+                    else:
+                        times[kind].append(crew.ask("runner", {"op": "account", "repeats": 1}, 60)["wall_ns"])
+            ratios.append(median(times["instrumented"]) / median(times["plain"]))
+    spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
+    return f"| 200 calls of 100 us, {model} | {median(ratios):.3f} times as long ({spread}) |"
+
+
+@contextmanager
+def _opened(laid: Kit, control: Control) -> Iterator[Crew]:
+    python = shutil.which(control.python or "") or default_python()
+    order = {
+        "model": control.model,
+        "workers": control.workers,
+        "options": dict(control.options),
+        "tasks": control.tasks,
+        "workload": {
+            control.form: f"tests.verify.controls:{control.call}",
+            "kwargs": dict(control.kwargs),
+            "item": control.item,
+        },
+    }
+    with closing(Interrupt()) as interrupt, Crew(laid, interrupt) as crew:
+        crew.start("runner", Command(python, path=str(ROOT), preload=laid.shims.preload(python)))
+        for request in ({"op": "prepare", **order}, {"op": "open"}, {"op": "warm"}):
+            crew.ask("runner", request, 60)
+        yield crew
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Workloads of which it is known where their time goes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+LOCK = threading.Lock()
+
+
+def spin(cpu_s: float) -> None:
+    """Work for so much time of a core, however long that takes."""
+    end = time.thread_time() + cpu_s
+    while time.thread_time() < end:
+        sum(range(200))
+
+
+def sleep(seconds: float) -> None:
+    """Wait, without holding on to anything."""
+    time.sleep(seconds)
+
+
+def locked(seconds: float) -> None:
+    """Wait with the lock that all calls want."""
+    with LOCK:
+        time.sleep(seconds)
+
+
+def uneven(item: int, cpu_s: float) -> None:
+    """Work `item` + 1 times as long."""
+    spin(cpu_s * (item + 1))
+
+
+def small() -> int:
+    """Work for some 100 us."""
+    return sum(i * i for i in range(2500))
+
+
+def numbers(count: int) -> list[int]:
+    """Return so many numbers, of which each takes 3 bytes of a pickle."""
+    return [256 + number % 60_000 for number in range(count)]
+
+
+class Slow:
+    """A result that takes a known time of a core to be pickled."""
+
+    def __init__(self, cpu_s: float) -> None:
+        self.cpu_s = cpu_s
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Slow)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        spin(self.cpu_s)
+        return Slow, (self.cpu_s,)
+
+
+def slowly_pickled(cpu_s: float) -> Slow:
+    """Work for some time, and return what takes as long to be pickled."""
+    spin(cpu_s)
+    return Slow(cpu_s)
+
+
+async def wait_then_block(seconds: float) -> None:
+    """Wait as a coroutine should, then block the loop for as long."""
+    await asyncio.sleep(seconds)
+    time.sleep(seconds)
+
+
+def own_thread(cpu_s: float) -> None:
+    """Let a thread of one's own do the work."""
+    thread = threading.Thread(target=spin, args=(cpu_s,))
+    thread.start()
+    thread.join()
