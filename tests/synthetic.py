@@ -11,12 +11,14 @@ from typing import Any
 import anyio
 
 from orchestrator import results, verdict
+from orchestrator.accounts import SHARES
 from orchestrator.block import BlockTask
 from orchestrator.conduct import Conductor
 from orchestrator.console import Silent
 from orchestrator.contest import Contest
 from orchestrator.events import (
     SCHEMA,
+    AccountMeasured,
     BlockDiscarded,
     BlockFinished,
     BlockStarted,
@@ -68,7 +70,9 @@ class Executor:
         grows: float,
         burns: str | None,
         reference_ms: float | None,
+        accounts: Mapping[str, Mapping[str, Any]],
     ) -> None:
+        self._accounts = accounts
         self._reference_ms = reference_ms
         self._cores = cores
         self._steal = steal
@@ -130,6 +134,9 @@ class Executor:
             together_ns = [round(1e6 * overlap * self._dice.lognormvariate(0, self._noise)) for _ in range(3)]
             about_threads = {**columns(task.point, variant), "block": task.number}
             trials.append(OverlapMeasured(**about_threads, calls=1, alone_ns=[1_000_000] * 3, together_ns=together_ns))
+        for variant in [variant for variant in task.variants if variant.label in self._accounts]:
+            about_variant = {**columns(task.point, variant), "block": task.number}
+            trials.append(AccountMeasured(**about_variant, **account(**self._accounts[variant.label])))
         parts: dict[str, Any] = {
             "starting_ns": 100,
             "warming_ns": 200,
@@ -167,6 +174,23 @@ class Executor:
             worker_pids=[1],
             worker_threads=list(range(2 if variant.model in ("threads", "processes") else 1)),
         )
+
+
+def account(**told: Any) -> dict[str, Any]:
+    """Return the fields of an account: shares by their names (`gil=0.5`), what is left is on a core; and others."""
+    shares = {f"{name}_share": told.pop(name, 0.0) for name in SHARES}
+    shares["on_core_share"] = 1 - sum(shares.values())
+    plain: dict[str, Any] = {
+        **dict.fromkeys(("call_bytes", "result_bytes", "outside_cpu_ns"), None),
+        **dict.fromkeys(("loop_lag_p50_ns", "loop_lag_p99_ns", "loop_longest_ns"), None),
+        **{"lanes": 2, "batches": 1, "calls": 4, "wall_ns": 20_000_000},
+        **{"call_cpu_ns": 5_000_000, "call_blocked_ns": 0, "longest_call_ns": 5_000_000},
+        **{"alone_calls": 1, "alone_cpu_ns": 5_000_000, "alone_blocked_ns": 0, "alone_dispatch_ns": 100_000},
+        **{"voluntary_switches": 10, "involuntary_switches": 1},
+        **{"peak_pss_bytes": 10_000_000, "worker_private_bytes": 5_000_000},
+        **{"gil_source": "measured", "gil_share_estimated": shares["gil_share"], "in_own_thread": False},
+    }
+    return {**plain, **shares, **told}
 
 
 class Run:
@@ -251,13 +275,15 @@ def conducted(
     grows: float = 0.0,
     burns: str | None = None,
     reference_ms: float | None = 3.0,
+    accounts: Mapping[str, Mapping[str, Any]] | None = None,
     **spec: Any,
 ) -> Run:
     """Return a run of variants that take `times_ms`; `fails` names who fails how often.
 
     `fails_later` names from which block on somebody fails, counted from 1. `overlap` tells how many times as long two
     threads take as one. `cores` is how many cores each keeps busy. The last variant's time grows by `follows` with
-    the `steal` of a block, and by `grows` within a block; `burns` names who uses a core without the token.
+    the `steal` of a block, and by `grows` within a block; `burns` names who uses a core without the token. `accounts`
+    is where the time of some goes, as `account` takes it.
     """
     clock = Clock()
     value = {"name": "x", "workload": {"call": "a:b"}, "models": list(times_ms), "measure": {"max_time": "1h"}, **spec}
@@ -278,6 +304,7 @@ def conducted(
         grows,
         burns,
         reference_ms,
+        accounts or {},
     )
     made = Run(planned, executor, [Contest(planned, point) for point in planned.points])
     made.conduct(clock)

@@ -182,11 +182,6 @@ def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:
     return Passage(dump_begun, dump_ended, load_begun, load_ended)
 
 
-def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:
-    dump_begun, dump_ended, load_ended = ended
-    return Passage(dump_begun, dump_ended, load_begun, load_ended)
-
-
 def _unpacked(packed: bytes, memory: tuple[int, int] | None) -> Taken:
     numbers = _NUMBERS.unpack(packed)
     arrived = Passage(*numbers[9:]) if numbers[9] else None

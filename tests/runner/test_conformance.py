@@ -25,6 +25,7 @@ from orchestrator import launch
 from orchestrator.launch import Command, Crew, Interrupt, Kit, RunnerFailed
 from orchestrator.plan import Point, Variant
 from orchestrator.plan import order as order_of
+from orchestrator.runner.account import SHARES
 from orchestrator.runner.models import NAMES, load
 
 from . import workloads
@@ -921,3 +922,105 @@ def test_a_foreign_interpreter_answers_probes(laid: Kit, python: str, version: s
     assert first is None
     assert second is not None
     assert "can't be sent to a worker" in second["what"]
+
+
+# Where the time goes
+
+
+@each_way
+def test_an_account_splits_all_of_the_workers_time(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    with opened(laid, order(model, task("nap", twin=False), tasks=6, **options)) as runner:
+        runner.ask("warm")
+        account = runner.ask("account", repeats=2)
+    shares = {name: share for name, share in account.items() if name in [f"{part}_share" for part in SHARES]}
+    assert len(shares) == len(SHARES)
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
+    assert min(shares.values()) >= 0
+    assert shares["blocked_share"] > 0
+    assert model in PER_TASK or shares["blocked_share"] == max(shares.values())
+    lanes = {"sequential": 1, "event_loop": 1, "thread_per_task": 6, "process_per_task": 6}
+    assert (account["batches"], account["calls"], account["lanes"]) == (2, 6, lanes.get(model, 2))
+    assert account["in_own_thread"] == (model in ONE_WORKER)
+
+
+@each_way
+def test_an_account_is_of_the_calls_that_a_batch_makes(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    with opened(laid, order(model, task("square", item="i", observe="see"), tasks=7, **options)) as runner:
+        runner.ask("warm")
+        assert len(runner.ask("account", repeats=1)["timeline"]) == 7
+        assert runner.results() == [i * i for i in range(7)]
+
+
+@each_way
+def test_only_what_crosses_a_process_is_pickled(laid: Kit, model: str, options: dict[str, Any]) -> None:
+    with opened(laid, order(model, task("equal_dict", item="i"), tasks=4, **options)) as runner:
+        runner.ask("warm")
+        account = runner.ask("account", repeats=1)
+    crosses = load(model).PICKLES
+    assert (account["serialisation_share"] > 0, account["result_bytes"] is not None) == (crosses, crosses)
+    sends_calls = crosses and (model, options.get("start_method")) != ("process_per_task", "fork")
+    assert (account["call_bytes"] is not None) == sends_calls
+
+
+@each_model
+def test_a_call_that_fails_in_an_account_is_told_like_any_other(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("fail_first", item="i"))) as runner, fails("exception", "item 0 is bad"):
+        runner.ask("account", repeats=1)
+
+
+@each_python
+def test_every_interpreter_takes_accounts(laid: Kit, python: str, version: str) -> None:
+    command = Command(python, HERE, preload=laid.shims.preload(python))
+    with opened(laid, order("threads", task("burn")), command) as runner:
+        runner.ask("warm")
+        account = runner.ask("account", repeats=1)
+    has_gil = runner.ready["gil"]
+    assert account["gil_source"] == "measured"
+    assert (account["gil_share"] > 0.2) == has_gil
+
+
+def test_without_the_shim_waits_for_the_gil_are_estimated(laid: Kit) -> None:
+    with opened(laid, order("threads", task("burn"))) as runner:
+        runner.ask("warm")
+        account = runner.ask("account", repeats=1)
+    assert account["gil_source"] == "estimated"
+    assert account["gil_share"] == account["gil_share_estimated"] > 0.2
+
+
+@pytest.mark.parametrize("preloaded", [True, False])
+def test_processes_do_not_wait_for_each_others_gil(laid: Kit, preloaded: bool) -> None:
+    python = launch.default_python()
+    command = Command(python, HERE, preload=laid.shims.preload(python) if preloaded else None)
+    with opened(laid, order("processes", task("burn")), command) as runner:
+        runner.ask("warm")
+        assert runner.ask("account", repeats=1)["gil_share"] < 0.1
+
+
+def test_a_loop_that_a_plain_function_blocks_reacts_to_nothing_for_a_batch(laid: Kit) -> None:
+    with opened(laid, order("event_loop", task("nap", twin=False), tasks=3)) as runner:
+        account = runner.ask("account", repeats=1)
+    assert account["loop_longest_ns"] >= 3 * 10_000_000
+    assert account["loop_longest_ns"] >= account["loop_lag_p99_ns"] > account["loop_lag_p50_ns"] >= 10_000_000
+
+
+def test_a_loop_whose_calls_wait_reacts_at_once(laid: Kit) -> None:
+    with opened(laid, order("event_loop", task("interval"), tasks=3)) as runner:
+        account = runner.ask("account", repeats=1)
+    assert account["waiting_share"] > 0.5
+    assert account["loop_lag_p50_ns"] < 3_000_000
+
+
+def test_the_work_of_a_calls_own_processes_is_told_apart(laid: Kit) -> None:
+    with opened(laid, order("sequential", task("burn_elsewhere"), tasks=2)) as runner:
+        account = runner.ask("account", repeats=1)
+    assert account["outside_cpu_ns"] >= 2 * workloads.BURN_NS
+    assert account["on_core_share"] < 0.5
+    assert min(account[f"{part}_share"] for part in SHARES) >= 0
+
+
+def test_the_memory_of_all_processes_is_counted_and_peaks_are_remembered(laid: Kit) -> None:
+    with opened(laid, order("processes", task("swell"), tasks=2)) as runner:
+        runner.ask("warm")
+        account = runner.ask("account", repeats=1)
+    assert account["peak_pss_bytes"] > workloads.SWOLLEN
+    assert 0 < account["worker_private_bytes"] < account["peak_pss_bytes"]

@@ -333,6 +333,20 @@ def burn() -> None:
         pass
 
 
+def burn_elsewhere() -> None:
+    """Let another process use the CPU."""
+    script = f"import time\nwhile time.process_time_ns() < {BURN_NS}: pass"
+    subprocess.run([sys.executable, "-S", "-E", "-c", script], check=True)
+
+
+SWOLLEN = 50_000_000
+
+
+def swell() -> int:
+    """Take much memory, and give it back."""
+    return len(b"x" * SWOLLEN)
+
+
 def send_half() -> bytes:
     """Begin an answer that is larger than a pipe, and be gone before it is all sent."""
     threading.Timer(0.2, os._exit, (5,)).start()

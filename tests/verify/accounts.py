@@ -25,7 +25,7 @@ from . import controls, figures
 from .measure import ROOT
 
 METHOD = ROOT / "docs/method.md"
-FRESH, SMALL_ROUNDS, REPEATS = 8, 12, 8
+FRESH, SMALL_ROUNDS, REPEATS = 6, 12, 4
 POINTS = 0.05
 
 
@@ -53,7 +53,7 @@ CONTROLS = (
     Control("a loop in 2 threads", "threads", "spin", SPIN, {"on_core": 0.5, "gil": 0.5}, 16),
     Control("the same on 3.13t", "threads", "spin", SPIN, {"on_core": 1.0}, python="python3.13t"),
     Control("the same on 3.14", "threads", "spin", SPIN, {"on_core": 0.5, "gil": 0.5}, python="python3.14"),
-    Control("a loop in 4 threads", "threads", "spin", SPIN, {"on_core": 0.25, "gil": 0.75}, 24, 4),
+    Control("a loop in 4 threads", "threads", "spin", SPIN, {"on_core": 0.25, "gil": 0.75}, 48, 4),
     Control("a loop in 2 processes", "processes", "spin", SPIN, {"on_core": 1.0}, 16),
     Control("4 processes on 2 cores", "processes", "spin", SPIN, {"on_core": 0.5, "run_queue": 0.5}, 32, 4),
     Control("a sleep in 4 threads", "threads", "sleep", {"seconds": 0.04}, {"blocked": 1.0}, workers=4),

@@ -1,0 +1,168 @@
+"""The split of the workers' time, from stamps made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.runner.account import SHARES, TIMELINE, Account
+from orchestrator.runner.stamps import Passage, Taken
+
+OWN = (1, 1)
+
+
+def taken(thread: int, begun: int, ended: int, **more: Any) -> Taken:
+    """Return a call on a core from begin to end, unless `more` says otherwise."""
+    fields: dict[str, Any] = {
+        "pid": 2,
+        "thread": thread,
+        "begun": begun,
+        "ended": ended,
+        "busy_ns": ended - begun,
+        "cpu_ns": ended - begun,
+        "queue_ns": 0,
+        "gil_ns": 0,
+        "gil_before": 0,
+        "arrived": None,
+        "returned": None,
+        "memory": None,
+    }
+    return Taken(**{**fields, **more})
+
+
+def split(*calls: Taken, until: int, lanes: int = 2, per_task: bool = False, **more: Any) -> dict[str, int]:
+    """Return the parts of one batch from 0 to `until`, without those that are 0."""
+    account = Account(lanes, OWN, per_task)
+    begun, ended = more.get("begun", (0, 0, 0, 0)), more.get("ended", (until, 0, 0, 0))
+    account.add(begun, ended, calls, more.get("gil_waits", []))
+    return {name: ns for name, ns in account.sums.items() if ns}
+
+
+def test_who_works_all_the_time_is_on_a_core() -> None:
+    assert split(taken(1, 0, 100), taken(2, 0, 100), until=100) == {"on_core": 200}
+
+
+def test_what_of_a_call_was_neither_on_a_core_nor_waiting_was_blocked() -> None:
+    call = taken(1, 0, 100, cpu_ns=30, queue_ns=20, gil_ns=10)
+    assert split(call, until=100, lanes=1) == {"on_core": 30, "run_queue": 20, "gil": 10, "blocked": 40}
+
+
+def test_clocks_that_disagree_by_some_ns_make_no_negative_share() -> None:
+    assert split(taken(1, 0, 100, cpu_ns=103), until=100, lanes=1) == {"on_core": 100}
+
+
+def test_the_time_before_and_between_calls_is_dispatch() -> None:
+    assert split(taken(1, 10, 40), taken(1, 50, 100), until=100, lanes=1) == {"on_core": 80, "dispatch": 20}
+
+
+def test_a_worker_is_idle_once_no_call_is_left_to_begin() -> None:
+    assert split(taken(1, 0, 30), taken(2, 0, 100), until=100) == {"on_core": 130, "idle": 70}
+
+
+def test_a_worker_that_others_leave_no_call_waits_for_one_until_the_last_is_begun() -> None:
+    calls = taken(1, 0, 20), taken(2, 0, 50), taken(2, 50, 100)
+    assert split(*calls, until=100) == {"on_core": 120, "dispatch": 30, "idle": 50}
+
+
+def test_the_time_after_the_last_call_is_dispatch_of_all_workers() -> None:
+    assert split(taken(1, 0, 90), taken(2, 0, 90), until=100) == {"on_core": 180, "dispatch": 20}
+
+
+def test_workers_without_a_call_are_idle() -> None:
+    assert split(taken(1, 0, 100), until=100, lanes=3) == {"on_core": 100, "idle": 200}
+
+
+def test_a_worker_per_task_has_nothing_to_do_after_its_call() -> None:
+    calls = taken(1, 10, 30), taken(1, 20, 100)
+    assert split(*calls, until=100, per_task=True) == {"on_core": 100, "dispatch": 30, "idle": 70}
+
+
+def test_a_gap_in_which_something_is_pickled_is_serialisation() -> None:
+    sent = Passage(0, 5, 8, 10)  # pickled here until 5, unpickled there from 8
+    back = Passage(90, 92, 95, 99)
+    call = taken(1, 10, 90, arrived=sent, returned=back)
+    assert split(call, until=100, lanes=1) == {"on_core": 80, "serialisation": 5 + 2 + 2 + 4, "dispatch": 7}
+
+
+def test_what_is_unpickled_while_the_worker_works_costs_nothing() -> None:
+    first = taken(1, 0, 50, returned=Passage(50, 50, 60, 80))
+    assert split(first, taken(1, 50, 100), until=100, lanes=1) == {"on_core": 100}
+
+
+def test_a_gap_in_which_who_submits_waits_for_the_gil_is_a_wait_for_the_gil() -> None:
+    calls = taken(1, 0, 40), taken(1, 60, 100)
+    assert split(*calls, until=100, lanes=1, gil_waits=[(42, 55)]) == {"on_core": 80, "gil": 13, "dispatch": 7}
+
+
+def test_a_gap_in_which_the_worker_waits_for_the_gil_is_a_wait_for_the_gil() -> None:
+    calls = taken(1, 0, 40, gil_before=5), taken(1, 60, 100, gil_before=20)
+    assert split(*calls, until=100, lanes=1) == {"on_core": 80, "gil": 15, "dispatch": 5}
+
+
+def test_a_loop_that_neither_works_nor_queues_between_its_steps_is_waiting() -> None:
+    call = taken(1, 10, 90, pid=1, busy_ns=30, cpu_ns=30)
+    parts = split(call, until=100, begun=(0, 0, 0, 0), ended=(100, 45, 5, 0))
+    assert parts == {"on_core": 30, "run_queue": 5, "dispatch": 15, "waiting": 50}
+
+
+def test_workers_that_were_replaced_take_the_lanes_of_those_before() -> None:
+    calls = [taken(thread, thread * 10, thread * 10 + 10) for thread in range(10)]
+    assert split(*calls, until=100, lanes=1) == {"on_core": 100}
+
+
+def test_batches_add_up() -> None:
+    account = Account(1, OWN, per_task=False)
+    for start in (0, 1000):
+        account.add((start, 0, 0, 0), (start + 100, 0, 0, 0), [taken(1, start, start + 60)], [])
+    assert (account.batches, account.calls, account.wall_ns) == (2, 2, 200)
+    assert account.shares() == {**dict.fromkeys(SHARES, 0.0), "on_core": 0.6, "dispatch": 0.4}
+
+
+def test_only_the_first_calls_are_kept_one_by_one() -> None:
+    account = Account(1, OWN, per_task=False)
+    account.add((0, 0, 0, 0), (10**6, 0, 0, 0), [taken(1, at, at + 1) for at in range(0, 4000, 2)], [])
+    assert len(account.timeline) == TIMELINE
+    assert account.timeline[1]["begun_ns"] == 2
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> tuple[list[Taken], int, list[tuple[int, int]]]:
+    calls = []
+    for thread in range(draw(st.integers(1, 4))):
+        at = 0
+        for _ in range(draw(st.integers(0, 4))):
+            begun = at + draw(st.integers(0, 50))
+            ended = begun + draw(st.integers(1, 50))
+            parts = [draw(st.integers(0, ended - begun)) for _ in range(3)]
+            spent = dict(zip(("cpu_ns", "queue_ns", "gil_ns"), parts, strict=True))
+            moments = [begun - draw(st.integers(0, 9)), begun, ended, ended + draw(st.integers(0, 9))]
+            calls.append(taken(thread, begun, ended, **spent, arrived=Passage(*moments), returned=Passage(*moments)))
+            at = ended
+    if not calls:
+        calls = [taken(0, 0, 1)]
+    until = max(call.ended for call in calls) + draw(st.integers(0, 50))
+    waits = [(begun, begun + draw(st.integers(0, 30))) for begun in draw(st.lists(st.integers(0, until), max_size=4))]
+    return calls, until, waits
+
+
+@given(batches(), st.integers(4, 6), st.booleans())
+def test_the_parts_are_all_of_the_workers_time_and_none_is_negative(
+    batch: tuple[list[Taken], int, list[tuple[int, int]]], lanes: int, per_task: bool
+) -> None:
+    calls, until, waits = batch
+    account = Account(lanes, OWN, per_task)
+    account.add((0, 0, 0, 0), (until, 0, 0, 0), calls, waits)
+    spent = sum(call.cpu_ns + call.queue_ns + call.gil_ns for call in calls)
+    beyond = max(0, spent - sum(call.busy_ns for call in calls))  # of clocks that disagree, taken from the core's
+    if account.sums["on_core"] >= 0:
+        assert min(account.sums.values()) >= 0
+    assert sum(account.sums.values()) == account.lanes * until
+    assert account.sums["on_core"] == sum(call.cpu_ns for call in calls) - beyond
+
+
+@pytest.mark.parametrize("per_task", [True, False])
+def test_an_account_of_one_call_is_whole(per_task: bool) -> None:
+    assert sum(split(taken(1, 3, 7), until=10, lanes=1, per_task=per_task).values()) == 10
