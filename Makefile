@@ -12,7 +12,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # CONFIG, a name in configs/ or a path, as $$spec for the shell (make hands it on in the environment, so that it may hold anything)
 FIND_SPEC = spec=$$CONFIG; [[ $$spec == */* || -e $$spec && ! -e configs/$$spec ]] || spec=configs/$$spec
 
-.PHONY: help experiment plan test faults lint bench verify-statistics bench-peers wheel lock clean
+.PHONY: help experiment plan test faults lint bench verify-statistics verify-accounts bench-peers wheel lock clean
 .NOTPARALLEL: # two pips must not write to one environment
 
 help: ## list the verbs
@@ -41,6 +41,9 @@ bench: $(VENV)/.dev.stamp ## measure the product against the bare primitives, si
 
 verify-statistics: $(VENV)/.dev.stamp ## run controls whose answer is known, and write what came of them to docs/method.md
 	$(BIN)/python -m tests.verify $(ARGS)
+
+verify-accounts: $(VENV)/.dev.stamp ## see whether accounts of the time and advice are right, and write it to docs/method.md
+	$(BIN)/python -m tests.verify.accounts $(ARGS)
 
 bench-peers: $(VENV)/.dev.stamp ## ask pyperf, hyperfine and pytest-benchmark what is asked of this project, into README.md
 	@command -v hyperfine >/dev/null || { echo "hyperfine is missing; install it (Debian: apt install hyperfine)" >&2; exit 1; }

@@ -19,7 +19,7 @@ class Account:
     calls: int
     wall_ns: int
     on_core_share: float
-    run_queue_share: float
+    run_queue_share: float | None
     gil_share: float
     blocked_share: float
     serialisation_share: float
@@ -51,9 +51,9 @@ class Account:
         return cls(**{field.name: event[field.name] for field in fields(cls)})
 
     def share(self, name: str) -> float:
-        """Return one of `SHARES`, 0 to 1."""
-        value: float = getattr(self, f"{name}_share")
-        return value
+        """Return one of `SHARES`, 0 to 1; 0 where it is not known."""
+        value: float | None = getattr(self, f"{name}_share")
+        return value or 0.0
 
 
 @dataclass(frozen=True, slots=True)

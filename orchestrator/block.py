@@ -174,6 +174,7 @@ class _Block:
         self._lap()
         self._prove_again(crew)
         self._ask_aside(crew)
+        self._lap()
 
     def leave(self, crew: Crew) -> None:
         """Let the runners leave their `setup`, where there is one; who has none is killed, which is faster."""
@@ -183,7 +184,7 @@ class _Block:
 
     def finished(self) -> BlockFinished:
         """Return the event that makes the block count."""
-        starting_ns, warming_ns, trials_ns = (b - a for a, b in itertools.pairwise(self._clock))
+        starting_ns, warming_ns, trials_ns, asides_ns = (b - a for a, b in itertools.pairwise(self._clock))
         measured = [event for event in self.events if isinstance(event, TrialFinished)]
         wall_ns = sum(trial.wall_ns * trial.repeats for trial in measured)
         surroundings = self._surroundings(sum(trial.cpu_ns * trial.repeats for trial in measured))
@@ -195,6 +196,7 @@ class _Block:
             starting_ns=starting_ns,
             warming_ns=warming_ns,
             trials_ns=trials_ns,
+            asides_ns=asides_ns,
             unchecked=self._unchecked,
             wait_ns=max(0, trials_ns - wall_ns),
             **surroundings,

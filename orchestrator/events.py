@@ -197,7 +197,8 @@ class AccountMeasured(AboutVariant):
     wall_ns: int
     """Per batch, as in `trial.finished`, but with the instruments on."""
     on_core_share: float
-    run_queue_share: float
+    run_queue_share: float | None
+    """Null where the system does not tell: it is then among what was blocked."""
     gil_share: float
     blocked_share: float
     serialisation_share: float
@@ -284,6 +285,8 @@ class BlockFinished(AboutPoint):
     starting_ns: int
     warming_ns: int
     trials_ns: int
+    asides_ns: int = 0
+    """For what is asked when the rounds are over: how parallel threads run, and where the time goes."""
     wait_ns: int
     """Of the trials' time, what passed outside of them: handing over the token, untimed resets and observing."""
     unchecked: list[str]
@@ -383,7 +386,7 @@ class VariantExplained(AboutVariant):
     accounts: int
     lanes: int
     on_core_share: float
-    run_queue_share: float
+    run_queue_share: float | None
     gil_share: float
     blocked_share: float
     serialisation_share: float
@@ -392,6 +395,8 @@ class VariantExplained(AboutVariant):
     idle_share: float
     gil_source: Literal["measured", "estimated"]
     gil_share_estimated: float
+    missing: list[str]
+    """What could not be had on this machine, by the names of the fields."""
     instrumented_ratio: float | None
     """How many times as long an instrumented batch takes as the others; null when it held only a part of the calls."""
     causes: list[str]

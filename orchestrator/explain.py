@@ -30,6 +30,8 @@ BUSY = 0.5
 AGREE = 0.08
 """Two ways to know the share of the GIL agree when they differ by no more than this."""
 
+_CAN_BE_MISSING = ("run_queue_share", "peak_pss_bytes", "worker_private_bytes")
+
 CONTAMINATED = 0.05
 """One worker alone waits for a core only when others have it; so much of it, and the account is of them as well."""
 
@@ -58,6 +60,8 @@ def explained(contest: Contest, variant: Variant) -> VariantExplained | None:
     remedy = remedies.remedy(contest, variant, found, [cause.kind for cause in causes])
     middle = found.median
     shares: dict[str, Any] = {f"{name}_share": round(share, 4) for name, share in found.shares.items()}
+    if middle.run_queue_share is None:
+        shares["run_queue_share"] = None
     return VariantExplained(
         **columns(contest.point, variant),
         stats_version=STATS_VERSION,
@@ -66,6 +70,7 @@ def explained(contest: Contest, variant: Variant) -> VariantExplained | None:
         **shares,
         gil_source=middle.gil_source,
         gil_share_estimated=round(middle.gil_share_estimated, 4),
+        missing=[name for name in _CAN_BE_MISSING if getattr(middle, name) is None],
         instrumented_ratio=_instrumented_ratio(contest, label),
         causes=[cause.kind for cause in causes],
         cause_shares=[round(cause.share, 4) for cause in causes],
@@ -107,10 +112,12 @@ def blocks_loop(contest: Contest, variant: Variant) -> bool:
 
 def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
     texts = _texts(contest, found)
+    # a worker that ends with its call has none left after it by design
+    told_apart = {"on_core", "idle"} if models.load(variant.model).WORKERS == "per_task" else {"on_core"}
     lost = [
         Cause(name, share, texts[name])
         for name, share in found.shares.items()
-        if name != "on_core" and share >= max(LEAST, found.noise[name])
+        if name not in told_apart and share >= max(LEAST, found.noise[name])
     ]
     lost.sort(key=lambda cause: -cause.share)
     work = found.shares["on_core"]

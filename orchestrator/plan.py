@@ -22,7 +22,7 @@ from .runner import models
 from .spec import KEYWORD, Expectation, Experiment, ModelEntry, Problem, Workload, nearest, refusal
 
 FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
-ROUNDS_PER_ACCOUNT = 20
+ROUNDS_PER_ACCOUNT = 40
 """One instrumented trial for so many others of a variant, or more: it takes up to twice their time."""
 
 ROUNDS_S = 1.0

@@ -19,6 +19,9 @@ from .stats import compare
 WORTH = 0.15
 """Advice is given about a share of at least so much of the workers' time."""
 
+GAIN = 0.2
+"""Chunks are advised where they save at least so much of the workers' time: not all of a hand-over shrinks."""
+
 SMALL_NS = 1_000_000
 """Calls shorter than this are not worth a process each."""
 
@@ -106,7 +109,7 @@ def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | No
         size = now
         while size * 2 <= most and _left(handing, size / now) > 0.1:
             size *= 2
-        if size > now:
+        if handing - _left(handing, size / now) >= GAIN:
             before, after = units.percent(handing), units.percent(_left(handing, size / now))
             advice = f"calls of {service} are too small to send one by one: chunksize {size} would cut the hand-over"
             return Remedy(f"{advice} from {before} to {after}", _on_axis(contest, variant, "chunksize", now, size))

@@ -109,6 +109,7 @@ def test_make_help_lists_every_verb() -> None:
         "test",
         "lint",
         "bench",
+        "verify-accounts",
         "verify-statistics",
         "bench-peers",
         "faults",

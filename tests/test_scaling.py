@@ -17,7 +17,8 @@ COUNTS = np.array([1.0, 2, 4, 8, 16])
 
 
 def times(sigma: float, kappa: float) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return (1 + sigma * (COUNTS - 1) + kappa * COUNTS * (COUNTS - 1)) / COUNTS
+    found: np.ndarray[Any, np.dtype[np.float64]] = (1 + sigma * (COUNTS - 1) + kappa * COUNTS * (COUNTS - 1)) / COUNTS
+    return found
 
 
 @given(st.floats(0, 0.5), st.floats(0, 0.05))

@@ -159,7 +159,7 @@ def _accounts(explained: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column(header, justify="right", no_wrap=True)
     for event in explained:
         lag = [units.duration(event["loop_lag_p99_ns"])] * has_loop
-        shares = [units.percent(event[f"{name}_share"]) for name in parts]
+        shares = [units.percent(event[f"{name}_share"]) for name in parts]  # None is shown as a dash
         memory = "-" if event["peak_pss_bytes"] is None else units.size(event["peak_pss_bytes"])
         table.add_row(event["variant"], *shares, *lag, units.duration(event["cpu_ns_per_call"]), memory)
     return table
@@ -267,6 +267,7 @@ def _spent(results: Results) -> str:
         "starting runners": sum(block["starting_ns"] for block in blocks),
         "warm-up": sum(block["warming_ns"] for block in blocks),
         "trials": sum(block["trials_ns"] - block["wait_ns"] for block in blocks),
+        "explaining": sum(block.get("asides_ns", 0) for block in blocks),
     }
     parts["between trials and ending"] = elapsed_ns - sum(parts.values())
     shares = ", ".join(f"{what} {ns / elapsed_ns * 100:.0f} %" for what, ns in parts.items())

@@ -79,6 +79,7 @@ async def measure(
         "calls": account.calls // account.batches,
         "wall_ns": account.wall_ns // account.batches,
         **{f"{name}_share": share for name, share in account.shares().items()},
+        **({"run_queue_share": None} if clocks.queue_ns() is None else {}),
         "gil_source": gil_source,
         "gil_share_estimated": gil_estimated,
         "in_own_thread": account.in_own_thread,

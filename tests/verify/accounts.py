@@ -21,7 +21,7 @@ from typing import Any
 from orchestrator.accounts import SHARES
 from orchestrator.launch import Command, Crew, Interrupt, Kit, default_python, kit
 
-from . import controls, figures
+from . import advice, controls, figures
 from .measure import ROOT
 
 METHOD = ROOT / "docs/method.md"
@@ -98,26 +98,33 @@ SIZES = (1 << 10, 1 << 15, 1 << 20, 10 << 20)
 
 
 def main() -> int:
-    """Run all controls, print their table, and put it into the documentation."""
-    fresh = 1 if "--smoke" in sys.argv else FRESH
+    """Run what the command line names, all without, print the tables, and put them into the documentation."""
+    asked = set(sys.argv[1:])
+    smoke = "--smoke" in asked
+    tables = {"accounts": lambda: _accounts(1 if smoke else FRESH), "advice": advice.rows}
+    for name, rows in tables.items():
+        if name in asked or not asked & tables.keys():
+            text = "\n".join(rows()) + "\n"
+            print(text)
+            if not smoke:
+                METHOD.write_text(figures.replace(METHOD.read_text(), name, text))
+    return 0
+
+
+def _accounts(fresh: int) -> Iterator[str]:
     with kit() as laid:
-        lines = [
-            "| control | share | known | account, median | furthest | two of one process differ by, median | "
-            "by the other way |",
-            "|---|---|---|---|---|---|---|",
-        ]
+        yield (
+            "| control | share | known | account, median | furthest | two of one process differ by, median "
+            "| by the other way |"
+        )
+        yield "|---|---|---|---|---|---|---|"
         for control in CONTROLS:
             if control.python is None or shutil.which(control.python):
-                lines += _shares(laid, control, fresh)
-        lines += ["", "| pickled | sent back | known share | account |", "|---|---|---|---|"]
-        lines += [_pickling(laid, size, fresh) for size in SIZES]
-        lines += ["", "| instruments | a batch takes |", "|---|---|"]
-        lines += [_cost(laid, model, fresh) for model in ("sequential", "event_loop", "threads", "processes")]
-    text = "\n".join(lines)
-    print(text)
-    if "--smoke" not in sys.argv:
-        METHOD.write_text(figures.replace(METHOD.read_text(), "accounts", text))
-    return 0
+                yield from _shares(laid, control, fresh)
+        yield from ("", "| pickled | sent back | known share | account |", "|---|---|---|---|")
+        yield from (_pickling(laid, size, fresh) for size in SIZES)
+        yield from ("", "| instruments | a batch takes |", "|---|---|")
+        yield from (_cost(laid, model, fresh) for model in ("sequential", "event_loop", "threads", "processes"))
 
 
 def _shares(laid: Kit, control: Control, fresh: int) -> Iterator[str]:
