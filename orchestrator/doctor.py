@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from . import host
+from .shim import Shims
 from .spin import spin_cores
 
 LOOK_S = 1.0
@@ -46,6 +50,8 @@ class Machine:
     busy_cores: float | None
     steal_share: float | None
     pressure: float | None
+    gil_unmeasured: str | None
+    """Why waits for the GIL can only be estimated here; None where they are measured."""
 
 
 def examine() -> Machine:
@@ -68,7 +74,15 @@ def examine() -> Machine:
         busy_cores=None if busy is None else round(busy, 3),
         steal_share=None if steal is None else round(steal / max(1, len(ended["affinity"] or [0])), 4),
         pressure=None if pressure is None else round(min(1.0, pressure * 1e3), 4),
+        gil_unmeasured=_gil_unmeasured(),
     )
+
+
+def _gil_unmeasured() -> str | None:
+    with tempfile.TemporaryDirectory() as scratch:
+        shims = Shims(Path(scratch))
+        shims.preload(sys.executable)
+        return shims.reason(sys.executable)
 
 
 def diagnose(machine: Machine) -> Iterator[Finding]:
@@ -102,6 +116,10 @@ def diagnose(machine: Machine) -> Iterator[Finding]:
     if machine.pressure is None:
         what = "the kernel does not tell who waits for a core (no /proc/pressure/cpu)"
         yield Finding(what, "boot with psi=1: then a verdict can say how it follows the load")
+    if machine.gil_unmeasured is not None:
+        what, _, remedy = machine.gil_unmeasured.partition("; ")
+        known = "what is said of them is called estimated"
+        yield Finding(f"waits for the GIL can't be measured, only estimated: {what}", remedy or known)
 
 
 def render(machine: Machine, findings: list[Finding]) -> str:
@@ -117,6 +135,7 @@ def render(machine: Machine, findings: list[Finding]) -> str:
         "clock": f"governor {machine.governor or 'unknown'}, turbo {_known(machine.turbo)}",
         "hardware threads share cores": _known(machine.smt),
         "virtual": _known(machine.virtual),
+        "waits for the GIL": "measured" if machine.gil_unmeasured is None else "estimated",
     }
     width = max(map(len, facts))
     lines = [f"{name:{width}}  {value}" for name, value in facts.items()]

@@ -111,7 +111,7 @@ def blocks_loop(contest: Contest, variant: Variant) -> bool:
 
 
 def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
-    texts = _texts(contest, found)
+    texts = _texts(contest, variant, found)
     # a worker that ends with its call has none left after it by design
     told_apart = {"on_core", "idle"} if models.load(variant.model).WORKERS == "per_task" else {"on_core"}
     lost = [
@@ -130,19 +130,23 @@ def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
     return lost[:MOST_CAUSES]
 
 
-def _texts(contest: Contest, found: Summary) -> dict[str, str]:
+def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, str]:
     """Return what is said of each share, to be read after its percentage."""
     middle, cores = found.median, contest.plan.cores
     whose = "of the workers' time" if middle.lanes > 1 else "of the time"
     busy = found.shares["on_core"] * middle.lanes
+    model = models.load(variant.model)
+    gil = "the process that hands over waited for its GIL" if model.PICKLES else f"waited for the GIL{_doubt(found)}"
+    service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
+    between = "spent between" if model.WORKERS == "none" else "handing over"
     queue = f"{middle.lanes} workers on {units.count(cores, 'core')}" if middle.lanes > cores else "others had it"
     return {
         "on_core": f"{whose} on a core" + (f", which keeps {busy:.1f} of {cores} busy" if cores > 1 else ""),
         "run_queue": f"{whose} waited for a core: {queue}",
-        "gil": f"{whose} waited for the GIL{_doubt(found)}",
+        "gil": f"{whose} {gil}",
         "blocked": f"{whose} was blocked in calls{_blocked_by(found)}",
         "serialisation": f"{whose} was pickling{_sizes(found)}",
-        "dispatch": f"{whose} was handing over calls of {units.duration(middle.call_cpu_ns + middle.call_blocked_ns)}",
+        "dispatch": f"{whose} was {between} calls of {service}",
         "waiting": f"{whose} nothing could go on: all calls waited (I/O, sleep)",
         "idle": f"{whose} had no call left{_uneven(found)}",
     }

@@ -60,6 +60,8 @@ def _loop_blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy 
 
 
 def _gil(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
+    if models.load(variant.model).PICKLES:
+        return _dispatch(contest, variant, found)
     if found.median.call_cpu_ns < SMALL_NS:
         return Remedy("threads can't help calls that compute; run them in a plain loop, or put more work into one")
     return _use(contest, variant, "processes", ": each has a GIL of its own")
@@ -101,11 +103,13 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
 def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     """Advise chunks where the model has them: a chunk is handed over as one call is, so that part falls by its size."""
     model, middle = models.load(variant.model), found.median
+    if model.WORKERS == "none":
+        return None
     service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
     now = int(variant.options.get("chunksize") or 1)
     most = contest.point.tasks // (CHUNKS_PER_WORKER * middle.lanes)
     if "chunksize" in model.OPTIONS and most >= 2 * now:
-        handing = found.shares["dispatch"] + found.shares["serialisation"]
+        handing = sum(found.shares[name] for name in ("dispatch", "serialisation", "gil"))
         size = now
         while size * 2 <= most and _left(handing, size / now) > 0.1:
             size *= 2
@@ -155,6 +159,8 @@ def _use(contest: Contest, variant: Variant, model: str, clause: str) -> Remedy 
     if present:
         better = [other for other in present if _surely_faster(contest, other, variant.label)]
         return Remedy(f"use `{better[0]}`{clause}") if better else None
+    if any(contest.point.workload.get(name) for name in ("setup", "initializer", "reset", "observe")):
+        return None  # what keeps a state may not do the same elsewhere
     entries = [entry.model_dump(exclude_defaults=True) for entry in contest.plan.experiment.models]
     plain = all(entry.keys() <= {"model"} for entry in entries)
     names = [entry.model for entry in contest.plan.experiment.models]

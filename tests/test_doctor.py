@@ -30,6 +30,7 @@ QUIET = Machine(
     busy_cores=0.01,
     steal_share=0.0,
     pressure=0.0,
+    gil_unmeasured=None,
 )
 
 
@@ -48,6 +49,10 @@ def test_a_quiet_machine_has_nothing_to_complain_of() -> None:
         ({"governor": "powersave"}, "the clock follows the load (governor powersave)"),
         ({"turbo": True}, "the clock is higher while few cores are busy (turbo)"),
         ({"smt": True}, "cores are shared by two hardware threads"),
+        (
+            {"gil_unmeasured": "there is no C compiler; install one as `cc`"},
+            "waits for the GIL can't be measured, only estimated: there is no C compiler",
+        ),
         ({"pressure": None}, "the kernel does not tell who waits for a core (no /proc/pressure/cpu)"),
     ],
 )

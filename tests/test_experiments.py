@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -79,6 +80,18 @@ def test_the_lock_keeps_others_out_of_the_dict() -> None:
 
 
 # --- what the configs claim of what is observed: it holds, and it breaks when it is not so
+
+
+def test_the_advice_of_every_shipped_config_was_tried_and_helped() -> None:
+    """`make verify-accounts ARGS=advice` writes the list."""
+    text = (ROOT / "docs/method.md").read_text()
+    rows = re.findall(r"^\|(.*)\|$", text[text.index("<!-- advice -->") :].partition("<!-- end -->")[0], re.MULTILINE)
+    cells = [[cell.strip() for cell in row.split(" | ")] for row in rows[2:]]
+    gains = [gain for *_, gain in cells if gain != "not ours to try"]
+    assert len(gains) >= 12
+    lows = [float(gain.partition("[")[2].partition(",")[0]) for gain in gains]
+    assert min(lows) > 1
+    assert {"cpu", "io", "tutorial"} <= {config for config, *_ in cells}
 
 
 def claims(place: Path, config: str, swap: dict[str, str] | None = None) -> tuple[int, dict[str, str]]:

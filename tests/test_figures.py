@@ -87,3 +87,45 @@ def test_observed_values_are_derived_events_of_their_own() -> None:
         ("threads", "observed.all", True),
     ]
     assert events[0]["low"] is True
+
+
+def ideal(run: Run, variant: str) -> tuple[float | None, ...]:
+    event = compared(run, variant)
+    return tuple(event[f"ideal_share{end}"] for end in ("_low", "", "_high"))
+
+
+def test_a_share_of_the_ideal_has_an_interval_that_may_reach_above_all() -> None:
+    low, share, high = ideal(conducted({"sequential": 20, "threads": 10.01}, tasks=4, noise=0.02), "threads")
+    assert low is not None and share is not None and high is not None
+    assert low <= share <= high
+    assert low < 1 < high
+
+
+def test_without_a_sequential_variant_the_ideal_is_of_the_accounts_calls_alone() -> None:
+    alone = {"alone_cpu_ns": 5_000_000, "alone_blocked_ns": 0, "calls": 4}
+    run = conducted({"threads": 20, "processes": 12.5}, tasks=4, accounts={"threads": alone, "processes": alone})
+    assert ideal(run, "threads")[1] == pytest.approx(0.5, abs=0.01)
+    assert ideal(run, "processes")[1] == pytest.approx(0.8, abs=0.01)
+
+
+def test_calls_that_wait_are_bound_by_the_workers_and_not_by_the_cores() -> None:
+    alone = {"alone_cpu_ns": 0, "alone_blocked_ns": 5_000_000, "call_cpu_ns": 0, "call_blocked_ns": 5_000_000}
+    run = conducted(
+        {"threads": 5, "event_loop": 6},
+        tasks=4,
+        matrix={"workers": [4]},
+        accounts={"threads": {**alone, "calls": 4}},
+    )
+    assert ideal(run, "threads")[1] == pytest.approx(1, abs=0.02)
+    assert ideal(run, "event_loop") == (None, None, None)
+
+
+def test_a_batch_takes_as_long_as_its_longest_call_at_least() -> None:
+    uneven = {"calls": 4, "longest_call_ns": 14_000_000}  # of four calls of 5 ms in the mean
+    run = conducted({"sequential": 20, "processes": 14}, tasks=4, accounts={"sequential": uneven})
+    assert ideal(run, "processes")[1] == pytest.approx(1, abs=0.02)
+
+
+def test_calls_that_are_alike_are_not_split_between_workers() -> None:
+    run = conducted({"sequential": 30, "processes": 20}, tasks=3)
+    assert ideal(run, "processes")[1] == pytest.approx(1, abs=0.02)

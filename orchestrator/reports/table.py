@@ -148,9 +148,8 @@ def _first_cause(event: Mapping[str, Any]) -> str:
 
 def _accounts(explained: Sequence[Mapping[str, Any]]) -> Table:
     """Return where the time of each variant's workers went; parts that nobody has are left out."""
-    parts = [
-        name for name in SHARES if name == "on_core" or any(event[f"{name}_share"] >= SHOWN for event in explained)
-    ]
+    seen = {name for name in SHARES for event in explained if (event[f"{name}_share"] or 0.0) >= SHOWN}
+    parts = [name for name in SHARES if name in seen | {"on_core"}]
     has_loop = any(event["loop_lag_p99_ns"] is not None for event in explained)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("workers' time", no_wrap=True, overflow="fold")
@@ -172,6 +171,9 @@ def _why(event: Mapping[str, Any], command: Sequence[str]) -> Text:
         text.append(f" (instruments make a batch {units.ratio(event['instrumented_ratio'])} times as long)", "yellow")
     if event["advice"]:
         text.append(f"; {event['advice']}", "cyan")
+    if event["missing"]:
+        missing = ", ".join(name.rpartition("_")[0].replace("_", " ") for name in event["missing"])
+        text.append(f" (not told by this system: {missing})", "yellow")
     if event["try_overrides"]:
         spec = command[2] if len(command) > 2 and command[1] == "run" else "SPEC"
         text.append(f"; try: orchestrator run {shlex.join([spec, *event['try_overrides']])}", "dim")

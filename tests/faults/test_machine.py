@@ -55,6 +55,20 @@ def test_a_directory_that_is_read_only_is_told_before_the_first_trial(tmp_path: 
     assert "Read-only file system" in done.stderr
 
 
+def test_without_proc_what_cannot_be_had_is_absent_and_named(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    prefix = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /proc && exec "$@"', "sh"]
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount")
+    place = Place(tmp_path)
+    done = place.run("run", "x.yaml", "--format", "table", before=prefix)
+    assert done.returncode == errors.OK
+    assert "not told by this system: run queue, peak pss, worker private" in " ".join(done.stdout.split())
+    accounts = [event for event in place.events() if event["event"] == "account.measured"]
+    assert accounts
+    assert {event["run_queue_share"] for event in accounts} == {None}
+
+
 def test_too_few_descriptors_are_told_before_anything_is_written(tmp_path: Path) -> None:
     place = Place(tmp_path)
     done = place.run("run", "x.yaml", preexec_fn=lambda: limited(resource.RLIMIT_NOFILE, 32))

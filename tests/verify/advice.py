@@ -41,9 +41,7 @@ def rows() -> Iterator[str]:
             for event in explained:
                 if event["advice"]:
                     gain = _gain(Path(directory), config, overrides, contest, event)
-                    told = (
-                        f"{gain.ratio:.2f} [{gain.low or 0:.2f}, {gain.high or 0:.2f}]" if gain else "not ours to try"
-                    )
+                    told = units.ratio(gain.ratio, gain.low, gain.high) if gain else "not ours to try"
                     asked = " ".join([config, *(f"`{override}`" for override in overrides)])
                     tried = "".join(f"; `{override}`" for override in event["try_overrides"])
                     yield f"| {asked} | {event['variant']} | {event['why']} | {event['advice']}{tried} | {told} |"
@@ -71,7 +69,7 @@ def _gain(
     if not tried:
         found = re.match(r"use `([^`]+)`", event["advice"])
         return _ratio(contest, found[1], event["variant"]) if found and found[1] in contest.variants else None
-    again, _ = _run(directory, config, [*overrides, *tried])
+    again, _ = _run(directory, config, [*overrides, *tried, "measure.blocks=8"])
     before, after = _sides(again, contest, event, tried[0])
     return _ratio(again, after, before)
 
