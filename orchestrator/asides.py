@@ -52,7 +52,7 @@ def accounts(
 
     `trial_ns` are the longest trials of the variants so far.
     """
-    if not plan.is_accounted(task.number, rounds):
+    if not (task.draws or plan.is_accounted(task.number, rounds)):
         return
     for variant in task.variants:
         label = variant.label

@@ -66,7 +66,7 @@ class BlockTask:
     limits: tuple[tuple[str, int], ...]
     """What bounds every runner, as in the spec."""
     draws: bool
-    """Whether the calls of instrumented trials are told one by one."""
+    """Whether there are instrumented trials whatever the number, and their calls are told one by one."""
     timeout_s: float
     deadline: float
     """On the monotonic clock: when the run's time is over."""

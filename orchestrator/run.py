@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -26,7 +26,7 @@ from . import document, host, journal, launch, plan, resume, spin, status, verdi
 from .conduct import Conductor, LocalExecutor
 from .console import show_cursor, watching
 from .contest import Contest
-from .errors import BadInput, JournalUnwritable
+from .errors import BadInput, JournalDamaged, JournalUnwritable
 from .events import (
     ContextSampled,
     Event,
@@ -173,10 +173,11 @@ def _begun(to_do: Plan, probed: Probed, runs: Path, policy: Policy) -> Iterator[
     elif policy.asked and not cut_off:
         note = "no run of this experiment was cut off, so a new one begins"
         diagnostics().warning("run.not_resumed", runs=str(runs / name), note=note)
-    if cut_off:
-        with _resumed(to_do, cut_off) as begun:
+    with ExitStack() as stack:
+        begun = cut_off and _resumable(stack, to_do, cut_off, policy)
+        if begun:
             yield begun
-        return
+            return
     seed = to_do.experiment.measure.seed
     seed = secrets.randbelow(2**53) if seed is None else seed
     spec = document.dump(to_do.experiment.resolved())
@@ -190,6 +191,18 @@ def _begun(to_do: Plan, probed: Probed, runs: Path, policy: Policy) -> Iterator[
             for missing in probed.unavailable:
                 contest.lacks(missing.variant)
         yield _Begun(book, store, contests, seed, 0.0)
+
+
+def _resumable(stack: ExitStack, to_do: Plan, cut_off: CutOff, policy: Policy) -> _Begun | None:
+    """Return the run to go on with; None for one that is damaged, unless it was asked for: nobody may be there to ask."""
+    try:
+        return stack.enter_context(_resumed(to_do, cut_off))
+    except JournalDamaged as error:
+        if policy.asked:
+            raise
+        note = f"its journal is damaged, so a new run begins: {error}"
+        diagnostics().warning("run.not_resumed", run=str(cut_off.directory), note=note)
+        return None
 
 
 @contextmanager

@@ -273,4 +273,7 @@ def _spent(results: Results) -> str:
     }
     parts["between trials and ending"] = elapsed_ns - sum(parts.values())
     shares = ", ".join(f"{what} {ns / elapsed_ns * 100:.0f} %" for what, ns in parts.items())
+    if results.finished and results.finished.get("conducting_cpu_s"):
+        own = results.finished["conducting_cpu_s"] / results.finished["conducting_s"]
+        shares += f"; the orchestrator itself used {own * 100:.1f} % of a core"
     return f"{len(blocks)} blocks{total}: {shares}; run {results.started['run_id']}"

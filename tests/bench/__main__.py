@@ -108,7 +108,8 @@ def _opened(laid: Kit, model: str, function: str, tasks: int) -> Iterator[Crew]:
     interrupt = Interrupt()
     try:
         with Crew(laid, interrupt) as crew:
-            crew.start("runner", Command(default_python()))
+            python = default_python()
+            crew.start("runner", Command(python, preload=laid.shims.preload(python)))
             crew.ask("runner", {"op": "prepare", **order}, 60)
             crew.ask("runner", {"op": "open"}, 60)
             crew.ask("runner", {"op": "warm"}, 300)
@@ -183,7 +184,8 @@ def _ready(laid: Kit, model: str) -> Callable[[], float]:
         begun = time.perf_counter()
         interrupt = Interrupt()
         with Crew(laid, interrupt) as crew:
-            crew.start("runner", Command(default_python()))
+            python = default_python()
+            crew.start("runner", Command(python, preload=laid.shims.preload(python)))
             workload = {"call": "tests.bench.tasks:empty"}
             order = {"model": model, "workers": WORKERS, "options": {}, "tasks": 1, "workload": workload}
             crew.ask("runner", {"op": "prepare", **order}, 60)

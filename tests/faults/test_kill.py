@@ -168,3 +168,17 @@ def test_resuming_refuses_a_journal_that_was_damaged_and_leaves_it_as_it_is(tmp_
     assert done.returncode == errors.DAMAGED
     assert "byte " in done.stderr
     assert file.read_bytes() == content
+
+
+def test_a_damaged_journal_that_nobody_asked_for_is_left_and_a_new_run_begins(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.with_fault("write.after", 40)
+    file = place.runs[0] / journal.EVENTS_FILE
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    done = place.run("run", "x.yaml", "--resume-within", "24h")
+    assert done.returncode == errors.OK
+    assert "its journal is damaged, so a new run begins" in done.stderr
+    assert file.read_bytes() == content
+    assert len(place.runs) == 2
