@@ -194,7 +194,7 @@ def _begun(to_do: Plan, probed: Probed, runs: Path, policy: Policy) -> Iterator[
 
 
 def _resumable(stack: ExitStack, to_do: Plan, cut_off: CutOff, policy: Policy) -> _Begun | None:
-    """Return the run to go on with; None for one that is damaged, unless it was asked for: nobody may be there to ask."""
+    """Return the run to go on with; None for one that is damaged, unless it was asked for: nobody may be there."""
     try:
         return stack.enter_context(_resumed(to_do, cut_off))
     except JournalDamaged as error:
