@@ -45,6 +45,9 @@ MOST_WORKERS = 16
 ROUNDS_S = 0.5
 """The rounds of a block take half as long as by default: eleven blocks are to fit into `BUDGET_S`."""
 
+EXPLAINING = 1.15
+"""How many times as long a block takes with what is asked when its rounds are over."""
+
 FIGHTING = 6
 """How many times as long a round takes where calls that are parallel by themselves run side by side (OpenBLAS)."""
 
@@ -127,7 +130,7 @@ def design(asked: Asked, facts: Facts, cores: int) -> Design:
     round_s = _round_s(facts, tasks, variants)
     rounds = max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
     # rounds, warming up and calibrating, starting
-    block_s = (rounds + 2) * round_s + len(variants) * facts.ready_ns / 1e9 / cores
+    block_s = EXPLAINING * ((rounds + 2) * round_s + len(variants) * facts.ready_ns / 1e9 / cores)
     needed_s = block_s * next((m for m in LOOKS if can_decide(m, LOOK_LEVEL / max(1, len(variants) - 1))), LOOKS[-1])
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)

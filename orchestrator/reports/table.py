@@ -45,7 +45,7 @@ _PARTS = {
 SHOWN = 0.005
 """A share that rounds to 1 % at least."""
 MUCH_LONGER = 1.1
-"""An instrumented batch that takes so many times as long as the others is told of."""
+"""An instrumented batch that takes so many times as long as the others is told of: by chance, or by its instruments."""
 _WARNINGS = {
     "too_few_blocks": "too few blocks for a verdict: raise measure.max_time",
     "precision_missed": "the interval is wider than measure.precision",
@@ -168,7 +168,9 @@ def _why(event: Mapping[str, Any], command: Sequence[str]) -> Text:
     """Return the causes, the advice, and the command that tries it."""
     text = Text.assemble((f"{event['variant']}: ", "bold"), event["why"] or "nothing stands out")
     if event["instrumented_ratio"] is not None and event["instrumented_ratio"] > MUCH_LONGER:
-        text.append(f" (instruments make a batch {units.ratio(event['instrumented_ratio'])} times as long)", "yellow")
+        text.append(
+            f" (in a batch that took {units.ratio(event['instrumented_ratio'])} times as long as the others)", "yellow"
+        )
     if event["advice"]:
         text.append(f"; {event['advice']}", "cyan")
     if event["missing"]:
