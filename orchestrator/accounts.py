@@ -29,9 +29,11 @@ class Account:
     gil_source: Literal["measured", "estimated"]
     gil_share_estimated: float
     in_own_thread: bool
+    is_async: bool
     call_cpu_ns: int
     call_blocked_ns: int
     longest_call_ns: int
+    longest_share: float
     alone_cpu_ns: int
     alone_blocked_ns: int
     call_bytes: int | None

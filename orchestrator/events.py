@@ -210,10 +210,14 @@ class AccountMeasured(AboutVariant):
     """What calls and their hand-over take beyond what they do alone; only threads that share a GIL can have any."""
     in_own_thread: bool
     """Whether the calls ran in the thread that submits them: a plain loop, an event loop."""
+    is_async: bool
+    """Whether the calls are of a coroutine function."""
     call_cpu_ns: int
     call_blocked_ns: int
     longest_call_ns: int
-    """Means of the calls, and the longest, without what it waited for a core or the GIL."""
+    """Means of the calls, and the longest, without what it waited for a core or the GIL; of a coroutine as a whole."""
+    longest_share: float
+    """The longest call as a share of all calls of its batch."""
     alone_calls: int
     alone_cpu_ns: int
     alone_blocked_ns: int

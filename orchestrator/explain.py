@@ -15,7 +15,7 @@ from .accounts import Summary
 from .contest import Contest
 from .events import VariantExplained
 from .figures import ALIKE
-from .plan import Variant, columns, order
+from .plan import Variant, columns
 from .runner import models
 from .stats import STATS_VERSION
 
@@ -103,11 +103,9 @@ def is_contaminated(found: Summary) -> bool:
     return found.median.lanes == 1 and found.shares["run_queue"] > CONTAMINATED
 
 
-def blocks_loop(contest: Contest, variant: Variant) -> bool:
+def blocks_loop(variant: Variant, found: Summary) -> bool:
     """Return whether a variant runs a plain function inside its event loop, which reacts to nothing meanwhile."""
-    model = models.load(variant.model)
-    asked = order(contest.point, variant)["workload"]
-    return model.LOOP and "async_call" in model.RUNS and not asked.get("async_call")
+    return models.load(variant.model).LOOP and found.median.in_own_thread and not found.median.is_async
 
 
 def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
@@ -121,7 +119,7 @@ def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
     ]
     lost.sort(key=lambda cause: -cause.share)
     work = found.shares["on_core"]
-    if blocks_loop(contest, variant):
+    if blocks_loop(variant, found):
         held = work + found.shares["blocked"] + found.shares["gil"]
         blocking = Cause("loop_blocked", held, "of the time the loop was blocked by a plain function")
         lost = [blocking, *(cause for cause in lost if cause.kind not in ("blocked", "gil"))]
@@ -138,7 +136,9 @@ def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, str]
     model = models.load(variant.model)
     gil = "the process that hands over waited for its GIL" if model.PICKLES else f"waited for the GIL{_doubt(found)}"
     service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
-    between = "spent between" if model.WORKERS == "none" else "handing over"
+    between = f"{'spent between' if model.WORKERS == 'none' else 'handing over'} calls of {service}"
+    if model.LOOP and middle.in_own_thread:
+        between = "the event loop's own work"
     queue = f"{middle.lanes} workers on {units.count(cores, 'core')}" if middle.lanes > cores else "others had it"
     return {
         "on_core": f"{whose} on a core" + (f", which keeps {busy:.1f} of {cores} busy" if cores > 1 else ""),
@@ -146,7 +146,7 @@ def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, str]
         "gil": f"{whose} {gil}",
         "blocked": f"{whose} was blocked in calls{_blocked_by(found)}",
         "serialisation": f"{whose} was pickling{_sizes(found)}",
-        "dispatch": f"{whose} was {between} calls of {service}",
+        "dispatch": f"{whose} was {between}",
         "waiting": f"{whose} nothing could go on: all calls waited (I/O, sleep)",
         "idle": f"{whose} had no call left{_uneven(found)}",
     }
@@ -197,8 +197,7 @@ def _uneven(found: Summary) -> str:
 
 def is_alike(found: Summary) -> bool:
     """Return whether the calls of a batch are about equally long."""
-    middle = found.median
-    return middle.longest_call_ns <= ALIKE * (middle.call_cpu_ns + middle.call_blocked_ns)
+    return found.median.longest_share * found.median.calls <= ALIKE
 
 
 def _instrumented_ratio(contest: Contest, label: str) -> float | None:

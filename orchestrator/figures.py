@@ -111,12 +111,8 @@ def _least_ns(contest: Contest, variant: Variant, cpu_ns: float, wall_ns: float,
 
 def _longest_share(contest: Contest, label: str) -> float | None:
     """Return the longest call as a share of all calls of a batch, the median over accounts; None without any."""
-    accounts = [block.accounts[label] for block in contest.judged if label in block.accounts]
-    shares = [
-        account.longest_call_ns / (account.calls * (account.call_cpu_ns + account.call_blocked_ns) or 1)
-        for account in accounts
-    ]
-    return min(1.0, median(shares)) if shares else None
+    shares = [block.accounts[label].longest_share for block in contest.judged if label in block.accounts]
+    return median(shares) if shares else None
 
 
 def parallel_share(contest: Contest, label: str) -> Share | None:

@@ -143,7 +143,7 @@ def _idle(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
         return Remedy("smaller chunks share the calls more evenly", overrides)
     if middle.calls < middle.lanes:
         return Remedy(f"{middle.lanes - middle.calls} of {middle.lanes} workers never have a call: give a batch more")
-    if middle.longest_call_ns > 2 * (middle.call_cpu_ns + middle.call_blocked_ns):
+    if middle.longest_share * middle.calls > 2:
         return Remedy("begin with the longest calls, or split them: the others' workers wait for them at the end")
     return None
 

@@ -184,11 +184,16 @@ def account(**told: Any) -> dict[str, Any]:
         **dict.fromkeys(("call_bytes", "result_bytes", "outside_cpu_ns"), None),
         **dict.fromkeys(("loop_lag_p50_ns", "loop_lag_p99_ns", "loop_longest_ns"), None),
         **{"lanes": 2, "batches": 1, "calls": 4, "wall_ns": 20_000_000},
-        **{"call_cpu_ns": 5_000_000, "call_blocked_ns": 0, "longest_call_ns": 5_000_000},
+        **{"call_cpu_ns": 5_000_000, "call_blocked_ns": 0, "longest_call_ns": 5_000_000, "longest_share": 0.25},
         **{"alone_calls": 1, "alone_cpu_ns": 5_000_000, "alone_blocked_ns": 0, "alone_dispatch_ns": 100_000},
         **{"voluntary_switches": 10, "involuntary_switches": 1},
         **{"peak_pss_bytes": 10_000_000, "worker_private_bytes": 5_000_000},
-        **{"gil_source": "measured", "gil_share_estimated": shares["gil_share"], "in_own_thread": False},
+        **{
+            "gil_source": "measured",
+            "gil_share_estimated": shares["gil_share"],
+            "in_own_thread": False,
+            "is_async": False,
+        },
     }
     return {**plain, **shares, **told}
 

@@ -108,7 +108,7 @@ def test_too_few_calls_leave_workers_idle() -> None:
 
 
 def test_a_long_call_at_the_end_leaves_workers_idle() -> None:
-    event = why(idle=0.3, longest_call_ns=15_000_000)
+    event = why(idle=0.3, longest_call_ns=15_000_000, longest_share=0.75)
     assert "the longest call takes 75 % of the batch" in event["why"]
     assert event["advice"].startswith("begin with the longest calls")
 
@@ -120,9 +120,9 @@ def test_a_plain_function_blocks_an_event_loop() -> None:
 
 
 def test_a_coroutine_does_not_block_its_loop() -> None:
-    workload = {"call": "a:b", "async_call": "a:c"}
-    event = why("event_loop", lanes=1, waiting=0.9, in_own_thread=True, workload=workload)
-    assert event["causes"] == ["waiting"]
+    event = why("event_loop", lanes=1, waiting=0.8, dispatch=0.1, in_own_thread=True, is_async=True)
+    assert event["causes"] == ["waiting", "dispatch"]
+    assert event["why"].endswith("10 % of the time was the event loop's own work")
 
 
 def test_a_loop_blocked_by_calls_that_wait_wants_threads_and_says_how_to_try() -> None:

@@ -121,7 +121,7 @@ def test_calls_that_wait_are_bound_by_the_workers_and_not_by_the_cores() -> None
 
 
 def test_a_batch_takes_as_long_as_its_longest_call_at_least() -> None:
-    uneven = {"calls": 4, "longest_call_ns": 14_000_000}  # of four calls of 5 ms in the mean
+    uneven = {"calls": 4, "longest_share": 0.7}
     run = conducted({"sequential": 20, "processes": 14}, tasks=4, accounts={"sequential": uneven})
     assert ideal(run, "processes")[1] == pytest.approx(1, abs=0.02)
 

@@ -43,6 +43,7 @@ class Account:
         self.busy_ns = 0
         self.sums = dict.fromkeys(SHARES, 0)
         self.longest_ns = 0
+        self.longest_share = 0.0
         self.own_cpu_ns = 0
         self.gap_gil_ns = 0
         self.in_own_thread = False
@@ -77,7 +78,9 @@ class Account:
         for name, ns in sums.items():
             self.sums[name] += ns
         self.busy_ns += busy_ns
-        self.longest_ns = max(self.longest_ns, *(call.busy_ns - call.queue_ns - call.gil_ns for call in taken))
+        lengths = [_length_ns(call) for call in taken]
+        self.longest_ns = max(self.longest_ns, *lengths)
+        self.longest_share = max(self.longest_share, max(lengths) / (sum(lengths) or 1))
 
     def _split(self, taken: Sequence[Taken]) -> list[list[Taken]]:
         """Return the calls of each lane in the order of time."""
@@ -145,6 +148,12 @@ class Account:
         """Return each part of the budget as a share of it, 0 to 1; together 1."""
         total = sum(self.sums.values())
         return {name: round(ns / total, 6) if total else 0.0 for name, ns in self.sums.items()}
+
+
+def _length_ns(call: Taken) -> int:
+    """Return how long a call is, without what it waited for a core or the GIL; of a coroutine, from begin to end."""
+    span_ns = call.ended - call.begun
+    return span_ns if call.busy_ns != span_ns else span_ns - call.queue_ns - call.gil_ns
 
 
 def _waited_between(lane: Sequence[Taken]) -> int:

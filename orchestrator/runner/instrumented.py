@@ -46,7 +46,9 @@ async def measure(
     is_sent = pickles and not (per_task and workers.facts.get("actual_start_method") == "fork")
     call_bytes = _pickled_bytes(call) if is_sent else None
     is_small = call_bytes is not None and call_bytes < SMALL_BYTES
-    run = workers.bind(Stamped(call.function, call.kwargs, call.item, per_task and pickles, is_small))
+    stamped = Stamped(call.function, call.kwargs, call.item, per_task and pickles, is_small)
+    is_async = stamped.is_async
+    run = workers.bind(stamped)
     if not per_task:
         await workers.each(_prepare)  # workers import what is needed before the clock runs
     used_before = _Usage(await _asked(workers, per_task), machinery)
@@ -67,7 +69,7 @@ async def measure(
             account.add(begun, ended, taken, waits)
             weights += [call.memory for call in taken if call.memory]
     used_after = _Usage(await _asked(workers, per_task), machinery)
-    alone = await _alone(run, items, account, taken)
+    alone = await _alone(run, items, account, taken, is_async)
     spent = used_after.since(used_before)
     gil_source, gil_estimated = _estimate(account, spent.pop("queue_ns"), alone)
     tree = _weighed(used_after, weights, per_task)
@@ -83,9 +85,11 @@ async def measure(
         "gil_source": gil_source,
         "gil_share_estimated": gil_estimated,
         "in_own_thread": account.in_own_thread,
+        "is_async": is_async,
         "call_cpu_ns": _mean(account.sums["on_core"], account.calls),
         "call_blocked_ns": _mean(account.sums["blocked"], account.calls),
         "longest_call_ns": account.longest_ns,
+        "longest_share": round(account.longest_share, 6),
         **alone,
         "call_bytes": call_bytes,
         "result_bytes": _result_bytes(batch) if pickles else None,
@@ -150,12 +154,14 @@ class _Usage:
         }
 
 
-async def _alone(run: models.Run, items: Sequence[int], account: Account, batch: Sequence[Taken]) -> dict[str, int]:
+async def _alone(
+    run: models.Run, items: Sequence[int], account: Account, batch: Sequence[Taken], is_async: bool
+) -> dict[str, int]:
     """Return the mean CPU time and blocked time of calls with no other call beside them, in ns.
 
     A plain loop makes them so anyway. Else some of the batch, evenly spread, are made one at a time.
     """
-    plain = account.in_own_thread and not any(call.busy_ns != _span_ns(call) for call in batch)
+    plain = account.in_own_thread and not is_async
     found = list(batch) if plain else []
     begun_ns = time.monotonic_ns()
     runs_ns = 0
