@@ -72,9 +72,8 @@ def ideal_share(contest: Contest, variant: Variant) -> Share | None:
     the calls alone: those of the sequential variant in the same block, else those that its own account made.
     """
     label = variant.label
-    sequential = next((v for v in contest.variants.values() if v.model == "sequential" and not v.overrides), None)
-    if sequential and (variant.overrides or variant.python != sequential.python):
-        sequential = None
+    code = _code(variant)
+    sequential = next((v for v in contest.variants.values() if v.model == "sequential" and _code(v) == code), None)
     logs = []
     for block in contest.judged:
         if label not in block.walls:
@@ -94,6 +93,11 @@ def ideal_share(contest: Contest, variant: Variant) -> Share | None:
     interval = block_interval(logs, contest.look_level)
     low, high = (None, None) if interval is None else (round(math.exp(bound), 4) for bound in interval)
     return Share(round(math.exp(hodges_lehmann(logs)), 4), low, high)
+
+
+def _code(variant: Variant) -> tuple[object, ...]:
+    """Return what must be equal for two variants to make the same calls."""
+    return dict(variant.overrides), variant.path, dict(variant.env), variant.python
 
 
 def _least_ns(contest: Contest, variant: Variant, cpu_ns: float, wall_ns: float, longest: float | None) -> float:

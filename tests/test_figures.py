@@ -129,3 +129,9 @@ def test_a_batch_takes_as_long_as_its_longest_call_at_least() -> None:
 def test_calls_that_are_alike_are_not_split_between_workers() -> None:
     run = conducted({"sequential": 30, "processes": 20}, tasks=3)
     assert ideal(run, "processes")[1] == pytest.approx(1, abs=0.02)
+
+
+def test_another_version_of_the_code_is_no_measure_of_the_ideal() -> None:
+    models = [{"model": "sequential", "label": "now"}, {"model": "sequential", "path": "old", "label": "before"}]
+    run = conducted({"now": 30, "before": 20}, models=models)
+    assert ideal(run, "before") == ideal(run, "now") == (1, 1, 1)
