@@ -110,7 +110,8 @@ def _least_ns(contest: Contest, variant: Variant, cpu_ns: float, wall_ns: float,
     workers = variant.at_once(tasks)
     alike = longest is None or longest <= ALIKE / tasks
     chain = math.ceil(tasks / workers) / tasks if alike or longest is None else max(1 / workers, longest)
-    return max(cpu_ns / min(workers, contest.plan.cores), chain * wall_ns)
+    usable = min(contest.plan.cores, workers * max(1.0, cpu_ns / wall_ns))  # a call may use several cores by itself
+    return max(cpu_ns / usable, chain * wall_ns)
 
 
 def _longest_share(contest: Contest, label: str) -> float | None:

@@ -135,3 +135,9 @@ def test_another_version_of_the_code_is_no_measure_of_the_ideal() -> None:
     models = [{"model": "sequential", "label": "now"}, {"model": "sequential", "path": "old", "label": "before"}]
     run = conducted({"now": 30, "before": 20}, models=models)
     assert ideal(run, "before") == ideal(run, "now") == (1, 1, 1)
+
+
+def test_a_call_that_uses_two_cores_by_itself_leaves_none_to_a_second_worker() -> None:
+    run = conducted({"sequential": 20, "threads": 20}, tasks=4, cores={"sequential": 2})
+    assert ideal(run, "sequential")[1] == pytest.approx(1)
+    assert ideal(run, "threads")[1] == pytest.approx(1, abs=0.02)
