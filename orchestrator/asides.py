@@ -13,6 +13,7 @@ from . import plan
 from .events import AccountMeasured, Event, OverlapMeasured, RunnerReady, TimelineRecorded
 from .launch import Crew, RunnerFailed
 from .plan import columns
+from .runner import models
 
 if TYPE_CHECKING:
     from .block import BlockTask
@@ -28,7 +29,9 @@ def overlaps(
     if task.point.workload.get("item") or task.point.workload.get("reset"):
         return
     for ready in runners:
-        if len(set(ready.worker_pids)) == 1 and len(set(ready.worker_threads)) > 1:
+        variant = next(variant for variant in task.variants if variant.label == ready.variant)
+        shares_all = not models.load(variant.model).PICKLES
+        if shares_all and len(set(ready.worker_pids)) == 1 and len(set(ready.worker_threads)) > 1:
             notify(f"running {ready.variant} beside itself")
             allowed_s = max(0.0, _allowed_s(task))
             try:

@@ -15,6 +15,8 @@ def pytest_configure(config: pytest.Config) -> None:
     directory = Path(tempfile.mkdtemp(prefix="orchestrator-tests-"))
     config.add_cleanup(lambda: _clear(directory))
     os.environ["ORCHESTRATOR_LOCK"] = str(directory / "lock")
+    # every command of a test is a fresh process: let them keep what they compile
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for number in (signal.SIGINT, signal.SIGHUP):  # ignored under nohup, and by all that is started from there
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

@@ -122,3 +122,15 @@ def test_every_run_is_recomputed_to_the_same(times: list[float], noise: float, b
     names = ["sequential", "event_loop", "threads", "processes"]
     run = conducted(dict(zip(names, times, strict=False)), noise=noise, measure={"max_time": f"{budget_s}s"})
     assert not fold(run.records()).differences
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_a_table_is_no_wider_than_the_page_and_cuts_no_word(width: int) -> None:
+    accounts: dict[str, Any] = {name: {"gil": 0.3, "loop_lag_p99_ns": 10**6} for name in ("event_loop", "threads")}
+    run = conducted({"sequential": 20, "event_loop": 20, "threads": 20}, tasks=4, accounts=accounts)
+    text = reports.render("table", fold(run.records()), width=width)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    assert lines[1].split("  ")[0] == "variant"
+    assert ("why" in lines[1]) == (width == 120)
+    assert any(line.startswith("workers' time  on a core   GIL  ") for line in lines)

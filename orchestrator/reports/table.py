@@ -6,7 +6,8 @@ import io
 import json
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from rich.console import Console
@@ -42,6 +43,8 @@ _PARTS = {
     "idle": "idle",
     "loop_blocked": "loop blocked",
 }
+UNBOUNDED = 10_000
+"""Columns of a page on which any table fits."""
 SHOWN = 0.005
 """A share that rounds to 1 % at least."""
 MUCH_LONGER = 1.1
@@ -69,9 +72,9 @@ def render(results: Results, *, width: int, colour: bool) -> str:
         events = [event for event in results.derived if event["point_id"] == contest.point.id]
         compared = [event for event in events if event["event"] == "variant.compared"]
         explained = [event for event in events if event["event"] == "variant.explained"]
-        out.print(_table(contest.point.label, compared, explained))
+        out.print(_fitting(out, partial(_table, contest.point.label, compared, explained), ("why", "quartiles")))
         if explained:
-            out.print(_accounts(explained))
+            out.print(_fitting(out, partial(_accounts, explained), ("memory", "CPU per call", "loop lag p99")))
         seen = [event for event in events if event["event"] == "variant.observed"]
         if seen:
             out.print(_observed(seen))
@@ -120,23 +123,37 @@ def page(width: int, colour: bool) -> tuple[Console, io.StringIO]:
     return console, written
 
 
-def _table(title: str, compared: Sequence[Mapping[str, Any]], explained: Sequence[Mapping[str, Any]]) -> Table:
+def _fitting(out: Console, build: Callable[[Collection[str]], Table], spare: Sequence[str]) -> Table:
+    """Return a table that is no wider than the page, built without as many of the `spare` columns as that takes."""
+    for count in range(len(spare)):
+        table = build(spare[:count])
+        if out.measure(table, options=out.options.update(width=UNBOUNDED)).maximum <= out.width:
+            return table
+    return build(spare)
+
+
+def _table(
+    title: str, compared: Sequence[Mapping[str, Any]], explained: Sequence[Mapping[str, Any]], without: Collection[str]
+) -> Table:
     why = {event["variant"]: _first_cause(event) for event in explained}
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    shown = [header for header, _ in _COLUMNS if header not in without and (header != "why" or why)]
     for header, justify in _COLUMNS:
-        table.add_column(header, justify=justify, no_wrap=True, overflow="fold")
+        if header in shown:
+            table.add_column(header, justify=justify, no_wrap=True, overflow="fold")
     for event in compared:
-        table.add_row(
-            event["variant"],
-            units.duration(event["wall_ns"]),
-            units.between((event["wall_ns_low"], event["wall_ns_high"]), event["wall_ns"]),
-            _against(event),
-            units.percent(event["ideal_share"]),
-            why.get(event["variant"], ""),
-            units.duration(event["startup_ns"]),
-            str(event["blocks"]),
-            str(event["failures"]),
-        )
+        cells = {
+            "variant": event["variant"],
+            "per batch": units.duration(event["wall_ns"]),
+            "quartiles": units.between((event["wall_ns_low"], event["wall_ns_high"]), event["wall_ns"]),
+            "vs baseline": _against(event),
+            "of ideal": units.percent(event["ideal_share"]),
+            "why": why.get(event["variant"], ""),
+            "start-up": units.duration(event["startup_ns"]),
+            "blocks": str(event["blocks"]),
+            "failed": str(event["failures"]),
+        }
+        table.add_row(*(cells[header] for header in shown))
     return table
 
 
@@ -146,21 +163,24 @@ def _first_cause(event: Mapping[str, Any]) -> str:
     return f"{_PARTS[event['causes'][0]]} {units.percent(event['cause_shares'][0])}"
 
 
-def _accounts(explained: Sequence[Mapping[str, Any]]) -> Table:
+def _accounts(explained: Sequence[Mapping[str, Any]], without: Collection[str]) -> Table:
     """Return where the time of each variant's workers went; parts that nobody has are left out."""
     seen = {name for name in SHARES for event in explained if (event[f"{name}_share"] or 0.0) >= SHOWN}
     parts = [name for name in SHARES if name in seen | {"on_core"}]
     has_loop = any(event["loop_lag_p99_ns"] is not None for event in explained)
+    others = ["loop lag p99"] * has_loop + ["CPU per call", "memory"]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("workers' time", no_wrap=True, overflow="fold")
-    headers = [*(_PARTS[name] for name in parts), *["loop lag p99"] * has_loop, "CPU per call", "memory"]
-    for header in headers:
+    for header in (*(_PARTS[name] for name in parts), *(header for header in others if header not in without)):
         table.add_column(header, justify="right", no_wrap=True)
     for event in explained:
-        lag = [units.duration(event["loop_lag_p99_ns"])] * has_loop
+        cells = {
+            "loop lag p99": units.duration(event["loop_lag_p99_ns"]),
+            "CPU per call": units.duration(event["cpu_ns_per_call"]),
+            "memory": "-" if event["peak_pss_bytes"] is None else units.size(event["peak_pss_bytes"]),
+        }
         shares = [units.percent(event[f"{name}_share"]) for name in parts]  # None is shown as a dash
-        memory = "-" if event["peak_pss_bytes"] is None else units.size(event["peak_pss_bytes"])
-        table.add_row(event["variant"], *shares, *lag, units.duration(event["cpu_ns_per_call"]), memory)
+        table.add_row(event["variant"], *shares, *(cells[name] for name in others if name not in without))
     return table
 
 

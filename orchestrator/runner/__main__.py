@@ -146,6 +146,8 @@ def _cause(error: BaseException) -> str:
         return "memory"
     if isinstance(error, models.WorkerLost):
         return "worker_lost"
+    if name == "NotShareableError":  # a result, or an exception, that can't leave its interpreter
+        return "result"
     if name == "BrokenProcessPool":
         # with a cause, it is an answer that can't be unpickled here; the worker itself was well
         return "result" if error.__cause__ else "worker_lost"

@@ -71,7 +71,8 @@ async def measure(
     used_after = _Usage(await _asked(workers, per_task), machinery)
     alone = await _alone(run, items, account, taken, is_async)
     spent = used_after.since(used_before)
-    gil_source, gil_estimated = _estimate(account, spent.pop("queue_ns"), alone)
+    shares_gil = not pickles and sensors.gil_enabled()
+    gil_source, gil_estimated = _estimate(account, spent.pop("queue_ns"), alone, shares_gil)
     tree = _weighed(used_after, weights, per_task)
     outside_ns = None if per_task else spent.pop("outside_cpu_ns") / account.batches
     return {
@@ -190,7 +191,7 @@ def _span_ns(call: Taken) -> int:
     return call.ended - call.begun
 
 
-def _estimate(account: Account, queue_ns: int | None, alone: dict[str, int]) -> tuple[str, float | None]:
+def _estimate(account: Account, queue_ns: int | None, alone: dict[str, int], shares_gil: bool) -> tuple[str, float]:
     """Return where the share of the GIL is from, and what it is by the other way: beyond what calls alone are.
 
     That is what calls block beyond it, and what their hand-over takes beyond it.
@@ -206,8 +207,7 @@ def _estimate(account: Account, queue_ns: int | None, alone: dict[str, int]) -> 
             sums["run_queue"] += part_ns
             queue_ns -= part_ns
     in_calls_ns = in_gaps_ns = 0
-    shared = not account.in_own_thread and account.in_this_process and sensors.gil_enabled()
-    if shared:
+    if shares_gil and account.in_this_process and not account.in_own_thread:
         in_calls_ns = sums["gil"] - account.gap_gil_ns + sums["blocked"] - alone["alone_blocked_ns"] * account.calls
         # who hands over lets the others wait while it works, GIL or not
         handing_ns = max(alone["alone_dispatch_ns"] * account.calls, account.own_cpu_ns * account.lanes)

@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,6 +38,9 @@ START_METHODS = ("fork", "forkserver", "spawn")
 ONE_WORKER = ("sequential", "event_loop")
 STANDING = [name for name in NAMES if load(name).WORKERS != "per_task"]
 PER_TASK = [name for name in NAMES if load(name).WORKERS == "per_task"]
+HERE_TOO = [name for name in NAMES if load(name).unavailable() is None]
+SENDING = [name for name in NAMES if load(name).PICKLES]
+OTHER_PROCESSES = [name for name in SENDING if name != "interpreters"]
 STARTING = [name for name in NAMES if "start_method" in load(name).OPTIONS]
 PATIENCE_S = 60.0
 
@@ -135,8 +139,15 @@ class Opened:
         self.process.leave()
 
 
+def python_for(model: str) -> str:
+    """Return an interpreter that has a model, this one if it does."""
+    if load(model).unavailable() is None:
+        return launch.default_python()
+    return shutil.which("python3.14") or pytest.skip(f"no interpreter here has {model}")
+
+
 def start(crew: Crew, name: str, asked: dict[str, Any], command: Command | None = None) -> Opened:
-    crew.start(name, command or Command(launch.default_python(), HERE))
+    crew.start(name, command or Command(python_for(asked["model"]), HERE))
     assert crew.ask(name, {"op": "prepare", **asked}, PATIENCE_S)["event"] == "prepared"
     ready = crew.ask(name, {"op": "open"}, PATIENCE_S)
     assert ready["event"] == "ready"
@@ -294,8 +305,8 @@ def test_all_tasks_are_in_flight_at_once_each_in_a_worker_of_its_own(
     with opened(laid, asked) as runner:
         pids, threads = zip(*runner.results(), strict=True)
         assert len(set(threads)) == 5
-        assert len(set(pids)) == (5 if load(model).PICKLES else 1)
-        assert (runner.process.pid in pids) is not load(model).PICKLES
+        assert len(set(pids)) == (5 if model in OTHER_PROCESSES else 1)
+        assert (runner.process.pid in pids) is not (model in OTHER_PROCESSES)
 
 
 @each_way_per_task
@@ -535,7 +546,7 @@ def test_running_out_of_memory_has_a_cause_of_its_own(laid: Kit, model: str) -> 
 @each_model
 def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("unpicklable"))) as runner:
-        if load(model).PICKLES:
+        if model in OTHER_PROCESSES:
             with fails("exception", "(?i)pickle.*lambda|lambda.*pickle"):
                 runner.ask("warm")
         else:
@@ -543,7 +554,7 @@ def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(laid: K
             assert runner.ask("digest") == {"event": "digested", "digest": None}
 
 
-@pytest.mark.parametrize("model", [name for name in NAMES if load(name).PICKLES])
+@pytest.mark.parametrize("model", SENDING)
 def test_an_answer_that_cannot_be_read_is_no_lost_worker(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("unreadable"))) as runner, fails("result"):
         runner.ask("warm")
@@ -563,16 +574,16 @@ def test_more_processes_at_once_than_files_may_be_open_are_refused_with_a_remedy
         pass
 
 
-@pytest.mark.parametrize("model", [name for name in NAMES if load(name).PICKLES])
+@pytest.mark.parametrize("model", SENDING)
 def test_an_exception_that_cannot_be_sent_is_told_as_such(laid: Kit, model: str) -> None:
-    with opened(laid, order(model, task("fail_unsendably"))) as runner, fails("exception", "not to be sent"):
+    with opened(laid, order(model, task("fail_unsendably"))) as runner, fails("exception", "not to be sent|Unsendable"):
         runner.ask("warm")
 
 
 @each_way
 def test_os_exit_in_a_call_is_told(laid: Kit, model: str, options: dict[str, Any]) -> None:
     with opened(laid, order(model, task("die"), **options)) as runner:
-        if load(model).PICKLES:
+        if model in OTHER_PROCESSES:
             with fails("worker_lost", "BrokenProcessPool|status 3 and no answer"):
                 runner.trial()
         else:
@@ -656,7 +667,7 @@ def test_stdin_is_empty(laid: Kit, model: str, options: dict[str, Any]) -> None:
 def test_the_hash_seed_reaches_every_worker(laid: Kit, model: str, options: dict[str, Any]) -> None:
     env = {**os.environ, "PYTHONHASHSEED": "123"}
     expected = subprocess.check_output([sys.executable, "-c", "print(hash('spam'))"], env=env)
-    command = Command(launch.default_python(), HERE, hash_seed=123)
+    command = Command(python_for(model), HERE, hash_seed=123)
     with opened(laid, order(model, task("hashed", observe="see"), **options), command) as runner:
         assert runner.results() == [[int(expected), "123"]] * 4
 
@@ -670,7 +681,7 @@ def test_path_is_first_on_the_import_path_and_env_is_set(
     source = Path(workloads.__file__).read_text()
     for directory in (path, cwd):  # a module of one name in both
         (directory / "twice.py").write_text(f"{source}\ndef where(): return {directory.name!r}, os.environ['TOLD']\n")
-    command = Command(launch.default_python(), str(path), (("TOLD", "yes"),))
+    command = Command(python_for(model), str(path), (("TOLD", "yes"),))
     with opened(laid, order(model, task("twice:where", observe="twice:see"), **options), command) as runner:
         assert runner.results() == [["first", "yes"]] * 4
 
@@ -769,10 +780,10 @@ def probe(laid: Kit, *variants: dict[str, Any], python: str | None = None) -> Se
 
 
 def test_what_can_run_is_no_problem(laid: Kit) -> None:
-    plain = [order(model, task("square", item="i", setup="resource", reset="reset")) for model in NAMES]
-    twins = [order(model, task("power", kwargs={"base": 3})) for model in NAMES]
+    plain = [order(model, task("square", item="i", setup="resource", reset="reset")) for model in HERE_TOO]
+    twins = [order(model, task("power", kwargs={"base": 3})) for model in HERE_TOO]
     only_async = order("event_loop", {"async_call": "workloads:power_async"})
-    assert probe(laid, *plain, *twins, only_async) == [None] * (2 * len(NAMES) + 1)
+    assert probe(laid, *plain, *twins, only_async) == [None] * (2 * len(HERE_TOO) + 1)
 
 
 @pytest.mark.parametrize("model", [name for name in NAMES if not load(name).PICKLES])
@@ -874,6 +885,8 @@ each_python = pytest.mark.parametrize(("python", "version"), [(name, name) for n
 @each_python
 def test_every_interpreter_keeps_the_promises(laid: Kit, python: str, version: str, model: str) -> None:
     workload = task("chatter", item="i", initializer="begin", setup="resource", observe="see_runner")
+    if model == "interpreters" and version != "3.14":
+        pytest.skip("has none")
     command = Command(python, HERE, hash_seed=5)
     with opened(laid, order(model, workload, workers=2, tasks=4), command) as runner:
         ready = runner.ready
@@ -1024,3 +1037,24 @@ def test_the_memory_of_all_processes_is_counted_and_peaks_are_remembered(laid: K
         account = runner.ask("account", repeats=1)
     assert account["peak_pss_bytes"] > workloads.SWOLLEN
     assert 0 < account["worker_private_bytes"] < account["peak_pss_bytes"]
+
+
+def test_interpreters_are_threads_of_one_process_with_a_gil_each(laid: Kit) -> None:
+    python = python_for("interpreters")
+    command = Command(python, HERE, preload=laid.shims.preload(python))
+    with opened(laid, order("interpreters", task("burn"), tasks=4), command) as runner:
+        assert set(runner.ready["worker_pids"]) == {runner.process.pid}
+        assert len(set(runner.ready["worker_threads"])) == 2
+        runner.ask("warm")
+        account = runner.ask("account", repeats=1)
+    assert account["gil_source"] == "measured"
+    assert account["gil_share"] < 0.1
+
+
+def test_without_interpreters_a_python_says_which_one_has_them(laid: Kit) -> None:
+    if load("interpreters").unavailable() is None:
+        pytest.skip("this one has them")
+    (problem,) = probe(laid, order("interpreters", task("power")))
+    assert problem is not None
+    assert problem["what"].startswith("interpreters is unavailable: Python 3.")
+    assert problem["remedy"] == 'give `python: "3.14"`, or a newer one'

@@ -34,6 +34,7 @@ NAMES = (
     "event_loop",
     "threads",
     "thread_per_task",
+    "interpreters",
     "processes",
     "process_per_task",
 )

@@ -86,13 +86,13 @@ async def open(
             if chunksize > 1:
                 return list(pool.map(call, items, chunksize=chunksize))
             if plain:
-                return _collect(pool.submit(plain) for _ in items)
-            return _collect(pool.submit(call, item) for item in items)
+                return collect(pool.submit(plain) for _ in items)
+            return collect(pool.submit(call, item) for item in items)
 
         return run
 
     async def each(function: Callable[[], Any]) -> list[Any]:
-        return _collect(pool.submit(_together, function) for _ in range(workers))
+        return collect(pool.submit(_together, function) for _ in range(workers))
 
     with pool:
         await each(_nothing)
@@ -103,7 +103,8 @@ async def open(
             raise
 
 
-def _collect(submitted: Any) -> list[Any]:
+def collect(submitted: Any) -> list[Any]:
+    """Return the results of futures in order, as they are submitted: never more than `IN_FLIGHT` of them at once."""
     waiting: deque[Future[Any]] = deque()
     results: list[Any] = []
     for future in submitted:

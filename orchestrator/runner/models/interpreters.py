@@ -1,0 +1,142 @@
+"""Subinterpreters of the standard library (`InterpreterPoolExecutor`): threads, each with a GIL of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from . import Count, Option, Run, Workers
+from .processes import collect
+
+if TYPE_CHECKING:
+    from ..call import Call
+
+SUMMARY = "concurrent.futures.InterpreterPoolExecutor, from Python 3.14 on"
+RUNS: tuple[str, ...] = ("call",)
+LOOP = False
+WORKERS: Count = "asked"
+PICKLES = True
+OPTIONS: dict[str, Option] = {}
+MODULES: tuple[str, ...] = ("concurrent.futures.interpreter",)
+
+
+def unavailable() -> str | None:
+    """Say why this model can't run here: before Python 3.14."""
+    import sys
+
+    if sys.version_info >= (3, 14):
+        return None
+    return f'Python {sys.version.split()[0]} has no InterpreterPoolExecutor; give `python: "3.14"`, or a newer one'
+
+
+@asynccontextmanager
+async def open(
+    call: Call,
+    workers: int,
+    options: dict[str, Any],
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> AsyncIterator[Workers]:
+    """Yield `workers` interpreters, each of which has imported the workload and run `initializer`."""
+    import sys
+    from concurrent import interpreters  # type: ignore[attr-defined]  # typeshed knows it from 3.14 on
+    from concurrent.futures.interpreter import InterpreterPoolExecutor  # type: ignore[import-not-found]
+
+    # a new interpreter has an import path of its own, and finds nothing by name before it has this one; so what
+    # begins it must be a builtin
+    begin = f"import sys; sys.path[:] = {sys.path!r}; import {call.function.__module__}"
+    pool = InterpreterPoolExecutor(workers, initializer=exec, initargs=(begin,))
+
+    def bind(call: Call) -> Run:
+        plain = call.plain and _Guarded(call.plain)
+        guarded = _Guarded(call)
+
+        async def run(items: Sequence[int]) -> list[Any]:
+            if plain:
+                return _told(collect(pool.submit(plain) for _ in items))
+            return _told(collect(pool.submit(guarded, item) for item in items))
+
+        return run
+
+    async def each(function: Callable[[], Any]) -> list[Any]:
+        # who waits at the gate can't take a second call, so each of them takes exactly one
+        here, gate = interpreters.create_queue(), interpreters.create_queue()
+        submitted = [pool.submit(_together, here, gate, _Guarded(function)) for _ in range(workers)]
+        for _ in submitted:
+            _wait_for(here, submitted)
+        for _ in submitted:
+            gate.put(None)
+        return _told(collect(submitted))
+
+    with pool:
+        try:
+            if initializer:
+                await each(_Begin(initializer, initargs))
+            else:
+                await each(_nothing)
+            yield Workers(bind, each)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _wait_for(here: Any, submitted: Sequence[Any]) -> None:
+    """Take one from the queue of those that are here; raises what one of the others failed with instead."""
+    import queue
+
+    while True:
+        try:
+            here.get(timeout=0.2)
+        except queue.Empty:
+            for future in submitted:
+                if future.done():
+                    future.result()
+        else:
+            return
+
+
+def _together(here: Any, gate: Any, function: Callable[[], Any]) -> Any:
+    here.put(None)
+    gate.get()
+    return function()
+
+
+class _Guarded:
+    """A function that returns a MemoryError: CPython 3.14 loses one that is raised, and the call returns None."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *items: int) -> Any:
+        try:
+            return self.function(*items)
+        except MemoryError as error:
+            return _OutOfMemory(str(error))
+
+
+class _OutOfMemory:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def _told(results: list[Any]) -> list[Any]:
+    for result in results:
+        if type(result) is _OutOfMemory:
+            raise MemoryError(result.text)
+    return results
+
+
+class _Begin:
+    """The user's initializer with its argument, to be sent."""
+
+    def __init__(self, initializer: Callable[[Any], object], initargs: Any) -> None:
+        self.initializer = initializer
+        self.initargs = initargs
+
+    def __call__(self) -> None:
+        self.initializer(self.initargs)
+
+
+def _nothing() -> None:
+    pass
