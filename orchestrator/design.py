@@ -213,7 +213,7 @@ def _description(asked: Asked, facts: Facts, left_out: Mapping[str, str]) -> str
         reasons: dict[str, list[str]] = {}
         for name, why in left_out.items():
             reasons.setdefault(why.replace(f" of {name}", ""), []).append(name)
-        told += [f"Left out: {' and '.join(names)}, for {why}." for why, names in reasons.items()]
+        told += [f"Left out: {units.listed(names)}, for {why}." for why, names in reasons.items()]
     if facts.incomparable:
         told.append(f"Nobody checks that results are right under every model: {facts.incomparable}.")
     return printable(" ".join(" ".join(told).split()))

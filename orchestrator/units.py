@@ -69,6 +69,11 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{plural * (number != 1)}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence has them, such as `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 def size(number: float) -> str:
     """Return a number of bytes with three significant digits, such as `1.5 MiB`."""
     for unit in ("B", "KiB", "MiB"):

@@ -269,7 +269,7 @@ def _sentence(
         return f"{about}: {named} wins{here}, {_times(gap)} as fast as {rival}, {counted}{_pays(contest, best, rival)}."
     if verdict == "tie":
         tie = f"{contest.plan.experiment.measure.tie * 100:.3g} %"
-        return f"{about}: {_listed(winners)} tie within {tie}, {counted}; {winners[0]} is the simplest."
+        return f"{about}: {units.listed(winners)} tie within {tie}, {counted}; {winners[0]} is the simplest."
     if rival is None or gap is None:
         return f"{about}: undecided {counted}."
     best = _fastest(contest, winners) or winners[0]
@@ -279,10 +279,6 @@ def _sentence(
             f"{about}: undecided {counted}, too few to decide: {best} is {_times(gap)} as fast as {rival}; {agreeing}."
         )
     return f"{about}: undecided {counted}: {best} is not separated from {rival}, {_times(gap)} as fast."
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _times(gap: Ratio) -> str:

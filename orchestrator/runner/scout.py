@@ -169,7 +169,9 @@ def _refusal(model: str, given: dict[str, Any]) -> str | None:
     try:
         workload.probe(model, {}, given)
     except Unusable as error:
-        return f"{error.what} ({error.remedy})" if error.field == "model" else error.what
+        # a sentence that names the model is not asked for, but the reason with its remedy
+        what = error.what.removeprefix(f"{model} is unavailable: ")
+        return f"{what} ({error.remedy})" if error.field == "model" else what
     return None
 
 

@@ -1057,4 +1057,4 @@ def test_without_interpreters_a_python_says_which_one_has_them(laid: Kit) -> Non
     (problem,) = probe(laid, order("interpreters", task("power")))
     assert problem is not None
     assert problem["what"].startswith("interpreters is unavailable: Python 3.")
-    assert problem["remedy"] == 'give `python: "3.14"`, or a newer one'
+    assert problem["remedy"] == "run it under 3.14 or newer"

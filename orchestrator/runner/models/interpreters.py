@@ -27,7 +27,7 @@ def unavailable() -> str | None:
 
     if sys.version_info >= (3, 14):
         return None
-    return f'Python {sys.version.split()[0]} has no InterpreterPoolExecutor; give `python: "3.14"`, or a newer one'
+    return f"Python {sys.version.split()[0]} has no InterpreterPoolExecutor; run it under 3.14 or newer"
 
 
 @asynccontextmanager
