@@ -10,6 +10,9 @@ from typing import Any, Literal
 SHARES = ("on_core", "run_queue", "gil", "blocked", "serialisation", "dispatch", "waiting", "idle")
 """The parts of the workers' time, in the order in which they are told; together they are all of it."""
 
+MUCH = 0.05
+"""A share of the workers' time, or a part of a core, that is worth a word."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -67,6 +70,33 @@ class Summary:
     shares: Mapping[str, float]
     """By the names of `SHARES`; together 1."""
     noise: Mapping[str, float]
+
+    @property
+    def excess_blocked(self) -> float:
+        """The share of the workers' time that calls were blocked beyond what they are when run alone."""
+        middle = self.median
+        budget_ns = max(1, middle.lanes * middle.wall_ns)
+        return self.shares["blocked"] - middle.alone_blocked_ns * middle.calls / budget_ns
+
+    @property
+    def shares_something(self) -> bool:
+        """Whether calls block each other: much of their blocked time is not there when one runs alone."""
+        return self.excess_blocked > max(MUCH, self.shares["blocked"] / 4)
+
+    @property
+    def outside_cores(self) -> float:
+        """How many cores threads and processes of the workload's own kept busy."""
+        return (self.median.outside_cpu_ns or 0) / max(1, self.median.wall_ns)
+
+    @property
+    def busy_cores(self) -> float:
+        """How many cores were kept busy, by workers and by what is the workload's own."""
+        return self.shares["on_core"] * self.median.lanes + self.outside_cores
+
+    @property
+    def waits(self) -> bool:
+        """Whether a call alone waits for longer than it works."""
+        return self.median.alone_blocked_ns > self.median.alone_cpu_ns
 
 
 def summary(accounts: Sequence[Account]) -> Summary | None:

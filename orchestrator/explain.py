@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from . import accounts, remedies, units
-from .accounts import Summary
+from .accounts import MUCH, Summary
 from .contest import Contest
 from .events import VariantExplained
 from .figures import ALIKE
@@ -57,7 +57,7 @@ def explained(contest: Contest, variant: Variant) -> VariantExplained | None:
     if found is None:
         return None
     causes = _causes(contest, variant, found)
-    remedy = remedies.remedy(contest, variant, found, [cause.kind for cause in causes])
+    remedy = remedies.remedy(contest, variant, found, {cause.kind: cause.share for cause in causes})
     middle = found.median
     shares: dict[str, Any] = {f"{name}_share": round(share, 4) for name, share in found.shares.items()}
     if middle.run_queue_share is None:
@@ -100,7 +100,7 @@ def summary(contest: Contest, label: str) -> Summary | None:
 
 def is_contaminated(found: Summary) -> bool:
     """Return whether one worker alone had to wait for a core, so that its account is of others' work too."""
-    return found.median.lanes == 1 and found.shares["run_queue"] > CONTAMINATED
+    return found.median.lanes == 1 and found.shares["run_queue"] > CONTAMINATED and found.outside_cores < MUCH
 
 
 def blocks_loop(variant: Variant, found: Summary) -> bool:
@@ -119,10 +119,11 @@ def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
     ]
     lost.sort(key=lambda cause: -cause.share)
     work = found.shares["on_core"]
-    if blocks_loop(variant, found):
-        held = work + found.shares["blocked"] + found.shares["gil"]
+    held = work + found.shares["blocked"] + found.shares["gil"]
+    if blocks_loop(variant, found) and held >= LEAST:
         blocking = Cause("loop_blocked", held, "of the time the loop was blocked by a plain function")
         lost = [blocking, *(cause for cause in lost if cause.kind not in ("blocked", "gil"))]
+        lost.sort(key=lambda cause: -cause.share)
     elif work >= BUSY and (not lost or lost[0].share < work / 2):
         lost.insert(0, Cause("on_core", work, texts["on_core"]))
     return lost[:MOST_CAUSES]
@@ -132,7 +133,7 @@ def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, str]
     """Return what is said of each share, to be read after its percentage."""
     middle, cores = found.median, contest.plan.cores
     whose = "of the workers' time" if middle.lanes > 1 else "of the time"
-    busy = found.shares["on_core"] * middle.lanes
+    busy = found.busy_cores
     model = models.load(variant.model)
     gil = "the process that hands over waited for its GIL" if model.PICKLES else f"waited for the GIL{_doubt(found)}"
     service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
@@ -140,6 +141,8 @@ def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, str]
     if model.LOOP and middle.in_own_thread:
         between = "the event loop's own work"
     queue = f"{middle.lanes} workers on {units.count(cores, 'core')}" if middle.lanes > cores else "others had it"
+    if found.outside_cores > MUCH:
+        queue = "threads or processes of its own had it"
     return {
         "on_core": f"{whose} on a core" + (f", which keeps {busy:.1f} of {cores} busy" if cores > 1 else ""),
         "run_queue": f"{whose} waited for a core: {queue}",
@@ -161,18 +164,10 @@ def _doubt(found: Summary) -> str:
     return f" (from blocked time alone: {units.percent(other)})" if differs else ""
 
 
-def excess_blocked(found: Summary) -> float:
-    """Return the share of the workers' time that calls were blocked beyond what they are when run alone."""
-    middle = found.median
-    budget_ns = max(1, middle.lanes * middle.wall_ns)
-    return found.shares["blocked"] - middle.alone_blocked_ns * middle.calls / budget_ns
-
-
 def _blocked_by(found: Summary) -> str:
-    middle = found.median
-    if (middle.outside_cpu_ns or 0) > LEAST * middle.wall_ns:
+    if found.outside_cores > MUCH:
         return ", while threads or processes of its own worked"
-    if excess_blocked(found) > max(LEAST, found.shares["blocked"] / 2):
+    if found.shares_something:
         return " beyond what a call alone is: a lock, or something else that they share"
     return " (I/O, locks, sleep)"
 

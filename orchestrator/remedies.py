@@ -6,7 +6,8 @@ What is advised follows from the account: a share can shrink only to what remain
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from . import units
@@ -40,10 +41,9 @@ class Remedy:
     overrides: tuple[str, ...] = ()
 
 
-def remedy(contest: Contest, variant: Variant, found: Summary, causes: Sequence[str]) -> Remedy | None:
-    """Return what to do about the first of a variant's causes that something can be done about."""
-    for cause in causes:
-        share = found.shares.get(cause, 1.0)
+def remedy(contest: Contest, variant: Variant, found: Summary, causes: Mapping[str, float]) -> Remedy | None:
+    """Return what to do about the first of a variant's causes, with their shares, that something can be done about."""
+    for cause, share in causes.items():
         advised = _REMEDIES[cause](contest, variant, found) if cause in _REMEDIES and share >= WORTH else None
         if advised:
             return advised
@@ -52,48 +52,62 @@ def remedy(contest: Contest, variant: Variant, found: Summary, causes: Sequence[
 
 def _loop_blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     middle = found.median
-    if middle.call_blocked_ns > middle.call_cpu_ns:
-        return _use(contest, variant, "threads", " or make it `async`")
+    if found.waits:
+        return _use(contest, variant, found, "threads", " or make it `async`")
     if middle.call_cpu_ns < SMALL_NS or contest.plan.cores < 2:
-        return Remedy("a plain loop does as well: nothing in these calls waits")
-    return _use(contest, variant, "processes", ": its calls compute, and do not wait")
+        return Remedy("a plain loop does as well: these calls compute") if _loop_does(contest, variant, found) else None
+    return _use(contest, variant, found, "processes", ": its calls compute, and do not wait")
 
 
 def _gil(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     if models.load(variant.model).PICKLES:
         return _dispatch(contest, variant, found)
-    if found.median.call_cpu_ns < SMALL_NS:
+    if found.median.call_cpu_ns >= SMALL_NS:
+        return _use(contest, variant, found, "processes", ": each has a GIL of its own")
+    if _loop_does(contest, variant, found):
         return Remedy("threads can't help calls that compute; run them in a plain loop, or put more work into one")
-    return _use(contest, variant, "processes", ": each has a GIL of its own")
+    return None
+
+
+def _loop_does(contest: Contest, variant: Variant, found: Summary) -> bool:
+    """Return whether a plain loop may do as well as a variant, as far as is known."""
+    loops = [other.label for other in contest.variants.values() if other.model == "sequential"]
+    surely_slower = any(_surely_faster(contest, variant.label, loop) for loop in loops)
+    return not (found.median.is_async or found.waits or surely_slower)
 
 
 def _on_core(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     middle, cores = found.median, contest.plan.cores
-    if middle.lanes > 1 or cores < 2 or middle.call_cpu_ns < SMALL_NS or contest.point.tasks < 2:
+    free = cores - found.busy_cores
+    if middle.lanes > 1 or free < FEW or middle.call_cpu_ns < SMALL_NS or contest.point.tasks < 2:
         return None
-    return _use(contest, variant, "processes", f": {cores - 1} of {cores} cores had nothing to do")
+    return _use(contest, variant, found, "processes", f": {free:.0f} of {cores} cores had nothing to do")
 
 
 def _run_queue(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
-    cores = contest.plan.cores
-    if found.median.lanes <= cores or variant.workers is None:
+    """Advise as many workers as keep the cores busy while others of them wait."""
+    middle, cores = found.median, contest.plan.cores
+    alone_ns = middle.alone_cpu_ns + middle.alone_blocked_ns
+    enough = math.ceil(cores * alone_ns / max(1, middle.alone_cpu_ns))
+    if middle.lanes <= enough or variant.workers is None:
         return None
-    return Remedy(f"more workers than cores only queue for them: `workers: {cores}` does as well, with less memory")
+    return Remedy(f"more workers than keep the cores busy only queue for them: `workers: {enough}` does as well")
 
 
 def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     """Advise more workers where they wait and the cores do not work."""
     middle, tasks = found.median, contest.point.tasks
     in_flight = variant.at_once(tasks)
-    busy = found.shares["on_core"] * middle.lanes / contest.plan.cores
+    if found.busy_cores > FEW * contest.plan.cores or found.shares_something:
+        return None
     if variant.workers is None or models.load(variant.model).WORKERS != "asked":
         if middle.lanes == 1 and tasks > 1 and not variant.overrides:
-            return _use(contest, variant, "threads", ": the calls can wait at the same time")
+            return _use(contest, variant, found, "threads", ": the calls can wait at the same time")
         return None
     others = [
         v.workers or 0 for v in contest.variants.values() if (v.entry, v.options) == (variant.entry, variant.options)
     ]
-    if in_flight >= tasks or in_flight < max(others) or busy > FEW:
+    if in_flight >= tasks or in_flight < max(others):
         return None
     more = min(tasks, 4 * in_flight)
     advice = f"let more of the calls wait at once: workers {more} instead of {in_flight}"
@@ -103,7 +117,7 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
 def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     """Advise chunks where the model has them: a chunk is handed over as one call is, so that part falls by its size."""
     model, middle = models.load(variant.model), found.median
-    if model.WORKERS == "none":
+    if model.WORKERS == "none" or middle.is_async:
         return None
     service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
     now = int(variant.options.get("chunksize") or 1)
@@ -120,10 +134,11 @@ def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | No
     if middle.call_cpu_ns + middle.call_blocked_ns < SMALL_NS:
         if model.WORKERS == "per_task":
             return Remedy(f"calls of {service} are too small to start a worker for each: keep workers in a pool")
-        return Remedy(f"calls of {service} are too small to hand over: put more work into one, or use a plain loop")
+        loop = ", or use a plain loop" if _loop_does(contest, variant, found) else ""
+        return Remedy(f"calls of {service} are too small to hand over: put more work into one{loop}")
     if model.WORKERS == "per_task":
         pool = {"process_per_task": "processes", "thread_per_task": "threads"}[variant.model]
-        return _use(contest, variant, pool, ", which starts its workers once, and not for every call")
+        return _use(contest, variant, found, pool, ", which starts its workers once, and not for every call")
     return None
 
 
@@ -153,13 +168,17 @@ def _surely_faster(contest: Contest, label: str, other: str) -> bool:
     return ratio is not None and ratio.low is not None and ratio.low > 1
 
 
-def _use(contest: Contest, variant: Variant, model: str, clause: str) -> Remedy | None:
+def _use(contest: Contest, variant: Variant, found: Summary, model: str, clause: str) -> Remedy | None:
     """Advise a model: one of the contest only if it was faster there, else with the override that puts it there."""
     present = [other.label for other in contest.variants.values() if other.model == model]
     if present:
         better = [other for other in present if _surely_faster(contest, other, variant.label)]
         return Remedy(f"use `{better[0]}`{clause}") if better else None
-    if any(contest.point.workload.get(name) for name in ("setup", "initializer", "reset", "observe")):
+    workload = contest.point.workload
+    runs_plain = workload.get("call") and (workload.get("async_call") or not found.median.is_async)
+    if not runs_plain and "async_call" not in models.load(model).RUNS:
+        return None
+    if any(workload.get(name) for name in ("setup", "initializer", "reset", "observe")):
         return None  # what keeps a state may not do the same elsewhere
     entries = [entry.model_dump(exclude_defaults=True) for entry in contest.plan.experiment.models]
     plain = all(entry.keys() <= {"model"} for entry in entries)

@@ -79,11 +79,12 @@ def _fit(contest: Contest, family: str, group: Sequence[Variant]) -> ScalingFitt
         sigma, kappa, peak = _of_fits(counts, whole, drawn, has_kappa=True)
     tie = np.log1p(contest.plan.experiment.measure.tie)
     enough = _figure_of([_enough(counts, each, tie) for each in (whole, *([] if drawn is None else drawn.T))])
+    descriptive = any(each is None or each.low is None or each.low <= 0 for each in (sigma, kappa))
     figures = {
         **_told("amdahl_serial", serial),
         **_told("usl_sigma", sigma),
         **_told("usl_kappa", kappa),
-        **_told("peak_workers", peak if kappa and kappa.low else None),
+        **_told("peak_workers", None if descriptive else peak),
         **_told("enough_workers", enough),
     }
     return ScalingFitted(
@@ -97,7 +98,7 @@ def _fit(contest: Contest, family: str, group: Sequence[Variant]) -> ScalingFitt
         speedup_lows=[each.low for each in speedups],
         speedup_highs=[each.high for each in speedups],
         **figures,
-        descriptive=any(each is None or each.low is None or each.low <= 0 for each in (sigma, kappa)),
+        descriptive=descriptive,
     )
 
 

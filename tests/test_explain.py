@@ -9,6 +9,8 @@ import pytest
 from tests.synthetic import Run, conducted
 
 US = 1_000
+WAITING: dict[str, Any] = {"call_blocked_ns": 9_000_000, "alone_blocked_ns": 9_000_000, "alone_cpu_ns": 100_000}
+"""Of calls that hardly do anything but wait."""
 
 
 def explained(run: Run, variant: str) -> dict[str, Any]:
@@ -19,10 +21,11 @@ def explained(run: Run, variant: str) -> dict[str, Any]:
 
 
 def why(model: str = "threads", others: tuple[str, ...] = ("sequential",), **account: Any) -> dict[str, Any]:
-    """Return what is said of one variant with this account; the others are twice as slow."""
+    """Return what is said of one variant with this account; the others take `slower` ms, twice as long without it."""
+    slower = account.pop("slower", 20.0)
     spec = {key: account.pop(key) for key in ("tasks", "workload", "matrix", "models") if key in account}
     spec.setdefault("tasks", 4)
-    times = {model: 10.0, **dict.fromkeys(others, 20.0)}
+    times = {model: 10.0, **dict.fromkeys(others, slower)}
     return explained(conducted(times, accounts={model: account}, **spec), model)
 
 
@@ -126,7 +129,7 @@ def test_a_coroutine_does_not_block_its_loop() -> None:
 
 
 def test_a_loop_blocked_by_calls_that_wait_wants_threads_and_says_how_to_try() -> None:
-    event = why("event_loop", lanes=1, in_own_thread=True, blocked=0.9, call_blocked_ns=9_000_000, call_cpu_ns=100_000)
+    event = why("event_loop", lanes=1, in_own_thread=True, blocked=0.9, **WAITING)
     assert event["advice"] == "use `threads` or make it `async`"
     assert event["try_overrides"] == ['models=["event_loop", "sequential", "threads"]']
 
@@ -166,7 +169,7 @@ def test_chunks_stay_small_enough_to_share_the_calls() -> None:
 
 
 def test_small_calls_in_threads_want_a_plain_loop() -> None:
-    event = why(dispatch=0.7, call_cpu_ns=8 * US, longest_call_ns=8 * US)
+    event = why(dispatch=0.7, call_cpu_ns=8 * US, slower=9.0)
     assert event["advice"] == "calls of 8 us are too small to hand over: put more work into one, or use a plain loop"
 
 
@@ -213,3 +216,65 @@ def test_a_verdict_holds_why() -> None:
     run = conducted({"sequential": 20, "threads": 10}, accounts={"threads": {"gil": 0.5}})
     (verdict,) = [event.fields() for event in run.derived() if event.event == "verdict.reached"]
     assert verdict["why"] == ["threads: 50 % of the workers' time waited for the GIL"]
+
+
+def test_workers_that_wait_may_be_more_than_the_cores() -> None:
+    alone: dict[str, Any] = {
+        "alone_cpu_ns": 5_000_000,
+        "alone_blocked_ns": 10_000_000,
+        "lanes": 16,
+        "matrix": {"workers": [16]},
+    }
+    event = why("processes", run_queue=0.62, blocked=0.06, tasks=64, calls=64, **alone)
+    assert event["advice"] == "more workers than keep the cores busy only queue for them: `workers: 6` does as well"
+    assert why("processes", run_queue=0.3, tasks=64, calls=64, **{**alone, "lanes": 6})["advice"] is None
+
+
+def test_a_plain_loop_is_not_advised_to_calls_that_wait_or_where_it_is_slower() -> None:
+    small: dict[str, Any] = {"call_cpu_ns": 8 * US, "alone_cpu_ns": 8 * US}
+    assert "plain loop" not in why(dispatch=0.7, slower=9.0, **small, alone_blocked_ns=50 * US)["advice"]
+    assert "plain loop" not in why(dispatch=0.7, slower=20.0, **small)["advice"]
+    assert why(gil=0.6, slower=20.0, **small)["advice"] is None
+
+
+def test_coroutines_are_not_advised_to_be_handed_over_otherwise() -> None:
+    event = why("event_loop", dispatch=0.9, lanes=1, in_own_thread=True, is_async=True, call_cpu_ns=8 * US)
+    assert event["advice"] is None
+
+
+def test_a_coroutine_function_is_not_advised_what_cannot_run_it() -> None:
+    event = why("event_loop", others=("threads",), lanes=1, in_own_thread=True, is_async=True, tasks=4)
+    assert event["causes"] == ["on_core"]
+    assert event["advice"] is None
+    twin = {"call": "a:b", "async_call": "a:c"}
+    event = why("event_loop", others=("threads",), lanes=1, in_own_thread=True, is_async=True, workload=twin)
+    assert event["advice"] == "use `processes`: 1 of 2 cores had nothing to do"
+
+
+def test_a_lock_that_two_workers_share_is_named_and_more_workers_are_not_advised() -> None:
+    locked: dict[str, Any] = {
+        "blocked": 0.92,
+        "call_blocked_ns": 9_000_000,
+        "alone_blocked_ns": 5_000_000,
+        "alone_cpu_ns": 0,
+    }
+    event = why(**locked, tasks=20, calls=4)
+    assert "beyond what a call alone is: a lock" in event["why"]
+    assert event["advice"] is None
+
+
+def test_a_call_that_uses_both_cores_by_itself_leaves_none_to_advise() -> None:
+    event = why("sequential", others=("threads",), lanes=1, in_own_thread=True, outside_cpu_ns=20_000_000)
+    assert event["why"] == "100 % of the time on a core, which keeps 2.0 of 2 busy"
+    assert event["advice"] is None
+
+
+def test_a_loop_that_queues_behind_threads_of_its_own_is_not_contaminated() -> None:
+    event = why("sequential", others=("threads",), lanes=1, run_queue=0.3, outside_cpu_ns=10_000_000)
+    assert not event["contaminated"]
+    assert "threads or processes of its own had it" in event["why"]
+
+
+def test_a_function_that_hardly_runs_is_not_said_to_block_its_loop() -> None:
+    event = why("event_loop", lanes=1, in_own_thread=True, dispatch=0.97)
+    assert event["causes"] == ["dispatch"]

@@ -68,6 +68,12 @@ def test_what_scales_without_loss_pays_with_every_worker() -> None:
     assert event["peak_workers"] is None
 
 
+def test_parameters_that_may_be_0_have_no_peak() -> None:
+    (event,) = threads(*(40 * t for t in times(0.0, 0.05)[:4]))
+    assert event["usl_kappa_low"] > 0
+    assert (event["descriptive"], event["peak_workers"]) == (True, None)
+
+
 def test_what_does_not_scale_has_enough_with_one() -> None:
     (event,) = threads(40, 40, 40)
     assert (event["enough_workers"], event["enough_workers_high"]) == (1, 1)

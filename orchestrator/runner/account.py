@@ -42,8 +42,10 @@ class Account:
         self.lanes = 0
         self.busy_ns = 0
         self.sums = dict.fromkeys(SHARES, 0)
-        self.longest_ns = 0
-        self.longest_share = 0.0
+        self.longest_ns: list[int] = []
+        self.longest_shares: list[float] = []
+        """The longest call of each batch, and what share of all its calls it is."""
+        self.first_wall_ns = 0
         self.own_cpu_ns = 0
         self.gap_gil_ns = 0
         self.in_own_thread = False
@@ -56,6 +58,7 @@ class Account:
         self.in_this_process = all(call.pid == self._own[0] for call in taken)
         lanes = self._split(taken)
         if not self.batches:
+            self.first_wall_ns = ended[WALL] - begun[WALL]
             self.timeline = _timeline(begun[WALL], taken, lanes)
         self.batches += 1
         self.calls += len(taken)
@@ -79,8 +82,8 @@ class Account:
             self.sums[name] += ns
         self.busy_ns += busy_ns
         lengths = [_length_ns(call) for call in taken]
-        self.longest_ns = max(self.longest_ns, *lengths)
-        self.longest_share = max(self.longest_share, max(lengths) / (sum(lengths) or 1))
+        self.longest_ns.append(max(lengths))
+        self.longest_shares.append(max(lengths) / (sum(lengths) or 1))
 
     def _split(self, taken: Sequence[Taken]) -> list[list[Taken]]:
         """Return the calls of each lane in the order of time."""

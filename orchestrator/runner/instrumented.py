@@ -42,6 +42,7 @@ async def measure(
     `machinery` are the threads of this process that came with the model and not with the workload.
     """
     per_task = count == "per_task"
+    _make_room(len(items) if per_task else 0)
     items = items[:MOST_CALLS]
     is_sent = pickles and not (per_task and workers.facts.get("actual_start_method") == "fork")
     call_bytes = _pickled_bytes(call) if is_sent else None
@@ -58,18 +59,18 @@ async def measure(
     batch: list[Measured] = []
     taken: list[Taken] = []
     weights: list[tuple[int, int]] = []
-    with _watched_loop() as turns_ns:
-        for _ in range(repeats):
-            before_batch()
-            with clocks.kept_gil_waits() as waits:
-                begun = clocks.read()
-                batch = await run(items)
-                ended = clocks.read()
-            taken = [measured.taken for measured in batch]
-            account.add(begun, ended, taken, waits)
-            weights += [call.memory for call in taken if call.memory]
+    turns_ns: list[int] = []
+    for _ in range(repeats):
+        before_batch()
+        with clocks.kept_gil_waits() as waits, _watched_loop(turns_ns):
+            begun = clocks.read()
+            batch = await run(items)
+            ended = clocks.read()
+        taken = [measured.taken for measured in batch]
+        account.add(begun, ended, taken, waits)
+        weights += [call.memory for call in taken if call.memory]
     used_after = _Usage(await _asked(workers, per_task), machinery)
-    alone = await _alone(run, items, account, taken, is_async)
+    alone = await _alone(run, before_batch, items, account, taken, is_async)
     spent = used_after.since(used_before)
     shares_gil = not pickles and sensors.gil_enabled()
     gil_source, gil_estimated = _estimate(account, spent.pop("queue_ns"), alone, shares_gil)
@@ -89,8 +90,8 @@ async def measure(
         "is_async": is_async,
         "call_cpu_ns": _mean(account.sums["on_core"], account.calls),
         "call_blocked_ns": _mean(account.sums["blocked"], account.calls),
-        "longest_call_ns": account.longest_ns,
-        "longest_share": round(account.longest_share, 6),
+        "longest_call_ns": round(median(account.longest_ns)),
+        "longest_share": round(median(account.longest_shares), 6),
         **alone,
         "call_bytes": call_bytes,
         "result_bytes": _result_bytes(batch) if pickles else None,
@@ -100,7 +101,20 @@ async def measure(
         **tree,
         "outside_cpu_ns": None if outside_ns is None else max(0, round(outside_ns)),
         "timeline": account.timeline,
+        "timeline_wall_ns": account.first_wall_ns,
     }
+
+
+def _make_room(threads: int) -> None:
+    """Raise the soft limit of open files: each thread that is accounted keeps one open."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = soft + threads if hard == resource.RLIM_INFINITY else min(hard, soft + threads)
+    if soft != resource.RLIM_INFINITY and wanted > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _prepare() -> None:
@@ -156,7 +170,12 @@ class _Usage:
 
 
 async def _alone(
-    run: models.Run, items: Sequence[int], account: Account, batch: Sequence[Taken], is_async: bool
+    run: models.Run,
+    before_batch: Callable[[], None],
+    items: Sequence[int],
+    account: Account,
+    batch: Sequence[Taken],
+    is_async: bool,
 ) -> dict[str, int]:
     """Return the mean CPU time and blocked time of calls with no other call beside them, in ns.
 
@@ -171,6 +190,7 @@ async def _alone(
     for place in () if plain else range(0, len(items), step):
         if found and time.monotonic_ns() - begun_ns > within_ns:
             break
+        before_batch()
         run_ns = time.monotonic_ns()
         alone = await run(items[place : place + 1])
         runs_ns += time.monotonic_ns() - run_ns
@@ -256,16 +276,15 @@ def _weighed(used: _Usage, weights: Sequence[tuple[int, int]], per_task: bool) -
 
 
 @contextmanager
-def _watched_loop() -> Iterator[list[int]]:
-    """Yield how long each turn of the running event loop takes, in ns: while it lasts, the loop reacts to nothing.
+def _watched_loop(turns_ns: list[int]) -> Iterator[None]:
+    """Add how long each turn of the running event loop takes, in ns: while it lasts, the loop reacts to nothing.
 
-    Empty without a loop, and with one that is not asyncio's own.
+    Adds nothing without a loop, and with one that is not asyncio's own.
     """
-    turns_ns: list[int] = []
     loop = _running_loop()
     selector = getattr(loop, "_selector", None)
     if selector is None:
-        yield turns_ns
+        yield
         return
     select: Callable[[float | None], Any] = selector.select
     left_ns = time.monotonic_ns()
@@ -279,7 +298,7 @@ def _watched_loop() -> Iterator[list[int]]:
 
     selector.select = timed_select
     try:
-        yield turns_ns
+        yield
     finally:
         turns_ns.append(time.monotonic_ns() - left_ns)
         del selector.select

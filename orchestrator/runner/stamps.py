@@ -123,7 +123,9 @@ class Measured:
         return Taken(*(*numbers[:9], arrived, returned, self._memory))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        numbers = _NUMBERS.pack(*self._numbers, *(self._arrived or _NOT_SENT))
+        numbers = self._numbers
+        if not isinstance(numbers, bytes):
+            numbers = _NUMBERS.pack(*numbers, *(self._arrived or _NOT_SENT))
         if type(self.value) in _SMALL:
             return _passed, (self.value, numbers, self._memory)
         return _passed, (_NOW, self.value, _Ended(), numbers, self._memory)
@@ -180,12 +182,6 @@ def _passed(*parts: Any) -> Any:
 def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:
     dump_begun, dump_ended, load_ended = ended
     return Passage(dump_begun, dump_ended, load_begun, load_ended)
-
-
-def _unpacked(packed: bytes, memory: tuple[int, int] | None) -> Taken:
-    numbers = _NUMBERS.unpack(packed)
-    arrived = Passage(*numbers[9:]) if numbers[9] else None
-    return Taken(*(*numbers[:9], arrived, memory))
 
 
 @types.coroutine

@@ -124,14 +124,14 @@ def test_batches_add_up() -> None:
 def test_the_longest_call_is_told_as_a_share_of_all() -> None:
     account = Account(2, OWN, per_task=False)
     account.add((0, 0, 0, 0), (90, 0, 0, 0), [taken(1, 0, 40, gil_ns=10, cpu_ns=30), taken(2, 0, 90)], [])
-    assert (account.longest_ns, account.longest_share) == (90, 0.75)
+    assert (account.longest_ns, account.longest_shares) == ([90], [0.75])
 
 
 def test_a_coroutine_is_as_long_as_from_its_begin_to_its_end() -> None:
     account = Account(1, OWN, per_task=False)
     calls = [taken(1, 0, 100, pid=1, busy_ns=5, cpu_ns=5), taken(1, 5, 100, pid=1, busy_ns=20, cpu_ns=20)]
     account.add((0, 0, 0, 0), (100, 25, 0, 0), calls, [])
-    assert account.longest_share == pytest.approx(100 / 195)
+    assert account.longest_shares == [pytest.approx(100 / 195)]
 
 
 def test_only_the_first_calls_are_kept_one_by_one() -> None:

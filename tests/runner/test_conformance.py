@@ -981,6 +981,12 @@ def test_a_call_that_fails_in_an_account_is_told_like_any_other(laid: Kit, model
         runner.ask("account", repeats=1)
 
 
+@pytest.mark.parametrize("model", [name for name in NAMES if not load(name).PICKLES])
+def test_calls_that_use_up_what_a_reset_gives_are_accounted(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("take_job", twin=False, reset="give_jobs"), tasks=4)) as runner:
+        assert runner.ask("account", repeats=3)["batches"] == 3
+
+
 @each_python
 def test_every_interpreter_takes_accounts(laid: Kit, python: str, version: str) -> None:
     command = Command(python, HERE, preload=laid.shims.preload(python))

@@ -333,6 +333,19 @@ def burn() -> None:
         pass
 
 
+JOBS: list[int] = []
+
+
+def give_jobs(initargs: Any) -> None:
+    JOBS[:] = range(4)
+
+
+def take_job() -> None:
+    """Take one of the jobs, of which there are as many as calls in a batch."""
+    JOBS.pop()
+    time.sleep(0.001)
+
+
 def burn_elsewhere() -> None:
     """Let another process use the CPU."""
     script = f"import time\nwhile time.process_time_ns() < {BURN_NS}: pass"
