@@ -31,6 +31,7 @@ class Account:
     idle_share: float
     gil_source: Literal["measured", "estimated"]
     gil_share_estimated: float
+    handover_gil_share: float
     in_own_thread: bool
     is_async: bool
     call_cpu_ns: int
@@ -82,6 +83,11 @@ class Summary:
     def shares_something(self) -> bool:
         """Whether calls block each other: much of their blocked time is not there when one runs alone."""
         return self.excess_blocked > max(MUCH, self.shares["blocked"] / 4)
+
+    @property
+    def waits_to_hand_over(self) -> bool:
+        """Whether most of the wait for a GIL is not in calls, but between them."""
+        return self.median.handover_gil_share > self.shares["gil"] / 2
 
     @property
     def outside_cores(self) -> float:

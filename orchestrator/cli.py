@@ -218,7 +218,7 @@ def compare(
 @app.command(epilog="\b\nExample:\n  orchestrator export runs/cpu/latest --to csv --output tables")
 def export(
     run: Run,
-    to: Annotated[str, typer.Option(metavar="csv", help="format of the files")] = "csv",
+    to: Annotated[str, typer.Option(metavar="csv|chrome-trace", help="format of the files")] = "csv",
     output: Annotated[Path, typer.Option(metavar="DIR", help="directory for the files; made if absent")] = Path(),
 ) -> None:
     """Write a run's trials, blocks, variants and verdicts as files for other tools."""
@@ -284,6 +284,30 @@ def prune(
         _write(f"{directory}\n")
     if old and not delete:
         _say(f"{len(old)} runs would be deleted; do it with --delete")
+
+
+@app.command(
+    epilog="\b\nExamples:\n  orchestrator models --python all\n  orchestrator models --python 3.14 | jq .reason"
+)
+def models(
+    python: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VERSION|PATH|all", help="an interpreter to ask, may be repeated; this one without"),
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", metavar="table|json", help="JSON lines where stdout is no terminal")
+    ] = None,
+) -> None:
+    """List the models, what each can run, and which interpreters here have it."""
+    import shutil
+
+    from . import catalogue
+
+    found = catalogue.catalogue(python or [])
+    if _known(format_, ("table", "json"), "table") == "json":
+        _write(catalogue.as_json(found))
+    else:
+        _write(catalogue.as_table(found, shutil.get_terminal_size((120, 24)).columns))
 
 
 @app.command(epilog="\b\nExample:\n  orchestrator schema spec > spec.schema.json")

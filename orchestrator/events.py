@@ -208,6 +208,8 @@ class AccountMeasured(AboutVariant):
     gil_source: Literal["measured", "estimated"]
     gil_share_estimated: float
     """What calls and their hand-over take beyond what they do alone; only threads that share a GIL can have any."""
+    handover_gil_share: float
+    """Of the share of the GIL, what was waited between calls, by the worker or by who hands over."""
     in_own_thread: bool
     """Whether the calls ran in the thread that submits them: a plain loop, an event loop."""
     is_async: bool

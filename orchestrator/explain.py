@@ -135,7 +135,9 @@ def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, str]
     whose = "of the workers' time" if middle.lanes > 1 else "of the time"
     busy = found.busy_cores
     model = models.load(variant.model)
-    gil = "the process that hands over waited for its GIL" if model.PICKLES else f"waited for the GIL{_doubt(found)}"
+    own_gil = f"waited for the GIL{_doubt(found)}"
+    handing = model.PICKLES and found.waits_to_hand_over
+    gil = "the process that hands over waited for its GIL" if handing else own_gil
     service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
     between = f"{'spent between' if model.WORKERS == 'none' else 'handing over'} calls of {service}"
     if model.LOOP and middle.in_own_thread:

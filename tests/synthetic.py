@@ -192,6 +192,7 @@ def account(**told: Any) -> dict[str, Any]:
             "gil_source": "measured",
             "gil_share_estimated": shares["gil_share"],
             "in_own_thread": False,
+            "handover_gil_share": 0.0,
             "is_async": False,
         },
     }

@@ -278,3 +278,13 @@ def test_a_loop_that_queues_behind_threads_of_its_own_is_not_contaminated() -> N
 def test_a_function_that_hardly_runs_is_not_said_to_block_its_loop() -> None:
     event = why("event_loop", lanes=1, in_own_thread=True, dispatch=0.97)
     assert event["causes"] == ["dispatch"]
+
+
+def test_a_pool_whose_parent_waits_for_its_gil_is_told_apart_from_calls_that_do() -> None:
+    small: dict[str, Any] = {"call_cpu_ns": 8 * US, "calls": 4000, "tasks": 4000}
+    event = why("processes", gil=0.4, dispatch=0.5, handover_gil_share=0.4, **small)
+    assert "40 % of the workers' time the process that hands over waited for its GIL" in event["why"]
+    assert "chunksize" in event["advice"]
+    event = why("processes", gil=0.4, handover_gil_share=0.01)
+    assert event["why"].startswith("40 % of the workers' time waited for the GIL")
+    assert event["advice"] is None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Coroutine
 from typing import Any
@@ -48,7 +49,7 @@ class Link:
 
 
 def main() -> None:
-    """Serve the first request: probe variants, scout a function, time the reference loop, or run a variant."""
+    """Serve the first request: tell the models, probe variants, scout, time the reference loop, or run a variant."""
     begun_ns = time.perf_counter_ns()
     link = Link()
     os.environ[sensors.RUNNER_PID] = str(os.getpid())
@@ -64,6 +65,10 @@ def main() -> None:
             link.send({"event": "probed", "problems": problems, "identity": identity()})
         elif first["op"] == "scout":
             link.send(_scout(first))
+        elif first["op"] == "models":
+            reasons = {name: models.load(name).unavailable() for name in models.NAMES}
+            version = ".".join(map(str, sys.version_info[:3]))
+            link.send({"event": "models", "version": version, "gil": sensors.gil_enabled(), "reasons": reasons})
         elif first["op"] == "reference":
             from . import reference
 

@@ -86,6 +86,7 @@ async def measure(
         **({"run_queue_share": None} if clocks.queue_ns() is None else {}),
         "gil_source": gil_source,
         "gil_share_estimated": gil_estimated,
+        "handover_gil_share": round(account.gap_gil_ns / (sum(account.sums.values()) or 1), 6),
         "in_own_thread": account.in_own_thread,
         "is_async": is_async,
         "call_cpu_ns": _mean(account.sums["on_core"], account.calls),

@@ -1,0 +1,115 @@
+"""The models with what they need, and whether each can run under some interpreters."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from . import launch, pythons
+from .errors import BadInput
+from .launch import Command, Crew, Interrupt, RunnerFailed
+from .runner import models
+
+PATIENCE_S = 30.0
+MINORS = range(10, 20)
+"""Minor versions of Python 3 that `all` looks for."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A model under an interpreter; `reason` and `remedy` are None where it can run."""
+
+    model: str
+    summary: str
+    runs: list[str]
+    workers: str
+    options: list[str]
+    python: str
+    version: str
+    gil: bool
+    reason: str | None
+    remedy: str | None
+
+
+def catalogue(asked: Sequence[str]) -> list[Listed]:
+    """Return every model under each of some interpreters, `all` for those on the path; raises BadInput.
+
+    Without any, this program's own interpreter is asked.
+    """
+    found: list[Listed] = []
+    with launch.kit() as laid, closing(Interrupt()) as interrupt:
+        for request, python in _resolved(asked):
+            try:
+                with Crew(laid, interrupt) as crew:
+                    crew.start("models", Command(python))
+                    told = crew.ask("models", {"op": "models"}, PATIENCE_S)
+            except RunnerFailed as error:
+                if request == "all":
+                    continue  # a name on the path may stand for nothing that is installed
+                what, remedy = pythons.complaint(python) or (f"{python}: {error.error}", "name another interpreter")
+                raise BadInput(what, where="--python", remedy=remedy) from error
+            found += _listed(python, told["version"], told["gil"], told["reasons"])
+    return found
+
+
+def _resolved(asked: Sequence[str]) -> Iterator[tuple[str | None, str]]:
+    for request in asked or (None,):
+        if request == "all":
+            names = [f"python3.{minor}{suffix}" for minor in MINORS for suffix in ("", "t")]
+            yield from (("all", python) for python in filter(None, map(shutil.which, names)))
+        elif python := pythons.resolve(request):
+            yield request, python
+        else:
+            what = f"no interpreter {request} here"
+            raise BadInput(
+                what, where="--python", remedy=f"{pythons.HOW_TO_GET}; `--python all` lists those on the path"
+            )
+
+
+def _listed(python: str, version: str, gil: bool, reasons: dict[str, str | None]) -> Iterator[Listed]:
+    for name in models.NAMES:
+        model, reason = models.load(name), reasons[name]
+        what, _, remedy = (reason or "").partition("; ")
+        yield Listed(
+            name,
+            model.SUMMARY,
+            list(model.RUNS),
+            model.WORKERS,
+            list(model.OPTIONS),
+            python,
+            version,
+            gil,
+            what or None,
+            remedy or None,
+        )
+
+
+def as_json(found: Sequence[Listed]) -> str:
+    """Return a JSON line for each."""
+    return "".join(json.dumps({"event": "model.listed", **asdict(each)}) + "\n" for each in found)
+
+
+def as_table(found: Sequence[Listed], width: int) -> str:
+    """Return the models as a table, a column for each interpreter, and below it why some can't run."""
+    versions = list(dict.fromkeys((each.version, each.gil) for each in found))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in ("model", "runs", "options"):
+        table.add_column(header, overflow="fold")
+    for version, gil in versions:
+        table.add_column(version if gil else f"{version} without a GIL", no_wrap=True)
+    for name in dict.fromkeys(each.model for each in found):
+        own = {(each.version, each.gil): each for each in found if each.model == name}
+        first = next(iter(own.values()))
+        marks = ["yes" if own[each].reason is None else "no" for each in versions]
+        table.add_row(name, ", ".join(first.runs), ", ".join(first.options), *marks)
+    written = io.StringIO()
+    Console(file=written, width=width, highlight=False, markup=False).print(table)
+    lines = [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
+    return "\n".join([*(line.rstrip() for line in written.getvalue().splitlines()), *dict.fromkeys(lines)]) + "\n"

@@ -1,0 +1,62 @@
+"""The list of models."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator import errors
+from orchestrator.runner import models
+from tests.test_cli import events, orchestrator
+
+
+def test_every_model_is_listed_with_what_it_runs_and_its_options(tmp_path: Path) -> None:
+    done = orchestrator("models", cwd=tmp_path)
+    assert done.returncode == errors.OK
+    listed = {event["model"]: event for event in events(done.stdout)}
+    assert list(listed) == list(models.NAMES)
+    assert listed["event_loop"]["runs"] == ["async_call", "call"]
+    assert "chunksize" in listed["processes"]["options"]
+    assert {event["python"] for event in listed.values()} == {sys.executable}
+
+
+def test_a_model_that_an_interpreter_has_not_is_told_with_the_remedy(tmp_path: Path) -> None:
+    if models.load("interpreters").unavailable() is None:
+        pytest.skip("this one has all")
+    (event,) = [e for e in events(orchestrator("models", cwd=tmp_path).stdout) if e["model"] == "interpreters"]
+    assert event["reason"].endswith("has no InterpreterPoolExecutor")
+    assert event["remedy"] == "run it under 3.14 or newer"
+    assert f"{event['reason']}; {event['remedy']}" in orchestrator("models", "--format", "table", cwd=tmp_path).stdout
+
+
+@pytest.mark.skipif(not shutil.which("python3.14"), reason="needs python3.14")
+def test_another_interpreter_is_asked_what_it_has(tmp_path: Path) -> None:
+    listed = events(orchestrator("models", "--python", "3.14", cwd=tmp_path).stdout)
+    assert {event["reason"] for event in listed} == {None}
+    assert all(event["version"].startswith("3.14.") for event in listed)
+
+
+def test_all_are_those_on_the_path_that_run(tmp_path: Path) -> None:
+    names = tmp_path / "bin"
+    names.mkdir()
+    (names / "python3.11").symlink_to(sys.executable)
+    (names / "python3.12").write_text("#!/bin/sh\nexit 127\n")
+    (names / "python3.12").chmod(0o755)
+    env = {**os.environ, "PATH": f"{names}:/usr/bin:/bin"}
+    listed = events(orchestrator("models", "--python", "all", cwd=tmp_path, env=env).stdout)
+    assert str(names / "python3.11") in {event["python"] for event in listed}
+    assert str(names / "python3.12") not in {event["python"] for event in listed}
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [("3.99", "--python: no interpreter 3.99 here"), ("/bin/true", "--python: /bin/true is no Python interpreter")],
+)
+def test_what_is_no_interpreter_is_told(tmp_path: Path, request_: str, message: str) -> None:
+    done = orchestrator("models", "--python", request_, cwd=tmp_path)
+    assert done.returncode == errors.BAD_INPUT
+    assert done.stderr.startswith(f"orchestrator: {message}")
