@@ -33,6 +33,7 @@ from .events import (
 )
 from .launch import Command, Crew, Interrupt, Kit, RunnerFailed, default_python
 from .plan import FEWEST_ROUNDS, MOST_ROUNDS, REFERENCE, ROUNDS_S, Point, Variant, columns
+from .runner import models
 
 START_TIMEOUT_S = 120.0
 
@@ -248,7 +249,8 @@ class _Block:
         for start in starts:
             answer = self._ask(crew, start.variant, {"op": "open"}, START_TIMEOUT_S)
             self.events.append(self._runner_ready(crew, start, prepared[start.variant], answer))
-            crew.employ(start.variant, answer["worker_pids"])
+            if models.load(self._variants[start.variant].model).WORKERS != "per_task":
+                crew.employ(start.variant, answer["worker_pids"])  # others have ended: their numbers may be anybody's
 
     def _start_reference(self, crew: Crew) -> None:
         """Start the runner of the reference loop; a block without it still counts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -44,7 +44,8 @@ class Progress:
         elapsed_s = time.monotonic() - self._begun
         standings = [standing(contest) for contest in self._contests]
         line = f"{elapsed_s:.0f} s{self._left(elapsed_s)}  {doing}"
-        self._live.update(Group(*standings, Text(printable(line), style="dim")), refresh=True)
+        with suppress(OSError):  # the terminal may be gone, while the run goes on
+            self._live.update(Group(*standings, Text(printable(line), style="dim")), refresh=True)
         self._drawn = time.monotonic()
 
     def _left(self, elapsed_s: float) -> str:
@@ -102,5 +103,11 @@ def watching(max_time_s: float) -> Iterator[Progress | Silent]:
         yield Silent()
         return
     # drawn by hand between trials: a refreshing thread would take a core from what is measured
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    live = Live(console=console, auto_refresh=False, transient=True)
+    with suppress(OSError):
+        live.start()
+    try:
         yield Progress(live, max_time_s)
+    finally:
+        with suppress(OSError):
+            live.stop()

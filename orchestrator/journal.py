@@ -208,7 +208,8 @@ def newest_first(experiment: Path) -> list[Path]:
         found = [entry for entry in experiment.iterdir() if RUN_ID.fullmatch(entry.name) and not entry.is_symlink()]
     except OSError:
         return []
-    return sorted((entry for entry in found if (entry / EVENTS_FILE).is_file()), reverse=True)
+    # not is_file(), which raises where a directory may not be entered
+    return sorted((entry for entry in found if os.path.isfile(entry / EVENTS_FILE)), reverse=True)  # noqa: PTH113
 
 
 def ends(directory: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -328,6 +329,8 @@ class Records:
                 count += 1
                 yield record
             offset += len(line)
+            if not line.endswith(b"\n"):
+                break  # what is written meanwhile would be read as the next line
         if not count:
             raise self._damaged(0, "holds no record")
         self.count = count
@@ -359,6 +362,6 @@ def _hides_record(line: bytes) -> bool:
 def find(run: Path) -> Path:
     """Return the journal that `run` means: a run directory, its experiment's directory (the latest), or the file."""
     for candidate in (run, run / EVENTS_FILE, run / LATEST / EVENTS_FILE):
-        if candidate.is_file():
+        if os.path.isfile(candidate):  # noqa: PTH113  # is_file() raises where a directory may not be entered
             return candidate
     raise JournalDamaged(f"{run} holds no {EVENTS_FILE}", remedy="name a run directory, such as runs/cpu/latest")

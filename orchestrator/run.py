@@ -100,6 +100,10 @@ def _only(error: BaseException) -> BaseException:
     return error
 
 
+SAME_S = 1.0
+"""Two hang-ups within this time are one."""
+
+
 @asynccontextmanager
 async def _watching_signals() -> AsyncIterator[tuple[Kit, Interrupt, list[int]]]:
     """Yield the kit, an interrupt that a signal sets, and the list that receives the signals."""
@@ -114,17 +118,22 @@ async def _watching_signals() -> AsyncIterator[tuple[Kit, Interrupt, list[int]]]
 async def _interrupt_on_signal(interrupt: Interrupt, received: list[int], *, task_status: Any) -> None:
     """Set the interrupt at the first signal; the second one ends this process there and then.
 
-    The warden cleans up after it. What was ignored from the start (nohup) stays ignored.
+    The warden cleans up after it. What was ignored from the start (nohup) stays ignored. A terminal that is closed
+    sends SIGHUP twice at once, from the shell and from the system, which is no wish to force the end.
     """
     ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     watched = [number for number in ending if signal.getsignal(number) != signal.SIG_IGN]
     with anyio.open_signal_receiver(*watched) as signals:
         task_status.started()
+        first_s = 0.0
         async for number in signals:
+            if number == signal.SIGHUP and number in received and time.monotonic() - first_s < SAME_S:
+                continue
             if received:
                 show_cursor()
                 os._exit(128 + number)
             received.append(number)
+            first_s = time.monotonic()
             interrupt.set()
 
 
@@ -194,13 +203,14 @@ def _begun(to_do: Plan, probed: Probed, runs: Path, policy: Policy) -> Iterator[
 
 
 def _resumable(stack: ExitStack, to_do: Plan, cut_off: CutOff, policy: Policy) -> _Begun | None:
-    """Return the run to go on with; None for one that is damaged, unless it was asked for: nobody may be there."""
+    """Return the run to go on with; None where its journal is no good, unless it was asked for: nobody may be there."""
     try:
         return stack.enter_context(_resumed(to_do, cut_off))
-    except JournalDamaged as error:
+    except (JournalDamaged, JournalUnwritable) as error:
         if policy.asked:
             raise
-        note = f"its journal is damaged, so a new run begins: {error}"
+        what = "is damaged" if isinstance(error, JournalDamaged) else "can't be written"
+        note = f"its journal {what}, so a new run begins: {error}"
         diagnostics().warning("run.not_resumed", run=str(cut_off.directory), note=note)
         return None
 
@@ -319,7 +329,8 @@ def _check_room(to_do: Plan, runs: Path) -> None:
     """Raise JournalUnwritable when the disk can't hold what the run may write: better now than in the night."""
     measure = to_do.experiment.measure
     there = next((directory for directory in (runs, *runs.absolute().parents) if directory.is_dir()), Path())
-    blocks = min(measure.blocks or LOOKS[-1], measure.max_time) * len(to_do.points)
+    # a block takes about a second, or longer
+    blocks = min((measure.blocks or LOOKS[-1]) * len(to_do.points), measure.max_time)
     needed = round(blocks * len(to_do.variants) * (measure.rounds or ROUNDS) * TRIAL_BYTES)
     free = shutil.disk_usage(there).free
     if free < needed:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import journal
-from .errors import Failure
+from .errors import BUG, Failure
 from .results import Results
 from .units import timestamp
 
@@ -34,8 +34,9 @@ def kept(directory: Path) -> Iterator[Callable[[Results], None]]:
     _write(directory, {**about, "state": "running"})
     try:
         yield ended
-    except Failure as failure:
-        failed = {"outcome": "error", "exit_status": failure.status, "error": str(failure)}
+    except Exception as error:
+        status = error.status if isinstance(error, Failure) else BUG
+        failed = {"outcome": "error", "exit_status": status, "error": str(error)}
         _write(directory, {**about, "state": "ended", "until": timestamp(), **failed})
         raise
 

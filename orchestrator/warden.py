@@ -127,7 +127,12 @@ class _Children:
     def start(self, pipes: Sequence[int], request: Mapping[str, Any]) -> dict[str, Any]:
         """Fork and execute; the number of the error comes back through a pipe that a successful exec closes."""
         reader, writer = os.pipe()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # no more processes: that is for the caller to tell, and no end of the warden
+            os.close(reader)
+            os.close(writer)
+            return {"errno": error.errno}
         if pid == 0:
             try:
                 _become(pipes, request)
@@ -142,6 +147,7 @@ class _Children:
             os.waitpid(pid, 0)
             return {"errno": int(errno)}
         self._started.add(pid)
+        self._ended.pop(pid, None)  # the system may use a number again
         return {"pid": pid}
 
     def status(self, pid: int, timeout_s: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import signal
 import tempfile
@@ -15,8 +16,11 @@ def pytest_configure(config: pytest.Config) -> None:
     directory = Path(tempfile.mkdtemp(prefix="orchestrator-tests-"))
     config.add_cleanup(lambda: _clear(directory))
     os.environ["ORCHESTRATOR_LOCK"] = str(directory / "lock")
-    # every command of a test is a fresh process: let them keep what they compile
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # every command of a test is a fresh process: they read what is compiled here, and write nothing, since a fault that
+    # is meant for a journal would hit a module as well
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(__file__).parents[1] / "orchestrator", quiet=2)
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     for number in (signal.SIGINT, signal.SIGHUP):  # ignored under nohup, and by all that is started from there
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

@@ -318,7 +318,21 @@ class Bench:
 def _flat(observed: Any) -> dict[str, Any]:
     if not isinstance(observed, dict):
         raise TypeError(f"observe returned a {type(observed).__name__}, expected a flat dict")
+    for key, value in observed.items():
+        _check_storable(key, value)
     return observed
+
+
+def _check_storable(key: str, value: Any) -> None:
+    """Raise ValueError where the log can't hold an observed value: better in its own trial than at the end."""
+    import json
+
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"observe returned {key}={_short(value)}: {error}") from error
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise ValueError(f"observe returned {key}={_short(value)}, which takes more than 64 bits")
 
 
 def _short(value: object) -> str:

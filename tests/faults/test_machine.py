@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -271,3 +272,21 @@ def test_the_status_file_tells_of_a_run_while_it_goes_on_and_after(tmp_path: Pat
     ended = place.status()
     assert (ended["state"], ended["outcome"], ended["exit_status"]) == ("ended", "undecided", 0)
     assert ended["run_id"] == place.runs[0].name
+
+
+def test_a_run_directory_that_may_not_be_entered_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path)
+    assert place.run("run", "x.yaml").returncode == errors.OK
+    stat = os.stat
+
+    def refusing(path: Any, **options: Any) -> os.stat_result:
+        if str(path).endswith(EVENTS_FILE):
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)  # root may enter any
+    assert journal.newest_first(tmp_path / "runs" / "x") == []
+    with pytest.raises(errors.JournalDamaged, match=r"holds no events\.jsonl"):
+        journal.find(tmp_path / "runs" / "x")

@@ -103,3 +103,16 @@ def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=60)
     assert process.returncode == 0
+
+
+def test_a_hang_up_that_comes_twice_at_once_still_tells_what_is_known(tmp_path: Path) -> None:
+    place = Place(tmp_path, SPEC)
+    process = place.start("run", "x.yaml")
+    wait_for_blocks(place, process, 1)
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.005)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGHUP
+    assert place.events()[-1]["event"] == "run.finished"
+    assert place.leftovers() == []

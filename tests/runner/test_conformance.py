@@ -425,7 +425,11 @@ def test_observe_sees_the_results_and_initargs(laid: Kit, model: str) -> None:
     ("observe", "error"),
     [
         ("see_no_dict", "TypeError: observe returned a list, expected a flat dict"),
-        ("see_what_json_has_not", "ValueError: Out of range float values are not JSON compliant"),
+        ("see_what_json_has_not", "ValueError: observe returned .*: Out of range float values are not JSON compliant"),
+        (
+            "see_too_large",
+            "ValueError: observe returned count=120892581961462917.*, which takes more than 64 bits",
+        ),
     ],
 )
 def test_what_observe_may_not_return_is_refused(laid: Kit, observe: str, error: str) -> None:

@@ -51,6 +51,10 @@ def see_what_json_has_not(results: list[Any], initargs: Any) -> dict[str, Any]:
     return {"share": float("nan")}
 
 
+def see_too_large(results: list[Any], initargs: Any) -> dict[str, Any]:
+    return {"count": 2**80}
+
+
 def see_no_dict(results: list[Any], initargs: Any) -> Any:
     return results
 
