@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import plan
 from .events import AccountMeasured, Event, OverlapMeasured, RunnerReady, TimelineRecorded
 from .launch import Crew, RunnerFailed
-from .plan import columns
+from .plan import Variant, columns
 from .runner import models
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def overlaps(
                 continue
             if answer["alone_ns"]:
                 measured = {key: answer[key] for key in ("calls", "alone_ns", "together_ns")}
-                yield OverlapMeasured(**_about(task, ready.variant), **measured)
+                yield OverlapMeasured(**_about(task, variant), **measured)
 
 
 def accounts(
@@ -67,7 +67,7 @@ def accounts(
             answer = crew.ask(label, {"op": "account", "repeats": repeats[label]}, allowed_s)
         except RunnerFailed:
             continue
-        about = _about(task, label)
+        about = _about(task, variant)
         calls: list[dict[str, Any]] = answer.pop("timeline")
         wall_ns = answer.pop("timeline_wall_ns")
         yield AccountMeasured(**about, **{key: value for key, value in answer.items() if key != "event"})
@@ -80,6 +80,5 @@ def _allowed_s(task: BlockTask) -> float:
     return min(task.timeout_s, task.deadline - time.monotonic())
 
 
-def _about(task: BlockTask, label: str) -> dict[str, Any]:
-    variant = next(variant for variant in task.variants if variant.label == label)
+def _about(task: BlockTask, variant: Variant) -> dict[str, Any]:
     return {**columns(task.point, variant), "block": task.number}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
-from rich.console import Console
 from rich.table import Table
 
 from . import launch, pythons
 from .errors import BadInput
 from .launch import Command, Crew, Interrupt, RunnerFailed
+from .reports.table import page
 from .runner import models
 
 PATIENCE_S = 30.0
@@ -109,7 +108,7 @@ def as_table(found: Sequence[Listed], width: int) -> str:
         first = next(iter(own.values()))
         marks = ["yes" if own[each].reason is None else "no" for each in versions]
         table.add_row(name, ", ".join(first.runs), ", ".join(first.options), *marks)
-    written = io.StringIO()
-    Console(file=written, width=width, highlight=False, markup=False).print(table)
+    out, written = page(width, colour=False)
+    out.print(table)
     lines = [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
     return "\n".join([*(line.rstrip() for line in written.getvalue().splitlines()), *dict.fromkeys(lines)]) + "\n"

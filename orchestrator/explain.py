@@ -117,14 +117,14 @@ def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
         for name, share in found.shares.items()
         if name not in told_apart and share >= max(LEAST, found.noise[name])
     ]
-    lost.sort(key=lambda cause: -cause.share)
     work = found.shares["on_core"]
     held = work + found.shares["blocked"] + found.shares["gil"]
-    if blocks_loop(variant, found) and held >= LEAST:
+    is_blocking = blocks_loop(variant, found) and held >= LEAST
+    if is_blocking:
         blocking = Cause("loop_blocked", held, "of the time the loop was blocked by a plain function")
         lost = [blocking, *(cause for cause in lost if cause.kind not in ("blocked", "gil"))]
-        lost.sort(key=lambda cause: -cause.share)
-    elif work >= BUSY and (not lost or lost[0].share < work / 2):
+    lost.sort(key=lambda cause: -cause.share)
+    if not is_blocking and work >= BUSY and (not lost or lost[0].share < work / 2):
         lost.insert(0, Cause("on_core", work, texts["on_core"]))
     return lost[:MOST_CAUSES]
 
@@ -199,11 +199,10 @@ def is_alike(found: Summary) -> bool:
 
 def _instrumented_ratio(contest: Contest, label: str) -> float | None:
     """Return how many times as long an instrumented batch takes as the others of its block."""
-    calls = {block.number: block.accounts[label] for block in contest.judged if label in block.accounts}
     ratios = [
-        calls[block.number].wall_ns / median(block.walls[label])
+        account.wall_ns / median(block.walls[label])
         for block in contest.judged
-        if block.number in calls and calls[block.number].calls == contest.point.tasks and block.walls.get(label)
+        if (account := block.accounts.get(label)) and account.calls == contest.point.tasks and block.walls.get(label)
     ]
     return round(median(ratios), 4) if ratios else None
 

@@ -208,8 +208,11 @@ def newest_first(experiment: Path) -> list[Path]:
         found = [entry for entry in experiment.iterdir() if RUN_ID.fullmatch(entry.name) and not entry.is_symlink()]
     except OSError:
         return []
-    # not is_file(), which raises where a directory may not be entered
-    return sorted((entry for entry in found if os.path.isfile(entry / EVENTS_FILE)), reverse=True)  # noqa: PTH113
+    return sorted((entry for entry in found if _is_there(entry / EVENTS_FILE)), reverse=True)
+
+
+def _is_there(file: Path) -> bool:
+    return os.path.isfile(file)  # noqa: PTH113  # is_file() raises where a directory may not be entered
 
 
 def ends(directory: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -362,6 +365,6 @@ def _hides_record(line: bytes) -> bool:
 def find(run: Path) -> Path:
     """Return the journal that `run` means: a run directory, its experiment's directory (the latest), or the file."""
     for candidate in (run, run / EVENTS_FILE, run / LATEST / EVENTS_FILE):
-        if os.path.isfile(candidate):  # noqa: PTH113  # is_file() raises where a directory may not be entered
+        if _is_there(candidate):
             return candidate
     raise JournalDamaged(f"{run} holds no {EVENTS_FILE}", remedy="name a run directory, such as runs/cpu/latest")

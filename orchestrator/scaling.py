@@ -9,7 +9,6 @@ percentiles of fits to blocks drawn with replacement (Efron & Tibshirani 1993, c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from .contest import Contest
 from .events import ScalingFitted
+from .figures import Share
 from .plan import Variant, columns
 from .stats import STATS_VERSION, log_statistics
 
@@ -26,15 +26,6 @@ FEWEST_BLOCKS = 6
 """With fewer blocks an interval from draws is too narrow to be shown."""
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A figure with its interval; the bounds are None where the blocks are too few."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 def fitted(contest: Contest) -> list[ScalingFitted]:
@@ -66,19 +57,17 @@ def _fit(contest: Contest, family: str, group: Sequence[Variant]) -> ScalingFitt
         return None
     counts = np.array([_workers(variant) for variant in group], np.float64)
     logs = np.array([log_statistics(blocks, variant.label, first.label) for variant in group])
-    whole = np.median(logs, axis=1)
-    dice = np.random.default_rng(0)
-    drawn = None
+    curves = [np.median(logs, axis=1)]  # of all blocks, then of each draw
     if len(blocks) >= FEWEST_BLOCKS:
-        places = dice.integers(0, len(blocks), (DRAWS, len(blocks)))
-        drawn = np.median(logs[:, places], axis=2)
-    speedups = [_figure(whole[i], None if drawn is None else drawn[i], np.exp) for i in range(len(group))]
-    serial = _of_fits(counts, whole, drawn, has_kappa=False)[0]
+        places = np.random.default_rng(0).integers(0, len(blocks), (DRAWS, len(blocks)))
+        curves += list(np.median(logs[:, places], axis=2).T)
+    speedups = [_figure_of(np.exp([curve[place] for curve in curves])) for place in range(len(group))]
+    serial = _of_fits(counts, curves, has_kappa=False)[0]
     sigma = kappa = peak = None
     if len(group) > 2:
-        sigma, kappa, peak = _of_fits(counts, whole, drawn, has_kappa=True)
+        sigma, kappa, peak = _of_fits(counts, curves, has_kappa=True)
     tie = np.log1p(contest.plan.experiment.measure.tie)
-    enough = _figure_of([_enough(counts, each, tie) for each in (whole, *([] if drawn is None else drawn.T))])
+    enough = _figure_of([_enough(counts, curve, tie) for curve in curves])
     descriptive = any(each is None or each.low is None or each.low <= 0 for each in (sigma, kappa))
     figures = {
         **_told("amdahl_serial", serial),
@@ -102,11 +91,9 @@ def _fit(contest: Contest, family: str, group: Sequence[Variant]) -> ScalingFitt
     )
 
 
-def _of_fits(
-    counts: Array, whole: Array, drawn: Array | None, *, has_kappa: bool
-) -> tuple[Fitted, Fitted | None, Fitted | None]:
+def _of_fits(counts: Array, curves: Sequence[Array], *, has_kappa: bool) -> tuple[Share, Share | None, Share | None]:
     """Return sigma, kappa and the peak, each with its interval."""
-    fits = [law(counts, np.exp(-each), has_kappa=has_kappa) for each in (whole, *([] if drawn is None else drawn.T))]
+    fits = [law(counts, np.exp(-curve), has_kappa=has_kappa) for curve in curves]
     sigma = _figure_of([fit[0] for fit in fits])
     if not has_kappa:
         return sigma, None, None
@@ -137,19 +124,15 @@ def _enough(counts: Array, logs: Array, tie: float) -> float:
     return float(counts[int(np.argmax(logs >= logs.max() - tie))])
 
 
-def _figure(value: float, drawn: Array | None, convert: np.ufunc) -> Fitted:
-    return _figure_of([float(convert(value)), *(() if drawn is None else convert(drawn))])
-
-
-def _figure_of(values: Sequence[float]) -> Fitted:
+def _figure_of(values: Sequence[float] | Array) -> Share:
     """Return the first value, with the interval of the others."""
     if len(values) == 1:
-        return Fitted(float(values[0]), None, None)
+        return Share(float(values[0]), None, None)
     low, high = np.percentile(np.array(values[1:]), INTERVAL, method="nearest")
-    return Fitted(float(values[0]), float(low), float(high))
+    return Share(float(values[0]), float(low), float(high))
 
 
-def _told(name: str, figure: Fitted | None) -> dict[str, Any]:
+def _told(name: str, figure: Share | None) -> dict[str, Any]:
     if figure is None:
         return {name: None, f"{name}_low": None, f"{name}_high": None}
     parts = {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}

@@ -58,9 +58,7 @@ class Shims:
 
     def reason(self, python: str) -> str | None:
         """Return why `python` runs without the shim, with the remedy; None when it has it, or was never asked for."""
-        if self._usable.get(python, ""):
-            return None
-        if python not in self._usable:
+        if python not in self._usable or self._usable[python]:
             return None
         return self._built if isinstance(self._built, str) else f"it can't be preloaded into {python}"
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from typing import Any
 
 try:
@@ -147,12 +147,8 @@ def _stat(pid: int) -> list[str]:
 
 def memory(pid: int) -> tuple[int, int] | None:
     """Return the PSS of a process (its memory, of what is shared a part) and what is its own alone, in bytes."""
-    try:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-            sizes = {name: int(value.split()[0]) * 1024 for name, value in _pairs(file) if value.endswith("kB")}
-    except OSError:
-        return None
-    return sizes["Pss"], sizes.get("Private_Clean", 0) + sizes.get("Private_Dirty", 0)
+    sizes = _sizes(f"/proc/{pid}/smaps_rollup")
+    return (sizes["Pss"], sizes.get("Private_Clean", 0) + sizes.get("Private_Dirty", 0)) if sizes else None
 
 
 def forget_peak(pid: int) -> None:
@@ -165,16 +161,15 @@ def forget_peak(pid: int) -> None:
 
 def beyond_now(pid: int) -> int:
     """Return by how many bytes a process's memory was larger at its peak than it is now."""
+    sizes = _sizes(f"/proc/{pid}/status")
+    return max(0, sizes.get("VmHWM", 0) - sizes.get("VmRSS", 0))
+
+
+def _sizes(path: str) -> dict[str, int]:
+    """Return what a file of the system tells in kB, in bytes by its names; empty where it can't be read."""
     try:
-        with open(f"/proc/{pid}/status", encoding="ascii") as file:
-            sizes = {name: int(value.split()[0]) * 1024 for name, value in _pairs(file) if name in ("VmHWM", "VmRSS")}
-        return max(0, sizes["VmHWM"] - sizes["VmRSS"])
-    except (OSError, KeyError):
-        return 0
-
-
-def _pairs(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if colon and value.strip():
-            yield name, value.strip()
+        with open(path, encoding="ascii", errors="replace") as file:
+            pairs = [line.partition(":") for line in file]
+    except OSError:
+        return {}
+    return {name: int(value.split()[0]) * 1024 for name, _, value in pairs if value.rstrip().endswith("kB")}

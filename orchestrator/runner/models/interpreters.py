@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import Count, Option, Run, Workers
@@ -71,10 +72,7 @@ async def open(
 
     with pool:
         try:
-            if initializer:
-                await each(_Begin(initializer, initargs))
-            else:
-                await each(_nothing)
+            await each(partial(initializer, initargs) if initializer else _nothing)
             yield Workers(bind, each)
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -125,17 +123,6 @@ def _told(results: list[Any]) -> list[Any]:
         if type(result) is _OutOfMemory:
             raise MemoryError(result.text)
     return results
-
-
-class _Begin:
-    """The user's initializer with its argument, to be sent."""
-
-    def __init__(self, initializer: Callable[[Any], object], initargs: Any) -> None:
-        self.initializer = initializer
-        self.initargs = initargs
-
-    def __call__(self) -> None:
-        self.initializer(self.initargs)
 
 
 def _nothing() -> None:
