@@ -30,7 +30,7 @@ def overlaps(
         return
     for ready in runners:
         variant = next(variant for variant in task.variants if variant.label == ready.variant)
-        shares_all = not models.load(variant.model).PICKLES
+        shares_all = not models.load(variant.model).needs(variant.options).pickles
         if shares_all and len(set(ready.worker_pids)) == 1 and len(set(ready.worker_threads)) > 1:
             notify(f"running {ready.variant} beside itself")
             allowed_s = max(0.0, _allowed_s(task))

@@ -228,7 +228,7 @@ def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
     elif tasks * starting_ns > MOST_STARTING_NS and starting_ns > HOPELESS * cores * facts.wall_ns:
         dear = {"process_per_task": f"a process takes {units.duration(starting_ns)} to start and end"}
     unsendable = f"its results can't be sent between processes ({facts.unpicklable})"
-    sending = [name for name in models.NAMES if models.load(name).PICKLES] if facts.unpicklable else []
+    sending = [name for name in models.NAMES if models.load(name).needs({}).pickles] if facts.unpicklable else []
     return dear | dict.fromkeys(sending, unsendable) | dict(facts.refused)
 
 

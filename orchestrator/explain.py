@@ -105,7 +105,8 @@ def is_contaminated(found: Summary) -> bool:
 
 def blocks_loop(variant: Variant, found: Summary) -> bool:
     """Return whether a variant runs a plain function inside its event loop, which reacts to nothing meanwhile."""
-    return models.load(variant.model).LOOP and found.median.in_own_thread and not found.median.is_async
+    has_loop = models.load(variant.model).needs(variant.options).loop is not None
+    return has_loop and found.median.in_own_thread and not found.median.is_async
 
 
 def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
@@ -135,12 +136,13 @@ def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, str]
     whose = "of the workers' time" if middle.lanes > 1 else "of the time"
     busy = found.busy_cores
     model = models.load(variant.model)
+    needs = model.needs(variant.options)
     own_gil = f"waited for the GIL{_doubt(found)}"
-    handing = model.PICKLES and found.waits_to_hand_over
+    handing = needs.pickles and found.waits_to_hand_over
     gil = "the process that hands over waited for its GIL" if handing else own_gil
     service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
     between = f"{'spent between' if model.WORKERS == 'none' else 'handing over'} calls of {service}"
-    if model.LOOP and middle.in_own_thread:
+    if needs.loop and middle.in_own_thread:
         between = "the event loop's own work"
     queue = f"{middle.lanes} workers on {units.count(cores, 'core')}" if middle.lanes > cores else "others had it"
     if found.outside_cores > MUCH:

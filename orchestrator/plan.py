@@ -343,6 +343,12 @@ def _label(name: str, chosen: dict[str, Any], group: list[dict[str, Any]]) -> st
 
 def _variant(place: int, entry: ModelEntry, label: str, chosen: dict[str, Any]) -> Variant:
     options = {key: value for key, value in chosen.items() if key not in ("workers", "python") and value is not None}
+    try:
+        models.load(entry.model).needs(options)
+    except models.Conflict as conflict:
+        in_entry = conflict.option in entry.model_fields_set
+        path = ("models", place, conflict.option) if in_entry else ("matrix", conflict.option)
+        raise Problem(path, conflict.what, conflict.remedy) from conflict
     overrides = {key: getattr(entry, key) for key in ("call", "async_call", "kwargs") if getattr(entry, key)}
     workers = chosen.get("workers", None if models.load(entry.model).WORKERS == "per_task" else 1)
     columns = {"model": entry.model, "workers": workers, "python": chosen["python"]} | options

@@ -60,7 +60,7 @@ def _loop_blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy 
 
 
 def _gil(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
-    if models.load(variant.model).PICKLES:
+    if models.load(variant.model).needs(variant.options).pickles:
         return _dispatch(contest, variant, found) if found.waits_to_hand_over else None
     if found.median.call_cpu_ns >= SMALL_NS:
         return _use(contest, variant, found, "processes", ": each has a GIL of its own")

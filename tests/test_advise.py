@@ -91,7 +91,7 @@ def test_short_calls_are_also_sent_several_at_a_time() -> None:
 
 def test_results_that_cannot_travel_leave_processes_out_and_say_so() -> None:
     made = designed(unpicklable="TypeError: no")
-    assert not [variant for variant in made.variants if models.load(variant.model).PICKLES]
+    assert not [variant for variant in made.variants if models.load(variant.model).needs(variant.options).pickles]
     told = "Left out: interpreters, processes and process_per_task, for its results can't be sent between processes"
     assert told in made.experiment.description
 
@@ -503,10 +503,10 @@ def test_what_cannot_be_sent_is_compared_without_processes(place: Path, call: st
     done = advised(place, call)
     assert done.returncode == 0
     compared = {event["model"] for event in events(done.stdout) if event["event"] == "variant.compared"}
-    assert compared == {name for name in models.NAMES if not models.load(name).PICKLES}
+    assert compared == {name for name in models.NAMES if not models.load(name).needs({}).pickles}
 
 
-HERE = {name for name in models.NAMES if models.load(name).unavailable() is None}
+HERE = {name for name in models.NAMES if models.unavailable(name, {}) is None}
 """The models that this interpreter has."""
 
 BAD = {

@@ -25,7 +25,7 @@ def test_every_model_is_listed_with_what_it_runs_and_its_options(tmp_path: Path)
 
 
 def test_a_model_that_an_interpreter_has_not_is_told_with_the_remedy(tmp_path: Path) -> None:
-    if models.load("interpreters").unavailable() is None:
+    if models.unavailable("interpreters", {}) is None:
         pytest.skip("this one has all")
     (event,) = [e for e in events(orchestrator("models", cwd=tmp_path).stdout) if e["model"] == "interpreters"]
     assert event["reason"].endswith("has no InterpreterPoolExecutor")

@@ -66,7 +66,7 @@ def main() -> None:
         elif first["op"] == "scout":
             link.send(_scout(first))
         elif first["op"] == "models":
-            reasons = {name: models.load(name).unavailable() for name in models.NAMES}
+            reasons = {name: models.unavailable(name, {}) for name in models.NAMES}
             version = ".".join(map(str, sys.version_info[:3]))
             link.send({"event": "models", "version": version, "gil": sensors.gil_enabled(), "reasons": reasons})
         elif first["op"] == "reference":
@@ -108,12 +108,13 @@ def _told(error: workload.Unusable) -> dict[str, str]:
 def _serve(link: Link, order: dict[str, Any], begun_ns: int) -> None:
     from .measure import serve
 
-    if not models.load(order["model"]).LOOP:
+    loop = models.load(order["model"]).needs(order["options"]).loop
+    if loop is None:
         _drive(serve(link, order, begun_ns))
         return
-    import anyio
+    from . import loops
 
-    anyio.run(serve, link, order, begun_ns)
+    loops.run(loop, serve, link, order, begun_ns)
 
 
 def _drive(coroutine: Coroutine[Any, Any, None]) -> None:

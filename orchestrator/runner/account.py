@@ -131,9 +131,12 @@ class Account:
         for lane in lanes:
             gaps = []
             free = begun
-            for call in lane:
-                gaps.append((free, call.begun))
-                free = call.ended
+            covered_ns = 0
+            for in_calls in _union((call.begun, call.ended) for call in lane):  # of coroutines, several at once
+                gaps.append((free, in_calls[0]))
+                free = in_calls[1]
+                covered_ns += in_calls[1] - in_calls[0]
+            sums["waiting"] += max(0, covered_ns - sum(call.busy_ns for call in lane))
             was_there = not self._per_task and (bool(lane) or len(calls) >= len(lanes))
             none_left = max(free, last_begun) if was_there else free
             gaps += [(free, none_left), (last_ended, ended)]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-from . import clocks, models, sensors
+from . import clocks, loops, models, sensors
 from .account import MOST_CALLS, Account
 from .call import Call
 from .stamps import Measured, Stamped, Taken
@@ -62,7 +60,7 @@ async def measure(
     turns_ns: list[int] = []
     for _ in range(repeats):
         before_batch()
-        with clocks.kept_gil_waits() as waits, _watched_loop(turns_ns):
+        with clocks.kept_gil_waits() as waits, loops.watched(turns_ns):
             begun = clocks.read()
             batch = await run(items)
             ended = clocks.read()
@@ -274,46 +272,6 @@ def _weighed(used: _Usage, weights: Sequence[tuple[int, int]], per_task: bool) -
         "peak_pss_bytes": peak if found else None,
         "worker_private_bytes": round(median(workers)) if workers else own[1] if own else None,
     }
-
-
-@contextmanager
-def _watched_loop(turns_ns: list[int]) -> Iterator[None]:
-    """Add how long each turn of the running event loop takes, in ns: while it lasts, the loop reacts to nothing.
-
-    Adds nothing without a loop, and with one that is not asyncio's own.
-    """
-    loop = _running_loop()
-    selector = getattr(loop, "_selector", None)
-    if selector is None:
-        yield
-        return
-    select: Callable[[float | None], Any] = selector.select
-    left_ns = time.monotonic_ns()
-
-    def timed_select(timeout: float | None = None) -> Any:
-        nonlocal left_ns
-        turns_ns.append(time.monotonic_ns() - left_ns)
-        events = select(timeout)
-        left_ns = time.monotonic_ns()
-        return events
-
-    selector.select = timed_select
-    try:
-        yield
-    finally:
-        turns_ns.append(time.monotonic_ns() - left_ns)
-        del selector.select
-
-
-def _running_loop() -> Any:
-    if "asyncio" not in sys.modules:
-        return None
-    import asyncio
-
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def _lag(turns_ns: Sequence[int], wall_ns: int) -> dict[str, int | None]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from . import models, sensors
+from . import loops, models, sensors
 from .call import Call
 from .models import WrongResults
 from .workload import call_for, find
@@ -32,7 +32,8 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
     model = models.load(order["model"])
     call = call_for(model, workload)
     companion = {name: find(workload[name], name) for name in ("initializer", "reset", "observe") if workload.get(name)}
-    for name in model.MODULES:
+    needs = model.needs(order["options"])
+    for name in needs.modules:
         importlib.import_module(name)
     import_ns = time.perf_counter_ns() - begun_ns
     gc.collect()  # what the imports left would be collected in the midst of the start-up, or not, by chance
@@ -45,7 +46,7 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
         opening_ns = time.perf_counter_ns()
         async with opened as workers:
             startup_ns = time.perf_counter_ns() - opening_ns
-            bench = Bench(workers, model, call, range(order["tasks"]), companion, initargs)
+            bench = Bench(workers, model.WORKERS, needs.pickles, call, range(order["tasks"]), companion, initargs)
             bench.machinery = sensors.threads() - earlier
             link.send({"event": "ready", "startup_ns": startup_ns, **await bench.prove()})
             while (request := link.receive()) is not None:
@@ -84,7 +85,8 @@ class Bench:
     def __init__(
         self,
         workers: models.Workers,
-        model: models.Model,
+        count: models.Count,
+        pickles: bool,
         call: Call,
         items: range,
         companion: dict[str, Any],
@@ -94,13 +96,13 @@ class Bench:
         self._run = workers.bind(call)
         self._each = workers.each
         self._far_cpu_ns = workers.far_cpu_ns
-        self._model = model
+        self._of_model = count, pickles
         self._call = call
         self._items = items
         self._reset = companion.get("reset")
         self._observe = companion.get("observe")
         self._initargs = initargs
-        self._stand = model.WORKERS != "per_task"
+        self._stand = count != "per_task"
         self._others: set[int] = set()
         self._count = 0
         self.machinery: set[int] = set()
@@ -123,7 +125,7 @@ class Bench:
             "runner_python": sys.version.split()[0],
             "executable": sys.executable,
             "gil": any(worker["gil"] for worker in who),
-            "loop": _loop_name(),
+            "loop": loops.name(),
             **self._workers.facts,
             "worker_pids": [worker["pid"] for worker in who],
             "worker_threads": [worker["thread"] for worker in who],
@@ -281,8 +283,7 @@ class Bench:
         """Run one trial more, instrumented, and return where its time went."""
         from .instrumented import measure
 
-        model = self._model
-        of_model = model.WORKERS, model.PICKLES, self.machinery
+        of_model = *self._of_model, self.machinery
         told = await measure(self._workers, self._call, self._items, repeats, self._before_batch, *of_model)
         self._used_ns = time.perf_counter_ns()
         return told
@@ -338,14 +339,3 @@ def _check_storable(key: str, value: Any) -> None:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _loop_name() -> str | None:
-    if "asyncio" not in sys.modules:
-        return None
-    import asyncio
-
-    try:
-        return f"{type(asyncio.get_running_loop()).__module__}.{type(asyncio.get_running_loop()).__qualname__}"
-    except RuntimeError:
-        return None

@@ -75,13 +75,14 @@ def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) ->
     import inspect
 
     model = models.load(model_name)
-    reason = model.unavailable()
+    needs = model.needs(options)
+    reason = models.unavailable(model_name, options)
     if reason:
         raise Unusable("model", f"{model_name} is unavailable: {reason.partition('; ')[0]}", reason.partition("; ")[2])
-    if model.LOOP and (sys.flags.dev_mode or os.environ.get("PYTHONASYNCIODEBUG")):
+    if needs.loop and (sys.flags.dev_mode or os.environ.get("PYTHONASYNCIODEBUG")):
         remedy = "unset PYTHONASYNCIODEBUG and PYTHONDEVMODE"
         raise Unusable("model", "asyncio's debug mode is on: every task would be timed with its checks", remedy)
-    if model.LOOP:
+    if needs.loop:
         _check_anyio()
     call = call_for(model, workload)
     field = "async_call" if workload.get("async_call") and "async_call" in model.RUNS else "call"
@@ -95,7 +96,7 @@ def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) ->
     if field == "async_call" and not is_async:
         raise Unusable(field, f"{name} is not a coroutine function", "make it `async def`, or leave async_call out")
     _check_arguments(call, field, name)
-    if model.PICKLES:
+    if needs.pickles:
         _check_pickle(call, field, name, model_name)
     for companion in COMPANIONS:
         if ":" in (workload.get(companion) or ""):

@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -27,7 +28,7 @@ from orchestrator.launch import Command, Crew, Interrupt, Kit, RunnerFailed
 from orchestrator.plan import Point, Variant
 from orchestrator.plan import order as order_of
 from orchestrator.runner.account import SHARES
-from orchestrator.runner.models import NAMES, load
+from orchestrator.runner.models import NAMES, Needs, load, unavailable
 
 from . import workloads
 from .workloads import TOKEN, marks
@@ -35,39 +36,89 @@ from .workloads import TOKEN, marks
 HERE = str(Path(__file__).parent)
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.13t", "3.14")
 START_METHODS = ("fork", "forkserver", "spawn")
-ONE_WORKER = ("sequential", "event_loop")
-STANDING = [name for name in NAMES if load(name).WORKERS != "per_task"]
-PER_TASK = [name for name in NAMES if load(name).WORKERS == "per_task"]
-HERE_TOO = [name for name in NAMES if load(name).unavailable() is None]
-SENDING = [name for name in NAMES if load(name).PICKLES]
-OTHER_PROCESSES = [name for name in SENDING if name != "interpreters"]
+WAYS = (
+    *NAMES,
+    *(f"event_loop:loop={loop}" for loop in ("uvloop", "trio")),
+    *(f"event_loop:task_per={task}" for task in ("call", "eager_call")),
+    *(f"threads:pool={pool}" for pool in ("futures", "asyncio")),
+    *(f"{model}:start_method={method}" for model in ("processes", "process_per_task") for method in START_METHODS),
+    *(f"processes:pool={pool}" for pool in ("multiprocessing", "anyio")),
+    "joblib:backend=threading",
+    *(f"mpire:start_method={method}" for method in ("forkserver", "spawn")),
+    *(f"processes_of_loops:loop={loop}" for loop in ("uvloop", "trio")),
+    "dask:pool=threads",
+)
+"""Every model as it is, and with the options that change how it works."""
+
+
+def parts(way: str) -> tuple[str, dict[str, Any]]:
+    """Return the model and the options of a way."""
+    model, _, option = way.partition(":")
+    name, _, value = option.partition("=")
+    return model, {name: value} if name else {}
+
+
+def needs(way: str) -> Needs:
+    model, options = parts(way)
+    return load(model).needs(options)
+
+
+def base(way: str) -> str:
+    return parts(way)[0]
+
+
+def is_here(way: str) -> bool:
+    return unavailable(*parts(way)) is None
+
+
+def standing(way: str) -> bool:
+    return load(base(way)).WORKERS != "per_task"
+
+
+LOOPS = [way for way in WAYS if base(way) == "event_loop"]
+ONE_WORKER = ("sequential", *LOOPS)
+STANDING = [way for way in WAYS if standing(way)]
+LOOPLESS = [way for way in WAYS if not (needs(way).loop or needs(way).packages or base(way) == "processes_of_loops")]
+PER_TASK = [way for way in WAYS if not standing(way)]
+HERE_TOO = [way for way in WAYS if is_here(way)]
+SENDING = [way for way in WAYS if needs(way).pickles]
+OTHER_PROCESSES = [way for way in SENDING if way not in ("interpreters", "dask:pool=threads")]
+ALONE = {"processes_of_threads": {"threads": 1}, "processes_of_loops": {"concurrency": 1}}
+"""One call at a time in each of their processes: then they keep what the others promise."""
+SILENT = ("processes:pool=anyio",)
+"""Whose workers' output anyio throws away."""
+CLOUDPICKLING = ("loky", "joblib", "dask")
 STARTING = [name for name in NAMES if "start_method" in load(name).OPTIONS]
 PATIENCE_S = 60.0
 
-each_model = pytest.mark.parametrize("model", NAMES)
-each_form = pytest.mark.parametrize(
-    ("model", "twin"),
-    [pytest.param(name, False, id=name) for name in NAMES]
-    + [pytest.param(name, True, id=f"{name}-twin") for name in NAMES if "async_call" in load(name).RUNS],
-)
+QUICK = [name for name in NAMES if not needs(name).packages] + [way for way in WAYS if "start_method" in way]
+"""What every run of the suite asks everything of; of the others it asks the most important, and the rest is slow."""
+
+
+def over(ways: Iterable[str]) -> pytest.MarkDecorator:
+    """Return the parameters of a test over ways."""
+    marks = {way: [] if way in QUICK else [pytest.mark.slow] for way in WAYS}
+    return pytest.mark.parametrize("model", [pytest.param(way, id=way, marks=marks[way]) for way in ways])
+
+
+def forms(ways: Iterable[str]) -> list[tuple[str, bool]]:
+    """Return the ways, each with and without an async twin of the function where it can run one."""
+    found = [(way, False) for way in ways]
+    return found + [(way, True) for way, _ in found if "async_call" in load(base(way)).RUNS]
+
+
+def form_id(value: object) -> str:
+    return value if isinstance(value, str) else "twin" if value else "plain"
+
+
+every_way = pytest.mark.parametrize("model", WAYS)
+every_form = pytest.mark.parametrize(("model", "twin"), forms(WAYS), ids=form_id)
+each_way = over(WAYS)
+each_form = pytest.mark.parametrize(("model", "twin"), forms(QUICK), ids=form_id)
+each_standing_way = over(STANDING)
+each_way_per_task = over(PER_TASK)
+each_way_with_stdio = over([way for way in WAYS if way not in SILENT])
 each_start_method = pytest.mark.parametrize("start_method", START_METHODS)
-
-
-def ways(names: Iterable[str]) -> pytest.MarkDecorator:
-    """Return the parameters of a test over models, each with all its start methods where it has any."""
-    found = [pytest.param(name, {}, id=name) for name in names if name not in STARTING]
-    found += [
-        pytest.param(name, {"start_method": method}, id=f"{name}-{method}")
-        for name in names
-        if name in STARTING
-        for method in START_METHODS
-    ]
-    return pytest.mark.parametrize(("model", "options"), found)
-
-
-each_way = ways(NAMES)
-each_standing_way = ways(STANDING)
-each_way_per_task = ways(PER_TASK)
 
 
 # How the tests talk to runners
@@ -99,8 +150,11 @@ def task(call: str, twin: bool = True, kwargs: Mapping[str, Any] | None = None, 
 
 
 def order(model: str, workload: dict[str, Any], workers: int = 2, tasks: int = 4, **options: Any) -> dict[str, Any]:
+    name, of_way = parts(model)
+    defaults = {key: about.default for key, about in load(name).OPTIONS.items() if about.default is not None}
+    options = defaults | ALONE.get(name, {}) | of_way | options
     point = Point("point", "point", {}, workload, tasks)
-    return order_of(point, Variant("variant", model, {}, model, workers, None, options))
+    return order_of(point, Variant("variant", model, {}, name, workers, None, options))
 
 
 class Opened:
@@ -139,15 +193,15 @@ class Opened:
         self.process.leave()
 
 
-def python_for(model: str) -> str:
+def python_for(model: str, options: Mapping[str, Any]) -> str:
     """Return an interpreter that has a model, this one if it does."""
-    if load(model).unavailable() is None:
+    if unavailable(model, options) is None:
         return launch.default_python()
     return shutil.which("python3.14") or pytest.skip(f"no interpreter here has {model}")
 
 
 def start(crew: Crew, name: str, asked: dict[str, Any], command: Command | None = None) -> Opened:
-    crew.start(name, command or Command(python_for(asked["model"]), HERE))
+    crew.start(name, command or Command(python_for(asked["model"], asked["options"]), HERE))
     assert crew.ask(name, {"op": "prepare", **asked}, PATIENCE_S)["event"] == "prepared"
     ready = crew.ask(name, {"op": "open"}, PATIENCE_S)
     assert ready["event"] == "ready"
@@ -209,20 +263,20 @@ def workers_of(ready: Mapping[str, Any]) -> list[tuple[int, int]]:
 # Results
 
 
-@each_form
+@every_form
 def test_results_come_in_the_order_of_the_items(laid: Kit, model: str, twin: bool) -> None:
     asked = order(model, task("uneven", twin, item="i", observe="see"), workers=3, tasks=23)
     with opened(laid, asked) as runner:
         assert runner.results() == [i * i for i in range(23)]
 
 
-@each_model
+@each_way
 def test_without_an_item_every_call_is_the_same(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("power", kwargs={"exponent": 3}, observe="see"), tasks=5)) as runner:
         assert runner.results() == [125] * 5
 
 
-@each_model
+@each_way
 def test_one_worker_and_one_call_are_enough(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("power", observe="see"), workers=1, tasks=1)) as runner:
         runner.ask("warm")
@@ -264,7 +318,7 @@ def test_results_that_differ_are_told_apart(laid: Kit, cwd: Path) -> None:
             runner.ask("compare", path=saved, other="sequential")
 
 
-@each_model
+@each_way
 def test_a_check_of_ones_own_may_refuse_the_results(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("square", item="i"))) as runner:
         runner.ask("warm")
@@ -276,19 +330,19 @@ def test_a_check_of_ones_own_may_refuse_the_results(laid: Kit, model: str) -> No
 
 
 @each_standing_way
-def test_the_proved_workers_are_as_many_as_were_asked_for(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    with opened(laid, order(model, task("power"), workers=3, **options)) as runner:
+def test_the_proved_workers_are_as_many_as_were_asked_for(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("power"), workers=3)) as runner:
         threads = runner.ready["worker_threads"]
         assert len(set(threads)) == len(threads) == (1 if model in ONE_WORKER else 3)
         pids = set(runner.ready["worker_pids"])
-        if model == "processes":
+        if model in OTHER_PROCESSES:
             assert len(pids) == 3
             assert runner.process.pid not in pids
         else:
             assert pids == {runner.process.pid}
 
 
-@pytest.mark.parametrize("model", STANDING)
+@each_standing_way
 def test_as_many_calls_as_workers_are_in_flight_at_once(laid: Kit, model: str) -> None:
     at_once = 1 if model == "sequential" else 3
     asked = order(model, task("meet", kwargs={"others": at_once}, item="i", observe="see"), workers=3, tasks=3)
@@ -298,10 +352,8 @@ def test_as_many_calls_as_workers_are_in_flight_at_once(laid: Kit, model: str) -
 
 
 @each_way_per_task
-def test_all_tasks_are_in_flight_at_once_each_in_a_worker_of_its_own(
-    laid: Kit, model: str, options: dict[str, Any]
-) -> None:
-    asked = order(model, task("meet", kwargs={"others": 5}, item="i", observe="see"), tasks=5, **options)
+def test_all_tasks_are_in_flight_at_once_each_in_a_worker_of_its_own(laid: Kit, model: str) -> None:
+    asked = order(model, task("meet", kwargs={"others": 5}, item="i", observe="see"), tasks=5)
     with opened(laid, asked) as runner:
         pids, threads = zip(*runner.results(), strict=True)
         assert len(set(threads)) == 5
@@ -310,8 +362,8 @@ def test_all_tasks_are_in_flight_at_once_each_in_a_worker_of_its_own(
 
 
 @each_way_per_task
-def test_nobody_is_left_of_a_batch(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    with opened(laid, order(model, task("who", observe="see"), tasks=5, **options)) as runner:
+def test_nobody_is_left_of_a_batch(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("who", observe="see"), tasks=5)) as runner:
         workers = {pid for pid, _ in runner.results()} - {runner.process.pid}
         assert not workers & living(runner.process.pid)
         # the kernel takes a joined thread from the list a moment later
@@ -326,12 +378,12 @@ def test_never_more_calls_than_workers_are_in_flight(laid: Kit, model: str, twin
     # an end comes before a start at the same nanosecond
     changes = sorted([(start, 1) for start, _ in intervals] + [(end, -1) for _, end in intervals])
     in_flight = max(itertools.accumulate(change for _, change in changes))
-    assert 1 <= in_flight <= (1 if model == "sequential" or (model == "event_loop" and not twin) else workers)
+    assert 1 <= in_flight <= (1 if model == "sequential" or (base(model) == "event_loop" and not twin) else workers)
 
 
 @each_standing_way
-def test_all_workers_are_up_before_the_first_trial(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    asked = order(model, task("who", initializer="begin", setup="resource", observe="see"), workers=3, **options)
+def test_all_workers_are_up_before_the_first_trial(laid: Kit, model: str) -> None:
+    asked = order(model, task("who", initializer="begin", setup="resource", observe="see"), workers=3)
     with opened(laid, asked) as runner:
         # startup_ns is a figure of its own, and waits for the slowest initializer
         assert runner.ready["startup_ns"] >= workloads.START_NS
@@ -345,8 +397,8 @@ def test_all_workers_are_up_before_the_first_trial(laid: Kit, model: str, option
 
 
 @each_standing_way
-def test_the_initializer_runs_once_in_every_worker(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    asked = order(model, task("power", initializer="begin", setup="resource"), workers=3, **options)
+def test_the_initializer_runs_once_in_every_worker(laid: Kit, model: str) -> None:
+    asked = order(model, task("power", initializer="begin", setup="resource"), workers=3)
     with opened(laid, asked) as runner:
         runner.ask("warm")
         runner.trial()
@@ -355,10 +407,8 @@ def test_the_initializer_runs_once_in_every_worker(laid: Kit, model: str, option
 
 
 @each_way_per_task
-def test_the_initializer_runs_before_every_call_where_workers_do_not_last(
-    laid: Kit, model: str, options: dict[str, Any]
-) -> None:
-    asked = order(model, task("begun", initializer="begin", setup="resource", observe="see"), tasks=3, **options)
+def test_the_initializer_runs_before_every_call_where_workers_do_not_last(laid: Kit, model: str) -> None:
+    asked = order(model, task("begun", initializer="begin", setup="resource", observe="see"), tasks=3)
     with opened(laid, asked) as runner:
         before = len(marks("begun"))
         assert runner.results() == [True] * 3
@@ -376,8 +426,8 @@ def test_threads_started_later_run_the_initializer_too(laid: Kit) -> None:
 
 
 @each_way
-def test_setup_is_entered_once_and_left_at_the_end(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    with opened(laid, order(model, task("power", setup="resource"), **options)) as runner:
+def test_setup_is_entered_once_and_left_at_the_end(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("power", setup="resource"))) as runner:
         runner.ask("warm")
         runner.trial(repeats=2)
         assert marks("setup") == ["entered"]
@@ -386,7 +436,7 @@ def test_setup_is_entered_once_and_left_at_the_end(laid: Kit, model: str, option
         assert marks("setup") == ["entered", "left"]
 
 
-@each_model
+@each_way
 def test_setup_is_left_when_a_call_fails(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("fail", item="i", setup="resource"))) as runner:
         with fails("exception"):
@@ -395,7 +445,7 @@ def test_setup_is_left_when_a_call_fails(laid: Kit, model: str) -> None:
         assert marks("setup") == ["entered", "left"]
 
 
-@each_model
+@each_way
 def test_reset_runs_before_every_batch(laid: Kit, model: str, cwd: Path) -> None:
     with opened(laid, order(model, task("count", item="i", reset="reset"), tasks=3)) as runner:
         runner.ask("warm")
@@ -405,7 +455,7 @@ def test_reset_runs_before_every_batch(laid: Kit, model: str, cwd: Path) -> None
         assert done == ["reset", "call", "call", "call"] * 2
 
 
-@each_model
+@each_way
 def test_reset_is_not_timed(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("count", item="i", reset="reset"), tasks=3)) as runner:
         asked_ns = time.monotonic_ns()
@@ -415,7 +465,7 @@ def test_reset_is_not_timed(laid: Kit, model: str) -> None:
         assert wall_ns + reset_ns <= elapsed_ns
 
 
-@each_model
+@each_way
 def test_observe_sees_the_results_and_initargs(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("square", item="i", setup="resource", observe="see_all"))) as runner:
         assert runner.trial()["observed"] == {"sum": 0 + 1 + 4 + 9, "token": TOKEN}
@@ -440,7 +490,7 @@ def test_what_observe_may_not_return_is_refused(laid: Kit, observe: str, error: 
 # Beside itself
 
 
-@pytest.mark.parametrize("model", [name for name in STANDING if name not in ONE_WORKER and not load(name).PICKLES])
+@pytest.mark.parametrize("model", [name for name in STANDING if name not in ONE_WORKER and not needs(name).pickles])
 def test_the_function_runs_in_one_worker_alone_and_in_two_at_once(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("mark_call"), workers=3)) as runner:
         before = len(marks("calls"))
@@ -470,8 +520,8 @@ def test_a_function_that_would_take_too_long_is_not_run_beside_itself(laid: Kit)
 
 
 @each_way
-def test_the_cpu_time_of_every_worker_is_counted(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    with opened(laid, order(model, task("burn"), workers=2, tasks=4, **options)) as runner:
+def test_the_cpu_time_of_every_worker_is_counted(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("burn"), workers=2, tasks=4)) as runner:
         runner.ask("warm")
         assert runner.trial()["cpu_ns"] >= 4 * workloads.BURN_NS
 
@@ -479,7 +529,7 @@ def test_the_cpu_time_of_every_worker_is_counted(laid: Kit, model: str, options:
 # Failures
 
 
-@each_model
+@each_way
 def test_a_turn_begins_on_its_core_and_leaves_the_calls_free_to_go_elsewhere(laid: Kit, model: str) -> None:
     allowed = sorted(os.sched_getaffinity(0))
     with opened(laid, order(model, task("allowed_cores", observe="see"))) as runner:
@@ -489,7 +539,7 @@ def test_a_turn_begins_on_its_core_and_leaves_the_calls_free_to_go_elsewhere(lai
             assert json.loads(answer["observed"]["results"]) == [allowed] * 4
 
 
-@each_form
+@every_form
 def test_an_exception_of_the_workload_comes_out_as_itself(laid: Kit, model: str, twin: bool) -> None:
     with opened(laid, order(model, task("fail", twin, item="i"))) as runner:
         with fails("exception") as caught:
@@ -507,17 +557,17 @@ def test_an_exception_comes_out_of_a_chunk_too(laid: Kit, options: dict[str, Any
         runner.trial()
 
 
-@each_way
-def test_an_initializer_that_fails_is_told(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    asked = order(model, task("power", initializer="fail_to_begin"), **options)
-    # a process pool only says that it is broken; the reason stands in the output
-    cause = "worker_lost" if model == "processes" else "exception"
-    with fails(cause) as caught, opened(laid, asked):
+@every_way
+def test_an_initializer_that_fails_is_told(laid: Kit, model: str) -> None:
+    asked = order(model, task("power", initializer="fail_to_begin"))
+    with pytest.raises(RunnerFailed) as caught, opened(laid, asked):
         pass
+    # a process pool only says that it is broken; the reason stands in the output
+    assert caught.value.cause in ("worker_lost", "exception")
     assert "ValueError: this worker can't begin" in caught.value.error + caught.value.output
 
 
-@each_model
+@each_way
 def test_a_failure_is_told_before_the_other_calls_are_made(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("fail_first", item="i"), tasks=300)) as runner:
         with fails("exception", "^ValueError: item 0 is bad$"):
@@ -541,16 +591,16 @@ def test_what_escapes_except_exception_is_a_failure(laid: Kit, model: str, twin:
         assert caught.value.error == error
 
 
-@each_model
+@each_way
 def test_running_out_of_memory_has_a_cause_of_its_own(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("run_out"))) as runner, fails("memory", "^MemoryError"):
         runner.trial()
 
 
-@each_model
+@each_way
 def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("unpicklable"))) as runner:
-        if model in OTHER_PROCESSES:
+        if model in OTHER_PROCESSES and base(model) not in CLOUDPICKLING:
             with fails("exception", "(?i)pickle.*lambda|lambda.*pickle"):
                 runner.ask("warm")
         else:
@@ -558,10 +608,12 @@ def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(laid: K
             assert runner.ask("digest") == {"event": "digested", "digest": None}
 
 
-@pytest.mark.parametrize("model", SENDING)
+@over(SENDING)
 def test_an_answer_that_cannot_be_read_is_no_lost_worker(laid: Kit, model: str) -> None:
-    with opened(laid, order(model, task("unreadable"))) as runner, fails("result"):
+    with opened(laid, order(model, task("unreadable"))) as runner, pytest.raises(RunnerFailed) as caught:
         runner.ask("warm")
+    # where a library hands on what pickle has raised, it can't be told from what the call has raised
+    assert caught.value.cause in ("result", "exception")
 
 
 def test_a_worker_that_ends_in_the_midst_of_its_answer_is_lost(laid: Kit) -> None:
@@ -578,17 +630,20 @@ def test_more_processes_at_once_than_files_may_be_open_are_refused_with_a_remedy
         pass
 
 
-@pytest.mark.parametrize("model", SENDING)
+@over(SENDING)
 def test_an_exception_that_cannot_be_sent_is_told_as_such(laid: Kit, model: str) -> None:
-    with opened(laid, order(model, task("fail_unsendably"))) as runner, fails("exception", "not to be sent|Unsendable"):
+    with opened(laid, order(model, task("fail_unsendably"))) as runner, pytest.raises(RunnerFailed) as caught:
         runner.ask("warm")
+    # loky's workers end by it
+    assert caught.value.cause == ("worker_lost" if base(model) in ("loky", "joblib") else "exception")
+    assert re.search("not to be sent|Unsendable", caught.value.error + caught.value.output)
 
 
-@each_way
-def test_os_exit_in_a_call_is_told(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    with opened(laid, order(model, task("die"), **options)) as runner:
+@every_way
+def test_os_exit_in_a_call_is_told(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("die"))) as runner:
         if model in OTHER_PROCESSES:
-            with fails("worker_lost", "BrokenProcessPool|status 3 and no answer"):
+            with fails("worker_lost"):
                 runner.trial()
         else:
             with fails("crash", "exited with status 3"):
@@ -596,29 +651,27 @@ def test_os_exit_in_a_call_is_told(laid: Kit, model: str, options: dict[str, Any
 
 
 @each_way
-def test_a_killed_runner_is_told_with_its_signal(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    with opened(laid, order(model, task("power"), **options)) as runner:
+def test_a_killed_runner_is_told_with_its_signal(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("power"))) as runner:
         os.kill(runner.process.pid, signal.SIGKILL)
         with fails("signal", "SIGKILL"):
             runner.trial()
 
 
-@each_way
-def test_a_call_that_never_ends_is_cut_off_with_all_its_processes(
-    laid: Kit, model: str, options: dict[str, Any]
-) -> None:
-    with opened(laid, order(model, task("hang"), **options)) as runner:
+@every_way
+def test_a_call_that_never_ends_is_cut_off_with_all_its_processes(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("hang"))) as runner:
         group = runner.process.pid
-        runner.crew.send(model, 0)
+        runner.crew.send(base(model), 0)
         assert eventually(lambda: marks("hanging"))
         with fails("timeout", "no answer within 0.05 s"):
-            runner.crew.receive(model, 0.05)
+            runner.crew.receive(base(model), 0.05)
     assert eventually(lambda: not living(group))
 
 
-@each_way
-def test_a_runner_ends_by_itself_when_its_requests_do(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    with opened(laid, order(model, task("power"), **options)) as runner:
+@every_way
+def test_a_runner_ends_by_itself_when_its_requests_do(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("power"))) as runner:
         runner.trial()
         assert living(runner.process.pid)
         runner.close_requests()
@@ -641,9 +694,9 @@ def test_an_interpreter_that_cannot_be_started_is_told(laid: Kit, cwd: Path) -> 
 # What the workload shares with its runner
 
 
-@each_way
-def test_what_the_workload_prints_cannot_be_taken_for_an_answer(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    with opened(laid, order(model, task("chatter", item="i", observe="see"), tasks=2, **options)) as runner:
+@each_way_with_stdio
+def test_what_the_workload_prints_cannot_be_taken_for_an_answer(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("chatter", item="i", observe="see"), tasks=2)) as runner:
         runner.ask("warm")
         assert runner.results() == [0, 1]
         output = runner.output()
@@ -661,49 +714,45 @@ def test_much_output_is_read_and_its_end_kept(laid: Kit) -> None:
         assert len(output) < launch.OUTPUT_KEPT + 100
 
 
-@each_way
-def test_stdin_is_empty(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    with opened(laid, order(model, task("read_stdin", observe="see"), **options)) as runner:
+@each_way_with_stdio
+def test_stdin_is_empty(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("read_stdin", observe="see"))) as runner:
         assert runner.results() == [["", 0]] * 4
 
 
 @each_way
-def test_the_hash_seed_reaches_every_worker(laid: Kit, model: str, options: dict[str, Any]) -> None:
+def test_the_hash_seed_reaches_every_worker(laid: Kit, model: str) -> None:
     env = {**os.environ, "PYTHONHASHSEED": "123"}
     expected = subprocess.check_output([sys.executable, "-c", "print(hash('spam'))"], env=env)
-    command = Command(python_for(model), HERE, hash_seed=123)
-    with opened(laid, order(model, task("hashed", observe="see"), **options), command) as runner:
+    command = Command(python_for(*parts(model)), HERE, hash_seed=123)
+    with opened(laid, order(model, task("hashed", observe="see")), command) as runner:
         assert runner.results() == [[int(expected), "123"]] * 4
 
 
 @each_way
-def test_path_is_first_on_the_import_path_and_env_is_set(
-    laid: Kit, model: str, options: dict[str, Any], cwd: Path
-) -> None:
+def test_path_is_first_on_the_import_path_and_env_is_set(laid: Kit, model: str, cwd: Path) -> None:
     path = cwd / "first"
     path.mkdir()
     source = Path(workloads.__file__).read_text()
     for directory in (path, cwd):  # a module of one name in both
         (directory / "twice.py").write_text(f"{source}\ndef where(): return {directory.name!r}, os.environ['TOLD']\n")
-    command = Command(python_for(model), str(path), (("TOLD", "yes"),))
-    with opened(laid, order(model, task("twice:where", observe="twice:see"), **options), command) as runner:
+    command = Command(python_for(*parts(model)), str(path), (("TOLD", "yes"),))
+    with opened(laid, order(model, task("twice:where", observe="twice:see")), command) as runner:
         assert runner.results() == [["first", "yes"]] * 4
 
 
 @each_way
-def test_the_working_directory_may_hold_an_orchestrator_of_its_own(
-    laid: Kit, model: str, options: dict[str, Any], cwd: Path
-) -> None:
+def test_the_working_directory_may_hold_an_orchestrator_of_its_own(laid: Kit, model: str, cwd: Path) -> None:
     package = cwd / "orchestrator"
     package.mkdir()
     (package / "__init__.py").write_text("print('imported')\n")
     (package / "runner.py").write_text("def mine():\n    return 'mine'\n")
     workload = {"call": "orchestrator.runner:mine", "observe": "workloads:see"}
-    with opened(laid, order(model, workload, **options)) as runner:
+    with opened(laid, order(model, workload)) as runner:
         assert runner.results() == ["mine"] * 4
 
 
-@pytest.mark.parametrize("model", [name for name in NAMES if not load(name).LOOP])
+@pytest.mark.parametrize("model", LOOPLESS)
 def test_a_model_without_a_loop_is_spared_the_import_of_one(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("power", observe="see_runner"))) as runner:
         modules = set(json.loads(runner.trial()["observed"]["modules"]))
@@ -711,10 +760,11 @@ def test_a_model_without_a_loop_is_spared_the_import_of_one(laid: Kit, model: st
         assert runner.ready["loop"] is None
 
 
-@pytest.mark.parametrize("model", [name for name in NAMES if load(name).LOOP])
+@over(way for way in WAYS if needs(way).loop)
 def test_the_loop_is_proved(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("power"))) as runner:
-        assert runner.ready["loop"].startswith("asyncio.")
+        loop = needs(model).loop
+        assert runner.ready["loop"].partition(".")[0] == (loop or "asyncio")
 
 
 def test_a_runner_imports_only_the_model_that_it_runs(laid: Kit) -> None:
@@ -790,10 +840,10 @@ def test_what_can_run_is_no_problem(laid: Kit) -> None:
     assert probe(laid, *plain, *twins, only_async) == [None] * (2 * len(HERE_TOO) + 1)
 
 
-@pytest.mark.parametrize("model", [name for name in NAMES if not load(name).PICKLES])
+@over(way for way in WAYS if not needs(way).pickles)
 @pytest.mark.parametrize("call", ["no_name", "local"])
 def test_models_that_send_nothing_take_any_function(laid: Kit, model: str, call: str) -> None:
-    assert probe(laid, order(model, task(call))) == [None]
+    assert probe(laid, order(model, task(call)), python=python_for(*parts(model))) == [None]
 
 
 @pytest.mark.parametrize(
@@ -885,14 +935,17 @@ def prefix_of(python: str) -> str:
 each_python = pytest.mark.parametrize(("python", "version"), [(name, name) for name in PYTHONS], indirect=["python"])
 
 
-@each_model
+@each_way
 @each_python
 def test_every_interpreter_keeps_the_promises(laid: Kit, python: str, version: str, model: str) -> None:
     workload = task("chatter", item="i", initializer="begin", setup="resource", observe="see_runner")
-    if model == "interpreters" and version != "3.14":
-        pytest.skip("has none")
     command = Command(python, HERE, hash_seed=5)
-    with opened(laid, order(model, workload, workers=2, tasks=4), command) as runner:
+    asked = order(model, workload, workers=2, tasks=4)
+    (problem,) = probe(laid, asked, python=python)
+    if problem:
+        assert problem["field"] == "model"
+        pytest.skip(problem["what"])
+    with opened(laid, asked, command) as runner:
         ready = runner.ready
         assert ready["runner_python"].rpartition(".")[0] == version.removesuffix("t")
         assert ready["gil"] is not version.endswith("t")
@@ -906,7 +959,7 @@ def test_every_interpreter_keeps_the_promises(laid: Kit, python: str, version: s
         assert answer["wall_ns"] > 0
         observed = answer["observed"]
         assert json.loads(observed["results"]) == expected
-        assert "straight\n" in runner.output()
+        assert "straight\n" in runner.output() or model in SILENT
         assert model in PER_TASK or workers_of(runner.ask("prove")) == workers_of(ready)
         runner.close_requests()
         assert runner.status() == 0
@@ -945,8 +998,8 @@ def test_a_foreign_interpreter_answers_probes(laid: Kit, python: str, version: s
 
 
 @each_way
-def test_an_account_splits_all_of_the_workers_time(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    with opened(laid, order(model, task("nap", twin=False), tasks=6, **options)) as runner:
+def test_an_account_splits_all_of_the_workers_time(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("nap", twin=False), tasks=6)) as runner:
         runner.ask("warm")
         account = runner.ask("account", repeats=2)
     shares = {name: share for name, share in account.items() if name in [f"{part}_share" for part in SHARES]}
@@ -955,37 +1008,37 @@ def test_an_account_splits_all_of_the_workers_time(laid: Kit, model: str, option
     assert min(shares.values()) >= 0
     assert shares["blocked_share"] > 0
     assert model in PER_TASK or shares["blocked_share"] == max(shares.values())
-    lanes = {"sequential": 1, "event_loop": 1, "thread_per_task": 6, "process_per_task": 6}
+    lanes = dict.fromkeys(ONE_WORKER, 1) | dict.fromkeys(PER_TASK, 6)
     assert (account["batches"], account["calls"], account["lanes"]) == (2, 6, lanes.get(model, 2))
     assert account["in_own_thread"] == (model in ONE_WORKER)
 
 
 @each_way
-def test_an_account_is_of_the_calls_that_a_batch_makes(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    with opened(laid, order(model, task("square", item="i", observe="see"), tasks=7, **options)) as runner:
+def test_an_account_is_of_the_calls_that_a_batch_makes(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("square", item="i", observe="see"), tasks=7)) as runner:
         runner.ask("warm")
         assert len(runner.ask("account", repeats=1)["timeline"]) == 7
         assert runner.results() == [i * i for i in range(7)]
 
 
 @each_way
-def test_only_what_crosses_a_process_is_pickled(laid: Kit, model: str, options: dict[str, Any]) -> None:
-    with opened(laid, order(model, task("equal_dict", item="i"), tasks=4, **options)) as runner:
+def test_only_what_crosses_a_process_is_pickled(laid: Kit, model: str) -> None:
+    with opened(laid, order(model, task("equal_dict", item="i"), tasks=4)) as runner:
         runner.ask("warm")
         account = runner.ask("account", repeats=1)
-    crosses = load(model).PICKLES
+    crosses = needs(model).pickles
     assert (account["serialisation_share"] > 0, account["result_bytes"] is not None) == (crosses, crosses)
-    sends_calls = crosses and (model, options.get("start_method")) != ("process_per_task", "fork")
+    sends_calls = crosses and (base(model), runner.ready.get("actual_start_method")) != ("process_per_task", "fork")
     assert (account["call_bytes"] is not None) == sends_calls
 
 
-@each_model
+@each_way
 def test_a_call_that_fails_in_an_account_is_told_like_any_other(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("fail_first", item="i"))) as runner, fails("exception", "item 0 is bad"):
         runner.ask("account", repeats=1)
 
 
-@pytest.mark.parametrize("model", [name for name in NAMES if not load(name).PICKLES])
+@over(way for way in WAYS if not needs(way).pickles)
 def test_calls_that_use_up_what_a_reset_gives_are_accounted(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("take_job", twin=False, reset="give_jobs"), tasks=4)) as runner:
         assert runner.ask("account", repeats=3)["batches"] == 3
@@ -999,7 +1052,7 @@ def test_every_interpreter_takes_accounts(laid: Kit, python: str, version: str) 
         account = runner.ask("account", repeats=1)
     has_gil = runner.ready["gil"]
     assert account["gil_source"] == "measured"
-    assert (account["gil_share"] > 0.2) == has_gil
+    assert (account["gil_share"] > 0.1) == has_gil
 
 
 def test_without_the_shim_waits_for_the_gil_are_estimated(laid: Kit) -> None:
@@ -1050,7 +1103,7 @@ def test_the_memory_of_all_processes_is_counted_and_peaks_are_remembered(laid: K
 
 
 def test_interpreters_are_threads_of_one_process_with_a_gil_each(laid: Kit) -> None:
-    python = python_for("interpreters")
+    python = python_for("interpreters", {})
     command = Command(python, HERE, preload=laid.shims.preload(python))
     with opened(laid, order("interpreters", task("burn"), tasks=4), command) as runner:
         assert set(runner.ready["worker_pids"]) == {runner.process.pid}
@@ -1062,7 +1115,7 @@ def test_interpreters_are_threads_of_one_process_with_a_gil_each(laid: Kit) -> N
 
 
 def test_without_interpreters_a_python_says_which_one_has_them(laid: Kit) -> None:
-    if load("interpreters").unavailable() is None:
+    if is_here("interpreters"):
         pytest.skip("this one has them")
     (problem,) = probe(laid, order("interpreters", task("power")))
     assert problem is not None

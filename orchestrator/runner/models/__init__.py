@@ -4,13 +4,11 @@ A model is a module of this package with
 
 - `SUMMARY`: one line for the user;
 - `RUNS`: the forms of the workload that it can run, best first: `"async_call"`, `"call"`;
-- `LOOP`: whether it needs a running event loop (anyio on asyncio);
 - `WORKERS`: how many workers it has: `"none"` to speak of, as many as are `"asked"` for, or one `"per_task"`, which is
   started for a call and ends with it;
-- `PICKLES`: whether calls and results cross a process or an interpreter;
 - `OPTIONS`: the options of the spec that it knows;
-- `MODULES`: what `open` imports, so that it can be loaded before the clock of the start-up runs;
-- `unavailable() -> str | None`: why it can't run on this interpreter, and the remedy;
+- `needs(options) -> Needs`: what it needs with them; raises `Conflict` for options that exclude each other;
+- `unavailable(options) -> str | None`: why this interpreter can't run it, and the remedy, beside missing packages;
 - `open(call, workers, options, initializer, initargs)`: an async context manager that returns with its workers up and
   yields `Workers`.
 
@@ -20,7 +18,9 @@ Whatever is heavy is imported inside `open`: the spec reads `OPTIONS` of every m
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Callable, Sequence
+import importlib.util
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -37,10 +37,18 @@ NAMES = (
     "interpreters",
     "processes",
     "process_per_task",
+    "loky",
+    "joblib",
+    "mpire",
+    "processes_of_threads",
+    "processes_of_loops",
+    "dask",
 )
 """The simplest first: of models that tie, the first is recommended."""
 
 Count = Literal["none", "asked", "per_task"]
+
+LOOPS: tuple[str, ...] = ("asyncio", "uvloop", "trio")
 
 Run = Callable[[Sequence[int]], Awaitable[list[Any]]]
 
@@ -51,6 +59,30 @@ class WrongResults(Exception):
 
 class WorkerLost(Exception):
     """A worker has ended without an answer; the text says how."""
+
+
+class Conflict(Exception):
+    """Options that exclude each other: the one at fault, what is wrong with it, and the remedy."""
+
+    def __init__(self, option: str, what: str, remedy: str) -> None:
+        super().__init__(f"{option}: {what}; {remedy}")
+        self.option = option
+        self.what = what
+        self.remedy = remedy
+
+
+class Needs(NamedTuple):
+    """What a model needs with certain options.
+
+    `loop` is the event loop that must run in the runner; `modules` is what `open` imports, so that it can be loaded
+    before the clock of the start-up runs; `packages` are the distributions to be installed, beside anyio; `pickles`
+    tells whether calls and results cross a process or an interpreter.
+    """
+
+    loop: str | None = None
+    modules: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    pickles: bool = False
 
 
 class Option(NamedTuple):
@@ -95,13 +127,12 @@ if TYPE_CHECKING:
     class Model(Protocol):
         SUMMARY: str
         RUNS: tuple[str, ...]
-        LOOP: bool
         WORKERS: Count
-        PICKLES: bool
         OPTIONS: dict[str, Option]
-        MODULES: tuple[str, ...]
 
-        def unavailable(self) -> str | None: ...
+        def needs(self, options: Mapping[str, Any]) -> Needs: ...
+
+        def unavailable(self, options: Mapping[str, Any]) -> str | None: ...
 
         def open(
             self,
@@ -117,3 +148,18 @@ def load(name: str) -> Model:
     """Return the model called `name`, one of `NAMES`."""
     module: Any = importlib.import_module(f"{__name__}.{name}")
     return module  # type: ignore[no-any-return]  # a module satisfies the protocol; mypy can't see it through Any
+
+
+def unavailable(name: str, options: Mapping[str, Any]) -> str | None:
+    """Return why this interpreter can't run a model with some options, and the remedy, parted by "; "; None if it can.
+
+    Raises `Conflict`.
+    """
+    model = load(name)
+    packages = model.needs(options).packages
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    if missing:
+        has_pip = importlib.util.find_spec("pip") is not None
+        command = f"{sys.executable} -m pip install" if has_pip else f"uv pip install --python {sys.executable}"
+        return f"{' and '.join(missing)} can't be imported; install it: {command} {' '.join(missing)}"
+    return model.unavailable(options)

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Option, Run, Workers
-from .bounded import gather
+from . import LOOPS, Conflict, Count, Needs, Option, Run, Workers, bounded
 
 if TYPE_CHECKING:
     from ..call import Call
 
-SUMMARY = "an anyio task group in one event loop; `workers` bounds the calls in flight"
+SUMMARY = "coroutines in one event loop; `workers` bounds the calls in flight"
 RUNS: tuple[str, ...] = ("async_call", "call")
-LOOP = True
 WORKERS: Count = "asked"
-PICKLES = False
-OPTIONS: dict[str, Option] = {}
-MODULES: tuple[str, ...] = ("anyio",)
+OPTIONS: dict[str, Option] = {
+    "loop": Option("the event loop (asyncio)", choices=LOOPS),
+    "task_per": Option(
+        "one task for each of `workers`, which makes call after call (the default), or one for each call, on asyncio "
+        "and uvloop; eager ones begin at once (Python 3.12)",
+        choices=("worker", "call", "eager_call"),
+    ),
+}
 
 
-def unavailable() -> str | None:
-    """Say why this model can't run here: it always can."""
-    return None
+def needs(options: Mapping[str, Any]) -> Needs:
+    """Tell what the model needs: the package of the loop, too."""
+    loop = options.get("loop") or "asyncio"
+    if loop == "trio" and options.get("task_per", "worker") != "worker":
+        raise Conflict("task_per", "trio has no tasks for each call here", "leave it out, or use asyncio or uvloop")
+    return Needs(loop, ("anyio", loop), () if loop == "asyncio" else (loop,))
+
+
+def unavailable(options: Mapping[str, Any]) -> str | None:
+    """Say why this model can't run here: eager tasks are of Python 3.12."""
+    import sys
+
+    if options.get("task_per") != "eager_call" or sys.version_info >= (3, 12):
+        return None
+    return f"Python {sys.version.split()[0]} has no eager tasks; run it under 3.12 or newer, or leave task_per out"
 
 
 @asynccontextmanager
@@ -38,6 +53,8 @@ async def open(
     """Yield the running loop as the only worker, with `workers` calls in flight."""
     if initializer:
         initializer(initargs)
+    task_per = options.get("task_per", "worker")
+    gather = bounded.gather if task_per == "worker" else bounded.one_task_each
 
     def bind(call: Call) -> Run:
         plain = call.plain
@@ -48,6 +65,9 @@ async def open(
             async def start(item: int) -> Any:
                 return blocking(item)
 
+        elif options.get("loop") == "trio":
+            start = _told(start)
+
         async def run(items: Sequence[int]) -> list[Any]:
             return await gather(items, workers, start)
 
@@ -57,4 +77,35 @@ async def open(
         answer = function()
         return [await answer if hasattr(answer, "__await__") else answer]
 
-    yield Workers(bind, each)
+    with _eager() if task_per == "eager_call" else nullcontext():
+        yield Workers(bind, each)
+
+
+def _told(start: Callable[[int], Awaitable[Any]]) -> Callable[[int], Awaitable[Any]]:
+    """Return the same, which says what is wrong with a coroutine that needs asyncio."""
+
+    async def told(item: int) -> Any:
+        try:
+            return await start(item)
+        except (RuntimeError, TypeError) as error:
+            if "no running event loop" in str(error) or "trio" in str(error):
+                raise RuntimeError(
+                    "event_loop under trio can't run a coroutine that awaits asyncio; write it with anyio, "
+                    f"or use `loop: asyncio` ({error})"
+                ) from error
+            raise
+
+    return told
+
+
+@contextmanager
+def _eager() -> Iterator[None]:
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    factory = loop.get_task_factory()
+    loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]  # of 3.12
+    try:
+        yield
+    finally:
+        loop.set_task_factory(factory)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Option, Run, Workers
+from . import Count, Needs, Option, Run, Workers
 from .processes import collect
 
 if TYPE_CHECKING:
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 SUMMARY = "concurrent.futures.InterpreterPoolExecutor, from Python 3.14 on"
 RUNS: tuple[str, ...] = ("call",)
-LOOP = False
 WORKERS: Count = "asked"
-PICKLES = True
 OPTIONS: dict[str, Option] = {}
-MODULES: tuple[str, ...] = ("concurrent.futures.interpreter",)
 
 
-def unavailable() -> str | None:
+def needs(options: Mapping[str, Any]) -> Needs:
+    """Tell what the model needs."""
+    return Needs(modules=("concurrent.futures.interpreter",), pickles=True)
+
+
+def unavailable(options: Mapping[str, Any]) -> str | None:
     """Say why this model can't run here: before Python 3.14."""
     import sys
 

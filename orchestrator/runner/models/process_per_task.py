@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Option, Run, WorkerLost, Workers, WrongResults, processes
+from . import Count, Needs, Option, Run, Workers, fleet, processes
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 SUMMARY = "multiprocessing.Process for every task, all at once, each with a pipe for its result"
 RUNS: tuple[str, ...] = ("call",)
-LOOP = False
 WORKERS: Count = "per_task"
-PICKLES = True
 OPTIONS: dict[str, Option] = {"start_method": processes.OPTIONS["start_method"]}
-MODULES: tuple[str, ...] = ("multiprocessing.connection", "multiprocessing.forkserver", "multiprocessing.pool")
+
+
+def needs(options: Mapping[str, Any]) -> Needs:
+    """Tell what the model needs."""
+    return Needs(modules=fleet.MODULES, pickles=True)
+
 
 unavailable = processes.unavailable
 
@@ -54,7 +57,7 @@ async def open(
 
         def take() -> None:
             nonlocal far_cpu_ns
-            result, cpu_ns = _answer(*working[len(results)])
+            result, cpu_ns = fleet.answer(*working[len(results)])
             results.append(result)
             far_cpu_ns += cpu_ns
 
@@ -121,33 +124,10 @@ def _work(
     initargs: Any,
 ) -> None:
     import time
-    from multiprocessing.pool import ExceptionWithTraceback  # type: ignore[attr-defined]  # typeshed leaves it out
 
-    try:
+    def work() -> tuple[Any, int]:
         if initializer:
             initializer(initargs)
-        result = function(*arguments)
-        sender.send((True, result, time.process_time_ns()))
-    except BaseException as error:
-        try:
-            sender.send((False, ExceptionWithTraceback(error, error.__traceback__), 0))
-        except Exception as unsendable:
-            sender.send((False, ExceptionWithTraceback(unsendable, unsendable.__traceback__), 0))
+        return function(*arguments), time.process_time_ns()
 
-
-def _answer(process: BaseProcess, answers: Connection) -> tuple[Any, int]:
-    """Return the result of a worker and its CPU time; raises what the call raised."""
-    import pickle
-
-    try:
-        data = answers.recv_bytes()
-    except (EOFError, OSError):  # OSError: it ended in the midst of its answer
-        process.join()
-        raise WorkerLost(f"a worker ended with status {process.exitcode} and no answer") from None
-    try:
-        good, answer, cpu_ns = pickle.loads(data)
-    except Exception as error:
-        raise WrongResults(f"an answer can't be unpickled: {type(error).__name__}: {error}") from error
-    if not good:
-        raise answer
-    return answer, cpu_ns
+    fleet.reply(sender, work)

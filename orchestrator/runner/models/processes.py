@@ -1,13 +1,14 @@
-"""A process pool of the standard library (`ProcessPoolExecutor`)."""
+"""A process pool: that of the standard library's executor, that of multiprocessing, or anyio's."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Option, Run, Workers
+from . import Conflict, Count, Needs, Option, Run, Workers
+from .bounded import IN_FLIGHT
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 
     from ..call import Call
 
-SUMMARY = "concurrent.futures.ProcessPoolExecutor"
+SUMMARY = "a pool of processes: concurrent.futures.ProcessPoolExecutor, or another one"
 RUNS: tuple[str, ...] = ("call",)
-LOOP = False
 WORKERS: Count = "asked"
-PICKLES = True
 OPTIONS: dict[str, Option] = {
+    "pool": Option(
+        "concurrent.futures.ProcessPoolExecutor (the default), multiprocessing.Pool, or anyio.to_process",
+        choices=("futures", "multiprocessing", "anyio"),
+    ),
     "start_method": Option(
         "how workers are started; without it, the interpreter's own default (fork, from 3.14 on forkserver)",
         choices=("fork", "forkserver", "spawn"),
@@ -28,24 +31,39 @@ OPTIONS: dict[str, Option] = {
     "chunksize": Option("calls sent to a worker at once", default=1, minimum=1),
     "max_tasks_per_child": Option("a worker is replaced after so many calls (not with fork)", minimum=1),
 }
-MODULES: tuple[str, ...] = ("concurrent.futures.process", "multiprocessing.synchronize")
-
-IN_FLIGHT = 4096
-"""Calls submitted and not yet collected: a future takes 2 KB, so 100,000 at once would take 200 MB. Workers run dry
-only when one call outlasts half as many others."""
 
 TOGETHER_S = 60.0
 
 _barrier: Barrier
 
 
-def unavailable() -> str | None:
+def needs(options: Mapping[str, Any]) -> Needs:
+    """Tell what the model needs; anyio starts its workers in a way of its own, and sends them one call at a time."""
+    pool = options.get("pool", "futures")
+    if pool == "anyio":
+        for option in ("start_method", "chunksize", "max_tasks_per_child"):
+            if options.get(option, 1) != 1 or (option == "max_tasks_per_child" and option in options):
+                raise Conflict(option, "anyio.to_process has no such option", "leave it out, or use another pool")
+        return Needs(loop="asyncio", modules=("anyio.to_process",), pickles=True)
+    if pool == "multiprocessing":
+        return Needs(modules=("multiprocessing.pool", "multiprocessing.synchronize"), pickles=True)
+    return Needs(modules=("concurrent.futures.process", "multiprocessing.synchronize"), pickles=True)
+
+
+def unavailable(options: Mapping[str, Any]) -> str | None:
     """Say why this model can't run here: on platforms without semaphores."""
     try:
         import multiprocessing.synchronize  # noqa: F401  # the import itself is the check
     except ImportError as error:
         return f"{error}; run it where Python has multiprocessing semaphores (sem_open)"
     return None
+
+
+def start_method(options: Mapping[str, Any]) -> str:
+    """Return the start method that is asked for, or the interpreter's own."""
+    from multiprocessing import get_context
+
+    return get_context(options.get("start_method")).get_start_method()
 
 
 @asynccontextmanager
@@ -57,6 +75,25 @@ async def open(
     initargs: Any,
 ) -> AsyncIterator[Workers]:
     """Yield a pool of `workers` processes, each of which has imported the workload and run `initializer`."""
+    pool = options.get("pool", "futures")
+    if pool == "multiprocessing":
+        from .multiprocessing_pool import open as opened
+    elif pool == "anyio":
+        from .anyio_processes import open as opened
+    else:
+        opened = _executor
+    async with opened(call, workers, options, initializer, initargs) as found:
+        yield found
+
+
+@asynccontextmanager
+async def _executor(
+    call: Call,
+    workers: int,
+    options: dict[str, Any],
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> AsyncIterator[Workers]:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 

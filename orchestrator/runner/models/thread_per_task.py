@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Option, Run, Workers
+from . import Count, Needs, Option, Run, Workers
 
 if TYPE_CHECKING:
     from ..call import Call
 
 SUMMARY = "threading.Thread for every task, all at once"
 RUNS: tuple[str, ...] = ("call",)
-LOOP = False
 WORKERS: Count = "per_task"
-PICKLES = False
 OPTIONS: dict[str, Option] = {}
-MODULES: tuple[str, ...] = ("threading",)
 
 
-def unavailable() -> str | None:
+def needs(options: Mapping[str, Any]) -> Needs:
+    """Tell what the model needs."""
+    return Needs(modules=("threading",))
+
+
+def unavailable(options: Mapping[str, Any]) -> str | None:
     """Say why this model can't run here: it always can."""
     return None
 

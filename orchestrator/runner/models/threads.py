@@ -1,30 +1,39 @@
-"""Worker threads of anyio (`to_thread.run_sync`), bounded by a limiter."""
+"""Worker threads that an event loop hands its calls to: anyio's, or those of an executor."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Option, Run, Workers
-from .bounded import gather
+from . import Count, Needs, Option, Run, Workers
+from .bounded import IN_FLIGHT, gather, in_order, one_task_each
 
 if TYPE_CHECKING:
     from ..call import Call
 
-SUMMARY = "anyio.to_thread with a limiter of `workers` tokens"
+SUMMARY = "anyio.to_thread with a limiter of `workers` tokens, or a ThreadPoolExecutor of so many"
 RUNS: tuple[str, ...] = ("call",)
-LOOP = True
 WORKERS: Count = "asked"
-PICKLES = False
-OPTIONS: dict[str, Option] = {}
-MODULES: tuple[str, ...] = ("anyio.to_thread", "threading")
+OPTIONS: dict[str, Option] = {
+    "pool": Option(
+        "anyio.to_thread (the default), run_in_executor of a ThreadPoolExecutor, or asyncio.to_thread",
+        choices=("anyio", "futures", "asyncio"),
+    ),
+    "switch_interval_us": Option("for how long a thread keeps the GIL when others want it (5,000)", minimum=1),
+}
 
 TOGETHER_S = 60.0
 """How long the workers wait for each other before the model is given up as unable to start them."""
 
 
-def unavailable() -> str | None:
+def needs(options: Mapping[str, Any]) -> Needs:
+    """Tell what the model needs."""
+    modules = ("anyio.to_thread",) if options.get("pool", "anyio") == "anyio" else ("concurrent.futures.thread",)
+    return Needs(loop="asyncio", modules=(*modules, "threading"))
+
+
+def unavailable(options: Mapping[str, Any]) -> str | None:
     """Say why this model can't run here: it always can."""
     return None
 
@@ -38,6 +47,30 @@ async def open(
     initargs: Any,
 ) -> AsyncIterator[Workers]:
     """Yield `workers` threads, each of which has run `initializer`."""
+    with _switching(options.get("switch_interval_us")):
+        if options.get("pool", "anyio") == "anyio":
+            async with _of_anyio(workers, initializer, initargs) as found:
+                yield found
+        else:
+            async with _executor(workers, options["pool"] == "asyncio", initializer, initargs) as found:
+                yield found
+
+
+@contextmanager
+def _switching(interval_us: int | None) -> Iterator[None]:
+    import sys
+
+    earlier_s = sys.getswitchinterval()
+    if interval_us:
+        sys.setswitchinterval(interval_us / 1e6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(earlier_s)
+
+
+@asynccontextmanager
+async def _of_anyio(workers: int, initializer: Callable[[Any], object] | None, initargs: Any) -> AsyncIterator[Workers]:
     from threading import Barrier, local
 
     from anyio import CapacityLimiter, to_thread
@@ -79,6 +112,52 @@ async def open(
     # The first calls start the threads: anyio starts one only when none is idle.
     await each(_nothing)
     yield Workers(bind, each)
+
+
+@asynccontextmanager
+async def _executor(
+    workers: int, is_default: bool, initializer: Callable[[Any], object] | None, initargs: Any
+) -> AsyncIterator[Workers]:
+    """Yield the threads of an executor: the loop's default one, which asyncio.to_thread uses, or one beside it."""
+    from asyncio import get_running_loop, to_thread
+    from concurrent.futures import ThreadPoolExecutor
+    from functools import partial
+    from threading import Barrier
+
+    loop = get_running_loop()
+    barrier = Barrier(workers)
+
+    def together(function: Callable[[], Any]) -> Any:
+        barrier.wait(TOGETHER_S)
+        return function()
+
+    with ThreadPoolExecutor(workers, initializer=partial(initializer, initargs) if initializer else None) as pool:
+        if is_default:
+            loop.set_default_executor(pool)
+
+        def bind(call: Call) -> Run:
+            plain = call.plain
+
+            async def run(items: Sequence[int]) -> list[Any]:
+                if is_default:
+                    if plain:
+                        return await one_task_each(items, IN_FLIGHT, lambda _: to_thread(plain))
+                    return await one_task_each(items, IN_FLIGHT, lambda item: to_thread(call, item))
+                if plain:
+                    return await in_order(loop.run_in_executor(pool, plain) for _ in items)
+                return await in_order(loop.run_in_executor(pool, call, item) for item in items)
+
+            return run
+
+        async def each(function: Callable[[], Any]) -> list[Any]:
+            return await in_order(loop.run_in_executor(pool, together, function) for _ in range(workers))
+
+        try:
+            await each(_nothing)
+            yield Workers(bind, each)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # tell a failure at once, not after the calls that are left
+            raise
 
 
 def _nothing() -> None:

@@ -1,0 +1,105 @@
+"""The event loops that a model may ask for: running one, telling which one runs, and how long its turns take."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+def run(loop: str, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+    """Return what a coroutine function returns in a new event loop: `asyncio`, `uvloop` or `trio`."""
+    import anyio
+
+    backend = "trio" if loop == "trio" else "asyncio"
+    return anyio.run(
+        function, *arguments, backend=backend, backend_options={"use_uvloop": True} if loop == "uvloop" else {}
+    )
+
+
+def name() -> str | None:
+    """Return the class of the running event loop, or None."""
+    if _is_trio():
+        return "trio"
+    loop = running()
+    return f"{type(loop).__module__}.{type(loop).__qualname__}" if loop else None
+
+
+def _is_trio() -> bool:
+    if "trio" not in sys.modules:
+        return False
+    from trio import lowlevel
+
+    try:
+        lowlevel.current_trio_token()
+    except RuntimeError:
+        return False
+    return True
+
+
+def running() -> Any:
+    """Return asyncio's running loop, or None."""
+    if "asyncio" not in sys.modules:
+        return None
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+@contextmanager
+def watched(turns_ns: list[int]) -> Iterator[None]:
+    """Add how long each turn of the running event loop takes, in ns: while it lasts, the loop reacts to nothing.
+
+    Adds nothing without a loop, and with uvloop, which does not tell.
+    """
+    if _is_trio():
+        with _watched_trio(turns_ns):
+            yield
+        return
+    selector = getattr(running(), "_selector", None)
+    if selector is None:
+        yield
+        return
+    select: Callable[[float | None], Any] = selector.select
+    left_ns = time.monotonic_ns()
+
+    def timed_select(timeout: float | None = None) -> Any:
+        nonlocal left_ns
+        turns_ns.append(time.monotonic_ns() - left_ns)
+        events = select(timeout)
+        left_ns = time.monotonic_ns()
+        return events
+
+    selector.select = timed_select
+    try:
+        yield
+    finally:
+        turns_ns.append(time.monotonic_ns() - left_ns)
+        del selector.select
+
+
+@contextmanager
+def _watched_trio(turns_ns: list[int]) -> Iterator[None]:
+    from trio import abc, lowlevel
+
+    class Turns(abc.Instrument):
+        left_ns = time.monotonic_ns()
+
+        def before_io_wait(self, timeout: float) -> None:
+            turns_ns.append(time.monotonic_ns() - self.left_ns)
+
+        def after_io_wait(self, timeout: float) -> None:
+            self.left_ns = time.monotonic_ns()
+
+    turns = Turns()
+    lowlevel.add_instrument(turns)
+    try:
+        yield
+    finally:
+        lowlevel.remove_instrument(turns)
+        turns_ns.append(time.monotonic_ns() - turns.left_ns)

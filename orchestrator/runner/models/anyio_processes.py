@@ -1,0 +1,79 @@
+"""`anyio.to_process`, for the model `processes`: bare interpreters, one call at a time over their pipes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from . import Run, WorkerLost, Workers
+from .bounded import gather
+from .remote import Beginning, Carried, Imported, given, meeting
+
+if TYPE_CHECKING:
+    from ..call import Call
+
+
+@asynccontextmanager
+async def open(
+    call: Call,
+    workers: int,
+    options: dict[str, Any],
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> AsyncIterator[Workers]:
+    """Yield `workers` processes, each of which has imported the workload and run `initializer`."""
+    from anyio import BrokenWorkerProcess, CapacityLimiter, to_process
+
+    limiter = CapacityLimiter(workers)
+
+    async def in_worker(function: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return given(await to_process.run_sync(function, *arguments, limiter=limiter))
+        except BrokenWorkerProcess as error:
+            raise WorkerLost(
+                "a worker ended without an answer, or something used its descriptors 0 or 1, "
+                "through which anyio.to_process talks"
+            ) from error
+
+    def begun(function: Callable[..., Any]) -> Callable[..., Any]:
+        # anyio ends workers that idle for 300 s, and those that it starts in their place begin like the first
+        return Carried(Beginning(function, initializer, initargs) if initializer else function)
+
+    def bind(call: Call) -> Run:
+        one = begun(call)
+        plain = call.plain and begun(call.plain)
+
+        async def run(items: Sequence[int]) -> list[Any]:
+            if plain:
+                return await gather(items, workers, lambda _: in_worker(plain))
+            return await gather(items, workers, lambda item: in_worker(one, item))
+
+        return run
+
+    async def each(function: Callable[[], Any]) -> list[Any]:
+        with meeting(workers, begun(function)) as together:
+            return await gather(range(workers), workers, lambda _: in_worker(together))
+
+    with _findable():
+        await each(Imported(call.function))
+    yield Workers(bind, each)
+
+
+@contextmanager
+def _findable() -> Iterator[None]:
+    """Let new interpreters find anyio before they are told the import path of this one, which may only lend it."""
+    import os
+
+    import anyio
+
+    earlier = os.environ.get("PYTHONPATH")
+    where = os.path.dirname(os.path.dirname(anyio.__file__))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (where, earlier)))
+    try:
+        yield
+    finally:
+        if earlier is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = earlier

@@ -1,0 +1,99 @@
+"""A cluster of dask.distributed on this machine, with an asynchronous client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from . import Count, Needs, Option, Run, WorkerLost, Workers
+from .remote import Beginning, Escaping, Imported, given, meeting
+
+if TYPE_CHECKING:
+    from ..call import Call
+
+SUMMARY = "dask.distributed.LocalCluster with an asynchronous client"
+RUNS: tuple[str, ...] = ("call",)
+WORKERS: Count = "asked"
+OPTIONS: dict[str, Option] = {
+    "pool": Option("workers are processes (the default), or threads of the runner", choices=("processes", "threads"))
+}
+
+CONFIG = {
+    "distributed.scheduler.allowed-failures": 0,  # a call whose worker has died is not tried again
+    "distributed.worker.profile.enabled": False,  # the profiler would be measured with the calls
+    "distributed.admin.tick.interval": "10s",
+}
+
+
+def needs(options: Mapping[str, Any]) -> Needs:
+    """Tell what the model needs."""
+    # calls are pickled for its own threads, too
+    return Needs("asyncio", ("distributed",), ("distributed",), pickles=True)
+
+
+def unavailable(options: Mapping[str, Any]) -> str | None:
+    """Say why this model can't run here: it always can, where the package is."""
+    return None
+
+
+@asynccontextmanager
+async def open(
+    call: Call,
+    workers: int,
+    options: dict[str, Any],
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> AsyncIterator[Workers]:
+    """Yield a cluster of `workers` processes of one thread, or of one process with so many threads."""
+    import dask
+    from distributed import Client, LocalCluster
+    from distributed.scheduler import KilledWorker
+
+    make_cluster: Any = LocalCluster  # not typed
+    make_client: Any = Client
+
+    threads = options.get("pool") == "threads"
+    size = (
+        {"n_workers": 1, "threads_per_worker": workers, "processes": False}
+        if threads
+        else {"n_workers": workers, "threads_per_worker": 1, "processes": True}
+    )
+
+    def begun(function: Callable[..., Any]) -> Callable[..., Any]:
+        return Escaping(Beginning(function, initializer, initargs) if initializer else function)
+
+    seed = {"distributed.nanny.pre-spawn-environ.PYTHONHASHSEED": os.environ["PYTHONHASHSEED"]}  # not one of its own
+    with dask.config.set(CONFIG | seed):
+        async with (
+            make_cluster(**size, asynchronous=True, dashboard_address=None) as cluster,
+            make_client(cluster, asynchronous=True, set_as_default=False) as client,
+        ):
+            addresses = [worker.worker_address for worker in cluster.workers.values()]
+
+            async def gather(futures: list[Any]) -> list[Any]:
+                try:
+                    return [given(result) for result in await client.gather(futures)]
+                except KilledWorker as error:
+                    raise WorkerLost(str(error)) from error
+
+            def bind(call: Call) -> Run:
+                one = begun(call)
+                plain = call.plain and begun(call.plain)
+
+                async def run(items: Sequence[int]) -> list[Any]:
+                    if plain:
+                        return await gather([client.submit(plain, pure=False) for _ in items])
+                    return await gather(client.map(one, items, pure=False))
+
+                return run
+
+            async def each(function: Callable[[], Any]) -> list[Any]:
+                with meeting(workers, function) as together:
+                    one = begun(together)
+                    places = addresses * (workers // len(addresses))
+                    return await gather([client.submit(one, workers=[place], pure=False) for place in places])
+
+            await each(Imported(call.function))
+            yield Workers(bind, each)

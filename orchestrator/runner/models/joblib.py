@@ -1,0 +1,70 @@
+"""`joblib.Parallel`, with loky's processes or threads; it makes batches of short calls unless it is told their size."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from . import Count, Needs, Option, Run, Workers, loky, processes
+from .remote import Beginning, Imported, meeting
+
+if TYPE_CHECKING:
+    from ..call import Call
+
+SUMMARY = "joblib.Parallel, which sends short calls in batches"
+RUNS: tuple[str, ...] = ("call",)
+WORKERS: Count = "asked"
+OPTIONS: dict[str, Option] = {
+    "backend": Option("whose workers (loky)", choices=("loky", "threading")),
+    "batch_size": Option("calls sent to a worker at once; without it, as many as joblib finds good", minimum=1),
+}
+
+unavailable = processes.unavailable
+
+
+def needs(options: Mapping[str, Any]) -> Needs:
+    """Tell what the model needs."""
+    return Needs(modules=("joblib",), packages=("joblib",), pickles=options.get("backend") != "threading")
+
+
+@asynccontextmanager
+async def open(
+    call: Call,
+    workers: int,
+    options: dict[str, Any],
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> AsyncIterator[Workers]:
+    """Yield `workers` processes or threads, each of which has imported the workload and run `initializer`."""
+    from joblib import Parallel, delayed  # type: ignore[import-untyped]
+
+    backend = options.get("backend", "loky")
+    batch_size = options.get("batch_size", "auto")
+
+    def begun(function: Callable[..., Any]) -> Any:
+        return delayed(Beginning(function, initializer, initargs) if initializer else function)
+
+    with loky.told(), Parallel(n_jobs=workers, backend=backend, batch_size=batch_size) as parallel:
+
+        def bind(call: Call) -> Run:
+            one = begun(call)
+            plain = call.plain and begun(call.plain)
+
+            async def run(items: Sequence[int]) -> list[Any]:
+                if plain:
+                    return list(parallel(plain() for _ in items))
+                return list(parallel(one(item) for item in items))
+
+            return run
+
+        async def each(function: Callable[[], Any]) -> list[Any]:
+            parallel.batch_size = 1  # two that wait for each other must not be one batch
+            try:
+                with meeting(workers, function) as together:
+                    return list(parallel(begun(together)() for _ in range(workers)))
+            finally:
+                parallel.batch_size = batch_size
+
+        await each(Imported(call.function))
+        yield Workers(bind, each, {"actual_start_method": "loky"} if backend == "loky" else {})

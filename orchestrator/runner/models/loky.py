@@ -1,0 +1,83 @@
+"""The process pool of loky: workers that are started afresh, and whose death is told (`get_reusable_executor`)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from . import Count, Needs, Option, Run, WorkerLost, Workers, WrongResults, processes
+from .remote import Imported, meeting
+
+if TYPE_CHECKING:
+    from ..call import Call
+
+SUMMARY = "loky.get_reusable_executor"
+RUNS: tuple[str, ...] = ("call",)
+WORKERS: Count = "asked"
+OPTIONS: dict[str, Option] = {"chunksize": processes.OPTIONS["chunksize"]}
+
+NEVER_S = 1_000_000
+"""How long workers may idle: loky would end them after 10 s."""
+
+unavailable = processes.unavailable
+
+
+def needs(options: Mapping[str, Any]) -> Needs:
+    """Tell what the model needs."""
+    return Needs(modules=("loky",), packages=("loky",), pickles=True)
+
+
+@asynccontextmanager
+async def open(
+    call: Call,
+    workers: int,
+    options: dict[str, Any],
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> AsyncIterator[Workers]:
+    """Yield a pool of `workers` processes, each of which has imported the workload and run `initializer`."""
+    from loky import get_reusable_executor  # type: ignore[import-untyped]
+
+    chunksize = options.get("chunksize") or 1
+    begin = partial(initializer, initargs) if initializer else None
+    pool = get_reusable_executor(workers, timeout=NEVER_S, initializer=begin)
+
+    def bind(call: Call) -> Run:
+        plain = call.plain
+
+        async def run(items: Sequence[int]) -> list[Any]:
+            with told():
+                if chunksize > 1:
+                    return list(pool.map(call, items, chunksize=chunksize))
+                if plain:
+                    return processes.collect(pool.submit(plain) for _ in items)
+                return processes.collect(pool.submit(call, item) for item in items)
+
+        return run
+
+    async def each(function: Callable[[], Any]) -> list[Any]:
+        with told(), meeting(workers, function) as together:
+            return processes.collect(pool.submit(together) for _ in range(workers))
+
+    try:
+        await each(Imported(call.function))
+        yield Workers(bind, each, {"actual_start_method": "loky"})
+    except BaseException:
+        pool.shutdown(wait=True, kill_workers=True)
+        raise
+    pool.shutdown(wait=True)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell a lost worker from an answer that can't be read, in our own words."""
+    from concurrent.futures.process import BrokenProcessPool
+
+    try:
+        yield
+    except BrokenProcessPool as error:
+        if "un-serialize" in str(error):
+            raise WrongResults(str(error)) from error
+        raise WorkerLost(f"{type(error).__name__}: {error}") from error

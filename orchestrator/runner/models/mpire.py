@@ -1,0 +1,92 @@
+"""`mpire.WorkerPool`; it makes batches of calls unless it is told their size."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from . import Count, Needs, Option, Run, WorkerLost, Workers, WrongResults, processes
+from .remote import Beginning, Escaping, Imported, given, meeting
+
+if TYPE_CHECKING:
+    from ..call import Call
+
+SUMMARY = "mpire.WorkerPool, which sends calls in batches"
+RUNS: tuple[str, ...] = ("call",)
+WORKERS: Count = "asked"
+OPTIONS: dict[str, Option] = {
+    "start_method": Option("how workers are started (fork)", choices=("fork", "forkserver", "spawn")),
+    "chunk_size": Option("calls sent to a worker at once; without it, 64 batches for each worker", minimum=1),
+}
+
+unavailable = processes.unavailable
+
+
+def needs(options: Mapping[str, Any]) -> Needs:
+    """Tell what the model needs."""
+    return Needs(modules=("mpire",), packages=("mpire",), pickles=True)
+
+
+@asynccontextmanager
+async def open(
+    call: Call,
+    workers: int,
+    options: dict[str, Any],
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> AsyncIterator[Workers]:
+    """Yield a pool of `workers` processes, each of which has imported the workload and run `initializer`."""
+    from mpire.exception import remove_highlighting
+    from mpire.pool import WorkerPool
+
+    start_method = options.get("start_method", "fork")
+    chunk_size = options.get("chunk_size")
+
+    def begun(function: Callable[..., Any]) -> Callable[..., Any]:
+        return _Checked(Beginning(function, initializer, initargs) if initializer else function)
+
+    with WorkerPool(workers, start_method=start_method, keep_alive=True) as pool:
+
+        def told(function: Callable[..., Any], items: Sequence[int], size: int | None) -> list[Any]:
+            try:
+                return [given(result) for result in pool.map(function, items, chunk_size=size)]
+            except Exception as error:
+                if isinstance(error, RuntimeError) and "died unexpectedly" in str(error):
+                    raise WorkerLost(str(error)) from error
+                if error.__cause__:  # the traceback in the worker, coloured for a terminal
+                    error.__cause__.args = (remove_highlighting(str(error.__cause__)),)
+                raise
+
+        def bind(call: Call) -> Run:
+            one = begun(call)
+
+            async def run(items: Sequence[int]) -> list[Any]:
+                return told(one, items, chunk_size)
+
+            return run
+
+        async def each(function: Callable[[], Any]) -> list[Any]:
+            with meeting(workers, function) as together:
+                return told(begun(together), range(workers), 1)
+
+        await each(Imported(call.function))
+        yield Workers(bind, each, {"actual_start_method": start_method})
+
+
+class _Checked(Escaping):
+    """A function whose first result in each worker is known to be readable: mpire hangs at one that is not."""
+
+    is_checked = False
+
+    def __call__(self, *items: int) -> Any:
+        result = super().__call__(*items)
+        if not self.is_checked:
+            data = pickle.dumps(result)
+            try:
+                pickle.loads(data)
+            except Exception as error:
+                raise WrongResults(f"a result can't be unpickled: {type(error).__name__}: {error}") from error
+            self.is_checked = True
+        return result

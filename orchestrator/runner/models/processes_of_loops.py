@@ -1,0 +1,106 @@
+"""Processes that each run an event loop of their own with many coroutines, as servers with workers do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from . import LOOPS, Count, Needs, Option, Run, Workers, event_loop, fleet, processes
+from .remote import meeting
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from ..call import Call
+
+SUMMARY = "multiprocessing.Process for each worker, an event loop in each; every process gets its share of the batch"
+RUNS: tuple[str, ...] = ("async_call", "call")
+WORKERS: Count = "asked"
+OPTIONS: dict[str, Option] = {
+    "concurrency": Option("calls in flight in each process", default=16, minimum=1),
+    "loop": Option("the event loop in each process (asyncio)", choices=LOOPS),
+    "start_method": processes.OPTIONS["start_method"],
+}
+
+unavailable = processes.unavailable
+
+
+def needs(options: Mapping[str, Any]) -> Needs:
+    """Tell what the model needs: no loop in the runner, but what the loops of the workers do."""
+    inner = event_loop.needs(options)
+    return Needs(modules=(*fleet.MODULES, *inner.modules), packages=inner.packages, pickles=True)
+
+
+@asynccontextmanager
+async def open(
+    call: Call,
+    workers: int,
+    options: dict[str, Any],
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> AsyncIterator[Workers]:
+    """Yield `workers` processes with a loop that runs, each of which has run `initializer`."""
+    start_method = processes.start_method(options)
+    concurrency = options["concurrency"]
+    inner = {"loop": options.get("loop") or "asyncio"}
+    with fleet.fleet(workers, start_method, _work, call, concurrency, inner, initializer, initargs) as ask:
+
+        def bind(call: Call) -> Run:
+            async def run(items: Sequence[int]) -> list[Any]:
+                return fleet.shared(ask, workers, items, lambda share: (call, share))
+
+            return run
+
+        async def each(function: Callable[[], Any]) -> list[Any]:
+            with meeting(workers, function) as together:
+                return ask([(together, None)] * workers)
+
+        yield Workers(bind, each, {"actual_start_method": start_method})
+
+
+def _work(
+    connection: Connection,
+    call: Call,
+    concurrency: int,
+    inner: dict[str, Any],
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> None:
+    from .. import loops
+
+    loops.run(inner["loop"], _serve, connection, call, concurrency, inner, initializer, initargs)
+
+
+async def _serve(
+    connection: Connection,
+    call: Call,
+    concurrency: int,
+    inner: dict[str, Any],
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> None:
+    # the loop stands still while it waits for a request: between batches it has nothing else to do
+    try:
+        async with event_loop.open(call, concurrency, inner, initializer, initargs) as workers:
+            fleet.reply(connection, _nothing)
+            while (request := connection.recv()) is not None:
+                await _answer(connection, workers, *request)
+    except BaseException as error:
+        fleet.reply_failure(connection, error)
+
+
+async def _answer(connection: Connection, workers: Workers, call: Any, share: Sequence[int] | None) -> None:
+    try:
+        if share is None:
+            (result,) = await workers.each(call)
+        else:
+            result = await workers.bind(call)(share)
+    except BaseException as error:
+        fleet.reply_failure(connection, error)
+    else:
+        fleet.reply(connection, lambda: result)
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,90 @@
+"""Processes that each run a thread pool of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from . import Count, Needs, Option, Run, Workers, fleet, processes
+from .remote import meeting
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from ..call import Call
+
+SUMMARY = "multiprocessing.Process for each worker, a ThreadPoolExecutor in each; every process gets its share"
+RUNS: tuple[str, ...] = ("call",)
+WORKERS: Count = "asked"
+OPTIONS: dict[str, Option] = {
+    "threads": Option("threads in each process", default=4, minimum=1),
+    "start_method": processes.OPTIONS["start_method"],
+}
+
+unavailable = processes.unavailable
+
+
+def needs(options: Mapping[str, Any]) -> Needs:
+    """Tell what the model needs."""
+    return Needs(modules=("concurrent.futures.thread", *fleet.MODULES), pickles=True)
+
+
+@asynccontextmanager
+async def open(
+    call: Call,
+    workers: int,
+    options: dict[str, Any],
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> AsyncIterator[Workers]:
+    """Yield `workers` processes of so many threads, each thread of which has run `initializer`."""
+    start_method = processes.start_method(options)
+    threads = options["threads"]
+    with fleet.fleet(workers, start_method, _work, call.function, threads, initializer, initargs) as ask:
+
+        def bind(call: Call) -> Run:
+            async def run(items: Sequence[int]) -> list[Any]:
+                return fleet.shared(ask, workers, items, lambda share: (call, share))
+
+            return run
+
+        async def each(function: Callable[[], Any]) -> list[Any]:
+            with meeting(workers * threads, function) as together:
+                found = ask([(together, range(threads))] * workers)
+            return [each for share in found for each in share]
+
+        await each(_nothing)
+        yield Workers(bind, each, {"actual_start_method": start_method})
+
+
+def _work(
+    connection: Connection,
+    function: object,
+    threads: int,
+    initializer: Callable[[Any], object] | None,
+    initargs: Any,
+) -> None:
+    # `function` is not called: unpickling it has imported the workload's module.
+    from concurrent.futures import ThreadPoolExecutor
+    from functools import partial
+
+    begin = partial(initializer, initargs) if initializer else None
+    with ThreadPoolExecutor(threads, initializer=begin) as pool:
+        fleet.reply(connection, _nothing)
+        while (request := connection.recv()) is not None:
+            call, share = request
+            one = (lambda _, plain=call.plain: plain()) if getattr(call, "plain", None) else call
+            fleet.reply(connection, partial(_all, pool, one, share))
+
+
+def _all(pool: Any, call: Callable[[int], Any], share: Sequence[int]) -> list[Any]:
+    try:
+        return processes.collect(pool.submit(call, item) for item in share)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+
+
+def _nothing() -> None:
+    pass

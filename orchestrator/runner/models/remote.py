@@ -1,0 +1,125 @@
+"""Workers that a library starts when it likes: how each begins, takes exactly one of some calls, tells of failures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+TOGETHER_S = 60.0
+"""How long workers wait for each other before the model is given up as unable to start them."""
+
+_LOOK_S = 0.0005
+
+_worker = threading.local()
+
+
+class Beginning:
+    """A function before which its worker runs the initializer, the first time."""
+
+    def __init__(
+        self, function: Callable[..., Any], initializer: Callable[[Any], object] | None, initargs: Any
+    ) -> None:
+        self.function = function
+        self.initializer = initializer
+        self.initargs = initargs
+
+    def __call__(self, *items: int) -> Any:
+        if self.initializer and not hasattr(_worker, "has_begun"):
+            self.initializer(self.initargs)
+            _worker.has_begun = True
+        return self.function(*items)
+
+
+class Carried:
+    """A function that returns what it raises, as a `Failure`.
+
+    Some libraries lose the traceback of an exception.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *items: Any) -> Any:
+        try:
+            return self.function(*items)
+        except BaseException as error:
+            return Failure(error)
+
+
+class Escaping:
+    """A function that returns, as a `Failure`, what it raises and is no `Exception`: a worker would end by it."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *items: Any) -> Any:
+        try:
+            return self.function(*items)
+        except Exception:
+            raise
+        except BaseException as error:
+            return Failure(error)
+
+
+class Failure:
+    """What a call has raised, with its traceback."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from multiprocessing.pool import ExceptionWithTraceback  # type: ignore[attr-defined]  # typeshed leaves it out
+
+        return Failure, (ExceptionWithTraceback(self.error, self.error.__traceback__),)
+
+
+def given(result: Any) -> Any:
+    """Return the result of a `Carried` or `Escaping` call; raises what it has raised."""
+    if type(result) is Failure:
+        raise result.error
+    return result
+
+
+class Imported:
+    """A stand-in for a function: unpickling it imports the function's module, and calling it does nothing."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self) -> None:
+        pass
+
+
+class Together:
+    """A function that a worker calls once it has met the others: who waits for them can't take a second call."""
+
+    def __init__(self, place: str, count: int, function: Callable[[], Any]) -> None:
+        self.place = place
+        self.count = count
+        self.function = function
+
+    def __call__(self, *_: int) -> Any:
+        with open(os.path.join(self.place, f"{os.getpid()}-{threading.get_native_id()}"), "x"):
+            pass
+        deadline_s = time.monotonic() + TOGETHER_S
+        while len(os.listdir(self.place)) < self.count:
+            if time.monotonic() > deadline_s:
+                raise TimeoutError(f"not all of {self.count} workers have begun within {TOGETHER_S:g} s")
+            time.sleep(_LOOK_S)
+        return self.function()
+
+
+@contextmanager
+def meeting(count: int, function: Callable[[], Any]) -> Iterator[Together]:
+    """Yield `function` for each of `count` workers to call at the same moment."""
+    place = tempfile.mkdtemp(prefix="orchestrator-meeting-")
+    try:
+        yield Together(place, count, function)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
