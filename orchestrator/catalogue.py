@@ -23,7 +23,10 @@ MINORS = range(10, 20)
 
 @dataclass(frozen=True)
 class Listed:
-    """A model under an interpreter; `reason` and `remedy` are None where it can run."""
+    """A model under an interpreter; `reason` and `remedy` are None where it can run.
+
+    `without` are the options that it can't have there, each with the reason and the remedy.
+    """
 
     model: str
     summary: str
@@ -35,6 +38,7 @@ class Listed:
     gil: bool
     reason: str | None
     remedy: str | None
+    without: dict[str, str]
 
 
 def catalogue(asked: Sequence[str]) -> list[Listed]:
@@ -72,10 +76,10 @@ def _resolved(asked: Sequence[str]) -> Iterator[tuple[str | None, str]]:
             )
 
 
-def _listed(python: str, version: str, gil: bool, reasons: dict[str, str | None]) -> Iterator[Listed]:
+def _listed(python: str, version: str, gil: bool, reasons: dict[str, dict[str, str]]) -> Iterator[Listed]:
     for name in models.NAMES:
         model, reason = models.load(name), reasons[name]
-        what, _, remedy = (reason or "").partition("; ")
+        what, _, remedy = reason.pop("", "").partition("; ")
         yield Listed(
             name,
             model.SUMMARY,
@@ -87,6 +91,7 @@ def _listed(python: str, version: str, gil: bool, reasons: dict[str, str | None]
             gil,
             what or None,
             remedy or None,
+            reason,
         )
 
 
@@ -111,4 +116,5 @@ def as_table(found: Sequence[Listed], width: int) -> str:
     out, written = page(width, colour=False)
     out.print(table)
     lines = [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
+    lines += [f"{each.model} with {option}: {why}" for each in found for option, why in each.without.items()]
     return "\n".join([*(line.rstrip() for line in written.getvalue().splitlines()), *dict.fromkeys(lines)]) + "\n"

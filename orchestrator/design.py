@@ -228,14 +228,14 @@ def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
     elif tasks * starting_ns > MOST_STARTING_NS and starting_ns > HOPELESS * cores * facts.wall_ns:
         dear = {"process_per_task": f"a process takes {units.duration(starting_ns)} to start and end"}
     unsendable = f"its results can't be sent between processes ({facts.unpicklable})"
-    sending = [name for name in models.NAMES if models.load(name).needs({}).pickles] if facts.unpicklable else []
+    sending = [name for name in models.STANDARD if models.load(name).needs({}).pickles] if facts.unpicklable else []
     return dear | dict.fromkeys(sending, unsendable) | dict(facts.refused)
 
 
 def _entries(facts: Facts, left_out: Mapping[str, str], tasks: int, cores: int) -> list[str | dict[str, Any]]:
     """Return the entries of `models`: all that can run the function, and chunks where calls are short."""
     entries: list[str | dict[str, Any]] = []
-    for name in models.NAMES:
+    for name in models.STANDARD:
         if name not in left_out:
             entries.append(name)
             chunk = math.ceil(tasks / (4 * cores))  # four chunks a worker, as multiprocessing.Pool makes them

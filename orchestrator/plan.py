@@ -224,8 +224,8 @@ def _refused_value(experiment: Experiment, axis: str, value: Any) -> tuple[str, 
     elif axis.startswith("workload."):
         return _refused_by_workload(experiment.workload, axis.removeprefix("workload."), value)
     elif not axis.startswith("kwargs."):
-        about = next(o[axis] for o in (models.load(e.model).OPTIONS for e in experiment.models) if axis in o)
-        refused = about.refuse(value)
+        known = [models.load(entry.model).OPTIONS for entry in experiment.models]
+        refused = next(filter(None, (options[axis].refuse(value) for options in known if axis in options)), None)
     return (refused, f"got {canonical(value):.60}") if refused else None
 
 

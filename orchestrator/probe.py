@@ -12,6 +12,9 @@ from .launch import Interrupt, Kit, RunnerFailed
 from .plan import Plan, Point, Variant
 from .spec import Experiment, Problem, Source
 
+OF_A_MODEL = ("call", "async_call")
+"""Fields of a workload that one model may refuse and another take."""
+
 
 @dataclass(frozen=True)
 class Probed:
@@ -59,7 +62,8 @@ def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probe
             continue
         told.append(answered.identity)
         for (point, variant), answer in zip(asked, answered.problems, strict=True):
-            if answer and answer["field"] == "model":
+            is_optional = to_do.experiment.models[variant.entry].optional and answer and answer["field"] in OF_A_MODEL
+            if answer and (answer["field"] == "model" or is_optional):
                 unavailable[variant.label] = VariantUnavailable(
                     variant=variant.label, variant_id=variant.id, reason=answer["what"], remedy=answer["remedy"]
                 )

@@ -171,6 +171,7 @@ class ModelEntry(Strict):
     kwargs: dict[Keyword, Any] = {}
     path: str | None = Field(default=None, description="directory put first on the import path")
     env: dict[Keyword, str] = {}
+    optional: bool = Field(default=False, description="left out, not refused, where it can't run the workload")
 
     def options(self) -> dict[str, Any]:
         """Return the options that this entry sets."""
@@ -197,6 +198,19 @@ else:
     Entry = Annotated[
         _AnyEntry, BeforeValidator(_spelled_out, json_schema_input_type=Literal[models.NAMES] | _AnyEntry)
     ]
+
+
+def _every(value: object) -> object:
+    """Return an entry for each model in the place of `all`."""
+    return tuple({"model": name, "optional": True} for name in models.NAMES) if value == "all" else value
+
+
+Entries = Annotated[
+    tuple[Entry, ...],
+    Field(min_length=1),
+    _as_tuple,
+    BeforeValidator(_every, json_schema_input_type=Literal["all"] | tuple[Entry, ...]),
+]
 
 
 class Measure(Strict):
@@ -275,7 +289,7 @@ class Experiment(Strict):
     description: str = ""
     workload: Workload
     tasks: Count = Field(default=1, description="calls in one batch")
-    models: Annotated[tuple[Entry, ...], Field(min_length=1), _as_tuple]
+    models: Entries = Field(description="the contestants; `all` takes every model that can run the workload here")
     matrix: dict[str, Annotated[tuple[Any, ...], Field(min_length=1), _as_tuple]] = Field(
         {},
         description="every combination is measured: tasks, kwargs.*, workload.*, workers, python, model options",
@@ -430,7 +444,7 @@ _EXPECTED = {
 }
 _MISSING = {
     "workload": "add `workload: {call: module:function}`",
-    "models": "add `models:` with a list of " + ", ".join(models.NAMES),
+    "models": "add `models: all`, or with a list of " + ", ".join(models.NAMES),
     "of": "add `of:` with a model or a label",
 }
 

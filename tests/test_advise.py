@@ -55,7 +55,7 @@ def workers(made: Plan) -> dict[str, int | None]:
 
 
 def test_a_plain_function_meets_every_model() -> None:
-    assert list(workers(designed())) == list(models.NAMES)
+    assert list(workers(designed())) == list(models.STANDARD)
 
 
 def test_an_async_function_is_awaited_one_by_one_and_all_at_once() -> None:
@@ -503,10 +503,10 @@ def test_what_cannot_be_sent_is_compared_without_processes(place: Path, call: st
     done = advised(place, call)
     assert done.returncode == 0
     compared = {event["model"] for event in events(done.stdout) if event["event"] == "variant.compared"}
-    assert compared == {name for name in models.NAMES if not models.load(name).needs({}).pickles}
+    assert compared == {name for name in models.STANDARD if not models.load(name).needs({}).pickles}
 
 
-HERE = {name for name in models.NAMES if models.unavailable(name, {}) is None}
+HERE = {name for name in models.STANDARD if models.unavailable(name, {}) is None}
 """The models that this interpreter has."""
 
 BAD = {

@@ -129,7 +129,7 @@ def test_a_percentage_is_read_as_a_fraction(text: str, part: float) -> None:
 
 # what is refused
 
-ENTRY_KEYS = "model, label, workers, python, call, async_call, kwargs, path, env"
+ENTRY_KEYS = "model, label, workers, python, call, async_call, kwargs, path, env, optional"
 KEYS = "name, description, workload, tasks, models, matrix, baseline, measure, limits, expect"
 DURATION = "is not a duration from 1ms to 500h; write a number with ms, s, m or h, such as 60s"
 PERCENTAGE = "is not a percentage from 0.01% to 100%; write a number with %, such as 3%"
@@ -176,7 +176,7 @@ REFUSED = {
     ),
     "another model's option": (
         W + "models: [{model: threads, start_method: spawn}]\n",
-        f'2:27: models[0].start_method: unknown key "start_method"; known here: {ENTRY_KEYS}',
+        f'2:27: models[0].start_method: unknown key "start_method"; known here: {ENTRY_KEYS}, pool, switch_interval_us',
     ),
     "unknown limit": (
         W + M + "limits: {memroy: 1GiB}\n",
@@ -195,7 +195,7 @@ REFUSED = {
     "no rounds": (W + M + "measure: {rounds: 0}\n", "3:19: measure.rounds: expected 1 or more; got 0"),
     "reserved metric": (W + M + "measure: {metric: cpu}\n", f"3:11: measure.metric: {RESERVED}"),
     "no workload": (M, "1:1: workload: is missing; add `workload: {call: module:function}`"),
-    "no models": (W, f"1:1: models: is missing; add `models:` with a list of {', '.join(models.NAMES)}"),
+    "no models": (W, f"1:1: models: is missing; add `models: all`, or with a list of {', '.join(models.NAMES)}"),
     # types
     "text for a number": (W + M + "tasks: many\n", '3:8: tasks: expected a whole number; got "many"'),
     "quoted number": (W + M + "tasks: '4'\n", '3:8: tasks: expected a whole number; got "4"'),
@@ -311,7 +311,7 @@ REFUSED = {
     "axis of an absent model": (
         W + M + "matrix: {start_method: [spawn]}\n",
         '3:10: matrix.start_method: no model of this experiment knows "start_method"; '
-        "known: tasks, kwargs.*, workload.*, workers, python",
+        "known: tasks, kwargs.*, workload.*, workers, python, pool, switch_interval_us",
     ),
     "negative axis": (
         W + M + "matrix: {workers: [1, -2]}\n",

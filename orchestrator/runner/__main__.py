@@ -66,7 +66,7 @@ def main() -> None:
         elif first["op"] == "scout":
             link.send(_scout(first))
         elif first["op"] == "models":
-            reasons = {name: models.unavailable(name, {}) for name in models.NAMES}
+            reasons = {name: _reasons(name) for name in models.NAMES}
             version = ".".join(map(str, sys.version_info[:3]))
             link.send({"event": "models", "version": version, "gil": sensors.gil_enabled(), "reasons": reasons})
         elif first["op"] == "reference":
@@ -77,6 +77,16 @@ def main() -> None:
             _serve(link, first, begun_ns)
     except BaseException as error:
         link.send(_failure(error))
+
+
+def _reasons(name: str) -> dict[str, str]:
+    """Return why a model can't run here, by the option that makes the difference; "" is the model as it is."""
+    reason = models.unavailable(name, {})
+    if reason:
+        return {"": reason}
+    choices = [(option, choice) for option, about in models.load(name).OPTIONS.items() for choice in about.choices]
+    found = {f"{option}={choice}": models.unavailable(name, {option: choice}) for option, choice in choices}
+    return {choice: reason for choice, reason in found.items() if reason}
 
 
 def _probe(variant: dict[str, Any]) -> dict[str, str] | None:

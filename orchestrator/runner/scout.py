@@ -42,7 +42,7 @@ def scout(given: dict[str, Any], measured: Measured, file: str, is_second: bool)
             _check_result(given["call"], result)
     if is_second:
         return {"event": "scouted", "incomparable": _incomparable(_left(file), measured.last, "two processes")}
-    refused = {name: _refusal(name, given) for name in models.NAMES}
+    refused = {name: _refusal(name, given) for name in models.STANDARD}
     if not (is_async or refused["event_loop"] or measured.is_long):
         refused["event_loop"] = _refused_by_loop(function, given["kwargs"])
     return {

@@ -938,7 +938,8 @@ each_python = pytest.mark.parametrize(("python", "version"), [(name, name) for n
 @each_way
 @each_python
 def test_every_interpreter_keeps_the_promises(laid: Kit, python: str, version: str, model: str) -> None:
-    workload = task("chatter", item="i", initializer="begin", setup="resource", observe="see_runner")
+    call = "square" if model in SILENT else "chatter"
+    workload = task(call, item="i", initializer="begin", setup="resource", observe="see_runner")
     command = Command(python, HERE, hash_seed=5)
     asked = order(model, workload, workers=2, tasks=4)
     (problem,) = probe(laid, asked, python=python)
@@ -1027,7 +1028,8 @@ def test_only_what_crosses_a_process_is_pickled(laid: Kit, model: str) -> None:
         runner.ask("warm")
         account = runner.ask("account", repeats=1)
     crosses = needs(model).pickles
-    assert (account["serialisation_share"] > 0, account["result_bytes"] is not None) == (crosses, crosses)
+    travels = crosses and model != "dask:pool=threads"  # whose results stay where they are
+    assert (account["serialisation_share"] > 0, account["result_bytes"] is not None) == (travels, crosses)
     sends_calls = crosses and (base(model), runner.ready.get("actual_start_method")) != ("process_per_task", "fork")
     assert (account["call_bytes"] is not None) == sends_calls
 

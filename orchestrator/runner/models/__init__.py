@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ..call import Call
 
-NAMES = (
+STANDARD = (
     "sequential",
     "event_loop",
     "threads",
@@ -37,6 +37,11 @@ NAMES = (
     "interpreters",
     "processes",
     "process_per_task",
+)
+"""What needs nothing but Python and has workers of one kind: these are compared where nobody has chosen any."""
+
+NAMES = (
+    *STANDARD,
     "loky",
     "joblib",
     "mpire",
