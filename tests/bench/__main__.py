@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,12 +18,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from orchestrator.launch import Command, Crew, Interrupt, Kit, default_python, kit
+from orchestrator.launch import Command, Crew, Interrupt, Kit, kit
+from orchestrator.runner.models import unavailable
 
 ROOT = Path(__file__).parents[2]
 STANDING = ("sequential", "event_loop", "threads", "processes")
-MODELS = (*STANDING, "thread_per_task", "process_per_task")
+LOOPS = {
+    **{model: model for model in (*STANDING, "thread_per_task", "process_per_task")},
+    "event_loop task_per=call": "gather",
+    "event_loop loop=uvloop task_per=call": "uvloop",
+    "event_loop loop=trio": "trio",
+    "threads pool=futures": "run_in_executor",
+    "threads pool=asyncio": "asyncio_to_thread",
+    "processes pool=multiprocessing": "imap_unordered",
+    "processes pool=anyio": "to_process",
+    **{model: model for model in ("interpreters", "loky", "joblib", "mpire", "dask")},
+    "processes_of_threads threads=4": "processes_of_threads",
+    "processes_of_loops concurrency=16": "processes_of_loops",
+}
+"""The bare loop that each way to run a batch is held to."""
 SIZES = {"empty": 1000, "us100": 200, "ms1": 40}
 GOALS = {"empty": 1.0, "us100": 1.05, "ms1": 1.05}
 WORKERS = 2
@@ -47,27 +63,43 @@ def main() -> None:
 def models() -> None:
     """Each model's batch against the bare loop around the same primitive."""
     print(f"batch time of each model / bare loop, {WORKERS} workers, {PAIRS} pairs of processes x {ROUNDS} rounds")
-    print(f"{'model':18}{'task':8}{'us/task':>12}{'bare us/task':>15}{'ratio':>8}{'range of pairs':>18}{'goal':>8}")
+    print(f"{'model':38}{'task':8}{'us/task':>12}{'bare us/task':>15}{'ratio':>8}{'range of pairs':>18}{'goal':>8}")
     with kit() as laid:
-        for model in MODELS:
+        for way, bare_loop in LOOPS.items():
+            python = _python(way)
+            if python is None:
+                print(f"{way:38}not here")
+                continue
             for size, most in SIZES.items():
-                tasks = most if model in STANDING else min(most, 100)  # more processes at once would run out of pipes
-                pairs = [_pair(laid, model, size, tasks) for _ in range(PAIRS)]
+                tasks = (
+                    min(most, 100) if "per_task" in bare_loop else most
+                )  # more processes at once would run out of pipes
+                pairs = [_pair(laid, python, way, bare_loop, size, tasks) for _ in range(PAIRS)]
                 ratios = sorted(pair[0] for pair in pairs)
                 mine, bare = (median(pair[place] for pair in pairs) / tasks / 1e3 for place in (1, 2))
                 spread = f"{ratios[0]:.3f}-{ratios[-1]:.3f}"
                 goal = f"<= {GOALS[size]:.2f}"
-                print(
-                    f"{model:18}{size:8}{mine:12.2f}{bare:15.2f}{median(ratios):8.3f}{spread:>18}{goal:>8}", flush=True
-                )
+                print(f"{way:38}{size:8}{mine:12.2f}{bare:15.2f}{median(ratios):8.3f}{spread:>18}{goal:>8}", flush=True)
 
 
-def _pair(laid: Kit, model: str, size: str, tasks: int) -> tuple[float, float, float]:
+def _python(way: str) -> str | None:
+    """Return the interpreter to run a model with its options under."""
+    model, options = _parts(way)
+    return sys.executable if unavailable(model, options) is None else shutil.which("python3.14")
+
+
+def _parts(way: str) -> tuple[str, dict[str, Any]]:
+    model, *options = way.split()
+    pairs = [option.partition("=") for option in options]
+    return model, {name: int(value) if value.isdigit() else value for name, _, value in pairs}
+
+
+def _pair(laid: Kit, python: str, way: str, bare_loop: str, size: str, tasks: int) -> tuple[float, float, float]:
     """Return the ratio of the model to the bare loop in two fresh processes, and the median times of both."""
-    name = f"{size}_async" if model == "event_loop" else size
-    command = [sys.executable, "-m", "tests.bench.bare", model, name, str(WORKERS), str(tasks)]
+    name = f"{size}_async" if way.startswith(("event_loop", "processes_of_loops")) else size
+    command = [python, "-m", "tests.bench.bare", bare_loop, name, str(WORKERS), str(tasks)]
     with (
-        _opened(laid, model, name, tasks) as crew,
+        _opened(laid, way, name, tasks, python) as crew,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as bare,
     ):
         assert bare.stdin and bare.stdout
@@ -95,20 +127,20 @@ def _trial_ns(crew: Crew) -> int:
 
 
 @contextmanager
-def _opened(laid: Kit, model: str, function: str, tasks: int) -> Iterator[Crew]:
+def _opened(laid: Kit, way: str, function: str, tasks: int, python: str = sys.executable) -> Iterator[Crew]:
     """Yield a crew with one warmed-up runner called "runner"."""
     form = "async_call" if function.endswith("_async") else "call"
+    model, options = _parts(way)
     order = {
         "model": model,
         "workers": WORKERS,
-        "options": {},
+        "options": options,
         "tasks": tasks,
         "workload": {form: f"tests.bench.tasks:{function}"},
     }
     interrupt = Interrupt()
     try:
         with Crew(laid, interrupt) as crew:
-            python = default_python()
             crew.start("runner", Command(python, preload=laid.shims.preload(python)))
             crew.ask("runner", {"op": "prepare", **order}, 60)
             crew.ask("runner", {"op": "open"}, 60)
@@ -167,7 +199,10 @@ def startup() -> None:
                 "python -c 'import asyncio'": lambda: _wall_ms([sys.executable, "-c", "import asyncio"]),
                 "orchestrator --help": lambda: _wall_ms([*program, "--help"]),
                 "a spec error": lambda: _wall_ms([*program, "run", str(wrong)]),
-                **{f"ready: {model}": _ready(laid, model) for model in MODELS},
+                **{
+                    f"ready: {model}": _ready(laid, model)
+                    for model in (*STANDING, "thread_per_task", "process_per_task")
+                },
             }
         )
     bare, loop = times["python -c pass"], times["python -c 'import asyncio'"]
@@ -184,7 +219,7 @@ def _ready(laid: Kit, model: str) -> Callable[[], float]:
         begun = time.perf_counter()
         interrupt = Interrupt()
         with Crew(laid, interrupt) as crew:
-            python = default_python()
+            python = sys.executable
             crew.start("runner", Command(python, preload=laid.shims.preload(python)))
             workload = {"call": "tests.bench.tasks:empty"}
             order = {"model": model, "workers": WORKERS, "options": {}, "tasks": 1, "workload": workload}

@@ -67,7 +67,7 @@ async def open(
     seed = {"distributed.nanny.pre-spawn-environ.PYTHONHASHSEED": os.environ["PYTHONHASHSEED"]}  # not one of its own
     with dask.config.set(CONFIG | seed):
         async with (
-            make_cluster(**size, asynchronous=True, dashboard_address=None) as cluster,
+            make_cluster(**size, asynchronous=True, dashboard_address=":0") as cluster,
             make_client(cluster, asynchronous=True, set_as_default=False) as client,
         ):
             addresses = [worker.worker_address for worker in cluster.workers.values()]
