@@ -122,7 +122,7 @@ class RunnerReady(AboutVariant):
     runner_python: str
     executable: str
     gil: bool
-    loop: str | None
+    actual_loop: str | None
     actual_start_method: str | None = None
     worker_pids: list[int]
     worker_threads: list[int]

@@ -170,7 +170,7 @@ class Executor:
             runner_python="3.11.7",
             executable="python",
             gil=True,
-            loop=None,
+            actual_loop=None,
             worker_pids=[1],
             worker_threads=list(range(2 if variant.model in ("threads", "processes") else 1)),
         )

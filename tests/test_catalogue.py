@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,45 @@ def test_what_is_no_interpreter_is_told(tmp_path: Path, request_: str, message: 
     done = orchestrator("models", "--python", request_, cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert done.stderr.startswith(f"orchestrator: {message}")
+
+
+def test_an_option_that_needs_a_package_is_told_with_the_command_that_installs_it(tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    venv.create(bare, with_pip=False)
+    done = orchestrator("models", "--python", str(bare / "bin/python"), cwd=tmp_path)
+    listed = {event["model"]: event for event in events(done.stdout)}
+    command = f"uv pip install --python {bare / 'bin/python'}"
+    assert listed["event_loop"]["reason"] is None
+    told = f"uvloop can't be imported; install it: {command} uvloop"
+    assert listed["event_loop"]["without"]["loop=uvloop"] == told
+    assert (listed["dask"]["reason"], listed["dask"]["remedy"]) == (
+        "distributed can't be imported",
+        f"install it: {command} distributed",
+    )
+    told_to_people = orchestrator("models", "--python", str(bare / "bin/python"), "--format", "table", cwd=tmp_path)
+    assert f"event_loop with loop=uvloop: {told}\n" in told_to_people.stdout
+
+
+def test_all_are_the_models_that_can_run_the_workload(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import asyncio\nasync def fetch(): await asyncio.sleep(0.001)\n")
+    (tmp_path / "a.yaml").write_text(
+        "workload: {async_call: mine:fetch}\nmodels: all\nbaseline: event_loop\nmeasure: {blocks: 1, rounds: 3}\n"
+    )
+    done = orchestrator("run", "a.yaml", "--format", "json", cwd=tmp_path)
+    assert done.returncode == errors.OK, done.stderr
+    compared = {event["variant"] for event in events(done.stdout) if event["event"] == "variant.compared"}
+    assert compared == {"event_loop", "processes_of_loops"}
+    assert "sequential can't run mine:fetch" in done.stderr
+
+
+def test_options_that_exclude_each_other_are_told_at_their_place(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "workload: {call: json:loads, kwargs: {s: '1'}}\nmodels: [sequential, {model: processes, pool: anyio}]\n"
+        "matrix: {start_method: [spawn]}\n"
+    )
+    done = orchestrator("plan", "a.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        errors.BAD_INPUT,
+        "orchestrator: a.yaml:3:24: matrix.start_method: anyio.to_process has no such option; "
+        "leave it out, or use another pool\n",
+    )

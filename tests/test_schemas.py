@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from orchestrator import schemas
+from orchestrator import events, schemas
 from orchestrator.runner import models
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +57,12 @@ def test_an_unknown_key_does_not_fit_the_schema_of_the_spec() -> None:
 def test_the_schema_of_the_spec_knows_every_option_of_a_model(model: str) -> None:
     text = json.dumps(schema("spec"))
     assert all(f'"{option}"' in text for option in models.load(model).OPTIONS)
+
+
+@pytest.mark.parametrize("model", models.NAMES)
+def test_no_option_is_named_like_a_field_of_an_event(model: str) -> None:
+    fields = {name for event in events.EVENTS.values() for name in event.model_fields} - {"model", "workers", "python"}
+    assert not fields & set(models.load(model).OPTIONS)
 
 
 def test_a_record_fits_the_schema_of_the_events() -> None:

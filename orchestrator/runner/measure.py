@@ -125,7 +125,7 @@ class Bench:
             "runner_python": sys.version.split()[0],
             "executable": sys.executable,
             "gil": any(worker["gil"] for worker in who),
-            "loop": loops.name(),
+            "actual_loop": loops.name(),
             **self._workers.facts,
             "worker_pids": [worker["pid"] for worker in who],
             "worker_threads": [worker["thread"] for worker in who],

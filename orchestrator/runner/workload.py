@@ -96,8 +96,8 @@ def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) ->
     if field == "async_call" and not is_async:
         raise Unusable(field, f"{name} is not a coroutine function", "make it `async def`, or leave async_call out")
     _check_arguments(call, field, name)
-    if needs.pickles:
-        _check_pickle(call, field, name, model_name)
+    if needs.pickler:
+        _check_pickle(call, field, name, model_name, needs.pickler)
     for companion in COMPANIONS:
         if ":" in (workload.get(companion) or ""):
             find(workload[companion], companion)
@@ -156,11 +156,11 @@ def _check_arguments(call: Call, field: str, name: str) -> None:
         raise Unusable("kwargs", what, remedy) from error
 
 
-def _check_pickle(call: Call, field: str, name: str, model_name: str) -> None:
+def _check_pickle(call: Call, field: str, name: str, model_name: str, pickler: str) -> None:
     import pickle
 
     try:
-        pickle.loads(pickle.dumps(call))
+        pickle.loads(importlib.import_module(pickler).dumps(call))
     except Exception as error:
         raise Unusable(
             field,

@@ -757,14 +757,14 @@ def test_a_model_without_a_loop_is_spared_the_import_of_one(laid: Kit, model: st
     with opened(laid, order(model, task("power", observe="see_runner"))) as runner:
         modules = set(json.loads(runner.trial()["observed"]["modules"]))
         assert not modules & {"asyncio", "anyio"}
-        assert runner.ready["loop"] is None
+        assert runner.ready["actual_loop"] is None
 
 
 @over(way for way in WAYS if needs(way).loop)
 def test_the_loop_is_proved(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("power"))) as runner:
         loop = needs(model).loop
-        assert runner.ready["loop"].partition(".")[0] == (loop or "asyncio")
+        assert runner.ready["actual_loop"].partition(".")[0] == (loop or "asyncio")
 
 
 def test_a_runner_imports_only_the_model_that_it_runs(laid: Kit) -> None:
@@ -1116,6 +1116,17 @@ def test_interpreters_are_threads_of_one_process_with_a_gil_each(laid: Kit) -> N
     assert account["gil_share"] < 0.1
 
 
+def test_a_module_that_refuses_subinterpreters_is_told_with_the_remedy(laid: Kit, cwd: Path) -> None:
+    refusal = "import _interpreters\nif _interpreters.get_current()[0]: raise ImportError('not in a subinterpreter')\n"
+    (cwd / "refuses.py").write_text(refusal + "def f(): pass\n")
+    asked = order("interpreters", {"call": "refuses:f"})
+    with (
+        fails("exception", r"refuses can't be imported .* use `processes`, .*ImportError: not in a"),
+        opened(laid, asked),
+    ):
+        pass
+
+
 def test_without_interpreters_a_python_says_which_one_has_them(laid: Kit) -> None:
     if is_here("interpreters"):
         pytest.skip("this one has them")
@@ -1123,3 +1134,54 @@ def test_without_interpreters_a_python_says_which_one_has_them(laid: Kit) -> Non
     assert problem is not None
     assert problem["what"].startswith("interpreters is unavailable: Python 3.")
     assert problem["remedy"] == "run it under 3.14 or newer"
+
+
+# Loops, and processes with workers of their own
+
+
+@pytest.mark.parametrize("call", ["sleep", "yield_once"])
+def test_trio_says_of_a_coroutine_of_asyncio_what_is_wrong(laid: Kit, cwd: Path, call: str) -> None:
+    (cwd / "of_asyncio.py").write_text(
+        "import asyncio\n"
+        "async def sleep(): await asyncio.sleep(0.001)\n"
+        "async def yield_once(): await asyncio.sleep(0)\n"
+    )
+    asked = order("event_loop:loop=trio", {"async_call": f"of_asyncio:{call}"})
+    with (
+        opened(laid, asked) as runner,
+        fails("exception", "under trio can't run .* awaits asyncio; write it with anyio"),
+    ):
+        runner.ask("warm")
+
+
+def test_each_process_of_loops_has_so_many_calls_in_flight(laid: Kit) -> None:
+    meeting = task("meet", kwargs={"others": 6}, item="i", observe="see")
+    asked = order("processes_of_loops", meeting, tasks=6, concurrency=3)
+    with opened(laid, asked) as runner:
+        # all six wait for each other: three in each of the two processes
+        assert Counter(pid for pid, _ in runner.results()) == dict.fromkeys(runner.ready["worker_pids"], 3)
+
+
+def test_each_process_of_threads_has_so_many_calls_in_flight(laid: Kit) -> None:
+    asked = order(
+        "processes_of_threads", task("meet", kwargs={"others": 6}, item="i", observe="see"), tasks=6, threads=3
+    )
+    with opened(laid, asked) as runner:
+        assert set(map(tuple, runner.results())) == set(workers_of(runner.ready))
+        assert len(runner.ready["worker_pids"]) == 6
+
+
+def test_an_account_of_coroutines_at_once_in_other_processes_splits_all_of_the_time(laid: Kit) -> None:
+    with opened(laid, order("processes_of_loops", task("interval"), tasks=12, concurrency=3)) as runner:
+        runner.ask("warm")
+        account = runner.ask("account", repeats=2)
+    shares = {part: account[f"{part}_share"] for part in SHARES}
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
+    assert max(shares, key=lambda part: shares[part]) == "waiting"
+    assert account["lanes"] == 2
+
+
+def test_a_switch_interval_is_set_while_the_workers_are_up(laid: Kit) -> None:
+    asked = order("threads", task("switch_interval", observe="see"), switch_interval_us=700)
+    with opened(laid, asked) as runner:
+        assert runner.results() == [0.0007] * 4

@@ -245,6 +245,10 @@ async def meet_async(others: int, i: int) -> tuple[int, int]:
     return who()
 
 
+def switch_interval() -> float:
+    return sys.getswitchinterval()
+
+
 def count(i: int) -> int:
     mark("calls", "call", i)
     return i

@@ -80,14 +80,19 @@ class Needs(NamedTuple):
     """What a model needs with certain options.
 
     `loop` is the event loop that must run in the runner; `modules` is what `open` imports, so that it can be loaded
-    before the clock of the start-up runs; `packages` are the distributions to be installed, beside anyio; `pickles`
-    tells whether calls and results cross a process or an interpreter.
+    before the clock of the start-up runs; `packages` are the distributions to be installed, beside anyio; `pickler` is
+    the module that calls and results are pickled with, where they cross a process or an interpreter.
     """
 
     loop: str | None = None
     modules: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
-    pickles: bool = False
+    pickler: str | None = None
+
+    @property
+    def pickles(self) -> bool:
+        """Whether calls and results are pickled."""
+        return self.pickler is not None
 
 
 class Option(NamedTuple):

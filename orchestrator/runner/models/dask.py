@@ -30,7 +30,7 @@ CONFIG = {
 def needs(options: Mapping[str, Any]) -> Needs:
     """Tell what the model needs."""
     # calls are pickled for its own threads, too
-    return Needs("asyncio", ("distributed",), ("distributed",), pickles=True)
+    return Needs("asyncio", ("distributed",), ("distributed",), pickler="cloudpickle")
 
 
 def unavailable(options: Mapping[str, Any]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ OPTIONS: dict[str, Option] = {}
 
 def needs(options: Mapping[str, Any]) -> Needs:
     """Tell what the model needs."""
-    return Needs(modules=("concurrent.futures.interpreter",), pickles=True)
+    return Needs(modules=("concurrent.futures.interpreter",), pickler="pickle")
 
 
 def unavailable(options: Mapping[str, Any]) -> str | None:
@@ -48,7 +48,7 @@ async def open(
 
     # a new interpreter has an import path of its own, and finds nothing by name before it has this one; so what
     # begins it must be a builtin
-    begin = f"import sys; sys.path[:] = {sys.path!r}; import {call.function.__module__}"
+    begin = f"import sys; sys.path[:] = {sys.path!r}"
     pool = InterpreterPoolExecutor(workers, initializer=exec, initargs=(begin,))
 
     def bind(call: Call) -> Run:
@@ -74,11 +74,25 @@ async def open(
 
     with pool:
         try:
-            await each(partial(initializer, initargs) if initializer else _nothing)
+            await _imported(each, call)
+            if initializer:
+                await each(partial(initializer, initargs))
             yield Workers(bind, each)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+async def _imported(each: Callable[[Callable[[], Any]], Awaitable[list[Any]]], call: Call) -> None:
+    """Import the workload in every interpreter; raises ImportError with the remedy where it refuses."""
+    name = call.function.__module__
+    try:
+        await each(partial(_import, name))
+    except Exception as error:
+        raise ImportError(
+            f"{name} can't be imported in a subinterpreter, which some extension modules refuse; use `processes`, or "
+            f"`threads` on a Python without a GIL ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _wait_for(here: Any, submitted: Sequence[Any]) -> None:
@@ -127,5 +141,7 @@ def _told(results: list[Any]) -> list[Any]:
     return results
 
 
-def _nothing() -> None:
-    pass
+def _import(name: str) -> None:
+    import importlib
+
+    importlib.import_module(name)

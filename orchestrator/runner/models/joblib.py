@@ -25,7 +25,8 @@ unavailable = processes.unavailable
 
 def needs(options: Mapping[str, Any]) -> Needs:
     """Tell what the model needs."""
-    return Needs(modules=("joblib",), packages=("joblib",), pickles=options.get("backend") != "threading")
+    pickler = None if options.get("backend") == "threading" else "joblib.externals.cloudpickle"
+    return Needs(modules=("joblib",), packages=("joblib",), pickler=pickler)
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ unavailable = processes.unavailable
 
 def needs(options: Mapping[str, Any]) -> Needs:
     """Tell what the model needs."""
-    return Needs(modules=("loky",), packages=("loky",), pickles=True)
+    return Needs(modules=("loky",), packages=("loky",), pickler="cloudpickle")
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ unavailable = processes.unavailable
 
 def needs(options: Mapping[str, Any]) -> Needs:
     """Tell what the model needs."""
-    return Needs(modules=("mpire",), packages=("mpire",), pickles=True)
+    return Needs(modules=("mpire",), packages=("mpire",), pickler="pickle")
 
 
 @asynccontextmanager

@@ -44,10 +44,10 @@ def needs(options: Mapping[str, Any]) -> Needs:
         for option in ("start_method", "chunksize", "max_tasks_per_child"):
             if options.get(option, 1) != 1 or (option == "max_tasks_per_child" and option in options):
                 raise Conflict(option, "anyio.to_process has no such option", "leave it out, or use another pool")
-        return Needs(loop="asyncio", modules=("anyio.to_process",), pickles=True)
+        return Needs(loop="asyncio", modules=("anyio.to_process",), pickler="pickle")
     if pool == "multiprocessing":
-        return Needs(modules=("multiprocessing.pool", "multiprocessing.synchronize"), pickles=True)
-    return Needs(modules=("concurrent.futures.process", "multiprocessing.synchronize"), pickles=True)
+        return Needs(modules=("multiprocessing.pool", "multiprocessing.synchronize"), pickler="pickle")
+    return Needs(modules=("concurrent.futures.process", "multiprocessing.synchronize"), pickler="pickle")
 
 
 def unavailable(options: Mapping[str, Any]) -> str | None:

@@ -29,7 +29,7 @@ unavailable = processes.unavailable
 def needs(options: Mapping[str, Any]) -> Needs:
     """Tell what the model needs: no loop in the runner, but what the loops of the workers do."""
     inner = event_loop.needs(options)
-    return Needs(modules=(*fleet.MODULES, *inner.modules), packages=inner.packages, pickles=True)
+    return Needs(modules=(*fleet.MODULES, *inner.modules), packages=inner.packages, pickler="pickle")
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ unavailable = processes.unavailable
 
 def needs(options: Mapping[str, Any]) -> Needs:
     """Tell what the model needs."""
-    return Needs(modules=("concurrent.futures.thread", *fleet.MODULES), pickles=True)
+    return Needs(modules=("concurrent.futures.thread", *fleet.MODULES), pickler="pickle")
 
 
 @asynccontextmanager
