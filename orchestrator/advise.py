@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import units
-from .design import Asked, Design, Facts, design, saved, spec
+from .design import Asked, Design, Facts, design, design_over, saved, spec
 from .errors import BadInput
 from .host import effective_cores
 from .journal import replace_file
@@ -29,8 +29,7 @@ def advise(asked: Asked, runs: Path, save: Path | None, tell: Callable[[str], No
     """
     _check_target(save)
     cores = effective_cores()
-    facts = interruptible(lambda laid, interrupt: scout(asked, laid, interrupt))
-    designed = design(asked, facts, cores)
+    facts, designed = _designed(asked, cores)
     _check_length(asked, facts, designed)
     text = spec(asked, facts, designed, _again(save or Path("my.yaml")))
     experiment, source = loads(text, "the experiment of advise")
@@ -39,9 +38,19 @@ def advise(asked: Asked, runs: Path, save: Path | None, tell: Callable[[str], No
     with _saving(save, text):
         ended = run(planned, source, runs, NEVER, tell)
     if save:
-        replace_file(save, saved(text, ended.results.derived).encode())
+        replace_file(save, saved(text, ended.results.derived, asked.over.name if asked.over else None).encode())
         diagnostics().info("spec.saved", file=str(save))
     return ended
+
+
+def _designed(asked: Asked, cores: int) -> tuple[Facts, Design]:
+    """Return what a first look tells and the experiment for it; a range is looked at at both of its ends."""
+    if asked.over is None:
+        facts = interruptible(lambda laid, interrupt: scout(asked, laid, interrupt))
+        return facts, design(asked, facts, cores)
+    ends = [asked.at(asked.over.levels[0]), asked.at(asked.over.levels[-1])]
+    low, high = interruptible(lambda laid, interrupt: [scout(end, laid, interrupt) for end in ends])
+    return design_over(asked, low, high, cores)
 
 
 def _check_target(save: Path | None) -> None:
@@ -58,8 +67,11 @@ def _check_length(asked: Asked, facts: Facts, designed: Design) -> None:
         raise BadInput("one call in a batch has nothing to run beside it", where="--tasks", remedy="ask for 2 or more")
     if asked.max_time_s is None and designed.max_time_s < designed.needed_s:
         minutes = math.ceil(designed.needed_s / 60)
-        what = f"a call takes {units.duration(facts.wall_ns)}, so that a verdict takes about {minutes} minutes"
-        raise BadInput(what, remedy=f"ask for less work in one call, or give it the time: --max-time {2 * minutes}m")
+        at, less = "", "ask for less work in one call"
+        if asked.over:
+            at, less = f" at {asked.over.name}={units.number(asked.over.levels[-1])}", "end the range of --over lower"
+        what = f"a call takes {units.duration(facts.wall_ns)}{at}, so that a verdict takes about {minutes} minutes"
+        raise BadInput(what, remedy=f"{less}, or give it the time: --max-time {2 * minutes}m")
 
 
 @contextmanager

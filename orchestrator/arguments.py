@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic_core import PydanticCustomError
 
+from .design import Range, log_grid
 from .document import shown
 from .errors import BadInput
+from .plan import FEWEST_LEVELS
 from .spec import KEYWORD, PATTERNS, REFERENCE, fraction, plain_value
 from .spec import seconds as seconds_of
 
@@ -42,6 +45,42 @@ def _converted(convert: Callable[[object], float], text: str, option: str) -> fl
     except PydanticCustomError as error:
         details = error.context or {}
         raise BadInput(details["what"], where=option, remedy=details["remedy"]) from error
+
+
+def over(text: str | None, arguments: Mapping[str, object]) -> Range | None:
+    """Return the range given as `name=low:high`, None for none; raises BadInput, also where `arguments` has it too."""
+    if text is None:
+        return None
+    name, low, high = _range_ends(text)
+    if name in arguments:
+        raise BadInput(f"{name} is also given as {name}=...", where="--over", remedy="keep one of them")
+    levels = log_grid(low, high)
+    if len(levels) < FEWEST_LEVELS:
+        what = f"{shown(text)} holds {len(levels)} levels, too few for the winner to change between them"
+        raise BadInput(what, where="--over", remedy="move the ends apart")
+    return Range(name, levels)
+
+
+def _range_ends(text: str) -> tuple[str, int | float, int | float]:
+    """Return the argument and the ends of a range, both above 0."""
+    remedy = "write name=low:high, such as n=10:10_000_000"
+    name, equals, raw = text.partition("=")
+    low_text, colon, high_text = raw.partition(":")
+    if not (equals and colon) or not re.fullmatch(KEYWORD, name):
+        raise BadInput(f"{shown(text)} is no range of an argument", where="--over", remedy=remedy)
+    low, high = (plain_value(name, end, "--over") for end in (low_text, high_text))
+    for end in (low, high):
+        if isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end):
+            raise BadInput(f"{shown(text)} does not end in two numbers", where="--over", remedy=remedy)
+        if end <= 0:
+            what = f"{end} is not above 0, and the levels grow by a factor"
+            raise BadInput(what, where="--over", remedy=remedy)
+    assert isinstance(low, int | float) and isinstance(high, int | float)
+    if low >= high:
+        raise BadInput(
+            f"{shown(text)} does not go from a smaller number to a larger one", where="--over", remedy=remedy
+        )
+    return name, low, high
 
 
 def keywords(texts: Sequence[str]) -> dict[str, object]:

@@ -112,7 +112,8 @@ def run(
 
 @app.command(
     epilog="\b\nExamples:\n  orchestrator advise json:loads s='\"[1, 2]\"'\n"
-    "  orchestrator advise app.pages:fetch url=http://localhost:8000/ --python .venv/bin/python --save fetch.yaml"
+    "  orchestrator advise app.pages:fetch url=http://localhost:8000/ --python .venv/bin/python --save fetch.yaml\n"
+    "  orchestrator advise mymodule:parse --over size=100:1_000_000"
 )
 def advise(
     function: Annotated[str, typer.Argument(metavar="MODULE:FUNCTION", help="plain or async, unchanged")],
@@ -130,11 +131,15 @@ def advise(
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="write the experiment as YAML, to run again")
     ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option(metavar="NAME=LOW:HIGH", help="a range of an argument: say also where in it the winner changes"),
+    ] = None,
     runs: Runs = Path("runs"),
     wait: Wait = None,
     format_: Format = None,
 ) -> None:
-    """Say which model runs a function best.
+    """Say which model runs a function best, and with --over from what size on.
 
     No YAML is needed: the function is tried, and compared under every model that can run it.
     """
@@ -144,12 +149,14 @@ def advise(
     from .advise import advise
     from .design import Asked
 
+    keywords = given.keywords(arguments or ())
     asked = Asked(
         call=given.reference(function),
-        kwargs=given.keywords(arguments or ()),
+        kwargs=keywords,
         python=_absolute_python(python),
         tasks=tasks,
         max_time_s=given.seconds(max_time, "--max-time"),
+        over=given.over(over, keywords),
     )
     runs, save = runs.absolute(), save and save.absolute()
     wait_s = given.seconds(wait, "--wait") or 0.0

@@ -9,10 +9,10 @@ from typing import Literal, Protocol
 import anyio
 import anyio.to_thread
 
-from . import block
+from . import block, crossover, refinement
 from .block import BlockExecutor, BlockTask
 from .contest import FAILURES_TO_EXCLUDE, Contest
-from .events import BlockDiscarded, Event, LookTaken, VariantDropped, VariantExcluded
+from .events import BlockDiscarded, Event, LookTaken, PointSkipped, VariantDropped, VariantExcluded
 from .expect import is_open
 from .launch import Interrupt, Kit
 from .plan import Claim, Plan, Variant, columns
@@ -91,6 +91,10 @@ class Conductor:
         self._warn = warn
         self._clock = clock
         self._deadline = clock() + plan.experiment.measure.max_time - spent_s
+        refined = plan.experiment.measure.refine
+        self._lines = crossover.lines(plan, contests, [refined]) if refined else []
+        self._telling: set[str] = set()
+        """Of a refined axis, the ids of the points that tell where the winner changes."""
         self._took_s: dict[str, float] = {}
         self._is_short = False
         self._unsynced = False
@@ -102,14 +106,32 @@ class Conductor:
         """
         for contest in self._contests:
             self._settle(contest)
+        self._refine()
         while following := self._next():
             await self._run_block(following)
-            self._settle(following)
+            if self._settle(following):
+                self._refine()
             self._tell_shortage()
             self._watcher.block_ended(self._contests)
+        self._tell_skipped()
 
-    def _settle(self, contest: Contest) -> None:
-        """Decide and record what the blocks so far decide; nothing the second time."""
+    def _refine(self) -> None:
+        """Choose the levels of a refined axis that are measured from now on, up to the next look."""
+        self._telling = {line.contests[place].point.id for line in self._lines for place in refinement.wanted(line)}
+
+    def _tell_skipped(self) -> None:
+        """Record which levels of a refined axis were not measured, and why."""
+        for line in self._lines:
+            for place, contest in enumerate(line.contests):
+                if not contest.started and not contest.skipped and not self._claims(contest):
+                    reason, *ends = refinement.skipped(line, place)
+                    low, high = (None if end is None else line.levels[end] for end in ends)
+                    about = columns(contest.point)
+                    self._record(contest, PointSkipped(**about, axis=line.column, low=low, high=high, reason=reason))
+        self._flush()
+
+    def _settle(self, contest: Contest) -> bool:
+        """Decide and record what the blocks so far decide, and return whether that was anything."""
         if (cut_off := contest.open_block) is not None:
             about = columns(contest.point)
             self._record(contest, BlockDiscarded(**about, block=cut_off, reason="the run was cut off"))
@@ -120,7 +142,9 @@ class Conductor:
             self._look(contest)
         for label, look in contest.untold():
             self._drop(contest, label, look.best, look.gaps[label], "separated")
+        is_new = self._unsynced
         self._flush()
+        return is_new
 
     def _next(self) -> Contest | None:
         """Return the undecided point with the fewest blocks for which there is time."""
@@ -130,12 +154,13 @@ class Conductor:
 
     def _tell_shortage(self) -> None:
         """Warn, once every point had its first block, when none can reach its first look in time."""
-        waiting = [contest for contest in self._contests if not contest.looks and contest.contenders]
+        asked = [contest for contest in self._contests if contest.looks or self._wanted(contest)]
+        waiting = [contest for contest in asked if not contest.looks]
         if self._is_short or not waiting or any(contest.point.id not in self._took_s for contest in waiting):
             return
         needs_s = min(self._took_s[c.point.id] * ((c.next_look() or 0) - len(c.blocks)) for c in waiting)
         left_s = self._deadline - self._clock()
-        if len(waiting) == len(self._contests) and needs_s > left_s > 0:
+        if len(waiting) == len(asked) and needs_s > left_s > 0:
             self._is_short = True
             self._warn(f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left: ratios, but no verdict")
 
@@ -152,7 +177,10 @@ class Conductor:
             return [variant for label, variant in contest.variants.items() if label not in contest.excluded]
         claims = [claim for claim in self._claims(contest) if not contest.looks or is_open(claim, contest)]
         # who is left alone is still measured up to a look: its time is worth knowing
-        contested = not is_decided(contest) and not (contest.alone and contest.looks)
+        is_asked = not contest.is_decided
+        if self._lines:
+            is_asked = contest.point.id in self._telling or bool(claims and not contest.looks)
+        contested = is_asked and not (contest.alone and contest.looks)
         if not contested and not claims:
             return []
         needed = set(contest.contenders) if contested else set()
@@ -236,10 +264,3 @@ class Conductor:
         self._store(event)
         self._unsynced = True
         contest.add(event.fields())
-
-
-def is_decided(contest: Contest) -> bool:
-    """Return whether a look has decided who wins, as precisely as was asked for; expectations may still be open."""
-    return any(
-        look.decision == "tie" or (look.decision == "win" and contest.is_precise(look)) for look in contest.looks
-    )

@@ -42,7 +42,7 @@ class Progress:
 
     def _draw(self, doing: str) -> None:
         elapsed_s = time.monotonic() - self._begun
-        standings = [standing(contest) for contest in self._contests]
+        standings = [standing(contest) for contest in self._contests if contest.started]
         line = f"{elapsed_s:.0f} s{self._left(elapsed_s)}  {doing}"
         with suppress(OSError):  # the terminal may be gone, while the run goes on
             self._live.update(Group(*standings, Text(printable(line), style="dim")), refresh=True)

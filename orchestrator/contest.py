@@ -22,6 +22,9 @@ FAILURES_TO_EXCLUDE = 2
 HOPELESS, HOPELESS_BLOCKS = 3.0, 3
 """Who takes this many times as long as the best in each of the first blocks leaves before the first look."""
 
+TIE = "=tie"
+"""What is told of two instead of the faster one's label; no label begins like that."""
+
 
 @dataclass
 class Block:
@@ -82,9 +85,15 @@ class Contest:
         self.guarded: set[str] = set()
         self.started = 0
         self.discarded = 0
+        self.skipped = False
         self.differences: list[str] = []
         self._open: Block | None = None
         self._told: set[str] = set()
+
+    @property
+    def front(self) -> list[str]:
+        """The variants that the last look did not separate from the best; none before the first look."""
+        return [label for label in self.looks[-1].remaining if label not in self.excluded] if self.looks else []
 
     def lacks(self, label: str) -> None:
         """Take a variant out that can't run on this machine, before the first block."""
@@ -98,8 +107,11 @@ class Contest:
 
     @property
     def level(self) -> float:
-        """Of one look in the contest for the best: divided by the number of rivals, so that the claim holds for all."""
-        return self.look_level / max(1, len(self.variants) - 1)
+        """Of one look in the contest for the best: divided by the number of rivals, so that the claim holds for all.
+
+        And by the number of points along an axis, so that the claims hold for all of them together.
+        """
+        return self.look_level / max(1, len(self.variants) - 1) / self.plan.level_split
 
     @property
     def contenders(self) -> list[str]:
@@ -156,9 +168,12 @@ class Contest:
         """Return who leaves now, before the first look, and how many times as long each takes as the leader.
 
         The nearest rival of the leader never does, so that a win has an interval; nor do threads that are asked how
-        parallel they run, for the interval of that; nor anybody where a precision was asked for.
+        parallel they run, for the interval of that; nor anybody where a precision was asked for, or where a crossover
+        is sought: who is hopeless here may win at another point, and its interval here bounds the change.
         """
         if len(self.blocks) != HOPELESS_BLOCKS or self.plan.experiment.measure.precision is not None or self.fixed:
+            return {}
+        if self.plan.level_split > 1:
             return {}
         if len(self.contenders) < 2:
             return {}
@@ -176,6 +191,11 @@ class Contest:
             and not any(label in block.overlaps for block in self.blocks)
         }
 
+    @property
+    def is_decided(self) -> bool:
+        """Whether a look has decided who wins, as precisely as was asked for; expectations may still be open."""
+        return any(look.decision == "tie" or (look.decision == "win" and self.is_precise(look)) for look in self.looks)
+
     def untold(self) -> list[tuple[str, Look]]:
         """Return who left at a look that has been taken, while the log does not say so yet."""
         return [(label, look) for look in self.looks for label in look.dropped if label not in self._told]
@@ -191,6 +211,15 @@ class Contest:
         times = [block.walls for block in self.blocks]
         standing = {label: compare(times, label, contenders[0], self.level) for label in contenders}
         return max(contenders, key=lambda label: ratio.ratio if (ratio := standing[label]) else 0.0)
+
+    def faster(self, a: str, b: str) -> str | None:
+        """Return which of two is surely faster, `TIE` when they are as fast, None while a look has not told."""
+        gap = compare([block.walls for block in self.judged], a, b, self.level) if self.looks else None
+        if gap is None or gap.low is None or gap.high is None or {a, b} & self.excluded:
+            return None
+        if self.is_tie(gap):
+            return TIE
+        return a if gap.low > 1 else b if gap.high < 1 else None
 
     def is_tie(self, gap: Ratio) -> bool:
         """Return whether the interval lies within the tie bounds, on the logarithmic scale."""
@@ -234,8 +263,12 @@ class Contest:
     def _looked(self) -> int:
         return self.looks[-1].blocks if self.looks else 0
 
+    def _on_point_skipped(self, event: Mapping[str, Any]) -> None:
+        self.skipped = True
+
     def _on_block_started(self, event: Mapping[str, Any]) -> None:
         self.started += 1
+        self.skipped = False
         self._open = Block(event["block"])
 
     def _on_runner_ready(self, event: Mapping[str, Any]) -> None:

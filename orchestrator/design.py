@@ -9,13 +9,14 @@ import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import units
 from .contest import HOPELESS
 from .document import dump
-from .plan import FEWEST_ROUNDS, MOST_ROUNDS
+from .plan import FEWEST_LEVELS, FEWEST_ROUNDS, MOST_ROUNDS
+from .refinement import coarse
 from .runner import models
 from .runner.measure import SHORTEST_NS
 from .stats import LOOK_LEVEL, LOOKS, can_decide
@@ -53,6 +54,19 @@ FIGHTING = 6
 
 BUDGET_S, LONGEST_S = 18.0, 300.0
 
+LEVELS_PER_DECADE, MOST_LEVELS = 4, 25
+"""Of a range: a level is 1.8 times the one before, or more in a range of more than six decades."""
+
+ROUNDS_ALONG, ROUNDS_S_ALONG = 10, 1.0
+"""Rounds of a block where many levels are measured, unless they take longer: then as many as take so long."""
+
+IN_RANGE = {
+    "event_loop": "it runs a plain function as a plain loop does",
+    "thread_per_task": "`threads` stands for it along a range",
+    "process_per_task": "`processes` stands for it along a range",
+}
+"""Why models are left out of a range: every level costs the time of all."""
+
 TIMEOUT_S, PATIENCE = 30.0, 5
 """A trial may take so long: what a spec has by default, or so many times a plain loop."""
 
@@ -69,6 +83,32 @@ class Asked:
     python: str | None = None
     tasks: int | None = None
     max_time_s: float | None = None
+    over: Range | None = None
+
+    def at(self, level: int | float) -> Asked:
+        """Return what is asked at one level of the range."""
+        assert self.over
+        return replace(self, kwargs={**self.kwargs, self.over.name: level}, over=None)
+
+
+@dataclass(frozen=True)
+class Range:
+    """An argument and the values that it takes, a logarithmic grid."""
+
+    name: str
+    levels: Sequence[int | float]
+
+
+def log_grid(low: int | float, high: int | float) -> list[int | float]:
+    """Return levels from `low` to `high`, each about the same factor above the one before; both above 0.
+
+    Those between are rounded to two digits, and whole where both ends are.
+    """
+    steps = min(MOST_LEVELS - 1, max(FEWEST_LEVELS - 1, round(LEVELS_PER_DECADE * math.log10(high / low))))
+    between = [float(f"{low * (high / low) ** (step / steps):.2g}") for step in range(1, steps)]
+    whole = isinstance(low, int) and isinstance(high, int)
+    inside: list[int | float] = [round(level) if whole else level for level in between]
+    return [low, *sorted({level for level in inside if low < level < high}), high]
 
 
 @dataclass(frozen=True)
@@ -108,10 +148,12 @@ class Design:
     entries: Sequence[str | dict[str, Any]]
     workers: Sequence[int]
     tasks: int
-    rounds: int
+    rounds: int | None
     timeout_s: float
     needed_s: float
     max_time_s: float
+    lowest_ns: int | None = None
+    """How long a call takes at the lower end of a range."""
 
     @property
     def variants(self) -> int:
@@ -129,34 +171,86 @@ def design(asked: Asked, facts: Facts, cores: int) -> Design:
     variants = [_model(entry) for entry in entries for _ in workers]
     round_s = _round_s(facts, tasks, variants)
     rounds = max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
-    # rounds, warming up and calibrating, starting
-    block_s = EXPLAINING * ((rounds + 2) * round_s + len(variants) * facts.ready_ns / 1e9 / cores)
+    block_s = _block_s(facts, tasks, variants, rounds, cores)
     needed_s = block_s * next((m for m in LOOKS if can_decide(m, LOOK_LEVEL / max(1, len(variants) - 1))), LOOKS[-1])
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
     return Design(left_out, entries, workers, tasks, rounds, timeout_s, needed_s, asked.max_time_s or enough_s)
 
 
+def design_over(asked: Asked, low: Facts, high: Facts, cores: int) -> tuple[Facts, Design]:
+    """Return what holds along the whole of a range, given a look at both of its ends, and the experiment for it.
+
+    Batches, workers and the longest trial are those of the end where a call takes longer; calls that are short at the
+    other one are also sent several at a time. The time is that of the levels measured first, and of those that then
+    halve the interval in which the winner changes.
+    """
+    assert asked.over
+    facts = replace(
+        max(low, high, key=lambda each: each.wall_ns),
+        refused={**(IN_RANGE if not high.is_async else {}), **low.refused, **high.refused},
+        unpicklable=low.unpicklable or high.unpicklable,
+        incomparable=low.incomparable or high.incomparable,
+        ready_ns=max(low.ready_ns, high.ready_ns),
+    )
+    single = design(replace(asked, over=None), facts, cores)
+    entries = _entries(replace(facts, wall_ns=min(low.wall_ns, high.wall_ns)), single.left_out, single.tasks, cores)
+    variants = [_model(entry) for entry in entries for _ in single.workers]
+    rounds = ROUNDS_ALONG if ROUNDS_ALONG * _round_s(facts, single.tasks, variants) <= ROUNDS_S_ALONG else None
+    count = len(asked.over.levels)
+    level = LOOK_LEVEL / max(1, len(variants) - 1) / count
+    blocks = next((m for m in LOOKS if can_decide(m, level)), LOOKS[-1])
+    needed_s = blocks * sum(
+        _block_s(replace(facts, wall_ns=wall_ns), single.tasks, variants, rounds, cores)
+        for wall_ns in _walls_to_measure(low.wall_ns, high.wall_ns, count)
+    )
+    # twice: levels at which nobody is surely faster take more blocks, and the run ends as soon as it can
+    enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(2 * needed_s)))
+    return facts, replace(
+        single,
+        entries=entries,
+        rounds=rounds,
+        needed_s=needed_s,
+        max_time_s=asked.max_time_s or enough_s,
+        lowest_ns=low.wall_ns,
+    )
+
+
+def _walls_to_measure(low_ns: int, high_ns: int, count: int) -> list[int]:
+    """Return about how long a call takes at each level that is measured, for one change of the winner in a range."""
+    first = coarse(count)
+    halving = math.ceil(math.log2(max(1, first[1] - first[0]))) + 1
+    places = [*first, *[count // 2] * halving]
+    return [max(1, round(low_ns * (high_ns / low_ns) ** (place / (count - 1)))) for place in places]
+
+
 def spec(asked: Asked, facts: Facts, designed: Design, again: str) -> str:
     """Return the spec of a design as YAML with comments; `again` is the shell command that runs it."""
     workload: dict[str, Any] = {"call": asked.call} | ({"kwargs": dict(asked.kwargs)} if asked.kwargs else {})
-    matrix: dict[str, Any] = {"workers": list(designed.workers)} | ({"python": [asked.python]} if asked.python else {})
-    measure = {"rounds": designed.rounds, "max_time": _seconds(designed.max_time_s)}
+    matrix: dict[str, Any] = {f"kwargs.{asked.over.name}": list(asked.over.levels)} if asked.over else {}
+    matrix |= {"workers": list(designed.workers)} | ({"python": [asked.python]} if asked.python else {})
+    measure: dict[str, Any] = {"refine": f"kwargs.{asked.over.name}"} if asked.over else {}
+    measure |= {"rounds": designed.rounds} if designed.rounds else {}
+    measure |= {"max_time": _seconds(designed.max_time_s)}
     measure |= {"timeout": _seconds(designed.timeout_s)} if designed.timeout_s > TIMEOUT_S else {}
     one_by_one = "awaited one after the other" if facts.is_async else "in a plain loop"
+    at_most = f" at the upper end of {asked.over.name}" if asked.over else ""
+    measured = "every combination is measured"
+    if asked.over:
+        measured = f"of {asked.over.name} only the levels are measured that tell where the winner changes"
     lines = [
         *_heading(asked, again),
-        dump({"name": _name(asked.call), "description": _description(asked, facts, designed.left_out)}),
+        dump({"name": _name(asked), "description": _description(asked, facts, designed)}),
         "# the function and its arguments",
         dump({"workload": workload}).rstrip(),
         *([f"  check: none  # {printable(facts.incomparable)}"] if facts.incomparable else []),
         "",
-        f"# calls in one batch: about {units.duration(designed.tasks * facts.wall_ns)} {one_by_one}",
+        f"# calls in one batch: about {units.duration(designed.tasks * facts.wall_ns)} {one_by_one}{at_most}",
         dump({"tasks": designed.tasks}),
         "models:",
         *(f"  - {dump(entry, flow=True)}  # {models.load(_model(entry)).SUMMARY}" for entry in designed.entries),
         "",
-        f"# every combination is measured; workers: {_why_workers(facts)}",
+        f"# {measured}; workers: {_why_workers(facts)}",
         dump({"matrix": matrix}),
         dump({"baseline": _baseline(facts, designed)}),
         "# max_time bounds the whole run, which ends as soon as the question is decided",
@@ -165,8 +259,11 @@ def spec(asked: Asked, facts: Facts, designed: Design, again: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def saved(text: str, derived: Sequence[Mapping[str, Any]]) -> str:
-    """Return the spec with an expectation to uncomment: what was measured, with some room for other days."""
+def saved(text: str, derived: Sequence[Mapping[str, Any]], over: str | None = None) -> str:
+    """Return the spec with expectations to uncomment: what was measured, with some room for other days.
+
+    `over` names the argument of a range: a claim is then one about a level of it.
+    """
     lines = [
         "",
         "# Uncomment this, and the exit status says whether it still holds: 0, or 1 when it is broken, 4 undecided.",
@@ -177,7 +274,10 @@ def saved(text: str, derived: Sequence[Mapping[str, Any]]) -> str:
         low, high = event["speedup_low"], event["speedup_high"]
         worse, better = float(f"{low * 0.8:.2g}"), float(f"{high * 1.25:.2g}")
         bound = {"min": max(1.0, worse)} if low > 1 else {"max": min(1.0, better) if high < 1 else better}
-        claim = dump({"of": event["variant"], "metric": "speedup", **bound}, flow=True)
+        where = {f"kwargs.{over}": event[f"kwargs_{over}"]} if over else {}
+        claim = dump(
+            {"of": event["variant"], **({"where": where} if over else {}), "metric": "speedup", **bound}, flow=True
+        )
         lines.append(f"#   - {claim}  # measured: {units.ratio(event['speedup'], low, high)}")
     return text + "\n".join(lines) + "\n" if compared else text
 
@@ -192,15 +292,23 @@ def _baseline(facts: Facts, designed: Design) -> str:
     return "event_loop(workers=1)" if len(designed.workers) > 1 else "event_loop"
 
 
-def _name(call: str) -> str:
-    return re.sub("[^A-Za-z0-9._-]", "_", f"advise-{call.replace(':', '.')}")[:64]
+def _name(asked: Asked) -> str:
+    over = f"-over-{asked.over.name}" if asked.over else ""
+    return re.sub("[^A-Za-z0-9._-]", "_", f"advise-{asked.call.replace(':', '.')}{over}")[:64]
 
 
-def _description(asked: Asked, facts: Facts, left_out: Mapping[str, str]) -> str:
+def _description(asked: Asked, facts: Facts, designed: Design) -> str:
     kind = "coroutine function" if facts.is_async else "function"
+    took = units.duration(facts.wall_ns)
+    along = ""
+    if asked.over:
+        name, low, high = asked.over.name, asked.over.levels[0], asked.over.levels[-1]
+        along = f", and from what {name} on, between {units.number(low)} and {units.number(high)}"
+        lowest = units.duration(designed.lowest_ns)
+        took = f"{lowest} at {name}={units.number(low)} and {took} at {name}={units.number(high)}"
     told = [
-        f"Which model runs the {kind} {asked.call} best?",
-        f"A call took {units.duration(facts.wall_ns)} when tried, {units.percent(facts.busy)} of it on a core.",
+        f"Which model runs the {kind} {asked.call} best{along}?",
+        f"A call took {took} when tried, {units.percent(facts.busy)} of it on a core.",
     ]
     if facts.first_ns > max(FIRST_CALL * facts.wall_ns, 1e6):
         first = units.duration(facts.first_ns)
@@ -211,7 +319,7 @@ def _description(asked: Asked, facts: Facts, left_out: Mapping[str, str]) -> str
         told.append(f"It kept {facts.cpu_share:.1f} cores busy by itself.")
     if not facts.is_async:
         reasons: dict[str, list[str]] = {}
-        for name, why in left_out.items():
+        for name, why in designed.left_out.items():
             reasons.setdefault(why.replace(f" of {name}", ""), []).append(name)
         told += [f"Left out: {units.listed(names)}, for {why}." for why, names in reasons.items()]
     if facts.incomparable:
@@ -275,6 +383,14 @@ def _why_workers(facts: Facts) -> str:
     return "the cores here" if facts.busy >= BUSY else "more than cores, for calls that wait"
 
 
+def _block_s(facts: Facts, tasks: int, variants: Sequence[str], rounds: int | None, cores: int) -> float:
+    """Return about how long a block takes; without a number of rounds they are as many as take a second."""
+    round_s = _round_s(facts, tasks, variants)
+    rounds = rounds or max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(ROUNDS_S_ALONG / round_s)))
+    # rounds, warming up and calibrating, starting
+    return EXPLAINING * ((rounds + 2) * round_s + len(variants) * facts.ready_ns / 1e9 / cores)
+
+
 def _round_s(facts: Facts, tasks: int, variants: Sequence[str]) -> float:
     """Return about how long one round takes, or longer: nobody knows yet what runs in parallel."""
     trials_ns: list[float] = [max(SHORTEST_NS, tasks * facts.wall_ns) for _ in variants]
@@ -284,11 +400,14 @@ def _round_s(facts: Facts, tasks: int, variants: Sequence[str]) -> float:
 
 def _heading(asked: Asked, again: str) -> list[str]:
     """Return what stands at the top of the spec: where it comes from, and how it runs again."""
-    arguments = " ".join(shlex.quote(f"{name}={dump(value, flow=True)}") for name, value in asked.kwargs.items())
+    given = (shlex.quote(f"{name}={dump(value, flow=True)}") for name, value in asked.kwargs.items())
+    arguments = "".join(f" {argument}" for argument in given)
+    if asked.over:
+        arguments += f" --over {asked.over.name}={asked.over.levels[0]}:{asked.over.levels[-1]}"
     return [
-        f"# Written by `orchestrator advise {f'{asked.call} {arguments}'.strip()}`. Again, and from cron every night:",
+        f"# Written by `orchestrator advise {asked.call}{arguments}`. Again, and from cron every night:",
         f"#   {again}",
-        f"#   15 3 * * * {again} >> {_name(asked.call)}.jsonl 2>> {_name(asked.call)}.log",
+        f"#   15 3 * * * {again} >> {_name(asked)}.jsonl 2>> {_name(asked)}.log",
         "# For completion in an editor: orchestrator schema spec > spec.schema.json, then",
         "# yaml-language-server: $schema=spec.schema.json",
         "",

@@ -56,6 +56,8 @@ class RunStarted(Event):
     cwd: str
     versions: dict[str, str]
     effective_cores: int
+    level_split: int = 1
+    """Over how many points of one axis the level of a look is split."""
     identity: dict[str, str] = {}
     """What the results depend on beside the spec, each part in short or as a hash: a run is resumed where all agree."""
 
@@ -334,6 +336,17 @@ class VariantDropped(AboutVariant):
     ratio_high: float | None
 
 
+class PointSkipped(AboutPoint):
+    """A level of a refined axis that was not measured, and between which measured ones it lies (null: beyond them)."""
+
+    event: Literal["point.skipped"] = "point.skipped"
+    axis: str
+    low: int | float | None
+    high: int | float | None
+    reason: Literal["same_winners", "undecided", "no_time"]
+    """The same variants are the best at both; nobody knows whether they are; or there was no time to measure it."""
+
+
 class VariantUnavailable(Event):
     event: Literal["variant.unavailable"] = "variant.unavailable"
     variant: str
@@ -508,6 +521,44 @@ class VerdictReached(AboutPoint):
     """Where the time of each variant went, a sentence for each that was accounted."""
 
 
+class CrossoverLocated(Event):
+    """Where along an axis one variant begins to be faster than another; what all its points share are extra fields."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    derived: ClassVar[bool] = True
+    event: Literal["crossover.located"] = "crossover.located"
+    stats_version: int
+    points: str
+    """What its points have in common, in short."""
+    axis: str
+    """The column that differs."""
+    levels: list[int | float]
+    """Those that were looked at, in ascending order."""
+    from_variant: str
+    to_variant: str
+    """Who is faster below and above the change; unless one was found, who is faster anywhere, and the other one."""
+    of_winners: bool
+    """Each of the two is somewhere along the axis the best, or not separated from it."""
+    decision: Literal["found", "none", "undecided"]
+    changes: int
+    """How often the faster one of the two changes along the axis; each change has an event of its own."""
+    low: int | float
+    high: int | float
+    """Found: the next levels at which one and then the other is surely faster. None: the ends of the axis. Undecided:
+    what is between them is not known."""
+    low_ratio: float | None
+    low_ratio_low: float | None
+    low_ratio_high: float | None
+    """How many times as fast `from_variant` is at `low`."""
+    high_ratio: float | None
+    high_ratio_low: float | None
+    high_ratio_high: float | None
+    """How many times as fast `to_variant` is at `high`."""
+    at_this_load: bool
+    """Found, but another load could move it: it could take the lead at `low` or at `high` away."""
+    sentence: str
+
+
 class ExpectationChecked(AboutVariant):
     derived: ClassVar[bool] = True
     event: Literal["expectation.checked"] = "expectation.checked"
@@ -583,6 +634,7 @@ EVENTS: dict[str, type[Event]] = {
         BlockDiscarded,
         LookTaken,
         VariantDropped,
+        PointSkipped,
         VariantUnavailable,
         VariantExcluded,
         VariantCompared,
@@ -590,6 +642,7 @@ EVENTS: dict[str, type[Event]] = {
         ScalingFitted,
         VariantObserved,
         VerdictReached,
+        CrossoverLocated,
         ExpectationChecked,
         VariantChanged,
         RunFinished,

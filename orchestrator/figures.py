@@ -6,6 +6,7 @@ Pure: each is of one variant at one point, over the blocks that are judged.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, median
 from typing import Any, Literal
@@ -14,6 +15,7 @@ import numpy as np
 
 from .contest import Contest
 from .plan import Variant
+from .runner import models
 from .stats import Ratio, Slope, block_interval, hodges_lehmann, log_statistics, theil_sen
 
 MISSING_CORES = 0.5
@@ -186,6 +188,24 @@ def lead_at_stake(contest: Contest, best: str, rival: str) -> float:
         return wanted / max(0.1, wanted - max(MISSING_CORES, wanted - (cores - missing)))
     alike = contest.variants[best].model == contest.variants[rival].model
     return 1.0 if alike or missing <= MISSING_CORES else cores / max(0.1, cores - missing)
+
+
+def is_at_this_load(contest: Contest, best: str, rival: str, gap: Ratio) -> bool:
+    """Return whether another load could take away the lead of `best`, which is `gap`: it follows it, or is small."""
+    low = math.inf if gap.low is None else gap.low
+    return low < lead_at_stake(contest, best, rival) or load_slope(contest, best, rival) is not None
+
+
+def simplest_first(contest: Contest, labels: Sequence[str]) -> list[str]:
+    """Return the simplest first: no new process before threads before processes, fewer workers, less CPU time."""
+
+    def key(label: str) -> tuple[int, int, float]:
+        variant = contest.variants[label]
+        cpus = [median(block.cpus[label]) for block in contest.judged if label in block.cpus]
+        at_once = variant.at_once(contest.point.tasks)
+        return models.NAMES.index(variant.model), at_once, median(cpus) if cpus else math.inf
+
+    return sorted(labels, key=key)
 
 
 def _cores_wanted(contest: Contest, label: str) -> int:

@@ -31,6 +31,9 @@ ROUNDS_S = 1.0
 REFERENCE = "=reference"
 """What the reference loop is called among the contestants of a round: no label begins like that."""
 
+FEWEST_LEVELS = 3
+"""An axis of so many numbers is asked where along it the winner changes."""
+
 LARGEST = 10_000
 """Points times variants beyond which a matrix is taken for a mistake."""
 
@@ -88,6 +91,8 @@ class Plan:
     baseline: Variant
     claims: tuple[Claim, ...]
     cores: int
+    level_split: int = 1
+    """Over how many points of one axis the level of a look is split, so that what is said of them holds together."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +121,24 @@ def plan(experiment: Experiment, cores: int) -> Plan:
     baseline that matches nothing.
     """
     _check_axes(experiment)
+    _check_refined(experiment)
     _check_size(experiment)
     points = _points(experiment)
     variants = _variants(experiment, cores)
     baseline = _baseline(experiment, variants)
-    return Plan(experiment, points, variants, baseline, _claims(experiment, points, variants, baseline), cores)
+    claims = _claims(experiment, points, variants, baseline)
+    split = max((len(experiment.matrix[axis]) for axis in ordered_axes(experiment)), default=1)
+    return Plan(experiment, points, variants, baseline, claims, cores, split)
+
+
+def ordered_axes(experiment: Experiment) -> list[str]:
+    """Return the axes of points along which the winner may change: those of `FEWEST_LEVELS` numbers or more."""
+    return [
+        axis
+        for axis, values in experiment.matrix.items()
+        if (axis == "tasks" or axis.startswith("kwargs."))
+        and len(set(values if all(map(_is_number, values)) else ())) == len(values) >= FEWEST_LEVELS
+    ]
 
 
 def order(point: Point, variant: Variant) -> dict[str, Any]:
@@ -198,6 +216,24 @@ def _check_axes(experiment: Experiment) -> None:
         raise Problem(("matrix", "workload.kwargs"), what, "keep one of the two", key=True)
 
 
+def _check_refined(experiment: Experiment) -> None:
+    axis, path = experiment.measure.refine, ("measure", "refine")
+    known = ordered_axes(experiment)
+    if axis is None or axis in known:
+        return
+    if axis in experiment.matrix:
+        what = f"{axis} is no axis of points with {FEWEST_LEVELS} different numbers or more"
+        raise Problem(
+            path, what, f"name one of {', '.join(known)}" if known else "give it more numbers, or delete this"
+        )
+    remedy = nearest(axis, known, "known: {}") if known else f"add matrix.{axis} with a list of numbers, or delete this"
+    raise Problem(path, f"no axis {shown(axis)} in the matrix", remedy)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _refused_axis(axis: str, known: Sequence[str]) -> tuple[str, str] | None:
     section, dot, name = axis.partition(".")
     if section == "kwargs" and dot:
@@ -263,17 +299,28 @@ def _point(experiment: Experiment, chosen: dict[str, Any]) -> Point:
     tasks = chosen.get("tasks", experiment.tasks)
     columns = {"tasks": tasks} | {f"kwargs_{name}": value for name, value in workload["kwargs"].items()}
     columns |= {axis.replace(".", "_"): value for axis, value in chosen.items() if axis.startswith("workload.")}
-    called = (workload.get("call") or workload["async_call"]).partition(":")[2]
-    arguments = ", ".join(f"{name}={_brief(value)}" for name, value in workload["kwargs"].items())
     told = {axis.removeprefix("workload."): value for axis, value in chosen.items() if axis.startswith("workload.")}
     told.pop("kwargs", None)
     return Point(
         id=identity({"workload": workload, "tasks": tasks}),
-        label=f"{called}({arguments}) x {tasks}" + "".join(f", {name}={value}" for name, value in told.items()),
+        label=_label_of_point(workload, tasks) + "".join(f", {name}={value}" for name, value in told.items()),
         columns=columns,
         workload=workload,
         tasks=tasks,
     )
+
+
+def _label_of_point(workload: Mapping[str, Any], tasks: int, without: str = "") -> str:
+    called = (workload.get("call") or workload["async_call"]).partition(":")[2]
+    names = workload["kwargs"].items()
+    arguments = [name if without == f"kwargs.{name}" else f"{name}={_brief(value)}" for name, value in names]
+    return f"{called}({', '.join(arguments)})" + ("" if without == "tasks" else f" x {tasks}")
+
+
+def label_along(point: Point, axis: str) -> str:
+    """Return what all points share that differ from `point` along `axis` alone, such as `work(n) x 4`."""
+    beside = point.label.removeprefix(_label_of_point(point.workload, point.tasks))  # what axes of the workload say
+    return _label_of_point(point.workload, point.tasks, axis) + beside
 
 
 def _brief(value: object) -> str:

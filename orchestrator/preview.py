@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from . import journal
+from . import crossover, journal, refinement
 from .contest import Contest
 from .errors import Failure
 from .plan import FEWEST_ROUNDS, ROUNDS_S, Plan, Point
@@ -49,16 +49,28 @@ def _times(planned: Plan, runs: Path) -> Iterator[str]:
         return
     seen = _block_seconds(planned, runs)
     design_s = ROUNDS_S + RUNNER_S * (len(planned.variants) + 1)
-    total_s = sum(seen.get(point.id, design_s) for point in planned.points)
+    begun = _begun_with(planned)
+    total_s = sum(seen.get(point.id, design_s) for point in begun)
     rounds = measure.rounds or FEWEST_ROUNDS
     source = "as in the latest run" if seen else f"while {rounds} rounds of all variants take at most {ROUNDS_S:g} s"
     name = "only look: " if measure.blocks else "first look:"
-    yield f"{name} after {first} blocks of each point, about {first * total_s:.0f} s ({source})"
-    if not measure.blocks:
+    each = "each point" if len(begun) == len(planned.points) else f"{len(begun)} points, where it begins"
+    yield f"{name} after {first} blocks of {each}, about {first * total_s:.0f} s ({source})"
+    if not measure.blocks and len(begun) == len(planned.points):
         yield f"last look:  after {LOOKS[-1]} blocks of each point, about {LOOKS[-1] * total_s:.0f} s"
     yield f"cap:        {measure.max_time:g} s (measure.max_time)"
     if first * total_s > measure.max_time:
         yield "note: the cap comes before the first look, so the run can't decide; raise measure.max_time"
+
+
+def _begun_with(planned: Plan) -> list[Point]:
+    """Return the points that are measured first: all, unless an axis is refined."""
+    refined = planned.experiment.measure.refine
+    if not refined:
+        return list(planned.points)
+    contests = [Contest(planned, point) for point in planned.points]
+    lines = crossover.lines(planned, contests, [refined])
+    return [line.contests[place].point for line in lines for place in refinement.coarse(len(line.levels))]
 
 
 def shortage(planned: Plan, runs: Path) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .contest import Contest
@@ -67,6 +67,7 @@ def replay(events: Iterable[Mapping[str, Any]]) -> Standing:
         raise JournalDamaged("the journal does not begin with run.started", remedy="name the journal of a run")
     # the run has checked this spec: parsing it again applies the converters, and needs no positions
     planned = plan(Experiment.model_validate(json.loads(started["spec"])), started["effective_cores"])
+    planned = replace(planned, level_split=started.get("level_split", 1))  # older journals have split nothing
     contests = {point.id: Contest(planned, point) for point in planned.points}
     few = [started]
     spent_ns = 0
@@ -117,7 +118,8 @@ def _differences(derived: Sequence[Mapping[str, Any]], events: Sequence[Mapping[
         found.append(f"the journal holds {len(journaled)} derived events, recomputing gives {len(derived)}")
     for ours, theirs in zip(derived, journaled, strict=False):
         found += [
-            f"{ours['event']} at {ours['point']}: {key} is {theirs.get(key)!r} in the journal, recomputed {value!r}"
+            f"{ours['event']} at {ours.get('point') or ours['points']}: "
+            f"{key} is {theirs.get(key)!r} in the journal, recomputed {value!r}"
             for key, value in ours.items()
             if theirs.get(key) != value
         ]

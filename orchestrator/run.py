@@ -295,7 +295,13 @@ def _storing(book: Journal) -> Callable[[Event], None]:
 
 def _started(to_do: Plan, seed: int, identity: dict[str, str]) -> RunStarted:
     spec = json.dumps(to_do.experiment.resolved(), ensure_ascii=False)
-    return RunStarted(**_origin(to_do, seed), spec=spec, effective_cores=to_do.cores, identity=identity)
+    return RunStarted(
+        **_origin(to_do, seed),
+        spec=spec,
+        effective_cores=to_do.cores,
+        level_split=to_do.level_split,
+        identity=identity,
+    )
 
 
 def _origin(to_do: Plan, seed: int) -> dict[str, Any]:

@@ -228,12 +228,20 @@ class Measure(Strict):
     rounds: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         default=None, description="rounds of a block; if absent, as many as take a second"
     )
+    refine: str | None = Field(
+        default=None,
+        description="an axis of the matrix, of three numbers or more: both ends and some between are measured first, "
+        "then those of the others that tell where the winner changes",
+    )
     seed: int | None = Field(default=None, ge=0, lt=2**63, description="of all random orders; drawn if absent")
 
     @model_validator(mode="after")
     def _has_one_end(self) -> Measure:
         if self.blocks is not None and self.precision is not None:
             raise _refused("blocks fix the end, which precision leaves open", "delete one of them")
+        if self.refine is not None and self.precision is not None:
+            what = "refine asks where the winner changes, precision how large a ratio is"
+            raise _refused(what, "delete one of them")
         return self
 
 

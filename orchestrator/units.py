@@ -69,6 +69,11 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{plural * (number != 1)}"
 
 
+def number(value: float) -> str:
+    """Return a number as it stands, whole ones with commas, such as `20,000`."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
 def listed(names: Sequence[str]) -> str:
     """Return names as a sentence has them, such as `a, b and c`."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

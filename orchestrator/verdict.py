@@ -5,19 +5,17 @@ Pure: the same contests give the same derived events, whether the run has just e
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Literal
 
-from . import errors, figures, scaling, units
+from . import crossover, errors, figures, scaling, units
 from .contest import Contest, Look
 from .events import Event, VariantCompared, VariantExplained, VariantObserved, VerdictReached
 from .expect import check
 from .explain import explained
 from .plan import Plan, Variant, columns
-from .runner import models
 from .stats import (
     STATS_VERSION,
     Ratio,
@@ -36,15 +34,18 @@ Outcome = Literal["decided", "undecided", "expectation_broken", "workload_failed
 
 
 def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
-    """Return every derived event: per point its comparisons and its verdict, then the expectations."""
+    """Return every derived event: per point its comparisons and its verdict, then crossovers and expectations."""
     derived: list[Event] = []
     for contest in contests:
+        if contest.skipped:
+            continue
         derived += [compared(contest, variant) for variant in contest.variants.values()]
         explanations = [event for variant in contest.variants.values() if (event := explained(contest, variant))]
         derived += explanations
         derived += scaling.fitted(contest)
         derived += [event for variant in contest.variants.values() for event in observed(contest, variant)]
         derived.append(reached(contest, explanations))
+    derived += crossover.events(plan, contests)
     by_point = {contest.point.id: contest for contest in contests}
     derived += [check(claim, by_point[claim.point.id], columns(claim.point, claim.variant)) for claim in plan.claims]
     return derived
@@ -151,15 +152,7 @@ def outcome(derived: Sequence[Mapping[str, Any]], failures: int) -> tuple[Outcom
 def _winners(contest: Contest, look: Look | None) -> list[str]:
     """Return the variants not separated from the best, the simplest first."""
     remaining = [label for label in look.remaining if label not in contest.excluded] if look else contest.contenders
-    return sorted(remaining, key=lambda label: _simplicity(contest, label))
-
-
-def _simplicity(contest: Contest, label: str) -> tuple[int, int, float]:
-    """Return a key that sorts the simplest first: no new process before threads before processes, fewer workers."""
-    variant = contest.variants[label]
-    cpus = [median(block.cpus[label]) for block in contest.judged if label in block.cpus]
-    at_once = variant.at_once(contest.point.tasks)
-    return models.NAMES.index(variant.model), at_once, median(cpus) if cpus else math.inf
+    return figures.simplest_first(contest, remaining)
 
 
 def _rival(contest: Contest, winners: list[str], verdict: str) -> tuple[str | None, str | None, Ratio | None]:
@@ -197,13 +190,11 @@ def _doubts(contest: Contest, best: str | None, rival: str | None, won_by: Ratio
     if best is None or rival is None:
         return Doubts()
     logs = log_statistics([block.walls for block in contest.judged], best, rival)
-    load = figures.load_slope(contest, best, rival)
-    low = won_by.low if won_by and won_by.low is not None else math.inf
     return Doubts(
         autocorrelation=lag1_autocorrelation(logs),
         correlated=is_correlated(logs),
-        load=load,
-        at_this_load=won_by is not None and (load is not None or low < figures.lead_at_stake(contest, best, rival)),
+        load=figures.load_slope(contest, best, rival),
+        at_this_load=won_by is not None and figures.is_at_this_load(contest, best, rival, won_by),
     )
 
 

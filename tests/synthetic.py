@@ -40,6 +40,10 @@ from orchestrator.spec import Experiment
 ROUNDS = 5
 
 
+Times = Mapping[str, float | Callable[[Mapping[str, Any]], float]]
+"""The time of a batch by variant, in milliseconds, or what gives it for the columns of a point."""
+
+
 class Clock:
     """A monotonic clock that blocks advance."""
 
@@ -56,7 +60,7 @@ class Executor:
     def __init__(
         self,
         clock: Clock,
-        times_ms: Mapping[str, float],
+        times_ms: Times,
         block_s: float,
         fails: Mapping[str, int],
         fails_later: Mapping[str, int],
@@ -115,7 +119,9 @@ class Executor:
                 factor = self._dice.lognormvariate(0, self._noise)
                 if variant is task.variants[-1]:
                     factor *= math.exp(self._follows * self._steal(task.number)) * (1 + self._grows * number / ROUNDS)
-                wall_ns = round(self._times_ms[variant.label] * 1e6 * factor)
+                time_ms = self._times_ms[variant.label]
+                time_ms = time_ms(task.point.columns) if callable(time_ms) else time_ms
+                wall_ns = round(time_ms * 1e6 * factor)
                 cpu_ns = round(wall_ns * self._cores.get(variant.label, 1))
                 where = {**columns(task.point, variant), "block": task.number, "round": number, "position": 0}
                 trials.append(TrialFinished(**where, repeats=1, started_ns=0, wall_ns=wall_ns, cpu_ns=cpu_ns))
@@ -247,6 +253,7 @@ class Run:
             cwd="/",
             versions={},
             effective_cores=self.plan.cores,
+            level_split=self.plan.level_split,
         )
         return [started, *self.stored, *self.derived()]
 
@@ -266,7 +273,7 @@ class Run:
 
 
 def conducted(
-    times_ms: Mapping[str, float],
+    times_ms: Times,
     *,
     block_s: float = 1.0,
     fails: Mapping[str, int] | None = None,

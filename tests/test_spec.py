@@ -734,6 +734,7 @@ def test_the_published_schema_has_the_defaults_as_people_write_them() -> None:
         "timeout": "30s",
         "blocks": None,
         "rounds": None,
+        "refine": None,
         "seed": None,
     }
 

@@ -22,13 +22,16 @@ ENOUGH_CORES = 1.5
 
 
 def render(results: Results, *, width: int, colour: bool) -> str:
-    """Return the advice, then the table behind it."""
+    """Return the advice, then the table behind it; along an axis of numbers, where the winner changes is the advice."""
     out, written = table.page(width, colour)
     without_gil = _without_gil(results)
     if results.plan.experiment.description:
         out.print(Text(results.plan.experiment.description, style="dim"))
-    for contest in results.contests:
-        events = [event for event in results.derived if event["point_id"] == contest.point.id]
+    along = table.crossovers(results)
+    for part in along:
+        out.print(part)
+    for contest in [] if along else results.contests:
+        events = [event for event in results.derived if event.get("point_id") == contest.point.id]
         first, *more = advice(contest, events, without_gil)
         out.print(Text(first, style="bold"))
         for line in more:

@@ -14,12 +14,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .. import units
+from .. import crossover, plan, units
 from ..accounts import SHARES
+from ..crossover import Line
 from ..results import Results
 from ..text import printable
 
 _OUTCOME_STYLES = {"held": "green", "broken": "bold red", "undecided": "yellow"}
+_DECISION_STYLES = {"found": "bold", "none": "", "undecided": "yellow"}
 _VERDICT_STYLES = {"win": "bold", "tie": "bold", "undecided": "yellow"}
 _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("variant", "left"),
@@ -69,7 +71,9 @@ def render(results: Results, *, width: int, colour: bool) -> str:
     """Return the text, at most `width` columns wide where words allow."""
     out, written = page(width, colour)
     for contest in results.contests:
-        events = [event for event in results.derived if event["point_id"] == contest.point.id]
+        if contest.skipped:
+            continue
+        events = [event for event in results.derived if event.get("point_id") == contest.point.id]
         compared = [event for event in events if event["event"] == "variant.compared"]
         explained = [event for event in events if event["event"] == "variant.explained"]
         out.print(_fitting(out, partial(_table, contest.point.label, compared, explained), ("why", "quartiles")))
@@ -89,6 +93,8 @@ def render(results: Results, *, width: int, colour: bool) -> str:
             if event["event"] == "scaling.fitted":
                 out.print(_scaling(event))
         out.print()
+    for part in crossovers(results):
+        out.print(part)
     for event in results.derived:
         if event["event"] == "expectation.checked":
             out.print(_expectation(event, several_points=len(results.contests) > 1))
@@ -96,6 +102,37 @@ def render(results: Results, *, width: int, colour: bool) -> str:
     for difference in results.differences:
         out.print(Text(f"differs: {difference}", style="red"))
     return "".join(line.rstrip() + "\n" for line in written.getvalue().splitlines())
+
+
+def crossovers(results: Results) -> list[Text | Table]:
+    """Return for every axis of numbers what changes along it, and a row for each of its levels; nothing without any."""
+    found: list[Text | Table] = []
+    for line in crossover.lines(results.plan, results.contests):
+        points = plan.label_along(line.contests[0].point, line.axis)
+        told = [event for event in crossover.shown(results.derived, points) if event["axis"] == line.column]
+        found += [Text(event["sentence"], style=_DECISION_STYLES[event["decision"]]) for event in told]
+        found += [_along(line, results.derived), Text("")]
+    return found
+
+
+def _along(line: Line, derived: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the levels that were measured: the time of a batch under each variant, and who is the best."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    labels = list(line.contests[0].variants)
+    for header in (line.axis.removeprefix("kwargs."), *labels, "best"):
+        table.add_column(header, justify="left" if header == "best" else "right", overflow="fold")
+    for level, contest in zip(line.levels, line.contests, strict=True):
+        own = [event for event in derived if event.get("point_id") == contest.point.id]
+        times = {event["variant"]: event["wall_ns"] for event in own if event["event"] == "variant.compared"}
+        best = [_best(event) for event in own if event["event"] == "verdict.reached"]
+        if contest.blocks:
+            table.add_row(units.number(level), *(units.duration(times.get(label)) for label in labels), *best)
+    return table
+
+
+def _best(verdict: Mapping[str, Any]) -> str:
+    names = units.listed(verdict["winners"])
+    return {"win": names, "tie": f"tie: {names}"}.get(verdict["verdict"], f"undecided: {names}")
 
 
 def _detail(warning: str, event: Mapping[str, Any]) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.conduct import is_decided
 from orchestrator.contest import Contest
 from orchestrator.plan import Plan, plan
 from orchestrator.spec import Experiment
@@ -62,7 +61,7 @@ def replay(planned: Plan, trace: Sequence[Block], seed: int, effect: float = 1.0
     first = dice.randrange(len(trace))
     contest = Contest(planned, planned.points[0])
     number = 0
-    while contest.next_look() and not is_decided(contest):
+    while contest.next_look() and not contest.is_decided:
         sides = trace[(first + number) % len(trace)]
         _add(contest, number, sides, effect, dice)
         number += 1
