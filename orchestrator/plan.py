@@ -66,8 +66,8 @@ class Variant:
     entry: int = 0
 
     def at_once(self, tasks: int) -> int:
-        """Return how many workers a batch of so many tasks has."""
-        return tasks if self.workers is None else self.workers
+        """Return how many calls of a batch of so many tasks can be in flight."""
+        return tasks if self.workers is None else self.workers * models.load(self.model).needs(self.options).per_worker
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def order(point: Point, variant: Variant) -> dict[str, Any]:
         workload["kwargs"] = {**point.workload.get("kwargs", {}), **variant.overrides["kwargs"]}
     return {
         "model": variant.model,
-        "workers": variant.at_once(point.tasks),
+        "workers": point.tasks if variant.workers is None else variant.workers,
         "options": dict(variant.options),
         "tasks": point.tasks,
         "workload": {key: value for key, value in workload.items() if key != "check"},

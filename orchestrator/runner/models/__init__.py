@@ -81,13 +81,15 @@ class Needs(NamedTuple):
 
     `loop` is the event loop that must run in the runner; `modules` is what `open` imports, so that it can be loaded
     before the clock of the start-up runs; `packages` are the distributions to be installed, beside anyio; `pickler` is
-    the module that calls and results are pickled with, where they cross a process or an interpreter.
+    the module that calls and results are pickled with, where they cross a process or an interpreter; `per_worker` is
+    how many calls a worker that was asked for has in flight.
     """
 
     loop: str | None = None
     modules: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     pickler: str | None = None
+    per_worker: int = 1
 
     @property
     def pickles(self) -> bool:

@@ -25,7 +25,7 @@ unavailable = processes.unavailable
 
 def needs(options: Mapping[str, Any]) -> Needs:
     """Tell what the model needs."""
-    pickler = None if options.get("backend") == "threading" else "joblib.externals.cloudpickle"
+    pickler = None if options.get("backend") == "threading" else "cloudpickle"
     return Needs(modules=("joblib",), packages=("joblib",), pickler=pickler)
 
 

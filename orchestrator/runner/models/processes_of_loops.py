@@ -26,10 +26,20 @@ OPTIONS: dict[str, Option] = {
 unavailable = processes.unavailable
 
 
+def concurrency(options: Mapping[str, Any]) -> int:
+    """Return how many calls each process has in flight."""
+    return int(options.get("concurrency") or OPTIONS["concurrency"].default or 1)
+
+
 def needs(options: Mapping[str, Any]) -> Needs:
     """Tell what the model needs: no loop in the runner, but what the loops of the workers do."""
     inner = event_loop.needs(options)
-    return Needs(modules=(*fleet.MODULES, *inner.modules), packages=inner.packages, pickler="pickle")
+    return Needs(
+        modules=(*fleet.MODULES, *inner.modules),
+        packages=inner.packages,
+        pickler="pickle",
+        per_worker=concurrency(options),
+    )
 
 
 @asynccontextmanager
@@ -42,9 +52,8 @@ async def open(
 ) -> AsyncIterator[Workers]:
     """Yield `workers` processes with a loop that runs, each of which has run `initializer`."""
     start_method = processes.start_method(options)
-    concurrency = options["concurrency"]
     inner = {"loop": options.get("loop") or "asyncio"}
-    with fleet.fleet(workers, start_method, _work, call, concurrency, inner, initializer, initargs) as ask:
+    with fleet.fleet(workers, start_method, _work, call, concurrency(options), inner, initializer, initargs) as ask:
 
         def bind(call: Call) -> Run:
             async def run(items: Sequence[int]) -> list[Any]:

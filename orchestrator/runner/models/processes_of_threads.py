@@ -25,9 +25,14 @@ OPTIONS: dict[str, Option] = {
 unavailable = processes.unavailable
 
 
+def threads(options: Mapping[str, Any]) -> int:
+    """Return how many threads each process has."""
+    return int(options.get("threads") or OPTIONS["threads"].default or 1)
+
+
 def needs(options: Mapping[str, Any]) -> Needs:
     """Tell what the model needs."""
-    return Needs(modules=("concurrent.futures.thread", *fleet.MODULES), pickler="pickle")
+    return Needs(modules=("concurrent.futures.thread", *fleet.MODULES), pickler="pickle", per_worker=threads(options))
 
 
 @asynccontextmanager
@@ -40,8 +45,8 @@ async def open(
 ) -> AsyncIterator[Workers]:
     """Yield `workers` processes of so many threads, each thread of which has run `initializer`."""
     start_method = processes.start_method(options)
-    threads = options["threads"]
-    with fleet.fleet(workers, start_method, _work, call.function, threads, initializer, initargs) as ask:
+    count = threads(options)
+    with fleet.fleet(workers, start_method, _work, call.function, count, initializer, initargs) as ask:
 
         def bind(call: Call) -> Run:
             async def run(items: Sequence[int]) -> list[Any]:
@@ -50,8 +55,8 @@ async def open(
             return run
 
         async def each(function: Callable[[], Any]) -> list[Any]:
-            with meeting(workers * threads, function) as together:
-                found = ask([(together, range(threads))] * workers)
+            with meeting(workers * count, function) as together:
+                found = ask([(together, range(count))] * workers)
             return [each for share in found for each in share]
 
         await each(_nothing)
