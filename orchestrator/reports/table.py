@@ -26,6 +26,7 @@ _VERDICT_STYLES = {"win": "bold", "tie": "bold", "undecided": "yellow"}
 _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("variant", "left"),
     ("per batch", "right"),
+    ("per call", "right"),
     ("quartiles", "left"),
     ("vs baseline", "left"),
     ("of ideal", "right"),
@@ -34,6 +35,8 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("blocks", "right"),
     ("failed", "right"),
 )
+MANY_CALLS = 50
+"""With so many calls in a batch, the time of one call is shown too: that of a batch says little then."""
 _PARTS = {
     "on_core": "on a core",
     "run_queue": "core queue",
@@ -174,7 +177,10 @@ def _table(
 ) -> Table:
     why = {event["variant"]: _first_cause(event) for event in explained}
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    shown = [header for header, _ in _COLUMNS if header not in without and (header != "why" or why)]
+    absent = {*without} | ({"why"} if not why else set())
+    if compared and compared[0]["tasks"] < MANY_CALLS:
+        absent.add("per call")
+    shown = [header for header, _ in _COLUMNS if header not in absent]
     for header, justify in _COLUMNS:
         if header in shown:
             table.add_column(header, justify=justify, no_wrap=True, overflow="fold")
@@ -182,6 +188,7 @@ def _table(
         cells = {
             "variant": event["variant"],
             "per batch": units.duration(event["wall_ns"]),
+            "per call": units.duration(event["wall_ns"] and event["wall_ns"] / event["tasks"]),
             "quartiles": units.between((event["wall_ns_low"], event["wall_ns_high"]), event["wall_ns"]),
             "vs baseline": _against(event),
             "of ideal": units.percent(event["ideal_share"]),
