@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -17,8 +16,6 @@ from .reports.table import page
 from .runner import models
 
 PATIENCE_S = 30.0
-MINORS = range(10, 20)
-"""Minor versions of Python 3 that `all` looks for."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Listed:
 
 
 def catalogue(asked: Sequence[str]) -> list[Listed]:
-    """Return every model under each of some interpreters, `all` for those on the path; raises BadInput.
+    """Return every model under each of some interpreters, `all` for all that are found; raises BadInput.
 
     Without any, this program's own interpreter is asked.
     """
@@ -51,7 +48,7 @@ def catalogue(asked: Sequence[str]) -> list[Listed]:
                     told = crew.ask("models", {"op": "models"}, PATIENCE_S)
             except RunnerFailed as error:
                 if request == "all":
-                    continue  # a name on the path may stand for nothing that is installed
+                    continue  # one that runs, and yet can't run a runner: it was not asked for by name
                 what, remedy = pythons.complaint(python) or (f"{python}: {error.error}", "name another interpreter")
                 raise BadInput(what, where="--python", remedy=remedy) from error
             found += _listed(python, told["version"], told["gil"], told["reasons"])
@@ -61,15 +58,12 @@ def catalogue(asked: Sequence[str]) -> list[Listed]:
 def _resolved(asked: Sequence[str]) -> Iterator[tuple[str | None, str]]:
     for request in asked or (None,):
         if request == "all":
-            names = [f"python3.{minor}{suffix}" for minor in MINORS for suffix in ("", "t")]
-            yield from (("all", python) for python in filter(None, map(shutil.which, names)))
+            yield from (("all", each.path) for each in pythons.installed())
         elif python := pythons.resolve(request):
             yield request, python
         else:
-            what = f"no interpreter {request} here"
-            raise BadInput(
-                what, where="--python", remedy=f"{pythons.HOW_TO_GET}; `--python all` lists those on the path"
-            )
+            what, remedy = pythons.missing(request or "")
+            raise BadInput(what, where="--python", remedy=remedy)
 
 
 def _listed(python: str, version: str, gil: bool, reasons: dict[str, str | None]) -> Iterator[Listed]:
@@ -102,7 +96,7 @@ def as_table(found: Sequence[Listed], width: int) -> str:
     for header in ("model", "runs", "options"):
         table.add_column(header, overflow="fold")
     for version, gil in versions:
-        table.add_column(version if gil else f"{version} without a GIL", no_wrap=True)
+        table.add_column(_named(version, gil), no_wrap=True)
     for name in dict.fromkeys(each.model for each in found):
         own = {(each.version, each.gil): each for each in found if each.model == name}
         first = next(iter(own.values()))
@@ -110,5 +104,10 @@ def as_table(found: Sequence[Listed], width: int) -> str:
         table.add_row(name, ", ".join(first.runs), ", ".join(first.options), *marks)
     out, written = page(width, colour=False)
     out.print(table)
-    lines = [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
+    lines = [f"{_named(each.version, each.gil)}: {each.python}" for each in found]
+    lines += [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
     return "\n".join([*(line.rstrip() for line in written.getvalue().splitlines()), *dict.fromkeys(lines)]) + "\n"
+
+
+def _named(version: str, gil: bool) -> str:
+    return version if gil else f"{version} without a GIL"

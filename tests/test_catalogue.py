@@ -54,7 +54,10 @@ def test_all_are_those_on_the_path_that_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("request_", "message"),
-    [("3.99", "--python: no interpreter 3.99 here"), ("/bin/true", "--python: /bin/true is no Python interpreter")],
+    [
+        ("3.99", '--python: no interpreter "3.99" here, only 3.'),
+        ("/bin/true", "--python: /bin/true is no Python interpreter"),
+    ],
 )
 def test_what_is_no_interpreter_is_told(tmp_path: Path, request_: str, message: str) -> None:
     done = orchestrator("models", "--python", request_, cwd=tmp_path)

@@ -123,6 +123,7 @@ class Bench:
             "runner_python": sys.version.split()[0],
             "executable": sys.executable,
             "gil": any(worker["gil"] for worker in who),
+            "gil_enabled_by": next((name for worker in who if (name := worker["gil_enabled_by"])), None),
             "loop": _loop_name(),
             **self._workers.facts,
             "worker_pids": [worker["pid"] for worker in who],
