@@ -140,7 +140,7 @@ def _fill(uv: _Uv, python: str, fresh: Path) -> list[str]:
     base = os.path.realpath(python)
     uv.run("venv", "--no-project", "--relocatable", "--allow-existing", "--python", base, str(fresh))
     uv.run("pip", "install", "--python", inside, "--", *uv.wanted)
-    return uv.run("pip", "freeze", "--python", inside).split()
+    return uv.run("pip", "freeze", "--python", inside).splitlines()
 
 
 @dataclass(frozen=True)
@@ -172,12 +172,14 @@ class _Uv:
 
 
 def reason(errors: str) -> str:
-    """Return in one line why uv has failed: the first cause, and the last one, which tells what was behind it."""
-    lines = [re.sub(r"^\W+", "", line).strip() for line in errors.splitlines()]
+    """Return in one line why uv has failed: what it says first, and what was behind that in the end."""
+    told = errors.partition("\nhint: ")[0]
+    lines = [line for each in told.splitlines() if (line := re.sub(r"^[^\w\[]+", "", each).strip())]
+    failed = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     causes = [line.partition(": ")[2] for line in lines if re.match(r"(cause|Caused by): ", line)]
-    failed = [line.removeprefix("error: ") for line in lines if line.startswith(("error: ", "No solution", "Failed"))]
-    shown = causes or failed or [line for line in lines if line][-1:]
-    return ": ".join(dict.fromkeys(each.rstrip(".") for each in (*shown[:1], *shown[-1:])))
+    first = failed if "[stderr]" in lines else causes or failed
+    last = lines if "[stderr]" in lines else causes or lines  # of what was run, the last words
+    return ": ".join(dict.fromkeys(each.rstrip(".") for each in (*first[:1], *last[-1:])))
 
 
 def _blamed(wanted: Sequence[str], errors: str) -> str | None:
