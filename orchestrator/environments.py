@@ -34,6 +34,8 @@ PACKAGES_FILE = "packages.json"
 LAYOUT = 1
 """Raised when environments of earlier versions of this program are not to be used any more."""
 
+_PROGRESS = ("Using Python ", "Resolved ", "Building ", "Prepared ", "warning: ")
+
 RETRY_S = 0.1
 """Between two tries to get the lock."""
 
@@ -173,13 +175,20 @@ class _Uv:
 
 def reason(errors: str) -> str:
     """Return in one line why uv has failed: what it says first, and what was behind that in the end."""
-    told = errors.partition("\nhint: ")[0]
+    told = re.split(r"\n\W*hint: ", errors)[0]
     lines = [line for each in told.splitlines() if (line := re.sub(r"^[^\w\[]+", "", each).strip())]
-    failed = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    lines = [line for line in lines if not line.startswith(_PROGRESS)]
+    failed = [line.removeprefix("error: ") for line in lines if line.startswith(("error: ", "Failed to "))]
     causes = [line.partition(": ")[2] for line in lines if re.match(r"(cause|Caused by): ", line)]
-    first = failed if "[stderr]" in lines else causes or failed
-    last = lines if "[stderr]" in lines else causes or lines  # of what was run, the last words
-    return ": ".join(dict.fromkeys(each.rstrip(".") for each in (*first[:1], *last[-1:])))
+    if not {"[stderr]", "[stdout]"}.isdisjoint(lines):  # what uv has run tells the cause with its last words
+        shown = [*failed[:1], lines[-1]]
+    elif not failed:  # older ones draw the causes as a tree, and break its lines
+        shown = [" ".join(lines)]
+    elif failed[0] == "No solution found when resolving dependencies":
+        shown = causes[-1:]
+    else:
+        shown = [failed[0], *causes[-1:]]
+    return ": ".join(dict.fromkeys(each.rstrip(".") for each in shown))
 
 
 def _blamed(wanted: Sequence[str], errors: str) -> str | None:

@@ -107,7 +107,7 @@ def _executables(
         try:
             environment = _environment(to_do.experiment, request, python, extra, laid, interrupt)
         except Unbuilt as error:
-            problems.append(_unbuilt(to_do.experiment, place, error))
+            problems.append(_unbuilt(to_do.experiment, place, request, error))
             continue
         found[request] = environment.python if environment else python
         if environment:
@@ -144,12 +144,12 @@ def _environment(
     return environments.provide(laid, interrupt, python, required) if required else None
 
 
-def _unbuilt(experiment: Experiment, python: KeyPath, error: Unbuilt) -> Problem:
+def _unbuilt(experiment: Experiment, python: KeyPath, request: Request, error: Unbuilt) -> Problem:
     """Return what hindered an environment, at the requirement that is to blame where that is known."""
     path: KeyPath = ("requirements",) if experiment.requirements else python
     if error.requirement in experiment.requirements:
         path = ("requirements", experiment.requirements.index(error.requirement))
-    return Problem(path, error.what, error.remedy)
+    return Problem(path, f"{error.what}, for {f'python {request}' if request else 'the default python'}", error.remedy)
 
 
 def _unprobed(python: str, error: RunnerFailed) -> tuple[str, str]:

@@ -65,7 +65,11 @@ class Tiny(Place):
         super().__init__(directory, dump(spec | more))
         (directory / "uses.py").write_text("import tiny\ndef work(): return tiny.ANSWER\n")
         self.environments = directory / "cache" / "orchestrator" / "environments"
-        self.env = {"XDG_CACHE_HOME": str(directory / "cache"), "UV_CACHE_DIR": str(directory / "uv")}
+        self.env = {
+            "XDG_CACHE_HOME": str(directory / "cache"),
+            "UV_CACHE_DIR": str(directory / "uv"),
+            "UV_HTTP_RETRIES": "0",
+        }
 
     def begin(self, **env: str) -> subprocess.Popen[str]:
         """Start a run."""
@@ -196,7 +200,9 @@ def test_a_cache_that_cannot_be_written_is_told_with_the_remedy(tmp_path: Path) 
     (tmp_path / "file").touch()
     done = place.run("run", "x.yaml", env=place.env | {"XDG_CACHE_HOME": str(tmp_path / "file")})
     assert done.returncode == errors.BAD_INPUT
-    assert f"cannot keep an environment in {tmp_path}/file/orchestrator/environments: Not a directory" in done.stderr
+    assert (
+        f"cannot keep an environment in {tmp_path}/file/orchestrator/environments: Not a directory, for " in done.stderr
+    )
     assert done.stderr.endswith("; make room there, or name another directory in XDG_CACHE_HOME\n")
 
 
