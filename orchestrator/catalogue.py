@@ -91,20 +91,21 @@ def as_json(found: Sequence[Listed]) -> str:
 
 def as_table(found: Sequence[Listed], width: int) -> str:
     """Return the models as a table, a column for each interpreter, and below it why some can't run."""
-    versions = list(dict.fromkeys((each.version, each.gil) for each in found))
+    interpreters = {each.python: _named(each.version, each.gil) for each in found}
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for header in ("model", "runs", "options"):
+    table.add_column("model", no_wrap=True)
+    for header in ("runs", "options"):
         table.add_column(header, overflow="fold")
-    for version, gil in versions:
-        table.add_column(_named(version, gil), no_wrap=True)
+    for named in interpreters.values():
+        table.add_column(named, no_wrap=True)
     for name in dict.fromkeys(each.model for each in found):
-        own = {(each.version, each.gil): each for each in found if each.model == name}
+        own = {each.python: each for each in found if each.model == name}
         first = next(iter(own.values()))
-        marks = ["yes" if own[each].reason is None else "no" for each in versions]
+        marks = ["yes" if own[each].reason is None else "no" for each in interpreters]
         table.add_row(name, ", ".join(first.runs), ", ".join(first.options), *marks)
     out, written = page(width, colour=False)
     out.print(table)
-    lines = [f"{_named(each.version, each.gil)}: {each.python}" for each in found]
+    lines = [f"{named}: {python}" for python, named in interpreters.items()]
     lines += [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
     return "\n".join([*(line.rstrip() for line in written.getvalue().splitlines()), *dict.fromkeys(lines)]) + "\n"
 

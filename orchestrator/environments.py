@@ -166,11 +166,17 @@ class _Uv:
 
     def _failed(self, arguments: Sequence[str], status: int, errors: str) -> Unbuilt:
         what = reason(errors) or f"`uv {arguments[0]}` ended with status {status}"
+        blamed = _blamed(self.wanted, errors)
+        if "Failed to build" in errors:
+            remedy = "ask for a version with a wheel for this interpreter, or install what building it needs"
+            return Unbuilt(what, remedy, blamed)
         if "os error 28" in errors:
             return Unbuilt(what, "make room, or name another directory in XDG_CACHE_HOME and UV_CACHE_DIR")
         if "Failed to fetch" in errors or "network was disabled" in errors:
             return Unbuilt(what, "let uv reach a package index (UV_DEFAULT_INDEX, UV_OFFLINE)")
-        return Unbuilt(what, "change requirements, or take another interpreter", _blamed(self.wanted, errors))
+        if "Failed to initialize cache" in errors or re.search(r"os error (13|30)\b", errors):
+            return Unbuilt(what, "name directories that can be written in XDG_CACHE_HOME and UV_CACHE_DIR")
+        return Unbuilt(what, "change requirements, or take another interpreter", blamed)
 
 
 def reason(errors: str) -> str:
@@ -203,13 +209,19 @@ def _blamed(wanted: Sequence[str], errors: str) -> str | None:
 def _locked(place: Path, interrupt: Interrupt) -> Iterator[None]:
     """Hold the directory of environments: one is built at a time; raises Interrupted while another process does."""
     descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    poll = select.poll()  # select() takes no descriptor beyond 1023
+    poll.register(interrupt.fileno(), select.POLLIN)
+    is_told = False
     try:
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if select.select([interrupt.fileno()], [], [], RETRY_S)[0]:
+                if not is_told:
+                    diagnostics().info("environment.waiting", note=f"another process builds one in {place}")
+                    is_told = True
+                if poll.poll(RETRY_S * 1000):
                     raise Interrupted from None
         yield
     finally:

@@ -53,15 +53,12 @@ def is_version(request: str) -> bool:
 def resolve(request: str | None) -> str | None:
     """Return the executable of a version such as `3.13t`, or of a path, or this one's for None; None if not found.
 
-    What is on the path comes first. Nothing is ever downloaded.
+    What is on the path comes first, then the newest of pyenv's and uv's. Nothing is ever downloaded.
     """
     if request is None:
         return sys.executable
     if is_version(request):
-        found = _on_path(request) or max(
-            (each for each in installed() if each.fits(request)), key=_newest, default=None
-        )
-        return found.path if isinstance(found, Interpreter) else found
+        return _on_path(request) or _elsewhere(request)
     path = Path(request).expanduser()
     return str(path.absolute()) if path.is_file() and os.access(path, os.X_OK) else shutil.which(request)
 
@@ -71,12 +68,12 @@ def installed() -> list[Interpreter]:
     found: dict[str, Interpreter] = {}
     asked: set[str] = set()
     for candidate in _candidates():
-        if (real := os.path.realpath(candidate)) in asked and not _is_script(real):
+        if (own := _own(candidate)) in asked and not _is_script(own):
             continue
-        asked.add(real)
+        asked.add(own)
         told = ask(candidate)
         if told and told.version >= OLDEST:
-            found.setdefault(os.path.realpath(told.path), told)
+            found.setdefault(_own(told.path), told)
     return sorted(found.values(), key=lambda each: (each.version, not each.gil))
 
 
@@ -132,8 +129,10 @@ def complaint(python: str) -> tuple[str, str] | None:
     return None
 
 
-def _newest(each: Interpreter) -> tuple[int, ...]:
-    return each.version
+def _own(file: str) -> str:
+    """Return what tells an executable from others: the file itself, or the environment that it belongs to."""
+    environment = Path(file).absolute().parent.parent
+    return str(environment) if (environment / "pyvenv.cfg").is_file() else os.path.realpath(file)
 
 
 def _on_path(request: str) -> str | None:
@@ -147,13 +146,25 @@ def _on_path(request: str) -> str | None:
     return None
 
 
+def _elsewhere(request: str) -> str | None:
+    """Return the newest of pyenv's and uv's that fits; only those are started whose names tell that they may."""
+    told = map(ask, [*_of_pyenv(request.removesuffix("t")), *_of_uv(request)])
+    fitting = [each for each in told if each and each.fits(request)]
+    return max(fitting, key=lambda each: each.version).path if fitting else None
+
+
 def _candidates() -> Iterator[str]:
+    yield sys.executable
     names = [f"python3.{minor}{suffix}" for minor in MINORS for suffix in ("", "t")]
     for name in names:
         yield from _named(name)
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path(os.environ.get("HOME", "/")) / ".pyenv")
-    yield from (str(file) for file in sorted(pyenv.glob("versions/*/bin/python3")))
+    yield from _of_pyenv()
     yield from _of_uv()
+
+
+def _of_pyenv(version: str = "") -> list[str]:
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path(os.environ.get("HOME", "/")) / ".pyenv")
+    return [str(file) for file in sorted(pyenv.glob(f"versions/{version}*/bin/python3"))]
 
 
 def _named(name: str) -> Iterator[str]:
@@ -170,15 +181,15 @@ def _is_script(file: str) -> bool:
     return False
 
 
-def _of_uv() -> Iterator[str]:
-    """Yield the interpreters that uv has installed."""
+def _of_uv(request: str | None = None) -> Iterator[str]:
+    """Yield the interpreters that uv has installed, all of them or those of a version."""
     program = uv()
     if program is None:
         return
     asked = [program, "python", "list", "--only-installed", "--python-preference", "only-managed"]
     with suppress(OSError, subprocess.TimeoutExpired, ValueError, KeyError):
         done = subprocess.run(
-            [*asked, "--output-format", "json"],
+            [*asked, "--output-format", "json", *([request] if request else [])],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PATIENCE_S,

@@ -114,7 +114,7 @@ def package(requirement: str) -> str:
 
 
 def _each_once(requirements: tuple[str, ...]) -> tuple[str, ...]:
-    names = [package(each) for each in requirements]
+    names = [package(each) for each in requirements if ";" not in each]  # conditions may tell them apart
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise _refused(f"names {twice} twice", "keep one of them, with all it says of versions")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
 from pathlib import Path
@@ -40,7 +41,7 @@ def test_another_interpreter_is_asked_what_it_has(tmp_path: Path) -> None:
     assert all(event["version"].startswith("3.14.") for event in listed)
 
 
-def test_all_are_those_on_the_path_that_run(tmp_path: Path) -> None:
+def test_all_are_this_one_and_those_on_the_path_that_run(tmp_path: Path) -> None:
     names = tmp_path / "bin"
     names.mkdir()
     (names / "python3.11").symlink_to(sys.executable)
@@ -49,7 +50,19 @@ def test_all_are_those_on_the_path_that_run(tmp_path: Path) -> None:
     env = {**os.environ, "PATH": f"{names}:/usr/bin:/bin"}
     listed = events(orchestrator("models", "--python", "all", cwd=tmp_path, env=env).stdout)
     assert str(names / "python3.11") in {event["python"] for event in listed}
+    assert sys.executable in {event["python"] for event in listed}
     assert str(names / "python3.12") not in {event["python"] for event in listed}
+
+
+def test_interpreters_of_the_same_version_have_a_column_each(tmp_path: Path) -> None:
+    other = tmp_path / "python3"
+    other.symlink_to(os.path.realpath(sys.executable))
+    asked = ["--python", sys.executable, "--python", str(other)]
+    shown = orchestrator("models", *asked, "--format", "table", cwd=tmp_path).stdout.splitlines()
+    version = platform.python_version()
+    assert shown[0].count(version) == 2
+    assert f"{version}: {sys.executable}" in shown
+    assert f"{version}: {other}" in shown
 
 
 @pytest.mark.parametrize(

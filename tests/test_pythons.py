@@ -65,8 +65,16 @@ def test_interpreters_of_pyenv_are_found_also_by_their_whole_version(alone: Path
 def test_one_interpreter_under_two_names_is_listed_once(alone: Path) -> None:
     (alone / f"python{MINOR}").symlink_to(sys.executable)
     (alone / "python3.10").symlink_to(sys.executable)
-    real = os.path.realpath(sys.executable)
-    assert [os.path.realpath(each.path) for each in pythons.installed()].count(real) == 1
+    assert [Path(each.path).parent for each in pythons.installed()].count(alone) == 1
+
+
+def test_the_interpreter_of_an_environment_is_its_own(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (alone / f"python{MINOR}").symlink_to(os.path.realpath(sys.executable))
+    own = alone.parent / "own"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(own)], check=True)
+    monkeypatch.setenv("PATH", f"{alone}:{own / 'bin'}")
+    found = {each.path for each in pythons.installed()}
+    assert {str(alone / f"python{MINOR}"), str(own / "bin" / f"python{MINOR}")} <= found
 
 
 def test_a_version_that_is_not_found_is_told_with_those_that_are_and_how_to_get_it(tmp_path: Path) -> None:

@@ -127,6 +127,11 @@ def test_a_percentage_is_read_as_a_fraction(text: str, part: float) -> None:
     assert spec.fraction(text) == part
 
 
+def test_a_package_may_be_required_twice_under_conditions(cwd: Path) -> None:
+    both = ["numpy<2; python_version<'3.13'", "numpy>=2.1; python_version>='3.13'"]
+    assert load(W + M + f"requirements: {both}\n").requirements == tuple(both)
+
+
 # what is refused
 
 ENTRY_KEYS = "model, label, workers, python, call, async_call, kwargs, path, env"
