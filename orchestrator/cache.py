@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 def directory(otherwise: Path | None = None) -> Path:
-    """Return the directory, which need not exist; below `otherwise` for a user without a home."""
+    """Return the directory, which need not exist; for a user without HOME below `otherwise`, if that is given."""
     # what is relative is to be ignored (XDG base directory specification)
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    home = os.environ.get("HOME") or otherwise or Path("/tmp") / f"user-{os.getuid()}"
-    return (Path(given) if os.path.isabs(given) else Path(home) / ".cache") / "orchestrator"  # noqa: PTH117  # of text
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    home = os.environ.get("HOME") or otherwise or Path("~").expanduser()
+    return (given if given.is_absolute() else Path(home) / ".cache") / "orchestrator"
