@@ -415,8 +415,13 @@ class _Block:
     def _prove_again(self, crew: Crew) -> None:
         """Ask who the workers are once more: as many as there were, or the trials were not what they claim."""
         self.round = self.position = None
-        for ready in [event for event in self.events if isinstance(event, RunnerReady)]:
-            after = len(set(self._ask(crew, ready.variant, {"op": "prove"})["worker_threads"]))
+        for place, ready in enumerate(self.events):
+            if not isinstance(ready, RunnerReady):
+                continue
+            proved = self._ask(crew, ready.variant, {"op": "prove"})
+            gil = {"gil_after": proved["gil"], "gil_enabled_by": ready.gil_enabled_by or proved["gil_enabled_by"]}
+            self.events[place] = ready.model_copy(update=gil)
+            after = len(set(proved["worker_threads"]))
             before = len(set(ready.worker_threads))
             if after != before:
                 lost = RunnerFailed("worker_lost", f"{before} workers before the trials, {after} after them")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -17,8 +16,6 @@ from .reports.table import page
 from .runner import models
 
 PATIENCE_S = 30.0
-MINORS = range(10, 20)
-"""Minor versions of Python 3 that `all` looks for."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Listed:
 
 
 def catalogue(asked: Sequence[str]) -> list[Listed]:
-    """Return every model under each of some interpreters, `all` for those on the path; raises BadInput.
+    """Return every model under each of some interpreters, `all` for all that are found; raises BadInput.
 
     Without any, this program's own interpreter is asked.
     """
@@ -55,7 +52,7 @@ def catalogue(asked: Sequence[str]) -> list[Listed]:
                     told = crew.ask("models", {"op": "models"}, PATIENCE_S)
             except RunnerFailed as error:
                 if request == "all":
-                    continue  # a name on the path may stand for nothing that is installed
+                    continue  # one that runs, and yet can't run a runner: it was not asked for by name
                 what, remedy = pythons.complaint(python) or (f"{python}: {error.error}", "name another interpreter")
                 raise BadInput(what, where="--python", remedy=remedy) from error
             found += _listed(python, told["version"], told["gil"], told["reasons"])
@@ -65,15 +62,12 @@ def catalogue(asked: Sequence[str]) -> list[Listed]:
 def _resolved(asked: Sequence[str]) -> Iterator[tuple[str | None, str]]:
     for request in asked or (None,):
         if request == "all":
-            names = [f"python3.{minor}{suffix}" for minor in MINORS for suffix in ("", "t")]
-            yield from (("all", python) for python in filter(None, map(shutil.which, names)))
+            yield from (("all", each.path) for each in pythons.installed())
         elif python := pythons.resolve(request):
             yield request, python
         else:
-            what = f"no interpreter {request} here"
-            raise BadInput(
-                what, where="--python", remedy=f"{pythons.HOW_TO_GET}; `--python all` lists those on the path"
-            )
+            what, remedy = pythons.missing(request or "")
+            raise BadInput(what, where="--python", remedy=remedy)
 
 
 def _listed(python: str, version: str, gil: bool, reasons: dict[str, dict[str, str]]) -> Iterator[Listed]:
@@ -102,19 +96,25 @@ def as_json(found: Sequence[Listed]) -> str:
 
 def as_table(found: Sequence[Listed], width: int) -> str:
     """Return the models as a table, a column for each interpreter, and below it why some can't run."""
-    versions = list(dict.fromkeys((each.version, each.gil) for each in found))
+    interpreters = {each.python: _named(each.version, each.gil) for each in found}
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for header in ("model", "runs", "options"):
+    table.add_column("model", no_wrap=True)
+    for header in ("runs", "options"):
         table.add_column(header, overflow="fold")
-    for version, gil in versions:
-        table.add_column(version if gil else f"{version} without a GIL", no_wrap=True)
+    for named in interpreters.values():
+        table.add_column(named, no_wrap=True)
     for name in dict.fromkeys(each.model for each in found):
-        own = {(each.version, each.gil): each for each in found if each.model == name}
+        own = {each.python: each for each in found if each.model == name}
         first = next(iter(own.values()))
-        marks = ["yes" if own[each].reason is None else "no" for each in versions]
+        marks = ["yes" if own[each].reason is None else "no" for each in interpreters]
         table.add_row(name, ", ".join(first.runs), ", ".join(first.options), *marks)
     out, written = page(width, colour=False)
     out.print(table)
-    lines = [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
+    lines = [f"{named}: {python}" for python, named in interpreters.items()]
+    lines += [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
     lines += [f"{each.model} with {option}: {why}" for each in found for option, why in each.without.items()]
     return "\n".join([*(line.rstrip() for line in written.getvalue().splitlines()), *dict.fromkeys(lines)]) + "\n"
+
+
+def _named(version: str, gil: bool) -> str:
+    return version if gil else f"{version} without a GIL"

@@ -47,6 +47,8 @@ class Block:
     steal_share: float | None = None
     pressure: float | None = None
     unchecked: tuple[str, ...] = ()
+    gil_enabled_by: dict[str, str] = field(default_factory=dict)
+    """The module that switched the GIL back on, where a variant began without."""
 
 
 @dataclass(frozen=True)
@@ -275,6 +277,8 @@ class Contest:
         if self._open:
             self._open.startups[event["variant"]] = event["startup_ns"]
             self._open.threads[event["variant"]] = len(set(event["worker_threads"]))
+            if event.get("gil_enabled_by"):  # older journals do not tell
+                self._open.gil_enabled_by[event["variant"]] = event["gil_enabled_by"]
 
     def _on_point_calibrated(self, event: Mapping[str, Any]) -> None:
         self.repeats[event["variant"]] = event["repeats"]

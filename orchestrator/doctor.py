@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import host
+from . import environments, host, pythons, units
 from .shim import Shims
 from .spin import spin_cores
 
@@ -52,6 +52,11 @@ class Machine:
     pressure: float | None
     gil_unmeasured: str | None
     """Why waits for the GIL can only be estimated here; None where they are measured."""
+    uv: str | None
+    """The program that builds environments for `requirements`; None where there is none."""
+    environments: int
+    environments_bytes: int
+    """Those that are kept for later runs."""
 
 
 def examine() -> Machine:
@@ -75,6 +80,9 @@ def examine() -> Machine:
         steal_share=None if steal is None else round(steal / max(1, len(ended["affinity"] or [0])), 4),
         pressure=None if pressure is None else round(min(1.0, pressure * 1e3), 4),
         gil_unmeasured=_gil_unmeasured(),
+        uv=pythons.uv(),
+        environments=len(environments.kept()),
+        environments_bytes=environments.kept_bytes(),
     )
 
 
@@ -136,6 +144,8 @@ def render(machine: Machine, findings: list[Finding]) -> str:
         "hardware threads share cores": _known(machine.smt),
         "virtual": _known(machine.virtual),
         "waits for the GIL": "measured" if machine.gil_unmeasured is None else "estimated",
+        "uv, for requirements": machine.uv or f"none; {pythons.how_to_get_uv()}",
+        "environments kept": f"{machine.environments}, {units.size(machine.environments_bytes)}",
     }
     width = max(map(len, facts))
     lines = [f"{name:{width}}  {value}" for name, value in facts.items()]

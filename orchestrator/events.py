@@ -60,6 +60,9 @@ class RunStarted(Event):
     """Over how many points of one axis the level of a look is split."""
     identity: dict[str, str] = {}
     """What the results depend on beside the spec, each part in short or as a hash: a run is resumed where all agree."""
+    environments: dict[str, list[str]] = {}
+    """The packages of each environment that was made for `requirements`, by what the spec has for `python`, or
+    `default`."""
 
 
 class RunResumed(Event):
@@ -124,6 +127,11 @@ class RunnerReady(AboutVariant):
     runner_python: str
     executable: str
     gil: bool
+    """Whether it was on when the workers were up."""
+    gil_after: bool | None = None
+    """And after the last trial; null where the block did not get so far."""
+    gil_enabled_by: str | None = None
+    """The module that switched it back on, of an interpreter that runs without: its full name, or "unknown"."""
     actual_loop: str | None
     actual_start_method: str | None = None
     worker_pids: list[int]
@@ -516,6 +524,8 @@ class VerdictReached(AboutPoint):
     at_this_load: bool
     """A win that another load could take away."""
     warnings: list[str]
+    gil_enabled_by: dict[str, str] | None = None
+    """By variant, the module that switched the GIL back on where there was none."""
     sentence: str
     why: list[str]
     """Where the time of each variant went, a sentence for each that was accounted."""

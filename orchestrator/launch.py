@@ -405,7 +405,7 @@ def _answer(line: bytes) -> dict[str, Any]:
         answer = json.loads(line.decode())  # whole numbers of any size, as observed values may be: not orjson
     except ValueError:
         answer = None
-    if not isinstance(answer, dict):  # an executable that is no Python may print anything
+    if not isinstance(answer, dict) or "event" not in answer:  # an executable that is no Python may print anything
         raise RunnerFailed("crash", f"no runner answers like this: {line[:80]!r}")
     return answer
 
@@ -445,6 +445,48 @@ def scout(
             again = crew.ask("second", {**asked, "is_second": True}, timeout_s)
             told["incomparable"] = again.get("incomparable")
         return told
+
+
+def capture(laid: Kit, interrupt: Interrupt, command: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, str]:
+    """Run a program that is no runner to its end: its exit status and what it wrote to stdout and to stderr.
+
+    Nothing of it is left afterwards, also when it was interrupted. Raises OSError and Interrupted.
+    """
+    try:
+        try:
+            with ExitStack() as theirs, ExitStack() as ours:
+                empty = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+                theirs.callback(os.close, empty)
+                (output, told), (errors, said) = _pipe(ours, theirs), _pipe(ours, theirs)
+                pid = laid.warden.start(command, env, (empty, told, said), {})
+                theirs.close()
+                written = _read_all(interrupt, (output, errors))
+            status = laid.warden.status(pid, timeout_s=5)
+        finally:
+            laid.warden.sweep()
+    except WardenLost as lost:
+        raise _unguarded() from lost
+    output_text, errors_text = (each.decode("utf-8", "replace") for each in written)
+    return 1 if status is None else status, output_text, errors_text
+
+
+def _read_all(interrupt: Interrupt, pipes: tuple[int, int]) -> tuple[bytes, bytes]:
+    """Return what comes through two pipes until both are closed; raises Interrupted."""
+    written = dict.fromkeys(pipes, b"")
+    poll = select.poll()
+    for descriptor in (interrupt.fileno(), *pipes):
+        poll.register(descriptor, select.POLLIN)
+    left = set(pipes)
+    while left:
+        for descriptor, _ in poll.poll():
+            if descriptor == interrupt.fileno():
+                raise Interrupted
+            data = os.read(descriptor, PIPE_BYTES)
+            written[descriptor] += data
+            if not data:
+                poll.unregister(descriptor)
+                left.remove(descriptor)
+    return written[pipes[0]], written[pipes[1]]
 
 
 def default_python() -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import launch, plan, pythons, resume
+from . import environments, launch, plan, pythons, resume
 from .document import KeyPath, shown
+from .environments import Environment, Unbuilt
 from .events import VariantUnavailable
 from .launch import Interrupt, Kit, RunnerFailed
+from .log import diagnostics
 from .plan import Plan, Point, Variant
+from .runner import models
 from .spec import Experiment, Problem, Source
 
 OF_A_MODEL = ("call", "async_call")
@@ -20,12 +23,14 @@ OF_A_MODEL = ("call", "async_call")
 class Probed:
     """What the probe found.
 
-    The executable of each variant, which variants can't be had here, and what results depend on beside the spec.
+    The executable of each variant, which variants can't be had here, what results depend on beside the spec, and the
+    packages of the environments that were made for the spec's `requirements`, by the version that was asked for.
     """
 
     pythons: dict[str, str]
     unavailable: list[VariantUnavailable]
     identity: dict[str, str]
+    environments: dict[str, list[str]] = field(default_factory=dict)
 
 
 def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probed:
@@ -39,12 +44,13 @@ def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probe
     commands: dict[launch.Command, list[tuple[Point, Variant]]] = {}
     told = []
     limits = to_do.experiment.limits.bounds()
+    executables, built, refused = _executables(to_do, laid, interrupt)
+    problems += refused
     for variant in to_do.variants:
-        python = pythons.resolve(variant.python)
+        python = executables.get(variant.python)
         if python is None:
-            what = f"no interpreter {shown(variant.python or '')} here"
-            problems.append(Problem(_python_place(to_do.experiment, variant), what, pythons.HOW_TO_GET))
-        elif variant.path is not None and not Path(variant.path).is_dir():
+            continue  # that is told
+        if variant.path is not None and not Path(variant.path).is_dir():
             what = f"{shown(variant.path)} is no directory here"
             problems.append(Problem(("models", variant.entry, "path"), what, "check the path"))
         else:
@@ -78,7 +84,77 @@ def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probe
         event = next(iter(unavailable.values()))
         raise source.failure(Problem(("models",), f"none can run here: {event.reason}", event.remedy))
     identity = {**resume.of_interpreters(told), "models": f"without {', '.join(unavailable) or 'none'}"}
-    return Probed(found, list(unavailable.values()), identity)
+    return Probed(found, list(unavailable.values()), identity, environments.told(built))
+
+
+Request = str | None
+"""What the spec has for `python`: a version, a path, or nothing."""
+
+
+def _executables(
+    to_do: Plan, laid: Kit, interrupt: Interrupt
+) -> tuple[dict[Request, str], dict[Request, Environment], list[Problem]]:
+    """Return the executable for each of the interpreters that are asked for, the environments, and what went wrong."""
+    found: dict[Request, str] = {}
+    built: dict[Request, Environment] = {}
+    problems = []
+    asking: dict[Request, list[Variant]] = {}
+    for variant in to_do.variants:
+        asking.setdefault(variant.python, []).append(variant)
+    for request, variants in asking.items():
+        place = _python_place(to_do.experiment, variants[0])
+        python = pythons.resolve(request)
+        if python is None:
+            problems.append(Problem(place, *pythons.missing(request or "")))
+            continue
+        # of one interpreter all variants get the same environment: the packages are not what is compared
+        extra = tuple(dict.fromkeys(name for variant in variants for name in _packages_of(variant)))
+        try:
+            environment = _environment(to_do.experiment, request, python, extra, laid, interrupt)
+        except Unbuilt as error:
+            problems.append(_unbuilt(to_do.experiment, place, request, error))
+            continue
+        found[request] = environment.python if environment else python
+        if environment:
+            built[request] = environment
+    return found, built, problems
+
+
+def _packages_of(variant: Variant) -> tuple[str, ...]:
+    """Return the packages that the model of a variant needs."""
+    return models.load(variant.model).needs(variant.options).packages
+
+
+def _environment(
+    experiment: Experiment,
+    request: Request,
+    python: str,
+    extra: tuple[str, ...],
+    laid: Kit,
+    interrupt: Interrupt,
+) -> Environment | None:
+    """Return the environment for an interpreter, None where it is taken as it is; raises Unbuilt.
+
+    Who names a path has an environment of their own. What only models need is no reason to fail: those are unavailable
+    then.
+    """
+    required = experiment.requirements
+    if request is not None and not pythons.is_version(request):
+        return None
+    if extra and (required or request is not None):
+        try:
+            return environments.provide(laid, interrupt, python, (*required, *extra))
+        except Unbuilt as error:
+            diagnostics().warning("environment.lacks", python=python, packages=list(extra), reason=error.what)
+    return environments.provide(laid, interrupt, python, required) if required else None
+
+
+def _unbuilt(experiment: Experiment, python: KeyPath, request: Request, error: Unbuilt) -> Problem:
+    """Return what hindered an environment, at the requirement that is to blame where that is known."""
+    path: KeyPath = ("requirements",) if experiment.requirements else python
+    if error.requirement in experiment.requirements:
+        path = ("requirements", experiment.requirements.index(error.requirement))
+    return Problem(path, f"{error.what}, for {f'python {request}' if request else 'the default python'}", error.remedy)
 
 
 def _unprobed(python: str, error: RunnerFailed) -> tuple[str, str]:

@@ -1,46 +1,198 @@
-"""Interpreters: from what the spec asks for to an executable."""
+"""Interpreters: from what the spec asks for to an executable; which ones there are, and how to get others."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 OLDEST = (3, 10)
 """What the runner needs."""
 
+MINORS = range(10, 20)
+"""Minor versions of Python 3 that are looked for on the path."""
+
 PATIENCE_S = 10.0
 
-HOW_TO_GET = "install it, or name the path of an executable"
-"""The remedy where an interpreter is not found."""
+_TELL = """
+import sys
+print("%d %d %d %d %s" % (sys.version_info[:3] + ("free-threading" not in sys.version, sys.executable)))
+"""
+# nothing else is imported: the directory that it runs in may have a module of that name
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """An interpreter that runs: its executable, its version, and whether it was built with a GIL."""
+
+    path: str
+    version: tuple[int, ...]
+    gil: bool
+
+    def fits(self, request: str) -> bool:
+        """Return whether it is of a version such as `3.13`, `3.13.5` or `3.13t`."""
+        wanted = tuple(map(int, request.removesuffix("t").split(".")))
+        return self.version[: len(wanted)] == wanted and self.gil != request.endswith("t")
+
+    def __str__(self) -> str:
+        return f"{'.'.join(map(str, self.version))}{'' if self.gil else 't'} ({self.path})"
+
+
+def is_version(request: str) -> bool:
+    """Return whether a version is asked for, such as `3.13t`, and not a path."""
+    return re.fullmatch(r"\d+(\.\d+){0,2}t?", request) is not None
 
 
 def resolve(request: str | None) -> str | None:
-    """Return the executable of a version such as `3.13t`, or of a path, or this one's for None; None if not found."""
+    """Return the executable of a version such as `3.13t`, or of a path, or this one's for None; None if not found.
+
+    What is on the path comes first, then the newest of pyenv's and uv's. Nothing is ever downloaded.
+    """
     if request is None:
         return sys.executable
-    if re.fullmatch(r"\d+(\.\d+){0,2}t?", request):
-        return shutil.which(f"python{request}")
+    if is_version(request):
+        return _on_path(request) or _elsewhere(request)
     path = Path(request).expanduser()
     return str(path.absolute()) if path.is_file() and os.access(path, os.X_OK) else shutil.which(request)
 
 
+def installed() -> list[Interpreter]:
+    """Return every interpreter that the runner can use: on the path, of pyenv, and of uv; each one once, sorted."""
+    found: dict[str, Interpreter] = {}
+    asked: set[str] = set()
+    for candidate in _candidates():
+        if (own := _own(candidate)) in asked and not _is_script(own):
+            continue
+        asked.add(own)
+        told = ask(candidate)
+        if told and told.version >= OLDEST:
+            found.setdefault(_own(told.path), told)
+    return sorted(found.values(), key=lambda each: (each.version, not each.gil))
+
+
+def ask(python: str) -> Interpreter | None:
+    """Return what an executable says of itself; None where it is no Python, or does not run."""
+    command = [python, "-S", "-E", "-c", _TELL]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False)
+        major, minor, patch, gil, path = os.fsdecode(done.stdout).rstrip("\n").split(" ", 4)
+        return Interpreter(path, (int(major), int(minor), int(patch)), gil == "1")
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return None
+
+
+def missing(request: str) -> tuple[str, str]:
+    """Return what to say of an interpreter that is not found: which there are; and how to get it."""
+    there = ", ".join(map(str, installed()))
+    what = f'no interpreter "{request}" here' + (f", only {there}" if there else "")
+    if not is_version(request):
+        return what, "name one of these, as a version or by its path"
+    return what, f"get it with `{_get(request)}`, or name another, as a version or by its path"
+
+
+def _get(request: str) -> str:
+    """Return the command that installs an interpreter."""
+    program = uv()
+    return f"{program} python install {request}" if program else f"{how_to_get_uv()} && uv python install {request}"
+
+
+def uv() -> str | None:
+    """Return the program uv, which comes with its package, or else is on the path."""
+    try:
+        from uv import find_uv_bin
+
+        return str(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        return shutil.which("uv")
+
+
+def how_to_get_uv() -> str:
+    """Return the command that installs uv into this environment."""
+    return f"{sys.executable} -m pip install uv"
+
+
 def complaint(python: str) -> tuple[str, str] | None:
     """Return what is wrong with an executable that has failed as an interpreter, and the remedy; None if not this."""
-    script = "import sys; print('%d.%d' % sys.version_info[:2])"
-    try:
-        told = subprocess.run(
-            [python, "-c", script], stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        told = None
-    match = re.fullmatch(rb"(\d+)\.(\d+)\s*", told.stdout) if told else None
-    if match is None:
+    told = ask(python)
+    if told is None:
         return f"{python} is no Python interpreter", "name one, such as .venv/bin/python"
-    if (int(match[1]), int(match[2])) < OLDEST:
-        what = f"{python} is Python {match[0].decode().strip()}, too old to measure in"
+    if told.version < OLDEST:
+        what = f"{python} is Python {'.'.join(map(str, told.version[:2]))}, too old to measure in"
         return what, f"name one of {'.'.join(map(str, OLDEST))} or newer"
     return None
+
+
+def _own(file: str) -> str:
+    """Return what tells an executable from others: the file itself, or the environment that it belongs to."""
+    environment = Path(file).absolute().parent.parent
+    return str(environment) if (environment / "pyvenv.cfg").is_file() else os.path.realpath(file)
+
+
+def _on_path(request: str) -> str | None:
+    """Return the first on the path that is called like this; a script, as pyenv has them, must know the version."""
+    for file in _named(f"python{request}"):
+        if not _is_script(file):
+            return file
+        told = ask(file)
+        if told and told.fits(request):
+            return told.path  # not the script: it would take longer to start than what it starts
+    return None
+
+
+def _elsewhere(request: str) -> str | None:
+    """Return the newest of pyenv's and uv's that fits; only those are started whose names tell that they may."""
+    told = map(ask, [*_of_pyenv(request.removesuffix("t")), *_of_uv(request)])
+    fitting = [each for each in told if each and each.fits(request)]
+    return max(fitting, key=lambda each: each.version).path if fitting else None
+
+
+def _candidates() -> Iterator[str]:
+    yield sys.executable
+    names = [f"python3.{minor}{suffix}" for minor in MINORS for suffix in ("", "t")]
+    for name in names:
+        yield from _named(name)
+    yield from _of_pyenv()
+    yield from _of_uv()
+
+
+def _of_pyenv(version: str = "") -> list[str]:
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path(os.environ.get("HOME", "/")) / ".pyenv")
+    return [str(file) for file in sorted(pyenv.glob(f"versions/{version}*/bin/python3"))]
+
+
+def _named(name: str) -> Iterator[str]:
+    """Yield the executables of that name in all directories of the path."""
+    for directory in os.get_exec_path():
+        file = Path(directory, name).absolute()
+        if file.is_file() and os.access(file, os.X_OK):
+            yield str(file)
+
+
+def _is_script(file: str) -> bool:
+    with suppress(OSError), Path(file).open("rb") as opened:
+        return opened.read(2) == b"#!"
+    return False
+
+
+def _of_uv(request: str | None = None) -> Iterator[str]:
+    """Yield the interpreters that uv has installed, all of them or those of a version."""
+    program = uv()
+    if program is None:
+        return
+    asked = [program, "python", "list", "--only-installed", "--python-preference", "only-managed"]
+    with suppress(OSError, subprocess.TimeoutExpired, ValueError, KeyError):
+        done = subprocess.run(
+            [*asked, "--output-format", "json", *([request] if request else [])],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        yield from [each["path"] for each in json.loads(done.stdout) if each["path"]]

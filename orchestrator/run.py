@@ -192,7 +192,7 @@ def _begun(to_do: Plan, probed: Probed, runs: Path, policy: Policy) -> Iterator[
     spec = document.dump(to_do.experiment.resolved())
     with journal.create(runs, name, journal.new_run_id(), spec) as book:
         store = _storing(book)
-        store(_started(to_do, seed, identity))
+        store(_started(to_do, seed, identity, probed.environments))
         for missing in probed.unavailable:
             store(missing)
         contests = [Contest(to_do, point) for point in to_do.points]
@@ -293,14 +293,14 @@ def _storing(book: Journal) -> Callable[[Event], None]:
     return store
 
 
-def _started(to_do: Plan, seed: int, identity: dict[str, str]) -> RunStarted:
-    spec = json.dumps(to_do.experiment.resolved(), ensure_ascii=False)
+def _started(to_do: Plan, seed: int, identity: dict[str, str], environments: dict[str, list[str]]) -> RunStarted:
     return RunStarted(
         **_origin(to_do, seed),
-        spec=spec,
+        spec=json.dumps(to_do.experiment.resolved(), ensure_ascii=False),
         effective_cores=to_do.cores,
         level_split=to_do.level_split,
         identity=identity,
+        environments=environments,
     )
 
 

@@ -19,7 +19,8 @@ def scout(asked: Asked, laid: Kit, interrupt: Interrupt) -> Facts:
     """
     python = pythons.resolve(asked.python)
     if python is None:
-        raise BadInput(f"no interpreter {asked.python!r} here", where="--python", remedy=pythons.HOW_TO_GET)
+        what, remedy = pythons.missing(asked.python or "")
+        raise BadInput(what, where="--python", remedy=remedy)
     given = {"call": asked.call, "kwargs": dict(asked.kwargs)}
     try:
         told = launch.scout(laid, interrupt, Command(python), given, TIMEOUT_S)

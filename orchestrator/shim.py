@@ -13,6 +13,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from . import cache
+
 SOURCE = Path(__file__).with_suffix(".c")
 
 TIMEOUT_S = 20.0
@@ -67,12 +69,10 @@ def _build(scratch: Path) -> Path | str:
     """Return the compiled shim, or why there is none."""
     source = SOURCE.read_bytes()
     name = f"shim-{hashlib.sha256(source).hexdigest()[:16]}-{platform.machine()}.so"
-    cache = (
-        Path(os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME") or scratch) / ".cache") / "orchestrator"
-    )
-    if (cache / name).is_file():
-        return cache / name
-    for directory in (cache, scratch):
+    kept = cache.directory(otherwise=scratch)
+    if (kept / name).is_file():
+        return kept / name
+    for directory in (kept, scratch):
         with suppress(OSError):
             directory.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=directory) as fresh:
@@ -81,7 +81,7 @@ def _build(scratch: Path) -> Path | str:
                     return reason
                 (Path(fresh) / name).replace(directory / name)
             return directory / name
-    return f"neither {cache} nor {scratch} can be written to"
+    return f"neither {kept} nor {scratch} can be written to"
 
 
 def _compile(target: Path) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -33,6 +34,10 @@ CHECK = f"^(same|none|{FUNCTION})$"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 LABEL = r"^[A-Za-z0-9][A-Za-z0-9 ._()=,+-]{0,63}$"
 KEYWORD = r"^[^\W\d]\w*$"
+REQUIREMENT = (
+    r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(\[[A-Za-z0-9._, -]+\])?"  # the name and its extras
+    r" *([<>=!~(][^;@]*|@ *[^ ;]+)? *(;.+)?$"  # versions or a URL, and a condition
+)
 METRIC = r"^(speedup|wall_ns|startup_ns|observed\.[A-Za-z_][A-Za-z0-9_]*)$"
 
 PATTERNS = {
@@ -41,11 +46,12 @@ PATTERNS = {
     NAME: ("is not a name", "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"),
     LABEL: ("is not a label", "use up to 64 letters, digits, spaces and ._()=,+-, a letter or digit first"),
     KEYWORD: ("is not a Python name", "use letters, digits and underscores, no digit first"),
+    REQUIREMENT: ("is not a requirement", "write a package's name with versions, such as numpy or Pillow>=11"),
     METRIC: ("is not a metric", "write speedup, wall_ns, startup_ns or observed.<key>"),
 }
 """What each pattern finds wrong, and the remedy."""
 
-RESERVED = (("requirements",), ("measure", "metric"))
+RESERVED = (("measure", "metric"),)
 """Keys that later versions give a meaning to."""
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -94,6 +100,27 @@ def size(value: object) -> int:
     return found
 
 
+def _without_secret(value: object) -> object:
+    if isinstance(value, str) and re.search(r"https?://[^/\s]*@", value):
+        what = "a URL with a user in it would be kept in the log for everybody to read"
+        raise _refused(what, "leave the user out, and let uv find it in ~/.netrc")
+    return value
+
+
+def package(requirement: str) -> str:
+    """Return the name of the package that is required, as indexes spell it."""
+    found = re.match(r"[\w.-]+", requirement)
+    return re.sub(r"[-_.]+", "-", found[0]).lower() if found else requirement
+
+
+def _each_once(requirements: tuple[str, ...]) -> tuple[str, ...]:
+    names = [package(each) for each in requirements if ";" not in each]  # conditions may tell them apart
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise _refused(f"names {twice} twice", "keep one of them, with all it says of versions")
+    return requirements
+
+
 def _quoted_version(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise _refused("a version without quotes is a number, and 3.10 the same as 3.1", 'quote it, such as "3.10"')
@@ -124,6 +151,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME)]
 Label = Annotated[str, StringConstraints(pattern=LABEL)]
 Metric = Annotated[str, StringConstraints(pattern=METRIC)]
 Python = Annotated[str, StringConstraints(min_length=1, max_length=1024), BeforeValidator(_quoted_version)]
+Requirement = Annotated[str, StringConstraints(pattern=REQUIREMENT, max_length=1024), BeforeValidator(_without_secret)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 WorkerCount = Annotated[int, Field(ge=1, le=4096)]
 _as_tuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
@@ -305,6 +333,11 @@ class Experiment(Strict):
     baseline: str | None = Field(default=None, description="a model or a label; else sequential, or the first")
     measure: Measure = Measure()
     limits: Limits = Limits()
+    requirements: Annotated[tuple[Requirement, ...], _as_tuple, AfterValidator(_each_once)] = Field(
+        (),
+        description="packages that the workload imports, such as numpy or Pillow>=11: installed for the default"
+        " interpreter and for versions in `python`, not for paths",
+    )
     expect: Annotated[tuple[Expectation, ...], _as_tuple] = ()
 
     def resolved(self) -> dict[str, Any]:

@@ -129,6 +129,7 @@ def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> Verdi
         at_this_load=doubts.at_this_load,
         warnings=_warnings(contest, look, verdict, doubts)
         + ["contaminated"] * any(event.contaminated for event in explanations),
+        gil_enabled_by=_gil_enabled_by(contest) or None,
         sentence=_sentence(contest, verdict, winners, rival, gap, doubts),
         why=[f"{event.variant}: {event.why}" for event in explanations if event.why],
     )
@@ -227,9 +228,17 @@ def _warnings(contest: Contest, look: Look | None, verdict: str, doubts: Doubts)
         warnings.append("blocks_discarded")
     if any(block.unchecked for block in contest.judged):
         warnings.append("results_unchecked")
+    if _gil_enabled_by(contest):
+        warnings.append("gil_enabled")
     if contest.differences:
         warnings.append("recomputed_differs")
     return warnings
+
+
+def _gil_enabled_by(contest: Contest) -> dict[str, str]:
+    """Return by variant the module that switched the GIL back on in a block that counts."""
+    found = {label: module for block in contest.judged for label, module in block.gil_enabled_by.items()}
+    return {label: found[label] for label in contest.variants if label in found}
 
 
 def _drifts(contest: Contest, label: str) -> bool:

@@ -555,7 +555,7 @@ BAD = {
         2,
         "--python: /bin/ls is no Python interpreter; name one",
     ),
-    "no such Python": (["mine:work", "n=1", "--python", "9.9"], 2, "--python: no interpreter '9.9' here; install it"),
+    "no such Python": (["mine:work", "n=1", "--python", "9.9"], 2, '--python: no interpreter "9.9" here, only'),
     "no such project": (
         ["mine:work", "--project", "nowhere"],
         2,
@@ -579,7 +579,7 @@ def test_bad_input_is_told_with_a_remedy_and_nothing_is_written(place: Path, nam
 
 def test_a_python_too_old_to_measure_in_is_told_with_the_oldest(place: Path) -> None:
     old = place / "python2"
-    old.write_text("#!/bin/sh\necho 2.7\n")
+    old.write_text("#!/bin/sh\necho 2 7 18 1 python2\n")
     old.chmod(0o755)
     done = orchestrator("advise", "mine:work", "n=1", "--python", "./python2", cwd=place)
     assert done.returncode == errors.BAD_INPUT

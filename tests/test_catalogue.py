@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
 import venv
@@ -41,7 +42,7 @@ def test_another_interpreter_is_asked_what_it_has(tmp_path: Path) -> None:
     assert all(event["version"].startswith("3.14.") for event in listed)
 
 
-def test_all_are_those_on_the_path_that_run(tmp_path: Path) -> None:
+def test_all_are_this_one_and_those_on_the_path_that_run(tmp_path: Path) -> None:
     names = tmp_path / "bin"
     names.mkdir()
     (names / "python3.11").symlink_to(sys.executable)
@@ -50,12 +51,27 @@ def test_all_are_those_on_the_path_that_run(tmp_path: Path) -> None:
     env = {**os.environ, "PATH": f"{names}:/usr/bin:/bin"}
     listed = events(orchestrator("models", "--python", "all", cwd=tmp_path, env=env).stdout)
     assert str(names / "python3.11") in {event["python"] for event in listed}
+    assert sys.executable in {event["python"] for event in listed}
     assert str(names / "python3.12") not in {event["python"] for event in listed}
+
+
+def test_interpreters_of_the_same_version_have_a_column_each(tmp_path: Path) -> None:
+    other = tmp_path / "python3"
+    other.symlink_to(os.path.realpath(sys.executable))
+    asked = ["--python", sys.executable, "--python", str(other)]
+    shown = orchestrator("models", *asked, "--format", "table", cwd=tmp_path).stdout.splitlines()
+    version = platform.python_version()
+    assert shown[0].count(version) == 2
+    assert f"{version}: {sys.executable}" in shown
+    assert f"{version}: {other}" in shown
 
 
 @pytest.mark.parametrize(
     ("request_", "message"),
-    [("3.99", "--python: no interpreter 3.99 here"), ("/bin/true", "--python: /bin/true is no Python interpreter")],
+    [
+        ("3.99", '--python: no interpreter "3.99" here, only 3.'),
+        ("/bin/true", "--python: /bin/true is no Python interpreter"),
+    ],
 )
 def test_what_is_no_interpreter_is_told(tmp_path: Path, request_: str, message: str) -> None:
     done = orchestrator("models", "--python", request_, cwd=tmp_path)

@@ -381,7 +381,7 @@ BAD = {
     ),
     "an interpreter that is not here": (
         f'{CALL}\nmodels: [{{model: threads, python: "9.9"}}]\n',
-        'x.yaml:2:35: models[0].python: no interpreter "9.9" here; install it, or name the path of an executable',
+        'x.yaml:2:35: models[0].python: no interpreter "9.9" here, only',
     ),
     "empty": ("", "x.yaml: the file is empty; "),
     "a list": ("- 1\n", "x.yaml:1:1: "),

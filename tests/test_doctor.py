@@ -31,6 +31,9 @@ QUIET = Machine(
     steal_share=0.0,
     pressure=0.0,
     gil_unmeasured=None,
+    uv="/bin/uv",
+    environments=0,
+    environments_bytes=0,
 )
 
 

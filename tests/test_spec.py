@@ -127,10 +127,15 @@ def test_a_percentage_is_read_as_a_fraction(text: str, part: float) -> None:
     assert spec.fraction(text) == part
 
 
+def test_a_package_may_be_required_twice_under_conditions(cwd: Path) -> None:
+    both = ["numpy<2; python_version<'3.13'", "numpy>=2.1; python_version>='3.13'"]
+    assert load(W + M + f"requirements: {both}\n").requirements == tuple(both)
+
+
 # what is refused
 
 ENTRY_KEYS = "model, label, workers, python, call, async_call, kwargs, path, env, optional"
-KEYS = "name, description, workload, tasks, models, matrix, baseline, measure, limits, expect"
+KEYS = "name, description, workload, tasks, models, matrix, baseline, measure, limits, requirements, expect"
 DURATION = "is not a duration from 1ms to 500h; write a number with ms, s, m or h, such as 60s"
 PERCENTAGE = "is not a percentage from 0.01% to 100%; write a number with %, such as 3%"
 NAME = "is not a name; use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
@@ -138,6 +143,7 @@ LABEL = "is not a label; use up to 64 letters, digits, spaces and ._()=,+-, a le
 PYTHON_NAME = "is not a Python name; use letters, digits and underscores, no digit first"
 MAPPING = "expected a mapping of keys to values"
 SIZE = "is not a size from 1MiB to 1024TiB; write a number with a unit, such as 2GiB"
+REQUIREMENT = "is not a requirement; write a package's name with versions, such as numpy or Pillow>=11"
 RESERVED = "is reserved for a later version; delete it"
 ITSELF = "with itself; name another in `against`, or leave it out by `where`"
 VERSION = 'a version without quotes is a number, and 3.10 the same as 3.1; quote it, such as "3.10"'
@@ -187,7 +193,24 @@ REFUSED = {
         W + M + "limits: {open_files: 3}\n",
         "3:22: limits.open_files: expected 16 or more; got 3",
     ),
-    "reserved requirements": (W + M + "requirements: []\n", f"3:1: requirements: {RESERVED}"),
+    "an option for a requirement": (
+        W + M + "requirements: [numpy, -r more.txt]\n",
+        f'3:23: requirements[1]: "-r more.txt" {REQUIREMENT}',
+    ),
+    "a path for a requirement": (W + M + "requirements: [./mine]\n", f'3:16: requirements[0]: "./mine" {REQUIREMENT}'),
+    "a requirement that is a number": (
+        W + M + "requirements: [3]\n",
+        "3:16: requirements[0]: expected text; got 3, which needs quotes",
+    ),
+    "a requirement with a password": (
+        W + M + "requirements: ['mine @ https://me:secret@example.org/mine.whl']\n",
+        "3:16: requirements[0]: a URL with a user in it would be kept in the log for everybody to read; "
+        "leave the user out, and let uv find it in ~/.netrc",
+    ),
+    "a package twice": (
+        W + M + "requirements: [typing_extensions, numpy, Typing-Extensions>=4]\n",
+        "3:15: requirements: names typing-extensions twice; keep one of them, with all it says of versions",
+    ),
     "blocks and precision": (
         W + M + "measure: {blocks: 20, precision: 1%}\n",
         "3:10: measure: blocks fix the end, which precision leaves open; delete one of them",

@@ -18,6 +18,7 @@ from .. import crossover, plan, units
 from ..accounts import SHARES
 from ..crossover import Line
 from ..results import Results
+from ..runner.gil import UNKNOWN
 from ..text import printable
 
 _OUTCOME_STYLES = {"held": "green", "broken": "bold red", "undecided": "yellow"}
@@ -66,6 +67,7 @@ _WARNINGS = {
     "contaminated": "a plain loop had to wait for a core, so others' work is in what is said of where the time went",
     "blocks_discarded": "blocks were discarded because a variant failed in them or the time was over",
     "results_unchecked": "results can't be pickled, so nobody has checked that they are the same; see `check`",
+    "gil_enabled": "the GIL was switched back on",
     "recomputed_differs": "the journal's own verdict differs from this one",
 }
 
@@ -142,6 +144,11 @@ def _detail(warning: str, event: Mapping[str, Any]) -> str:
     """Return the figures behind a warning, where the verdict holds them."""
     if warning == "blocks_correlated":
         return f" (autocorrelation {event['autocorrelation']:.2f})"
+    if warning == "gil_enabled":
+        by: dict[str, list[str]] = {}
+        for label, module in event["gil_enabled_by"].items():
+            by.setdefault("an unknown module" if module == UNKNOWN else f"module {module}", []).append(label)
+        return ", ".join(f" by {who} under {units.listed(labels)}" for who, labels in by.items())
     if warning == "load_dependent":
         factors = [math.exp(event[key] / 10) for key in ("load_slope", "load_slope_low", "load_slope_high")]
         return f" (times {units.ratio(*factors)} for every tenth more of {event['load_signal'].replace('_', ' ')})"

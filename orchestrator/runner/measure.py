@@ -126,6 +126,7 @@ class Bench:
             "executable": sys.executable,
             "gil": any(worker["gil"] for worker in who),
             "actual_loop": loops.name(),
+            "gil_enabled_by": next((name for worker in who if (name := worker["gil_enabled_by"])), None),
             **self._workers.facts,
             "worker_pids": [worker["pid"] for worker in who],
             "worker_threads": [worker["thread"] for worker in who],

@@ -9,6 +9,8 @@ import time
 from collections.abc import Collection
 from typing import Any
 
+from . import gil
+
 try:
     import resource
 except ImportError:  # Windows
@@ -29,17 +31,22 @@ def tell_where_on_signal() -> None:
 
 
 def identify() -> dict[str, Any]:
-    """Return who runs this: `pid`, `thread` (the system's id) and `gil` (whether it is on here, now)."""
+    """Return who runs this: `pid`, `thread` (the system's id), `gil` (is it on here, now?) and `gil_enabled_by`."""
     import threading
 
     if os.environ.get(RUNNER_PID) != str(os.getpid()):  # in a worker process; not again in a subinterpreter
         tell_where_on_signal()
-    return {"pid": os.getpid(), "thread": threading.get_native_id(), "gil": gil_enabled()}
+    return {
+        "pid": os.getpid(),
+        "thread": threading.get_native_id(),
+        "gil": gil_enabled(),
+        "gil_enabled_by": gil.enabled_by(),
+    }
 
 
 def gil_enabled() -> bool:
     """Return whether this interpreter runs with its global lock; an import may have switched it on."""
-    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+    return gil.enabled()
 
 
 def cpu_ns(pids: Collection[int]) -> int:
