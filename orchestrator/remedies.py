@@ -170,7 +170,9 @@ def _surely_faster(contest: Contest, label: str, other: str) -> bool:
 
 def _use(contest: Contest, variant: Variant, found: Summary, model: str, clause: str) -> Remedy | None:
     """Advise a model: one of the contest only if it was faster there, else with the override that puts it there."""
-    present = [other.label for other in contest.variants.values() if other.model == model]
+    others = [other for other in contest.variants.values() if other.model == model]
+    alike = [other for other in others if other.python == variant.python]
+    present = [other.label for other in alike or others]
     if present:
         better = [other for other in present if _surely_faster(contest, other, variant.label)]
         return Remedy(f"use `{better[0]}`{clause}") if better else None

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from experiments import cpu, identity, io, shared
+from experiments import cpu, dispatch, identity, io, kinds, loops, shared
 from orchestrator.plan import plan
 from orchestrator.spec import load
 
@@ -45,6 +45,28 @@ def test_the_squares_are_summed() -> None:
 
 def test_both_forms_of_waiting_return_the_time_asked_for() -> None:
     assert io.wait(0.0) == anyio.run(io.wait_async, 0.0) == 0.0
+
+
+@pytest.mark.parametrize("kind", ["cpu", "io"])
+def test_both_forms_of_a_call_return_its_kind(kind: str) -> None:
+    assert kinds.call(kind) == anyio.run(kinds.call_async, kind) == kind
+
+
+def test_an_empty_task_returns_nothing() -> None:
+    assert (dispatch.nothing(), anyio.run(dispatch.nothing_async)) == (None, None)  # type: ignore[func-returns-value]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_all_that_is_sent_to_the_echo_server_comes_back(backend: str) -> None:
+    assert anyio.run(loops.echo, 3, 5000, backend=backend) == 3 * 5000
+    assert anyio.run(loops.steps, 7, backend=backend) == 7
+
+
+def test_a_spinning_thread_ends_with_its_context() -> None:
+    before = threading.active_count()
+    with loops.beside_a_spinning_thread(), loops.alone():
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before
 
 
 def test_this_thread_is_in_the_parent_process() -> None:
