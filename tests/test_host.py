@@ -48,7 +48,7 @@ def test_a_python_can_be_named_by_its_path() -> None:
 
 def test_a_python_by_version_is_looked_up_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     program = tmp_path / "python9.99t"
-    program.write_text("#!/bin/sh\n")
+    program.write_text('#!/bin/sh\necho "9 99 0 0 $0"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert pythons.resolve("9.99t") == str(program)

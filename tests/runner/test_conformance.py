@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import launch
+from orchestrator import environments, launch
 from orchestrator.launch import Command, Crew, Interrupt, Kit, RunnerFailed
 from orchestrator.plan import Point, Variant
 from orchestrator.plan import order as order_of
@@ -91,13 +91,18 @@ CLOUDPICKLING = ("loky", "joblib", "dask")
 STARTING = [name for name in NAMES if "start_method" in load(name).OPTIONS]
 PATIENCE_S = 60.0
 
-QUICK = [name for name in NAMES if not needs(name).packages] + [way for way in WAYS if "start_method" in way]
-"""What every run of the suite asks everything of; of the others it asks the most important, and the rest is slow."""
+MODELS = [name for name in NAMES if not needs(name).packages]
+"""The models of Python itself: every run of the suite asks everything of them.
+
+Of the others and of all options it asks the most important; the rest is slow.
+"""
+QUICK = MODELS + [way for way in WAYS if "start_method" in way and base(way) != "mpire"]
+"""Those that every run asks where it matters how a process is started."""
 
 
-def over(ways: Iterable[str]) -> pytest.MarkDecorator:
-    """Return the parameters of a test over ways."""
-    marks = {way: [] if way in QUICK else [pytest.mark.slow] for way in WAYS}
+def over(ways: Iterable[str], quick: Sequence[str] = QUICK) -> pytest.MarkDecorator:
+    """Return the parameters of a test over ways; those that are not among the quick ones are marked slow."""
+    marks = {way: [] if way in quick else [pytest.mark.slow] for way in WAYS}
     return pytest.mark.parametrize("model", [pytest.param(way, id=way, marks=marks[way]) for way in ways])
 
 
@@ -114,7 +119,8 @@ def form_id(value: object) -> str:
 every_way = pytest.mark.parametrize("model", WAYS)
 every_form = pytest.mark.parametrize(("model", "twin"), forms(WAYS), ids=form_id)
 each_way = over(WAYS)
-each_form = pytest.mark.parametrize(("model", "twin"), forms(QUICK), ids=form_id)
+each_model = over(WAYS, MODELS)
+each_form = pytest.mark.parametrize(("model", "twin"), forms(MODELS), ids=form_id)
 each_standing_way = over(STANDING)
 each_way_per_task = over(PER_TASK)
 each_way_with_stdio = over([way for way in WAYS if way not in SILENT])
@@ -270,13 +276,13 @@ def test_results_come_in_the_order_of_the_items(laid: Kit, model: str, twin: boo
         assert runner.results() == [i * i for i in range(23)]
 
 
-@each_way
+@each_model
 def test_without_an_item_every_call_is_the_same(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("power", kwargs={"exponent": 3}, observe="see"), tasks=5)) as runner:
         assert runner.results() == [125] * 5
 
 
-@each_way
+@each_model
 def test_one_worker_and_one_call_are_enough(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("power", observe="see"), workers=1, tasks=1)) as runner:
         runner.ask("warm")
@@ -318,7 +324,7 @@ def test_results_that_differ_are_told_apart(laid: Kit, cwd: Path) -> None:
             runner.ask("compare", path=saved, other="sequential")
 
 
-@each_way
+@each_model
 def test_a_check_of_ones_own_may_refuse_the_results(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("square", item="i"))) as runner:
         runner.ask("warm")
@@ -436,7 +442,7 @@ def test_setup_is_entered_once_and_left_at_the_end(laid: Kit, model: str) -> Non
         assert marks("setup") == ["entered", "left"]
 
 
-@each_way
+@each_model
 def test_setup_is_left_when_a_call_fails(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("fail", item="i", setup="resource"))) as runner:
         with fails("exception"):
@@ -445,7 +451,7 @@ def test_setup_is_left_when_a_call_fails(laid: Kit, model: str) -> None:
         assert marks("setup") == ["entered", "left"]
 
 
-@each_way
+@each_model
 def test_reset_runs_before_every_batch(laid: Kit, model: str, cwd: Path) -> None:
     with opened(laid, order(model, task("count", item="i", reset="reset"), tasks=3)) as runner:
         runner.ask("warm")
@@ -455,7 +461,7 @@ def test_reset_runs_before_every_batch(laid: Kit, model: str, cwd: Path) -> None
         assert done == ["reset", "call", "call", "call"] * 2
 
 
-@each_way
+@each_model
 def test_reset_is_not_timed(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("count", item="i", reset="reset"), tasks=3)) as runner:
         asked_ns = time.monotonic_ns()
@@ -465,7 +471,7 @@ def test_reset_is_not_timed(laid: Kit, model: str) -> None:
         assert wall_ns + reset_ns <= elapsed_ns
 
 
-@each_way
+@each_model
 def test_observe_sees_the_results_and_initargs(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("square", item="i", setup="resource", observe="see_all"))) as runner:
         assert runner.trial()["observed"] == {"sum": 0 + 1 + 4 + 9, "token": TOKEN}
@@ -529,7 +535,7 @@ def test_the_cpu_time_of_every_worker_is_counted(laid: Kit, model: str) -> None:
 # Failures
 
 
-@each_way
+@each_model
 def test_a_turn_begins_on_its_core_and_leaves_the_calls_free_to_go_elsewhere(laid: Kit, model: str) -> None:
     allowed = sorted(os.sched_getaffinity(0))
     with opened(laid, order(model, task("allowed_cores", observe="see"))) as runner:
@@ -567,7 +573,7 @@ def test_an_initializer_that_fails_is_told(laid: Kit, model: str) -> None:
     assert "ValueError: this worker can't begin" in caught.value.error + caught.value.output
 
 
-@each_way
+@each_model
 def test_a_failure_is_told_before_the_other_calls_are_made(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("fail_first", item="i"), tasks=300)) as runner:
         with fails("exception", "^ValueError: item 0 is bad$"):
@@ -591,13 +597,13 @@ def test_what_escapes_except_exception_is_a_failure(laid: Kit, model: str, twin:
         assert caught.value.error == error
 
 
-@each_way
+@each_model
 def test_running_out_of_memory_has_a_cause_of_its_own(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("run_out"))) as runner, fails("memory", "^MemoryError"):
         runner.trial()
 
 
-@each_way
+@each_model
 def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("unpicklable"))) as runner:
         if model in OTHER_PROCESSES and base(model) not in CLOUDPICKLING:
@@ -608,7 +614,7 @@ def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(laid: K
             assert runner.ask("digest") == {"event": "digested", "digest": None}
 
 
-@over(SENDING)
+@over(SENDING, MODELS)
 def test_an_answer_that_cannot_be_read_is_no_lost_worker(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("unreadable"))) as runner, pytest.raises(RunnerFailed) as caught:
         runner.ask("warm")
@@ -630,7 +636,7 @@ def test_more_processes_at_once_than_files_may_be_open_are_refused_with_a_remedy
         pass
 
 
-@over(SENDING)
+@over(SENDING, MODELS)
 def test_an_exception_that_cannot_be_sent_is_told_as_such(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("fail_unsendably"))) as runner, pytest.raises(RunnerFailed) as caught:
         runner.ask("warm")
@@ -752,7 +758,7 @@ def test_the_working_directory_may_hold_an_orchestrator_of_its_own(laid: Kit, mo
         assert runner.results() == ["mine"] * 4
 
 
-@pytest.mark.parametrize("model", LOOPLESS)
+@over(LOOPLESS, MODELS)
 def test_a_model_without_a_loop_is_spared_the_import_of_one(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("power", observe="see_runner"))) as runner:
         modules = set(json.loads(runner.trial()["observed"]["modules"]))
@@ -760,7 +766,7 @@ def test_a_model_without_a_loop_is_spared_the_import_of_one(laid: Kit, model: st
         assert runner.ready["actual_loop"] is None
 
 
-@over(way for way in WAYS if needs(way).loop)
+@over([way for way in WAYS if needs(way).loop])
 def test_the_loop_is_proved(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("power"))) as runner:
         loop = needs(model).loop
@@ -840,7 +846,7 @@ def test_what_can_run_is_no_problem(laid: Kit) -> None:
     assert probe(laid, *plain, *twins, only_async) == [None] * (2 * len(HERE_TOO) + 1)
 
 
-@over(way for way in WAYS if not needs(way).pickles)
+@over([way for way in WAYS if not needs(way).pickles], MODELS)
 @pytest.mark.parametrize("call", ["no_name", "local"])
 def test_models_that_send_nothing_take_any_function(laid: Kit, model: str, call: str) -> None:
     assert probe(laid, order(model, task(call)), python=python_for(*parts(model))) == [None]
@@ -935,9 +941,31 @@ def prefix_of(python: str) -> str:
 each_python = pytest.mark.parametrize(("python", "version"), [(name, name) for name in PYTHONS], indirect=["python"])
 
 
-@each_way
+@each_model
 @each_python
 def test_every_interpreter_keeps_the_promises(laid: Kit, python: str, version: str, model: str) -> None:
+    keeps_the_promises(laid, python, version, model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.11", "3.13t", "3.14"])
+@pytest.mark.parametrize("model", [way for way in WAYS if needs(way).packages])
+def test_libraries_keep_the_promises_under_every_interpreter_that_they_install_on(
+    laid: Kit, version: str, model: str
+) -> None:
+    found = find_python(version) or pytest.skip(f"no Python {version} here")
+    interrupt = Interrupt()
+    try:
+        python = environments.provide(laid, interrupt, found, needs(model).packages).python
+    except environments.Unbuilt as error:
+        pytest.skip(error.what)
+    finally:
+        interrupt.close()
+    keeps_the_promises(laid, python, version, model)
+
+
+def keeps_the_promises(laid: Kit, python: str, version: str, model: str) -> None:
+    """Ask the most important things of a model under an interpreter, or skip the test where it can't run."""
     call = "square" if model in SILENT else "chatter"
     workload = task(call, item="i", initializer="begin", setup="resource", observe="see_runner")
     command = Command(python, HERE, hash_seed=5)
@@ -1034,13 +1062,13 @@ def test_only_what_crosses_a_process_is_pickled(laid: Kit, model: str) -> None:
     assert (account["call_bytes"] is not None) == sends_calls
 
 
-@each_way
+@each_model
 def test_a_call_that_fails_in_an_account_is_told_like_any_other(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("fail_first", item="i"))) as runner, fails("exception", "item 0 is bad"):
         runner.ask("account", repeats=1)
 
 
-@over(way for way in WAYS if not needs(way).pickles)
+@over([way for way in WAYS if not needs(way).pickles], MODELS)
 def test_calls_that_use_up_what_a_reset_gives_are_accounted(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("take_job", twin=False, reset="give_jobs"), tasks=4)) as runner:
         assert runner.ask("account", repeats=3)["batches"] == 3
