@@ -44,7 +44,7 @@ async def steps(count: int = 20) -> int:
     return count
 
 
-async def echo(messages: int = 4, size: int = 1024) -> int:
+async def echo(messages: int = 2, size: int = 1024) -> int:
     """Return how many bytes came back over a loopback socket from an echo server in the same loop."""
     import anyio
 

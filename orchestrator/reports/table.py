@@ -81,7 +81,9 @@ def render(results: Results, *, width: int, colour: bool) -> str:
         events = [event for event in results.derived if event.get("point_id") == contest.point.id]
         compared = [event for event in events if event["event"] == "variant.compared"]
         explained = [event for event in events if event["event"] == "variant.explained"]
-        out.print(_fitting(out, partial(_table, contest.point.label, compared, explained), ("why", "quartiles")))
+        out.print(
+            _fitting(out, partial(_table, contest.point.label, compared, explained), ("why", "quartiles", "of ideal"))
+        )
         if explained:
             out.print(_fitting(out, partial(_accounts, explained), ("memory", "CPU per call", "loop lag p99")))
         seen = [event for event in events if event["event"] == "variant.observed"]
