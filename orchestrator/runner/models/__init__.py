@@ -171,7 +171,18 @@ def unavailable(name: str, options: Mapping[str, Any]) -> str | None:
     packages = model.needs(options).packages
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:
-        has_pip = importlib.util.find_spec("pip") is not None
-        command = f"{sys.executable} -m pip install" if has_pip else f"uv pip install --python {sys.executable}"
-        return f"{' and '.join(missing)} can't be imported; install it: {command} {' '.join(missing)}"
+        return f"{' and '.join(missing)} can't be imported; install it: {_installing(' '.join(missing))}"
     return model.unavailable(options)
+
+
+def _installing(packages: str) -> str:
+    """Return the command that installs packages for this interpreter; beside it, where a system keeps it to itself."""
+    import os
+    import sysconfig
+
+    if importlib.util.find_spec("pip") is None:
+        return f"uv pip install --python {sys.executable} {packages}"
+    if sys.prefix == sys.base_prefix and os.path.exists(f"{sysconfig.get_path('stdlib')}/EXTERNALLY-MANAGED"):
+        env = f"{sys.executable} -m venv env && env/bin/python -m pip install {packages}"
+        return f"{env}, then name env/bin/python"
+    return f"{sys.executable} -m pip install {packages}"
