@@ -556,9 +556,9 @@ def test_an_exception_of_the_workload_comes_out_as_itself(laid: Kit, model: str,
         assert workloads.__file__ in caught.value.traceback
 
 
-@pytest.mark.parametrize("options", [{}, {"chunksize": 3}], ids=["", "chunks"])
-def test_an_exception_comes_out_of_a_chunk_too(laid: Kit, options: dict[str, Any]) -> None:
-    asked = order("processes", task("fail", item="i"), tasks=9, **options)
+@pytest.mark.parametrize("model", ["processes", "processes:pool=multiprocessing", "loky"])
+def test_an_exception_comes_out_of_a_chunk_too(laid: Kit, model: str) -> None:
+    asked = order(model, task("fail", item="i"), tasks=9, chunksize=3)
     with opened(laid, asked) as runner, fails("exception", "^ValueError: item 1 is bad$"):
         runner.trial()
 
@@ -798,8 +798,19 @@ def test_the_default_start_method_is_the_interpreters_own(laid: Kit, model: str)
         assert runner.ready["actual_start_method"] == expected
 
 
-def test_chunks_give_the_same_results(laid: Kit) -> None:
-    asked = order("processes", task("uneven", item="i", observe="see"), tasks=11, chunksize=4)
+@pytest.mark.parametrize(
+    ("model", "option"),
+    [
+        ("processes", "chunksize"),
+        ("processes:pool=multiprocessing", "chunksize"),
+        ("loky", "chunksize"),
+        ("joblib", "batch_size"),
+        ("mpire", "chunk_size"),
+    ],
+)
+def test_chunks_give_the_same_results(laid: Kit, model: str, option: str) -> None:
+    chunks: dict[str, Any] = {option: 4}
+    asked = order(model, task("uneven", item="i", observe="see"), tasks=11, **chunks)
     with opened(laid, asked) as runner:
         assert runner.results() == [i * i for i in range(11)]
 

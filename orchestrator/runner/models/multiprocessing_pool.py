@@ -38,8 +38,10 @@ async def open(
 
             async def run(items: Sequence[int]) -> list[Any]:
                 results: list[Any] = [None] * len(items)
-                for place, result in watch.results(pool.imap_unordered(one, enumerate(items), chunksize)):
-                    results[place] = result
+                chunks = (items[first : first + chunksize] for first in range(0, len(items), chunksize))
+                # not by the pool's own chunksize: what it then returns can't be waited for with a timeout
+                for place, some in watch.results(pool.imap_unordered(one, enumerate(chunks))):
+                    results[place * chunksize : place * chunksize + len(some)] = map(given, some)
                 return results
 
             return run
@@ -47,8 +49,8 @@ async def open(
         async def each(function: Callable[[], Any]) -> list[Any]:
             with meeting(workers, function) as together:
                 one = _Numbered(together)
-                numbered = watch.results(pool.imap_unordered(one, enumerate(range(workers))))
-                return [result for _, result in numbered]
+                arriving = watch.results(pool.imap_unordered(one, enumerate([[0]] * workers)))
+                return [given(result) for _, some in arriving for result in some]
 
         await each(Imported(call.function))
         yield Workers(bind, each, {"actual_start_method": context.get_start_method()})
@@ -63,8 +65,8 @@ class _Watch:
         self._pool = pool
         self._known = list(pool._pool)
 
-    def results(self, arriving: Any) -> Iterator[tuple[int, Any]]:
-        """Yield what arrives; raises WorkerLost when a worker has died instead, and what escaped from a call."""
+    def results(self, arriving: Any) -> Iterator[tuple[int, list[Any]]]:
+        """Yield what arrives; raises WorkerLost when a worker has died instead."""
         from multiprocessing import TimeoutError
 
         while True:
@@ -75,7 +77,7 @@ class _Watch:
             except TimeoutError:
                 self._look()
                 continue
-            yield place, given(result)
+            yield place, result
 
     def _look(self) -> None:
         if not self._pool._result_handler.is_alive():  # its thread has printed why
@@ -88,14 +90,14 @@ class _Watch:
 
 
 class _Numbered:
-    """A call that returns its place beside its result."""
+    """A call for each item of a chunk, which returns the place of the chunk beside the results."""
 
     def __init__(self, call: Callable[[int], Any]) -> None:
         self.call = Carried(call)
 
-    def __call__(self, numbered: tuple[int, int]) -> tuple[int, Any]:
-        place, item = numbered
-        return place, self.call(item)
+    def __call__(self, numbered: tuple[int, Sequence[int]]) -> tuple[int, list[Any]]:
+        place, items = numbered
+        return place, [self.call(item) for item in items]
 
 
 def _begin(function: object, initializer: Callable[[Any], object] | None, initargs: Any) -> None:
