@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import Run, WorkerLost, Workers, WrongResults
-from .remote import Carried, Imported, given, meeting
+from .remote import Failure, Imported, given, meeting
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -34,14 +34,20 @@ async def open(
         watch = _Watch(pool)
 
         def bind(call: Call) -> Run:
-            one = _Numbered(call)
+            one = _Plain(call.plain) if call.plain else _Numbered(call)
 
             async def run(items: Sequence[int]) -> list[Any]:
                 results: list[Any] = [None] * len(items)
-                chunks = (items[first : first + chunksize] for first in range(0, len(items), chunksize))
+                if chunksize == 1:
+                    for place, result in watch.results(pool.imap_unordered(one, enumerate(items))):
+                        results[place] = result
+                    return results
+                numbered = list(enumerate(items))
+                chunks = (numbered[first : first + chunksize] for first in range(0, len(items), chunksize))
                 # not by the pool's own chunksize: what it then returns can't be waited for with a timeout
-                for place, some in watch.results(pool.imap_unordered(one, enumerate(chunks))):
-                    results[place * chunksize : place * chunksize + len(some)] = map(given, some)
+                for some in watch.results(pool.imap_unordered(_Chunked(one), chunks)):
+                    for place, result in some:
+                        results[place] = given(result)
                 return results
 
             return run
@@ -49,8 +55,8 @@ async def open(
         async def each(function: Callable[[], Any]) -> list[Any]:
             with meeting(workers, function) as together:
                 one = _Numbered(together)
-                arriving = watch.results(pool.imap_unordered(one, enumerate([[0]] * workers)))
-                return [given(result) for _, some in arriving for result in some]
+                numbered = watch.results(pool.imap_unordered(one, enumerate(range(workers))))
+                return [result for _, result in numbered]
 
         await each(Imported(call.function))
         yield Workers(bind, each, {"actual_start_method": context.get_start_method()})
@@ -65,19 +71,21 @@ class _Watch:
         self._pool = pool
         self._known = list(pool._pool)
 
-    def results(self, arriving: Any) -> Iterator[tuple[int, list[Any]]]:
-        """Yield what arrives; raises WorkerLost when a worker has died instead."""
+    def results(self, arriving: Any) -> Iterator[Any]:
+        """Yield what arrives; raises what a call has raised, and WorkerLost when a worker has died instead."""
         from multiprocessing import TimeoutError
 
         while True:
             try:
-                place, result = arriving.next(timeout=LOOK_S)
+                result = arriving.next(timeout=LOOK_S)
             except StopIteration:
                 return
             except TimeoutError:
                 self._look()
                 continue
-            yield place, result
+            if type(result) is tuple:
+                given(result[1])
+            yield result
 
     def _look(self) -> None:
         if not self._pool._result_handler.is_alive():  # its thread has printed why
@@ -90,14 +98,38 @@ class _Watch:
 
 
 class _Numbered:
-    """A call for each item of a chunk, which returns the place of the chunk beside the results."""
+    """A call that returns its place beside its result, or beside a `Failure`."""
 
-    def __init__(self, call: Callable[[int], Any]) -> None:
-        self.call = Carried(call)
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self.call = call
 
-    def __call__(self, numbered: tuple[int, Sequence[int]]) -> tuple[int, list[Any]]:
-        place, items = numbered
-        return place, [self.call(item) for item in items]
+    def __call__(self, numbered: tuple[int, int]) -> tuple[int, Any]:
+        place, item = numbered
+        try:
+            return place, self.call(item)
+        except BaseException as error:  # of one that is no Exception, the pool would hear nothing
+            return place, Failure(error)
+
+
+class _Plain(_Numbered):
+    """The same for calls that are all alike; it is pickled with each of them, so it holds no more than it must."""
+
+    def __call__(self, numbered: tuple[int, int]) -> tuple[int, Any]:
+        place, _ = numbered
+        try:
+            return place, self.call()
+        except BaseException as error:
+            return place, Failure(error)
+
+
+class _Chunked:
+    """The same for all calls of a chunk."""
+
+    def __init__(self, one: _Numbered) -> None:
+        self.one = one
+
+    def __call__(self, chunk: Sequence[tuple[int, int]]) -> list[tuple[int, Any]]:
+        return [self.one(numbered) for numbered in chunk]
 
 
 def _begin(function: object, initializer: Callable[[Any], object] | None, initargs: Any) -> None:
