@@ -614,7 +614,7 @@ def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(laid: K
             assert runner.ask("digest") == {"event": "digested", "digest": None}
 
 
-@over(SENDING, MODELS)
+@over([way for way in SENDING if way != "dask:pool=threads"], MODELS)
 def test_an_answer_that_cannot_be_read_is_no_lost_worker(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("unreadable"))) as runner, pytest.raises(RunnerFailed) as caught:
         runner.ask("warm")
