@@ -16,7 +16,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from . import models, sensors, workload
+from . import gil, models, sensors, workload
 
 
 class Link:
@@ -68,7 +68,7 @@ def main() -> None:
         elif first["op"] == "models":
             reasons = {name: _reasons(name) for name in models.NAMES}
             version = ".".join(map(str, sys.version_info[:3]))
-            link.send({"event": "models", "version": version, "gil": sensors.gil_enabled(), "reasons": reasons})
+            link.send({"event": "models", "version": version, "gil": gil.enabled(), "reasons": reasons})
         elif first["op"] == "reference":
             from . import reference
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-from . import clocks, loops, models, sensors
+from . import clocks, gil, loops, models, sensors
 from .account import MOST_CALLS, Account
 from .call import Call
 from .stamps import Measured, Stamped, Taken
@@ -70,7 +70,7 @@ async def measure(
     used_after = _Usage(await _asked(workers, per_task), machinery)
     alone = await _alone(run, before_batch, items, account, taken, is_async)
     spent = used_after.since(used_before)
-    shares_gil = not pickles and sensors.gil_enabled()
+    shares_gil = not pickles and gil.enabled()
     gil_source, gil_estimated = _estimate(account, spent.pop("queue_ns"), alone, shares_gil)
     tree = _weighed(used_after, weights, per_task)
     outside_ns = None if per_task else spent.pop("outside_cpu_ns") / account.batches

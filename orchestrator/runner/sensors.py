@@ -39,14 +39,9 @@ def identify() -> dict[str, Any]:
     return {
         "pid": os.getpid(),
         "thread": threading.get_native_id(),
-        "gil": gil_enabled(),
+        "gil": gil.enabled(),
         "gil_enabled_by": gil.enabled_by(),
     }
-
-
-def gil_enabled() -> bool:
-    """Return whether this interpreter runs with its global lock; an import may have switched it on."""
-    return gil.enabled()
 
 
 def cpu_ns(pids: Collection[int]) -> int:

@@ -150,32 +150,14 @@ def asyncio_to_thread(function: Callable[[], Any], workers: int, tasks: int) -> 
 def gather(function: Callable[[], Any], workers: int, tasks: int) -> None:
     """Start a task for each call, as many at once as there are workers."""
 
-    async def batch() -> list[Any]:
-        free = asyncio.Semaphore(workers)
-
-        async def one() -> Any:
-            async with free:
-                return await function()
-
-        return list(await asyncio.gather(*[one() for _ in range(tasks)]))
-
-    asyncio.run(serve_async(batch))
+    asyncio.run(serve_async(lambda: _gathered(function, workers, tasks)))
 
 
 def uvloop(function: Callable[[], Any], workers: int, tasks: int) -> None:
     """Do the same under uvloop."""
     import uvloop
 
-    async def batch() -> list[Any]:
-        free = asyncio.Semaphore(workers)
-
-        async def one() -> Any:
-            async with free:
-                return await function()
-
-        return list(await asyncio.gather(*[one() for _ in range(tasks)]))
-
-    uvloop.run(serve_async(batch))
+    uvloop.run(serve_async(lambda: _gathered(function, workers, tasks)))
 
 
 def trio(function: Callable[[], Any], workers: int, tasks: int) -> None:
@@ -346,16 +328,17 @@ def processes_of_loops(function: Callable[[], Any], workers: int, tasks: int) ->
 
 
 def _in_loop(function: Callable[[], Any], count: int) -> list[Any]:
-    async def batch() -> list[Any]:
-        free = asyncio.Semaphore(16)
+    return asyncio.run(_gathered(function, 16, count))
 
-        async def one() -> Any:
-            async with free:
-                return await function()
 
-        return list(await asyncio.gather(*[one() for _ in range(count)]))
+async def _gathered(function: Callable[[], Any], at_once: int, tasks: int) -> list[Any]:
+    free = asyncio.Semaphore(at_once)
 
-    return asyncio.run(batch())
+    async def one() -> Any:
+        async with free:
+            return await function()
+
+    return list(await asyncio.gather(*[one() for _ in range(tasks)]))
 
 
 def serve(batch: Callable[[], list[Any]]) -> None:

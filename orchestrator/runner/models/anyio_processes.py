@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import Run, WorkerLost, Workers
 from .bounded import gather
-from .remote import Beginning, Carried, Imported, given, meeting
+from .remote import Carried, Imported, beginning, given, meeting
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -38,7 +38,7 @@ async def open(
 
     def begun(function: Callable[..., Any]) -> Callable[..., Any]:
         # anyio ends workers that idle for 300 s, and those that it starts in their place begin like the first
-        return Carried(Beginning(function, initializer, initargs) if initializer else function)
+        return Carried(beginning(function, initializer, initargs))
 
     def bind(call: Call) -> Run:
         one = begun(call)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import Count, Needs, Option, Run, WorkerLost, Workers
-from .remote import Beginning, Escaping, Imported, given, meeting
+from .remote import Escaping, Imported, beginning, given, meeting
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -62,7 +62,7 @@ async def open(
     )
 
     def begun(function: Callable[..., Any]) -> Callable[..., Any]:
-        return Escaping(Beginning(function, initializer, initargs) if initializer else function)
+        return Escaping(beginning(function, initializer, initargs))
 
     seed = {"distributed.nanny.pre-spawn-environ.PYTHONHASHSEED": os.environ["PYTHONHASHSEED"]}  # not one of its own
     with dask.config.set(CONFIG | seed):

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import Count, Needs, Option, Run, Workers, loky, processes
-from .remote import Beginning, Imported, meeting
+from .remote import Imported, beginning, meeting
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -44,7 +44,7 @@ async def open(
     batch_size = options.get("batch_size", "auto")
 
     def begun(function: Callable[..., Any]) -> Any:
-        return delayed(Beginning(function, initializer, initargs) if initializer else function)
+        return delayed(beginning(function, initializer, initargs))
 
     with loky.told(), Parallel(n_jobs=workers, backend=backend, batch_size=batch_size) as parallel:
 

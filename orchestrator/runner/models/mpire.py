@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import Count, Needs, Option, Run, WorkerLost, Workers, WrongResults, processes
-from .remote import Beginning, Escaping, Imported, given, meeting
+from .remote import Escaping, Imported, beginning, given, meeting
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -45,7 +45,7 @@ async def open(
     chunk_size = options.get("chunk_size")
 
     def begun(function: Callable[..., Any]) -> Callable[..., Any]:
-        return _Checked(Beginning(function, initializer, initargs) if initializer else function)
+        return _Checked(beginning(function, initializer, initargs))
 
     with WorkerPool(workers, start_method=start_method, keep_alive=True) as pool:
 

@@ -22,15 +22,13 @@ _worker = threading.local()
 class Beginning:
     """A function before which its worker runs the initializer, the first time."""
 
-    def __init__(
-        self, function: Callable[..., Any], initializer: Callable[[Any], object] | None, initargs: Any
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], initializer: Callable[[Any], object], initargs: Any) -> None:
         self.function = function
         self.initializer = initializer
         self.initargs = initargs
 
     def __call__(self, *items: int) -> Any:
-        if self.initializer and not hasattr(_worker, "has_begun"):
+        if not hasattr(_worker, "has_begun"):
             self.initializer(self.initargs)
             _worker.has_begun = True
         return self.function(*items)
@@ -94,6 +92,13 @@ class Imported:
 
     def __call__(self) -> None:
         pass
+
+
+def beginning(
+    function: Callable[..., Any], initializer: Callable[[Any], object] | None, initargs: Any
+) -> Callable[..., Any]:
+    """Return the function as a worker is to call it: after the initializer, if there is one."""
+    return Beginning(function, initializer, initargs) if initializer else function
 
 
 class Together:
