@@ -37,6 +37,9 @@ from .runner import models
 
 START_TIMEOUT_S = 120.0
 
+ENTERED = ("setup", "async_initializer")
+"""Companions of a workload that are context managers."""
+
 REFERENCE_NS = 3_000_000
 """About how long the reference loop takes, as a part of a round."""
 
@@ -178,8 +181,9 @@ class _Block:
         self._lap()
 
     def leave(self, crew: Crew) -> None:
-        """Let the runners leave their `setup`, where there is one; who has none is killed, which is faster."""
-        if self._task.point.workload.get("setup"):
+        """Let the runners leave what they have entered; who has entered nothing is killed, which is faster."""
+        given = [plan.order(self._task.point, variant)["workload"] for variant in self._task.variants]
+        if any(workload.get(field) for workload in given for field in ENTERED):
             self._notify("leaving the setup")
             crew.leave(self._variants)
 

@@ -526,6 +526,8 @@ class VerdictReached(AboutPoint):
     warnings: list[str]
     gil_enabled_by: dict[str, str] | None = None
     """By variant, the module that switched the GIL back on where there was none."""
+    workload_warnings: list[str] | None = None
+    """What `observe` returned as `warning`, by variant, and in how many trials."""
     sentence: str
     why: list[str]
     """Where the time of each variant went, a sentence for each that was accounted."""

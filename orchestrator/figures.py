@@ -6,6 +6,7 @@ Pure: each is of one variant at one point, over the blocks that are judged.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, median
@@ -261,10 +262,29 @@ class Observed:
     mean: float | None
 
 
+WARNING = "observed_warning"
+"""What a workload says of a trial of its own that is to be doubted: a sentence, or null."""
+
+
 def observed(contest: Contest, label: str) -> list[Observed]:
     """Return a summary of everything that `observe` returned for a variant, in the order in which it came up."""
-    trials = [trial for block in contest.judged for trial in block.observed.get(label, [])]
-    return [_summary(key, trials) for key in dict.fromkeys(key for trial in trials for key in trial)]
+    trials = _observed_of(contest, label)
+    keys = dict.fromkeys(key for trial in trials for key in trial if key != WARNING)
+    return [_summary(key, trials) for key in keys]
+
+
+def warned(contest: Contest) -> list[str]:
+    """Return what the workload says of its own trials, a sentence for each variant and warning, and of how many."""
+    found = []
+    for label in contest.variants:
+        trials = _observed_of(contest, label)
+        for sentence, count in Counter(str(trial[WARNING]) for trial in trials if trial.get(WARNING)).most_common():
+            found.append(f"{label}: {sentence} (in {count:,} of {len(trials):,} trials)")
+    return found
+
+
+def _observed_of(contest: Contest, label: str) -> list[dict[str, Any]]:
+    return [trial for block in contest.judged for trial in block.observed.get(label, [])]
 
 
 def _summary(key: str, trials: list[dict[str, Any]]) -> Observed:

@@ -102,11 +102,12 @@ class Kit:
     """What runners are started with: who guards them, and two directories for their import path.
 
     `runner` holds the runner alone, and `borrowed` what an interpreter may have to borrow. `scratch` is for files that
-    go with the run, and `shims` are preloaded.
+    go with the run, `temporary` in it for those of runners, and `shims` are preloaded.
     """
 
     warden: Warden
     scratch: Path
+    temporary: Path
     runner: Path
     borrowed: Path
     shims: Shims
@@ -117,16 +118,18 @@ def kit() -> Iterator[Kit]:
     """Lay out the runner so that any interpreter finds it, but nothing else of this environment.
 
     The runner becomes a package of its own there, so a workload may have an `orchestrator` of its own too. Nothing that
-    was started is left at the end.
+    was started is left at the end, and no temporary file of a runner, however it ended.
     """
     with (
         tempfile.TemporaryDirectory(prefix="orchestrator-", ignore_cleanup_errors=True) as directory,
         Warden(directory) as warden,
     ):
         scratch = Path(directory)
-        laid = Kit(warden, scratch, scratch / "runner", scratch / "borrowed", Shims(scratch))
-        laid.runner.mkdir()
-        laid.borrowed.mkdir()
+        laid = Kit(warden, scratch, scratch / "tmp", scratch / "runner", scratch / "borrowed", Shims(scratch))
+        for made in (laid.temporary, laid.runner, laid.borrowed):
+            made.mkdir()
+        for passed in (scratch, laid.temporary):
+            passed.chmod(0o711)  # a server that a workload starts under another user gets through to its own directory
         (laid.runner / "orchestrator_runner").symlink_to(Path(__file__).parent / "runner")
         for name in BORROWED:
             spec = find_spec(name)
@@ -156,6 +159,7 @@ class Runner:
     def __init__(self, laid: Kit, command: Command) -> None:
         env = {
             **os.environ,
+            "TMPDIR": str(laid.temporary),
             **dict(command.env),
             # not -I or -E: they would ignore the hash seed; workers inherit both of these
             "PYTHONHASHSEED": str(command.hash_seed),

@@ -31,6 +31,9 @@ ROUNDS_S = 1.0
 REFERENCE = "=reference"
 """What the reference loop is called among the contestants of a round: no label begins like that."""
 
+OF_AN_ENTRY = ("call", "async_call", "kwargs", "initializer", "async_initializer")
+"""What an entry of `models` may have instead of the workload's."""
+
 FEWEST_LEVELS = 3
 """An axis of so many numbers is asked where along it the winner changes."""
 
@@ -396,7 +399,7 @@ def _variant(place: int, entry: ModelEntry, label: str, chosen: dict[str, Any]) 
         in_entry = conflict.option in entry.model_fields_set
         path = ("models", place, conflict.option) if in_entry else ("matrix", conflict.option)
         raise Problem(path, conflict.what, conflict.remedy) from conflict
-    overrides = {key: getattr(entry, key) for key in ("call", "async_call", "kwargs") if getattr(entry, key)}
+    overrides = {key: getattr(entry, key) for key in OF_AN_ENTRY if getattr(entry, key)}
     workers = chosen.get("workers", None if models.load(entry.model).WORKERS == "per_task" else 1)
     columns = {"model": entry.model, "workers": workers, "python": chosen["python"]} | options
     parts = {**columns, "overrides": overrides, "path": entry.path, "env": entry.env, "label": label}

@@ -15,8 +15,8 @@ from .plan import Plan, Point, Variant
 from .runner import models
 from .spec import Experiment, Problem, Source
 
-OF_A_MODEL = ("call", "async_call")
-"""Fields of a workload that one model may refuse and another take."""
+OF_A_MODEL = ("call", "async_call", "unavailable")
+"""Fields of a workload that one model may refuse and another take, and what the machine lacks for it."""
 
 
 @dataclass(frozen=True)

@@ -176,9 +176,16 @@ class Workload(Strict):
     item: Keyword | None = Field(default=None, description="keyword that receives the number of the call, 0 to tasks-1")
     setup: Reference | None = Field(default=None, description="context manager, entered once per runner")
     initializer: Reference | None = Field(default=None, description="called in every worker with initargs")
+    async_initializer: Reference | None = Field(
+        default=None,
+        description="async context manager of initargs that event loops enter instead, for as long as they run",
+    )
     reset: Reference | None = Field(default=None, description="called with initargs before every batch, untimed")
     observe: Reference | None = Field(default=None, description="(results, initargs) -> flat dict, after every trial")
     check: Check = Field(default="same", description="how results are held to be right")
+    unavailable: Reference | None = Field(
+        default=None, description="() -> None, or 'reason; remedy' where the workload lacks something to run"
+    )
 
     @model_validator(mode="after")
     def _has_something_to_call(self) -> Workload:
@@ -197,6 +204,8 @@ class ModelEntry(Strict):
     call: Reference | None = None
     async_call: Reference | None = None
     kwargs: dict[Keyword, Any] = {}
+    initializer: Reference | None = None
+    async_initializer: Reference | None = None
     path: str | None = Field(default=None, description="directory put first on the import path")
     env: dict[Keyword, str] = {}
     optional: bool = Field(default=False, description="left out, not refused, where it can't run the workload")

@@ -130,6 +130,7 @@ def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> Verdi
         warnings=_warnings(contest, look, verdict, doubts)
         + ["contaminated"] * any(event.contaminated for event in explanations),
         gil_enabled_by=_gil_enabled_by(contest) or None,
+        workload_warnings=figures.warned(contest) or None,
         sentence=_sentence(contest, verdict, winners, rival, gap, doubts),
         why=[f"{event.variant}: {event.why}" for event in explanations if event.why],
     )
@@ -230,6 +231,8 @@ def _warnings(contest: Contest, look: Look | None, verdict: str, doubts: Doubts)
         warnings.append("results_unchecked")
     if _gil_enabled_by(contest):
         warnings.append("gil_enabled")
+    if figures.warned(contest):
+        warnings.append("workload_warned")
     if contest.differences:
         warnings.append("recomputed_differs")
     return warnings

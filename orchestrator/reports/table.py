@@ -68,6 +68,7 @@ _WARNINGS = {
     "blocks_discarded": "blocks were discarded because a variant failed in them or the time was over",
     "results_unchecked": "results can't be pickled, so nobody has checked that they are the same; see `check`",
     "gil_enabled": "the GIL was switched back on",
+    "workload_warned": "the workload itself says",
     "recomputed_differs": "the journal's own verdict differs from this one",
 }
 
@@ -151,6 +152,8 @@ def _detail(warning: str, event: Mapping[str, Any]) -> str:
         for label, module in event["gil_enabled_by"].items():
             by.setdefault("an unknown module" if module == UNKNOWN else f"module {module}", []).append(label)
         return ", ".join(f" by {who} under {units.listed(labels)}" for who, labels in by.items())
+    if warning == "workload_warned":
+        return f": {'; '.join(map(printable, event['workload_warnings']))}"
     if warning == "load_dependent":
         factors = [math.exp(event[key] / 10) for key in ("load_slope", "load_slope_low", "load_slope_high")]
         return f" (times {units.ratio(*factors)} for every tenth more of {event['load_signal'].replace('_', ' ')})"

@@ -14,7 +14,7 @@ from typing import Any
 from . import loops, models, sensors
 from .call import Call
 from .models import WrongResults
-from .workload import call_for, find
+from .workload import call_for, find, initializer_for
 
 SHORTEST_NS = 3_000_000
 """A trial is repeated until it lasts this long: shorter ones measure the clock and the wake-up (docs/method.md)."""
@@ -31,7 +31,8 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
     workload = order["workload"]
     model = models.load(order["model"])
     call = call_for(model, workload)
-    companion = {name: find(workload[name], name) for name in ("initializer", "reset", "observe") if workload.get(name)}
+    initializer = initializer_for(model, workload)
+    companion = {name: find(workload[name], name) for name in ("reset", "observe") if workload.get(name)}
     needs = model.needs(order["options"])
     for name in needs.modules:
         importlib.import_module(name)
@@ -41,7 +42,7 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
     if link.receive() is None:
         return
     with _entered(workload.get("setup")) as initargs:
-        opened = model.open(call, order["workers"], order["options"], companion.get("initializer"), initargs)
+        opened = model.open(call, order["workers"], order["options"], initializer, initargs)
         earlier = sensors.threads()
         opening_ns = time.perf_counter_ns()
         async with opened as workers:

@@ -11,7 +11,7 @@ from typing import Any
 from . import models
 from .call import Call
 
-COMPANIONS = ("setup", "initializer", "reset", "observe", "check")
+COMPANIONS = ("setup", "initializer", "async_initializer", "reset", "observe", "check")
 
 
 class Unusable(Exception):
@@ -60,22 +60,40 @@ def _nearest(module: Any, name: str) -> str:
     return f"did you mean {near[0]!r}?" if near else "check the name"
 
 
-def call_for(model: models.Model, workload: dict[str, Any]) -> Call:
-    """Return the call that `model` makes for `workload`: the first of the forms it can run that the user gave."""
+def form_for(model: models.Model, workload: dict[str, Any]) -> str:
+    """Return the first of the forms that `model` can run and the user gave: `call` or `async_call`."""
     field = next((form for form in model.RUNS if workload.get(form)), None)
     if field is None:
         given = "async_call" if workload.get("async_call") else "call"
         name = vars(model)["__name__"].rpartition(".")[2]
         raise Unusable(given, f"{name} can't run {workload.get(given)}", f"give `{model.RUNS[-1]}` too")
+    return field
+
+
+def call_for(model: models.Model, workload: dict[str, Any]) -> Call:
+    """Return the call that `model` makes for `workload`."""
+    field = form_for(model, workload)
     return Call(find(workload[field], field), workload.get("kwargs") or {}, workload.get("item"))
 
 
+def initializer_for(model: models.Model, workload: dict[str, Any]) -> Callable[[Any], Any] | None:
+    """Return what is to run in every worker before its first call: coroutines have one of their own, if it is given."""
+    own = "async_initializer" if form_for(model, workload) == "async_call" else "initializer"
+    field = own if workload.get(own) else "initializer"
+    return find(workload[field], field) if workload.get(field) else None
+
+
 def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) -> None:
-    """Raise `Unusable` unless the model is available here and could call the workload; nothing is called."""
+    """Raise `Unusable` unless the model is available here and could call the workload.
+
+    Nothing of the workload is called but `unavailable`.
+    """
     import inspect
 
     model = models.load(model_name)
     needs = model.needs(options)
+    if workload.get("unavailable"):
+        _check_machine(workload["unavailable"])
     reason = models.unavailable(model_name, options)
     if reason:
         raise Unusable("model", f"{model_name} is unavailable: {reason.partition('; ')[0]}", reason.partition("; ")[2])
@@ -85,7 +103,7 @@ def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) ->
     if needs.loop:
         _check_anyio()
     call = call_for(model, workload)
-    field = "async_call" if workload.get("async_call") and "async_call" in model.RUNS else "call"
+    field = form_for(model, workload)
     name = workload[field]
     _check_kind(workload[field], field)
     is_async = inspect.iscoroutinefunction(call.function)
@@ -101,6 +119,20 @@ def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) ->
     for companion in COMPANIONS:
         if ":" in (workload.get(companion) or ""):
             find(workload[companion], companion)
+
+
+def _check_machine(reference: str) -> None:
+    """Ask the workload whether it lacks anything here, such as a package or a program."""
+    try:
+        reason = find(reference, "unavailable")()
+    except Unusable:
+        raise
+    except Exception as error:
+        what = f"{reference} failed: {type(error).__name__}: {error}"
+        raise Unusable("unavailable", what, "make it return None, or why the workload can't run here") from error
+    if reason:
+        what, _, remedy = str(reason).partition("; ")
+        raise Unusable("unavailable", what, remedy or "install it, or leave this out")
 
 
 def _check_anyio() -> None:

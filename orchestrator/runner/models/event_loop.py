@@ -47,12 +47,14 @@ async def open(
     call: Call,
     workers: int,
     options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
+    initializer: Callable[[Any], Any] | None,
     initargs: Any,
 ) -> AsyncIterator[Workers]:
-    """Yield the running loop as the only worker, with `workers` calls in flight."""
-    if initializer:
-        initializer(initargs)
+    """Yield the running loop as the only worker, with `workers` calls in flight.
+
+    `initializer` may be an async context manager: connections of a loop are opened and closed in it.
+    """
+    entered: Any = initializer(initargs) if initializer else None
     task_per = options.get("task_per", "worker")
     gather = bounded.gather if task_per == "worker" else bounded.one_task_each
 
@@ -77,8 +79,9 @@ async def open(
         answer = function()
         return [await answer if hasattr(answer, "__await__") else answer]
 
-    with _eager() if task_per == "eager_call" else nullcontext():
-        yield Workers(bind, each)
+    async with entered if hasattr(entered, "__aenter__") else nullcontext():
+        with _eager() if task_per == "eager_call" else nullcontext():
+            yield Workers(bind, each)
 
 
 def _told(start: Callable[[int], Awaitable[Any]]) -> Callable[[int], Awaitable[Any]]:
