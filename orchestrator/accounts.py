@@ -38,6 +38,7 @@ class Account:
     call_blocked_ns: int
     longest_call_ns: int
     longest_share: float
+    alone_calls: int
     alone_cpu_ns: int
     alone_blocked_ns: int
     call_bytes: int | None

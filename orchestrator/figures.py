@@ -72,7 +72,8 @@ def ideal_share(contest: Contest, variant: Variant) -> Share | None:
     """Return the least time that this machine could take for a batch as a share of the time taken; None if unknown.
 
     Above 1 only by noise: estimate and interval over blocks as for ratios. The least time is that of `_least_ns`, from
-    the calls alone: those of the sequential variant in the same block, else those that its own account made.
+    the calls alone: those of the sequential variant in the same block, else those that its own account made, unless
+    they differ and not all of them were made.
     """
     label = variant.label
     code = _code(variant)
@@ -85,9 +86,11 @@ def ideal_share(contest: Contest, variant: Variant) -> Share | None:
             cpu_ns, wall_ns = median(block.cpus[sequential.label]), median(block.walls[sequential.label])
             least_ns = _least_ns(contest, variant, cpu_ns, wall_ns, _longest_share(contest, sequential.label))
         elif own := block.accounts.get(label):
-            tasks = contest.point.tasks
+            tasks, longest = contest.point.tasks, _longest_share(contest, label)
+            if own.alone_calls < tasks and not _are_alike(longest, tasks):
+                continue
             alone_ns = tasks * own.alone_cpu_ns, tasks * (own.alone_cpu_ns + own.alone_blocked_ns)
-            least_ns = _least_ns(contest, variant, *alone_ns, _longest_share(contest, label))
+            least_ns = _least_ns(contest, variant, *alone_ns, longest)
         else:
             continue
         logs.append(math.log(max(1.0, least_ns) / median(block.walls[label])))
@@ -111,10 +114,15 @@ def _least_ns(contest: Contest, variant: Variant, cpu_ns: float, wall_ns: float,
     """
     tasks = contest.point.tasks
     workers = variant.at_once(tasks)
-    alike = longest is None or longest <= ALIKE / tasks
-    chain = math.ceil(tasks / workers) / tasks if alike or longest is None else max(1 / workers, longest)
+    chain = math.ceil(tasks / workers) / tasks
+    if longest is not None and not _are_alike(longest, tasks):
+        chain = max(1 / workers, longest)
     usable = min(contest.plan.cores, workers * max(1.0, cpu_ns / wall_ns))  # a call may use several cores by itself
     return max(cpu_ns / usable, chain * wall_ns)
+
+
+def _are_alike(longest: float | None, tasks: int) -> bool:
+    return longest is None or longest <= ALIKE / tasks
 
 
 def _longest_share(contest: Contest, label: str) -> float | None:

@@ -108,6 +108,13 @@ def test_without_a_sequential_variant_the_ideal_is_of_the_accounts_calls_alone()
     assert ideal(run, "processes")[1] == pytest.approx(0.8, abs=0.01)
 
 
+@pytest.mark.parametrize(("made", "known"), [(4, True), (3, False)])
+def test_unequal_calls_tell_the_ideal_only_where_all_of_them_were_made_alone(made: int, known: bool) -> None:
+    alone = {"alone_cpu_ns": 5_000_000, "alone_blocked_ns": 0, "alone_calls": made, "longest_share": 0.5}
+    run = conducted({"threads": 20, "event_loop": 20}, tasks=4, accounts={"threads": alone})
+    assert (ideal(run, "threads")[1] is not None) is known
+
+
 def test_calls_that_wait_are_bound_by_the_workers_and_not_by_the_cores() -> None:
     alone = {"alone_cpu_ns": 0, "alone_blocked_ns": 5_000_000, "call_cpu_ns": 0, "call_blocked_ns": 5_000_000}
     run = conducted(
