@@ -235,10 +235,13 @@ class Runner:
         os.close(null)
 
     def end(self) -> None:
-        """Kill the runner with its process group, and close the pipes; a sweep gets who has left the group."""
+        """Close the pipes; what ends the runner, if that does not, is a sweep."""
+        self._open.close()
+
+    def kill(self) -> None:
+        """Kill the runner with its process group."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        self._open.close()
 
 
 def _pipe(reading: ExitStack, writing: ExitStack) -> tuple[int, int]:
@@ -277,6 +280,8 @@ class Crew:
         try:
             self._kit.warden.sweep()
         except WardenLost as lost:
+            for runner in self._runners.values():
+                runner.kill()
             raise _unguarded() from lost
 
     def start(self, name: str, command: Command) -> None:

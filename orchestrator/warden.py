@@ -28,6 +28,11 @@ from typing import Any
 SWEEP_S = 5.0
 """Whoever has not died of SIGKILL by then hangs in the kernel: nobody can help that."""
 
+TRACKERS_S = 1.0
+"""What the resource trackers of multiprocessing, loky and joblib get to remove what the killed have left: semaphores,
+shared memory and folders in /dev/shm, which are nobody's else. They end by themselves once nobody else is there."""
+
+_TRACKER = b"resource_tracker import main"
 _PIPES = 3
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
@@ -159,11 +164,15 @@ class _Children:
         return {"status": self._ended.get(pid)}
 
     def sweep(self) -> dict[str, Any]:
-        """Kill until there are no children: whoever loses its parent becomes one."""
-        end = time.monotonic() + SWEEP_S
-        while self._reap() and time.monotonic() < end:
+        """Kill until there are no children: whoever loses its parent becomes one. Resource trackers go last."""
+        begun = time.monotonic()
+        while self._reap() and time.monotonic() < begun + SWEEP_S:
+            patient = time.monotonic() < begun + TRACKERS_S
             for pid in _descendants(os.getpid()) or self._started:
-                for kill in (os.killpg, os.kill):
+                if patient and _is_tracker(pid):
+                    continue
+                # a group is killed at once, whoever forks meanwhile; but trackers are in it, too
+                for kill in (os.kill,) if patient and sys.platform == "linux" else (os.killpg, os.kill):
                     with suppress(ProcessLookupError, PermissionError):
                         kill(pid, signal.SIGKILL)
             time.sleep(0.001)
@@ -222,6 +231,15 @@ def _descendants(root: int) -> list[int]:
         fresh = [child for pid in fresh for child in children.get(pid, ())]
         found += fresh
     return found
+
+
+def _is_tracker(pid: int) -> bool:
+    """Return whether a process does nothing but remove what others leave behind."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return _TRACKER in file.read()
+    except OSError:
+        return False
 
 
 def _prctl(option: int, value: int) -> None:

@@ -36,6 +36,14 @@ def fill_memory(): return len(bytearray(2**34))
 def open_files(): return [open(os.devnull) for _ in range(10_000)]
 def shout():
     for _ in range(200): os.write(1, bytes(range(256)) * 4096)
+def share():
+    import multiprocessing.shared_memory
+    lock = multiprocessing.get_context("spawn").Lock()  # has a name, for other processes to find it by
+    memory = multiprocessing.shared_memory.SharedMemory(create=True, size=8)
+    with open("names", "a") as file: file.write(f"sem.{lock._semlock.name[1:]} {memory.name} ")
+def share_and_hang():
+    share()
+    time.sleep(10_000)
 def escape():
     for _ in range(2):
         if os.fork(): return os.wait() and None

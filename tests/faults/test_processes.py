@@ -143,6 +143,21 @@ def test_a_run_leaves_no_files_behind_but_its_own_when_it_is_killed(tmp_path: Pa
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.parametrize("call", ["share", "share_and_hang"])
+def test_what_processes_share_goes_with_them_however_they_end(call: str, tmp_path: Path) -> None:
+    place = Place(tmp_path, spec(call))
+    process = place.start("run", "x.yaml")
+    names = tmp_path / "names"
+    if call == "share_and_hang":
+        while not names.exists() or not names.read_text().endswith(" "):
+            time.sleep(0.01)
+        process.kill()
+    process.communicate(timeout=120)
+    assert place.leftovers() == []
+    assert names.read_text().split()
+    assert [name for name in names.read_text().split() if Path("/dev/shm", name).exists()] == []
+
+
 def test_a_setup_is_left_when_its_block_is_over(tmp_path: Path) -> None:
     place = Place(tmp_path, "")
     (tmp_path / "mine.py").write_text(
