@@ -12,7 +12,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # CONFIG, a name in configs/ or a path, as $$spec for the shell (make hands it on in the environment, so that it may hold anything)
 FIND_SPEC = spec=$$CONFIG; [[ $$spec == */* || -e $$spec && ! -e configs/$$spec ]] || spec=configs/$$spec
 
-.PHONY: help experiment plan test conformance faults lint bench verify-statistics verify-accounts bench-peers wheel lock clean
+.PHONY: help experiment plan test conformance faults lint bench verify-statistics verify-accounts bench-peers findings wheel lock clean
 .NOTPARALLEL: # two pips must not write to one environment
 
 help: ## list the verbs
@@ -51,6 +51,9 @@ verify-accounts: $(VENV)/.dev.stamp ## see whether accounts of the time and advi
 bench-peers: $(VENV)/.dev.stamp ## ask pyperf, hyperfine and pytest-benchmark what is asked of this project, into README.md
 	@command -v hyperfine >/dev/null || { echo "hyperfine is missing; install it (Debian: apt install hyperfine)" >&2; exit 1; }
 	$(BIN)/python -m tests.verify.peers $(ARGS)
+
+findings: $(VENV)/.dev.stamp ## run every config of configs/, and write what they find into README.md
+	$(BIN)/python -m tests.verify.findings $(ARGS)
 
 wheel: $(VENV)/.dev.stamp ## build dist/*.whl
 	$(BIN)/python -c "from flit_core import buildapi; import os; os.makedirs('dist', exist_ok=True); print(buildapi.build_wheel('dist'))"

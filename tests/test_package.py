@@ -112,6 +112,7 @@ def test_make_help_lists_every_verb() -> None:
         "verify-accounts",
         "verify-statistics",
         "bench-peers",
+        "findings",
         "conformance",
         "faults",
         "wheel",

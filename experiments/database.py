@@ -1,0 +1,378 @@
+"""Databases: an embedded SQLite in a file, and a PostgreSQL server of the runner's own, both on temporary files.
+
+A call is one transaction: it reads sums over some of the items that were there from the start, then writes rows. The
+rows are counted after every trial, and must be exactly those that were written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from signal import SIGQUIT
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import psycopg
+
+ITEMS, OWNERS = 20_000, 100
+"""Rows that are there to be read, and to how many owners they belong."""
+
+DRIVERS = ("psycopg", "asyncpg")
+
+WAITING_S = 10
+"""What a server gets to begin in, and a connection to wait for another's lock."""
+
+PORTS_TRIED = 5
+"""Somebody else may take a port between its choice and its use."""
+
+Results = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A database: what it is called in errors, and what connects to it."""
+
+    name: str
+    target: str
+
+    def failed(self, error: Exception) -> RuntimeError:
+        """Return what to raise when it does not do as it should: full, gone, or locked for too long."""
+        return RuntimeError(f"{self.name}: {type(error).__name__}: {str(error).strip()}")
+
+
+place: Place
+of_thread = threading.local()
+"""Holds the connection of a worker: they are not made to be shared."""
+
+
+def counted(results: Results, rows: int, distinct: int) -> dict[str, Any]:
+    """Return how many rows there are after a batch, and whether they are those that its calls have written."""
+    written = sum(count for count, _ in results)
+    return {"rows": rows, "exact": rows == distinct == written}
+
+
+# --- SQLite
+
+
+@contextmanager
+def sqlite() -> Iterator[Place]:
+    """Make a database in a file, in WAL mode: readers and a writer don't wait for each other. `setup`."""
+    with tempfile.TemporaryDirectory(prefix="sqlite-") as directory:
+        found = Place("SQLite", f"{directory}/items.db")
+        with closing(_sqlite_connection(found)) as connection:
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("create table items (owner integer, price integer)")
+            connection.execute("create table written (item integer, number integer)")
+            connection.execute("begin")
+            items = ((number % OWNERS, number) for number in range(ITEMS))
+            connection.executemany("insert into items values (?, ?)", items)
+            connection.execute("commit")
+        yield found
+
+
+def _sqlite_connection(found: Place) -> sqlite3.Connection:
+    connection = sqlite3.connect(found.target, timeout=WAITING_S, isolation_level=None)
+    connection.execute("pragma synchronous = normal")  # as is usual with WAL: synchronised at checkpoints
+    return connection
+
+
+def connect_sqlite(given: Place) -> None:
+    """Give this worker a connection of its own: `initializer`."""
+    global place
+    place = given
+    of_thread.connection = _sqlite_connection(given)
+
+
+def with_sqlite(item: int, reads: int, writes: int) -> tuple[int, int]:
+    """Return how many rows a transaction has written, and the sum of all that it read."""
+    connection = of_thread.connection
+    try:
+        # who is going to write says so at once: two readers that both go on to write would exclude each other
+        connection.execute("begin immediate" if writes else "begin")
+        total = 0
+        for number in range(reads):
+            asked = "select sum(price) from items where owner = ?"
+            total += connection.execute(asked, ((item + number) % OWNERS,)).fetchone()[0]
+        connection.executemany("insert into written values (?, ?)", ((item, number) for number in range(writes)))
+        connection.execute("commit")
+    except sqlite3.Error as error:
+        with suppress(sqlite3.Error):
+            connection.execute("rollback")
+        raise place.failed(error) from error
+    return writes, total
+
+
+def empty_sqlite(given: Place) -> None:
+    """Delete what was written: `reset`."""
+    with closing(_sqlite_connection(given)) as connection:
+        connection.execute("delete from written")
+
+
+def count_sqlite(results: Results, given: Place) -> dict[str, Any]:
+    """Count the rows: `observe`."""
+    with closing(_sqlite_connection(given)) as connection:
+        asked = "select count(*), (select count(*) from (select distinct item, number from written)) from written"
+        return counted(results, *connection.execute(asked).fetchone())
+
+
+# --- PostgreSQL: the server
+
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "shared_buffers": "16MB",
+    "max_connections": "64",
+    "fsync": "off",  # nothing is to survive: what is compared is the clients, not the disk
+    "autovacuum": "off",  # nor another's work
+    "max_logical_replication_workers": "0",
+    "dynamic_shared_memory_type": "mmap",  # files of its own directory, which go with it
+}
+
+TABLES = (
+    "create table items (owner integer, price integer)",
+    f"insert into items select number % {OWNERS}, number from generate_series(0, {ITEMS - 1}) as number",
+    "create index on items (owner)",
+    "create table written (item integer, number integer)",
+)
+
+observer: psycopg.Connection[Any]
+"""A connection of the runner itself, to empty and count."""
+
+
+def postgres_program(name: str) -> str | None:
+    """Return a program of the server's, which Debian keeps out of PATH; the newest version."""
+    kept = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: float(path.parts[4]))
+    return shutil.which(name) or (str(kept[-1]) if kept else None)
+
+
+def unavailable_postgres() -> str | None:
+    """Return what is missing: the server, or a driver."""
+    if not postgres_program("initdb"):
+        return "PostgreSQL is not installed; install it (Debian: apt install postgresql)"
+    missing = [driver for driver in DRIVERS if find_spec(driver) is None]
+    return f"no module {', '.join(missing)}; install the extra: pip install -e '.[workloads]'" if missing else None
+
+
+@contextmanager
+def postgres() -> Iterator[Place]:
+    """Run a PostgreSQL server on a free port, on temporary files, as long as the runner lives. `setup`."""
+    import psycopg
+
+    global observer
+    with tempfile.TemporaryDirectory(prefix="postgres-") as directory:
+        Path(directory).chmod(0o711)
+        data = Path(directory) / "data"
+        subprocess.run(["cp", "-a", _cluster(), data], check=True)
+        with _serving(data) as found, psycopg.connect(found.target, autocommit=True) as observer:
+            yield found
+
+
+def _cluster() -> Path:
+    """Return the files of a server that has the tables, made by the first runner of a run: that takes two seconds."""
+    base = Path(tempfile.gettempdir())
+    made = base / "postgres-cluster"
+    with (base / "postgres-cluster.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            fresh = Path(tempfile.mkdtemp(prefix="postgres-cluster-", dir=base))
+            if user := _user():
+                shutil.chown(fresh, user, user)
+            options = ("--auth=trust", "--username=postgres", "--no-sync", "--no-locale", "--encoding=UTF8")
+            _tool("initdb", "--pgdata", str(fresh), "--wal-segsize=1", *options)
+            _tool("postgres", "--single", "-D", str(fresh), "postgres", said="".join(f"{line}\n" for line in TABLES))
+            fresh.rename(made)
+    return made
+
+
+def _user() -> str | None:
+    """Return under whom to run, if not as we are: PostgreSQL refuses to be root."""
+    return "postgres" if os.geteuid() == 0 else None
+
+
+def _tool(name: str, *arguments: str, said: str = "") -> None:
+    """Run a program of the server's to its end; raises RuntimeError with what it said when it fails."""
+    command, user = [str(postgres_program(name)), *arguments], _user()
+    done = subprocess.run(
+        command, input=said, capture_output=True, text=True, check=False, user=user, group=user, cwd="/"
+    )
+    if done.returncode:
+        raise RuntimeError(f"PostgreSQL's {name} failed: {_last_line(done.stderr)}")
+
+
+@contextmanager
+def _serving(data: Path) -> Iterator[Place]:
+    """Run the server on a free port; another one is tried when somebody takes it before."""
+    user = _user()
+    settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    for _ in range(PORTS_TRIED):
+        port = free_port()
+        command = [str(postgres_program("postgres")), "-D", str(data), "-p", str(port), *settings]
+        log = data.parent / f"log.{port}"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, user=user, group=user, cwd="/"
+            )
+        with process:
+            try:
+                if _is_ready(process, data / "postmaster.pid"):
+                    target = f"host=127.0.0.1 port={port} user=postgres dbname=postgres connect_timeout={WAITING_S}"
+                    yield Place(f"PostgreSQL on port {port}", target)
+                    return
+            finally:
+                _stop(process)
+        said = log.read_text(errors="replace")
+        if "Address already in use" not in said:
+            break
+    lines = [line for line in said.splitlines() if "could not" in line] or [_last_line(said)]
+    raise RuntimeError(f"PostgreSQL did not start on port {port}: {lines[0]}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Shut the server down at once: it has nothing to keep."""
+    process.send_signal(SIGQUIT)
+    try:
+        process.wait(WAITING_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_ready(process: subprocess.Popen[bytes], pid_file: Path) -> bool:
+    """Return whether the server takes connections in time: its file says so, in the last line."""
+    until_s = time.monotonic() + WAITING_S
+    while process.poll() is None and time.monotonic() < until_s:
+        with suppress(FileNotFoundError):
+            lines = pid_file.read_text().splitlines()
+            if lines and lines[0] == str(process.pid) and lines[-1].strip() == "ready":
+                return True
+        time.sleep(0.005)
+    return False
+
+
+def _last_line(said: str) -> str:
+    return said.strip().rpartition("\n")[2] or "no word"
+
+
+def empty_postgres(given: Place) -> None:
+    """Delete what was written: `reset`."""
+    observer.execute("truncate written")
+
+
+def count_postgres(results: Results, given: Place) -> dict[str, Any]:
+    """Count the rows: `observe`."""
+    found = observer.execute("select count(*), count(distinct (item, number)) from written").fetchone()
+    assert found is not None  # counts are always one row
+    return counted(results, *found)
+
+
+# --- PostgreSQL: its clients
+
+idle: list[Any] = []
+"""Connections of a loop that no call uses: there are as many as ever were in use at once."""
+
+
+def connect_psycopg(given: Place) -> None:
+    """Give this worker a connection of its own: `initializer`."""
+    import psycopg
+
+    global place
+    place = given
+    of_thread.connection = psycopg.connect(given.target, autocommit=True)
+
+
+def with_psycopg(item: int, reads: int, writes: int) -> tuple[int, int]:
+    """Return how many rows a transaction has written, and the sum of all that it read."""
+    import psycopg
+
+    connection = of_thread.connection
+    total = 0
+    try:
+        with connection.transaction(), connection.cursor() as cursor:
+            for number in range(reads):
+                cursor.execute("select sum(price) from items where owner = %s", ((item + number) % OWNERS,))
+                total += cursor.fetchone()[0]
+            if writes:
+                cursor.executemany("insert into written values (%s, %s)", [(item, number) for number in range(writes)])
+    except psycopg.Error as error:
+        raise place.failed(error) from error
+    return writes, total
+
+
+@asynccontextmanager
+async def in_loop(given: Place) -> AsyncIterator[None]:
+    """Close the connections of a loop at its end: `async_initializer`."""
+    global place
+    place = given
+    yield
+    while idle:
+        await idle.pop().close()
+
+
+async def with_psycopg_async(item: int, reads: int, writes: int) -> tuple[int, int]:
+    """Do the same as a coroutine."""
+    import psycopg
+
+    total = 0
+    try:
+        connection = idle.pop() if idle else await psycopg.AsyncConnection.connect(place.target, autocommit=True)
+        async with connection.transaction(), connection.cursor() as cursor:
+            for number in range(reads):
+                await cursor.execute("select sum(price) from items where owner = %s", ((item + number) % OWNERS,))
+                found = await cursor.fetchone()
+                assert found is not None  # sums are always one row
+                total += found[0]
+            if writes:
+                rows = [(item, number) for number in range(writes)]
+                await cursor.executemany("insert into written values (%s, %s)", rows)
+    except psycopg.Error as error:
+        raise place.failed(error) from error
+    idle.append(connection)
+    return writes, total
+
+
+async def with_asyncpg(item: int, reads: int, writes: int) -> tuple[int, int]:
+    """Do the same with asyncpg."""
+    import asyncpg  # type: ignore[import-untyped]
+
+    total = 0
+    try:
+        connection = idle.pop() if idle else await _asyncpg_connection()
+        async with connection.transaction():
+            for number in range(reads):
+                asked = "select sum(price) from items where owner = $1"
+                total += await connection.fetchval(asked, (item + number) % OWNERS)
+            if writes:
+                rows = [(item, number) for number in range(writes)]
+                await connection.executemany("insert into written values ($1, $2)", rows)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise place.failed(error) from error
+    idle.append(connection)
+    return writes, total
+
+
+async def _asyncpg_connection() -> Any:
+    import asyncpg
+
+    options = dict(part.split("=") for part in place.target.split())
+    return await asyncpg.connect(
+        host=options["host"], port=int(options["port"]), user=options["user"], database=options["dbname"]
+    )

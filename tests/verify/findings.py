@@ -1,0 +1,136 @@
+"""`make findings`: every shipped config, run so many times in turn, and what came of it as a table in README.md.
+
+What each run found is kept in docs/figures/findings.jsonl; the table shows each config's last run, and in how many of
+all its runs each of its claims held.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator.units import duration, listed, ratio
+
+from .figures import replace
+from .measure import ROOT
+
+RECORDS = ROOT / "docs/figures/findings.jsonl"
+README = ROOT / "README.md"
+CONFIGS = sorted(file.stem for file in (ROOT / "configs").glob("*.yaml"))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one run of a config found; `points` and `claims` are its events, as far as the table needs them."""
+
+    config: str
+    at: str
+    status: int
+    elapsed_s: float
+    points: list[dict[str, Any]]
+    claims: list[str]
+    """The outcome of each."""
+
+
+def main() -> None:
+    """Run the configs in turn, so often; then make the table from all records."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("configs", nargs="*", default=CONFIGS, metavar="config", help="all of them if none is named")
+    parser.add_argument("--runs", type=int, default=1, help="of each config (default 1)")
+    parser.add_argument("--table", action="store_true", help="measure nothing")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="findings-") as directory:
+        for _ in range(0 if asked.table else asked.runs):
+            for config in asked.configs:
+                _keep(_run(config, Path(directory)))
+    found = [Found(**json.loads(line)) for line in RECORDS.read_text().splitlines()]
+    README.write_text(replace(README.read_text(), "findings", table(found)))
+
+
+def _keep(found: Found) -> None:
+    with RECORDS.open("a") as out:
+        out.write(json.dumps(asdict(found)) + "\n")
+    verdicts = [point["verdict"] for point in found.points]
+    print(f"{found.config:18}{found.status:4}{found.elapsed_s:7.1f} s  {', '.join(verdicts)}", flush=True)
+
+
+def _run(config: str, runs: Path) -> Found:
+    """Run a config as its users do; raises RuntimeError where it has measured nothing."""
+    spec = f"configs/{config}.yaml"
+    command = [sys.executable, "-m", "orchestrator", "run", spec, "--runs", str(runs), "--fresh", "--wait", "1h"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    if not events:
+        raise RuntimeError(f"{config}: status {done.returncode}: {done.stderr.strip()}")
+    return Found(
+        config=config,
+        at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        status=done.returncode,
+        elapsed_s=next(event["elapsed_s"] for event in events if event["event"] == "run.finished"),
+        points=list(_points(events)),
+        claims=[event["outcome"] for event in events if event["event"] == "expectation.checked"],
+    )
+
+
+def _points(events: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Return for each point its verdict, and why its winner and the next model take as long as they do."""
+    verdicts = [event for event in events if event["event"] == "verdict.reached"]
+    columns = [key for key in verdicts[0] if key.startswith(("kwargs_", "workload_")) or key == "tasks"]
+    axes = [key for key in columns if len({json.dumps(event.get(key)) for event in verdicts}) > 1]
+    for verdict in verdicts:
+        own = [event for event in events if event.get("point_id") == verdict["point_id"]]
+        why = {
+            event["variant"]: event["why"].partition(";")[0] for event in own if event["event"] == "variant.explained"
+        }
+        best, rival = verdict["recommended"], verdict["runner_up"]
+        yield {
+            "at": ", ".join(f"{_name(key)}={_value(verdict[key])}" for key in axes),
+            "verdict": verdict["verdict"],
+            "winners": verdict["winners"],
+            "best": best,
+            "rival": rival,
+            "ratio": [verdict["ratio"], verdict["ratio_low"], verdict["ratio_high"]],
+            "why": {name: why[name] for name in (best, rival) if why.get(name)},
+        }
+
+
+def _name(column: str) -> str:
+    return column.removeprefix("kwargs_").removeprefix("workload_")
+
+
+def _value(value: object) -> str:
+    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return text.rpartition(":")[2]
+
+
+def table(found: Sequence[Found]) -> str:
+    """Return the table: a row for each point of each config's last run."""
+    rows = ["| config | at | verdict | why | claims held |", "|---|---|---|---|---|"]
+    for config in sorted({each.config for each in found}):
+        own = [each for each in found if each.config == config]
+        outcomes = [outcome for each in own for outcome in each.claims]
+        held = f"{outcomes.count('held')} of {len(outcomes)} in {len(own)} run{'s' * (len(own) > 1)}"
+        for place, point in enumerate(own[-1].points):
+            why = "; ".join(f"{name}: {text}" for name, text in point["why"].items())
+            first = f"`{config}.yaml`, {duration(own[-1].elapsed_s * 1e9)}" if place == 0 else ""
+            rows.append(f"| {first} | {point['at']} | {_verdict(point)} | {why} | {held if place == 0 else ''} |")
+    return "\n".join(rows) + "\n"
+
+
+def _verdict(point: Mapping[str, Any]) -> str:
+    if point["verdict"] == "win":
+        against = f", {ratio(*point['ratio'])} times as fast as {point['rival']}" if point["ratio"][0] else ""
+        return f"**{point['best']}**{against}"
+    return f"{point['verdict']}: {listed(point['winners'])}" if point["winners"] else point["verdict"]
+
+
+if __name__ == "__main__":
+    main()
