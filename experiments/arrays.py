@@ -59,7 +59,7 @@ def random_numbers(size: int) -> NDArray[np.float64]:
 
 def blas_threads() -> int:
     """Return how many threads the BLAS of this process may use."""
-    return max(pool["num_threads"] for pool in controller.info())
+    return max(int(pool["num_threads"]) for pool in controller.info())
 
 
 def observe(results: Sequence[tuple[float, int]], initargs: object) -> dict[str, int]:
