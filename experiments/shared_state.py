@@ -22,6 +22,7 @@ counts = {"lock": 0, "rlock": 0}
 lock = threading.Lock()
 rlock = threading.RLock()
 in_queue: queue.SimpleQueue[int] = queue.SimpleQueue()
+in_queue.put(0)
 
 
 @dataclass
@@ -128,8 +129,7 @@ def by_pipe(times: int) -> int:
 def reset(state: Shared) -> None:
     """Set every count to 0, in the runner's process."""
     counts.update(lock=0, rlock=0)
-    while not in_queue.empty():
-        in_queue.get()
+    in_queue.get()
     in_queue.put(0)
     state.value.value = state.array[0] = state.manager["count"] = 0
     _write(state.memory, 0)
