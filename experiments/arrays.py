@@ -43,7 +43,7 @@ def compute(operation: str, size: int) -> tuple[float, int]:
     elif operation == "sort":
         figure = np.sort(numbers)[size // 2]
     elif operation == "ufunc":
-        figure = np.exp(np.sin(numbers)).max()
+        figure = np.logaddexp.reduce(numbers)  # which needs no memory: getting it costs one thread more than two
     else:
         raise ValueError(f"{operation} is none of matmul, sort, ufunc")
     return round(float(figure), 6), blas_threads()

@@ -131,7 +131,7 @@ def test_arrays_are_computed_as_in_pure_python(blas_threads: None) -> None:
     trace = sum(square[i][k] * square[k][i] for i in range(4) for k in range(4))
     assert arrays.compute("matmul", 16)[0] == pytest.approx(trace, abs=2e-6)
     assert arrays.compute("sort", 16)[0] == pytest.approx(sorted(numbers)[8], abs=2e-6)
-    assert arrays.compute("ufunc", 16)[0] == pytest.approx(max(math.exp(math.sin(x)) for x in numbers), abs=2e-6)
+    assert arrays.compute("ufunc", 16)[0] == pytest.approx(math.log(sum(map(math.exp, numbers))), abs=2e-6)
     with pytest.raises(ValueError, match="none of"):
         arrays.compute("inverse", 16)
 
