@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -54,7 +54,7 @@ def state() -> Iterator[Shared]:
             yield Shared(context.Lock(), value, array, manager.dict(count=0), memory, receiver, sender)
     finally:
         memory.close()
-        memory.unlink()
+        _forget_name(memory)
 
 
 def take(state: Shared) -> None:
@@ -128,6 +128,7 @@ def by_pipe(times: int) -> int:
 
 def reset(state: Shared) -> None:
     """Set every count to 0, in the runner's process."""
+    _forget_name(state.memory)  # all workers have begun, and have it; a killed run leaves nothing behind
     counts.update(lock=0, rlock=0)
     in_queue.get()
     in_queue.put(0)
@@ -146,6 +147,11 @@ def observe(results: object, state: Shared) -> dict[str, int]:
     near = sum(counts.values()) + queued
     far = state.value.value + state.array[0] + state.manager["count"] + _read(state.memory) + in_pipe
     return {"count": near + far}
+
+
+def _forget_name(memory: SharedMemory) -> None:
+    with suppress(FileNotFoundError):  # forgotten before
+        memory.unlink()
 
 
 def _read(memory: SharedMemory) -> int:

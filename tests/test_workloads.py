@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from multiprocessing.shared_memory import SharedMemory
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -359,18 +360,29 @@ def test_a_count_is_exact_under_threads(state: shared_state.Shared, count: Calla
 
 
 @pytest.fixture(scope="module")
-def workers(state: shared_state.Shared) -> Iterator[ProcessPoolExecutor]:
-    """Start processes that share the counts, as strangers: nothing is inherited."""
-    with ProcessPoolExecutor(2, get_context("spawn"), initializer=shared_state.take, initargs=(state,)) as pool:
-        yield pool
+def workers() -> Iterator[tuple[shared_state.Shared, ProcessPoolExecutor]]:
+    """Start two processes that share counts, as strangers: nothing is inherited."""
+    context = get_context("spawn")
+    barrier = context.Barrier(2)
+    with shared_state.state() as state:
+        with ProcessPoolExecutor(2, context, initializer=begin, initargs=(state, barrier)) as pool:
+            list(pool.map(shared_state.by_value, [0] * 2))
+            yield state, pool
+
+
+def begin(state: shared_state.Shared, barrier: Barrier) -> None:
+    """Take the counts, and wait until the other worker has them as well."""
+    shared_state.take(state)
+    barrier.wait(60)
 
 
 @pytest.mark.parametrize("count", OF_PROCESSES)
 def test_a_count_is_exact_under_processes(
-    state: shared_state.Shared, workers: ProcessPoolExecutor, count: Callable[[int], int]
+    workers: tuple[shared_state.Shared, ProcessPoolExecutor], count: Callable[[int], int]
 ) -> None:
+    state, pool = workers
     shared_state.reset(state)
-    assert list(workers.map(count, [300] * 4)) == [300] * 4
+    assert list(pool.map(count, [300] * 4)) == [300] * 4
     assert shared_state.observe(None, state) == {"count": 1200}
 
 
@@ -388,3 +400,12 @@ def test_the_shared_memory_of_the_counts_goes_with_their_context(blocks: list[Sh
     with shared_state.state():
         assert (MEMORY / blocks[0].name).exists()
     assert not (MEMORY / blocks[0].name).exists()
+
+
+def test_the_shared_memory_of_the_counts_has_lost_its_name_when_the_first_batch_begins(
+    blocks: list[SharedMemory],
+) -> None:
+    with shared_state.state() as state:
+        shared_state.reset(state)
+        assert not (MEMORY / blocks[0].name).exists()
+        shared_state.reset(state)
