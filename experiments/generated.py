@@ -1,0 +1,36 @@
+"""Data to work on: the same in every process and every run, and kept, so that making it is not timed."""
+
+from __future__ import annotations
+
+import functools
+import random
+
+WORDS = 2_000
+"""So many words there are to draw from: text of them shrinks to about a third, as prose does."""
+
+
+@functools.cache
+def noise(size: int) -> bytes:
+    """Return `size` bytes that look random."""
+    return random.Random(0).randbytes(size)
+
+
+@functools.cache
+def text(size: int) -> bytes:
+    """Return `size` bytes of made-up words, ASCII."""
+    source = random.Random(0)
+    letters = "etaoinshrdlucmfw"
+    words = ["".join(source.choices(letters, k=source.randint(2, 10))) for _ in range(WORDS)]
+    drawn = " ".join(source.choices(words, k=size // 3 + 1))  # a word and its space are three bytes at least
+    return drawn[:size].encode()
+
+
+@functools.cache
+def orders(rows: int) -> list[dict[str, str]]:
+    """Return so many orders, all of whose fields are text."""
+    source = random.Random(0)
+    names = text(20 * rows).decode().split()
+    return [
+        {"id": str(row), "customer": source.choice(names), "amount": str(source.randint(1, 99_999))}
+        for row in range(rows)
+    ]
