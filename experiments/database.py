@@ -9,19 +9,20 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
 from signal import SIGQUIT
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+
+from . import serving
+from .extra import missing
 
 if TYPE_CHECKING:
     import psycopg
@@ -32,10 +33,7 @@ ITEMS, OWNERS = 20_000, 100
 DRIVERS = ("psycopg", "asyncpg")
 
 WAITING_S = 10
-"""What a server gets to begin in, and a connection to wait for another's lock."""
-
-PORTS_TRIED = 5
-"""Somebody else may take a port between its choice and its use."""
+"""What a connection waits for another's lock, or for the server to take it."""
 
 Results = Sequence[tuple[int, int]]
 
@@ -161,8 +159,7 @@ def unavailable_postgres() -> str | None:
     """Return what is missing: the server, or a driver."""
     if not postgres_program("initdb"):
         return "PostgreSQL is not installed; install it (Debian: apt install postgresql)"
-    missing = [driver for driver in DRIVERS if find_spec(driver) is None]
-    return f"no module {', '.join(missing)}; install the extra: pip install -e '.[workloads]'" if missing else None
+    return missing(*DRIVERS)
 
 
 @contextmanager
@@ -213,59 +210,36 @@ def _tool(name: str, *arguments: str, said: str = "") -> None:
 
 @contextmanager
 def _serving(data: Path) -> Iterator[Place]:
-    """Run the server on a free port; another one is tried when somebody takes it before."""
+    """Run the server, from its files to its end."""
     user = _user()
     settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-    for _ in range(PORTS_TRIED):
-        port = free_port()
+
+    def start(port: int, log: IO[bytes]) -> serving.Server:
         command = [str(postgres_program("postgres")), "-D", str(data), "-p", str(port), *settings]
-        log = data.parent / f"log.{port}"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, user=user, group=user, cwd="/"
-            )
-        with process:
-            try:
-                if _is_ready(process, data / "postmaster.pid"):
-                    target = f"host=127.0.0.1 port={port} user=postgres dbname=postgres connect_timeout={WAITING_S}"
-                    yield Place(f"PostgreSQL on port {port}", target)
-                    return
-            finally:
-                _stop(process)
-        said = log.read_text(errors="replace")
-        if "Address already in use" not in said:
-            break
-    lines = [line for line in said.splitlines() if "could not" in line] or [_last_line(said)]
-    raise RuntimeError(f"PostgreSQL did not start on port {port}: {lines[0]}")
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=user, group=user, cwd="/"
+        )
+
+    with serving.serving("PostgreSQL", start, partial(_is_ready, data), data.parent / "log", _stop) as (port, _):
+        target = f"host=127.0.0.1 port={port} user=postgres dbname=postgres connect_timeout={WAITING_S}"
+        yield Place(f"PostgreSQL on port {port}", target)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _is_ready(data: Path, process: serving.Server) -> bool:
+    """Return whether the server takes connections: its file says so, in the last line."""
+    with suppress(FileNotFoundError):
+        lines = (data / "postmaster.pid").read_text().splitlines()
+        return bool(lines) and lines[0] == str(process.pid) and lines[-1].strip() == "ready"
+    return False
+
+
+def _stop(process: serving.Server) -> None:
     """Shut the server down at once: it has nothing to keep."""
     process.send_signal(SIGQUIT)
     try:
         process.wait(WAITING_S)
     except subprocess.TimeoutExpired:
         process.kill()
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _is_ready(process: subprocess.Popen[bytes], pid_file: Path) -> bool:
-    """Return whether the server takes connections in time: its file says so, in the last line."""
-    until_s = time.monotonic() + WAITING_S
-    while process.poll() is None and time.monotonic() < until_s:
-        with suppress(FileNotFoundError):
-            lines = pid_file.read_text().splitlines()
-            if lines and lines[0] == str(process.pid) and lines[-1].strip() == "ready":
-                return True
-        time.sleep(0.005)
-    return False
 
 
 def _last_line(said: str) -> str:

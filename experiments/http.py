@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,9 +16,11 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+
+from . import serving
+from .extra import missing
 
 if TYPE_CHECKING:
     import aiohttp
@@ -30,12 +31,6 @@ CLIENTS = ("urllib3", "requests", "httpx", "aiohttp")
 
 TIMEOUT_S = 10.0
 """No request waits longer: a server that hangs is a failed trial, and not a run that never ends."""
-
-STARTING_S = 10.0
-"""What a server gets to begin in."""
-
-PORTS_TRIED = 5
-"""Somebody else may take a port between its choice and its use."""
 
 BUSY_SHARE = 0.7
 """A server that uses more of a core is a part of what is measured."""
@@ -86,53 +81,18 @@ def nginx() -> Iterator[Address]:
         place = Path(directory)
         for size in BODIES:
             (place / str(size)).write_bytes(b"x" * size)
-        with started(place) as address:
-            yield address
 
+        def start(port: int, log: IO[bytes]) -> serving.Server:
+            (place / "nginx.conf").write_text(configuration(place, port))
+            command = ["nginx", "-p", f"{place}/", "-c", "nginx.conf", "-e", "stderr"]
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
-@contextmanager
-def started(place: Path) -> Iterator[Address]:
-    """Run nginx in `place` on a free port; another one is tried when somebody takes it before nginx does."""
-    said = ""
-    for _ in range(PORTS_TRIED):
-        port = free_port()
-        (place / "nginx.conf").write_text(configuration(place, port))
-        process = subprocess.Popen(
-            ["nginx", "-p", f"{place}/", "-c", "nginx.conf", "-e", f"errors.{port}"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        with process:
-            try:
-                if listens(process, place / "nginx.pid"):
-                    yield Address("nginx", f"http://127.0.0.1:{port}", process.pid)
-                    return
-            finally:
-                process.kill()
-        # the first line says why; the last one only that it has given up
-        said = (place / f"errors.{port}").read_text(errors="replace").partition("\n")[0]
-        if "Address already in use" not in said:
-            break
-    raise RuntimeError(f"nginx did not start on port {port}: {said or 'it said nothing'}")
+        def listens(process: serving.Server) -> bool:
+            file = place / "nginx.pid"  # it is written when the port is taken
+            return file.exists() and file.read_text().strip() == str(process.pid)
 
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def listens(process: subprocess.Popen[bytes], pid_file: Path) -> bool:
-    """Return whether nginx gets to listen: it writes its number when it does."""
-    until_s = time.monotonic() + STARTING_S
-    while process.poll() is None and time.monotonic() < until_s:
-        if pid_file.exists() and pid_file.read_text().strip() == str(process.pid):
-            return True
-        time.sleep(0.005)
-    return False
+        with serving.serving("nginx", start, listens, place / "log") as (port, pid):
+            yield Address("nginx", f"http://127.0.0.1:{port}", pid)
 
 
 def configuration(place: Path, port: int) -> str:
@@ -152,9 +112,8 @@ def configuration(place: Path, port: int) -> str:
 
 
 def unavailable() -> str | None:
-    """Return which of the clients are missing."""
-    missing = [client for client in CLIENTS if find_spec(client) is None]
-    return f"no module {', '.join(missing)}; install the extra: pip install -e '.[workloads]'" if missing else None
+    """Say which of the clients can't be had here."""
+    return missing(*CLIENTS)
 
 
 def unavailable_nginx() -> str | None:

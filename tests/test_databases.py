@@ -20,7 +20,7 @@ from typing import Any
 import anyio
 import pytest
 
-from experiments import database
+from experiments import database, serving
 
 ROOT = Path(__file__).parents[1]
 needs_postgres = pytest.mark.skipif(
@@ -170,9 +170,9 @@ def test_postgres_takes_another_port_where_one_is_in_use(prepared: Path, monkeyp
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        taken, free = other.getsockname()[1], database.free_port()
+        taken, free = other.getsockname()[1], serving.free_port()
         ports = iter([taken, free])
-        monkeypatch.setattr(database, "free_port", lambda: next(ports))
+        monkeypatch.setattr(serving, "free_port", lambda: next(ports))
         with database.postgres() as found:
             assert found.name == f"PostgreSQL on port {free}"
 
@@ -183,7 +183,7 @@ def test_postgres_that_finds_no_port_is_told_with_the_last_one(prepared: Path, m
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        monkeypatch.setattr(database, "free_port", lambda: taken)
+        monkeypatch.setattr(serving, "free_port", lambda: taken)
         with pytest.raises(RuntimeError, match=f"PostgreSQL did not start on port {taken}: .*Address already in use"):
             with database.postgres():
                 pass
@@ -200,7 +200,7 @@ def test_a_missing_driver_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(database, "postgres_program", lambda name: "initdb")
     monkeypatch.setattr(database, "DRIVERS", ("psycopg", "no_such_driver"))
     assert database.unavailable_postgres() == (
-        "no module no_such_driver; install the extra: pip install -e '.[workloads]'"
+        f"no module no_such_driver; install the extra: {sys.executable} -m pip install -e '.[workloads]'"
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import anyio
 import pytest
 
-from experiments import http
+from experiments import http, serving
 
 ROOT = Path(__file__).parents[1]
 PLAIN: dict[str, tuple[Callable[..., int], Callable[[http.Address], None]]] = {
@@ -190,7 +190,10 @@ def test_a_server_that_dies_is_a_failed_trial_that_names_it_and_the_rest_goes_on
 def test_missing_clients_are_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     assert http.unavailable() is None
     monkeypatch.setattr(http, "CLIENTS", ("urllib3", "no_such_client"))
-    assert http.unavailable() == "no module no_such_client; install the extra: pip install -e '.[workloads]'"
+    assert (
+        http.unavailable()
+        == f"no module no_such_client; install the extra: {sys.executable} -m pip install -e '.[workloads]'"
+    )
 
 
 def test_a_missing_nginx_is_named_with_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,9 +216,9 @@ def test_nginx_takes_another_port_where_one_is_in_use(monkeypatch: pytest.Monkey
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        taken, free = other.getsockname()[1], http.free_port()
+        taken, free = other.getsockname()[1], serving.free_port()
         ports = iter([taken, free])
-        monkeypatch.setattr(http, "free_port", lambda: next(ports))
+        monkeypatch.setattr(serving, "free_port", lambda: next(ports))
         with http.nginx() as address:
             assert address.url == f"http://127.0.0.1:{free}"
             assert fetch("urllib3", address) == 1000
@@ -227,8 +230,8 @@ def test_nginx_that_finds_no_port_is_told_with_the_last_one(monkeypatch: pytest.
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        monkeypatch.setattr(http, "free_port", lambda: taken)
-        monkeypatch.setattr(http, "PORTS_TRIED", 1)
+        monkeypatch.setattr(serving, "free_port", lambda: taken)
+        monkeypatch.setattr(serving, "PORTS_TRIED", 1)
         with pytest.raises(RuntimeError, match=f"nginx did not start on port {taken}: .*Address already in use"):
             with http.nginx():
                 pass
