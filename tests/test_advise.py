@@ -226,6 +226,23 @@ def test_threads_tell_whether_the_code_lets_go_of_the_gil(overlap: float, cores:
     assert line.endswith(conclusion)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "conclusion"),
+    [
+        (0.0, 0.42, ": too wide an interval to say whether the code lets go of the GIL; run it again, or for longer."),
+        (0.2, 0.42, ": the code lets go of the GIL for a part of it."),
+        (0.2, 1.0, ": the code lets go of the GIL for a part of it at least."),
+    ],
+)
+def test_of_the_gil_no_more_is_said_than_the_interval_tells(low: float, high: float, conclusion: str) -> None:
+    run = conducted({"sequential": 20, "threads": 20}, overlap=1.8, free_cores=2.0)
+    results = fold(run.records())
+    (event,) = [e for e in results.derived if e["event"] == "variant.compared" and e["parallel_share"] is not None]
+    event.update(parallel_share_low=low, parallel_share_high=high)
+    (line,) = [line for line in reports.render("advice", results, width=300).splitlines() if "Two threads" in line]
+    assert line.endswith(conclusion)
+
+
 def test_nothing_is_said_of_a_gil_that_is_not_there() -> None:
     run = conducted({"sequential": 20, "threads": 20}, overlap=1.0)
     records = [dict(event, gil=False) if event["event"] == "runner.ready" else event for event in run.records()]

@@ -17,6 +17,9 @@ from . import table
 LETS_GO, HOLDS = 0.5, 0.25
 """The share of the time that speaks for code that lets go of the GIL, and for code that holds on to it."""
 
+SOME, LETS_ALL_GO = 0.05, 0.9
+"""Less than the one may be nothing, more than the other all of it."""
+
 ENOUGH_CORES = 1.5
 """Free cores from which on two threads can be expected to run at once."""
 
@@ -127,4 +130,6 @@ def _gil(contest: Contest, event: Mapping[str, Any], without_gil: set[str]) -> s
         return f"{found}, but only {median(free):.2g} cores were free, which tells little of the GIL."
     if high <= HOLDS:
         return f"{found}: the code holds on to the GIL."
-    return f"{found}: the code lets go of the GIL for a part of it."
+    if low < SOME:
+        return f"{found}: too wide an interval to say whether the code lets go of the GIL; run it again, or for longer."
+    return f"{found}: the code lets go of the GIL for a part of it{' at least' * (high > LETS_ALL_GO)}."
