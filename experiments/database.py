@@ -47,7 +47,17 @@ class Place:
 
     def failed(self, error: Exception) -> RuntimeError:
         """Return what to raise when it does not do as it should: full, gone, or locked for too long."""
-        return RuntimeError(f"{self.name}: {type(error).__name__}: {str(error).strip()}")
+        said = str(error).strip()
+        return RuntimeError(f"{self.name}: {type(error).__name__}" + (f": {said}" if said else ""))
+
+
+@contextmanager
+def named(given: Place, kind: type[Exception] | tuple[type[Exception], ...]) -> Iterator[None]:
+    """Let errors of a kind say which database it was."""
+    try:
+        yield
+    except kind as error:
+        raise given.failed(error) from error
 
 
 place: Place
@@ -90,7 +100,8 @@ def connect_sqlite(given: Place) -> None:
     """Give this worker a connection of its own: `initializer`."""
     global place
     place = given
-    of_thread.connection = _sqlite_connection(given)
+    with named(given, sqlite3.Error):
+        of_thread.connection = _sqlite_connection(given)
 
 
 def with_sqlite(item: int, reads: int, writes: int) -> tuple[int, int]:
@@ -114,13 +125,13 @@ def with_sqlite(item: int, reads: int, writes: int) -> tuple[int, int]:
 
 def empty_sqlite(given: Place) -> None:
     """Delete what was written: `reset`."""
-    with closing(_sqlite_connection(given)) as connection:
+    with named(given, sqlite3.Error), closing(_sqlite_connection(given)) as connection:
         connection.execute("delete from written")
 
 
 def count_sqlite(results: Results, given: Place) -> dict[str, Any]:
     """Count the rows: `observe`."""
-    with closing(_sqlite_connection(given)) as connection:
+    with named(given, sqlite3.Error), closing(_sqlite_connection(given)) as connection:
         asked = "select count(*), (select count(*) from (select distinct item, number from written)) from written"
         return counted(results, *connection.execute(asked).fetchone())
 
@@ -248,12 +259,18 @@ def _last_line(said: str) -> str:
 
 def empty_postgres(given: Place) -> None:
     """Delete what was written: `reset`."""
-    observer.execute("truncate written")
+    import psycopg
+
+    with named(given, psycopg.Error):
+        observer.execute("truncate written")
 
 
 def count_postgres(results: Results, given: Place) -> dict[str, Any]:
     """Count the rows: `observe`."""
-    found = observer.execute("select count(*), count(distinct (item, number)) from written").fetchone()
+    import psycopg
+
+    with named(given, psycopg.Error):
+        found = observer.execute("select count(*), count(distinct (item, number)) from written").fetchone()
     assert found is not None  # counts are always one row
     return counted(results, *found)
 
@@ -270,7 +287,8 @@ def connect_psycopg(given: Place) -> None:
 
     global place
     place = given
-    of_thread.connection = psycopg.connect(given.target, autocommit=True)
+    with named(given, psycopg.Error):
+        of_thread.connection = psycopg.connect(given.target, autocommit=True)
 
 
 def with_psycopg(item: int, reads: int, writes: int) -> tuple[int, int]:
@@ -279,15 +297,12 @@ def with_psycopg(item: int, reads: int, writes: int) -> tuple[int, int]:
 
     connection = of_thread.connection
     total = 0
-    try:
-        with connection.transaction(), connection.cursor() as cursor:
-            for number in range(reads):
-                cursor.execute("select sum(price) from items where owner = %s", ((item + number) % OWNERS,))
-                total += cursor.fetchone()[0]
-            if writes:
-                cursor.executemany("insert into written values (%s, %s)", [(item, number) for number in range(writes)])
-    except psycopg.Error as error:
-        raise place.failed(error) from error
+    with named(place, psycopg.Error), connection.transaction(), connection.cursor() as cursor:
+        for number in range(reads):
+            cursor.execute("select sum(price) from items where owner = %s", ((item + number) % OWNERS,))
+            total += cursor.fetchone()[0]
+        if writes:
+            cursor.executemany("insert into written values (%s, %s)", [(item, number) for number in range(writes)])
     return writes, total
 
 
@@ -296,9 +311,11 @@ async def in_loop(given: Place) -> AsyncIterator[None]:
     """Close the connections of a loop at its end: `async_initializer`."""
     global place
     place = given
-    yield
-    while idle:
-        await idle.pop().close()
+    try:
+        yield
+    finally:
+        while idle:
+            await idle.pop().close()
 
 
 async def with_psycopg_async(item: int, reads: int, writes: int) -> tuple[int, int]:
@@ -306,20 +323,20 @@ async def with_psycopg_async(item: int, reads: int, writes: int) -> tuple[int, i
     import psycopg
 
     total = 0
-    try:
+    with named(place, psycopg.Error):
         connection = idle.pop() if idle else await psycopg.AsyncConnection.connect(place.target, autocommit=True)
-        async with connection.transaction(), connection.cursor() as cursor:
-            for number in range(reads):
-                await cursor.execute("select sum(price) from items where owner = %s", ((item + number) % OWNERS,))
-                found = await cursor.fetchone()
-                assert found is not None  # sums are always one row
-                total += found[0]
-            if writes:
-                rows = [(item, number) for number in range(writes)]
-                await cursor.executemany("insert into written values (%s, %s)", rows)
-    except psycopg.Error as error:
-        raise place.failed(error) from error
-    idle.append(connection)
+        try:
+            async with connection.transaction(), connection.cursor() as cursor:
+                for number in range(reads):
+                    await cursor.execute("select sum(price) from items where owner = %s", ((item + number) % OWNERS,))
+                    found = await cursor.fetchone()
+                    assert found is not None  # sums are always one row
+                    total += found[0]
+                if writes:
+                    rows = [(item, number) for number in range(writes)]
+                    await cursor.executemany("insert into written values (%s, %s)", rows)
+        finally:
+            idle.append(connection)
     return writes, total
 
 
@@ -328,18 +345,18 @@ async def with_asyncpg(item: int, reads: int, writes: int) -> tuple[int, int]:
     import asyncpg  # type: ignore[import-untyped]
 
     total = 0
-    try:
+    with named(place, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         connection = idle.pop() if idle else await _asyncpg_connection()
-        async with connection.transaction():
-            for number in range(reads):
-                asked = "select sum(price) from items where owner = $1"
-                total += await connection.fetchval(asked, (item + number) % OWNERS)
-            if writes:
-                rows = [(item, number) for number in range(writes)]
-                await connection.executemany("insert into written values ($1, $2)", rows)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise place.failed(error) from error
-    idle.append(connection)
+        try:
+            async with connection.transaction():
+                for number in range(reads):
+                    asked = "select sum(price) from items where owner = $1"
+                    total += await connection.fetchval(asked, (item + number) % OWNERS)
+                if writes:
+                    rows = [(item, number) for number in range(writes)]
+                    await connection.executemany("insert into written values ($1, $2)", rows)
+        finally:
+            idle.append(connection)
     return writes, total
 
 
@@ -348,5 +365,9 @@ async def _asyncpg_connection() -> Any:
 
     options = dict(part.split("=") for part in place.target.split())
     return await asyncpg.connect(
-        host=options["host"], port=int(options["port"]), user=options["user"], database=options["dbname"]
+        host=options["host"],
+        port=int(options["port"]),
+        user=options["user"],
+        database=options["dbname"],
+        timeout=WAITING_S,
     )

@@ -1,7 +1,7 @@
 """Files: many small ones and few large ones, written, synchronised and read, by plain calls and by async libraries.
 
-They lie in a temporary directory of the runner. What is read comes from the page cache, and what is written without
-`sync` ends there: what is compared is the calls, and the disk only with `sync`.
+They lie in a temporary directory of the runner, empty before every batch. What is read comes from the page cache, and
+what is written without `sync` ends there: what is compared is the calls, and the disk only with `sync`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,15 @@ def take(given: Path) -> None:
     """Take the directory, in a worker: `initializer`."""
     global directory
     directory = given
+
+
+def empty(given: Path) -> None:
+    """Delete the files of the last batch: `reset`.
+
+    To write them over would be another thing: ext4 sends a file that was cut to nothing to the disk when it is closed.
+    """
+    for path in given.iterdir():
+        path.unlink()
 
 
 @cache
