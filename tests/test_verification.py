@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.verify import figures
+from tests.verify import figures, findings
 from tests.verify.cases import CASES
-from tests.verify.measure import run
+from tests.verify.measure import ROOT, run
 from tests.verify.records import Record, append, is_false, is_right, opposites, read, summaries
 
 TIE = Record(
@@ -99,3 +101,47 @@ def test_the_plot_is_drawn(tmp_path: Path) -> None:
 @pytest.mark.timeout(3600)
 def test_twenty_runs_on_a_crossover_hold_no_two_opposite_wins_without_a_word_about_the_load(tmp_path: Path) -> None:
     assert opposites([run(CASES["crossover"], 0, tmp_path) for _ in range(20)]) == 0
+
+
+FOUND: dict[str, Any] = {
+    "config": "hashing",
+    "at": "2026-11-26T16:50:20Z",
+    "status": 0,
+    "elapsed_s": 40.1,
+    "claims": ["held", "broken"],
+    "points": [
+        {
+            "at": "size=1,024",
+            "verdict": "win",
+            "winners": ["sequential"],
+            "best": "sequential",
+            "rival": "threads",
+            "ratio": [64.8, 55.6, 69.6],
+            "why": {"sequential": "55 % of the time on a core", "threads": "60 % of the time was handing over"},
+        },
+        {
+            "at": "size=65,536",
+            "verdict": "tie",
+            "winners": ["sequential", "threads"],
+            "best": "sequential",
+            "rival": "threads",
+            "ratio": [1.01, 0.99, 1.02],
+            "why": {},
+        },
+    ],
+}
+
+
+def test_a_finding_is_a_row_for_each_point_of_the_last_run_and_a_count_over_all() -> None:
+    first = findings.Found(**{**FOUND, "claims": ["held", "held"], "points": []})
+    rows = findings.table([first, findings.Found(**FOUND)]).splitlines()[2:]
+    assert rows == [
+        "| `hashing.yaml`, 40.1 s | size=1,024 | **sequential**, 64.80 [55.60, 69.60] times as fast as threads "
+        "| sequential: 55 % of the time on a core; threads: 60 % of the time was handing over | 3 of 4 in 2 runs |",
+        "|  | size=65,536 | tie: sequential and threads |  |  |",
+    ]
+
+
+def test_the_readme_tells_what_every_config_found() -> None:
+    table = (ROOT / "README.md").read_text().partition("<!-- findings -->")[2].partition("<!-- end -->")[0]
+    assert set(re.findall(r"`([\w]+)\.yaml`", table)) == set(findings.CONFIGS)
