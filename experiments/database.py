@@ -232,8 +232,13 @@ def _serving(data: Path) -> Iterator[Place]:
         )
 
     with serving.serving("PostgreSQL", start, partial(_is_ready, data), data.parent / "log", _stop) as (port, _):
-        target = f"host=127.0.0.1 port={port} user=postgres dbname=postgres connect_timeout={WAITING_S}"
-        yield Place(f"PostgreSQL on port {port}", target)
+        yield postgres_at(port)
+
+
+def postgres_at(port: int) -> Place:
+    """Return what connects to the server on a port of this machine."""
+    target = f"host=127.0.0.1 port={port} user=postgres dbname=postgres connect_timeout={WAITING_S}"
+    return Place(f"PostgreSQL on port {port}", target)
 
 
 def _is_ready(data: Path, process: serving.Server) -> bool:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +145,6 @@ def test_a_server_leaves_nothing_but_the_cluster_that_others_copy(place: Path) -
 @needs_postgres
 @pytest.mark.parametrize("call", [database.with_psycopg, database.with_psycopg_async, database.with_asyncpg])
 def test_a_server_that_dies_is_named(prepared: Path, call: Callable[..., Any]) -> None:
-    import psycopg
-
     with database.postgres() as found:
         port = found.name.rpartition(" ")[2]
         (data,) = prepared.glob("postgres-*/data")
@@ -161,8 +160,43 @@ def test_a_server_that_dies_is_named(prepared: Path, call: Callable[..., Any]) -
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
         assert str(error).startswith(f"PostgreSQL on port {port}: "), error
-        with pytest.raises(psycopg.Error):
-            database.observer.execute("select 1")
+        for companion in (database.empty_postgres, partial(database.count_postgres, []), database.connect_psycopg):
+            with pytest.raises(RuntimeError, match=f"PostgreSQL on port {port}: OperationalError"):
+                companion(found)
+
+
+@needs_postgres
+@pytest.mark.parametrize("call", [database.with_psycopg_async, database.with_asyncpg])
+def test_the_connection_of_a_call_that_failed_is_closed_with_its_loop(
+    served: database.Place, call: Callable[..., Any]
+) -> None:
+    async def main() -> Any:
+        async with database.in_loop(served):
+            with pytest.raises(RuntimeError, match=f"{served.name}: .*out of .*range"):
+                await call(2**40, 0, 1)
+            (connection,) = database.idle
+            await call(0, 1, 1)
+            assert database.idle == [connection]  # it is as good as before
+            raise LookupError(connection)
+
+    with pytest.raises(LookupError) as raised:
+        anyio.run(main)
+    (connection,) = raised.value.args
+    assert connection.closed if call is database.with_psycopg_async else connection.is_closed()
+    assert database.idle == []
+
+
+@needs_postgres
+@pytest.mark.parametrize("call", [database.with_psycopg_async, database.with_asyncpg])
+def test_a_server_that_does_not_answer_is_named(call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "WAITING_S", 2)  # the least that psycopg waits
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(ExceptionGroup) as raised:
+            in_loop(database.postgres_at(silent.getsockname()[1]), call)
+    assert {str(error).partition(" on port")[0] for error in raised.value.exceptions} == {"PostgreSQL"}
+    assert all("Timeout" in str(error) for error in raised.value.exceptions)
 
 
 @needs_postgres
