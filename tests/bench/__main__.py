@@ -55,6 +55,7 @@ def main() -> None:
         "make": make_overhead,
         "token": token,
         "conductor": conductor,
+        "servers": servers,
     }
     for name in sys.argv[1:] or sections:
         sections[name]()
@@ -300,6 +301,15 @@ def token() -> None:
     for side, all_us in taken.items():
         print(f"{side:12}{median(all_us):8.0f}")
     print(f"{'ratio':12}{median(taken['token']) / median(taken['bare']):8.2f}")
+
+
+def servers() -> None:
+    """What the servers of the HTTP workloads can do: the project's own must not be what is measured."""
+    from .servers import rates
+
+    print("\nrequests on loopback, bodies of 1,000 bytes; goal: >= 5,000/s")
+    for line in rates():
+        print(line, flush=True)
 
 
 def conductor() -> None:

@@ -17,13 +17,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.units import duration, listed, ratio
+from orchestrator.reports.table import PARTS
+from orchestrator.units import duration, listed, percent, ratio
 
 from .figures import replace
 from .measure import ROOT
 
 RECORDS = ROOT / "docs/figures/findings.jsonl"
 README = ROOT / "README.md"
+MOST = 4
+"""Variants whose time is told."""
+
 CONFIGS = sorted(file.stem for file in (ROOT / "configs").glob("*.yaml"))
 
 
@@ -81,15 +85,15 @@ def _run(config: str, runs: Path) -> Found:
 
 
 def _points(events: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Return for each point its verdict, and why its winner and the next model take as long as they do."""
+    """Return for each point its verdict, and what took most of the time of each variant's workers, the best first."""
     verdicts = [event for event in events if event["event"] == "verdict.reached"]
     columns = [key for key in verdicts[0] if key.startswith(("kwargs_", "workload_")) or key == "tasks"]
+    columns = [key for key in columns if key != "workload_kwargs"]  # its parts are columns, too
     axes = [key for key in columns if len({json.dumps(event.get(key)) for event in verdicts}) > 1]
     for verdict in verdicts:
         own = [event for event in events if event.get("point_id") == verdict["point_id"]]
-        why = {
-            event["variant"]: event["why"].partition(";")[0] for event in own if event["event"] == "variant.explained"
-        }
+        told = [event for event in own if event["event"] == "variant.explained" and event["causes"]]
+        why = {event["variant"]: f"{PARTS[event['causes'][0]]} {percent(event['cause_shares'][0])}" for event in told}
         best, rival = verdict["recommended"], verdict["runner_up"]
         yield {
             "at": ", ".join(f"{_name(key)}={_value(verdict[key])}" for key in axes),
@@ -98,7 +102,7 @@ def _points(events: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
             "best": best,
             "rival": rival,
             "ratio": [verdict["ratio"], verdict["ratio_low"], verdict["ratio_high"]],
-            "why": {name: why[name] for name in (best, rival) if why.get(name)},
+            "why": {name: why[name] for name in dict.fromkeys((best, rival, *why)) if name in why},
         }
 
 
@@ -107,8 +111,9 @@ def _name(column: str) -> str:
 
 
 def _value(value: object) -> str:
-    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    return text.rpartition(":")[2]
+    if isinstance(value, str):
+        return value.rpartition(":")[2]  # of a function
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else json.dumps(value)
 
 
 def table(found: Sequence[Found]) -> str:
@@ -119,7 +124,7 @@ def table(found: Sequence[Found]) -> str:
         outcomes = [outcome for each in own for outcome in each.claims]
         held = f"{outcomes.count('held')} of {len(outcomes)} in {len(own)} run{'s' * (len(own) > 1)}"
         for place, point in enumerate(own[-1].points):
-            why = "; ".join(f"{name}: {text}" for name, text in point["why"].items())
+            why = "; ".join(f"{name}: {text}" for name, text in list(point["why"].items())[:MOST])
             first = f"`{config}.yaml`, {duration(own[-1].elapsed_s * 1e9)}" if place == 0 else ""
             rows.append(f"| {first} | {point['at']} | {_verdict(point)} | {why} | {held if place == 0 else ''} |")
     return "\n".join(rows) + "\n"
