@@ -1,7 +1,7 @@
 """Files: many small ones and few large ones, written, synchronised and read, by plain calls and by async libraries.
 
-They lie in a temporary directory of the runner, empty before every batch. What is read comes from the page cache, and
-what is written without `sync` ends there: what is compared is the calls, and the disk only with `sync`.
+They lie in a temporary directory of the runner. What is read comes from the page cache, and what is written without
+`sync` ends there: what is compared is the calls, and the disk only with `sync`.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def take(given: Path) -> None:
     directory = given
 
 
-def empty(given: Path) -> None:
-    """Delete the files of the last batch: `reset`.
+def in_place(path: str, flags: int) -> int:
+    """Open a file to write it over, as an `opener`: the first batch makes the files, the others find them there.
 
-    To write them over would be another thing: ext4 sends a file that was cut to nothing to the disk when it is closed.
+    ext4 sends a file that was cut to nothing to the disk when it is closed. Nor are files deleted and made anew: it
+    looks ever longer for an inode, since it does not take those that were freed in the last minutes.
     """
-    for path in given.iterdir():
-        path.unlink()
+    return os.open(path, flags & ~os.O_TRUNC, 0o666)
 
 
 @cache
@@ -56,7 +56,7 @@ def write_and_read(item: int, count: int, size: int, sync: bool) -> int:
     found = 0
     for number in range(count):
         path = directory / f"{item}-{number}"
-        with path.open("wb") as file:
+        with open(path, "wb", opener=in_place) as file:
             file.write(content(size))
             if sync:
                 file.flush()
@@ -73,7 +73,7 @@ async def with_anyio(item: int, count: int, size: int, sync: bool) -> int:
     found = 0
     for number in range(count):
         path = anyio.Path(directory / f"{item}-{number}")
-        async with await path.open("wb") as file:
+        async with await anyio.open_file(path, "wb", opener=in_place) as file:
             await file.write(content(size))
             if sync:
                 await file.flush()
@@ -91,7 +91,7 @@ async def with_aiofiles(item: int, count: int, size: int, sync: bool) -> int:
     found = 0
     for number in range(count):
         path = directory / f"{item}-{number}"
-        async with aiofiles.open(path, "wb") as file:
+        async with aiofiles.open(path, "wb", opener=in_place) as file:
             await file.write(content(size))
             if sync:
                 await file.flush()

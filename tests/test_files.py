@@ -64,10 +64,13 @@ def test_workers_write_into_one_directory(place: Path, pool: Callable[..., Execu
     assert len(list(place.iterdir())) == 8
 
 
-def test_a_batch_writes_no_file_over(place: Path) -> None:
-    files.write_and_read(0, 3, 100, False)
-    files.empty(place)
-    assert list(place.iterdir()) == []
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_that_is_there_is_written_over_and_never_cut(place: Path, form: Callable[..., Any]) -> None:
+    (place / "0-0").write_bytes(b"y" * 150)
+    made = (place / "0-0").stat().st_ino
+    run(form, 0, 1, 100, False)
+    assert (place / "0-0").read_bytes() == b"x" * 100 + b"y" * 50
+    assert (place / "0-0").stat().st_ino == made
 
 
 def test_nothing_is_left_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
