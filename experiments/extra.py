@@ -17,5 +17,5 @@ def missing(*names: str) -> str | None:
             told = (
                 f"no module {name}" if isinstance(error, ModuleNotFoundError) else f"{name} can't be imported: {error}"
             )
-            return f"{told}; install the extra: {sys.executable} -m pip install -e '.[workloads]'"
+            return f"{told}; install the extra: {REMEDY}"
     return None
