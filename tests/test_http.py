@@ -20,6 +20,7 @@ import anyio
 import pytest
 
 from experiments import http, serving
+from tests.test_launch import is_alive
 
 ROOT = Path(__file__).parents[1]
 PLAIN: dict[str, tuple[Callable[..., int], Callable[[http.Address], None]]] = {
@@ -52,14 +53,6 @@ def fetch(client: str, address: http.Address, **asked: Any) -> int:
             return received
 
     return anyio.run(main)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("keep_alive", [True, False])

@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.reports.table import PARTS
-from orchestrator.units import duration, listed, percent, ratio
+from orchestrator.reports.table import first_cause
+from orchestrator.units import duration, listed, ratio
 
 from .figures import replace
 from .measure import ROOT
@@ -92,8 +92,8 @@ def _points(events: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     axes = [key for key in columns if len({json.dumps(event.get(key)) for event in verdicts}) > 1]
     for verdict in verdicts:
         own = [event for event in events if event.get("point_id") == verdict["point_id"]]
-        told = [event for event in own if event["event"] == "variant.explained" and event["causes"]]
-        why = {event["variant"]: f"{PARTS[event['causes'][0]]} {percent(event['cause_shares'][0])}" for event in told}
+        explained = [event for event in own if event["event"] == "variant.explained"]
+        why = {event["variant"]: cause for event in explained if (cause := first_cause(event))}
         best, rival = verdict["recommended"], verdict["runner_up"]
         yield {
             "at": ", ".join(f"{_name(key)}={_value(verdict[key])}" for key in axes),
