@@ -5,7 +5,9 @@ from __future__ import annotations
 import compileall
 import os
 import signal
+import socket
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def _clear(directory: Path) -> None:
     (directory / "lock").unlink(missing_ok=True)
     directory.rmdir()
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """A port of the loopback interface that somebody else listens on."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]

@@ -200,27 +200,24 @@ def test_a_server_that_does_not_answer_is_named(call: Callable[..., Any], monkey
 
 
 @needs_postgres
-def test_postgres_takes_another_port_where_one_is_in_use(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        taken, free = other.getsockname()[1], serving.free_port()
-        ports = iter([taken, free])
-        monkeypatch.setattr(serving, "free_port", lambda: next(ports))
-        with database.postgres() as found:
-            assert found.name == f"PostgreSQL on port {free}"
+def test_postgres_takes_another_port_where_one_is_in_use(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch, taken_port: int
+) -> None:
+    free = serving.free_port()
+    ports = iter([taken_port, free])
+    monkeypatch.setattr(serving, "free_port", lambda: next(ports))
+    with database.postgres() as found:
+        assert found.name == f"PostgreSQL on port {free}"
 
 
 @needs_postgres
-def test_postgres_that_finds_no_port_is_told_with_the_last_one(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        taken = other.getsockname()[1]
-        monkeypatch.setattr(serving, "free_port", lambda: taken)
-        with pytest.raises(RuntimeError, match=f"PostgreSQL did not start on port {taken}: .*Address already in use"):
-            with database.postgres():
-                pass
+def test_postgres_that_finds_no_port_is_told_with_the_last_one(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch, taken_port: int
+) -> None:
+    monkeypatch.setattr(serving, "free_port", lambda: taken_port)
+    with pytest.raises(RuntimeError, match=f"PostgreSQL did not start on port {taken_port}: .*Address already in use"):
+        with database.postgres():
+            pass
 
 
 def test_a_missing_server_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,29 +205,22 @@ def test_every_client_gets_a_body_of_nginx(client: str) -> None:
 
 
 @needs_nginx
-def test_nginx_takes_another_port_where_one_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        taken, free = other.getsockname()[1], serving.free_port()
-        ports = iter([taken, free])
-        monkeypatch.setattr(serving, "free_port", lambda: next(ports))
-        with http.nginx() as address:
-            assert address.url == f"http://127.0.0.1:{free}"
-            assert fetch("urllib3", address) == 1000
+def test_nginx_takes_another_port_where_one_is_in_use(monkeypatch: pytest.MonkeyPatch, taken_port: int) -> None:
+    free = serving.free_port()
+    ports = iter([taken_port, free])
+    monkeypatch.setattr(serving, "free_port", lambda: next(ports))
+    with http.nginx() as address:
+        assert address.url == f"http://127.0.0.1:{free}"
+        assert fetch("urllib3", address) == 1000
 
 
 @needs_nginx
-def test_nginx_that_finds_no_port_is_told_with_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        taken = other.getsockname()[1]
-        monkeypatch.setattr(serving, "free_port", lambda: taken)
-        monkeypatch.setattr(serving, "PORTS_TRIED", 1)
-        with pytest.raises(RuntimeError, match=f"nginx did not start on port {taken}: .*Address already in use"):
-            with http.nginx():
-                pass
+def test_nginx_that_finds_no_port_is_told_with_the_last_one(monkeypatch: pytest.MonkeyPatch, taken_port: int) -> None:
+    monkeypatch.setattr(serving, "free_port", lambda: taken_port)
+    monkeypatch.setattr(serving, "PORTS_TRIED", 1)
+    with pytest.raises(RuntimeError, match=f"nginx did not start on port {taken_port}: .*Address already in use"):
+        with http.nginx():
+            pass
 
 
 @needs_nginx
