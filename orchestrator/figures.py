@@ -161,7 +161,7 @@ def drift(contest: Contest, label: str) -> Ratio | None:
         if len(walls) >= 4 and len(walls) == len(block.reference):
             relative = np.log(walls) - np.log(block.reference)
             half = len(walls) // 2
-            logs.append(float(np.median(relative[-half:]) - np.median(relative[:half])))
+            logs.append(median(relative[-half:].tolist()) - median(relative[:half].tolist()))
     if not logs:
         return None
     interval = block_interval(logs, contest.look_level)

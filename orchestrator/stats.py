@@ -87,7 +87,7 @@ def walsh_averages(values: Values) -> Times:
     1949; Hollander & Wolfe, "Nonparametric Statistical Methods", section 3.2.
     """
     found = _checked(values)
-    i, j = np.triu_indices(len(found))
+    i, j = _pairs(len(found))
     return np.sort((found[i] + found[j]) / 2)
 
 
@@ -126,10 +126,8 @@ def walsh_interval(values: Values, level: float) -> tuple[float, float] | None:
     Same unit as the values; closed, so that ties among them never lower the coverage. Raises ValueError
     when they are not finite or the level is not between 0 and 1. Source: Tukey 1949; Hollander & Wolfe, 3.3.
     """
-    if not (k := critical_index(len(values), level)):
-        return None
-    averages = walsh_averages(values)
-    return float(averages[k - 1]), float(averages[-k])
+    k = critical_index(len(values), level)
+    return _bounds(walsh_averages(values), k) if k else None
 
 
 def widening(values: Values) -> float:
@@ -159,15 +157,18 @@ def block_interval(values: Values, level: float) -> tuple[float, float] | None:
 
     Same unit as the values; None when they are too few for this level. Raises ValueError as `walsh_interval` does.
     """
-    if (exact := walsh_interval(values, level)) is None:
-        return None
-    centre, factor = hodges_lehmann(values), widening(values)
-    return min(exact[0], centre - (centre - exact[0]) * factor), max(exact[1], centre + (exact[1] - centre) * factor)
+    return _widened(values, walsh_averages(values), level)
 
 
 def log_statistics(blocks: Sequence[Block], a: str, b: str) -> Times:
     """Return the `block_statistic` of every block that both ran, in order, or empty; raises as that does."""
-    return np.array([block_statistic(own[a], own[b]) for own in blocks if a in own and b in own], np.float64)
+    pairs = [(own[a], own[b]) for own in blocks if a in own and b in own]
+    if len({len(times) for pair in pairs for times in pair}) == 1:  # as of a frozen number of rounds: all at once
+        a_ns, b_ns = np.array(pairs, np.float64).transpose(1, 0, 2)
+        if a_ns.size and min(a_ns.min(), b_ns.min()) > 0:
+            ascending = np.sort(np.log(b_ns) - np.log(a_ns), axis=1)
+            return np.asarray([_median(each) for each in ascending])
+    return np.array([block_statistic(*pair) for pair in pairs], np.float64)
 
 
 def compare(blocks: Sequence[Block], a: str, b: str, level: float) -> Ratio | None:
@@ -179,7 +180,8 @@ def compare(blocks: Sequence[Block], a: str, b: str, level: float) -> Ratio | No
     logs = log_statistics(blocks, a, b)
     if not len(logs):
         return None
-    centre, interval = hodges_lehmann(logs), block_interval(logs, level)
+    averages = walsh_averages(logs)
+    centre, interval = _median(averages), _widened(logs, averages, level)
     low, high = (math.exp(interval[0]), math.exp(interval[1])) if interval else (None, None)
     agreeing = int(np.count_nonzero(np.sign(logs) == np.sign(centre))) if centre else 0
     return Ratio(math.exp(centre), low, high, len(logs), agreeing)
@@ -294,6 +296,24 @@ def _rank_sum_cdf(m: int, n: int) -> Times:
     cdf = np.cumsum(row[n])
     cdf.setflags(write=False)
     return cdf
+
+
+@lru_cache(maxsize=256)
+def _pairs(m: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the places of all pairs of m values, each value with itself too."""
+    return np.triu_indices(m)
+
+
+def _bounds(averages: Times, k: int) -> tuple[float, float]:
+    return float(averages[k - 1]), float(averages[-k])
+
+
+def _widened(values: Values, averages: Times, level: float) -> tuple[float, float] | None:
+    """Return what `block_interval` does of values whose Walsh averages are known."""
+    if not (k := critical_index(len(values), level)):
+        return None
+    (low, high), centre, factor = _bounds(averages, k), _median(averages), widening(values)
+    return min(low, centre - (centre - low) * factor), max(high, centre + (high - centre) * factor)
 
 
 def _differences(a: Values, b: Values) -> Times:
