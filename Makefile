@@ -62,7 +62,7 @@ lock: $(VENV)/.dev.stamp ## renew the locks: exact versions and hashes
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \
 	  --extra dev pyproject.toml -o .lock/dev.txt
 	printf 'flit_core>=3.11,<5\n' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate --extra cluster --extra models --extra pythons --extra workloads -c .lock/dev.txt pyproject.toml - -o .lock/run.txt
+	  --no-header --no-annotate --extra cluster --extra models --extra pythons --extra report --extra workloads -c .lock/dev.txt pyproject.toml - -o .lock/run.txt
 
 clean: ## delete the environment and the caches, not the runs
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

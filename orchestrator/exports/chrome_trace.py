@@ -1,25 +1,29 @@
 """A timeline for Perfetto or chrome://tracing: one instrumented trial of each variant, a lane for each worker.
 
-The format is Chrome's trace event format, times in microseconds. Only how long a call was on a core, waiting or blocked
-is known, not when: its parts are drawn one after the other, in that order.
+The format is Chrome's trace event format, times in microseconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import orjson
 
+from .. import timeline
 from ..results import Results
+from ..timeline import Call
 
-_PARTS = (
-    ("on a core", "on_core_ns"),
-    ("waits for the GIL", "gil_ns"),
-    ("waits for a core", "run_queue_ns"),
-    ("blocked", "blocked_ns"),
-)
+_NAMES = {
+    "on_core": ("on a core", "part"),
+    "gil": ("waits for the GIL", "part"),
+    "run_queue": ("waits for a core", "part"),
+    "blocked": ("blocked", "part"),
+    "unpickling": ("unpickling", "serialisation"),
+    "pickling": ("pickling", "serialisation"),
+    "waiting": ("waits for a call", "dispatch"),
+}
+"""The name and the category of a slice, by what a worker does."""
 
 Slice = dict[str, Any]
 
@@ -27,8 +31,8 @@ Slice = dict[str, Any]
 def render(results: Results) -> dict[str, bytes]:
     """Return the file; without timelines (a journal of an older version) it holds none."""
     events: list[Slice] = []
-    for pid, timeline in enumerate(results.named("timeline.recorded"), 1):
-        events += _variant(pid, timeline)
+    for pid, recorded in enumerate(results.named("timeline.recorded"), 1):
+        events += _variant(pid, recorded)
     trace = {
         "traceEvents": events,
         "displayTimeUnit": "ms",
@@ -41,75 +45,36 @@ def render(results: Results) -> dict[str, bytes]:
     return {"trace.json": orjson.dumps(trace)}
 
 
-def _variant(pid: int, timeline: Mapping[str, Any]) -> Iterator[Slice]:
-    title = f"{timeline['variant']} | {timeline['point']}"
+def _variant(pid: int, recorded: Mapping[str, Any]) -> Iterator[Slice]:
+    title = f"{recorded['variant']} | {recorded['point']}"
     yield _name("process_name", pid, 0, title)
     yield {"name": "process_sort_index", "ph": "M", "pid": pid, "tid": 0, "args": {"sort_index": pid}}
     yield _name("thread_name", pid, 0, "batch")
-    yield _slice("batch", "batch", pid, 0, 0, timeline["wall_ns"])
-    calls = _calls(timeline)
-    for lane in sorted({call["lane"] for call in calls}):
+    yield _slice("batch", "batch", pid, 0, 0, recorded["wall_ns"])
+    for lane, own in timeline.by_lane(timeline.calls(recorded)).items():
         yield _name("thread_name", pid, lane + 1, f"worker {lane + 1}")
-        own = [call for call in calls if call["lane"] == lane]
-        overlapping = any(later["begun_ns"] < earlier["ended_ns"] for earlier, later in pairwise(own))
-        if overlapping:
-            yield from _coroutines(pid, lane + 1, own)
-        else:
-            yield from _lane(pid, lane + 1, own)
+        yield from (_coroutines if timeline.overlap(own) else _lane)(pid, lane + 1, own)
 
 
-def _calls(timeline: Mapping[str, Any]) -> list[Slice]:
-    names = [name for name, values in timeline.items() if isinstance(values, list)]
-    return [
-        {"number": number, **dict(zip(names, values, strict=True))}
-        for number, values in enumerate(zip(*(timeline[name] for name in names), strict=True))
-    ]
-
-
-def _lane(pid: int, tid: int, calls: Sequence[Slice]) -> Iterator[Slice]:
+def _lane(pid: int, tid: int, own: Sequence[Call]) -> Iterator[Slice]:
     """Yield the calls of one worker, their parts inside, and what it did in between."""
-    free = 0
-    for call in calls:
-        sent = call["unpickled_ns"]
-        if sent and free <= sent[0] and sent[1] <= call["begun_ns"]:
-            yield from _gap(pid, tid, free, sent[0])
-            yield _slice("unpickling", "serialisation", pid, tid, *sent)
-            free = sent[1]
-        yield from _gap(pid, tid, free, call["begun_ns"])
-        figures = {name: call[name] for _, name in _PARTS}
-        about = {"call": call["number"], **figures}
-        yield _slice(f"call {call['number']}", "call", pid, tid, call["begun_ns"], call["ended_ns"], about)
-        at = call["begun_ns"]
-        for what, name in _PARTS:
-            end = min(at + call[name], call["ended_ns"])
-            if end > at:
-                yield _slice(what, "part", pid, tid, at, end)
-            at = end
-        free = call["ended_ns"]
-        back = call["pickled_ns"]
-        if back and back[0] >= free:
-            yield _slice("pickling", "serialisation", pid, tid, *back)
-            free = back[1]
+    for call in own:
+        about = {"call": call.number, **_figures(call)}
+        yield _slice(f"call {call.number}", "call", pid, tid, call.begun_ns, call.ended_ns, about)
+    for piece in timeline.pieces(own):
+        yield _slice(*_NAMES[piece.what], pid, tid, piece.begun_ns, piece.ended_ns)
 
 
-def _gap(pid: int, tid: int, begun: int, ended: int) -> Iterator[Slice]:
-    if ended > begun:
-        yield _slice("waits for a call", "dispatch", pid, tid, begun, ended)
-
-
-def _coroutines(pid: int, tid: int, calls: Sequence[Slice]) -> Iterator[Slice]:
+def _coroutines(pid: int, tid: int, own: Sequence[Call]) -> Iterator[Slice]:
     """Yield calls that overlap in one thread: slices of one thread must nest, so these are asynchronous events."""
-    for call in calls:
-        common = {
-            "name": f"call {call['number']}",
-            "cat": "call",
-            "pid": pid,
-            "tid": tid,
-            "id": f"{pid}.{call['number']}",
-        }
-        args = {name: call[name] for _, name in _PARTS}
-        yield {**common, "ph": "b", "ts": call["begun_ns"] / 1000, "args": args}
-        yield {**common, "ph": "e", "ts": call["ended_ns"] / 1000}
+    for call in own:
+        common = {"name": f"call {call.number}", "cat": "call", "pid": pid, "tid": tid, "id": f"{pid}.{call.number}"}
+        yield {**common, "ph": "b", "ts": call.begun_ns / 1000, "args": _figures(call)}
+        yield {**common, "ph": "e", "ts": call.ended_ns / 1000}
+
+
+def _figures(call: Call) -> dict[str, int]:
+    return {f"{part}_ns": taken for part, taken in call.parts_ns.items()}
 
 
 def _slice(
