@@ -38,7 +38,7 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
 )
 MANY_CALLS = 50
 """With so many calls in a batch, the time of one call is shown too: that of a batch says little then."""
-_PARTS = {
+PARTS = {
     "on_core": "on a core",
     "run_queue": "core queue",
     "gil": "GIL",
@@ -217,7 +217,7 @@ def first_cause(event: Mapping[str, Any]) -> str:
     """Return what took most of the time of a variant's workers, in short; nothing where nothing stands out."""
     if not event["causes"]:
         return ""
-    return f"{_PARTS[event['causes'][0]]} {units.percent(event['cause_shares'][0])}"
+    return f"{PARTS[event['causes'][0]]} {units.percent(event['cause_shares'][0])}"
 
 
 def _accounts(explained: Sequence[Mapping[str, Any]], without: Collection[str]) -> Table:
@@ -228,7 +228,7 @@ def _accounts(explained: Sequence[Mapping[str, Any]], without: Collection[str]) 
     others = ["loop lag p99"] * has_loop + ["CPU per call", "memory"]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("workers' time", no_wrap=True, overflow="fold")
-    for header in (*(_PARTS[name] for name in parts), *(header for header in others if header not in without)):
+    for header in (*(PARTS[name] for name in parts), *(header for header in others if header not in without)):
         table.add_column(header, justify="right", no_wrap=True)
     for event in explained:
         cells = {
