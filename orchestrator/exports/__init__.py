@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 FORMATS = {
     "chrome-trace": "chrome_trace",
     "csv": "csv_tables",
+    "hyperfine": "hyperfine",
     "pyperf": "pyperf",
 }
 """What `--to` knows, and the module that renders it."""
