@@ -12,6 +12,7 @@ FORMATS = {
     "chrome-trace": "chrome_trace",
     "csv": "csv_tables",
     "hyperfine": "hyperfine",
+    "markdown": "markdown",
     "pyperf": "pyperf",
 }
 """What `--to` knows, and the module that renders it."""
