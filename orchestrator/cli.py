@@ -222,22 +222,44 @@ def compare(
         raise Said(f"{count} slower beyond the tolerance, most of all {worst.variant} at {worst.point}", errors.BROKEN)
 
 
-@app.command(epilog="\b\nExample:\n  orchestrator export runs/cpu/latest --to csv --output tables")
+@app.command(
+    epilog=(
+        "\b\nExamples:\n  orchestrator export runs/cpu/latest --to csv --output tables\n"
+        "  orchestrator export runs/cpu/latest --to pyperf && pyperf compare_to pyperf/*.json\n"
+        "  orchestrator export runs/cpu/latest --to markdown --force"
+    )
+)
 def export(
     run: Run,
-    to: Annotated[str, typer.Option(metavar="csv|chrome-trace", help="format of the files")] = "csv",
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="csv: tables; pyperf, hyperfine: times, as these tools have them;"
+            " markdown: a report for a pull request; chrome-trace: a timeline for ui.perfetto.dev",
+        ),
+    ] = "csv",
     output: Annotated[Path, typer.Option(metavar="DIR", help="directory for the files; made if absent")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="overwrite files that exist")] = False,
 ) -> None:
-    """Write a run's trials, blocks, variants and verdicts as files for other tools."""
+    """Write a run as files for other tools."""
     from . import exports, journal
 
     if to not in exports.FORMATS:
         raise BadInput(f'no format "{to}"', where="--to", remedy=f"name one of {', '.join(exports.FORMATS)}")
     results = _recomputed(run)
     files = exports.render(to, results)
+    if not files:
+        what = f"{run} has no block that counts, so there is nothing for {to}"
+        raise BadInput(what, remedy="export it to csv, or a run that measured longer")
+    existing = [output / name for name in files if os.path.lexists(output / name)]
+    if existing and not force:
+        others = f", and {len(existing) - 1} more of the files" if len(existing) > 1 else ""
+        raise BadInput(f"{existing[0]} exists{others}", remedy="name another directory, or overwrite with --force")
     try:
         output.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
+            (output / name).parent.mkdir(parents=True, exist_ok=True)
             journal.replace_file(output / name, content)
     except OSError as error:
         what = f"cannot write to {output}: {error.strerror}"

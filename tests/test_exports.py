@@ -116,17 +116,64 @@ def test_export_writes_the_tables_of_a_run_and_names_them(place: Path) -> None:
         assert [int(row["wall_ns"]) for row in csv.DictReader(file)] == [trial["wall_ns"] for trial in trials]
 
 
-def test_export_replaces_the_files_of_an_earlier_one_whole(place: Path) -> None:
-    for _ in range(2):
-        assert orchestrator("export", "runs/good", "--output", "twice", cwd=place).returncode == 0
-    assert {path.suffix for path in (place / "twice").iterdir()} == {".csv"}
+def test_export_overwrites_nothing_unless_it_is_told_to(place: Path) -> None:
+    (place / "twice").mkdir()
+    (place / "twice" / "blocks.csv").write_text("mine")
+    refused = orchestrator("export", "runs/good", "--output", "twice", cwd=place)
+    what = "twice/blocks.csv exists; name another directory, or overwrite with --force"
+    assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", f"orchestrator: {what}\n")
+    assert [(file.name, file.read_text()) for file in (place / "twice").iterdir()] == [("blocks.csv", "mine")]
+    forced = orchestrator("export", "runs/good", "--output", "twice", "--force", cwd=place)
+    assert (forced.returncode, forced.stderr) == (0, "")
+    assert (place / "twice" / "blocks.csv").read_text().startswith("run_id,")
+    assert len(list((place / "twice").iterdir())) == 4
+
+
+def test_a_dangling_link_is_a_file_that_exists(place: Path) -> None:
+    (place / "report.md").symlink_to("nowhere")
+    refused = orchestrator("export", "runs/good", "--to", "markdown", cwd=place)
+    assert refused.returncode == 2
+    assert (place / "report.md").is_symlink()
+
+
+def test_files_may_lie_in_directories_of_the_output(place: Path) -> None:
+    done = orchestrator("export", "runs/good", "--to", "pyperf", "--output", "deep/er", cwd=place)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [f"deep/er/pyperf/{label}.json" for label in ("sequential", "threads")]
+    assert all((place / name).is_file() for name in done.stdout.splitlines())
+
+
+def test_every_format_can_be_written(place: Path) -> None:
+    for name in exports.FORMATS:
+        done = orchestrator("export", "runs/good", "--to", name, "--output", f"all/{name}", cwd=place)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert all((place / file).stat().st_size for file in done.stdout.splitlines())
+
+
+def test_the_help_names_every_format() -> None:
+    told = orchestrator("export", "--help", cwd=Path.cwd()).stdout
+    assert [name for name in exports.FORMATS if name not in told] == []
+
+
+def test_a_run_with_nothing_for_a_format_is_told(place: Path) -> None:
+    lines = (place / "runs/good/latest/events.jsonl").read_text().splitlines(keepends=True)
+    (place / "cut.jsonl").write_text(lines[0])
+    done = orchestrator("export", "cut.jsonl", "--to", "pyperf", "--output", "nothing", cwd=place)
+    what = "cut.jsonl has no block that counts, so there is nothing for pyperf"
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"orchestrator: {what}; export it to csv")
+    assert not (place / "nothing").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
         (["runs/none"], 65, "runs/none holds no events.jsonl; name a run directory"),
-        (["runs/good", "--to", "xls"], 2, '--to: no format "xls"; name one of chrome-trace, csv'),
+        (
+            ["runs/good", "--to", "xls"],
+            2,
+            '--to: no format "xls"; name one of chrome-trace, csv, hyperfine, markdown, pyperf',
+        ),
         (["runs/good", "--output", "good.yaml"], 2, "--output: cannot write to good.yaml: File exists; name another"),
     ],
 )

@@ -82,9 +82,8 @@ def render(results: Results, *, width: int, colour: bool) -> str:
         events = [event for event in results.derived if event.get("point_id") == contest.point.id]
         compared = [event for event in events if event["event"] == "variant.compared"]
         explained = [event for event in events if event["event"] == "variant.explained"]
-        out.print(
-            _fitting(out, partial(_table, contest.point.label, compared, explained), ("why", "quartiles", "of ideal"))
-        )
+        build = partial(compared_table, contest.point.label, compared, explained)
+        out.print(_fitting(out, build, ("why", "quartiles", "of ideal")))
         if explained:
             out.print(_fitting(out, partial(_accounts, explained), ("memory", "CPU per call", "loop lag p99")))
         seen = [event for event in events if event["event"] == "variant.observed"]
@@ -94,7 +93,7 @@ def render(results: Results, *, width: int, colour: bool) -> str:
             if event["event"] == "verdict.reached":
                 out.print(Text(event["sentence"], style=_VERDICT_STYLES[event["verdict"]]))
                 for warning in event["warnings"]:
-                    out.print(Text(f"note: {_WARNINGS.get(warning, warning)}{_detail(warning, event)}", style="yellow"))
+                    out.print(Text(f"note: {note(warning, event)}", style="yellow"))
         for event in explained:
             out.print(_why(event, results.started["command"]))
         for event in events:
@@ -105,8 +104,8 @@ def render(results: Results, *, width: int, colour: bool) -> str:
         out.print(part)
     for event in results.derived:
         if event["event"] == "expectation.checked":
-            out.print(_expectation(event, several_points=len(results.contests) > 1))
-    out.print(Text(_spent(results), style="dim"))
+            out.print(expectation(event, several_points=len(results.contests) > 1))
+    out.print(Text(spent(results), style="dim"))
     for difference in results.differences:
         out.print(Text(f"differs: {difference}", style="red"))
     return "".join(line.rstrip() + "\n" for line in written.getvalue().splitlines())
@@ -141,6 +140,11 @@ def _along(line: Line, derived: Sequence[Mapping[str, Any]]) -> Table:
 def _best(verdict: Mapping[str, Any]) -> str:
     names = units.listed(verdict["winners"])
     return {"win": names, "tie": f"tie: {names}"}.get(verdict["verdict"], f"undecided: {names}")
+
+
+def note(warning: str, event: Mapping[str, Any]) -> str:
+    """Return what a warning of a verdict says, with the figures behind it."""
+    return f"{_WARNINGS.get(warning, warning)}{_detail(warning, event)}"
 
 
 def _detail(warning: str, event: Mapping[str, Any]) -> str:
@@ -184,9 +188,10 @@ def _fitting(out: Console, build: Callable[[Collection[str]], Table], spare: Seq
     return build(spare)
 
 
-def _table(
+def compared_table(
     title: str, compared: Sequence[Mapping[str, Any]], explained: Sequence[Mapping[str, Any]], without: Collection[str]
 ) -> Table:
+    """Return a row for each variant of a point, from its events, less the columns `without` and what says nothing."""
     why = {event["variant"]: first_cause(event) for event in explained}
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     absent = {*without} | ({"why"} if not why else set())
@@ -310,7 +315,8 @@ def _against(event: Mapping[str, Any]) -> str:
     return units.ratio(event["speedup"], event["speedup_low"], event["speedup_high"]) + left
 
 
-def _expectation(event: Mapping[str, Any], *, several_points: bool) -> Text:
+def expectation(event: Mapping[str, Any], *, several_points: bool) -> Text:
+    """Return whether a claim of the spec held, the claim, and what was found."""
     bounds = []
     if event["min"] is not None:
         bounds.append(f"at least {event['min']:g}")
@@ -337,7 +343,7 @@ def _found(event: Mapping[str, Any]) -> str:
     return repr(event["value"])
 
 
-def _spent(results: Results) -> str:
+def spent(results: Results) -> str:
     """Return where the run's time went."""
     blocks = results.named("block.finished")
     elapsed_ns = sum(block["elapsed_ns"] for block in blocks)
