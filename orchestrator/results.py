@@ -18,7 +18,10 @@ from .verdict import derive
 DERIVED = {name for name, kind in EVENTS.items() if kind.derived} | {"run.finished"}
 """What a run writes at its end."""
 
-_FEW = DERIVED | {"run.started", "run.resumed", "variant.unavailable", "variant.excluded", "trial.failed"}
+_FEW = DERIVED | {
+    *("run.started", "run.resumed", "variant.unavailable", "variant.excluded", "trial.failed"),
+    *("context.sampled", "block.finished", "timeline.recorded"),
+}
 """The events that are kept. Blocks are full of the others: who wants more of them reads the journal again."""
 
 

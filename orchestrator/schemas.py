@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .events import EVENTS, SCHEMA
+from .events import EVENTS, SCHEMA, AboutPoint, AboutVariant, Event, TrialObserved
+from .journal import RUN_ID
+from .runner import models
 from .spec import Experiment
 
 
@@ -20,9 +22,9 @@ def events() -> str:
     """Return the schema of one line of `events.jsonl`: one of the events, with the common fields."""
     common: dict[str, Any] = {
         "schema": {"const": SCHEMA},
-        "run_id": {"type": "string"},
+        "run_id": {"type": "string", "pattern": f"^{RUN_ID.pattern}$"},
         "seq": {"type": "integer", "minimum": 0},
-        "ts": {"type": "string", "format": "date-time"},
+        "ts": {"type": "string", "format": "date-time", "pattern": "Z$"},
         "crc32": {"type": "string", "pattern": "^[0-9a-f]{8}$"},
     }
     kinds = []
@@ -30,10 +32,55 @@ def events() -> str:
     for kind in EVENTS.values():
         one = kind.model_json_schema(mode="serialization")
         definitions |= one.pop("$defs", {})
+        columns, patterns = _columns(kind)
+        one["properties"] |= {name: about for name, about in columns.items() if name not in one["properties"]}
         one["properties"] |= common
-        one["required"] = sorted({*one.get("required", []), "event", *common})
+        one["required"] = sorted({*one.get("required", []), "event", *common, *(set(columns) & _always(kind))})
+        if patterns:
+            one["patternProperties"] = patterns
+        one["additionalProperties"] = False
         kinds.append(one)
-    return _text("orchestrator event", {"oneOf": kinds, "$defs": definitions})
+    return _text("orchestrator event", {"oneOf": kinds, "$defs": definitions} if definitions else {"oneOf": kinds})
+
+
+def _columns(kind: type[Event]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the columns of points and variants that an event carries, by name and by pattern."""
+    if kind.model_config["extra"] != "allow":
+        return {}, {}
+    named: dict[str, Any] = {"tasks": {"type": "integer", "minimum": 1}}
+    patterns: dict[str, Any] = {"^kwargs_": True, "^workload_": True}
+    if issubclass(kind, AboutVariant):
+        named |= {
+            "model": {"enum": list(models.NAMES)},
+            "workers": {"type": ["integer", "null"], "minimum": 1},
+            "python": {"type": ["string", "null"]},
+            **_options(),
+        }
+    if kind is TrialObserved:
+        patterns["^observed_"] = {"type": ["boolean", "integer", "number", "string", "null"]}
+    return named, patterns
+
+
+def _always(kind: type[Event]) -> set[str]:
+    """Return the columns that are never absent: options are where they are not set, an axis in what is along it."""
+    if issubclass(kind, AboutVariant):
+        return {"tasks", "model", "workers", "python"}
+    return {"tasks"} if issubclass(kind, AboutPoint) else set()
+
+
+def _options() -> dict[str, Any]:
+    """Return every option of any model."""
+    choices: dict[str, set[str]] = {}
+    found: dict[str, Any] = {}
+    for name in models.NAMES:
+        for option, about in models.load(name).OPTIONS.items():
+            if about.choices:
+                known = choices.setdefault(option, set())
+                known.update(about.choices)
+                found[option] = {"enum": sorted(known)}
+            else:
+                found[option] = {"type": "integer"} | ({} if about.minimum is None else {"minimum": about.minimum})
+    return found
 
 
 def _text(title: str, schema: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Charts of a run: what is drawn, as rows, and how, as Vega-Lite. The page and the pictures draw the same.
 
-A figure is a kind, a title, a sentence for who can't see it, and its rows. The specification of a kind holds no data, so
-that a page of a hundred points carries each of them once.
+A figure is a kind, a title, a sentence for who can't see it, and its rows. The specification of a kind holds no data,
+so that a page of a hundred points carries each of them once.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 
@@ -23,6 +23,7 @@ from ..results import Results
 from .table import PARTS
 
 Row = dict[str, Any]
+Drawn = alt.Chart | alt.LayerChart | alt.FacetChart
 
 PALETTE = (
     "#3b82c4",
@@ -50,10 +51,10 @@ COLOURS = {
 }
 """The colour of each part of the workers' time, the same in every chart."""
 
-MOST_SLICES = 20_000
+MOST_SLICES = 10_000
 """Pieces of timelines in one report: they would be most of it, where there are many points."""
 
-FEWEST_CALLS = 8
+FEWEST_CALLS = 4
 """Of a timeline, that are drawn however many there are."""
 
 MOST_LANES = 8
@@ -137,7 +138,11 @@ def _sweeps(results: Results) -> Iterator[Figure]:
         levels = {row["level"] for row in rows if "level" in row}
         if len(levels) > 1:
             wide = min(levels) > 0 and max(levels) / min(levels) >= WIDE_RANGE
-            text = f"Speedup of every variant against {results.plan.baseline.label} at {len(levels)} levels of {name}."
+            baseline = results.plan.baseline.label
+            text = (
+                f"Speedup of every variant against {baseline} at {len(levels)} levels of {name}; "
+                "shaded: where the winner changes."
+            )
             yield Figure(
                 f"sweep_{'log' if wide else 'linear'}", f"sweep-{number}", f"{points}: over {name}", text, rows
             )
@@ -159,7 +164,7 @@ def _of_point(
     compared = [event for event in events if event["event"] == "variant.compared"]
     explained = [event for event in events if event["event"] == "variant.explained"]
     baseline = contest.plan.baseline.label
-    winners = next((event["winners"] for event in events if event["event"] == "verdict.reached"), [])
+    winners: Sequence[str] = next((event["winners"] for event in events if event["event"] == "verdict.reached"), [])
     rows = [
         {**_ratio(event), "role": _role(event, winners)}
         for event in compared
@@ -192,7 +197,9 @@ def _of_point(
         text = "The memory of each variant's runner and workers at its peak, each shared page counted once."
         yield Figure("memory", f"{number}-memory", f"{label}: memory", text, rows, **about)
     if len(contest.blocks) > 1:
-        text = "The time of a batch in each block, relative to the variant's own median: a line that is level is steady."
+        text = (
+            "The time of a batch in each block, relative to the variant's own median: a line that is level is steady."
+        )
         rows = list(_blocks(contest))
         yield Figure("blocks", f"{number}-blocks", f"{label}: block by block", text, rows, **about)
 
@@ -207,7 +214,9 @@ def _compared(derived: Sequence[Mapping[str, Any]], contest: Contest) -> list[Ma
 
 def _ratio(event: Mapping[str, Any]) -> Row:
     names = ("speedup", "speedup_low", "speedup_high")
-    figures = {name.removeprefix("speedup_"): _short(event[name]) for name in names}
+    value, low, high = (_short(event[name]) for name in names)
+    # who has no interval has one of no length, so that all stand in the order of the spec
+    figures = {"speedup": value, "low": value if low is None else low, "high": value if high is None else high}
     return {"variant": event["variant"], **figures, "told": units.ratio(*(event[name] for name in names))}
 
 
@@ -295,9 +304,11 @@ def template(kind: str) -> dict[str, Any]:
     return _made(kind)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _made(kind: str) -> dict[str, Any]:
-    drawn = _KINDS[kind]().properties(width="container", data=alt.NamedData("rows"))
+    drawn = _KINDS[kind]().properties(
+        width="container", data=alt.NamedData("rows"), autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
+    )
     made: dict[str, Any] = drawn.to_dict(validate=False)  # the tests draw every kind
     return {key: value for key, value in made.items() if key not in ("config", "datasets")}
 
@@ -315,20 +326,38 @@ def _time_of(field: str) -> str:
     return f"{steps}format({field}, '.3~r') + ' ns'"
 
 
-_SIZE = "datum.value >= 1048576 ? format(datum.value / 1048576, ',.0f') + ' MiB' : format(datum.value / 1024, ',.0f') + ' KiB'"
-_LOG = {"type": "log", "nice": False, "padding": 12}
-_VARIANTS: dict[str, Any] = {"sort": None, "title": None}
-_BAR = {"height": {"band": 0.7}}
+_SIZE = (
+    "datum.value >= 1048576 ? format(datum.value / 1048576, '.3~r') + ' MiB' "
+    ": format(datum.value / 1024, '.3~r') + ' KiB'"
+)
 _TIMES = alt.Axis(labelExpr=_time_of("datum.value"), tickCount=5)
-_RATIOS = alt.Axis(format=".3~r", tickCount=6)
+_BAR = alt.RelativeBandSize(0.7)
+_STEPS = [step * 10.0**power for power in range(-3, 12) for step in (1, 2, 5)]
+_LOG_TIMES = alt.Axis(labelExpr=_time_of("datum.value"), values=_STEPS, labelOverlap="greedy", labelSeparation=8)
+_RATIOS = alt.Axis(
+    format=".3~r",
+    values=sorted(
+        {*_STEPS[:18], *(0.3, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.01, 1.02, 1.05, 1.1, 1.2, 1.3, 1.5, 1.7, 3, 4)}
+    ),
+    labelOverlap="greedy",
+    labelSeparation=6,
+)
 
 
-def _speedups() -> alt.LayerChart:
-    at = alt.Y("variant:N", **_VARIANTS)
+def _log() -> alt.Scale:
+    return alt.Scale(type="log", nice=False, padding=12)
+
+
+def _variants(field: str) -> alt.Y:
+    return alt.Y(field, sort=None, title=None)
+
+
+def _speedups() -> Drawn:
+    at = _variants("variant:N")
     base = _nothing().encode(y=at)
     one = _nothing().mark_rule(strokeDash=[4, 4], opacity=0.6).encode(x=alt.datum(1))
     interval = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", scale=alt.Scale(**_LOG), axis=_RATIOS, title="times as fast as the baseline"), x2="high:Q"
+        x=alt.X("low:Q", scale=_log(), axis=_RATIOS, title="times as fast as the baseline"), x2="high:Q"
     )
     roles = ["not separated from the best", "baseline", "slower"]
     role = alt.Color("role:N", scale=alt.Scale(domain=roles, range=["#2f9461", "#7f8791", "#3b82c4"]))
@@ -342,7 +371,7 @@ def _speedups() -> alt.LayerChart:
     return alt.layer(one, interval, point).properties(height=alt.Step(26))
 
 
-def _scaling() -> alt.LayerChart:
+def _scaling() -> Drawn:
     x = alt.X("workers:Q", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False, padding=12))
     base = _nothing().encode(x=x)
     ideal = base.mark_line(strokeDash=[4, 4], opacity=0.6).encode(y="ideal:Q", color=alt.value("#7f8791"))
@@ -356,7 +385,7 @@ def _scaling() -> alt.LayerChart:
     return alt.layer(ideal, cores, interval, line, point).properties(height=280)
 
 
-def _sweep(scale: str) -> alt.LayerChart:
+def _sweep(scale: Literal["log", "linear"]) -> Drawn:
     x = alt.X(
         "level:Q",
         title=None,
@@ -372,9 +401,7 @@ def _sweep(scale: str) -> alt.LayerChart:
         .encode(x=alt.X("from:Q"), x2="to:Q", tooltip=alt.Tooltip("change:N"))
     )
     colour = alt.Color("variant:N", sort=None)
-    y = alt.Y(
-        "speedup:Q", scale=alt.Scale(**_LOG), axis=_RATIOS, title="times as fast as the baseline; shaded: who wins changes"
-    )
+    y = alt.Y("speedup:Q", scale=_log(), axis=_RATIOS, title="times as fast as the baseline")
     told = [
         alt.Tooltip("variant:N"),
         alt.Tooltip("level:Q", format=","),
@@ -387,13 +414,13 @@ def _sweep(scale: str) -> alt.LayerChart:
     return alt.layer(change, one, interval, line, point).properties(height=320)
 
 
-def _time() -> alt.Chart:
+def _time() -> Drawn:
     domain, colours = [PARTS[name] for name in COLOURS], list(COLOURS.values())
-    return (
+    drawn: alt.Chart = (
         _nothing()
-        .mark_bar(**_BAR)
+        .mark_bar(height=_BAR)
         .encode(
-            y=alt.Y("variant:N", **_VARIANTS),
+            y=_variants("variant:N"),
             x=alt.X("share:Q", axis=alt.Axis(format=".0%", tickCount=5), title="of the workers' time", stack="zero"),
             color=alt.Color("part:N", scale=alt.Scale(domain=domain, range=colours)),
             order="order:Q",
@@ -401,17 +428,18 @@ def _time() -> alt.Chart:
         )
         .properties(height=alt.Step(28))
     )
+    return drawn
 
 
-def _lanes() -> alt.Chart:
+def _lanes() -> Drawn:
     parts = ("on_core", "gil", "run_queue", "blocked", "serialisation")
     domain, colours = [PARTS[name] for name in parts], [COLOURS[name] for name in parts]
-    return (
+    drawn: alt.Chart = (
         _nothing()
         .transform_calculate(took=_time_of("(datum.to - datum.from)"))
-        .mark_bar(height={"band": 0.8}, stroke="white", strokeWidth=0.3)
+        .mark_bar(height=alt.RelativeBandSize(0.8), stroke="white", strokeWidth=0.3)
         .encode(
-            y=alt.Y("lane:N", **_VARIANTS),
+            y=_variants("lane:N"),
             x=alt.X("from:Q", axis=_TIMES, title="since the batch began"),
             x2="to:Q",
             color=alt.Color("part:N", scale=alt.Scale(domain=domain, range=colours)),
@@ -424,39 +452,42 @@ def _lanes() -> alt.Chart:
         )
         .properties(height=alt.Step(20))
     )
+    return drawn
 
 
-def _startup() -> alt.Chart:
-    return (
+def _startup() -> Drawn:
+    drawn: alt.Chart = (
         _nothing()
         .transform_calculate(took=_time_of("datum.ns"))
         .mark_point(filled=True, size=90, opacity=1, color=PALETTE[0])
         .encode(
-            y=alt.Y("variant:N", **_VARIANTS),
-            x=alt.X("ns:Q", scale=alt.Scale(**_LOG), axis=_TIMES, title="until its workers are up"),
+            y=_variants("variant:N"),
+            x=alt.X("ns:Q", scale=_log(), axis=_LOG_TIMES, title="until its workers are up"),
             tooltip=[alt.Tooltip("variant:N"), alt.Tooltip("took:N", title="start-up")],
         )
         .properties(height=alt.Step(24))
     )
+    return drawn
 
 
-def _memory() -> alt.Chart:
-    return (
+def _memory() -> Drawn:
+    drawn: alt.Chart = (
         _nothing()
         .transform_calculate(size=_SIZE.replace("datum.value", "datum.bytes"))
-        .mark_bar(color=PALETTE[4], **_BAR)
+        .mark_bar(color=PALETTE[4], height=_BAR)
         .encode(
-            y=alt.Y("variant:N", **_VARIANTS),
+            y=_variants("variant:N"),
             x=alt.X("bytes:Q", axis=alt.Axis(labelExpr=_SIZE, tickCount=4), title="runner and workers, at the peak"),
             tooltip=[alt.Tooltip("variant:N"), alt.Tooltip("size:N", title="memory")],
         )
         .properties(height=alt.Step(24))
     )
+    return drawn
 
 
-def _drift() -> alt.LayerChart:
+def _drift() -> Drawn:
     x = alt.X("block:Q", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False, padding=12))
-    y = alt.Y("relative:Q", scale=alt.Scale(**_LOG), axis=_RATIOS, title="time of a batch, relative to its median")
+    y = alt.Y("relative:Q", scale=_log(), axis=_RATIOS, title="time of a batch, relative to its median")
     told = [
         alt.Tooltip("variant:N"),
         alt.Tooltip("block:Q"),
@@ -476,7 +507,7 @@ def _drift() -> alt.LayerChart:
     ).properties(height=240)
 
 
-_KINDS: dict[str, Callable[[], Any]] = {
+_KINDS: dict[str, Callable[[], Drawn]] = {
     "speedups": _speedups,
     "scaling": _scaling,
     "sweep_log": lambda: _sweep("log"),

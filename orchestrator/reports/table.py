@@ -85,20 +85,20 @@ def render(results: Results, *, width: int, colour: bool) -> str:
         build = partial(compared_table, contest.point.label, compared, explained)
         out.print(_fitting(out, build, ("why", "quartiles", "of ideal")))
         if explained:
-            out.print(_fitting(out, partial(_accounts, explained), ("memory", "CPU per call", "loop lag p99")))
+            out.print(_fitting(out, partial(accounts_table, explained), ("memory", "CPU per call", "loop lag p99")))
         seen = [event for event in events if event["event"] == "variant.observed"]
         if seen:
-            out.print(_observed(seen))
+            out.print(observed_table(seen))
         for event in events:
             if event["event"] == "verdict.reached":
                 out.print(Text(event["sentence"], style=_VERDICT_STYLES[event["verdict"]]))
                 for warning in event["warnings"]:
                     out.print(Text(f"note: {note(warning, event)}", style="yellow"))
         for event in explained:
-            out.print(_why(event, results.started["command"]))
+            out.print(explanation(event, results.started["command"]))
         for event in events:
             if event["event"] == "scaling.fitted":
-                out.print(_scaling(event))
+                out.print(scaling(event))
         out.print()
     for part in crossovers(results):
         out.print(part)
@@ -225,7 +225,7 @@ def first_cause(event: Mapping[str, Any]) -> str:
     return f"{PARTS[event['causes'][0]]} {units.percent(event['cause_shares'][0])}"
 
 
-def _accounts(explained: Sequence[Mapping[str, Any]], without: Collection[str]) -> Table:
+def accounts_table(explained: Sequence[Mapping[str, Any]], without: Collection[str]) -> Table:
     """Return where the time of each variant's workers went; parts that nobody has are left out."""
     seen = {name for name in SHARES for event in explained if (event[f"{name}_share"] or 0.0) >= SHOWN}
     parts = [name for name in SHARES if name in seen | {"on_core"}]
@@ -246,7 +246,7 @@ def _accounts(explained: Sequence[Mapping[str, Any]], without: Collection[str]) 
     return table
 
 
-def _why(event: Mapping[str, Any], command: Sequence[str]) -> Text:
+def explanation(event: Mapping[str, Any], command: Sequence[str]) -> Text:
     """Return the causes, the advice, and the command that tries it."""
     text = Text.assemble((f"{event['variant']}: ", "bold"), event["why"] or "nothing stands out")
     if event["instrumented_ratio"] is not None and event["instrumented_ratio"] > MUCH_LONGER:
@@ -264,7 +264,7 @@ def _why(event: Mapping[str, Any], command: Sequence[str]) -> Text:
     return text
 
 
-def _scaling(event: Mapping[str, Any]) -> Text:
+def scaling(event: Mapping[str, Any]) -> Text:
     """Return the curve, the law that it follows, and how many workers are enough."""
     bounds = zip(event["speedups"], event["speedup_lows"], event["speedup_highs"], strict=True)
     curve = ", ".join(f"{n}: {units.ratio(*each)}" for n, each in zip(event["workers"], bounds, strict=True))
@@ -283,7 +283,7 @@ def _scaling(event: Mapping[str, Any]) -> Text:
     return text
 
 
-def _observed(events: Sequence[Mapping[str, Any]]) -> Table:
+def observed_table(events: Sequence[Mapping[str, Any]]) -> Table:
     """Return what was observed over all trials: a row for each variant, a column for each key."""
     keys = list(dict.fromkeys(event["metric"] for event in events))
     table = Table(box=None, pad_edge=False, header_style="bold")

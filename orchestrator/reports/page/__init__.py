@@ -1,0 +1,219 @@
+"""The report for people: one HTML page that holds all it needs, opens offline, and asks nobody for anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from rich.table import Table
+from rich.text import Text
+
+from ... import document, units
+from ...contest import Contest
+from ...results import Results
+from ...text import printable
+from .. import charts, table
+from ..charts import Figure
+from . import vega
+
+HERE = Path(__file__).parent
+
+FILE = "report.html"
+
+FEW = 4
+"""So many points stand open on the page; of more, the first does."""
+
+
+def render(results: Results) -> dict[str, bytes]:
+    """Return the page; every text in it is shown as it is, and nothing in it is loaded from elsewhere."""
+    figures = charts.figures(results)
+    style = (HERE / "page.css").read_text()
+    library, script = vega.bundle(), (HERE / "page.js").read_text()
+    page = _environment().get_template("page.html.j2")
+    text = page.render(
+        style=Markup(style),
+        library=Markup(library),
+        script=Markup(script),
+        policy=_policy([library, script], style),
+        figures=Markup(_embedded(figures)),
+        sweeps=[_placed(figure) for figure in figures if figure.point_id is None],
+        points=[_point(results, contest, figures) for contest in results.contests if not contest.skipped],
+        **_about(results),
+    )
+    return {FILE: text.encode("utf-8", "backslashreplace")}
+
+
+def _environment() -> Environment:
+    made = Environment(
+        autoescape=True, loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    made.finalize = _shown
+    return made
+
+
+def _shown(value: Any) -> Any:
+    """Return what the page shows of a value: text without what could steer a reader or the direction of writing."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _policy(scripts: Sequence[str], style: str) -> Markup:
+    """Return the content security policy: the scripts and the style of this page, and nothing else from anywhere."""
+    allowed = " ".join(map(_hash, scripts))
+    return Markup(
+        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _about(results: Results) -> dict[str, Any]:
+    started, finished = results.started, results.finished
+    sampled = results.named("context.sampled")
+    expected = [event for event in results.derived if event["event"] == "expectation.checked"]
+    return {
+        "name": started["experiment"],
+        "description": results.plan.experiment.description or "",
+        "run_id": started["run_id"],
+        "when": started["ts"],
+        "where": sampled[0]["hostname"] if sampled else "an unknown machine",
+        "unfinished": _unfinished(finished),
+        "outcome": finished["outcome"].replace("_", " ") if finished else "unfinished",
+        "spent": table.spent(results),
+        "version": started["versions"].get("orchestrator", "unknown"),
+        "crossovers": [_part(part) for part in table.crossovers(results)],
+        "expectations": [
+            {"outcome": event["outcome"], "text": table.expectation(event, several_points=_several(results)).plain[9:]}
+            for event in expected
+        ],
+        "unavailable": results.named("variant.unavailable"),
+        "differences": results.differences,
+        "machine": _machine(sampled),
+        "versions": started["versions"],
+        "spec": document.dump(results.plan.experiment.resolved()),
+        "command": shlex.join(started["command"]),
+        "directory": started["cwd"],
+        "commit": started.get("commit"),
+        "run": f"runs/{started['experiment']}/{started['run_id']}",
+    }
+
+
+def _unfinished(finished: Mapping[str, Any] | None) -> str:
+    if finished is None:
+        return "This run has not come to its end: it was cut off, or is still going. Here is how far it came."
+    if finished["outcome"] == "interrupted":
+        return f"This run was ended by signal {finished['exit_status'] - 128}. Here is how far it came."
+    return ""
+
+
+def _several(results: Results) -> bool:
+    return len(results.contests) > 1
+
+
+def _point(results: Results, contest: Contest, figures: Sequence[Figure]) -> dict[str, Any]:
+    """Return what the page tells of one point."""
+    identity = contest.point.id
+    events = [event for event in results.derived if event.get("point_id") == identity]
+    compared = [event for event in events if event["event"] == "variant.compared"]
+    explained = [event for event in events if event["event"] == "variant.explained"]
+    observed = [event for event in events if event["event"] == "variant.observed"]
+    (verdict,) = (event for event in events if event["event"] == "verdict.reached")
+    shown = [contest.point.id for contest in results.contests if not contest.skipped]
+    return {
+        "id": identity,
+        "label": contest.point.label,
+        "open": len(shown) <= FEW or identity == shown[0],
+        "verdict": verdict,
+        "notes": [table.note(warning, verdict) for warning in verdict["warnings"]],
+        "compared": _cells(table.compared_table("", compared, explained, ())),
+        "accounts": _cells(table.accounts_table(explained, ())) if explained else None,
+        "why": [table.explanation(event, results.started["command"]).plain for event in explained],
+        "scaling": [table.scaling(event).plain for event in events if event["event"] == "scaling.fitted"],
+        "observed": _cells(table.observed_table(observed)) if observed else None,
+        "failures": [event for event in results.named("trial.failed") if event["point_id"] == identity],
+        "figures": dict.fromkeys(charts.KINDS)
+        | {figure.kind: _placed(figure) for figure in figures if figure.point_id == identity},
+    }
+
+
+def _placed(figure: Figure) -> dict[str, str]:
+    return {"name": figure.name, "title": figure.title, "text": figure.text}
+
+
+def _part(part: Text | Table) -> dict[str, Any]:
+    return {"table": _cells(part), "text": ""} if isinstance(part, Table) else {"table": None, "text": part.plain}
+
+
+def _cells(shown: Table) -> dict[str, Any]:
+    """Return the headers of a table, which of them stand at the right, and its rows, all as text."""
+    return {
+        "headers": [str(column.header) for column in shown.columns],
+        "right": [column.justify == "right" for column in shown.columns],
+        "rows": [list(map(str, row)) for row in zip(*(column.cells for column in shown.columns), strict=True)],
+    }
+
+
+_CONTEXT = (
+    ("host", "hostname"),
+    ("processor", "cpu_model"),
+    ("cores", "cores"),
+    ("effective cores", "effective_cores"),
+    ("cores that ran at once", "spin_cores"),
+    ("quota of cores", "quota_cores"),
+    ("governor", "governor"),
+)
+
+
+def _machine(sampled: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return what is known of the machine and of what else ran on it, a name and a value each."""
+    if not sampled:
+        return []
+    first = sampled[0]
+    found = [(name, str(first[key])) for name, key in _CONTEXT if first.get(key) is not None]
+    loads = [event["load_1m"] for event in sampled if event["load_1m"] is not None]
+    if loads:
+        found.append(("load over the run", f"{min(loads):.2f} to {max(loads):.2f}"))
+    steals = [event["steal_ns"] for event in sampled if event["steal_ns"] is not None]
+    if len(steals) > 1:
+        found.append(("taken by the hypervisor", f"{units.duration(steals[-1] - steals[0])} of processor time"))
+    return found
+
+
+# --- the data of the charts
+
+
+def _embedded(figures: Sequence[Figure]) -> str:
+    """Return what the page draws, as JSON that can stand inside a script: each kind of chart once, rows as columns."""
+    kinds = dict.fromkeys(figure.kind for figure in figures)
+    data = {
+        "theme": charts.theme("currentColor", None),
+        "kinds": {kind: charts.template(kind) for kind in kinds},
+        "figures": {figure.name: _packed(figure) for figure in figures},
+    }
+    text = orjson.dumps(data).decode()
+    # within a string of JSON these may be written so, and then no text can end the script
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _packed(figure: Figure) -> dict[str, Any]:
+    names = dict.fromkeys(name for row in figure.rows for name in row)
+    columns = {name: _column([row.get(name) for row in figure.rows]) for name in names}
+    return {"kind": figure.kind, "count": len(figure.rows), "columns": columns}
+
+
+def _column(values: Sequence[Any]) -> Any:
+    """Return a column; of texts and truths, which are often the same, each one once and the places where they stand."""
+    if not any(isinstance(value, str | bool) for value in values):
+        return values
+    distinct = {value: place for place, value in enumerate(dict.fromkeys(values))}
+    of = [_shown(value) for value in distinct]
+    return {"of": of} if len(of) == 1 else {"of": of, "at": [distinct[value] for value in values]}
