@@ -6,6 +6,7 @@ is known, not when: its parts are drawn one after the other, in that order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -69,7 +70,8 @@ def _calls(timeline: Mapping[str, Any]) -> list[Slice]:
 def _lane(pid: int, tid: int, calls: Sequence[Slice]) -> Iterator[Slice]:
     """Yield the calls of one worker, their parts inside, and what it did in between."""
     free = 0
-    for call in calls:
+    following = [*(call["begun_ns"] for call in calls[1:]), math.inf]
+    for call, following_ns in zip(calls, following, strict=True):
         sent = call["unpickled_ns"]
         if sent and free <= sent[0] and sent[1] <= call["begun_ns"]:
             yield from _gap(pid, tid, free, sent[0])
@@ -87,7 +89,7 @@ def _lane(pid: int, tid: int, calls: Sequence[Slice]) -> Iterator[Slice]:
             at = end
         free = call["ended_ns"]
         back = call["pickled_ns"]
-        if back and back[0] >= free:
+        if back and free <= back[0] and back[1] <= following_ns:  # another thread may pickle while the next call runs
             yield _slice("pickling", "serialisation", pid, tid, *back)
             free = back[1]
 
