@@ -6,6 +6,7 @@ the order of `PARTS`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -67,7 +68,8 @@ def overlap(own: Sequence[Call]) -> bool:
 def pieces(own: Sequence[Call]) -> Iterator[Piece]:
     """Yield what a worker did from the begin of the batch to the end of its last call; its calls do not overlap."""
     free = 0
-    for call in own:
+    following = [*(call.begun_ns for call in own[1:]), math.inf]
+    for call, following_ns in zip(own, following, strict=True):
         sent, back = call.unpickled_ns, call.pickled_ns
         if sent and free <= sent[0] and sent[1] <= call.begun_ns:
             yield from _waiting(free, sent[0])
@@ -76,7 +78,7 @@ def pieces(own: Sequence[Call]) -> Iterator[Piece]:
         yield from _waiting(free, call.begun_ns)
         yield from parts(call)
         free = call.ended_ns
-        if back and back[0] >= free:
+        if back and free <= back[0] and back[1] <= following_ns:  # another thread may pickle while the next call runs
             yield Piece("pickling", call.number, *back)
             free = back[1]
 

@@ -150,6 +150,11 @@ def test_every_format_can_be_written(place: Path) -> None:
         assert all((place / file).stat().st_size for file in done.stdout.splitlines())
 
 
+def test_the_document_names_every_format() -> None:
+    told = (Path(__file__).parents[1] / "docs" / "exports.md").read_text()
+    assert [name for name in exports.FORMATS if f"`{name}`" not in told] == []
+
+
 def test_the_help_names_every_format() -> None:
     told = orchestrator("export", "--help", cwd=Path.cwd()).stdout
     assert [name for name in exports.FORMATS if name not in told] == []

@@ -32,6 +32,14 @@ def render(results: Results) -> dict[str, bytes]:
     directories = names.of_points(points)
     ready, warmed = _by_place(results, "runner.ready"), _by_place(results, "runner.warmed")
     ends = {(event["point_id"], event["block"]): event for event in results.named("block.finished")}
+    context: Mapping[str, Any] = next(iter(results.named("context.sampled")), {})
+    run = {
+        "experiment": results.started["experiment"],
+        "run_id": results.started["run_id"],
+        "hostname": context.get("hostname"),
+        "cpu_model_name": context.get("cpu_model"),
+        "cpu_count": context.get("cores"),
+    }
     files = {}
     for contest in results.contests:
         labels, blocks = _shared(contest)
@@ -42,8 +50,8 @@ def render(results: Results) -> dict[str, bytes]:
                 _run(block, label, ends[place[:2]], ready[place], warmed.get(place))
                 for block, place in zip(blocks, places, strict=True)
             ]
-            metadata = _metadata(results, contest, label, [ready[place] for place in places])
-            suite = {"version": "1.0", "metadata": _plain(metadata), "benchmarks": [{"runs": runs}]}
+            variant = _metadata(contest, label, [ready[place] for place in places])
+            suite = {"version": "1.0", "metadata": _plain({**variant, **run}), "benchmarks": [{"runs": runs}]}
             directory = f"{directories[contest.point.id]}/" if len(points) > 1 else ""
             files[f"pyperf/{directory}{files_of[label]}.json"] = orjson.dumps(suite)
     return files
@@ -91,25 +99,17 @@ def _begun(end: Mapping[str, Any]) -> str | None:
     return begun.replace(tzinfo=None).isoformat(" ", "microseconds")  # pyperf's dates have no zone
 
 
-def _metadata(
-    results: Results, contest: Contest, label: str, runners: Sequence[Mapping[str, Any]]
-) -> Mapping[str, object]:
+def _metadata(contest: Contest, label: str, runners: Sequence[Mapping[str, Any]]) -> Mapping[str, object]:
     """Return what holds for all runs of a file: pyperf refuses runs that differ in most of it."""
-    context: Mapping[str, Any] = next(iter(results.named("context.sampled")), {})
-    gil = _same(runners, "gil")
     variant = contest.variants[label]
+    gil = _same(runners, "gil")
     return {
         **contest.point.columns,
         **variant.columns,
         "variant": label,
-        "experiment": results.started["experiment"],
-        "run_id": results.started["run_id"],
         "name": contest.point.label,
         "unit": "second",
         "loops": contest.repeats.get(label, 1),
-        "hostname": context.get("hostname"),
-        "cpu_model_name": context.get("cpu_model"),
-        "cpu_count": context.get("cores"),
         "python_version": _same(runners, "runner_python"),
         "python_executable": _same(runners, "executable"),
         "gil": None if gil is None else "on" if gil else "off",
