@@ -54,6 +54,11 @@ Format = Annotated[
     str | None,
     typer.Option("--format", metavar="table|advice|json", help="of the output; JSON lines where stdout is no terminal"),
 ]
+KeepReport = Annotated[
+    bool,
+    typer.Option("--report/--no-report", envvar="ORCHESTRATOR_REPORT", help="write report.html beside the journal"),
+]
+Force = Annotated[bool, typer.Option("--force", help="overwrite files that exist")]
 
 
 @app.command(
@@ -85,6 +90,7 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", envvar="ORCHESTRATOR_LOG_FILE", help="append the messages to it, as JSON lines"),
     ] = None,
+    report: KeepReport = True,
     format_: Format = None,
 ) -> None:
     """Measure an experiment and say which model wins."""
@@ -106,6 +112,7 @@ def run(
         policy = NEVER if fresh else Policy(asked=resume, within_s=within_s)
         with lock.machine(wait_s) as tell:
             ended = measure(planned, source, runs, policy, tell)
+            _keep_report(ended, report)
         if ended.status or not quiet:
             _tell(ended, shown)
 
@@ -137,6 +144,7 @@ def advise(
     ] = None,
     runs: Runs = Path("runs"),
     wait: Wait = None,
+    report: KeepReport = True,
     format_: Format = None,
 ) -> None:
     """Say which model runs a function best, and with --over from what size on.
@@ -163,6 +171,7 @@ def advise(
     _enter(project)
     with lock.machine(wait_s) as tell:
         ended = advise(asked, runs, save, tell)
+        _keep_report(ended, report)
     _tell(ended, shown)
 
 
@@ -175,12 +184,40 @@ def plan(config: Config, overrides: Overrides = None, runs: Runs = Path("runs"))
     _write(preview(planned, runs))
 
 
-@app.command(epilog="\b\nExample:\n  orchestrator report runs/cpu/latest --format json | jq .sentence")
-def report(run: Run, format_: Format = None) -> None:
-    """Recompute tables and verdicts from a run's journal alone."""
-    shown = _format(format_)
+@app.command(
+    epilog="\b\nExamples:\n  orchestrator report runs/cpu/latest --format json | jq .sentence\n"
+    "  orchestrator report runs/cpu/latest --format html\n"
+    "  orchestrator report runs/cpu/latest --format png --output pictures"
+)
+def report(
+    run: Run,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="table|txt|advice|json|html|png|svg",
+            help="of the output; JSON lines where stdout is no terminal; html, png and svg are files",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="directory for files; made if absent; without it html goes to the run's own"),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Recompute tables, verdicts and charts from a run's journal alone."""
+    from . import exports, journal, reports
+
+    shown = _known(format_, (*reports.FORMATS, *reports.FILES), "table")
     results = _recomputed(run)
-    _print(shown, results)
+    if shown in reports.FILES:
+        here = journal.find(run).parent
+        own = output is None and shown == "html"  # it is made again from the journal as often as anybody likes
+        made = reports.files(shown, results)
+        written = exports.write(made, output or (here if own else Path()), replace=force or own)
+        _write("".join(f"{path}\n" for path in written))
+    else:
+        _print(shown, results)
     _warn_of_differences(run, results)
 
 
@@ -240,10 +277,10 @@ def export(
         ),
     ] = "csv",
     output: Annotated[Path, typer.Option(metavar="DIR", help="directory for the files; made if absent")] = Path(),
-    force: Annotated[bool, typer.Option("--force", help="overwrite files that exist")] = False,
+    force: Force = False,
 ) -> None:
     """Write a run as files for other tools."""
-    from . import exports, journal
+    from . import exports
 
     if to not in exports.FORMATS:
         raise BadInput(f'no format "{to}"', where="--to", remedy=f"name one of {', '.join(exports.FORMATS)}")
@@ -252,19 +289,7 @@ def export(
     if not files:
         what = f"{run} has no block that counts, so there is nothing for {to}"
         raise BadInput(what, remedy="export it to csv, or a run that measured longer")
-    existing = [output / name for name in files if os.path.lexists(output / name)]
-    if existing and not force:
-        others = f", and {len(existing) - 1} more of the files" if len(existing) > 1 else ""
-        raise BadInput(f"{existing[0]} exists{others}", remedy="name another directory, or overwrite with --force")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (output / name).parent.mkdir(parents=True, exist_ok=True)
-            journal.replace_file(output / name, content)
-    except OSError as error:
-        what = f"cannot write to {output}: {error.strerror}"
-        raise BadInput(what, where="--output", remedy="name another directory") from error
-    _write("".join(f"{output / name}\n" for name in files))
+    _write("".join(f"{path}\n" for path in exports.write(files, output, replace=force)))
     _warn_of_differences(run, results)
 
 
@@ -375,6 +400,24 @@ def _tell(ended: Ended, shown: str) -> None:
     _print(shown, ended.results)
     if ended.status:
         raise Said(_last_line(ended.results), ended.status)
+
+
+def _keep_report(ended: Ended, wanted: bool) -> None:
+    """Write the page of a run beside its journal; not of one that a signal has ended, which is to end soon."""
+    from . import journal, reports
+    from .log import diagnostics
+
+    finished = ended.results.finished or {}
+    if not wanted or reports.missing() or finished.get("outcome") == "interrupted":
+        return
+    (content,) = reports.files("html", ended.results).values()
+    file = ended.directory / reports.PAGE
+    try:
+        journal.replace_file(file, content)
+    except OSError as error:
+        diagnostics().warning("report.unwritten", file=str(file), error=error.strerror)
+    else:
+        diagnostics().info("report.written", file=str(file))
 
 
 def _absolute_python(python: str | None) -> str | None:

@@ -60,6 +60,8 @@ class RunStarted(Event):
     """Over how many points of one axis the level of a look is split."""
     identity: dict[str, str] = {}
     """What the results depend on beside the spec, each part in short or as a hash: a run is resumed where all agree."""
+    commit: str | None = None
+    """Of the repository of `cwd`, with `-dirty` where files differ from it; null without one, or without git."""
     environments: dict[str, list[str]] = {}
     """The packages of each environment that was made for `requirements`, by what the spec has for `python`, or
     `default`."""

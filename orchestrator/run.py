@@ -10,6 +10,7 @@ import resource
 import secrets
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -51,6 +52,9 @@ T = TypeVar("T")
 
 DESCRIPTORS_OF_A_RUNNER, OWN_DESCRIPTORS = 4, 24
 """Three pipes and the process itself; and what else this program has open."""
+
+COMMIT_S = 2.0
+"""As long as git may take to say which commit is checked out, in a large repository."""
 
 TRIAL_BYTES, ROUNDS = 700, 10
 """What a trial takes in the journal, and how many rounds a block has: about, to tell whether there is room."""
@@ -300,6 +304,7 @@ def _started(to_do: Plan, seed: int, identity: dict[str, str], environments: dic
         effective_cores=to_do.cores,
         level_split=to_do.level_split,
         identity=identity,
+        commit=_commit(),
         environments=environments,
     )
 
@@ -314,6 +319,17 @@ def _origin(to_do: Plan, seed: int) -> dict[str, Any]:
         "cwd": str(Path.cwd()),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in names}},
     }
+
+
+def _commit() -> str | None:
+    """Return what is checked out here; None without a repository, without git, or where that takes too long."""
+    command = ("git", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12")
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # looking must not write to the index
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=COMMIT_S, env=environment)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None
 
 
 def _spec_sha256(to_do: Plan) -> str:

@@ -23,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(Path(__file__).parents[1] / "orchestrator", quiet=2)
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    os.environ["ORCHESTRATOR_REPORT"] = "no"  # it takes a second of each of the many runs; the tests of it ask for it
     for number in (signal.SIGINT, signal.SIGHUP):  # ignored under nohup, and by all that is started from there
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .. import journal
+from ..errors import BadInput
 
 if TYPE_CHECKING:
     from ..results import Results
@@ -22,3 +28,25 @@ def render(name: str, results: Results) -> dict[str, bytes]:
     """Return the files of the format `name`, one of `FORMATS`, by their paths; none where there is nothing to tell."""
     files: dict[str, bytes] = importlib.import_module(f"{__name__}.{FORMATS[name]}").render(results)
     return files
+
+
+def write(files: Mapping[str, bytes], directory: Path, *, replace: bool) -> list[Path]:
+    """Write files below a directory, which is made if absent, and return their paths.
+
+    Raises BadInput, before anything is written, when one of them exists and is not to be replaced; and when the
+    directory can't be written.
+    """
+    paths = [directory / name for name in files]
+    existing = [path for path in paths if os.path.lexists(path)]
+    if existing and not replace:
+        others = f", and {len(existing) - 1} more of the files" if len(existing) > 1 else ""
+        raise BadInput(f"{existing[0]} exists{others}", remedy="name another directory, or overwrite with --force")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for path, content in zip(paths, files.values(), strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            journal.replace_file(path, content)
+    except OSError as error:
+        what = f"cannot write to {directory}: {error.strerror}"
+        raise BadInput(what, where="--output", remedy="name another directory") from error
+    return paths

@@ -1,9 +1,17 @@
-"""Report formats: each a module with `render(results, width, colour) -> str`, one line here to register it."""
+"""Reports of one run, as text to print or as files: each a module, one line here to register it.
+
+Of text, a module has `render(results, width, colour) -> str`. Files are rendered by a function of the results that
+returns their contents by their names; what it imports is in the extra `report`.
+"""
 
 from __future__ import annotations
 
 import importlib
+import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from ..errors import BadInput
 
 if TYPE_CHECKING:
     from ..results import Results
@@ -12,8 +20,20 @@ FORMATS = {
     "advice": "advice",
     "json": "json_lines",
     "table": "table",
+    "txt": "table",
 }
-"""What `--format` knows, and the module that renders it."""
+"""What `--format` knows of text, and the module that renders it."""
+
+FILES = {
+    "html": ("page", "render"),
+    "png": ("pictures", "png"),
+    "svg": ("pictures", "svg"),
+}
+"""What `--format` knows of files, and the module and the function that render them."""
+
+PAGE = "report.html"
+
+_EXTRA = ("altair", "jinja2", "vl_convert")
 
 
 def render(name: str, results: Results, *, width: int = 100, colour: bool = False) -> str:
@@ -21,3 +41,18 @@ def render(name: str, results: Results, *, width: int = 100, colour: bool = Fals
     module = importlib.import_module(f"{__name__}.{FORMATS[name]}")
     text: str = module.render(results, width=width, colour=colour)
     return text
+
+
+def files(name: str, results: Results) -> dict[str, bytes]:
+    """Return the files of the format `name`, one of `FILES`, by their names; raises BadInput without the extra."""
+    if absent := missing():
+        remedy = f"{sys.executable} -m pip install {' '.join(absent)}"
+        raise BadInput(f"{name} needs {' and '.join(absent)}", where="--format", remedy=remedy)
+    module, function = FILES[name]
+    made: dict[str, bytes] = getattr(importlib.import_module(f"{__name__}.{module}"), function)(results)
+    return made
+
+
+def missing() -> list[str]:
+    """Return the packages of the extra `report` that are not installed, by the names that pip knows."""
+    return [{"vl_convert": "vl-convert-python"}.get(name, name) for name in _EXTRA if find_spec(name) is None]

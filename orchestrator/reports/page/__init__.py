@@ -19,13 +19,11 @@ from ... import document, units
 from ...contest import Contest
 from ...results import Results
 from ...text import printable
-from .. import charts, table
+from .. import PAGE, charts, table
 from ..charts import Figure
 from . import vega
 
 HERE = Path(__file__).parent
-
-FILE = "report.html"
 
 FEW = 4
 """So many points stand open on the page; of more, the first does."""
@@ -47,7 +45,7 @@ def render(results: Results) -> dict[str, bytes]:
         points=[_point(results, contest, figures) for contest in results.contests if not contest.skipped],
         **_about(results),
     )
-    return {FILE: text.encode("utf-8", "backslashreplace")}
+    return {PAGE: text.encode("utf-8", "backslashreplace")}
 
 
 def _environment() -> Environment:
