@@ -416,8 +416,8 @@ def _keep_report(ended: Ended, wanted: bool) -> None:
         journal.replace_file(file, content)
     except OSError as error:
         diagnostics().warning("report.unwritten", file=str(file), error=error.strerror)
-    else:
-        diagnostics().info("report.written", file=str(file))
+    if sys.stderr.isatty():
+        _say(f"to look at: {file}")
 
 
 def _absolute_python(python: str | None) -> str | None:

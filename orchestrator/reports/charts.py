@@ -76,6 +76,12 @@ class Figure:
     rows: Sequence[Row]
     point_id: str | None = None
 
+    @property
+    def height(self) -> int:
+        """Return the height of what is drawn, in pixels, without axes and legend."""
+        height = _KINDS[self.kind][1]
+        return height if isinstance(height, int) else height[1] * len({row[height[0]] for row in self.rows})
+
 
 def figures(results: Results) -> list[Figure]:
     """Return the charts of a run from top to bottom: first what is about several points, then point by point."""
@@ -94,8 +100,8 @@ def figures(results: Results) -> list[Figure]:
 
 def specification(figure: Figure, theme: Mapping[str, Any]) -> dict[str, Any]:
     """Return a figure as Vega-Lite that holds its data, in the colours of a theme."""
-    made = copy.deepcopy(template(figure.kind))
-    return {**made, "data": {"name": "rows", "values": list(figure.rows)}, "config": theme, "title": figure.title}
+    drawn = {"data": {"name": "rows", "values": list(figure.rows)}, "height": figure.height, "title": figure.title}
+    return {**copy.deepcopy(template(figure.kind)), **drawn, "config": theme}
 
 
 def theme(ink: str, background: str | None) -> dict[str, Any]:
@@ -306,7 +312,7 @@ def template(kind: str) -> dict[str, Any]:
 
 @cache
 def _made(kind: str) -> dict[str, Any]:
-    drawn = _KINDS[kind]().properties(
+    drawn = _KINDS[kind][0]().properties(
         width="container", data=alt.NamedData("rows"), autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
     )
     made: dict[str, Any] = drawn.to_dict(validate=False)  # the tests draw every kind
@@ -336,9 +342,7 @@ _STEPS = [step * 10.0**power for power in range(-3, 12) for step in (1, 2, 5)]
 _LOG_TIMES = alt.Axis(labelExpr=_time_of("datum.value"), values=_STEPS, labelOverlap="greedy", labelSeparation=8)
 _RATIOS = alt.Axis(
     format=".3~r",
-    values=sorted(
-        {*_STEPS[:18], *(0.3, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.01, 1.02, 1.05, 1.1, 1.2, 1.3, 1.5, 1.7, 3, 4)}
-    ),
+    values=sorted({*_STEPS[:18], *(0.3, 0.7, 0.8, 0.9, 0.95, 1.05, 1.1, 1.2, 1.3, 1.5, 1.7, 3, 4)}),
     labelOverlap="greedy",
     labelSeparation=6,
 )
@@ -368,7 +372,7 @@ def _speedups() -> Drawn:
         shape=shape,
         tooltip=[alt.Tooltip("variant:N"), alt.Tooltip("told:N", title="speedup"), alt.Tooltip("role:N")],
     )
-    return alt.layer(one, interval, point).properties(height=alt.Step(26))
+    return alt.layer(one, interval, point)
 
 
 def _scaling() -> Drawn:
@@ -382,7 +386,7 @@ def _scaling() -> Drawn:
     interval = base.mark_rule(strokeWidth=2, opacity=0.7).encode(y="low:Q", y2="high:Q", color=colour)
     line = base.mark_line().encode(y=speedup, color=colour)
     point = base.mark_point(filled=True, size=70, opacity=1).encode(y=speedup, color=colour, tooltip=told)
-    return alt.layer(ideal, cores, interval, line, point).properties(height=280)
+    return alt.layer(ideal, cores, interval, line, point)
 
 
 def _sweep(scale: Literal["log", "linear"]) -> Drawn:
@@ -411,7 +415,7 @@ def _sweep(scale: Literal["log", "linear"]) -> Drawn:
     interval = base.mark_rule(strokeWidth=2, opacity=0.7).encode(y=alt.Y("low:Q"), y2="high:Q", color=colour)
     line = base.mark_line().encode(y=y, color=colour)
     point = base.mark_point(filled=True, size=70, opacity=1).encode(y=y, color=colour, tooltip=told)
-    return alt.layer(change, one, interval, line, point).properties(height=320)
+    return alt.layer(change, one, interval, line, point)
 
 
 def _time() -> Drawn:
@@ -426,7 +430,6 @@ def _time() -> Drawn:
             order="order:Q",
             tooltip=[alt.Tooltip("variant:N"), alt.Tooltip("part:N"), alt.Tooltip("share:Q", format=".1%")],
         )
-        .properties(height=alt.Step(28))
     )
     return drawn
 
@@ -450,7 +453,6 @@ def _lanes() -> Drawn:
                 alt.Tooltip("took:N", title="for"),
             ],
         )
-        .properties(height=alt.Step(20))
     )
     return drawn
 
@@ -465,7 +467,6 @@ def _startup() -> Drawn:
             x=alt.X("ns:Q", scale=_log(), axis=_LOG_TIMES, title="until its workers are up"),
             tooltip=[alt.Tooltip("variant:N"), alt.Tooltip("took:N", title="start-up")],
         )
-        .properties(height=alt.Step(24))
     )
     return drawn
 
@@ -480,7 +481,6 @@ def _memory() -> Drawn:
             x=alt.X("bytes:Q", axis=alt.Axis(labelExpr=_SIZE, tickCount=4), title="runner and workers, at the peak"),
             tooltip=[alt.Tooltip("variant:N"), alt.Tooltip("size:N", title="memory")],
         )
-        .properties(height=alt.Step(24))
     )
     return drawn
 
@@ -504,20 +504,21 @@ def _drift() -> Drawn:
         yardstick.mark_point(filled=True, size=25, color="#7f8791", opacity=0.9).encode(tooltip=told),
         variants.mark_line(opacity=0.35).encode(color=colour),
         variants.mark_point(filled=True, size=45).encode(color=colour, opacity=faded, tooltip=told),
-    ).properties(height=240)
+    )
 
 
-_KINDS: dict[str, Callable[[], Drawn]] = {
-    "speedups": _speedups,
-    "scaling": _scaling,
-    "sweep_log": lambda: _sweep("log"),
-    "sweep_linear": lambda: _sweep("linear"),
-    "time": _time,
-    "timeline": _lanes,
-    "startup": _startup,
-    "memory": _memory,
-    "blocks": _drift,
+_KINDS: dict[str, tuple[Callable[[], Drawn], int | tuple[str, int]]] = {
+    "speedups": (_speedups, ("variant", 26)),
+    "scaling": (_scaling, 280),
+    "sweep_log": (lambda: _sweep("log"), 320),
+    "sweep_linear": (lambda: _sweep("linear"), 320),
+    "time": (_time, ("variant", 28)),
+    "timeline": (_lanes, ("lane", 20)),
+    "startup": (_startup, ("variant", 24)),
+    "memory": (_memory, ("variant", 24)),
+    "blocks": (_drift, 240),
 }
+"""How each kind of chart is drawn, and how high: so many pixels, or so many for each value of a field."""
 
 KINDS = tuple(_KINDS)
 """Every kind of chart."""

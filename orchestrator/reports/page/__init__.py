@@ -205,7 +205,7 @@ def _embedded(figures: Sequence[Figure]) -> str:
 def _packed(figure: Figure) -> dict[str, Any]:
     names = dict.fromkeys(name for row in figure.rows for name in row)
     columns = {name: _column([row.get(name) for row in figure.rows]) for name in names}
-    return {"kind": figure.kind, "count": len(figure.rows), "columns": columns}
+    return {"kind": figure.kind, "height": figure.height, "count": len(figure.rows), "columns": columns}
 
 
 def _column(values: Sequence[Any]) -> Any:

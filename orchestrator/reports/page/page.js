@@ -22,17 +22,21 @@
   }
 
   function draw(chart) {
-    if (chart.dataset.drawn || !chart.clientWidth) return;
+    if (chart.dataset.drawn || chart.closest("details:not([open])")) return;
     chart.dataset.drawn = "yes";
     const figure = figures[chart.dataset.figure];
-    const spec = { ...kinds[figure.kind], data: { name: "rows", values: rows(figure) } };
+    const data = { name: "rows", values: rows(figure) };
+    const spec = { ...kinds[figure.kind], height: figure.height, data };
     // ast: expressions are interpreted, so that the page's policy need not allow eval
     const options = {
       ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: hover,
-      mode: "vega-lite", config: configured(chart.clientWidth),
+      mode: "vega-lite", logLevel: 1, config: configured(chart.clientWidth),
     };
     vegaEmbed(chart, spec, options).then(
-      () => { chart.dataset.drawn = "done"; },
+      () => {
+        chart.querySelector("svg").setAttribute("aria-hidden", "true"); // the chart itself has role and label
+        chart.dataset.drawn = "done";
+      },
       (error) => { chart.dataset.drawn = "failed"; chart.textContent = String(error); },
     );
   }
