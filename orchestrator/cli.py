@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import errors
+from . import completion, errors
 from .errors import BadInput, Failure, JournalUnwritable
 
 if TYPE_CHECKING:
@@ -29,19 +29,23 @@ app = typer.Typer(
         "  orchestrator report runs/cpu/latest\n  orchestrator schema spec > spec.schema.json"
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
-Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="the YAML spec")]
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="the YAML spec", autocompletion=completion.specs)]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="override the spec: tasks=8 measure.max_time=10s"),
 ]
 Run = Annotated[
-    Path, typer.Argument(metavar="RUN", help="a run's directory, or its experiment's for the latest, or a journal")
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="a run's directory, or its experiment's for the latest, or a journal",
+        autocompletion=completion.runs,
+    ),
 ]
 Runs = Annotated[Path, typer.Option("--runs", envvar="ORCHESTRATOR_RUNS", help="directory that holds the runs")]
 Wait = Annotated[
@@ -52,7 +56,21 @@ Wait = Annotated[
 ]
 Format = Annotated[
     str | None,
-    typer.Option("--format", metavar="table|advice|json", help="of the output; JSON lines where stdout is no terminal"),
+    typer.Option(
+        "--format",
+        metavar="table|advice|json",
+        help="of the output; JSON lines where stdout is no terminal",
+        autocompletion=completion.one_of("table", "advice", "json"),
+    ),
+]
+TableOrJson = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="table|json",
+        help="JSON lines where stdout is no terminal",
+        autocompletion=completion.one_of("table", "json"),
+    ),
 ]
 KeepReport = Annotated[
     bool,
@@ -196,6 +214,7 @@ def report(
         typer.Option(
             "--format",
             metavar="table|txt|advice|json|html|png|svg",
+            autocompletion=completion.one_of("table", "txt", "advice", "json", "html", "png", "svg"),
             help="of the output; JSON lines where stdout is no terminal; html, png and svg are files",
         ),
     ] = None,
@@ -226,14 +245,17 @@ def report(
     "  orchestrator compare last-month/events.jsonl runs/cpu/latest --tolerance 10% --format json | jq .change"
 )
 def compare(
-    before: Annotated[Path, typer.Argument(metavar="RUN_A", help="the earlier run, as for `report`")],
-    after: Annotated[Path, typer.Argument(metavar="RUN_B", help="the later run of the same experiment")],
+    before: Annotated[
+        Path, typer.Argument(metavar="RUN_A", help="the earlier run, as for `report`", autocompletion=completion.runs)
+    ],
+    after: Annotated[
+        Path,
+        typer.Argument(metavar="RUN_B", help="the later run of the same experiment", autocompletion=completion.runs),
+    ],
     tolerance: Annotated[
         str, typer.Option(metavar="PERCENT", help="a change of up to so much is none; surely slower ends with status 1")
     ] = "5%",
-    format_: Annotated[
-        str | None, typer.Option("--format", metavar="table|json", help="JSON lines where stdout is no terminal")
-    ] = None,
+    format_: TableOrJson = None,
 ) -> None:
     """Say what has become faster or slower between two runs, against each block's reference loop."""
     import shutil
@@ -272,6 +294,7 @@ def export(
         str,
         typer.Option(
             metavar="FORMAT",
+            autocompletion=completion.one_of("chrome-trace", "csv", "hyperfine", "markdown", "pyperf"),
             help="csv: tables; pyperf, hyperfine: times, as these tools have them;"
             " markdown: a report for a pull request; chrome-trace: a timeline for ui.perfetto.dev",
         ),
@@ -297,7 +320,12 @@ def export(
 def doctor(
     format_: Annotated[
         str | None,
-        typer.Option("--format", metavar="text|json", help="of the output; JSON where stdout is no terminal"),
+        typer.Option(
+            "--format",
+            metavar="text|json",
+            help="of the output; JSON where stdout is no terminal",
+            autocompletion=completion.one_of("text", "json"),
+        ),
     ] = None,
 ) -> None:
     """Say what makes this machine noisy, and what to do about it."""
@@ -348,9 +376,7 @@ def models(
         list[str] | None,
         typer.Option(metavar="VERSION|PATH|all", help="an interpreter to ask, may be repeated; this one without"),
     ] = None,
-    format_: Annotated[
-        str | None, typer.Option("--format", metavar="table|json", help="JSON lines where stdout is no terminal")
-    ] = None,
+    format_: TableOrJson = None,
 ) -> None:
     """List the models, what each can run, and which interpreters here have it."""
     import shutil
@@ -365,7 +391,12 @@ def models(
 
 
 @app.command(epilog="\b\nExample:\n  orchestrator schema spec > spec.schema.json")
-def schema(what: Annotated[str, typer.Argument(metavar="spec|events", help="which schema")]) -> None:
+def schema(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="spec|events", help="which schema", autocompletion=completion.one_of("spec", "events")),
+    ],
+) -> None:
     """Print the JSON Schema of the spec or of the log."""
     from .schemas import SCHEMAS
 

@@ -21,6 +21,8 @@ class Event(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     derived: ClassVar[bool] = False
+    LATER: ClassVar[frozenset[str]] = frozenset()
+    """Fields that this version always writes, but which the journals of earlier versions lack."""
 
     event: str
 
@@ -119,6 +121,7 @@ class BlockStarted(AboutPoint):
 
 
 class RunnerReady(AboutVariant):
+    LATER: ClassVar = frozenset({"actual_loop"})
     event: Literal["runner.ready"] = "runner.ready"
     block: int
     ready_ns: int
@@ -135,6 +138,7 @@ class RunnerReady(AboutVariant):
     gil_enabled_by: str | None = None
     """The module that switched it back on, of an interpreter that runs without: its full name, or "unknown"."""
     actual_loop: str | None
+    """The class of the event loop; in earlier journals it is `loop`, which is the name of an option since."""
     actual_start_method: str | None = None
     worker_pids: list[int]
     worker_threads: list[int]
@@ -336,6 +340,7 @@ class LookTaken(AboutPoint):
 
 
 class VariantDropped(AboutVariant):
+    LATER: ClassVar = frozenset({"reason"})
     event: Literal["variant.dropped"] = "variant.dropped"
     blocks: int
     best: str
@@ -372,6 +377,20 @@ class VariantExcluded(AboutVariant):
 
 class VariantCompared(AboutVariant):
     derived: ClassVar[bool] = True
+    LATER: ClassVar = frozenset(
+        {
+            "break_even_batches",
+            "parallel_share",
+            "parallel_share_low",
+            "parallel_share_high",
+            "left_early",
+            "drift",
+            "drift_low",
+            "drift_high",
+            "ideal_share_low",
+            "ideal_share_high",
+        }
+    )
     event: Literal["variant.compared"] = "variant.compared"
     stats_version: int
     baseline: str
@@ -505,6 +524,18 @@ class VariantObserved(AboutVariant):
 
 class VerdictReached(AboutPoint):
     derived: ClassVar[bool] = True
+    LATER: ClassVar = frozenset(
+        {
+            "recommended",
+            "autocorrelation",
+            "load_signal",
+            "load_slope",
+            "load_slope_low",
+            "load_slope_high",
+            "at_this_load",
+            "why",
+        }
+    )
     event: Literal["verdict.reached"] = "verdict.reached"
     stats_version: int
     verdict: Literal["win", "tie", "undecided"]

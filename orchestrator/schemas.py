@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .events import EVENTS, SCHEMA, AboutPoint, AboutVariant, Event, TrialObserved
+from .events import EVENTS, SCHEMA, AboutPoint, AboutVariant, Event, RunnerReady, TrialObserved
 from .journal import RUN_ID
 from .runner import models
 from .spec import Experiment
@@ -35,12 +35,12 @@ def events() -> str:
         columns, patterns = _columns(kind)
         one["properties"] |= {name: about for name, about in columns.items() if name not in one["properties"]}
         one["properties"] |= common
-        one["required"] = sorted({*one.get("required", []), "event", *common, *(set(columns) & _always(kind))})
+        one["required"] = sorted({*one.get("required", []), "event", *common, *_always(kind)} - kind.LATER)
         if patterns:
             one["patternProperties"] = patterns
         one["additionalProperties"] = False
         kinds.append(one)
-    return _text("orchestrator event", {"oneOf": kinds, "$defs": definitions} if definitions else {"oneOf": kinds})
+    return _text("orchestrator event", {"oneOf": kinds, "$defs": definitions})
 
 
 def _columns(kind: type[Event]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -56,13 +56,15 @@ def _columns(kind: type[Event]) -> tuple[dict[str, Any], dict[str, Any]]:
             "python": {"type": ["string", "null"]},
             **_options(),
         }
+    if kind is RunnerReady:  # in earlier journals these are not the options, but what there was
+        named |= {"loop": {"type": ["string", "null"]}, "start_method": {"type": ["string", "null"]}}
     if kind is TrialObserved:
         patterns["^observed_"] = {"type": ["boolean", "integer", "number", "string", "null"]}
     return named, patterns
 
 
 def _always(kind: type[Event]) -> set[str]:
-    """Return the columns that are never absent: options are where they are not set, an axis in what is along it."""
+    """Return the columns that are never absent: an option may be unset, and what is along an axis lacks the axis."""
     if issubclass(kind, AboutVariant):
         return {"tasks", "model", "workers", "python"}
     return {"tasks"} if issubclass(kind, AboutPoint) else set()

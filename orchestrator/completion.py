@@ -1,0 +1,78 @@
+"""What a shell offers while a command is typed; quick, so it looks at names of files alone and opens none.
+
+A name that a shell would have to quote is not offered: bash then falls back on its own completion, which quotes it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+
+SPECS = (".yaml", ".yml")
+JOURNALS = (".jsonl",)
+
+_PLAIN = re.compile(r"[\w./@%+,~-]+")
+
+
+def specs(incomplete: str) -> list[str]:
+    """Return the YAML files that CONFIG could be: beside what is typed so far, and one directory down."""
+    near = _near(incomplete)
+    below = [(path + "/", entry) for path, entry in near if entry.is_dir() and not entry.name.startswith(".")]
+    found = [path for path, entry in near if entry.name.endswith(SPECS)]
+    found += [path for base, entry in below for path, file in _entries(base, entry.path) if file.name.endswith(SPECS)]
+    return _offered(found, incomplete)
+
+
+def runs(incomplete: str) -> list[str]:
+    """Return what RUN could be: the runs of every experiment, its latest among them, and journals."""
+    found: list[str] = []
+    for path, entry in [*_near(incomplete), *_experiments()]:
+        if entry.name.endswith(JOURNALS) or _is_run(entry.path):
+            found.append(path)
+        elif entry.is_dir():
+            found += [each for each, run in _entries(path + "/", entry.path) if _is_run(run.path)]
+    return _offered(found, incomplete)
+
+
+def experiments(incomplete: str) -> list[str]:
+    """Return the names of the experiments that have runs."""
+    return _offered((entry.name for path, entry in _experiments() if _is_run(path + "/latest")), incomplete)
+
+
+def one_of(*names: str) -> Callable[[str], list[str]]:
+    """Return what offers these names."""
+
+    def offer(incomplete: str) -> list[str]:
+        return _offered(names, incomplete)
+
+    return offer
+
+
+def _experiments() -> list[tuple[str, os.DirEntry[str]]]:
+    root = os.environ.get("ORCHESTRATOR_RUNS") or "runs"
+    return _entries(root.rstrip("/") + "/", root)
+
+
+def _near(incomplete: str) -> list[tuple[str, os.DirEntry[str]]]:
+    """Return the entries whose names begin as the last part of what is typed, each as it would be typed."""
+    base, _, name = incomplete.rpartition("/")
+    base += "/" if base or incomplete.startswith("/") else ""
+    return [(path, entry) for path, entry in _entries(base, os.path.expanduser(base)) if entry.name.startswith(name)]  # noqa: PTH111
+
+
+def _entries(base: str, directory: str) -> list[tuple[str, os.DirEntry[str]]]:
+    """Return what a directory holds, each with `base` before it; nothing of one that can't be read."""
+    try:
+        with os.scandir(directory or ".") as found:
+            return sorted(((base + entry.name, entry) for entry in found), key=lambda each: each[0])
+    except OSError:
+        return []
+
+
+def _is_run(directory: str) -> bool:
+    return os.path.isfile(os.path.join(directory, "events.jsonl"))  # noqa: PTH113, PTH118  # pathlib is slow to make
+
+
+def _offered(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in dict.fromkeys(names) if name.startswith(incomplete) and _PLAIN.fullmatch(name)]
