@@ -13,7 +13,7 @@ from .design import Range, log_grid
 from .document import shown
 from .errors import BadInput
 from .plan import FEWEST_LEVELS
-from .spec import KEYWORD, PATTERNS, REFERENCE, fraction, plain_value
+from .spec import KEYWORD, NAME, PATTERNS, REFERENCE, fraction, plain_value
 from .spec import seconds as seconds_of
 
 
@@ -32,6 +32,14 @@ def reference(text: str) -> str:
 def seconds(text: str | None, option: str) -> float | None:
     """Return the seconds of a duration given on the command line, None for none; raises BadInput."""
     return None if text is None else _converted(seconds_of, text, option)
+
+
+def name(text: str) -> str:
+    """Return the name of an experiment; raises BadInput when none can be called so."""
+    what, remedy = PATTERNS[NAME]
+    if not re.fullmatch(NAME, text):
+        raise BadInput(f"{shown(text)} {what}", where="NAME", remedy=remedy)
+    return text
 
 
 def percentage(text: str, option: str) -> float:

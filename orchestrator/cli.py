@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import completion, errors
-from .errors import BadInput, Failure, JournalUnwritable
+from .errors import BadInput, Failure, JournalDamaged, JournalUnwritable
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -316,6 +316,88 @@ def export(
     _warn_of_differences(run, results)
 
 
+@app.command(
+    epilog="\b\nExamples:\n  orchestrator history cpu\n  orchestrator history cpu --html\n"
+    "  orchestrator history cpu --format json | jq 'select(.change == \"slower\")'"
+)
+def history(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="the experiment", autocompletion=completion.experiments)],
+    runs: Runs = Path("runs"),
+    tolerance: Annotated[
+        str, typer.Option(metavar="PERCENT", help="a change of up to so much since the run before is none")
+    ] = "5%",
+    html: Annotated[bool, typer.Option("--html", help="write history.html beside the runs, to look at")] = False,
+    format_: TableOrJson = None,
+) -> None:
+    """Show each variant's time over all runs of an experiment, as a multiple of the reference loop."""
+    import shutil
+
+    from . import arguments as given
+    from . import exports
+    from .extras import need
+
+    need("history", "duckdb")
+    from . import query
+    from .history import SQL
+    from .history import history as found
+    from .reports import trend
+
+    shown, within = _known(format_, ("table", "json"), "table"), given.percentage(tolerance, "--tolerance")
+    damaged: list[JournalDamaged] = []
+    with query.opened(runs, ("runs", "blocks"), damaged, given.name(name)) as connection:
+        cursor = connection.execute(SQL, [name])
+        columns = [column[0] for column in cursor.description or ()]
+        entries = found([dict(zip(columns, row, strict=True)) for row in cursor.fetchall()], within)
+    if not entries and not damaged:
+        remedy = "name an experiment that has runs there, or another directory with --runs"
+        raise BadInput(f"{runs / name} holds no run with a finished block", remedy=remedy)
+    if html:
+        from .reports import history_page
+
+        need("--html", *history_page.NEEDS)
+        page = history_page.render(name, entries, within)
+        _write("".join(f"{path}\n" for path in exports.write(page, runs / name, replace=True)))
+    elif shown == "json":
+        _write(trend.as_json(entries))
+    else:
+        width = shutil.get_terminal_size((120, 24)).columns
+        _write(trend.as_table(entries, tolerance=within, width=width, colour=_colour()))
+    _tell_of_damaged(damaged)
+
+
+@app.command(
+    epilog="\b\nExamples:\n  orchestrator query 'select experiment, verdict, count(*) from verdicts group by all'\n"
+    "  orchestrator query --csv 'select run_id, variant, wall_ns from trials where counts' > trials.csv\n"
+    "  orchestrator query 'describe blocks'"
+)
+def query(
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="one SELECT, in DuckDB's SQL")],
+    runs: Runs = Path("runs"),
+    json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
+) -> None:
+    """Ask all runs in SQL: the views are runs, trials, blocks, variants, verdicts and contexts."""
+    import shutil
+
+    from .extras import need
+
+    need("query", "duckdb")
+    if json and csv:
+        raise BadInput("--json and --csv contradict each other", remedy="keep one of them")
+    from . import query as asking
+    from .reports import answers
+
+    damaged: list[JournalDamaged] = []
+    with asking.asked(runs, sql, damaged) as answer:
+        if json or csv:
+            text = answers.FORMATS["json" if json else "csv"](answer.columns, answer.rows)
+        else:
+            text = answers.as_table(answer.columns, answer.rows, shutil.get_terminal_size((120, 24)).columns)
+        for part in text:
+            _write(part)
+    _tell_of_damaged(damaged)
+
+
 @app.command(epilog="\b\nExample:\n  orchestrator doctor --format json | jq '.findings[].what'")
 def doctor(
     format_: Annotated[
@@ -419,6 +501,17 @@ def _recomputed(run: Path) -> Results:
     return results
 
 
+def _tell_of_damaged(damaged: Sequence[JournalDamaged]) -> None:
+    """Say which journals were left out, and raise Said when there are any."""
+    from . import units
+    from .log import diagnostics
+
+    for error in damaged:
+        diagnostics().warning("journal.damaged", what=str(error), note="the run is left out")
+    if damaged:
+        raise Said(f"{units.count(len(damaged), 'run')} left out; the first: {damaged[0]}", errors.DAMAGED)
+
+
 def _warn_of_differences(run: Path, results: Results) -> None:
     from .log import diagnostics
 
@@ -439,7 +532,7 @@ def _keep_report(ended: Ended, wanted: bool) -> None:
     from .log import diagnostics
 
     finished = ended.results.finished or {}
-    if not wanted or reports.missing() or finished.get("outcome") == "interrupted":
+    if not wanted or not reports.has_files() or finished.get("outcome") == "interrupted":
         return
     (content,) = reports.files("html", ended.results).values()
     file = ended.directory / reports.PAGE

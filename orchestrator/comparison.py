@@ -101,8 +101,21 @@ def _one_loop(versions: set[int | None]) -> bool:
 
 def _relative(blocks: Sequence[Block], label: str) -> list[float]:
     """Return per block the median over its rounds of log(time / time of the reference loop in the same round)."""
-    pairs = [zip(block.walls[label], block.reference, strict=True) for block in blocks]
-    return [median(math.log(wall / reference) for wall, reference in pair) for pair in pairs]
+    return [_relative_in(block, label) for block in blocks]
+
+
+def _relative_in(block: Block, label: str) -> float:
+    return median(math.log(wall / loop) for wall, loop in zip(block.walls[label], block.reference, strict=True))
+
+
+def by_the_loop(block: Block, label: str) -> float | None:
+    """Return how many times as long as the reference loop a variant's batch took in a block, the median over rounds.
+
+    None where one of the two was not timed in every round.
+    """
+    if not block.reference or len(block.walls.get(label, ())) != len(block.reference):
+        return None
+    return math.exp(_relative_in(block, label))
 
 
 Change = Literal["slower", "faster", "same", "shifted", "undecided"]
@@ -113,6 +126,17 @@ def _ratio(before: Values, after: Values, level: float) -> Bounded:
     interval = shift_interval(before, after, level)
     low, high = (None, None) if interval is None else (math.exp(interval[0]), math.exp(interval[1]))
     return math.exp(shift(before, after)), low, high
+
+
+def change(
+    raw: tuple[Values, Values], relative: tuple[Values, Values] | None, level: float, tolerance: float
+) -> Change:
+    """Return what has become of a variant between two runs, from the logarithms of its times in their blocks.
+
+    `raw` are by the clock, `relative` against the reference loop, each before and after; None where they have not timed
+    the same loop.
+    """
+    return _word(_ratio(*raw, level), _ratio(*relative, level) if relative else None, tolerance)
 
 
 def _word(raw: Bounded, ratio: Bounded | None, tolerance: float) -> Change:

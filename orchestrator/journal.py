@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 import structlog
 
-from .errors import Busy, JournalDamaged, JournalUnwritable
+from .errors import BadInput, Busy, JournalDamaged, JournalUnwritable
 from .events import SCHEMA, Event
 from .units import timestamp
 
@@ -200,6 +200,15 @@ def _locked(descriptor: int, directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def experiments(runs: Path) -> list[Path]:
+    """Return the directories of all experiments below `runs`; raises BadInput when that can't be read."""
+    try:
+        return sorted(entry for entry in runs.iterdir() if entry.is_dir() and not entry.is_symlink())
+    except OSError as error:
+        what = f"cannot read {runs}: {error.strerror}"
+        raise BadInput(what, where="--runs", remedy="name the directory that holds the runs") from error
 
 
 def newest_first(experiment: Path) -> list[Path]:

@@ -11,12 +11,9 @@ from .errors import BadInput
 
 def old(runs: Path, keep: int) -> list[Path]:
     """Return the runs below `runs` that are older than the newest `keep` of their experiment, and not going on."""
-    try:
-        experiments = sorted(entry for entry in runs.iterdir() if entry.is_dir() and not entry.is_symlink())
-    except OSError as error:
-        what = f"cannot read {runs}: {error.strerror}"
-        raise BadInput(what, where="--runs", remedy="name the directory that holds the runs") from error
-    found = [run for experiment in experiments for run in reversed(journal.newest_first(experiment)[keep:])]
+    found = [
+        run for experiment in journal.experiments(runs) for run in reversed(journal.newest_first(experiment)[keep:])
+    ]
     return [run for run in found if not journal.is_running(run)]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator import exports
-from orchestrator.exports.csv_tables import _cell
+from orchestrator.exports.csv_tables import cell as shown
 from orchestrator.results import Results, fold
 from tests.synthetic import ROUNDS, conducted
 from tests.test_cli import GOOD, WORKLOADS, orchestrator
@@ -90,7 +90,7 @@ def test_a_variant_is_a_row_with_its_speedup_and_failures(results: Results) -> N
     ],
 )
 def test_a_cell_is_what_a_spreadsheet_shows_and_never_a_formula(value: object, cell: object) -> None:
-    assert _cell(value) == cell
+    assert shown(value) == cell
 
 
 # --- the command

@@ -72,12 +72,10 @@ def test_a_lock_pins_every_package_with_hashes_and_names_no_host(lock: str) -> N
 
 
 def test_both_locks_hold_the_same_versions() -> None:
-    def versions(lock: str) -> dict[str, str]:
-        found = re.findall(r"^(\S+?)==(\S+)(.*)", (ROOT / ".lock" / lock).read_text(), re.MULTILINE)
-        return {name + rest.strip(" \\"): version for name, version, rest in found}
+    def versions(lock: str) -> set[tuple[str, str]]:  # on which system one is needed may differ
+        return set(re.findall(r"^(\S+?)==(\S+)", (ROOT / ".lock" / lock).read_text(), re.MULTILINE))
 
-    dev = versions("dev.txt")
-    assert {name: dev.get(name) for name in versions("run.txt")} == versions("run.txt")
+    assert versions("run.txt") <= versions("dev.txt")
 
 
 def test_every_runtime_dependency_is_locked() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import journal
 from ..errors import BadInput
+from ..extras import need
 
 if TYPE_CHECKING:
     from ..results import Results
@@ -19,13 +20,21 @@ FORMATS = {
     "csv": "csv_tables",
     "hyperfine": "hyperfine",
     "markdown": "markdown",
+    "parquet": "parquet",
     "pyperf": "pyperf",
 }
 """What `--to` knows, and the module that renders it."""
 
+NEEDS = {"parquet": ("duckdb",)}
+"""The packages of the extra `report` that a format needs."""
+
 
 def render(name: str, results: Results) -> dict[str, bytes]:
-    """Return the files of the format `name`, one of `FORMATS`, by their paths; none where there is nothing to tell."""
+    """Return the files of the format `name`, one of `FORMATS`, by their paths; none where there is nothing to tell.
+
+    Raises BadInput where that needs a package that is not installed.
+    """
+    need(f"the format {name}", *NEEDS.get(name, ()))
     files: dict[str, bytes] = importlib.import_module(f"{__name__}.{FORMATS[name]}").render(results)
     return files
 

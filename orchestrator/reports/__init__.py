@@ -7,11 +7,9 @@ returns their contents by their names; what it imports is in the extra `report`.
 from __future__ import annotations
 
 import importlib
-import sys
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from ..errors import BadInput
+from ..extras import missing, need
 
 if TYPE_CHECKING:
     from ..results import Results
@@ -45,14 +43,12 @@ def render(name: str, results: Results, *, width: int = 100, colour: bool = Fals
 
 def files(name: str, results: Results) -> dict[str, bytes]:
     """Return the files of the format `name`, one of `FILES`, by their names; raises BadInput without the extra."""
-    if absent := missing():
-        remedy = f"{sys.executable} -m pip install {' '.join(absent)}"
-        raise BadInput(f"{name} needs {' and '.join(absent)}", where="--format", remedy=remedy)
+    need(f"the format {name}", *_EXTRA)
     module, function = FILES[name]
     made: dict[str, bytes] = getattr(importlib.import_module(f"{__name__}.{module}"), function)(results)
     return made
 
 
-def missing() -> list[str]:
-    """Return the packages of the extra `report` that are not installed, by the names that pip knows."""
-    return [{"vl_convert": "vl-convert-python"}.get(name, name) for name in _EXTRA if find_spec(name) is None]
+def has_files() -> bool:
+    """Return whether files can be made here: the extra is installed."""
+    return not missing(*_EXTRA)

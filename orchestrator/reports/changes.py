@@ -13,7 +13,7 @@ from ..events import VariantChanged
 from ..journal import dumps
 from .table import page
 
-_STYLES = {"slower": "bold red", "faster": "green", "shifted": "yellow", "undecided": "yellow", "same": ""}
+STYLES = {"slower": "bold red", "faster": "green", "shifted": "yellow", "undecided": "yellow", "same": ""}
 _WORDS = {"shifted": "shifted with the machine"}
 PROOF = (
     "A regression of code is proved only where both versions compete in the same blocks: give `models` an entry for "
@@ -58,6 +58,6 @@ def _table(point: str, rows: list[VariantChanged]) -> Table:
             units.duration(row.wall_ns_after),
             units.ratio(row.wall_ratio, row.wall_ratio_low, row.wall_ratio_high),
             units.ratio(row.ratio, row.ratio_low, row.ratio_high),
-            Text(_WORDS.get(row.change, row.change), style=_STYLES[row.change]),
+            Text(_WORDS.get(row.change, row.change), style=STYLES[row.change]),
         )
     return made

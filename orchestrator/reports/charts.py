@@ -507,6 +507,25 @@ def _drift() -> Drawn:
     )
 
 
+def _history() -> Drawn:
+    told = [
+        alt.Tooltip("variant:N"),
+        alt.Tooltip("when:T", format="%Y-%m-%d %H:%M"),
+        alt.Tooltip("machine:N"),
+        alt.Tooltip("commit:N"),
+        alt.Tooltip("told:N", title="times the loop"),
+        alt.Tooltip("time:N", title="per batch"),
+        alt.Tooltip("change:N"),
+    ]
+    base = _nothing().encode(x=alt.X("when:T", title=None), color=alt.Color("variant:N", sort=None))
+    y = alt.Y("ratio:Q", scale=_log(), axis=alt.Axis(format="~r", tickCount=6), title="times the reference loop")
+    return alt.layer(
+        base.mark_rule(strokeWidth=2, opacity=0.6).encode(y=alt.Y("low:Q"), y2="high:Q"),
+        base.mark_line(opacity=0.5).encode(y=y, detail="machine:N"),
+        base.mark_point(filled=True, size=60, opacity=1).encode(y=y, shape=alt.Shape("machine:N"), tooltip=told),
+    )
+
+
 _KINDS: dict[str, tuple[Callable[[], Drawn], int | tuple[str, int]]] = {
     "speedups": (_speedups, ("variant", 26)),
     "scaling": (_scaling, 280),
@@ -517,6 +536,7 @@ _KINDS: dict[str, tuple[Callable[[], Drawn], int | tuple[str, int]]] = {
     "startup": (_startup, ("variant", 24)),
     "memory": (_memory, ("variant", 24)),
     "blocks": (_drift, 240),
+    "history": (_history, 280),
 }
 """How each kind of chart is drawn, and how high: so many pixels, or so many for each value of a field."""
 

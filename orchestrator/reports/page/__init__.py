@@ -32,20 +32,30 @@ FEW = 4
 def render(results: Results) -> dict[str, bytes]:
     """Return the page; every text in it is shown as it is, and nothing in it is loaded from elsewhere."""
     figures = charts.figures(results)
-    style = (HERE / "page.css").read_text()
-    library, script = vega.bundle(), (HERE / "page.js").read_text()
-    page = _environment().get_template("page.html.j2")
-    text = page.render(
-        style=Markup(style),
-        library=Markup(library),
-        script=Markup(script),
-        policy=_policy([library, script], style),
-        figures=Markup(_embedded(figures)),
-        sweeps=[_placed(figure) for figure in figures if figure.point_id is None],
-        points=[_point(results, contest, figures) for contest in results.contests if not contest.skipped],
+    about = {
+        "sweeps": [placed(figure) for figure in figures if figure.point_id is None],
+        "points": [_point(results, contest, figures) for contest in results.contests if not contest.skipped],
         **_about(results),
+    }
+    return {PAGE: written("page.html.j2", figures, about)}
+
+
+def written(template: str, figures: Sequence[Figure], about: Mapping[str, Any]) -> bytes:
+    """Return a page that holds style, scripts and the data of its figures; `about` is what its template shows."""
+    style, script, library = (HERE / "page.css").read_text(), (HERE / "page.js").read_text(), vega.bundle()
+    text = (
+        _environment()
+        .get_template(template)
+        .render(
+            style=Markup(style),
+            library=Markup(library),
+            script=Markup(script),
+            policy=_policy([library, script], style),
+            figures=Markup(_embedded(figures)),
+            **about,
+        )
     )
-    return {PAGE: text.encode("utf-8", "backslashreplace")}
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _environment() -> Environment:
@@ -132,26 +142,27 @@ def _point(results: Results, contest: Contest, figures: Sequence[Figure]) -> dic
         "open": len(shown) <= FEW or identity == shown[0],
         "verdict": verdict,
         "notes": [table.note(warning, verdict) for warning in verdict["warnings"]],
-        "compared": _cells(table.compared_table("", compared, explained, ())),
-        "accounts": _cells(table.accounts_table(explained, ())) if explained else None,
+        "compared": cells(table.compared_table("", compared, explained, ())),
+        "accounts": cells(table.accounts_table(explained, ())) if explained else None,
         "why": [table.explanation(event, results.started["command"]).plain for event in explained],
         "scaling": [table.scaling(event).plain for event in events if event["event"] == "scaling.fitted"],
-        "observed": _cells(table.observed_table(observed)) if observed else None,
+        "observed": cells(table.observed_table(observed)) if observed else None,
         "failures": [event for event in results.named("trial.failed") if event["point_id"] == identity],
         "figures": dict.fromkeys(charts.KINDS)
-        | {figure.kind: _placed(figure) for figure in figures if figure.point_id == identity},
+        | {figure.kind: placed(figure) for figure in figures if figure.point_id == identity},
     }
 
 
-def _placed(figure: Figure) -> dict[str, str]:
+def placed(figure: Figure) -> dict[str, str]:
+    """Return what a page says of a figure beside drawing it."""
     return {"name": figure.name, "title": figure.title, "text": figure.text}
 
 
 def _part(part: Text | Table) -> dict[str, Any]:
-    return {"table": _cells(part), "text": ""} if isinstance(part, Table) else {"table": None, "text": part.plain}
+    return {"table": cells(part), "text": ""} if isinstance(part, Table) else {"table": None, "text": part.plain}
 
 
-def _cells(shown: Table) -> dict[str, Any]:
+def cells(shown: Table) -> dict[str, Any]:
     """Return the headers of a table, which of them stand at the right, and its rows, all as text."""
     return {
         "headers": [str(column.header) for column in shown.columns],

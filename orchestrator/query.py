@@ -1,0 +1,207 @@
+"""SQL over all runs: their journals as views, read through tables that are kept beside them.
+
+The journals are the only truth. What is kept of a run, in its directory below `.tables`, is named for the size and the
+time of its journal and the versions of this program's figures: it is made again when one of them changes, and may be
+deleted at any time. A query reads, and nothing but what lies below the directory of the runs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.progress import track
+
+from . import journal
+from .errors import BadInput, JournalDamaged, JournalUnwritable
+from .host import effective_cores
+from .stats import STATS_VERSION
+from .tables import NAMES
+
+KEPT = ".tables"
+
+VERSION = 1
+"""Goes up when the same journal would give other tables."""
+
+STALE_S = 600
+"""After so long, what was kept of an earlier state of a journal is read by no query any more."""
+
+MEMORY_MB = 600
+"""What the database may use; this program itself comes on top of it."""
+
+FEW = 8
+"""So many runs are read in this process: starting others would take longer."""
+
+AT_ONCE = 10_000
+"""Rows that are held at a time."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The columns of a query's result, and its rows, as they come."""
+
+    columns: Sequence[str]
+    rows: Iterator[tuple[Any, ...]]
+
+
+@contextmanager
+def opened(
+    runs: Path, names: Sequence[str], damaged: list[JournalDamaged], experiment: str | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a database with the views `names` of all runs below `runs`, or of one experiment; it can read nothing else.
+
+    What is kept of them is brought up to date first. Runs that are damaged are left out, and added to `damaged`. Raises
+    BadInput when there is no directory, JournalUnwritable when what is kept can't be written anywhere.
+    """
+    root = runs.resolve()
+    with tempfile.TemporaryDirectory(prefix="orchestrator-query-") as scratch:
+        of = journal.experiments(root) if experiment is None else [root / experiment]
+        directories = list(_kept(of, Path(scratch), damaged))
+        with duckdb.connect(config={"memory_limit": f"{MEMORY_MB}MB", "temp_directory": ""}) as connection:
+            for name in names:
+                files = [str(file) for each in directories if (file := each / f"{name}.parquet").is_file()]
+                connection.execute(f"CREATE VIEW {name} AS {_view(files)}")
+            connection.execute("SET allowed_directories = $1", [[str(root), scratch]])
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+            yield connection
+
+
+@contextmanager
+def asked(runs: Path, sql: str, damaged: list[JournalDamaged]) -> Iterator[Answer]:
+    """Yield the answer to one SELECT; raises BadInput when it is anything else, or wrong, and as `opened` does."""
+    _check(sql)
+    names = [name for name in NAMES if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
+    with opened(runs, names, damaged) as connection:
+        try:
+            cursor = connection.execute(sql)
+            yield Answer([column[0] for column in cursor.description or ()], _rows(cursor))
+        except duckdb.Error as error:
+            raise _wrong(error) from error
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    while rows := cursor.fetchmany(AT_ONCE):
+        yield from rows
+
+
+def _check(sql: str) -> None:
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise _wrong(error) from error
+    if len(statements) != 1:
+        raise BadInput(f"{len(statements)} statements", where="SQL", remedy="ask with one SELECT")
+    if statements[0].type != duckdb.StatementType.SELECT:  # EXPLAIN ANALYZE would do what it explains
+        what = f"{statements[0].type.name} is no SELECT, and queries only read"
+        raise BadInput(what, where="SQL", remedy="ask with one SELECT")
+
+
+def _wrong(error: duckdb.Error) -> BadInput:
+    what = " ".join(str(error).split("\n\nLINE")[0].split())
+    return BadInput(what, where="SQL", remedy=f"there are the views {', '.join(NAMES)}")
+
+
+def _view(files: Sequence[str]) -> str:
+    if not files:
+        return "SELECT NULL::VARCHAR AS run_id, NULL::VARCHAR AS experiment WHERE false"
+    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    return f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"
+
+
+# --- what is kept of each run
+
+
+def _kept(experiments: Sequence[Path], scratch: Path, damaged: list[JournalDamaged]) -> Iterator[Path]:
+    """Yield the directory that holds the tables of each run, making those that are missing."""
+    runs = [run for experiment in experiments for run in reversed(journal.newest_first(experiment))]
+    wanted = {run: key for run in runs if (key := _key(run))}
+    made = dict(_make({run: key for run, key in wanted.items() if not (run / KEPT / key).is_dir()}, scratch))
+    for run, key in wanted.items():
+        found = made.get(run, run / KEPT / key)
+        if isinstance(found, JournalDamaged):
+            damaged.append(found)
+        else:
+            yield found
+
+
+def _key(run: Path) -> str | None:
+    """Return what the tables of a run depend on; None where there is nothing yet."""
+    try:
+        about = (run / journal.EVENTS_FILE).stat()
+    except OSError:
+        return None
+    return f"{about.st_size:x}-{about.st_mtime_ns:x}-{STATS_VERSION}.{VERSION}" if about.st_size else None
+
+
+Made = Path | JournalDamaged
+
+
+def _make(missing: Mapping[Path, str], scratch: Path) -> Iterator[tuple[Path, Made]]:
+    """Yield each run and where its tables now are, or why its journal can't be read; a bar shows how far that is."""
+    if len(missing) <= FEW:
+        yield from ((run, _made(run, key, scratch)) for run, key in missing.items())
+        return
+    console = Console(stderr=True)
+    with ProcessPoolExecutor(effective_cores(), mp_context=get_context("spawn")) as pool:
+        jobs = {pool.submit(_made, run, key, scratch): run for run, key in missing.items()}
+        done = as_completed(jobs)
+        hidden = not console.is_terminal
+        for job in track(done, "reading journals", len(jobs), console=console, transient=True, disable=hidden):
+            yield jobs[job], job.result()
+
+
+def _made(run: Path, key: str, scratch: Path) -> Made:
+    from .exports import parquet  # imported only now: most queries find everything made
+    from .results import fold
+
+    try:
+        files = parquet.render(fold(journal.Records(run / journal.EVENTS_FILE)))
+    except JournalDamaged as error:
+        return error
+    try:
+        return _stored(files, run / KEPT, key)
+    except OSError:  # an archive that nobody may write to: for this query alone, then
+        try:
+            return _stored(files, scratch / run.parent.name / run.name, key)
+        except OSError as error:
+            raise JournalUnwritable(f"cannot write to {scratch}: {error.strerror}", remedy="make room there") from error
+
+
+def _stored(files: Mapping[str, bytes], place: Path, key: str) -> Path:
+    place.mkdir(parents=True, exist_ok=True)
+    temporary = place / f"{secrets.token_hex(4)}.part"
+    try:
+        temporary.mkdir()
+        for name, content in files.items():
+            (temporary / name).write_bytes(content)
+        try:
+            temporary.rename(place / key)
+        except OSError:
+            if not (place / key).is_dir():  # else another query was faster
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _clear(place, key)
+    return place / key
+
+
+def _clear(place: Path, key: str) -> None:
+    """Delete what was kept of earlier states of a journal, which no query reads any more."""
+    for entry in os.scandir(place):
+        with suppress(OSError):
+            if entry.name != key and time.time() - entry.stat().st_mtime > STALE_S:
+                shutil.rmtree(entry.path, ignore_errors=True)

@@ -1,0 +1,66 @@
+"""A history as one HTML page, made as the report of a run is: a chart and a table for each point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .. import units
+from ..history import Entry
+from . import trend
+from .charts import Figure
+from .page import cells, placed, written
+
+NEEDS = ("altair", "jinja2", "vl_convert")
+
+FILE = "history.html"
+
+
+def render(name: str, entries: Sequence[Entry], tolerance: float) -> dict[str, bytes]:
+    """Return the page of an experiment's history."""
+    figures = list(_figures(entries))
+    points = [
+        {"label": label, "table": cells(drawn), "figure": placed(figure)}
+        for (label, drawn), figure in zip(trend.tables(entries), figures, strict=True)
+    ]
+    runs = list(dict.fromkeys(entry.run_id for entry in entries))
+    about = {
+        "name": name,
+        "count": units.count(len(runs), "run"),
+        "since": entries[0].started[:10] if entries else "",
+        "until": entries[-1].started[:10] if entries else "",
+        "changed": [
+            f"{entry.variant} at {entry.point}: {entry.change} since the run before, "
+            f"{units.ratio(entry.ratio, entry.ratio_low, entry.ratio_high)} times the loop, on {entry.started[:10]}"
+            + (f" at commit {entry.commit}" if entry.commit else "")
+            for entry in entries
+            if entry.change in ("slower", "faster")
+        ],
+        "note": trend.NOTE.format(tolerance=tolerance * 100),
+        "points": points,
+    }
+    return {FILE: written("history.html.j2", figures, about)}
+
+
+def _figures(entries: Sequence[Entry]) -> Iterator[Figure]:
+    for number, point in enumerate(dict.fromkeys(entry.point_id for entry in entries), 1):
+        own = [entry for entry in entries if entry.point_id == point]
+        text = "The time of a batch in every run, from old to new, as a multiple of the reference loop."
+        yield Figure("history", f"{number}-history", own[0].point, text, [_row(entry) for entry in own], point)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    ratio = entry.ratio
+    low, high = (entry.ratio_low, entry.ratio_high) if entry.ratio_low else (ratio, ratio)
+    return {
+        "variant": entry.variant,
+        "when": entry.started,
+        "machine": entry.hostname or "unknown",
+        "commit": entry.commit or "-",
+        "ratio": ratio,
+        "low": low,
+        "high": high,
+        "told": units.ratio(ratio, entry.ratio_low, entry.ratio_high),
+        "time": units.duration(entry.wall_ns),
+        "change": entry.change or "-",
+    }
