@@ -377,8 +377,6 @@ def query(
     csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
 ) -> None:
     """Ask all runs in SQL: the views are runs, trials, blocks, variants, verdicts and contexts."""
-    import shutil
-
     from .extras import need
 
     need("query", "duckdb")
@@ -392,7 +390,7 @@ def query(
         if json or csv:
             text = answers.FORMATS["json" if json else "csv"](answer.columns, answer.rows)
         else:
-            text = answers.as_table(answer.columns, answer.rows, shutil.get_terminal_size((120, 24)).columns)
+            text = answers.as_table(answer.columns, answer.rows)
         for part in text:
             _write(part)
     _tell_of_damaged(damaged)

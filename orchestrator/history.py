@@ -37,8 +37,8 @@ class Entry:
     """One variant at one point in one run.
 
     `ratio` tells how many times as long as the reference loop its batch took, the pseudo-median over blocks with its
-    interval; None where the loop was not timed, and no interval while blocks are too few. `change` is what has become of
-    it since the run before on the same machine; None where there was none.
+    interval; None where the loop was not timed, and no interval while blocks are too few. `change` is what has become
+    of it since the run before on the same machine; None where there was none.
     """
 
     run_id: str

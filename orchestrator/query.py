@@ -29,7 +29,7 @@ from . import journal
 from .errors import BadInput, JournalDamaged, JournalUnwritable
 from .host import effective_cores
 from .stats import STATS_VERSION
-from .tables import NAMES
+from .tables import NAMES, declared
 
 KEPT = ".tables"
 
@@ -73,7 +73,7 @@ def opened(
         with duckdb.connect(config={"memory_limit": f"{MEMORY_MB}MB", "temp_directory": ""}) as connection:
             for name in names:
                 files = [str(file) for each in directories if (file := each / f"{name}.parquet").is_file()]
-                connection.execute(f"CREATE VIEW {name} AS {_view(files)}")
+                connection.execute(f"CREATE VIEW {name} AS {_view(name, files)}")
             connection.execute("SET allowed_directories = $1", [[str(root), scratch]])
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
@@ -84,8 +84,8 @@ def opened(
 def asked(runs: Path, sql: str, damaged: list[JournalDamaged]) -> Iterator[Answer]:
     """Yield the answer to one SELECT; raises BadInput when it is anything else, or wrong, and as `opened` does."""
     _check(sql)
-    names = [name for name in NAMES if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
-    with opened(runs, names, damaged) as connection:
+    named = [name for name in NAMES if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
+    with opened(runs, named or NAMES, damaged) as connection:
         try:
             cursor = connection.execute(sql)
             yield Answer([column[0] for column in cursor.description or ()], _rows(cursor))
@@ -115,11 +115,14 @@ def _wrong(error: duckdb.Error) -> BadInput:
     return BadInput(what, where="SQL", remedy=f"there are the views {', '.join(NAMES)}")
 
 
-def _view(files: Sequence[str]) -> str:
+def _view(name: str, files: Sequence[str]) -> str:
+    """Return what a view selects: what the log declares has a column, also where no run has told of it."""
+    columns = ", ".join(f'NULL::{kind} AS "{column}"' for column, kind in declared(name).items())
+    nothing = f"SELECT {columns} WHERE false"
     if not files:
-        return "SELECT NULL::VARCHAR AS run_id, NULL::VARCHAR AS experiment WHERE false"
+        return nothing
     listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-    return f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"
+    return f"{nothing} UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true)"
 
 
 # --- what is kept of each run

@@ -139,9 +139,9 @@ def types(table: str, rows: Sequence[Row]) -> dict[str, str]:
     other columns (kwargs, options, what was observed) have the narrowest type that holds their values, and are left out
     where they hold none.
     """
-    declared = _declared(table)
+    known = declared(table)
     names = dict.fromkeys(name for row in rows for name in row)
-    found = {name: declared.get(name) or _narrowest([row.get(name) for row in rows]) for name in names}
+    found = {name: known.get(name) or _narrowest([row.get(name) for row in rows]) for name in names}
     return {name: kind for name, kind in found.items() if kind}
 
 
@@ -153,7 +153,8 @@ def cell(value: object, kind: str) -> object:
     return value
 
 
-def _declared(table: str) -> dict[str, str]:
+def declared(table: str) -> dict[str, str]:
+    """Return the columns that every run may have in a table, and their types, as SQL has them."""
     if table == "runs":
         return dict(_OF_A_RUN)
     found = _fields(EVENTS[(_RAW | _DERIVED)[table]])

@@ -26,14 +26,14 @@ MOST_ROWS = 1000
 Rows = Iterator[tuple[Any, ...]]
 
 
-def as_table(columns: Sequence[str], rows: Rows, width: int) -> Iterator[str]:
-    """Yield the answer as one text."""
+def as_table(columns: Sequence[str], rows: Rows) -> Iterator[str]:
+    """Yield the answer as one text, as wide as it is: folded into a page, many columns could not be read."""
     shown = list(islice(rows, MOST_ROWS))
-    out, written = table.page(width, False)
+    out, written = table.page(table.UNBOUNDED, False)
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for place, name in enumerate(columns):
         is_number = all(isinstance(row[place], int | float | Decimal | None) for row in shown)
-        drawn.add_column(Text(printable(name)), justify="right" if is_number and shown else "left", overflow="fold")
+        drawn.add_column(Text(printable(name)), justify="right" if is_number and shown else "left", no_wrap=True)
     for row in shown:
         drawn.add_row(*(Text(_seen(value)) for value in row))
     out.print(drawn)

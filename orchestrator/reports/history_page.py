@@ -20,8 +20,8 @@ def render(name: str, entries: Sequence[Entry], tolerance: float) -> dict[str, b
     """Return the page of an experiment's history."""
     figures = list(_figures(entries))
     points = [
-        {"label": label, "table": cells(drawn), "figure": placed(figure)}
-        for (label, drawn), figure in zip(trend.tables(entries), figures, strict=True)
+        {"label": label, "table": cells(trend.table(own)), "figure": placed(figure)}
+        for (label, own), figure in zip(trend.points(entries), figures, strict=True)
     ]
     runs = list(dict.fromkeys(entry.run_id for entry in entries))
     about = {
@@ -43,10 +43,9 @@ def render(name: str, entries: Sequence[Entry], tolerance: float) -> dict[str, b
 
 
 def _figures(entries: Sequence[Entry]) -> Iterator[Figure]:
-    for number, point in enumerate(dict.fromkeys(entry.point_id for entry in entries), 1):
-        own = [entry for entry in entries if entry.point_id == point]
+    for number, (label, own) in enumerate(trend.points(entries), 1):
         text = "The time of a batch in every run, from old to new, as a multiple of the reference loop."
-        yield Figure("history", f"{number}-history", own[0].point, text, [_row(entry) for entry in own], point)
+        yield Figure("history", f"{number}-history", label, text, [_row(entry) for entry in own], own[0].point_id)
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -83,9 +83,9 @@ def render(results: Results, *, width: int, colour: bool) -> str:
         compared = [event for event in events if event["event"] == "variant.compared"]
         explained = [event for event in events if event["event"] == "variant.explained"]
         build = partial(compared_table, contest.point.label, compared, explained)
-        out.print(_fitting(out, build, ("why", "quartiles", "of ideal")))
+        out.print(fitting(out, build, ("why", "quartiles", "of ideal")))
         if explained:
-            out.print(_fitting(out, partial(accounts_table, explained), ("memory", "CPU per call", "loop lag p99")))
+            out.print(fitting(out, partial(accounts_table, explained), ("memory", "CPU per call", "loop lag p99")))
         seen = [event for event in events if event["event"] == "variant.observed"]
         if seen:
             out.print(observed_table(seen))
@@ -179,7 +179,7 @@ def page(width: int, colour: bool) -> tuple[Console, io.StringIO]:
     return console, written
 
 
-def _fitting(out: Console, build: Callable[[Collection[str]], Table], spare: Sequence[str]) -> Table:
+def fitting(out: Console, build: Callable[[Collection[str]], Table], spare: Sequence[str]) -> Table:
     """Return a table that is no wider than the page, built without as many of the `spare` columns as that takes."""
     for count in range(len(spare)):
         table = build(spare[:count])

@@ -1,8 +1,9 @@
-"""A history for people and tools: a table per point with a column for each variant, or a line for each entry."""
+"""A history for people and tools: a table per point, variant by variant, or a line for each entry."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Literal
 
 from rich.table import Table
@@ -11,8 +12,11 @@ from rich.text import Text
 from .. import units
 from ..history import Entry
 from ..journal import dumps
+from ..text import printable
 from .changes import STYLES
-from .table import page
+from .table import fitting, page
+
+_HEADERS = ("variant", "run", "machine", "commit", "times the loop", "per batch", "change")
 
 NOTE = (
     "How many times as long as the reference loop of its blocks a batch took. A change is one since the run before on "
@@ -21,11 +25,11 @@ NOTE = (
 
 
 def as_table(entries: Sequence[Entry], *, tolerance: float, width: int, colour: bool) -> str:
-    """Return the text: a table for each point, a row for each run, from old to new."""
+    """Return the text: a table for each point, variant by variant, from the oldest run to the newest."""
     out, written = page(width, colour)
-    for point, drawn in tables(entries):
-        drawn.title, drawn.title_justify = point, "left"
-        out.print(drawn)
+    for point, own in points(entries):
+        out.print(Text(printable(point), style="bold"))
+        out.print(fitting(out, partial(table, own), ("per batch", "commit")))
         out.print()
     out.print(Text(NOTE.format(tolerance=tolerance * 100), style="dim"))
     return "".join(line.rstrip() + "\n" for line in written.getvalue().splitlines())
@@ -36,30 +40,34 @@ def as_json(entries: Sequence[Entry]) -> str:
     return "".join(dumps(entry.fields()).decode() + "\n" for entry in entries)
 
 
-def tables(entries: Sequence[Entry]) -> list[tuple[str, Table]]:
-    """Return the label of every point and its table."""
-    points = {entry.point_id: entry.point for entry in entries}
-    return [(label, _table([entry for entry in entries if entry.point_id == point])) for point, label in points.items()]
+def points(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:
+    """Return the label of every point, and its entries."""
+    labels = {entry.point_id: entry.point for entry in entries}
+    return [(label, [entry for entry in entries if entry.point_id == point]) for point, label in labels.items()]
 
 
-def _table(entries: Sequence[Entry]) -> Table:
-    variants = list(dict.fromkeys(entry.variant for entry in entries))
+def table(entries: Sequence[Entry], without: Collection[str] = ()) -> Table:
+    """Return a row for each entry of a point, variant by variant, less the columns `without`."""
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for header in ("run", "machine", "commit", *variants):
-        justify: Literal["left", "right"] = "left"
-        drawn.add_column(Text(header), justify=justify, overflow="fold")
-    for run in dict.fromkeys(entry.run_id for entry in entries):
-        own = {entry.variant: entry for entry in entries if entry.run_id == run}
-        any_one = next(iter(own.values()))
-        about = (f"{any_one.started[:10]} {any_one.started[11:16]}", any_one.hostname or "-", any_one.commit or "-")
-        drawn.add_row(*map(Text, about), *(_cell(own.get(variant)) for variant in variants))
+    shown = [header for header in _HEADERS if header not in without]
+    for header in shown:
+        justify: Literal["left", "right"] = "right" if header == "per batch" else "left"
+        drawn.add_column(header, justify=justify, no_wrap=True, overflow="fold")
+    for variant in dict.fromkeys(entry.variant for entry in entries):
+        own = [entry for entry in entries if entry.variant == variant]
+        for place, entry in enumerate(own):
+            cells = _cells(entry) | {"variant": Text("" if place else printable(variant))}
+            drawn.add_row(*(cells[header] for header in shown))
     return drawn
 
 
-def _cell(entry: Entry | None) -> Text:
-    if entry is None:
-        return Text("-")
-    text = Text(units.ratio(entry.ratio, entry.ratio_low, entry.ratio_high))
-    if entry.change in ("slower", "faster"):
-        text.append(f" {entry.change}", STYLES[entry.change])
-    return text
+def _cells(entry: Entry) -> dict[str, Text]:
+    plain = {
+        "run": f"{entry.started[:10]} {entry.started[11:16]}",
+        "machine": entry.hostname or "-",
+        "commit": entry.commit or "-",
+        "times the loop": units.ratio(entry.ratio, entry.ratio_low, entry.ratio_high),
+        "per batch": units.duration(entry.wall_ns),
+    }
+    changed = Text(entry.change or "-", STYLES.get(entry.change or "", ""))
+    return {header: Text(printable(text)) for header, text in plain.items()} | {"change": changed}
