@@ -294,9 +294,9 @@ def export(
         str,
         typer.Option(
             metavar="FORMAT",
-            autocompletion=completion.one_of("chrome-trace", "csv", "hyperfine", "markdown", "pyperf"),
-            help="csv: tables; pyperf, hyperfine: times, as these tools have them;"
-            " markdown: a report for a pull request; chrome-trace: a timeline for ui.perfetto.dev",
+            autocompletion=completion.one_of("chrome-trace", "csv", "hyperfine", "markdown", "parquet", "pyperf"),
+            help="csv, parquet: tables; pyperf, hyperfine: times for these tools; chrome-trace: a timeline for"
+            " ui.perfetto.dev; markdown: a report for a pull request",
         ),
     ] = "csv",
     output: Annotated[Path, typer.Option(metavar="DIR", help="directory for the files; made if absent")] = Path(),

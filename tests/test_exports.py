@@ -8,11 +8,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pandas  # type: ignore[import-untyped]
+import polars
 import pytest
 
 from orchestrator import exports
 from orchestrator.exports.csv_tables import cell as shown
 from orchestrator.results import Results, fold
+from orchestrator.tables import NAMES
 from tests.synthetic import ROUNDS, conducted
 from tests.test_cli import GOOD, WORKLOADS, orchestrator
 
@@ -30,8 +34,13 @@ def tables(results: Results) -> dict[str, list[dict[str, str]]]:
     return {name: list(csv.DictReader(io.StringIO(content.decode(), newline=""))) for name, content in files.items()}
 
 
-def test_there_is_a_table_each_of_trials_blocks_variants_and_verdicts(results: Results) -> None:
-    assert list(tables(results)) == ["trials.csv", "blocks.csv", "variants.csv", "verdicts.csv"]
+def test_there_is_a_table_of_everything_that_a_run_tells(results: Results) -> None:
+    assert list(tables(results)) == [f"{name}.csv" for name in NAMES]
+
+
+def test_a_run_is_a_row_with_when_where_and_how_it_ended(results: Results) -> None:
+    (row,) = tables(results)["runs.csv"]
+    assert (row["experiment"], row["outcome"], row["exit_status"]) == ("x", "workload_failed", "3")
 
 
 def test_every_finished_trial_is_a_row_with_what_was_observed_of_it(results: Results) -> None:
@@ -93,6 +102,46 @@ def test_a_cell_is_what_a_spreadsheet_shows_and_never_a_formula(value: object, c
     assert shown(value) == cell
 
 
+# --- Parquet
+
+
+def read_by(reader: str, file: Path) -> list[dict[str, Any]]:
+    """Return the rows of a file as a program reads them, NaN of pandas as None."""
+    if reader == "pandas":
+        found = pandas.read_parquet(file, dtype_backend="pyarrow").to_dict("records")
+        return [{key: None if value is pandas.NA else value for key, value in row.items()} for row in found]
+    if reader == "polars":
+        return polars.read_parquet(file).to_dicts()
+    with duckdb.connect() as connection:
+        cursor = connection.execute("SELECT * FROM read_parquet($1)", [str(file)])
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+@pytest.mark.parametrize("reader", ["pandas", "polars", "duckdb"])
+def test_parquet_holds_what_the_log_does_for_whoever_reads_it(results: Results, tmp_path: Path, reader: str) -> None:
+    for name, content in exports.render("parquet", results).items():
+        (tmp_path / name).write_bytes(content)
+    trials = read_by(reader, tmp_path / "trials.parquet")
+    logged = results.named("trial.finished")
+    assert [trial["wall_ns"] for trial in trials] == [event["wall_ns"] for event in logged]
+    assert {(trial["observed_all"], trial["counts"]) for trial in trials} == {(True, True)}
+    variants = {row["variant"]: row for row in read_by(reader, tmp_path / "variants.parquet")}
+    assert variants["sequential"]["speedup_low"] is None
+    assert variants["threads"]["speedup"] == pytest.approx(2, rel=0.02)
+    (verdict,) = read_by(reader, tmp_path / "verdicts.parquet")
+    assert list(verdict["winners"]) == ["threads"]
+
+
+def test_parquet_holds_whatever_text_and_numbers_there_are(tmp_path: Path) -> None:
+    odd = {"observed_text": "a\0b\ud800", "observed_huge": 2**64 - 1, "observed_list": [1, "x"], "observed_half": 0.5}
+    run = conducted({"sequential": 20, "threads": 10}, observed=odd)
+    (tmp_path / "trials.parquet").write_bytes(exports.render("parquet", fold(run.records()))["trials.parquet"])
+    row = read_by("duckdb", tmp_path / "trials.parquet")[0]
+    assert row["observed_text"] == "a\\x00b\\ud800"
+    assert (row["observed_huge"], row["observed_list"], row["observed_half"]) == (str(2**64 - 1), '[1,"x"]', 0.5)
+
+
 # --- the command
 
 
@@ -109,10 +158,10 @@ def test_export_writes_the_tables_of_a_run_and_names_them(place: Path) -> None:
     done = orchestrator("export", "runs/good/latest", "--to", "csv", "--output", "tables/of/it", cwd=place)
     assert (done.returncode, done.stderr) == (0, "")
     files = done.stdout.splitlines()
-    assert files == [f"tables/of/it/{name}.csv" for name in ("trials", "blocks", "variants", "verdicts")]
+    assert files == [f"tables/of/it/{name}.csv" for name in NAMES]
     journaled = [json.loads(line) for line in (place / "runs/good/latest/events.jsonl").read_text().splitlines()]
     trials: list[dict[str, Any]] = [event for event in journaled if event["event"] == "trial.finished"]
-    with (place / files[0]).open(newline="") as file:
+    with (place / "tables/of/it/trials.csv").open(newline="") as file:
         assert [int(row["wall_ns"]) for row in csv.DictReader(file)] == [trial["wall_ns"] for trial in trials]
 
 
@@ -126,7 +175,7 @@ def test_export_overwrites_nothing_unless_it_is_told_to(place: Path) -> None:
     forced = orchestrator("export", "runs/good", "--output", "twice", "--force", cwd=place)
     assert (forced.returncode, forced.stderr) == (0, "")
     assert (place / "twice" / "blocks.csv").read_text().startswith("run_id,")
-    assert len(list((place / "twice").iterdir())) == 4
+    assert len(list((place / "twice").iterdir())) == len(NAMES)
 
 
 def test_a_dangling_link_is_a_file_that_exists(place: Path) -> None:
@@ -177,7 +226,7 @@ def test_a_run_with_nothing_for_a_format_is_told(place: Path) -> None:
         (
             ["runs/good", "--to", "xls"],
             2,
-            '--to: no format "xls"; name one of chrome-trace, csv, hyperfine, markdown, pyperf',
+            '--to: no format "xls"; name one of chrome-trace, csv, hyperfine, markdown, parquet, pyperf',
         ),
         (["runs/good", "--output", "good.yaml"], 2, "--output: cannot write to good.yaml: File exists; name another"),
     ],
