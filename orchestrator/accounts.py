@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from operator import itemgetter
 from statistics import median
 from typing import Any, Literal
 
@@ -55,7 +56,7 @@ class Account:
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Account:
         """Return the account that an `account.measured` tells."""
-        return cls(**{field.name: event[field.name] for field in fields(cls)})
+        return cls(*_told(event))
 
     def share(self, name: str) -> float:
         """Return one of `SHARES`, 0 to 1; 0 where it is not known."""
@@ -106,6 +107,9 @@ class Summary:
         return self.median.alone_blocked_ns > self.median.alone_cpu_ns
 
 
+_told = itemgetter(*(field.name for field in fields(Account)))
+
+
 def summary(accounts: Sequence[Account]) -> Summary | None:
     """Return the summary of accounts; None without any.
 
@@ -113,12 +117,10 @@ def summary(accounts: Sequence[Account]) -> Summary | None:
     """
     if not accounts:
         return None
-    middles = {name: median(account.share(name) for account in accounts) for name in SHARES}
+    shares = {name: [account.share(name) for account in accounts] for name in SHARES}
+    middles = {name: median(own) for name, own in shares.items()}
     total = sum(middles.values()) or 1.0
-    noise = {
-        name: (max(account.share(name) for account in accounts) - min(account.share(name) for account in accounts)) / 2
-        for name in SHARES
-    }
+    noise = {name: (max(own) - min(own)) / 2 for name, own in shares.items()}
     middle = Account(
         **{field.name: _middle([getattr(each, field.name) for each in accounts]) for field in fields(Account)}
     )

@@ -78,6 +78,9 @@ KeepReport = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="overwrite files that exist")]
 
+MOST_DIFFERENCES = 10
+"""Of those between a journal and what is recomputed from it, that are told one by one."""
+
 
 @app.command(
     epilog="\b\nExamples:\n  orchestrator run configs/cpu.yaml kwargs.n=50_000 measure.max_time=30s\n"
@@ -513,8 +516,10 @@ def _tell_of_damaged(damaged: Sequence[JournalDamaged]) -> None:
 def _warn_of_differences(run: Path, results: Results) -> None:
     from .log import diagnostics
 
-    for difference in results.differences:
+    for difference in results.differences[:MOST_DIFFERENCES]:
         diagnostics().warning("journal.differs", run=str(run), what=difference)
+    if (more := len(results.differences) - MOST_DIFFERENCES) > 0:
+        diagnostics().warning("journal.differs", run=str(run), what=f"and {more} more figures")
 
 
 def _tell(ended: Ended, shown: str) -> None:

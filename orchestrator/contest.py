@@ -103,9 +103,9 @@ class Contest:
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take one raw event of this point."""
-        handler = getattr(self, "_on_" + event["event"].replace(".", "_"), None)
+        handler = _HANDLERS.get(event["event"])
         if handler:
-            handler(event)
+            handler(self, event)
 
     @property
     def level(self) -> float:
@@ -349,3 +349,11 @@ class Contest:
         self._told.add(event["variant"])
         if event["variant"] not in self.dropped:
             self.differences.append(f"the journal drops {event['variant']}, recomputing does not")
+
+
+_HANDLERS = {
+    name.removeprefix("_on_").replace("_", ".", 1): method
+    for name, method in vars(Contest).items()
+    if name.startswith("_on_")
+}
+"""What a contest does with an event, by its name."""

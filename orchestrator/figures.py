@@ -78,15 +78,17 @@ def ideal_share(contest: Contest, variant: Variant) -> Share | None:
     label = variant.label
     code = _code(variant)
     sequential = next((v for v in contest.variants.values() if v.model == "sequential" and _code(v) == code), None)
+    of_sequential = _longest_share(contest, sequential.label) if sequential else None
+    longest = _longest_share(contest, label)
     logs = []
     for block in contest.judged:
         if label not in block.walls:
             continue
         if sequential and sequential.label in block.walls:
             cpu_ns, wall_ns = median(block.cpus[sequential.label]), median(block.walls[sequential.label])
-            least_ns = _least_ns(contest, variant, cpu_ns, wall_ns, _longest_share(contest, sequential.label))
+            least_ns = _least_ns(contest, variant, cpu_ns, wall_ns, of_sequential)
         elif own := block.accounts.get(label):
-            tasks, longest = contest.point.tasks, _longest_share(contest, label)
+            tasks = contest.point.tasks
             if own.alone_calls < tasks and not _are_alike(longest, tasks):
                 continue
             alone_ns = tasks * own.alone_cpu_ns, tasks * (own.alone_cpu_ns + own.alone_blocked_ns)
@@ -155,15 +157,17 @@ def drift(contest: Contest, label: str) -> Ratio | None:
     Over blocks, as ratios are; in each, the medians of log(time / time of the reference loop) over the two halves of
     its rounds. Above 1 it grows slower, and a steady state would be 1.
     """
-    logs = []
-    for block in contest.judged:
-        walls = block.walls.get(label, [])
-        if len(walls) >= 4 and len(walls) == len(block.reference):
-            relative = np.log(walls) - np.log(block.reference)
-            half = len(walls) // 2
-            logs.append(median(relative[-half:].tolist()) - median(relative[:half].tolist()))
-    if not logs:
+    pairs = [(block.walls.get(label, []), block.reference) for block in contest.judged]
+    timed = [pair for pair in pairs if len(pair[0]) >= 4 and len(pair[0]) == len(pair[1])]
+    if not timed:
         return None
+    halves = [len(walls) // 2 for walls, _ in timed]
+    flat = np.log(np.concatenate([walls for walls, _ in timed])) - np.log(np.concatenate([loop for _, loop in timed]))
+    ends = np.cumsum([len(walls) for walls, _ in timed]).tolist()
+    logs = [
+        median(flat[end - half : end].tolist()) - median(flat[end - len(walls) : end - len(walls) + half].tolist())
+        for end, half, (walls, _) in zip(ends, halves, timed, strict=True)
+    ]
     interval = block_interval(logs, contest.look_level)
     low, high = (None, None) if interval is None else (math.exp(interval[0]), math.exp(interval[1]))
     return Ratio(math.exp(hodges_lehmann(logs)), low, high, len(logs), 0)

@@ -319,7 +319,7 @@ class Records:
     def _records(self, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         count = offset = 0
         self.torn_at = None
-        version = ""
+        first: dict[str, Any] = {}
         for line in lines:
             record = _record(line)
             if record is None:
@@ -329,14 +329,14 @@ class Records:
             elif self.torn_at is not None:
                 raise self._damaged(self.torn_at, "is no record, but records follow it")
             else:
-                version = version or _version(record)
+                first = first or record
                 if record.get("seq") != count:
                     raise self._damaged(offset, f"holds record {record.get('seq')} where {count} belongs")
                 if record.get("schema") != SCHEMA:
                     raise JournalDamaged(
                         f"is of schema {record.get('schema')}, this program reads {SCHEMA}",
                         where=str(self.file),
-                        remedy=f"read it with the version that wrote it{version}",
+                        remedy=f"read it with the version that wrote it{_version(first)}",
                     )
                 count += 1
                 yield record
@@ -358,8 +358,8 @@ def _version(record: Mapping[str, Any]) -> str:
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
-    body, crc = line[: -_CRC_LENGTH - 1] + b"}", line[-_CRC_LENGTH - 1 :]
-    if crc != _CRC + b"%08x" % zlib.crc32(body) + b'"}\n':
+    summed = zlib.crc32(b"}", zlib.crc32(memoryview(line)[: -_CRC_LENGTH - 1]))  # as the line was without its sum
+    if not line.endswith(b'%b%08x"}\n' % (_CRC, summed)):
         return None
     record: dict[str, Any] = orjson.loads(line)
     return record

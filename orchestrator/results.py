@@ -75,17 +75,19 @@ def replay(events: Iterable[Mapping[str, Any]]) -> Standing:
     few = [started]
     spent_ns = 0
     for event in unread:
-        if event["event"] == "run.resumed":
+        name = event["event"]
+        if contest := contests.get(event.get("point_id", "")):
+            contest.add(event)
+        if name not in _FEW:  # most of all events
+            continue
+        if name == "run.resumed":
             few = [each for each in few if each["event"] not in DERIVED]
-        if event["event"] == "variant.unavailable":
+        elif name == "variant.unavailable":
             for contest in contests.values():
                 contest.lacks(event["variant"])
-        elif event.get("point_id") in contests:
-            contests[event["point_id"]].add(event)
-        if event["event"] == "block.finished":
+        elif name == "block.finished":
             spent_ns += event["elapsed_ns"]
-        if event["event"] in _FEW:
-            few.append(event)
+        few.append(event)
     return Standing(planned, list(contests.values()), spent_ns / 1e9, few)
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
@@ -18,6 +23,7 @@ from orchestrator import errors, reports
 from orchestrator.results import fold
 from tests.synthetic import conducted
 from tests.test_cli import orchestrator
+from tests.test_query import journaled
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -317,3 +323,100 @@ def test_a_page_of_a_hundred_points_is_below_three_megabytes_and_draws_what_is_o
     more = opened.page.locator(".chart svg.marks").count()
     context.close()
     assert (drawn, more) == (20 + 5, 20 + 5 + 5)
+
+
+# --- the verb, the pictures, the history
+
+
+def test_report_writes_the_page_again_and_names_it(place: Path) -> None:
+    done = orchestrator("report", "runs/drawn", "--format", "html", cwd=place)
+    assert (done.returncode, done.stdout) == (0, "runs/drawn/latest/report.html\n")
+    assert done.stderr == ""
+
+
+def test_a_page_elsewhere_is_not_overwritten_without_force(place: Path, tmp_path: Path) -> None:
+    command = ("report", "runs/drawn", "--format", "html", "--output", str(tmp_path))
+    assert orchestrator(*command, cwd=place).returncode == 0
+    again = orchestrator(*command, cwd=place)
+    assert (again.returncode, again.stdout) == (errors.BAD_INPUT, "")
+    assert again.stderr.endswith("report.html exists; name another directory, or overwrite with --force\n")
+    assert orchestrator(*command, "--force", cwd=place).returncode == 0
+
+
+def test_a_damaged_run_has_no_page_and_the_place_is_named(place: Path, tmp_path: Path) -> None:
+    content = bytearray((place / "runs/drawn/latest/events.jsonl").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "events.jsonl").write_bytes(content)
+    done = orchestrator("report", str(tmp_path), "--format", "html", cwd=place)
+    assert done.returncode == errors.DAMAGED
+    assert "events.jsonl: byte " in done.stderr
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_the_pictures_are_what_the_page_draws(opened: Opened, place: Path, tmp_path: Path) -> None:
+    done = orchestrator("report", "runs/drawn", "--format", "svg", "--output", str(tmp_path), cwd=place)
+    names = [Path(line).stem for line in done.stdout.splitlines()]
+    shown = opened.page.evaluate("[...document.querySelectorAll('.chart')].map(each => each.dataset.figure)")
+    assert names == shown
+    drawn = ElementTree.parse(tmp_path / "1-speedups.svg").getroot()
+    texts = {"".join(element.itertext()) for element in drawn.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"sequential", "processes(workers=2)", "mixed(n=100) x 4: speedup"} <= texts
+
+
+def test_a_picture_is_a_png_as_well(tmp_path: Path) -> None:
+    files = reports.files("png", fold(made({"sequential": 20, "threads": 10})))
+    assert list(files) == ["1-speedups.png", "1-startup.png", "1-blocks.png"]
+    assert {content[:8] for content in files.values()} == {b"\x89PNG\r\n\x1a\n"}
+
+
+def test_the_history_of_an_experiment_is_a_page_too(browser: Browser, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for number, ms in ((1, 10), (2, 10.1), (3, 14)):
+        journaled(runs, number, made({"sequential": 20, "threads": ms}))
+    done = orchestrator("history", "x", "--html", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "runs/x/history.html\n")
+    context = browser.new_context(offline=True)
+    opened = Opened(context.new_page(), runs / "x" / "history.html")
+    found = Axe().run(opened.page)
+    changed = opened.page.locator("section").first.locator("li").all_inner_texts()
+    marks = opened.marks("1-history")
+    context.close()
+    assert found.violations_count == 0, found.generate_report()
+    assert opened.complaints == []
+    assert marks == 2 * 3
+    assert [text.partition(",")[0] for text in changed] == ["threads at b() x 1: slower since the run before"]
+
+
+def test_a_run_that_a_signal_ends_does_not_wait_for_a_page(place: Path) -> None:
+    environment = {**os.environ, "ORCHESTRATOR_REPORT": "yes"}
+    command = [sys.executable, "-m", "orchestrator", "run", "drawn.yaml", "name=ended", "measure.blocks=60"]
+    with subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        wait_for(lambda: (place / "runs" / "ended" / "latest" / "events.jsonl").exists())
+        run.terminate()
+        run.communicate(timeout=30)
+    assert run.returncode == 128 + signal.SIGTERM
+    assert {file.name for file in (place / "runs/ended/latest").resolve().iterdir()} == {"events.jsonl", "spec.yaml"}
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_a_page_that_can_not_be_written_is_told_and_the_run_stands(place: Path) -> None:
+    (place / "blocked.py").write_text(
+        "import os, pathlib\n"
+        "def work(): return 1\n"
+        "def seen(results, initargs):\n"
+        "    for run in pathlib.Path('runs/blocked').glob('2*'):\n"
+        "        (run / 'report.html').mkdir(exist_ok=True)\n"
+        "    return {}\n"
+    )
+    spec = "workload: {call: 'blocked:work', observe: 'blocked:seen'}\nmodels: [sequential]\nmeasure: {blocks: 1}\n"
+    (place / "blocked.yaml").write_text(spec)
+    done = orchestrator("run", "blocked.yaml", cwd=place, env={**os.environ, "ORCHESTRATOR_REPORT": "yes"})
+    assert done.returncode == 0
+    (told,) = map(json.loads, done.stderr.splitlines())
+    assert (told["event"], told["error"]) == ("report.unwritten", "Is a directory")

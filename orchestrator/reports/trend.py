@@ -54,15 +54,16 @@ def table(entries: Sequence[Entry], without: Collection[str] = ()) -> Table:
         justify: Literal["left", "right"] = "right" if header == "per batch" else "left"
         drawn.add_column(header, justify=justify, no_wrap=True, overflow="fold")
     for variant in dict.fromkeys(entry.variant for entry in entries):
-        own = [entry for entry in entries if entry.variant == variant]
-        for place, entry in enumerate(own):
-            cells = _cells(entry) | {"variant": Text("" if place else printable(variant))}
-            drawn.add_row(*(cells[header] for header in shown))
+        for entry in entries:
+            if entry.variant == variant:
+                cells = _cells(entry)
+                drawn.add_row(*(cells[header] for header in shown))
     return drawn
 
 
 def _cells(entry: Entry) -> dict[str, Text]:
     plain = {
+        "variant": entry.variant,
         "run": f"{entry.started[:10]} {entry.started[11:16]}",
         "machine": entry.hostname or "-",
         "commit": entry.commit or "-",

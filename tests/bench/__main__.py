@@ -56,6 +56,8 @@ def main() -> None:
         "token": token,
         "conductor": conductor,
         "servers": servers,
+        "reports": reports,
+        "queries": queries,
     }
     for name in sys.argv[1:] or sections:
         sections[name]()
@@ -309,6 +311,24 @@ def servers() -> None:
 
     print("\nrequests on loopback, bodies of 1,000 bytes; goal: >= 5,000/s")
     for line in rates():
+        print(line, flush=True)
+
+
+def reports() -> None:
+    """What a report takes where there are many trials."""
+    from .archive import reports as lines
+
+    print("\na run of 100 points, 4 variants, 100,000 trials; goals: html in < 3 s, < 3 MB")
+    for line in lines():
+        print(line, flush=True)
+
+
+def queries() -> None:
+    """What a query over many runs takes."""
+    from .archive import queries as lines
+
+    print("\n5,000,000 trials in 1,000 runs; goals for a group-by: < 3 s warm, < 1 GB")
+    for line in lines():
         print(line, flush=True)
 
 
