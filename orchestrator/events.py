@@ -19,7 +19,7 @@ SCHEMA = 1
 class Event(BaseModel):
     """One line of the log."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     derived: ClassVar[bool] = False
     LATER: ClassVar[frozenset[str]] = frozenset()
     """Fields that this version always writes, but which the journals of earlier versions lack."""
@@ -34,7 +34,7 @@ class Event(BaseModel):
 class AboutPoint(Event):
     """What events about a point have in common; the point's columns are extra fields."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     point: str
     point_id: str
@@ -569,7 +569,7 @@ class VerdictReached(AboutPoint):
 class CrossoverLocated(Event):
     """Where along an axis one variant begins to be faster than another; what all its points share are extra fields."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
     derived: ClassVar[bool] = True
     event: Literal["crossover.located"] = "crossover.located"
     stats_version: int

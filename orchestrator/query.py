@@ -71,9 +71,12 @@ def opened(
         of = journal.experiments(root) if experiment is None else [root / experiment]
         directories = list(_kept(of, Path(scratch), damaged))
         with duckdb.connect(config={"memory_limit": f"{MEMORY_MB}MB", "temp_directory": ""}) as connection:
-            for name in names:
-                files = [str(file) for each in directories if (file := each / f"{name}.parquet").is_file()]
-                connection.execute(f"CREATE VIEW {name} AS {_view(name, files)}")
+            try:
+                for name in names:
+                    files = [str(file) for each in directories if (file := each / f"{name}.parquet").is_file()]
+                    connection.execute(f"CREATE VIEW {name} AS {_view(name, files)}")
+            except duckdb.Error as error:
+                raise _wrong(error) from error
             connection.execute("SET allowed_directories = $1", [[str(root), scratch]])
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
@@ -112,6 +115,8 @@ def _check(sql: str) -> None:
 
 def _wrong(error: duckdb.Error) -> BadInput:
     what = " ".join(str(error).split("\n\nLINE")[0].split())
+    if f"/{KEPT}/" in what:  # after a power cut, say
+        return BadInput(what, remedy=f"delete that {KEPT}, which is made again from the journal")
     return BadInput(what, where="SQL", remedy=f"there are the views {', '.join(NAMES)}")
 
 

@@ -22,7 +22,7 @@ from orchestrator.results import fold
 from orchestrator.runner import models
 from orchestrator.spec import loads
 from tests.synthetic import conducted
-from tests.test_cli import events, orchestrator
+from tests.test_cli import events, orchestrator, told
 
 # --- which experiment answers the question
 
@@ -586,7 +586,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_told_with_a_remedy_and_nothing_is_written(place: Path, name: str) -> None:
     arguments, status, message = BAD[name]
-    done = orchestrator("advise", *arguments, cwd=place)
+    done = told("advise", *arguments, cwd=place)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(f"orchestrator: {message}")
     assert done.stderr.count("\n") == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import errors, journal
+from orchestrator import cli, errors, journal
 
 WORKLOADS = """
 import os, threading, time
@@ -36,6 +38,24 @@ GOOD = "workload: {call: 'mine:double', kwargs: {n: 21}}\ntasks: 4\nmodels: [seq
 def orchestrator(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "orchestrator", *arguments]
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=120)
+
+
+def told(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program in this process, for what ends before it measures: a process of its own would take a second."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    command = ["orchestrator", *arguments]
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patched.chdir(cwd)
+        patched.setattr(sys, "argv", command)
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
@@ -145,7 +165,7 @@ def test_a_damaged_journal_is_refused(ran: Ran, tmp_path: Path) -> None:
 
 
 def test_a_broken_expectation_exits_one_with_a_plain_last_line(place: Path) -> None:
-    (place / "x.yaml").write_text(GOOD + "expect: [{of: threads, min: 5}]\n")
+    (place / "x.yaml").write_text(GOOD + "measure: {blocks: 6, rounds: 3}\nexpect: [{of: threads, min: 5}]\n")
     done = orchestrator("run", "x.yaml", cwd=place)
     assert done.returncode == errors.BROKEN
     assert done.stderr.splitlines()[-1] == "orchestrator: expectation broken: speedup of threads at double(n=21) x 4"
@@ -399,7 +419,7 @@ def test_bad_input_exits_two_with_its_place_and_a_remedy_and_writes_nothing(plac
     spec, message = BAD[name]
     (place / "x.yaml").write_text(spec)
     before = {path.name for path in place.iterdir()}
-    done = orchestrator("run", "x.yaml", cwd=place)
+    done = told("run", "x.yaml", cwd=place)
     assert done.stdout == ""
     assert done.stderr.startswith(f"orchestrator: {message}")
     assert all(line.startswith("orchestrator: ") and "; " in line for line in done.stderr.splitlines())
@@ -457,7 +477,7 @@ def test_a_function_of_the_matrix_is_refused_in_the_matrix(place: Path) -> None:
 )
 def test_a_wrong_command_line_exits_two(place: Path, arguments: list[str], message: str) -> None:
     (place / "x.yaml").write_text(GOOD)
-    done = orchestrator(*arguments, cwd=place)
+    done = told(*arguments, cwd=place)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
     assert done.stderr.startswith(f"orchestrator: {message}")
 

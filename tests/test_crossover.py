@@ -19,7 +19,7 @@ from orchestrator.results import fold
 from orchestrator.spec import loads
 from tests.synthetic import Run, conducted
 from tests.test_advise import FACTS
-from tests.test_cli import events, orchestrator
+from tests.test_cli import events, orchestrator, told
 
 LEVELS = [10, 18, 32, 56, 100, 180, 320, 560, 1000, 1800, 3200, 5600, 10000]
 Time = Callable[[Mapping[str, Any]], float]
@@ -392,11 +392,11 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_range_is_told_with_a_remedy_and_nothing_is_written(tmp_path: Path, name: str) -> None:
-    arguments, told = BAD[name]
+    arguments, message = BAD[name]
     (tmp_path / "mine.py").write_text(WORK)
-    done = orchestrator("advise", "mine:work", *arguments, cwd=tmp_path)
+    done = told("advise", "mine:work", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
-    assert done.stderr.startswith(f"orchestrator: --over: {told}")
+    assert done.stderr.startswith(f"orchestrator: --over: {message}")
     assert not (tmp_path / "runs").exists()
 
 

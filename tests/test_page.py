@@ -308,7 +308,7 @@ def test_a_page_of_a_hundred_points_is_below_three_megabytes_and_draws_what_is_o
     records = made(
         dict.fromkeys(models, 20),
         matrix={"tasks": list(range(1, 11)), "kwargs.n": list(range(1, 11))},
-        measure={"blocks": 20, "max_time": "10h"},
+        measure={"blocks": 11, "max_time": "10h"},
         accounts={model: {"gil": 0.3} for model in models},
         noise=0.05,
     )

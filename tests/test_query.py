@@ -21,7 +21,7 @@ from orchestrator.journal import _render
 from orchestrator.results import fold
 from orchestrator.tables import NAMES, tables
 from tests.synthetic import conducted
-from tests.test_cli import events, orchestrator
+from tests.test_cli import events, orchestrator, told
 
 COUNT = "select variant, count(*) as n from trials group by all order by all"
 
@@ -68,7 +68,8 @@ def test_a_query_reads_the_trials_of_all_runs(runs: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_table_of_a_run_is_a_view(runs: Path, records: list[dict[str, Any]], name: str) -> None:
-    (found,) = events(asked(runs, f"select count(*) as n from {name} where experiment = 'x'", "--json").stdout)
+    sql = f"select count(*) as n from {name} where experiment = 'x'"
+    (found,) = events(told("query", sql, "--json", cwd=runs.parent).stdout)
     assert found["n"] == 2 * len(tables(fold(records))[name])
 
 
@@ -138,6 +139,16 @@ def test_what_is_kept_is_read_again_and_not_made_again(runs: Path) -> None:
     assert {file: file.stat().st_mtime_ns for run in runs.glob("*/*") for file in kept(run)} == before
 
 
+def test_what_is_kept_and_broken_is_named_with_the_remedy(runs: Path) -> None:
+    asked(runs, COUNT)
+    broken = kept(next(runs.glob("x/*")))[-2]
+    broken.write_bytes(b"")
+    done = asked(runs, f"select count(*) from {broken.stem}")
+    assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
+    assert done.stderr.endswith("; delete that .tables, which is made again from the journal\n")
+    assert str(broken) in done.stderr
+
+
 def test_a_journal_that_has_grown_is_read_anew(runs: Path, records: list[dict[str, Any]]) -> None:
     ends = [place for place, event in enumerate(records) if event["event"] == "block.finished"]
     run = journaled(runs, 4, records[: ends[2] + 1])
@@ -199,7 +210,7 @@ def test_runs_that_can_not_be_written_to_are_asked_all_the_same(unwritable: Path
 def test_what_would_write_or_read_elsewhere_is_refused(runs: Path, sql: str, message: str) -> None:
     (runs.parent / "secret").write_text("secret")
     before = sorted(runs.parent.glob("*"))
-    done = asked(runs, sql)
+    done = told("query", sql, cwd=runs.parent)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
     assert done.stderr.startswith(f"orchestrator: {message}")
     assert len(done.stderr.splitlines()) == 1
@@ -244,7 +255,7 @@ def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_goes_away_ends_a_query_quietly(runs: Path) -> None:
-    command = f"{sys.executable} -m orchestrator query --csv 'from range(1000000)' 2>&1 | head -1"
+    command = f"{sys.executable} -m orchestrator query --csv 'from range(100000)' 2>&1 | head -1"
     done = subprocess.run(command, shell=True, cwd=runs.parent, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("range\n", "")
 

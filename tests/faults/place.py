@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from orchestrator import journal
 from orchestrator.audit import audit
 
@@ -57,6 +59,11 @@ workload: {call: "mine:count"}
 models: [sequential, {model: sequential, label: again}]
 measure: {blocks: 3, rounds: 3, seed: 1}
 """
+
+
+def short(values: Sequence[Any], *quick: Any) -> list[Any]:
+    """Return the parameters of a test of which every run of the suite takes the `quick` ones, and `make faults` all."""
+    return [pytest.param(value, marks=[] if value in quick else [pytest.mark.slow]) for value in values]
 
 
 class Place:

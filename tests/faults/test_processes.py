@@ -85,8 +85,8 @@ def test_a_processor_that_is_not_there_is_refused_with_its_place(tmp_path: Path)
 @pytest.mark.parametrize(
     ("call", "model"),
     [
-        *(("hang_in_c", "sequential"), ("hang_in_c", "threads")),
-        *(("hang_deaf", "sequential"), ("stop", "sequential"), ("stop", "processes")),
+        *(("hang_in_c", "threads"), ("stop", "processes")),
+        *(pytest.param(call, "sequential", marks=pytest.mark.slow) for call in ("hang_in_c", "hang_deaf", "stop")),
     ],
 )
 def test_a_call_that_hangs_ends_at_its_deadline(call: str, model: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .place import Place
+from .place import Place, short
 
 SPEC = """
 workload: {call: "mine:slow"}
@@ -41,7 +41,7 @@ def stop(process: subprocess.Popen[str], number: int) -> tuple[float, str, str]:
     return time.monotonic() - begun, stdout, stderr
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", short(SIGNALS, signal.SIGTERM))
 def test_a_signal_ends_a_run_in_time_with_what_is_known(number: int, tmp_path: Path) -> None:
     place = Place(tmp_path, SPEC)
     process = place.start("run", "x.yaml", "--format", "table")

@@ -94,10 +94,14 @@ PATIENCE_S = 60.0
 MODELS = [name for name in NAMES if not needs(name).packages]
 """The models of Python itself: every run of the suite asks everything of them.
 
-Of the others and of all options it asks the most important; the rest is slow.
+What it asks of the others and of all options is slow.
 """
 QUICK = MODELS + [way for way in WAYS if "start_method" in way and base(way) != "mpire"]
 """Those that every run asks where it matters how a process is started."""
+
+
+FOREIGN = ("sequential", "event_loop", "threads", "processes", "interpreters")
+"""Those that every run asks of every interpreter."""
 
 
 def over(ways: Iterable[str], quick: Sequence[str] = QUICK) -> pytest.MarkDecorator:
@@ -116,11 +120,14 @@ def form_id(value: object) -> str:
     return value if isinstance(value, str) else "twin" if value else "plain"
 
 
-every_way = pytest.mark.parametrize("model", WAYS)
-every_form = pytest.mark.parametrize(("model", "twin"), forms(WAYS), ids=form_id)
 each_way = over(WAYS)
 each_model = over(WAYS, MODELS)
 each_form = pytest.mark.parametrize(("model", "twin"), forms(MODELS), ids=form_id)
+every_form = pytest.mark.parametrize(
+    ("model", "twin"),
+    [pytest.param(*form, marks=[] if form[0] in QUICK else [pytest.mark.slow]) for form in forms(WAYS)],
+    ids=form_id,
+)
 each_standing_way = over(STANDING)
 each_way_per_task = over(PER_TASK)
 each_way_with_stdio = over([way for way in WAYS if way not in SILENT])
@@ -563,7 +570,7 @@ def test_an_exception_comes_out_of_a_chunk_too(laid: Kit, model: str) -> None:
         runner.trial()
 
 
-@every_way
+@each_way
 def test_an_initializer_that_fails_is_told(laid: Kit, model: str) -> None:
     asked = order(model, task("power", initializer="fail_to_begin"))
     with pytest.raises(RunnerFailed) as caught, opened(laid, asked):
@@ -645,7 +652,7 @@ def test_an_exception_that_cannot_be_sent_is_told_as_such(laid: Kit, model: str)
     assert re.search("not to be sent|Unsendable", caught.value.error + caught.value.output)
 
 
-@every_way
+@each_way
 def test_os_exit_in_a_call_is_told(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("die"))) as runner:
         if model in OTHER_PROCESSES:
@@ -664,7 +671,7 @@ def test_a_killed_runner_is_told_with_its_signal(laid: Kit, model: str) -> None:
             runner.trial()
 
 
-@every_way
+@each_way
 def test_a_call_that_never_ends_is_cut_off_with_all_its_processes(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("hang"))) as runner:
         group = runner.process.pid
@@ -675,7 +682,7 @@ def test_a_call_that_never_ends_is_cut_off_with_all_its_processes(laid: Kit, mod
     assert eventually(lambda: not living(group))
 
 
-@every_way
+@each_way
 def test_a_runner_ends_by_itself_when_its_requests_do(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("power"))) as runner:
         runner.trial()
@@ -952,7 +959,7 @@ def prefix_of(python: str) -> str:
 each_python = pytest.mark.parametrize(("python", "version"), [(name, name) for name in PYTHONS], indirect=["python"])
 
 
-@each_model
+@over(WAYS, FOREIGN)
 @each_python
 def test_every_interpreter_keeps_the_promises(laid: Kit, python: str, version: str, model: str) -> None:
     keeps_the_promises(laid, python, version, model)
