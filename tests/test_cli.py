@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,7 +101,8 @@ def test_stdout_that_is_no_terminal_carries_the_derived_events_as_json_lines(ran
 def test_the_verdict_is_a_sentence(ran: Ran) -> None:
     verdict = next(event for event in events(ran.done.stdout) if event["event"] == "verdict.reached")
     assert verdict["winners"] == ["sequential"]
-    assert verdict["sentence"].startswith("double(n=21) x 4: sequential wins, ")
+    # "at this load" where others were busy
+    assert re.match(r"double\(n=21\) x 4: sequential wins(?: at this load)?, ", verdict["sentence"])
 
 
 def test_a_report_prints_the_bytes_of_the_run(ran: Ran) -> None:
