@@ -517,7 +517,9 @@ def _history() -> Drawn:
         alt.Tooltip("time:N", title="per batch"),
         alt.Tooltip("change:N"),
     ]
-    base = _nothing().encode(x=alt.X("when:T", title=None), color=alt.Color("variant:N", sort=None))
+    when = alt.Axis(tickCount=6, labelOverlap="greedy", labelSeparation=10)
+    x = alt.X("when:T", title=None, scale=alt.Scale(type="utc", padding=12), axis=when)
+    base = _nothing().encode(x=x, color=alt.Color("variant:N", sort=None))
     y = alt.Y("ratio:Q", scale=_log(), axis=alt.Axis(format="~r", tickCount=6), title="times the reference loop")
     return alt.layer(
         base.mark_rule(strokeWidth=2, opacity=0.6).encode(y=alt.Y("low:Q"), y2="high:Q"),
