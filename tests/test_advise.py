@@ -396,7 +396,11 @@ def test_a_project_is_run_from_its_directory_under_its_own_interpreter(tmp_path:
 
 
 @pytest.mark.parametrize(
-    "call", ["mine:shouts", "mine:moves", "mine:haunts", "mine:Thing.static", "mine:Thing.of_class"]
+    "call",
+    [
+        *("mine:moves", "mine:haunts", "mine:Thing.static"),
+        *(pytest.param(call, marks=pytest.mark.slow) for call in ("mine:shouts", "mine:Thing.of_class")),
+    ],
 )
 def test_what_a_function_does_to_its_process_stays_there(place: Path, call: str) -> None:
     done = advised(place, call)

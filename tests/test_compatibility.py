@@ -19,7 +19,7 @@ import pytest
 from orchestrator import errors, events, journal
 from orchestrator.results import fold
 from orchestrator.stats import STATS_VERSION
-from tests.test_cli import orchestrator
+from tests.test_cli import told
 from tests.test_schemas import misfits
 
 FILES = sorted((Path(__file__).parent / "golden" / "journals").glob("*.jsonl.gz"))
@@ -42,7 +42,7 @@ class Old:
     written: list[dict[str, Any]]
 
     def ask(self, verb: str, *arguments: str) -> CompletedProcess[str]:
-        return orchestrator(verb, "runs/small/latest", *arguments, cwd=self.place)
+        return told(verb, "runs/small/latest", *arguments, cwd=self.place)
 
     def sentences(self) -> list[str]:
         """Return what the version that wrote it said."""
@@ -117,7 +117,7 @@ def test_earlier_journals_compare_with_themselves(old: Old) -> None:
 def test_the_spec_of_an_earlier_journal_can_still_be_planned(old: Old) -> None:
     (old.place / "mine.py").write_text("def total(n): ...\ndef fails(n): ...\ndef seen(results, initargs): ...\n")
     (old.place / "small.yaml").write_text(old.written[0]["spec"])
-    done = orchestrator("plan", "small.yaml", cwd=old.place)
+    done = told("plan", "small.yaml", cwd=old.place)
     assert (done.returncode, done.stderr) == (errors.OK, "")
 
 

@@ -53,7 +53,7 @@ def runs(tmp_path: Path, records: list[dict[str, Any]]) -> Path:
 
 
 def asked(runs: Path, sql: str, *options: str) -> Any:
-    return orchestrator("query", sql, *options, cwd=runs.parent)
+    return told("query", sql, *options, cwd=runs.parent)
 
 
 def test_a_query_reads_the_trials_of_all_runs(runs: Path) -> None:
@@ -75,7 +75,7 @@ def test_every_table_of_a_run_is_a_view(runs: Path, records: list[dict[str, Any]
 
 def test_a_verdict_in_sql_is_the_one_that_is_reported(runs: Path) -> None:
     (row,) = events(asked(runs, "select sentence from verdicts where run_id like '20261101%'", "--json").stdout)
-    report = orchestrator("report", "runs/x/20261101T031500000Z-5a5a5a", "--format", "json", cwd=runs.parent).stdout
+    report = told("report", "runs/x/20261101T031500000Z-5a5a5a", "--format", "json", cwd=runs.parent).stdout
     assert row["sentence"] in [event.get("sentence") for event in events(report)]
 
 
@@ -249,7 +249,7 @@ def test_a_run_that_has_written_nothing_yet_is_no_damage(runs: Path) -> None:
 
 
 def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
-    done = orchestrator("query", "select 1", "--runs", "none", cwd=tmp_path)
+    done = told("query", "select 1", "--runs", "none", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert "No such file or directory; name the directory that holds the runs" in done.stderr
 
@@ -264,7 +264,7 @@ def test_a_reader_that_goes_away_ends_a_query_quietly(runs: Path) -> None:
 
 
 def history(runs: Path, *options: str) -> Any:
-    return orchestrator("history", "x", *options, cwd=runs.parent)
+    return told("history", "x", *options, cwd=runs.parent)
 
 
 def of_host(records: list[dict[str, Any]], host: str, commit: str) -> list[dict[str, Any]]:
@@ -349,6 +349,6 @@ def test_a_run_without_the_reference_loop_has_no_ratio(tmp_path: Path) -> None:
     ],
 )
 def test_an_experiment_without_runs_is_told(past: Path, name: str, status: int, message: str) -> None:
-    done = orchestrator("history", name, cwd=past.parent)
+    done = told("history", name, cwd=past.parent)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(message)

@@ -125,7 +125,7 @@ each_model = over(WAYS, MODELS)
 each_form = pytest.mark.parametrize(("model", "twin"), forms(MODELS), ids=form_id)
 every_form = pytest.mark.parametrize(
     ("model", "twin"),
-    [pytest.param(*form, marks=[] if form[0] in QUICK else [pytest.mark.slow]) for form in forms(WAYS)],
+    [pytest.param(*form, marks=[] if form[0] in MODELS else [pytest.mark.slow]) for form in forms(WAYS)],
     ids=form_id,
 )
 each_standing_way = over(STANDING)
@@ -570,7 +570,7 @@ def test_an_exception_comes_out_of_a_chunk_too(laid: Kit, model: str) -> None:
         runner.trial()
 
 
-@each_way
+@each_model
 def test_an_initializer_that_fails_is_told(laid: Kit, model: str) -> None:
     asked = order(model, task("power", initializer="fail_to_begin"))
     with pytest.raises(RunnerFailed) as caught, opened(laid, asked):
@@ -652,7 +652,7 @@ def test_an_exception_that_cannot_be_sent_is_told_as_such(laid: Kit, model: str)
     assert re.search("not to be sent|Unsendable", caught.value.error + caught.value.output)
 
 
-@each_way
+@each_model
 def test_os_exit_in_a_call_is_told(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("die"))) as runner:
         if model in OTHER_PROCESSES:
@@ -671,7 +671,7 @@ def test_a_killed_runner_is_told_with_its_signal(laid: Kit, model: str) -> None:
             runner.trial()
 
 
-@each_way
+@each_model
 def test_a_call_that_never_ends_is_cut_off_with_all_its_processes(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("hang"))) as runner:
         group = runner.process.pid
@@ -682,7 +682,7 @@ def test_a_call_that_never_ends_is_cut_off_with_all_its_processes(laid: Kit, mod
     assert eventually(lambda: not living(group))
 
 
-@each_way
+@each_model
 def test_a_runner_ends_by_itself_when_its_requests_do(laid: Kit, model: str) -> None:
     with opened(laid, order(model, task("power"))) as runner:
         runner.trial()
