@@ -231,6 +231,9 @@ def report(
     from . import exports, journal, reports
 
     shown = _known(format_, (*reports.FORMATS, *reports.FILES), "table")
+    if output is not None and shown not in reports.FILES:
+        what = f"{shown} is printed, and only {', '.join(reports.FILES)} are files"
+        raise BadInput(what, where="--output", remedy="redirect the output, or name one of them with --format")
     results = _recomputed(run)
     if shown in reports.FILES:
         here = journal.find(run).parent

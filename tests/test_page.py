@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from orchestrator import errors, reports
 from orchestrator.results import fold
 from tests.synthetic import conducted
-from tests.test_cli import orchestrator
+from tests.test_cli import orchestrator, told
 from tests.test_query import journaled
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -341,6 +341,14 @@ def test_a_page_elsewhere_is_not_overwritten_without_force(place: Path, tmp_path
     assert (again.returncode, again.stdout) == (errors.BAD_INPUT, "")
     assert again.stderr.endswith("report.html exists; name another directory, or overwrite with --force\n")
     assert orchestrator(*command, "--force", cwd=place).returncode == 0
+
+
+def test_a_directory_for_what_is_printed_is_refused(place: Path) -> None:
+    done = told("report", "runs/drawn", "--format", "json", "--output", "somewhere", cwd=place)
+    assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
+    assert done.stderr.startswith(
+        "orchestrator: --output: json is printed, and only html, png, svg are files; redirect"
+    )
 
 
 def test_a_damaged_run_has_no_page_and_the_place_is_named(place: Path, tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def render(results: Results) -> dict[str, bytes]:
 
 def written(template: str, figures: Sequence[Figure], about: Mapping[str, Any]) -> bytes:
     """Return a page that holds style, scripts and the data of its figures; `about` is what its template shows."""
-    style, script, library = (HERE / "page.css").read_text(), (HERE / "page.js").read_text(), vega.bundle()
+    style, script = ((HERE / name).read_text("utf-8") for name in ("page.css", "page.js"))
+    library = vega.bundle()
     text = (
         _environment()
         .get_template(template)
