@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 from rich.console import Console
@@ -30,6 +31,10 @@ from .errors import BadInput, JournalDamaged, JournalUnwritable
 from .host import effective_cores
 from .stats import STATS_VERSION
 from .tables import NAMES, declared
+from .warden import end_with_parent
+
+if TYPE_CHECKING:
+    from .results import Results
 
 KEPT = ".tables"
 
@@ -67,9 +72,11 @@ def opened(
     BadInput when there is no directory, JournalUnwritable when what is kept can't be written anywhere.
     """
     root = runs.resolve()
-    with tempfile.TemporaryDirectory(prefix="orchestrator-query-") as scratch:
-        of = journal.experiments(root) if experiment is None else [root / experiment]
-        directories = list(_kept(of, Path(scratch), damaged))
+    # made only where it is needed: a program that is killed can't clear it away
+    scratch = Path(tempfile.gettempdir()) / f"orchestrator-query-{secrets.token_hex(8)}"
+    of = journal.experiments(root) if experiment is None else [root / experiment]
+    try:
+        directories = list(_kept(of, scratch, damaged))
         with duckdb.connect(config={"memory_limit": f"{MEMORY_MB}MB", "temp_directory": ""}) as connection:
             try:
                 for name in names:
@@ -77,10 +84,12 @@ def opened(
                     connection.execute(f"CREATE VIEW {name} AS {_view(name, files)}")
             except duckdb.Error as error:
                 raise _wrong(error) from error
-            connection.execute("SET allowed_directories = $1", [[str(root), scratch]])
+            connection.execute("SET allowed_directories = $1", [[str(root), str(scratch)]])
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             yield connection
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager
@@ -164,38 +173,48 @@ def _make(missing: Mapping[Path, str], scratch: Path) -> Iterator[tuple[Path, Ma
         yield from ((run, _made(run, key, scratch)) for run, key in missing.items())
         return
     console = Console(stderr=True)
-    with ProcessPoolExecutor(effective_cores(), mp_context=get_context("spawn")) as pool:
+    workers = effective_cores()
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
         jobs = {pool.submit(_made, run, key, scratch): run for run, key in missing.items()}
         done = as_completed(jobs)
         hidden = not console.is_terminal
-        for job in track(done, "reading journals", len(jobs), console=console, transient=True, disable=hidden):
-            yield jobs[job], job.result()
+        try:
+            for job in track(done, "reading journals", len(jobs), console=console, transient=True, disable=hidden):
+                yield jobs[job], job.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # nobody waits for the rest any more
+
+
+def _begin_worker() -> None:
+    """Leave a Ctrl-C to the program itself, and never outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 def _made(run: Path, key: str, scratch: Path) -> Made:
-    from .exports import parquet  # imported only now: most queries find everything made
-    from .results import fold
+    from .results import fold  # imported only now: most queries find everything made
 
     try:
-        files = parquet.render(fold(journal.Records(run / journal.EVENTS_FILE)))
+        results = fold(journal.Records(run / journal.EVENTS_FILE))
     except JournalDamaged as error:
         return error
     try:
-        return _stored(files, run / KEPT, key)
-    except OSError:  # an archive that nobody may write to: for this query alone, then
+        return _stored(results, run / KEPT, key)
+    except (OSError, duckdb.IOException):  # an archive that nobody may write to: for this query alone, then
         try:
-            return _stored(files, scratch / run.parent.name / run.name, key)
-        except OSError as error:
-            raise JournalUnwritable(f"cannot write to {scratch}: {error.strerror}", remedy="make room there") from error
+            return _stored(results, scratch / run.parent.name / run.name, key)
+        except (OSError, duckdb.IOException) as error:
+            raise JournalUnwritable(f"cannot write to {scratch}: {error}", remedy="make room there") from error
 
 
-def _stored(files: Mapping[str, bytes], place: Path, key: str) -> Path:
+def _stored(results: Results, place: Path, key: str) -> Path:
+    from .exports import parquet
+
     place.mkdir(parents=True, exist_ok=True)
     temporary = place / f"{secrets.token_hex(4)}.part"
     try:
         temporary.mkdir()
-        for name, content in files.items():
-            (temporary / name).write_bytes(content)
+        parquet.write(results, temporary)
         try:
             temporary.rename(place / key)
         except OSError:

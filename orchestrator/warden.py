@@ -196,7 +196,7 @@ class _Children:
 def _become(pipes: Sequence[int], request: Mapping[str, Any]) -> None:
     """Turn this process, fresh from the fork, into the one that was asked for; raises OSError."""
     os.setsid()
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     for target, pipe in enumerate(pipes):
@@ -240,6 +240,11 @@ def _is_tracker(pid: int) -> bool:
             return _TRACKER in file.read()
     except OSError:
         return False
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it ends, however that is; on Linux only."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _prctl(option: int, value: int) -> None:

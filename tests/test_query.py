@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,31 @@ def test_many_runs_are_read_by_several_processes_into_the_same_tables(
         journaled(runs, number, records)
     rows = events(asked(runs, "select count(distinct run_id) as runs from trials", "--json").stdout)
     assert rows == [{"runs": 3 + query.FEW}]
+
+
+def test_a_query_that_is_killed_leaves_no_process_and_no_file(runs: Path, records: list[dict[str, Any]]) -> None:
+    for number in range(4, 28):
+        journaled(runs, number, records)
+    temporary = runs.parent / "tmp"
+    temporary.mkdir()
+    command = [sys.executable, "-m", "orchestrator", "query", COUNT]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    asking = subprocess.Popen(command, cwd=runs.parent, env=environment, start_new_session=True, stdout=subprocess.PIPE)
+    until = time.monotonic() + 30
+    while not list(runs.glob(f"*/*/{query.KEPT}/*.part")) and asking.poll() is None:
+        assert time.monotonic() < until
+    asking.kill()
+    asking.communicate()
+    while time.monotonic() < until:
+        try:
+            os.killpg(asking.pid, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("processes of a query that was killed are still there")
+    assert list(temporary.iterdir()) == []
+    assert asked(runs, COUNT).returncode == 0
 
 
 @pytest.fixture

@@ -15,15 +15,18 @@ from ..tables import Row, cell, tables, types
 
 def render(results: Results) -> dict[str, bytes]:
     """Return the files; lists stay lists, and what else has no type of its own is JSON as text."""
-    with tempfile.TemporaryDirectory(prefix="orchestrator-parquet-") as directory, duckdb.connect() as connection:
-        return {
-            f"{name}.parquet": _file(connection, Path(directory), name, rows)
-            for name, rows in tables(results).items()
-            if rows
-        }
+    with tempfile.TemporaryDirectory(prefix="orchestrator-parquet-") as directory:
+        return {file.name: file.read_bytes() for file in write(results, Path(directory))}
 
 
-def _file(connection: duckdb.DuckDBPyConnection, directory: Path, name: str, rows: Sequence[Row]) -> bytes:
+def write(results: Results, directory: Path) -> list[Path]:
+    """Write the files into a directory and return their paths; raises OSError and duckdb.IOException."""
+    with duckdb.connect() as connection:
+        found = tables(results)
+        return [_write(connection, directory, name, rows) for name, rows in found.items() if rows]
+
+
+def _write(connection: duckdb.DuckDBPyConnection, directory: Path, name: str, rows: Sequence[Row]) -> Path:
     columns = types(name, rows)
     plain = [{column: cell(row.get(column), kind) for column, kind in columns.items()} for row in rows]
     lines, file = directory / f"{name}.json", directory / f"{name}.parquet"
@@ -33,7 +36,8 @@ def _file(connection: duckdb.DuckDBPyConnection, directory: Path, name: str, row
         f"COPY (SELECT * FROM read_json({_text(lines)}, format='newline_delimited', columns={_struct(told)})) "
         f"TO {_text(file)} (FORMAT parquet, COMPRESSION zstd)"
     )
-    return file.read_bytes()
+    lines.unlink()
+    return file
 
 
 def _struct(told: Mapping[str, str]) -> str:
