@@ -239,6 +239,8 @@ def report(
         here = journal.find(run).parent
         own = output is None and shown == "html"  # it is made again from the journal as often as anybody likes
         made = reports.files(shown, results)
+        if not made:
+            raise BadInput(f"{run} has no finished block, so there is nothing to draw", remedy="name another run")
         written = exports.write(made, output or (here if own else Path()), replace=force or own)
         _write("".join(f"{path}\n" for path in written))
     else:
@@ -290,7 +292,7 @@ def compare(
 @app.command(
     epilog=(
         "\b\nExamples:\n  orchestrator export runs/cpu/latest --to csv --output tables\n"
-        "  orchestrator export runs/cpu/latest --to pyperf && pyperf compare_to pyperf/*.json\n"
+        "  orchestrator export runs/cpu --to pyperf && cd pyperf && pyperf compare_to sequential.json threads.json\n"
         "  orchestrator export runs/cpu/latest --to markdown --force"
     )
 )
@@ -362,7 +364,7 @@ def history(
 
         need("--html", *history_page.NEEDS)
         page = history_page.render(name, entries, within)
-        _write("".join(f"{path}\n" for path in exports.write(page, runs / name, replace=True)))
+        _write("".join(f"{path}\n" for path in exports.write(page, runs / name, replace=True, where="--runs")))
     elif shown == "json":
         _write(trend.as_json(entries))
     else:

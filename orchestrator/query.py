@@ -103,6 +103,12 @@ def asked(runs: Path, sql: str, damaged: list[JournalDamaged]) -> Iterator[Answe
             yield Answer([column[0] for column in cursor.description or ()], _rows(cursor))
         except duckdb.Error as error:
             raise _wrong(error) from error
+        except MemoryError as error:
+            raise BadInput("the answer is too large for the memory", where="SQL", remedy="ask for less") from error
+        except RuntimeError as error:
+            if "interrupted" in str(error):  # how DuckDB tells of a Ctrl-C
+                raise KeyboardInterrupt from error
+            raise
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:

@@ -49,7 +49,11 @@ def tables(results: Results) -> dict[str, list[Row]]:
 
 
 def _plain(event: Row) -> dict[str, Any]:
-    return {key: value for key, value in event.items() if key not in _LEFT_OUT}
+    return {key: value for key, value in event.items() if not _is_left_out(key)}
+
+
+def _is_left_out(name: str) -> bool:
+    return name in _LEFT_OUT or name.startswith(("worker_", "hash_"))
 
 
 def _run(results: Results) -> Row:
@@ -115,7 +119,7 @@ def _blocks(results: Results, raw: Sequence[Row], counting: Places) -> Iterator[
             own = trials.get((*place, ready["variant"]), [])
             block = finished.get(place)
             yield {
-                **{key: value for key, value in _plain(ready).items() if not key.startswith(("worker_", "hash_"))},
+                **_plain(ready),
                 "counts": place in counting,
                 "rounds": len(own),
                 "wall_ns": round(median(trial["wall_ns"] for trial in own)) if own else None,
@@ -163,7 +167,10 @@ def declared(table: str) -> dict[str, str]:
 
 def _fields(kind: type[Event]) -> dict[str, str]:
     told = {name: _of_annotation(field.annotation) for name, field in kind.model_fields.items()}
-    return {name: found for name, found in told.items() if found} | {"run_id": "VARCHAR", "experiment": "VARCHAR"}
+    return {name: found for name, found in told.items() if found and not _is_left_out(name)} | {
+        "run_id": "VARCHAR",
+        "experiment": "VARCHAR",
+    }
 
 
 def _of_annotation(annotation: Any) -> str | None:

@@ -371,6 +371,13 @@ def test_the_pictures_are_what_the_page_draws(opened: Opened, place: Path, tmp_p
     assert {"sequential", "processes(workers=2)", "mixed(n=100) x 4: speedup"} <= texts
 
 
+def test_a_run_without_a_finished_block_has_no_pictures_and_that_is_told(tmp_path: Path) -> None:
+    run = journaled(tmp_path, 1, made({"sequential": 20, "threads": 10})[:2])
+    done = told("report", str(run), "--format", "png", "--output", str(tmp_path / "pictures"), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
+    assert done.stderr.endswith(" has no finished block, so there is nothing to draw; name another run\n")
+
+
 def test_a_picture_is_a_png_as_well(tmp_path: Path) -> None:
     files = reports.files("png", fold(made({"sequential": 20, "threads": 10})))
     assert list(files) == ["1-speedups.png", "1-startup.png", "1-blocks.png"]

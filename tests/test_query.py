@@ -107,6 +107,12 @@ def test_text_that_would_steer_a_terminal_is_escaped(runs: Path) -> None:
     assert "\x1b" not in asked(runs, "select chr(27) || '[31m' as red").stdout
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_view_has_no_column_that_its_table_never_fills(runs: Path, name: str) -> None:
+    columns = {row["column_name"] for row in events(asked(runs, f"describe {name}", "--json").stdout)}
+    assert not columns & {"event", "schema", "seq", "crc32", "hash_seed", "worker_pids", "worker_threads"}
+
+
 def test_without_any_run_the_views_are_empty(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     assert events(asked(tmp_path / "runs", "select count(*) as n from trials", "--json").stdout) == [{"n": 0}]

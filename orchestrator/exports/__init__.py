@@ -39,11 +39,11 @@ def render(name: str, results: Results) -> dict[str, bytes]:
     return files
 
 
-def write(files: Mapping[str, bytes], directory: Path, *, replace: bool) -> list[Path]:
+def write(files: Mapping[str, bytes], directory: Path, *, replace: bool, where: str = "--output") -> list[Path]:
     """Write files below a directory, which is made if absent, and return their paths.
 
     Raises BadInput, before anything is written, when one of them exists and is not to be replaced; and when the
-    directory can't be written.
+    directory, which the option `where` names, can't be written.
     """
     paths = [directory / name for name in files]
     existing = [path for path in paths if os.path.lexists(path)]
@@ -57,5 +57,5 @@ def write(files: Mapping[str, bytes], directory: Path, *, replace: bool) -> list
             journal.replace_file(path, content)
     except OSError as error:
         what = f"cannot write to {directory}: {error.strerror}"
-        raise BadInput(what, where="--output", remedy="name another directory") from error
+        raise BadInput(what, where=where, remedy="name another directory") from error
     return paths
