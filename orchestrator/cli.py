@@ -237,7 +237,8 @@ def report(
     results = _recomputed(run)
     if shown in reports.FILES:
         here = journal.find(run).parent
-        own = output is None and shown == "html"  # it is made again from the journal as often as anybody likes
+        # a run's own page is made again from the journal as often as anybody likes
+        own = output is None and shown == "html" and here.resolve().name == results.started["run_id"]
         made = reports.files(shown, results)
         if not made:
             raise BadInput(f"{run} has no finished block, so there is nothing to draw", remedy="name another run")
@@ -542,12 +543,12 @@ def _keep_report(ended: Ended, wanted: bool) -> None:
     finished = ended.results.finished or {}
     if not wanted or not reports.has_files() or finished.get("outcome") == "interrupted":
         return
-    (content,) = reports.files("html", ended.results).values()
     file = ended.directory / reports.PAGE
     try:
+        (content,) = reports.files("html", ended.results).values()
         journal.replace_file(file, content)
-    except OSError as error:
-        diagnostics().warning("report.unwritten", file=str(file), error=error.strerror)
+    except Exception as error:  # whatever it is: what was measured stands, and its status is told
+        diagnostics().warning("report.unwritten", file=str(file), error=str(error))
     if sys.stderr.isatty():
         _say(f"to look at: {file}")
 

@@ -26,7 +26,7 @@ SQL = f"""
     SELECT {", ".join(f"runs.{name}" for name in _OF_A_RUN)}, {", ".join(f"blocks.{name}" for name in _OF_A_BLOCK)},
         blocks.block, blocks.wall_ns, blocks.by_the_loop, blocks.reference_version
     FROM blocks JOIN runs USING (run_id)
-    WHERE blocks.experiment = $1 AND blocks.counts AND blocks.wall_ns IS NOT NULL
+    WHERE blocks.experiment = $1 AND blocks.counts AND blocks.wall_ns > 0
     ORDER BY runs.started, runs.run_id, blocks.point_id, blocks.variant_id, blocks.block
 """
 """What a history is made of: a row for each variant in each block that counts, from old to new."""

@@ -101,7 +101,7 @@ def asked(runs: Path, sql: str, damaged: list[JournalDamaged]) -> Iterator[Answe
         try:
             cursor = connection.execute(sql)
             yield Answer([column[0] for column in cursor.description or ()], _rows(cursor))
-        except duckdb.Error as error:
+        except (duckdb.Error, OverflowError, ValueError) as error:  # the latter of values that Python has none for
             raise _wrong(error) from error
         except MemoryError as error:
             raise BadInput("the answer is too large for the memory", where="SQL", remedy="ask for less") from error
@@ -119,7 +119,7 @@ def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
 def _check(sql: str) -> None:
     try:
         statements = duckdb.extract_statements(sql)
-    except duckdb.Error as error:
+    except (duckdb.Error, TypeError) as error:  # the latter where it is no UTF-8
         raise _wrong(error) from error
     if len(statements) != 1:
         raise BadInput(f"{len(statements)} statements", where="SQL", remedy="ask with one SELECT")
@@ -128,7 +128,7 @@ def _check(sql: str) -> None:
         raise BadInput(what, where="SQL", remedy="ask with one SELECT")
 
 
-def _wrong(error: duckdb.Error) -> BadInput:
+def _wrong(error: Exception) -> BadInput:
     what = " ".join(str(error).split("\n\nLINE")[0].split())
     if f"/{KEPT}/" in what:  # after a power cut, say
         return BadInput(what, remedy=f"delete that {KEPT}, which is made again from the journal")

@@ -434,4 +434,5 @@ def test_a_page_that_can_not_be_written_is_told_and_the_run_stands(place: Path) 
     done = orchestrator("run", "blocked.yaml", cwd=place, env={**os.environ, "ORCHESTRATOR_REPORT": "yes"})
     assert done.returncode == 0
     (told,) = map(json.loads, done.stderr.splitlines())
-    assert (told["event"], told["error"]) == ("report.unwritten", "Is a directory")
+    assert told["event"] == "report.unwritten"
+    assert "Is a directory" in told["error"]

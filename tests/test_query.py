@@ -113,6 +113,13 @@ def test_a_view_has_no_column_that_its_table_never_fills(runs: Path, name: str) 
     assert not columns & {"event", "schema", "seq", "crc32", "hash_seed", "worker_pids", "worker_threads"}
 
 
+def test_names_that_differ_in_case_alone_are_columns_of_their_own(tmp_path: Path) -> None:
+    kwargs = {"call": "a:b", "kwargs": {"n": 3, "N": 2}}
+    journaled(tmp_path / "runs", 1, conducted({"sequential": 20, "threads": 10}, workload=kwargs).records())
+    sql = "select distinct kwargs_n, kwargs_N_2 from trials"
+    assert events(asked(tmp_path / "runs", sql, "--json").stdout) == [{"kwargs_n": 3, "kwargs_N_2": 2}]
+
+
 def test_without_any_run_the_views_are_empty(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     assert events(asked(tmp_path / "runs", "select count(*) as n from trials", "--json").stdout) == [{"n": 0}]

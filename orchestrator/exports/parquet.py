@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -28,16 +28,28 @@ def write(results: Results, directory: Path) -> list[Path]:
 
 def _write(connection: duckdb.DuckDBPyConnection, directory: Path, name: str, rows: Sequence[Row]) -> Path:
     columns = types(name, rows)
-    plain = [{column: cell(row.get(column), kind) for column, kind in columns.items()} for row in rows]
+    names = _distinct(columns)
+    plain = [{names[column]: cell(row.get(column), kind) for column, kind in columns.items()} for row in rows]
     lines, file = directory / f"{name}.json", directory / f"{name}.parquet"
     lines.write_bytes(b"".join(dumps(row) + b"\n" for row in plain))
-    told = {_quoted(column): kind for column, kind in columns.items()}
+    told = {_quoted(names[column]): kind for column, kind in columns.items()}
     connection.execute(
         f"COPY (SELECT * FROM read_json({_text(lines)}, format='newline_delimited', columns={_struct(told)})) "
         f"TO {_text(file)} (FORMAT parquet, COMPRESSION zstd)"
     )
     lines.unlink()
     return file
+
+
+def _distinct(columns: Iterable[str]) -> dict[str, str]:
+    """Return a name for each column that no other has, whatever the case: for DuckDB `n` and `N` are one."""
+    found: dict[str, str] = {}
+    for column in columns:
+        name, number = column, 2
+        while name.casefold() in {each.casefold() for each in found.values()}:
+            name, number = f"{column}_{number}", number + 1
+        found[column] = name
+    return found
 
 
 def _struct(told: Mapping[str, str]) -> str:

@@ -510,7 +510,7 @@ def _drift() -> Drawn:
 def _history() -> Drawn:
     told = [
         alt.Tooltip("variant:N"),
-        alt.Tooltip("when:T", format="%Y-%m-%d %H:%M"),
+        alt.Tooltip("at:N", title="when"),
         alt.Tooltip("machine:N"),
         alt.Tooltip("commit:N"),
         alt.Tooltip("told:N", title="times the loop"),

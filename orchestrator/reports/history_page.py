@@ -54,6 +54,7 @@ def _row(entry: Entry) -> dict[str, Any]:
     return {
         "variant": entry.variant,
         "when": entry.started,
+        "at": f"{entry.started[:10]} {entry.started[11:16]} UTC",
         "machine": entry.hostname or "unknown",
         "commit": entry.commit or "-",
         "ratio": ratio,
