@@ -361,9 +361,11 @@ def history(
         remedy = "name an experiment that has runs there, or another directory with --runs"
         raise BadInput(f"{runs / name} holds no run with a finished block", remedy=remedy)
     if html:
+        from .reports import EXTRA
+
+        need("--html", *EXTRA)
         from .reports import history_page
 
-        need("--html", *history_page.NEEDS)
         page = history_page.render(name, entries, within)
         _write("".join(f"{path}\n" for path in exports.write(page, runs / name, replace=True, where="--runs")))
     elif shown == "json":

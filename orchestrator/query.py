@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 from rich.console import Console
@@ -28,13 +28,12 @@ from rich.progress import track
 
 from . import journal
 from .errors import BadInput, JournalDamaged, JournalUnwritable
+from .exports import parquet
 from .host import effective_cores
+from .results import Results, fold
 from .stats import STATS_VERSION
 from .tables import NAMES, declared
 from .warden import end_with_parent
-
-if TYPE_CHECKING:
-    from .results import Results
 
 KEPT = ".tables"
 
@@ -141,7 +140,7 @@ def _view(name: str, files: Sequence[str]) -> str:
     nothing = f"SELECT {columns} WHERE false"
     if not files:
         return nothing
-    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    listed = ", ".join(map(parquet.literal, files))
     return f"{nothing} UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true)"
 
 
@@ -198,8 +197,6 @@ def _begin_worker() -> None:
 
 
 def _made(run: Path, key: str, scratch: Path) -> Made:
-    from .results import fold  # imported only now: most queries find everything made
-
     try:
         results = fold(journal.Records(run / journal.EVENTS_FILE))
     except JournalDamaged as error:
@@ -214,8 +211,6 @@ def _made(run: Path, key: str, scratch: Path) -> Made:
 
 
 def _stored(results: Results, place: Path, key: str) -> Path:
-    from .exports import parquet
-
     place.mkdir(parents=True, exist_ok=True)
     temporary = place / f"{secrets.token_hex(4)}.part"
     try:

@@ -84,11 +84,10 @@ def _items(what: Iterator[Text] | Sequence[str]) -> Iterator[str]:
 
 
 def _table(shown: Table) -> Iterator[str]:
-    yield ""
-    yield _row([str(column.header) for column in shown.columns])
-    yield f"|{'|'.join('---:' if column.justify == 'right' else '---' for column in shown.columns)}|"
-    for cells in zip(*(column.cells for column in shown.columns), strict=True):
-        yield _row([str(cell) for cell in cells])
+    found = table.cells(shown)
+    yield from ("", _row(found["headers"]))
+    yield f"|{'|'.join('---:' if right else '---' for right in found['right'])}|"
+    yield from map(_row, found["rows"])
 
 
 def _row(cells: Sequence[str]) -> str:

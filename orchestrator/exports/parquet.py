@@ -34,8 +34,8 @@ def _write(connection: duckdb.DuckDBPyConnection, directory: Path, name: str, ro
     lines.write_bytes(b"".join(dumps(row) + b"\n" for row in plain))
     told = {_quoted(names[column]): kind for column, kind in columns.items()}
     connection.execute(
-        f"COPY (SELECT * FROM read_json({_text(lines)}, format='newline_delimited', columns={_struct(told)})) "
-        f"TO {_text(file)} (FORMAT parquet, COMPRESSION zstd)"
+        f"COPY (SELECT * FROM read_json({literal(lines)}, format='newline_delimited', columns={_struct(told)})) "
+        f"TO {literal(file)} (FORMAT parquet, COMPRESSION zstd)"
     )
     lines.unlink()
     return file
@@ -53,12 +53,13 @@ def _distinct(columns: Iterable[str]) -> dict[str, str]:
 
 
 def _struct(told: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{name}: {_text(kind)}" for name, kind in told.items()) + "}"
+    return "{" + ", ".join(f"{name}: {literal(kind)}" for name, kind in told.items()) + "}"
 
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _text(value: object) -> str:
+def literal(value: object) -> str:
+    """Return a text as SQL has it."""
     return "'" + str(value).replace("'", "''") + "'"

@@ -31,7 +31,8 @@ FILES = {
 
 PAGE = "report.html"
 
-_EXTRA = ("altair", "jinja2", "vl_convert")
+EXTRA = ("altair", "jinja2", "vl_convert")
+"""What pages and pictures need."""
 
 
 def render(name: str, results: Results, *, width: int = 100, colour: bool = False) -> str:
@@ -43,7 +44,7 @@ def render(name: str, results: Results, *, width: int = 100, colour: bool = Fals
 
 def files(name: str, results: Results) -> dict[str, bytes]:
     """Return the files of the format `name`, one of `FILES`, by their names; raises BadInput without the extra."""
-    need(f"the format {name}", *_EXTRA)
+    need(f"the format {name}", *EXTRA)
     module, function = FILES[name]
     made: dict[str, bytes] = getattr(importlib.import_module(f"{__name__}.{module}"), function)(results)
     return made
@@ -51,4 +52,4 @@ def files(name: str, results: Results) -> dict[str, bytes]:
 
 def has_files() -> bool:
     """Return whether files can be made here: the extra is installed."""
-    return not missing(*_EXTRA)
+    return not missing(*EXTRA)

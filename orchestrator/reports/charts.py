@@ -305,13 +305,9 @@ def _short(value: float | None) -> float | None:
 # --- how they are drawn
 
 
-def template(kind: str) -> dict[str, Any]:
-    """Return the Vega-Lite specification of a kind of chart, without data: that is called `rows`."""
-    return _made(kind)
-
-
 @cache
-def _made(kind: str) -> dict[str, Any]:
+def template(kind: str) -> dict[str, Any]:
+    """Return the Vega-Lite specification of a kind of chart, without data, which is called `rows`, and height."""
     drawn = _KINDS[kind][0]().properties(
         width="container", data=alt.NamedData("rows"), autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
     )

@@ -7,11 +7,9 @@ from typing import Any
 
 from .. import units
 from ..history import Entry
-from . import trend
+from . import table, trend
 from .charts import Figure
-from .page import cells, placed, written
-
-NEEDS = ("altair", "jinja2", "vl_convert")
+from .page import placed, written
 
 FILE = "history.html"
 
@@ -20,7 +18,7 @@ def render(name: str, entries: Sequence[Entry], tolerance: float) -> dict[str, b
     """Return the page of an experiment's history."""
     figures = list(_figures(entries))
     points = [
-        {"label": label, "table": cells(trend.table(own)), "figure": placed(figure)}
+        {"label": label, "table": table.cells(trend.table(own)), "figure": placed(figure)}
         for (label, own), figure in zip(trend.points(entries), figures, strict=True)
     ]
     runs = list(dict.fromkeys(entry.run_id for entry in entries))

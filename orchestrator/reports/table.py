@@ -179,6 +179,15 @@ def page(width: int, colour: bool) -> tuple[Console, io.StringIO]:
     return console, written
 
 
+def cells(shown: Table) -> dict[str, Any]:
+    """Return the headers of a table, which of them stand at the right, and its rows, all as text."""
+    return {
+        "headers": [str(column.header) for column in shown.columns],
+        "right": [column.justify == "right" for column in shown.columns],
+        "rows": [list(map(str, row)) for row in zip(*(column.cells for column in shown.columns), strict=True)],
+    }
+
+
 def fitting(out: Console, build: Callable[[Collection[str]], Table], spare: Sequence[str]) -> Table:
     """Return a table that is no wider than the page, built without as many of the `spare` columns as that takes."""
     for count in range(len(spare)):

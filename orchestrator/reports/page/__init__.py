@@ -143,11 +143,11 @@ def _point(results: Results, contest: Contest, figures: Sequence[Figure]) -> dic
         "open": len(shown) <= FEW or identity == shown[0],
         "verdict": verdict,
         "notes": [table.note(warning, verdict) for warning in verdict["warnings"]],
-        "compared": cells(table.compared_table("", compared, explained, ())),
-        "accounts": cells(table.accounts_table(explained, ())) if explained else None,
+        "compared": table.cells(table.compared_table("", compared, explained, ())),
+        "accounts": table.cells(table.accounts_table(explained, ())) if explained else None,
         "why": [table.explanation(event, results.started["command"]).plain for event in explained],
         "scaling": [table.scaling(event).plain for event in events if event["event"] == "scaling.fitted"],
-        "observed": cells(table.observed_table(observed)) if observed else None,
+        "observed": table.cells(table.observed_table(observed)) if observed else None,
         "failures": [event for event in results.named("trial.failed") if event["point_id"] == identity],
         "figures": dict.fromkeys(charts.KINDS)
         | {figure.kind: placed(figure) for figure in figures if figure.point_id == identity},
@@ -160,16 +160,7 @@ def placed(figure: Figure) -> dict[str, str]:
 
 
 def _part(part: Text | Table) -> dict[str, Any]:
-    return {"table": cells(part), "text": ""} if isinstance(part, Table) else {"table": None, "text": part.plain}
-
-
-def cells(shown: Table) -> dict[str, Any]:
-    """Return the headers of a table, which of them stand at the right, and its rows, all as text."""
-    return {
-        "headers": [str(column.header) for column in shown.columns],
-        "right": [column.justify == "right" for column in shown.columns],
-        "rows": [list(map(str, row)) for row in zip(*(column.cells for column in shown.columns), strict=True)],
-    }
+    return {"table": table.cells(part), "text": ""} if isinstance(part, Table) else {"table": None, "text": part.plain}
 
 
 _CONTEXT = (
