@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import plan
 from .events import AccountMeasured, Event, OverlapMeasured, RunnerReady, TimelineRecorded
+from .executor import BlockTask
 from .launch import Crew, RunnerFailed
 from .plan import Variant, columns
 from .runner import models
-
-if TYPE_CHECKING:
-    from .block import BlockTask
 
 ACCOUNT_S, ACCOUNT_MARGIN = 0.5, 3
 """What an instrumented trial may take for itself, and as a multiple of the other trials: else it is left out."""

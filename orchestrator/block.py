@@ -11,9 +11,8 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from . import asides, host, plan
 from .events import (
@@ -31,8 +30,9 @@ from .events import (
     TrialFinished,
     TrialObserved,
 )
+from .executor import BlockTask, tell_nobody
 from .launch import Command, Crew, Interrupt, Kit, RunnerFailed, default_python
-from .plan import FEWEST_ROUNDS, MOST_ROUNDS, REFERENCE, ROUNDS_S, Point, Variant, columns
+from .plan import FEWEST_ROUNDS, MOST_ROUNDS, REFERENCE, ROUNDS_S, Variant, columns
 from .runner import models
 
 START_TIMEOUT_S = 120.0
@@ -51,40 +51,6 @@ COLLECT_TIMEOUT_S = 10.0
 
 HANDLING_NS = 200_000
 """What answering and waking up may take for each trial: no runner can do without."""
-
-
-@dataclass(frozen=True)
-class BlockTask:
-    """What one block is to do; the same on this machine or another."""
-
-    number: int
-    point: Point
-    variants: tuple[Variant, ...]
-    reference: str
-    """The variant whose results the others' must equal."""
-    seed: int
-    repeats: Mapping[str, int]
-    rounds: int | None
-    guarded: frozenset[str]
-    """Who is stopped while others hold the token."""
-    limits: tuple[tuple[str, int], ...]
-    """What bounds every runner, as in the spec."""
-    draws: bool
-    """Whether there are instrumented trials whatever the number, and their calls are told one by one."""
-    timeout_s: float
-    deadline: float
-    """On the monotonic clock: when the run's time is over."""
-
-
-class BlockExecutor(Protocol):
-    """Runs blocks; `notify` is told in a few words what is being done, between trials."""
-
-    async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
-        """Return the raw events of the block, ending in `block.finished` or `block.discarded`."""
-
-
-def tell_nobody(_: str) -> None:
-    """Take a notice of progress that nobody wants."""
 
 
 class OutOfTime(Exception):

@@ -1,22 +1,47 @@
-"""Conducting a run: blocks of all points in turn until every question is decided or the time is over."""
+"""Conducting a run: blocks of all points in turn until every question is decided or the time is over.
+
+Each host takes one block at a time. Where there are several, the blocks of a point run beside each other, and count in
+the order in which they were given out.
+"""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import anyio
-import anyio.to_thread
+import anyio.abc
+import anyio.lowlevel
 
-from . import block, crossover, refinement
-from .block import BlockExecutor, BlockTask
-from .contest import FAILURES_TO_EXCLUDE, Contest
-from .events import BlockDiscarded, Event, LookTaken, PointSkipped, VariantDropped, VariantExcluded
+from . import crossover, refinement
+from .contest import FAILURES_TO_EXCLUDE, HOPELESS_BLOCKS, Contest
+from .errors import first_of
+from .events import (
+    BlockCancelled,
+    BlockDiscarded,
+    BlockStarted,
+    Event,
+    HostJoined,
+    HostLeft,
+    LookTaken,
+    PointSkipped,
+    VariantDropped,
+    VariantExcluded,
+)
+from .executor import BlockExecutor, BlockTask, Host, HostGone, tell_nobody
 from .expect import is_open
-from .launch import Interrupt, Kit
 from .plan import Claim, Plan, Variant, columns
 from .stats import Ratio
+
+LOSSES = 2
+"""A block that so many hosts were lost with is not tried again: it may be what ended them."""
+
+AWAITED_S = 5.0
+"""How long after the end of its time a run waits for hosts to come back."""
 
 
 class Watcher(Protocol):
@@ -29,44 +54,33 @@ class Watcher(Protocol):
         """Take the standing after a block."""
 
 
-class LocalExecutor:
-    """Runs blocks on this machine, each in a worker thread that ends before `run` returns, also when cancelled."""
+@dataclass
+class _Turn:
+    """One point in the taking of turns: its blocks that run, and what is known of the next one."""
 
-    def __init__(self, laid: Kit, interrupt: Interrupt, pythons: Mapping[str, str]) -> None:
-        self._kit = laid
-        self._interrupt = interrupt
-        self._pythons = pythons
+    contest: Contest
+    claims: Sequence[Claim]
+    running: dict[int, anyio.CancelScope] = field(default_factory=dict)
+    given: Counter[str | None] = field(default_factory=Counter)
+    """How many blocks each host was given."""
+    losses: Counter[int] = field(default_factory=Counter)
+    took_s: float | None = None
+    wanted: Sequence[Variant] | None = None
+    """What the next block needs; None: to be found out again."""
 
-    async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
-        """Return the raw events of the block; raises Interrupted."""
+    @property
+    def begun(self) -> int:
+        """How many blocks have begun."""
+        return len(self.contest.numbers) + len(self.running)
 
-        async def interrupt_when_cancelled() -> None:
-            try:
-                await anyio.sleep_forever()
-            finally:
-                if not done:
-                    self._interrupt.set()
-
-        done = False
-        failed: list[Exception] = []  # raised after the group, which would wrap it
-        async with anyio.create_task_group() as group:
-            group.start_soon(interrupt_when_cancelled)
-            try:
-                events = await anyio.to_thread.run_sync(
-                    block.execute, task, self._kit, self._interrupt, self._pythons, notify
-                )
-            except Exception as error:
-                failed.append(error)
-            finally:
-                done = True
-                group.cancel_scope.cancel()
-        if failed:
-            raise failed[0]
-        return events
+    @property
+    def next_number(self) -> int:
+        """The first number that no block has: one that was cancelled, or lost with its host, is given out again."""
+        return next(n for n in range(self.begun + 1) if n not in self.contest.numbers and n not in self.running)
 
 
 class Conductor:
-    """One run: takes blocks from an executor, stores what they say, and decides what is measured next."""
+    """One run: takes blocks from the hosts, stores what they say, and decides what is measured next."""
 
     def __init__(
         self,
@@ -77,7 +91,7 @@ class Conductor:
         sync: Callable[[], None],
         watcher: Watcher,
         seed: int,
-        warn: Callable[[str], None] = block.tell_nobody,
+        warn: Callable[[str], None] = tell_nobody,
         clock: Callable[[], float] = time.monotonic,
         spent_s: float = 0.0,
     ) -> None:
@@ -91,91 +105,177 @@ class Conductor:
         self._warn = warn
         self._clock = clock
         self._deadline = clock() + plan.experiment.measure.max_time - spent_s
+        claims: dict[str, list[Claim]] = {}
+        for claim in plan.claims:
+            claims.setdefault(claim.point.id, []).append(claim)
+        self._turns = {each.point.id: _Turn(each, claims.get(each.point.id, ())) for each in contests}
         refined = plan.experiment.measure.refine
         self._lines = crossover.lines(plan, contests, [refined]) if refined else []
         self._telling: set[str] = set()
         """Of a refined axis, the ids of the points that tell where the winner changes."""
-        self._took_s: dict[str, float] = {}
+        self._hosts = 0
+        self._told_of = 0
+        """Up to which number blocks were looked through for a shortage of time."""
+        self._untried = len(contests)
+        """How many points have had no block yet."""
         self._is_short = False
         self._unsynced = False
+        self._is_idle = False
+        """Nothing is to be given out until a block has ended, or a host has gone."""
+        self._news = anyio.Event()
 
     async def run(self) -> None:
         """Measure until every point is decided or `max_time` is over; points take turns.
 
-        A run that was cut off may have had something to settle after its last block.
+        A run that was cut off may have had something to settle after its last block. Raises launch.Interrupted,
+        HostsLost and whatever `store` and `sync` raise; no block is running then.
         """
-        for contest in self._contests:
-            self._settle(contest)
+        for turn in self._turns.values():
+            self._settle(turn, max(0, len(turn.contest.blocks) - 1))
         self._refine()
-        while following := self._next():
-            await self._run_block(following)
-            if self._settle(following):
-                self._refine()
-            self._tell_shortage()
-            self._watcher.block_ended(self._contests)
+        try:
+            async with anyio.create_task_group() as working:
+                await self._take_hosts(working)
+        except BaseExceptionGroup as group:
+            raise first_of(group) from None
         self._tell_skipped()
+
+    async def _take_hosts(self, working: anyio.abc.TaskGroup) -> None:
+        """Let every host work as it comes, until there is nothing left to do."""
+        with anyio.move_on_after(max(0.0, self._deadline - self._clock()) + AWAITED_S) as self._taking:
+            while host := await self._executor.next_host():
+                working.start_soon(self._work, host)
+
+    async def _work(self, host: Host) -> None:
+        """Run blocks on a host while there are any for it."""
+        self._hosts += 1
+        if host.name is not None:
+            self._store(HostJoined(host=host.name, **host.about))
+        self._tell_news()
+        try:
+            while turn := await self._following(host):
+                await self._run_block(turn, host)
+        except HostGone as gone:
+            assert host.name is not None
+            self._store(HostLeft(host=host.name, reason=gone.reason))
+        finally:
+            self._hosts -= 1
+            self._tell_news()
+
+    async def _following(self, host: Host) -> _Turn | None:
+        """Return whose turn it is; waits while that depends on blocks that are running. None: there is nothing left."""
+        while True:
+            turn = None if self._is_idle else self._next(host)
+            if turn:
+                return turn
+            self._is_idle = True
+            if not any(turn.running for turn in self._turns.values()):
+                self._taking.cancel()
+                self._news.set()
+                return None
+            await self._news.wait()
+
+    def _tell_news(self) -> None:
+        """Let the hosts that wait see whether there is something for them now."""
+        self._is_idle = False
+        self._news.set()
+        self._news = anyio.Event()
 
     def _refine(self) -> None:
         """Choose the levels of a refined axis that are measured from now on, up to the next look."""
-        self._telling = {line.contests[place].point.id for line in self._lines for place in refinement.wanted(line)}
+        if self._lines:
+            self._telling = {line.contests[place].point.id for line in self._lines for place in refinement.wanted(line)}
+            for turn in self._turns.values():
+                turn.wanted = None
 
     def _tell_skipped(self) -> None:
         """Record which levels of a refined axis were not measured, and why."""
         for line in self._lines:
             for place, contest in enumerate(line.contests):
-                if not contest.started and not contest.skipped and not self._claims(contest):
+                turn = self._turns[contest.point.id]
+                if not contest.numbers and not contest.skipped and not turn.claims:
                     reason, *ends = refinement.skipped(line, place)
                     low, high = (None if end is None else line.levels[end] for end in ends)
                     about = columns(contest.point)
-                    self._record(contest, PointSkipped(**about, axis=line.column, low=low, high=high, reason=reason))
+                    self._record(turn, PointSkipped(**about, axis=line.column, low=low, high=high, reason=reason))
         self._flush()
 
-    def _settle(self, contest: Contest) -> bool:
-        """Decide and record what the blocks so far decide, and return whether that was anything."""
+    def _settle(self, turn: _Turn, counted: int) -> bool:
+        """Decide and record what the blocks after so many decide, and return whether that was anything."""
+        contest = turn.contest
         if (cut_off := contest.open_block) is not None:
             about = columns(contest.point)
-            self._record(contest, BlockDiscarded(**about, block=cut_off, reason="the run was cut off"))
-        self._exclude(contest)
-        for label, gap in contest.hopeless().items():
-            self._drop(contest, label, contest.leader(), gap, "hopeless")
-        if contest.look_due() and contest.contenders:
-            self._look(contest)
+            self._record(turn, BlockDiscarded(**about, block=cut_off, reason="the run was cut off"))
+        self._exclude(turn)
+        if counted < HOPELESS_BLOCKS <= len(contest.blocks):
+            for label, gap in contest.hopeless().items():
+                self._drop(turn, label, contest.leader(), gap, "hopeless")
+        while contest.look_due() and contest.contenders:
+            self._look(turn)
         for label, look in contest.untold():
-            self._drop(contest, label, look.best, look.gaps[label], "separated")
+            self._drop(turn, label, look.best, look.gaps[label], "separated")
         is_new = self._unsynced
         self._flush()
         return is_new
 
-    def _next(self) -> Contest | None:
-        """Return the undecided point with the fewest blocks for which there is time."""
-        left_s = self._deadline - self._clock()
-        fitting = [c for c in self._contests if left_s > 0 and self._wanted(c) and self._needs_s(c) <= left_s]
-        return min(fitting, key=lambda contest: contest.started, default=None)
+    def _next(self, host: Host) -> _Turn | None:
+        """Return the undecided point with the fewest blocks for which there is time; of several, the newest to a host.
 
-    def _tell_shortage(self) -> None:
+        Were it the first of several, a host might never get another point than the one that it began with.
+        """
+        left_s = self._deadline - self._clock()
+        fitting = [turn for turn in self._turns.values() if left_s > 0 and self._fits(turn, left_s)]
+        return min(fitting, key=lambda turn: (turn.begun, turn.given[host.name]), default=None)
+
+    def _fits(self, turn: _Turn, left_s: float) -> bool:
+        """Return whether a point needs a block that can be begun now."""
+        contest, running = turn.contest, len(turn.running)
+        wanted = self._wanted(turn)
+        if not wanted or self._needs_s(turn) > left_s:
+            return False
+        if running and (contest.rounds is None or any(variant.label not in contest.repeats for variant in wanted)):
+            return False  # repeats and rounds are chosen once, by the block that is running
+        return contest.finished + running < contest.horizon
+
+    def _tell_shortage(self, number: int) -> None:
         """Warn, once every point had its first block, when none can reach its first look in time."""
-        asked = [contest for contest in self._contests if contest.looks or self._wanted(contest)]
-        waiting = [contest for contest in asked if not contest.looks]
-        if self._is_short or not waiting or any(contest.point.id not in self._took_s for contest in waiting):
+        if self._is_short or number < self._told_of or (self._untried and not self._lines):
             return
-        needs_s = min(self._took_s[c.point.id] * ((c.next_look() or 0) - len(c.blocks)) for c in waiting)
+        asked = [turn for turn in self._turns.values() if turn.contest.looks or self._wanted(turn)]
+        waiting = [turn for turn in asked if not turn.contest.looks]
+        took_s = [turn.took_s for turn in waiting if turn.took_s is not None]
+        if not waiting or len(took_s) < len(waiting):
+            return
+        self._told_of = number + 1  # once in each turn of all points
+        needs_s = min(self._blocks_s(turn, (turn.contest.next_look() or 0) - turn.contest.finished) for turn in waiting)
         left_s = self._deadline - self._clock()
         if len(waiting) == len(asked) and needs_s > left_s > 0:
             self._is_short = True
             self._warn(f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left: ratios, but no verdict")
 
-    def _needs_s(self, contest: Contest) -> float:
+    def _needs_s(self, turn: _Turn) -> float:
         """Return the time that a point needs to learn more: one block, or once it had a look, all up to the next."""
-        blocks = (contest.next_look() or 0) - len(contest.blocks) if contest.looks else 1
-        return blocks * self._took_s.get(contest.point.id, 0.0)
+        contest = turn.contest
+        missing = (contest.next_look() or 0) - contest.finished - len(turn.running)
+        return self._blocks_s(turn, max(1, missing) if contest.looks else 1)
 
-    def _wanted(self, contest: Contest) -> list[Variant]:
+    def _blocks_s(self, turn: _Turn, blocks: int) -> float:
+        """Return the time that so many blocks of a point take on all hosts; 0 while nobody knows."""
+        return math.ceil(blocks / max(1, self._hosts)) * (turn.took_s or 0.0)
+
+    def _wanted(self, turn: _Turn) -> Sequence[Variant]:
         """Return the variants that the next block of a point needs; none when nothing is left to decide there."""
+        if turn.wanted is None:
+            turn.wanted = self._needed(turn)
+        return turn.wanted
+
+    def _needed(self, turn: _Turn) -> list[Variant]:
+        contest = turn.contest
         if contest.next_look() is None or not contest.contenders:
             return []
         if contest.fixed:
             return [variant for label, variant in contest.variants.items() if label not in contest.excluded]
-        claims = [claim for claim in self._claims(contest) if not contest.looks or is_open(claim, contest)]
+        claims = [claim for claim in turn.claims if not contest.looks or is_open(claim, contest)]
         # who is left alone is still measured up to a look: its time is worth knowing
         is_asked = not contest.is_decided
         if self._lines:
@@ -188,44 +288,82 @@ class Conductor:
         needed.add(self._plan.baseline.label)
         return [v for label, v in contest.variants.items() if label in needed and label not in contest.excluded]
 
-    def _claims(self, contest: Contest) -> list[Claim]:
-        return [claim for claim in self._plan.claims if claim.point.id == contest.point.id]
-
-    async def _run_block(self, contest: Contest) -> None:
-        variants = self._wanted(contest)
+    async def _run_block(self, turn: _Turn, host: Host) -> None:
+        """Run the next block of a point on a host and settle what it decides; raises HostGone."""
+        contest = turn.contest
         measure = self._plan.experiment.measure
         task = BlockTask(
-            number=contest.started,
+            number=turn.next_number,
             point=contest.point,
-            variants=tuple(variants),
+            variants=tuple(self._wanted(turn)),
             reference=self._plan.baseline.label,
             seed=self._seed,
             repeats=dict(contest.repeats),
             rounds=contest.rounds or measure.rounds,
             guarded=frozenset(contest.guarded),
             limits=self._plan.experiment.limits.bounds(),
-            draws=not contest.blocks,
+            draws=not contest.blocks and not turn.running,
             timeout_s=measure.timeout,
             deadline=self._deadline,
         )
         begun = self._clock()
-        events = await self._executor.run(task, lambda what: self._watcher.doing(contest, what))
-        self._took_s[contest.point.id] = self._clock() - begun
-        for event in events:
-            self._record(contest, event)
-        self._flush()
+        turn.given[host.name] += 1
+        scope = turn.running[task.number] = anyio.CancelScope()
+        events: list[Event] | None = None
+        try:
+            with scope:
+                events = await host.run(task, lambda what: self._watcher.doing(contest, what))
+        except HostGone as gone:
+            turn.losses[task.number] += gone.has_begun
+            if turn.losses[task.number] < LOSSES:
+                raise
+            events = _lost(task, gone.reason)
+        finally:
+            del turn.running[task.number]
+        if events is None:
+            assert host.name is not None
+            about = columns(contest.point)
+            events = [BlockCancelled(**about, block=task.number, host=host.name, reason="a verdict was reached")]
+        else:
+            self._untried -= turn.took_s is None
+            turn.took_s = self._clock() - begun
+        await self._ended(turn, task.number, events)
 
-    def _exclude(self, contest: Contest) -> None:
+    async def _ended(self, turn: _Turn, number: int, events: Sequence[Event]) -> None:
+        """Record what a block has told, and settle what follows from it."""
+        counted = len(turn.contest.blocks)
+        for event in events:
+            self._record(turn, event)
+        await anyio.lowlevel.checkpoint()  # blocks that have ended at the same time share one sync
+        self._flush()
+        if self._settle(turn, counted):
+            self._refine()
+            self._cancel_overrun()
+        self._tell_shortage(number)
+        self._tell_news()
+        self._watcher.block_ended(self._contests)
+
+    def _cancel_overrun(self) -> None:
+        """Cancel, where the spec says so, the blocks of points at which nothing is left to decide."""
+        if self._plan.experiment.measure.overrun == "cancel":
+            for turn in self._turns.values():
+                if turn.running and not self._wanted(turn):
+                    for scope in turn.running.values():
+                        scope.cancel()
+
+    def _exclude(self, turn: _Turn) -> None:
+        contest = turn.contest
         for label, count in contest.failures.items():
             if count >= FAILURES_TO_EXCLUDE and label not in contest.excluded:
                 about = columns(contest.point, contest.variants[label])
-                self._record(contest, VariantExcluded(**about, failures=count))
+                self._record(turn, VariantExcluded(**about, failures=count))
 
-    def _look(self, contest: Contest) -> None:
+    def _look(self, turn: _Turn) -> None:
+        contest = turn.contest
         look = contest.judge()
         gaps = {label: gap for label, gap in look.gaps.items() if gap.low is not None and gap.high is not None}
         self._record(
-            contest,
+            turn,
             LookTaken(
                 **columns(contest.point),
                 blocks=look.blocks,
@@ -238,12 +376,10 @@ class Conductor:
             ),
         )
 
-    def _drop(
-        self, contest: Contest, label: str, best: str, gap: Ratio, reason: Literal["separated", "hopeless"]
-    ) -> None:
-        about = columns(contest.point, contest.variants[label])
+    def _drop(self, turn: _Turn, label: str, best: str, gap: Ratio, reason: Literal["separated", "hopeless"]) -> None:
+        about = columns(turn.contest.point, turn.contest.variants[label])
         self._record(
-            contest,
+            turn,
             VariantDropped(
                 **about,
                 blocks=gap.blocks,
@@ -260,7 +396,16 @@ class Conductor:
             self._sync()
             self._unsynced = False
 
-    def _record(self, contest: Contest, event: Event) -> None:
+    def _record(self, turn: _Turn, event: Event) -> None:
         self._store(event)
         self._unsynced = True
-        contest.add(event.fields())
+        turn.wanted = None
+        turn.contest.add(event.fields())
+
+
+def _lost(task: BlockTask, reason: str) -> list[Event]:
+    """Return what is recorded of a block that is given up: nothing of it is known."""
+    about = {**columns(task.point), "block": task.number}
+    labels = [variant.label for variant in task.variants]
+    why = f"{LOSSES} hosts were lost while they ran it, the last one because {reason}"
+    return [BlockStarted(**about, variants=labels), BlockDiscarded(**about, reason=why)]

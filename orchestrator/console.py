@@ -33,7 +33,7 @@ class Progress:
     def doing(self, contest: Contest, what: str) -> None:
         """Draw what is being done for a point, at most every `REFRESH_S`."""
         if time.monotonic() - self._drawn >= REFRESH_S:
-            self._draw(f"{contest.point.label}, block {contest.started + 1}: {what}")
+            self._draw(f"{contest.point.label}, block {len(contest.numbers) + 1}: {what}")
 
     def block_ended(self, contests: Sequence[Contest]) -> None:
         """Draw the standing."""
@@ -42,7 +42,7 @@ class Progress:
 
     def _draw(self, doing: str) -> None:
         elapsed_s = time.monotonic() - self._begun
-        standings = [standing(contest) for contest in self._contests if contest.started]
+        standings = [standing(contest) for contest in self._contests if contest.numbers]
         line = f"{elapsed_s:.0f} s{self._left(elapsed_s)}  {doing}"
         with suppress(OSError):  # the terminal may be gone, while the run goes on
             self._live.update(Group(*standings, Text(printable(line), style="dim")), refresh=True)

@@ -20,7 +20,7 @@ from .stats import LOOK_LEVEL, LOOKS, ONE_LOOK_LEVEL, Ratio, can_decide, compare
 FAILURES_TO_EXCLUDE = 2
 
 HOPELESS, HOPELESS_BLOCKS = 3.0, 3
-"""Who takes this many times as long as the best in each of the first blocks leaves before the first look."""
+"""Who takes this many times as long as the best in each of so many first blocks leaves before the first look."""
 
 TIE = "=tie"
 """What is told of two instead of the faster one's label; no label begins like that."""
@@ -31,6 +31,8 @@ class Block:
     """The raw data of one block by variant label: one value per round, and one start-up."""
 
     number: int
+    host: str | None = None
+    """Where on a cluster it ran; None for the machine of the run."""
     walls: dict[str, list[int]] = field(default_factory=dict)
     cpus: dict[str, list[int]] = field(default_factory=dict)
     startups: dict[str, int] = field(default_factory=dict)
@@ -68,7 +70,11 @@ class Look:
 
 
 class Contest:
-    """One point: its finished blocks, who is still in the contest, and the looks taken."""
+    """One point: its finished blocks, who is still in the contest, and the looks taken.
+
+    Blocks count in the order of their numbers, and not before all with a lower number have ended: where several run at
+    once, what is looked at must not depend on how long each took. None counts beyond a look that is due.
+    """
 
     def __init__(self, plan: Plan, point: Point) -> None:
         self.plan = plan
@@ -85,11 +91,14 @@ class Contest:
         self.repeats: dict[str, int] = {}
         self.rounds: int | None = None
         self.guarded: set[str] = set()
-        self.started = 0
+        self.numbers: set[int] = set()
+        """Of the blocks that have begun."""
         self.discarded = 0
         self.skipped = False
         self.differences: list[str] = []
         self._open: Block | None = None
+        self._ended: dict[int, Block | None] = {}
+        self._following = 0
         self._told: set[str] = set()
 
     @property
@@ -137,6 +146,17 @@ class Contest:
         return next((m for m in LOOKS if m > self._looked and can_decide(m, self.level)), None)
 
     @property
+    def finished(self) -> int:
+        """How many blocks have finished, whether they count yet or not."""
+        return len(self.blocks) + sum(block is not None for block in self._ended.values())
+
+    @property
+    def horizon(self) -> int:
+        """How many blocks may be begun before the next look is taken: those up to the look after it."""
+        following = self.next_look() or 0
+        return following if self.fixed else next((m for m in LOOKS if m > following), following)
+
+    @property
     def fixed(self) -> int | None:
         """The number of blocks, where the spec fixes it: then nobody leaves, and there is one look."""
         return self.plan.experiment.measure.blocks
@@ -173,14 +193,17 @@ class Contest:
         parallel they run, for the interval of that; nor anybody where a precision was asked for, or where a crossover
         is sought: who is hopeless here may win at another point, and its interval here bounds the change.
         """
-        if len(self.blocks) != HOPELESS_BLOCKS or self.plan.experiment.measure.precision is not None or self.fixed:
+        if len(self.blocks) < HOPELESS_BLOCKS or self.looks:
+            return {}
+        if self.plan.experiment.measure.precision is not None or self.fixed:
             return {}
         if self.plan.level_split > 1:
             return {}
         if len(self.contenders) < 2:
             return {}
-        best = self.leader()
-        times = [block.walls for block in self.blocks]
+        first = self.blocks[:HOPELESS_BLOCKS]
+        best = self._leader(first)
+        times = [block.walls for block in first]
         others = [label for label in self.contenders if label != best]
         gaps = {label: gap for label in others if (gap := compare(times, best, label, self.level))}
         rivals = [label for label in gaps if self.kind(label) != self.kind(best)]
@@ -190,7 +213,7 @@ class Contest:
             for label, gap in gaps.items()
             if label != nearest
             and min(log_statistics(times, best, label)) >= math.log(HOPELESS)
-            and not any(label in block.overlaps for block in self.blocks)
+            and not any(label in block.overlaps for block in first)
         }
 
     @property
@@ -209,8 +232,11 @@ class Contest:
 
     def leader(self) -> str:
         """Return the contender that is fastest so far."""
+        return self._leader(self.blocks)
+
+    def _leader(self, blocks: Sequence[Block]) -> str:
         contenders = self.contenders
-        times = [block.walls for block in self.blocks]
+        times = [block.walls for block in blocks]
         standing = {label: compare(times, label, contenders[0], self.level) for label in contenders}
         return max(contenders, key=lambda label: ratio.ratio if (ratio := standing[label]) else 0.0)
 
@@ -261,6 +287,19 @@ class Contest:
         gaps = [compare(times, a, b, self.level) for a, b in pairs]
         return bool(gaps) and all(gap is not None and self.is_tie(gap) for gap in gaps)
 
+    def _end(self, number: int, block: Block | None) -> None:
+        """Take note that a block has ended; None: it does not count."""
+        self._ended[number] = block
+        self._count(self.next_look())
+
+    def _count(self, most: int | None) -> None:
+        """Count the blocks that have ended, up to the first that has not, or to so many in all."""
+        while self._following in self._ended and (most is None or len(self.blocks) < most):
+            block = self._ended.pop(self._following)
+            self._following += 1
+            if block:
+                self.blocks.append(block)
+
     @property
     def _looked(self) -> int:
         return self.looks[-1].blocks if self.looks else 0
@@ -269,9 +308,11 @@ class Contest:
         self.skipped = True
 
     def _on_block_started(self, event: Mapping[str, Any]) -> None:
-        self.started += 1
+        if self._open:
+            self._end(self._open.number, None)  # it was cut off
+        self.numbers.add(event["block"])
         self.skipped = False
-        self._open = Block(event["block"])
+        self._open = Block(event["block"], event.get("host"))
 
     def _on_runner_ready(self, event: Mapping[str, Any]) -> None:
         if self._open:
@@ -320,11 +361,12 @@ class Contest:
             self._open.steal_share = event["steal_share"]
             self._open.pressure = event.get("pressure")  # older journals have none
             self._open.unchecked = tuple(event["unchecked"])
-            self.blocks.append(self._open)
+            self._end(self._open.number, self._open)
             self._open = None
 
     def _on_block_discarded(self, event: Mapping[str, Any]) -> None:
         self.discarded += 1
+        self._end(event["block"], None)
         self._open = None
 
     def _on_variant_excluded(self, event: Mapping[str, Any]) -> None:
@@ -334,6 +376,7 @@ class Contest:
         self.hopeless_ones.clear()
 
     def _on_look_taken(self, event: Mapping[str, Any]) -> None:
+        self._count(event["blocks"])  # earlier versions have looked at other numbers of blocks
         look = self.judge()
         self.looks.append(look)
         self.dropped.update(dict.fromkeys(look.dropped, look.blocks))
@@ -341,10 +384,11 @@ class Contest:
             self.differences.append(
                 f"look at {event['blocks']} blocks: the journal says best {event['best']}, recomputed {look.best}"
             )
+        self._count(self.next_look())
 
     def _on_variant_dropped(self, event: Mapping[str, Any]) -> None:
         if event.get("reason") == "hopeless" and event["variant"] in self.hopeless():  # older journals have no reason
-            self.dropped[event["variant"]] = len(self.blocks)
+            self.dropped[event["variant"]] = HOPELESS_BLOCKS
             self.hopeless_ones.add(event["variant"])
         self._told.add(event["variant"])
         if event["variant"] not in self.dropped:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 OK = 0
 BROKEN = 1
 BAD_INPUT = 2
@@ -60,6 +62,20 @@ class JournalUnwritable(Failure):
     """A record could not be stored, so the run has stopped."""
 
     status = UNWRITABLE
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error in a task group that tells most: a plain one, if any, before what only ends the work."""
+    leaves = list(_leaves(group))
+    return next((error for error in leaves if isinstance(error, Failure)), leaves[0])
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
 
 
 def worst(statuses: list[int]) -> int:

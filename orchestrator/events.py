@@ -327,6 +327,39 @@ class BlockDiscarded(AboutPoint):
     reason: str
 
 
+class BlockCancelled(AboutPoint):
+    """A block that ran while a verdict was reached on its point, and was ended: nothing of it is recorded."""
+
+    event: Literal["block.cancelled"] = "block.cancelled"
+    block: int
+    host: str
+    reason: str
+
+
+class HostJoined(Event):
+    """A host of a cluster begins to take blocks; the events of its blocks have its name in the column `host`."""
+
+    event: Literal["host.joined"] = "host.joined"
+    host: str
+    address: str
+    """Of its worker."""
+    hostname: str
+    cpu_model: str | None
+    cores: int
+    effective_cores: int
+    spin_cores: float | None
+    """As in `context.sampled`."""
+    python: str
+    lock: str | None
+    """The file that its blocks lock for themselves; null where several workers stand for several hosts on one."""
+
+
+class HostLeft(Event):
+    event: Literal["host.left"] = "host.left"
+    host: str
+    reason: str
+
+
 class LookTaken(AboutPoint):
     event: Literal["look.taken"] = "look.taken"
     blocks: int
@@ -677,6 +710,9 @@ EVENTS: dict[str, type[Event]] = {
         TrialFailed,
         BlockFinished,
         BlockDiscarded,
+        BlockCancelled,
+        HostJoined,
+        HostLeft,
         LookTaken,
         VariantDropped,
         PointSkipped,

@@ -24,10 +24,10 @@ import anyio
 import anyio.to_thread
 
 from . import document, host, journal, launch, plan, resume, spin, status, verdict
-from .conduct import Conductor, LocalExecutor
+from .conduct import Conductor
 from .console import show_cursor, watching
 from .contest import Contest
-from .errors import BadInput, JournalDamaged, JournalUnwritable
+from .errors import BadInput, JournalDamaged, JournalUnwritable, first_of
 from .events import (
     ContextSampled,
     Event,
@@ -40,6 +40,7 @@ from .events import (
 )
 from .journal import Journal, Records
 from .launch import Interrupt, Interrupted, Kit
+from .local import LocalExecutor
 from .log import diagnostics
 from .plan import Plan
 from .probe import Probed, probe
@@ -94,14 +95,7 @@ def _in_loop(main: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
     try:
         return anyio.run(main, *arguments)
     except BaseExceptionGroup as group:
-        raise _only(group) from None
-
-
-def _only(error: BaseException) -> BaseException:
-    """Return what a task group wraps: groups of one are how it hands on a plain error."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+        raise first_of(group) from None
 
 
 SAME_S = 1.0

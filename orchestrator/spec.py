@@ -270,6 +270,10 @@ class Measure(Strict):
         description="an axis of the matrix, of three numbers or more: both ends and some between are measured first, "
         "then those of the others that tell where the winner changes",
     )
+    overrun: Literal["cancel", "count"] = Field(
+        default="cancel",
+        description="on a cluster: what becomes of blocks that still run when the verdict on their point is reached",
+    )
     seed: int | None = Field(default=None, ge=0, lt=2**63, description="of all random orders; drawn if absent")
 
     @model_validator(mode="after")

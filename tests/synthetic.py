@@ -12,7 +12,6 @@ import anyio
 
 from orchestrator import results, verdict
 from orchestrator.accounts import SHARES
-from orchestrator.block import BlockTask
 from orchestrator.conduct import Conductor
 from orchestrator.console import Silent
 from orchestrator.contest import Contest
@@ -34,6 +33,7 @@ from orchestrator.events import (
     TrialFinished,
     TrialObserved,
 )
+from orchestrator.executor import BlockTask, Host
 from orchestrator.plan import Plan, Variant, columns, plan
 from orchestrator.spec import Experiment
 
@@ -84,6 +84,7 @@ class Executor:
         self._grows = grows
         self._burns = burns
         self.tasks: list[BlockTask] = []
+        self.is_known = False
         self.clock = clock
         self._times_ms = times_ms
         self._block_s = block_s
@@ -94,6 +95,13 @@ class Executor:
         self._overlap = overlap
         self._noise = noise
         self._dice = random.Random(1)
+
+    name = None
+    about: Mapping[str, Any] = {}
+
+    async def next_host(self) -> Host | None:
+        was_known, self.is_known = self.is_known, True
+        return None if was_known else self
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
         self.tasks.append(task)
@@ -220,6 +228,7 @@ class Run:
     def conduct(self, clock: Clock, spent_s: float = 0.0) -> None:
         """Let the conductor take blocks until it is content."""
         self.executor.clock = clock
+        self.executor.is_known = False
         store, sync = self.stored.append, lambda: self.synced_after.append(len(self.stored))
         conductor = Conductor(
             *(self.plan, self.contests, self.executor, store, sync, Silent(), 1, self.warned.append),

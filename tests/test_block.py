@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator import block, launch
-from orchestrator.block import BlockTask
+from orchestrator.executor import BlockTask
 from orchestrator.launch import Interrupt, Kit, default_python
 from orchestrator.plan import plan
 from orchestrator.runner import reference

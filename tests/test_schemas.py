@@ -137,6 +137,9 @@ def test_a_real_run_has_most_kinds_of_events(records: list[dict[str, Any]]) -> N
         "variant.unavailable",
         "scaling.fitted",
         "variant.changed",
+        "host.joined",
+        "host.left",
+        "block.cancelled",
     }
     assert {record["event"] for record in records} >= events.EVENTS.keys() - rare
 

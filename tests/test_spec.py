@@ -757,6 +757,7 @@ def test_the_published_schema_has_the_defaults_as_people_write_them() -> None:
         "tie": "3%",
         "max_time": "60s",
         "timeout": "30s",
+        "overrun": "cancel",
         "blocks": None,
         "rounds": None,
         "refine": None,
