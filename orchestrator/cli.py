@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,9 +16,10 @@ from . import completion, errors
 from .errors import BadInput, Failure, JournalDamaged, JournalUnwritable
 
 if TYPE_CHECKING:
+    from . import lock
     from .plan import Plan
     from .results import Results
-    from .run import Ended
+    from .run import Ended, Place
     from .spec import Source
 
 app = typer.Typer(
@@ -102,6 +104,14 @@ def run(
             help="go on with a run cut off so lately",
         ),
     ] = "24h",
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            envvar="ORCHESTRATOR_CLUSTER",
+            help="run blocks on the workers of a Dask cluster, as in tcp://host:8786; local:4 to try it",
+        ),
+    ] = None,
     wait: Wait = None,
     quiet: Annotated[
         bool,
@@ -119,11 +129,12 @@ def run(
     if resume and fresh:
         raise BadInput("--resume and --fresh contradict each other", remedy="keep one of them")
     from . import arguments as given
-    from . import lock, log
+    from . import log
 
     within_s, wait_s = given.seconds(resume_within, "--resume-within"), given.seconds(wait, "--wait") or 0.0
     with log.diverted(quiet=quiet, file=log_file):
-        planned, source = _planned(config, overrides)
+        place, held = _place(cluster, wait_s)
+        planned, source = _planned(config, overrides, cluster)
         from .preview import shortage
         from .resume import NEVER, Policy
         from .run import run as measure
@@ -131,8 +142,8 @@ def run(
         if short := shortage(planned, runs):
             log.diagnostics().warning("budget.short", note=short)
         policy = NEVER if fresh else Policy(asked=resume, within_s=within_s)
-        with lock.machine(wait_s) as tell:
-            ended = measure(planned, source, runs, policy, tell)
+        with held as tell:
+            ended = measure(planned, source, runs, policy, tell, place)
             _keep_report(ended, report)
         if ended.status or not quiet:
             _tell(ended, shown)
@@ -597,8 +608,26 @@ def _open_streams() -> None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123  # for as long as the program runs
 
 
-def _planned(config: Path, overrides: list[str] | None) -> tuple[Plan, Source]:
-    """Return the plan of a spec for this machine; raises BadInput."""
+def _place(cluster: str | None, wait_s: float) -> tuple[Place, AbstractContextManager[lock.Tell]]:
+    """Return where blocks run, and what holds this machine meanwhile, if blocks may run on it."""
+    from . import lock
+
+    if cluster is None:
+        from .local import here
+
+        return here, lock.machine(wait_s)
+    from .extras import need
+
+    need("--cluster", "distributed")
+    from .cluster import dask
+
+    is_here = dask.address_of(cluster)[1] > 0
+    # a worker on this machine locks it for each of its blocks
+    return partial(dask.joined, cluster), lock.machine(wait_s) if is_here else nullcontext(lambda _: None)
+
+
+def _planned(config: Path, overrides: list[str] | None, cluster: str | None = None) -> tuple[Plan, Source]:
+    """Return the plan of a spec for this machine, or for the hosts of a cluster; raises BadInput."""
     from .spec import Problem, load
 
     experiment, source = load(config, overrides or [])
@@ -606,13 +635,19 @@ def _planned(config: Path, overrides: list[str] | None) -> tuple[Plan, Source]:
     from .host import effective_cores, keep_to
     from .plan import plan
 
-    if experiment.limits.cpus and (missing := keep_to(experiment.limits.cpus)):
+    if cluster:
+        from .cluster import dask
+
+        cores = dask.cores(cluster)
+    elif experiment.limits.cpus and (missing := keep_to(experiment.limits.cpus)):
         place = ("limits", "cpus", experiment.limits.cpus.index(missing[0]))
         raise source.failure(
             Problem(place, f"no processor {missing[0]} to run on here", "name those of `taskset -p $$`")
         )
+    else:
+        cores = effective_cores()
     try:
-        return plan(experiment, effective_cores()), source
+        return plan(experiment, cores), source
     except Problem as problem:
         raise source.failure(problem) from problem
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -10,8 +11,23 @@ import anyio.to_thread
 
 from . import block
 from .events import Event
-from .executor import BlockTask, Host
+from .executor import BlockExecutor, BlockTask, Host
 from .launch import Interrupt, Kit
+from .plan import Plan
+from .probe import Probed, probe
+from .spec import Source
+
+
+@asynccontextmanager
+async def here(
+    to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt
+) -> AsyncIterator[tuple[Probed, BlockExecutor]]:
+    """Yield what this machine says of the experiment, and the executor of this machine.
+
+    Raises BadInput when it can't run, and Interrupted.
+    """
+    probed = await anyio.to_thread.run_sync(probe, to_do, source, laid, interrupt)
+    yield probed, LocalExecutor(laid, interrupt, probed.pythons)
 
 
 class LocalExecutor:

@@ -36,6 +36,11 @@ def default_file() -> Path:
     return Path("/tmp") / FILE  # the same for all users, whatever their TMPDIR
 
 
+def where() -> Path:
+    """Return the file that is locked: the one that `ORCHESTRATOR_LOCK` names, if any."""
+    return Path(os.environ.get("ORCHESTRATOR_LOCK") or default_file())
+
+
 @contextmanager
 def machine(wait_s: float = 0.0) -> Iterator[Tell]:
     """Hold this machine; yields what takes the name of the run, for those who find it held.
@@ -43,7 +48,7 @@ def machine(wait_s: float = 0.0) -> Iterator[Tell]:
     Raises Busy, which names the holder, when it is still held after `wait_s`, and BadInput when the file that
     `ORCHESTRATOR_LOCK` names can't be locked.
     """
-    file = Path(os.environ.get("ORCHESTRATOR_LOCK") or default_file())
+    file = where()
     try:
         descriptor = _opened(file)
     except OSError as error:

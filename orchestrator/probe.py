@@ -33,8 +33,24 @@ class Probed:
     environments: dict[str, list[str]] = field(default_factory=dict)
 
 
+class Refused(Exception):
+    """What is planned can't run here, for these reasons."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+
 def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probed:
-    """Ask every interpreter whether it can run its variants; raises BadInput with all that it can't.
+    """Return what `ask` does; raises BadInput, with the place in the spec, for all that can't run."""
+    try:
+        return ask(to_do, laid, interrupt)
+    except Refused as refused:
+        raise source.failure(*refused.problems) from None
+
+
+def ask(to_do: Plan, laid: Kit, interrupt: Interrupt) -> Probed:
+    """Ask every interpreter whether it can run its variants; raises Refused with all that it can't.
 
     Nothing of the workload is called, but its modules are imported, in a runner.
     """
@@ -79,11 +95,15 @@ def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probe
                 )
     if problems:
         unique = {(problem.path, problem.what): problem for problem in problems}
-        raise source.failure(*unique.values())
+        raise Refused(*unique.values())
     if len(unavailable) == len(to_do.variants):
         event = next(iter(unavailable.values()))
-        raise source.failure(Problem(("models",), f"none can run here: {event.reason}", event.remedy))
-    identity = {**resume.of_interpreters(told), "models": f"without {', '.join(unavailable) or 'none'}"}
+        raise Refused(Problem(("models",), f"none can run here: {event.reason}", event.remedy))
+    identity = {
+        "host": resume.of_host(),
+        **resume.of_interpreters(told),
+        "models": f"without {', '.join(unavailable) or 'none'}",
+    }
     return Probed(found, list(unavailable.values()), identity, environments.told(built))
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -31,6 +31,8 @@ from .errors import BadInput, JournalDamaged, JournalUnwritable, first_of
 from .events import (
     ContextSampled,
     Event,
+    HostJoined,
+    HostLeft,
     RunFinished,
     RunResumed,
     RunStarted,
@@ -38,12 +40,13 @@ from .events import (
     VariantExcluded,
     VariantUnavailable,
 )
+from .executor import BlockExecutor, HostsLost
 from .journal import Journal, Records
 from .launch import Interrupt, Interrupted, Kit
-from .local import LocalExecutor
+from .local import here
 from .log import diagnostics
 from .plan import Plan
-from .probe import Probed, probe
+from .probe import Probed
 from .results import Results, fold, replay
 from .resume import CutOff, Policy
 from .spec import Source
@@ -70,15 +73,21 @@ class Ended:
     directory: Path
 
 
-def run(to_do: Plan, source: Source, runs: Path, policy: Policy, tell: Callable[[str], None]) -> Ended:
+Place = Callable[[Plan, Source, Kit, Interrupt], AbstractAsyncContextManager[tuple[Probed, BlockExecutor]]]
+"""Where blocks run: this machine, or others."""
+
+
+def run(
+    to_do: Plan, source: Source, runs: Path, policy: Policy, tell: Callable[[str], None], place: Place = here
+) -> Ended:
     """Measure what is planned and return how it ended; the journal below `runs` then holds everything.
 
     It goes on with a run that was cut off where `policy` says so. `tell` takes the run's directory. Raises BadInput
-    before anything is written, JournalUnwritable, JournalDamaged and Busy.
+    before anything is written, JournalUnwritable, JournalDamaged, Busy and HostsLost.
     """
     _check_descriptors(to_do)
     _check_room(to_do, runs)
-    return _in_loop(_run, to_do, source, runs, policy, tell)
+    return _in_loop(_run, to_do, source, runs, policy, tell, place)
 
 
 def interruptible(work: Callable[[Kit, Interrupt], T]) -> T:
@@ -143,16 +152,21 @@ async def _in_thread(signals: Sequence[int], work: Callable[..., T], *arguments:
         raise SystemExit(128 + signals[0]) from None
 
 
-async def _run(to_do: Plan, source: Source, runs: Path, policy: Policy, tell: Callable[[str], None]) -> Ended:
+async def _run(
+    to_do: Plan, source: Source, runs: Path, policy: Policy, tell: Callable[[str], None], place: Place
+) -> Ended:
     async with _watching_signals() as (laid, interrupt, signals):
-        probed = await _in_thread(signals, probe, to_do, source, laid, interrupt)
-        with _begun(to_do, probed, runs, policy) as begun:
-            directory = begun.book.directory
-            tell(str(directory))
-            with status.kept(directory) as ended:
-                code = await _measure(to_do, probed, begun, laid, interrupt, signals)
-                found = fold(Records(directory / journal.EVENTS_FILE))
-                ended(found)
+        try:
+            async with place(to_do, source, laid, interrupt) as (probed, executor):
+                with _begun(to_do, probed, runs, policy) as begun:
+                    directory = begun.book.directory
+                    tell(str(directory))
+                    with status.kept(directory) as ended:
+                        code = await _measure(to_do, begun, executor, signals)
+                        found = fold(Records(directory / journal.EVENTS_FILE))
+                        ended(found)
+        except Interrupted:
+            raise SystemExit(128 + signals[0]) from None
     return Ended(found, code, directory)
 
 
@@ -171,7 +185,7 @@ class _Begun:
 def _begun(to_do: Plan, probed: Probed, runs: Path, policy: Policy) -> Iterator[_Begun]:
     """Yield the run to go on with, where there is one that nothing has changed since, or a new one."""
     name = to_do.experiment.name
-    identity = {**_program(), "host": resume.of_host(), **probed.identity}
+    identity = {**_program(), **probed.identity}
     cut_off = resume.candidate(runs, name, policy)
     if cut_off and (changed := resume.differences(cut_off.started, _spec_sha256(to_do), identity)):
         note = f"{', '.join(changed)} changed since it was cut off, so a new run begins"
@@ -232,9 +246,7 @@ def _resumed(to_do: Plan, cut_off: CutOff) -> Iterator[_Begun]:
         yield _Begun(book, store, standing.contests, resumed.seed, standing.spent_s)
 
 
-async def _measure(
-    to_do: Plan, probed: Probed, begun: _Begun, laid: Kit, interrupt: Interrupt, signals: list[int]
-) -> int:
+async def _measure(to_do: Plan, begun: _Begun, executor: BlockExecutor, signals: list[int]) -> int:
     """Run the experiment into its journal and return the exit status."""
     begun_s = time.monotonic()
     experiment = to_do.experiment
@@ -242,13 +254,18 @@ async def _measure(
     spin_cores = await anyio.to_thread.run_sync(spin.spin_cores, to_do.cores)
     with watching(experiment.measure.max_time) as watcher:
         store(ContextSampled(when="start", spin_cores=spin_cores, **host.sample()))
-        executor = LocalExecutor(laid, interrupt, probed.pythons)
         conductor = Conductor(
             to_do, begun.contests, executor, store, begun.book.sync, watcher, begun.seed, _warn, spent_s=begun.spent_s
         )
         conducting = time.monotonic(), time.process_time()
-        with suppress(Interrupted):
+        lost: HostsLost | None = None
+        try:
             await conductor.run()
+        except Interrupted:
+            pass
+        except HostsLost as error:
+            lost = error
+            diagnostics().error("hosts.lost", note=str(lost))
         conducted = time.monotonic(), time.process_time()
         derived = verdict.derive(to_do, begun.contests)
         for event in derived:
@@ -257,6 +274,8 @@ async def _measure(
         outcome, code = verdict.outcome([event.fields() for event in derived], failures)
         if signals:
             outcome, code = "interrupted", 128 + signals[0]
+        elif lost:
+            outcome, code = "interrupted", lost.status
         store(
             RunFinished(
                 outcome=outcome,
@@ -285,6 +304,10 @@ def _storing(book: Journal) -> Callable[[Event], None]:
             log.warning("trial.failed", point=event.point, variant=event.variant, cause=event.cause, error=event.error)
         elif isinstance(event, VariantExcluded):
             log.warning("variant.excluded", point=event.point, variant=event.variant, failures=event.failures)
+        elif isinstance(event, HostJoined):
+            log.info("host.joined", host=event.host, address=event.address)
+        elif isinstance(event, HostLeft):
+            log.warning("host.left", host=event.host, reason=event.reason)
         elif isinstance(event, VariantUnavailable):
             log.warning("variant.unavailable", variant=event.variant, reason=event.reason, remedy=event.remedy)
 

@@ -1,0 +1,160 @@
+"""The process on a host that runs blocks: a request is a line on stdin, its answer a line on stdout.
+
+It ends when its requests do, or after a while without any, so that nothing is left when whoever asked was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import queue
+import sys
+import threading
+import time
+from contextlib import ExitStack, closing
+from dataclasses import asdict
+from typing import Any
+
+from .. import block, host, launch, lock, spin
+from ..errors import Busy
+from ..executor import BlockTask
+from ..journal import dumps
+from ..launch import Interrupt, Interrupted, Kit
+from ..plan import Plan, plan
+from ..probe import Refused, ask
+from ..spec import Experiment, Problem
+
+IDLE_S = 60.0
+"""After so long without a request it ends; the next one starts another."""
+
+LOCK_S = 2.0
+"""How long a block waits for the machine: another one may just be ending."""
+
+Answer = dict[str, Any]
+
+
+class Agent:
+    """Answers requests, one at a time; `stop` may come from another thread."""
+
+    def __init__(self, laid: Kit) -> None:
+        self._kit = laid
+        self._plan: Plan | None = None
+        self._pythons: dict[str, str] = {}
+        self._request: dict[str, Any] = {}
+        self._stopping = threading.Lock()
+        self._interrupt: Interrupt | None = None
+
+    def answer(self, request: dict[str, Any]) -> Answer:
+        """Return the answer to a request."""
+        with closing(Interrupt()) as interrupt:
+            with self._stopping:
+                self._interrupt = interrupt
+            try:
+                take = self._prepared if request["op"] == "prepare" else self._run
+                return take(request, interrupt)
+            except Interrupted:
+                return {"interrupted": True}
+            finally:
+                with self._stopping:
+                    self._interrupt = None
+
+    def stop(self) -> None:
+        """End what is going on, if anything is."""
+        with self._stopping:
+            if self._interrupt:
+                self._interrupt.set()
+
+    def _prepared(self, request: dict[str, Any], interrupt: Interrupt) -> Answer:
+        """Take the experiment, and say whether it can run here."""
+        experiment = Experiment.model_validate(json.loads(request["spec"]))
+        cpus = experiment.limits.cpus
+        if cpus and (missing := host.keep_to(cpus)):
+            what = f"no processor {missing[0]} to run on"
+            return {"problems": [_plain(Problem(("limits", "cpus"), what, "name those that every host has"))]}
+        self._plan = plan(experiment, request["cores"])
+        self._request = request
+        try:
+            probed = ask(self._plan, self._kit, interrupt)
+        except Refused as refused:
+            return {"problems": [_plain(problem) for problem in refused.problems]}
+        self._pythons = probed.pythons
+        sample = host.sample()
+        about = {key: sample[key] for key in ("hostname", "cpu_model", "cores", "effective_cores")}
+        locked = str(lock.where()) if request["locks"] else None
+        about |= {"spin_cores": spin.spin_cores(sample["effective_cores"]), "lock": locked}
+        return {
+            "pythons": probed.pythons,
+            "unavailable": [event.fields() for event in probed.unavailable],
+            "identity": {key: value for key, value in probed.identity.items() if key != "host"},
+            "environments": probed.environments,
+            "about": {**about, "python": platform.python_version()},
+        }
+
+    def _run(self, request: dict[str, Any], interrupt: Interrupt) -> Answer:
+        """Run a block while holding the machine."""
+        if self._plan is None:
+            return {"unprepared": True}
+        with ExitStack() as held:
+            if self._request["locks"]:
+                try:
+                    held.enter_context(lock.machine(LOCK_S))(f"{self._request['run']} on {self._request['host']}")
+                except Busy as busy:
+                    return {"busy": busy.what}
+            events = block.execute(_task(self._plan, request), self._kit, interrupt, self._pythons)
+        return {"events": [event.fields() for event in events]}
+
+
+def request(task: BlockTask) -> dict[str, Any]:
+    """Return a task as the request for it; its point and variants by their ids, and the time that is left."""
+    plain = asdict(task) | {"op": "block", "left_s": task.deadline - time.monotonic()}
+    plain |= {"point": task.point.id, "variants": [variant.id for variant in task.variants]}
+    return plain | {"guarded": sorted(task.guarded)}
+
+
+def _task(to_do: Plan, request: dict[str, Any]) -> BlockTask:
+    variants = {variant.id: variant for variant in to_do.variants}
+    return BlockTask(
+        number=request["number"],
+        point=next(point for point in to_do.points if point.id == request["point"]),
+        variants=tuple(variants[name] for name in request["variants"]),
+        reference=request["reference"],
+        seed=request["seed"],
+        repeats=request["repeats"],
+        rounds=request["rounds"],
+        guarded=frozenset(request["guarded"]),
+        limits=tuple((name, bound) for name, bound in request["limits"]),
+        draws=request["draws"],
+        timeout_s=request["timeout_s"],
+        deadline=time.monotonic() + request["left_s"],
+    )
+
+
+def _plain(problem: Problem) -> Answer:
+    return {"path": list(problem.path), "what": problem.what, "remedy": problem.remedy}
+
+
+def main() -> None:
+    """Answer until the requests end."""
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # whatever else is printed
+    requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    with launch.kit() as laid:
+        agent = Agent(laid)
+
+        def read() -> None:
+            for line in sys.stdin.buffer:
+                asked = json.loads(line)
+                if asked["op"] == "stop":
+                    agent.stop()
+                else:
+                    requests.put(asked)
+            requests.put(None)
+            agent.stop()
+
+        threading.Thread(target=read, daemon=True).start()
+        try:
+            while (asked := requests.get(timeout=IDLE_S)) is not None:
+                answers.write(dumps(agent.answer(asked)) + b"\n")
+        except (queue.Empty, BrokenPipeError):
+            pass

@@ -1,0 +1,396 @@
+"""The conductor's side: the workers of a Dask cluster as hosts, and each block as one task of the worker it is for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+import cloudpickle
+from anyio.abc import TaskGroup
+from distributed import Client
+from distributed.client import FutureCancelledError
+
+from .. import host as machine
+from ..errors import BadInput
+from ..events import EVENTS, Event, VariantUnavailable
+from ..executor import BlockTask, Host, HostGone, HostsLost
+from ..launch import Interrupt, Interrupted, Kit
+from ..log import diagnostics
+from ..plan import Plan
+from ..probe import Probed
+from ..spec import Problem, Source
+from . import agent, local, parcel, porter
+
+CONNECT_S = 5.0
+"""How long a scheduler is waited for."""
+
+PREPARE_S = 600.0
+"""How long a host may take to be asked whether it can run the experiment: it may have to build environments."""
+
+LOOK_S = 1.0
+"""How often it is looked who is there."""
+
+LOST_S = 5.0
+"""So long the scheduler may be out of reach before it is given up."""
+
+LATE_S = 30.0
+"""What a block may take beyond the end of the run's time, to end and to be sent."""
+
+AGAIN_S = 10.0
+"""After so long a host that was held by others is tried again."""
+
+RESOURCE = "MACHINE"
+WORKER = f'dask worker ADDRESS --nworkers 1 --nthreads 1 --resources "{RESOURCE}=1"'
+
+cloudpickle.register_pickle_by_value(porter)
+cloudpickle.register_pickle_by_value(machine)
+logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is told in our own words
+
+Workers = Mapping[str, Mapping[str, Any]]
+
+
+@asynccontextmanager
+async def _connected(address: str) -> AsyncIterator[Any]:
+    """Yield a client; raises BadInput when there is no scheduler, or none that it can talk to."""
+    try:
+        # its methods are coroutines here, which its types do not tell
+        client: Any = await Client(address, asynchronous=True, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
+    except Exception as error:  # of sockets, of TLS, of addresses: distributed hands on whatever it meets
+        told = " ".join(str(error).split()) or type(error).__name__
+        secure = address.startswith("tls") or "tls" in told.lower() or "ssl" in told.lower()
+        remedy = "start one with `dask scheduler`, and name the address that it tells"
+        if secure:
+            remedy = "set distributed.comm.tls in Dask's configuration to this cluster's files, see docs/cluster.md"
+        raise BadInput(f"cannot reach a scheduler at {address}: {told}", where="--cluster", remedy=remedy) from None
+    try:
+        yield client
+    finally:
+        with anyio.CancelScope(shield=True), suppress(Exception):
+            await client.close(timeout=2)
+
+
+async def survey(address: str) -> int:
+    """Return how many cores each host has at least; raises BadInput when no worker there can take blocks."""
+    async with _connected(address) as client:
+        workers = await _workers(client)
+        fitting = [each for each in workers if not await _refused(client, each)]
+        if not fitting:
+            raise _nobody(address, [await _refused(client, each) or "" for each in workers])
+        found = await client.run(lambda: machine.effective_cores(), workers=fitting)
+        return min(map(int, found.values()))
+
+
+async def _workers(client: Any) -> dict[str, Mapping[str, Any]]:
+    """Return the workers that have a machine to themselves, by their addresses."""
+    told = await client.scheduler.identity(n_workers=-1)
+    found = {address: about for address, about in told["workers"].items() if about["resources"].get(RESOURCE)}
+    return dict(sorted(found.items()))
+
+
+async def _refused(client: Any, address: str) -> str | None:
+    """Return why a worker can't take part whatever the experiment: nothing can be sent between different Pythons."""
+    about = (await client.scheduler.broadcast(msg={"op": "versions", "packages": []}, workers=[address]))[address]
+    there, here = about["host"]["python"], platform.python_version()
+    if there.split(".")[:2] == here.split(".")[:2]:
+        return None
+    return f"worker {address} runs Python {there.removesuffix('.final.0')}, and this program {here}"
+
+
+def _nobody(address: str, reasons: Iterable[str]) -> BadInput:
+    told = "; ".join(reasons)
+    what = f"no worker at {address} can take blocks: {told}" if told else f"no worker at {address} has a {RESOURCE}"
+    remedy = "start them with the same version" if told else f"start one on each host: {WORKER}"
+    return BadInput(what, where="--cluster", remedy=remedy)
+
+
+def address_of(cluster: str) -> tuple[str, int]:
+    """Return the address of a scheduler, or how many workers to start here for `local:N`; raises BadInput."""
+    kind, _, rest = cluster.partition(":")
+    if kind == "local" and rest.isdigit() and 1 <= int(rest) <= local.MOST:
+        return "", int(rest)
+    if kind == "local" or "://" not in cluster:
+        what = f'no cluster "{cluster}"'
+        raise BadInput(what, where="--cluster", remedy=f"name tcp://HOST:PORT, or local:N with N up to {local.MOST}")
+    return cluster, 0
+
+
+def cores(cluster: str) -> int:
+    """Return how many cores every host of a cluster has; raises BadInput."""
+    address, here = address_of(cluster)
+    return machine.effective_cores() if here else anyio.run(survey, address)
+
+
+@asynccontextmanager
+async def joined(
+    cluster: str, to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt
+) -> AsyncIterator[tuple[Probed, Hosts]]:
+    """Yield what the hosts say of the experiment, and the executor that knows them.
+
+    Raises BadInput when none can run it, and Interrupted.
+    """
+    address, count = address_of(cluster)
+    if count:
+        what = f"{count} workers here stand for as many hosts, share its cores, and do not lock it: to try things only"
+        diagnostics().warning("cluster.local", note=what)
+    async with local.workers(laid, count) as started:
+        async with _connected(started or address) as client:
+            hosts = Hosts(client, cluster, to_do, locks=not count)
+            async with anyio.create_task_group() as watching:
+                watching.start_soon(hosts.interrupt, interrupt)
+                probed = await hosts.prepare(source, count)
+                watching.start_soon(hosts.watch, watching)
+                try:
+                    yield probed, hosts
+                finally:
+                    watching.cancel_scope.cancel()
+                    with anyio.CancelScope(shield=True), anyio.move_on_after(porter.PATIENCE_S):
+                        await hosts.leave()
+
+
+class Refused(Exception):
+    """A worker can't run the experiment; the problems are those of the spec, if that is why."""
+
+    def __init__(self, reason: str, problems: Iterable[Problem] = ()) -> None:
+        super().__init__(reason)
+        self.problems = tuple(problems)
+
+
+class Worker:
+    """One host: a Dask worker that has prepared the experiment."""
+
+    def __init__(self, hosts: Hosts, address: str, name: str, told: Mapping[str, Any]) -> None:
+        self._hosts = hosts
+        self.address = address
+        self.name: str | None = name
+        self.about = {"address": address, **told["about"]}
+        self.gone = anyio.Event()
+
+    async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
+        """Return the raw events of the block; raises HostGone."""
+        notify(f"on {self.name}")
+        within_s = max(0.0, task.deadline - time.monotonic()) + LATE_S
+        try:
+            answer = await self._hosts.ask(self.address, agent.request(task), within_s, self.gone)
+        except Refused as error:
+            self._hosts.forget(self)
+            raise HostGone(str(error), has_begun=True) from None
+        if "busy" in answer:
+            self._hosts.forget(self, AGAIN_S)
+            why = answer["busy"]
+            if self._hosts.run in why:
+                why += ": two workers claim one machine, start one only"
+            raise HostGone(why, has_begun=False)
+        if "events" not in answer:
+            self._hosts.forget(self)
+            raise HostGone("it has started anew", has_begun=True)
+        events = [EVENTS[fields["event"]].model_validate(fields) for fields in answer["events"]]
+        return [event.model_copy(update={"host": self.name}) if hasattr(event, "point") else event for event in events]
+
+
+class Hosts:
+    """The executor: knows which workers are there, and asks them."""
+
+    def __init__(self, client: Any, cluster: str, to_do: Plan, *, locks: bool) -> None:
+        self._client = client
+        self._cluster = cluster
+        self._plan = to_do
+        self._locks = locks
+        experiment = to_do.experiment
+        here = f"{Path.cwd()} {experiment.name}"
+        self._plugin = f"orchestrator-{hashlib.sha256(here.encode()).hexdigest()[:12]}"
+        self.run = f"{experiment.name} of {platform.node()}"
+        self._parcel = parcel.pack(experiment, Path.cwd())
+        self._identity: Mapping[str, str] = {}
+        self._there: dict[str, Worker | None] = {}
+        """By address; None: it is being prepared, was refused, or is not to be tried yet."""
+        self._again_s: dict[str, float] = {}
+        self._asked = 0
+        self._coming, self._waiting = anyio.create_memory_object_stream[Host | Exception](10_000)
+
+    async def next_host(self) -> Host | None:
+        """Return the next host; raises Interrupted and HostsLost."""
+        coming = await self._waiting.receive()
+        if isinstance(coming, Exception):
+            raise coming
+        return coming
+
+    async def interrupt(self, interrupt: Interrupt) -> None:
+        """Let whoever waits for a host know that the run is to end."""
+        await anyio.wait_readable(interrupt.fileno())
+        self._coming.send_nowait(Interrupted())
+
+    async def prepare(self, source: Source, count: int) -> Probed:
+        """Ask all workers about the experiment, and return what those have said that agree with most others."""
+        with anyio.move_on_after(PREPARE_S):
+            while len(workers := await _workers(self._client)) < count:
+                await anyio.sleep(0.1)
+        answers: dict[str, dict[str, Any]] = {}
+        refused: dict[str, Refused] = {}
+
+        async def ask(address: str, about: Mapping[str, Any]) -> None:
+            try:
+                answers[address] = await self._prepared(address, _name(address, about))
+            except Refused as error:
+                refused[address] = error
+
+        async with anyio.create_task_group() as asking:
+            for address, about in workers.items():
+                asking.start_soon(ask, address, about)
+        if not answers:
+            problems = [problem for error in refused.values() for problem in error.problems]
+            if problems:
+                raise source.failure(*problems)
+            raise _nobody(self._cluster, map(str, refused.values()))
+        identities = [json.dumps(answers[address]["identity"], sort_keys=True) for address in sorted(answers)]
+        self._identity = json.loads(Counter(identities).most_common(1)[0][0])
+        told = {**dict.fromkeys(refused), **answers}
+        for address in sorted(told):
+            self._admit(address, _name(address, workers[address]), told[address], refused.get(address))
+        agreeing = next(answer for _, answer in sorted(answers.items()) if answer["identity"] == self._identity)
+        unavailable = [VariantUnavailable.model_validate(fields) for fields in agreeing["unavailable"]]
+        identity = {**self._identity, "host": "a cluster" if self._locks else "workers here"}
+        return Probed(agreeing["pythons"], unavailable, identity, agreeing["environments"])
+
+    async def watch(self, watching: TaskGroup) -> None:
+        """Follow which workers come and go, for as long as the run goes on."""
+        seen_s = time.monotonic()
+        while True:
+            await anyio.sleep(LOOK_S)
+            workers: Workers | None = None
+            with suppress(Exception), anyio.move_on_after(LOST_S):  # whatever it meets, there is no answer
+                workers = await _workers(self._client)
+            if workers is None:
+                if time.monotonic() - seen_s > LOST_S:
+                    what = f"the scheduler of {self._cluster} is lost; what was measured is in the journal"
+                    self._coming.send_nowait(HostsLost(what, remedy="run again to go on"))
+                    return
+                continue
+            seen_s = time.monotonic()
+            for address in [address for address in self._there if address not in workers]:
+                worker = self._there.pop(address)
+                if worker:
+                    worker.gone.set()
+            for address, about in workers.items():
+                if address not in self._there and self._again_s.get(address, 0.0) <= seen_s:
+                    self._there[address] = None
+                    watching.start_soon(self._welcome, address, _name(address, about))
+
+    async def _welcome(self, address: str, name: str) -> None:
+        try:
+            self._admit(address, name, await self._prepared(address, name), None)
+        except Refused as error:
+            self._admit(address, name, None, error)
+
+    def _admit(self, address: str, name: str, told: dict[str, Any] | None, refused: Refused | None) -> None:
+        """Let a worker take blocks if it can, and if what results depend on is the same as on the others."""
+        self._there[address] = None
+        why = str(refused)
+        if told is not None:
+            differing = [key for key in {**self._identity, **told["identity"]} if self._differs(key, told["identity"])]
+            if not differing:
+                worker = self._there[address] = Worker(self, address, name, told)
+                self._coming.send_nowait(worker)
+                return
+            key = differing[0]
+            why = f"its {key} is {told['identity'].get(key)}, and {self._identity.get(key)} on the others"
+        diagnostics().warning("host.refused", host=name, address=address, reason=why)
+
+    def _differs(self, key: str, identity: Mapping[str, str]) -> bool:
+        return identity.get(key) != self._identity.get(key)
+
+    def forget(self, worker: Worker, again_s: float = LOOK_S) -> None:
+        """Take a worker for one that is not there, and try it again later."""
+        self._again_s[worker.address] = time.monotonic() + again_s
+        if self._there.get(worker.address) is worker:
+            del self._there[worker.address]
+
+    async def _prepared(self, address: str, name: str) -> dict[str, Any]:
+        """Return what a worker says of the experiment; raises Refused."""
+        if why := await _refused(self._client, address):
+            raise Refused(why)
+        await self._send("plugin-add", address, plugin=cloudpickle.dumps(porter.Porter(self._parcel)))
+        experiment = self._plan.experiment
+        spec = json.dumps(experiment.resolved())
+        about = {"spec": spec, "cores": self._plan.cores, "locks": self._locks, "run": self.run, "host": name}
+        answer = await self.ask(address, {"op": "prepare", **about}, PREPARE_S)
+        if "lacks" in answer:
+            remedy = "install what it needs into the worker's environment: pip install 'orchestrator[cluster]'"
+            raise Refused(f"worker {address} can't run this program: {answer['lacks']}; {remedy}")
+        if "problems" in answer:
+            found = [Problem(tuple(p["path"]), f"on host {name}: {p['what']}", p["remedy"]) for p in answer["problems"]]
+            raise Refused("; ".join(f"{problem.what}; {problem.remedy}" for problem in found), found)
+        return answer
+
+    async def _send(self, what: str, address: str, **arguments: Any) -> None:
+        message = {"op": what, "name": self._plugin, **arguments}
+        try:
+            answers = await self._client.scheduler.broadcast(msg=message, workers=[address])
+            told = answers.get(address) or {}
+        except Exception as error:  # the worker may be gone, in many ways
+            raise Refused(f"worker {address} does not answer: {error}") from error
+        if told.get("status") != "OK":
+            raise Refused(f"worker {address} can't take what it needs: {told.get('exception_text') or told}")
+
+    async def ask(
+        self, address: str, request: Mapping[str, Any], within_s: float, gone: anyio.Event | None = None
+    ) -> dict[str, Any]:
+        """Return the answer of a worker; raises Refused when there is none. When cancelled, it is asked to stop."""
+        self._asked += 1
+        future = self._client.submit(
+            lambda name, text: porter.ask(name, text),
+            *(self._plugin, json.dumps(request)),
+            key=f"{self._plugin}-{request['op']}-{self._asked}-{time.monotonic_ns()}",
+            resources={RESOURCE: 1},
+            pure=False,
+            retries=0,
+            workers=[address],
+            allow_other_workers=False,
+        )
+        answer: dict[str, Any] | None = None
+        why = f"it has not answered within {within_s:.0f} s"
+        try:
+            with anyio.move_on_after(within_s):
+                async with anyio.create_task_group() as waiting:
+                    if gone:
+                        waiting.start_soon(_cancel_when, gone, waiting)
+                    try:
+                        answer = json.loads(await future)
+                    except FutureCancelledError:
+                        why = "it is gone"
+                    except Exception as error:  # of the worker, of the way there, or of the agent
+                        why = " ".join(str(error).split())
+                    waiting.cancel_scope.cancel()
+        finally:
+            if answer is None:
+                with anyio.CancelScope(shield=True), anyio.move_on_after(CONNECT_S), suppress(Exception):
+                    await self._client.cancel([future], force=True)
+            future.release()
+        if answer is None:
+            raise Refused("it is gone" if gone and gone.is_set() else why)
+        return answer
+
+    async def leave(self) -> None:
+        """Take away what was brought to the workers."""
+        for address in list(self._there):
+            with suppress(Refused):
+                await self._send("plugin-remove", address)
+
+
+async def _cancel_when(event: anyio.Event, group: TaskGroup) -> None:
+    await event.wait()
+    group.cancel_scope.cancel()
+
+
+def _name(address: str, about: Mapping[str, Any]) -> str:
+    """Return what a host is called: the worker's name where it was given one, else the host of its address."""
+    name = str(about["name"])
+    return str(about["host"]) if name == address else name

@@ -1,0 +1,56 @@
+"""A cluster for trying it: a scheduler and workers on this machine, owned by the warden as runners are."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+
+import anyio
+import anyio.to_thread
+
+from ..launch import Kit
+
+MOST = 64
+
+SCHEDULER = ("--port", "0", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file")
+WORKER = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--resources", "MACHINE=1")
+
+
+@asynccontextmanager
+async def workers(laid: Kit, count: int) -> AsyncIterator[str | None]:
+    """Yield the address of a new scheduler with so many workers, None where there are to be none; ends them all."""
+    if not count:
+        yield None
+        return
+    file = laid.scratch / "scheduler.json"
+    try:
+        _start(laid, "dask_scheduler", *SCHEDULER, str(file))
+        while not file.exists() or not file.read_text().endswith("}"):
+            await anyio.sleep(0.05)
+        address = json.loads(file.read_text())["address"]
+        for number in range(1, count + 1):
+            _start(
+                laid,
+                "dask_worker",
+                address,
+                "--name",
+                f"local-{number}",
+                *WORKER,
+                "--local-directory",
+                str(laid.temporary),
+            )
+        yield address
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(laid.warden.sweep)
+
+
+def _start(laid: Kit, module: str, *arguments: str) -> None:
+    command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
+    with ExitStack() as opened:
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        opened.callback(os.close, null)
+        laid.warden.start(command, dict(os.environ), (null, null, null), {})
