@@ -711,7 +711,8 @@ def _write(text: str) -> None:
 def _last_line(results: Results) -> str:
     """Return what went wrong, in one line."""
     if results.finished and results.finished["outcome"] == "interrupted":
-        return f"ended by signal {results.finished['exit_status'] - 128}"
+        status = results.finished["exit_status"]
+        return f"ended by signal {status - 128}" if status > 128 else "the hosts were lost; run again to go on"
     checked = [event for event in results.derived if event["event"] == "expectation.checked"]
     broken = [event for event in checked if event["outcome"] == "broken"]
     failed = results.named("trial.failed")

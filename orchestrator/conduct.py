@@ -131,7 +131,7 @@ class Conductor:
         HostsLost and whatever `store` and `sync` raise; no block is running then.
         """
         for turn in self._turns.values():
-            self._settle(turn, max(0, len(turn.contest.blocks) - 1))
+            self._settle(turn, max(0, len(turn.contest.blocks) - 1), is_asked=bool(self._wanted(turn)))
         self._refine()
         try:
             async with anyio.create_task_group() as working:
@@ -200,8 +200,11 @@ class Conductor:
                     self._record(turn, PointSkipped(**about, axis=line.column, low=low, high=high, reason=reason))
         self._flush()
 
-    def _settle(self, turn: _Turn, counted: int) -> bool:
-        """Decide and record what the blocks after so many decide, and return whether that was anything."""
+    def _settle(self, turn: _Turn, counted: int, *, is_asked: bool) -> bool:
+        """Decide and record what the blocks after so many decide, and return whether that was anything.
+
+        There are no looks at a point of which nothing `is_asked` any more: its blocks ran when the last one was taken.
+        """
         contest = turn.contest
         if (cut_off := contest.open_block) is not None:
             about = columns(contest.point)
@@ -210,8 +213,9 @@ class Conductor:
         if counted < HOPELESS_BLOCKS <= len(contest.blocks):
             for label, gap in contest.hopeless().items():
                 self._drop(turn, label, contest.leader(), gap, "hopeless")
-        while contest.look_due() and contest.contenders:
+        while is_asked and contest.look_due() and contest.contenders:
             self._look(turn)
+            is_asked = bool(self._wanted(turn))
         for label, look in contest.untold():
             self._drop(turn, label, look.best, look.gaps[label], "separated")
         is_new = self._unsynced
@@ -331,12 +335,12 @@ class Conductor:
 
     async def _ended(self, turn: _Turn, number: int, events: Sequence[Event]) -> None:
         """Record what a block has told, and settle what follows from it."""
-        counted = len(turn.contest.blocks)
+        counted, is_asked = len(turn.contest.blocks), bool(self._wanted(turn))
         for event in events:
             self._record(turn, event)
         await anyio.lowlevel.checkpoint()  # blocks that have ended at the same time share one sync
         self._flush()
-        if self._settle(turn, counted):
+        if self._settle(turn, counted, is_asked=is_asked):
             self._refine()
             self._cancel_overrun()
         self._tell_shortage(number)

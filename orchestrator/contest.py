@@ -167,12 +167,13 @@ class Contest:
 
     def judge(self) -> Look:
         """Return what the finished blocks decide."""
-        contenders = self.contenders
-        times = [block.walls for block in self.blocks]
-        best = self.leader()
-        gaps = {
-            label: gap for label in contenders if label != best and (gap := compare(times, best, label, self.level))
-        }
+        return self.judge_blocks(self.blocks, self.contenders, self.level)
+
+    def judge_blocks(self, blocks: Sequence[Block], contenders: Sequence[str], level: float) -> Look:
+        """Return what some blocks decide between some variants, at this level."""
+        times = [block.walls for block in blocks]
+        best = self._leader(blocks, contenders)
+        gaps = {label: gap for label in contenders if label != best and (gap := compare(times, best, label, level))}
         separated = [
             label for label, gap in gaps.items() if gap.low is not None and gap.low > 1 and not self.is_tie(gap)
         ]
@@ -180,11 +181,11 @@ class Contest:
         decision = None
         if len({self.kind(label) for label in remaining}) == 1:
             decision = "win"
-        elif self._all_pairs_tie(times, remaining):
+        elif self._all_pairs_tie(times, remaining, level):
             decision = "tie"
         kept = self._kept_for_precision(best, gaps) if decision == "win" else None
         dropped = tuple(label for label in separated if label != kept)
-        return Look(len(self.blocks), best, gaps, dropped, remaining, decision)
+        return Look(len(blocks), best, gaps, dropped, remaining, decision)
 
     def hopeless(self) -> dict[str, Ratio]:
         """Return who leaves now, before the first look, and how many times as long each takes as the leader.
@@ -202,7 +203,7 @@ class Contest:
         if len(self.contenders) < 2:
             return {}
         first = self.blocks[:HOPELESS_BLOCKS]
-        best = self._leader(first)
+        best = self._leader(first, self.contenders)
         times = [block.walls for block in first]
         others = [label for label in self.contenders if label != best]
         gaps = {label: gap for label in others if (gap := compare(times, best, label, self.level))}
@@ -232,10 +233,9 @@ class Contest:
 
     def leader(self) -> str:
         """Return the contender that is fastest so far."""
-        return self._leader(self.blocks)
+        return self._leader(self.blocks, self.contenders)
 
-    def _leader(self, blocks: Sequence[Block]) -> str:
-        contenders = self.contenders
+    def _leader(self, blocks: Sequence[Block], contenders: Sequence[str]) -> str:
         times = [block.walls for block in blocks]
         standing = {label: compare(times, label, contenders[0], self.level) for label in contenders}
         return max(contenders, key=lambda label: ratio.ratio if (ratio := standing[label]) else 0.0)
@@ -282,9 +282,9 @@ class Contest:
         entry = self.plan.experiment.models[variant.entry]
         return entry.label or entry.model
 
-    def _all_pairs_tie(self, times: Sequence[Mapping[str, Sequence[int]]], labels: Sequence[str]) -> bool:
+    def _all_pairs_tie(self, times: Sequence[Mapping[str, Sequence[int]]], labels: Sequence[str], level: float) -> bool:
         pairs = [(a, b) for place, a in enumerate(labels) for b in labels[place + 1 :]]
-        gaps = [compare(times, a, b, self.level) for a, b in pairs]
+        gaps = [compare(times, a, b, level) for a, b in pairs]
         return bool(gaps) and all(gap is not None and self.is_tie(gap) for gap in gaps)
 
     def _end(self, number: int, block: Block | None) -> None:

@@ -555,6 +555,25 @@ class VariantObserved(AboutVariant):
     """Of numbers; true counts as 1, so that its mean is a share."""
 
 
+class HostJudged(AboutPoint):
+    """What the blocks of one host say by themselves, where a point was measured on several."""
+
+    derived: ClassVar[bool] = True
+    event: Literal["host.judged"] = "host.judged"
+    stats_version: int
+    host: str
+    verdict: Literal["win", "tie", "undecided"]
+    winners: list[str]
+    best: str | None
+    runner_up: str | None
+    """The two that the verdict on the point compares, on this host."""
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    blocks: int
+    sentence: str
+
+
 class VerdictReached(AboutPoint):
     derived: ClassVar[bool] = True
     LATER: ClassVar = frozenset(
@@ -594,6 +613,8 @@ class VerdictReached(AboutPoint):
     """By variant, the module that switched the GIL back on where there was none."""
     workload_warnings: list[str] | None = None
     """What `observe` returned as `warning`, by variant, and in how many trials."""
+    hosts_disagree: list[str] | None = None
+    """What the hosts of a cluster say, where they surely differ."""
     sentence: str
     why: list[str]
     """Where the time of each variant went, a sentence for each that was accounted."""
@@ -723,6 +744,7 @@ EVENTS: dict[str, type[Event]] = {
         ScalingFitted,
         VariantObserved,
         VerdictReached,
+        HostJudged,
         CrossoverLocated,
         ExpectationChecked,
         VariantChanged,

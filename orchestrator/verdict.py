@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Literal
 
-from . import crossover, errors, figures, scaling, units
+from . import crossover, errors, figures, hosts, scaling, units
 from .contest import Contest, Look
-from .events import Event, VariantCompared, VariantExplained, VariantObserved, VerdictReached
+from .events import Event, HostJudged, VariantCompared, VariantExplained, VariantObserved, VerdictReached
 from .expect import check
 from .explain import explained
 from .plan import Plan, Variant, columns
@@ -44,7 +44,9 @@ def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
         derived += explanations
         derived += scaling.fitted(contest)
         derived += [event for variant in contest.variants.values() for event in observed(contest, variant)]
-        derived.append(reached(contest, explanations))
+        verdict = reached(contest, explanations)
+        derived.append(verdict)
+        derived += on_hosts(contest, verdict)
     derived += crossover.events(plan, contests)
     by_point = {contest.point.id: contest for contest in contests}
     derived += [check(claim, by_point[claim.point.id], columns(claim.point, claim.variant)) for claim in plan.claims]
@@ -110,6 +112,7 @@ def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> Verdi
     winners = _winners(contest, look)
     best, rival, gap = _rival(contest, winners, verdict)
     doubts = _doubts(contest, best, rival, gap if verdict == "win" else None)
+    disagreeing = hosts.disagreement(contest, hosts.judged(contest, best, rival))
     return VerdictReached(
         **columns(contest.point),
         stats_version=STATS_VERSION,
@@ -128,12 +131,41 @@ def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> Verdi
         load_slope_high=doubts.load.slope.high if doubts.load else None,
         at_this_load=doubts.at_this_load,
         warnings=_warnings(contest, look, verdict, doubts)
-        + ["contaminated"] * any(event.contaminated for event in explanations),
+        + ["contaminated"] * any(event.contaminated for event in explanations)
+        + ["hosts_disagree"] * bool(disagreeing),
+        hosts_disagree=disagreeing or None,
         gil_enabled_by=_gil_enabled_by(contest) or None,
         workload_warnings=figures.warned(contest) or None,
         sentence=_sentence(contest, verdict, winners, rival, gap, doubts),
         why=[f"{event.variant}: {event.why}" for event in explanations if event.why],
     )
+
+
+def on_hosts(contest: Contest, verdict: VerdictReached) -> list[HostJudged]:
+    """Return the verdict of each host by itself, where the blocks ran on several."""
+    best, rival = _fastest(contest, verdict.winners), verdict.runner_up
+    return [
+        HostJudged(
+            **columns(contest.point),
+            stats_version=STATS_VERSION,
+            host=found.host,
+            verdict=found.look.decision or "undecided",  # type: ignore[arg-type]  # one of the three words
+            winners=list(found.winners),
+            best=best,
+            runner_up=rival,
+            ratio=found.ratio.ratio if found.ratio else None,
+            ratio_low=found.ratio.low if found.ratio else None,
+            ratio_high=found.ratio.high if found.ratio else None,
+            blocks=found.look.blocks,
+            sentence=_on_host(found, best, rival),
+        )
+        for found in hosts.judged(contest, best, rival)
+    ]
+
+
+def _on_host(found: hosts.Judged, best: str | None, rival: str | None) -> str:
+    ratio = f"; {best} is {_times(found.ratio)} as fast as {rival}" if found.ratio else ""
+    return f"on {found.host}: {found.decision}{ratio}, after {units.count(found.look.blocks, 'block')}."
 
 
 def outcome(derived: Sequence[Mapping[str, Any]], failures: int) -> tuple[Outcome, int]:

@@ -139,6 +139,7 @@ def test_a_real_run_has_most_kinds_of_events(records: list[dict[str, Any]]) -> N
         "variant.changed",
         "host.joined",
         "host.left",
+        "host.judged",
         "block.cancelled",
     }
     assert {record["event"] for record in records} >= events.EVENTS.keys() - rare

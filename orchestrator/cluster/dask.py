@@ -61,10 +61,14 @@ Workers = Mapping[str, Mapping[str, Any]]
 @asynccontextmanager
 async def _connected(address: str) -> AsyncIterator[Any]:
     """Yield a client; raises BadInput when there is no scheduler, or none that it can talk to."""
+    client: Any = None  # its methods are coroutines here, which its types do not tell
     try:
-        # its methods are coroutines here, which its types do not tell
-        client: Any = await Client(address, asynchronous=True, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
+        client = Client(address, asynchronous=True, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
+        await client
     except Exception as error:  # of sockets, of TLS, of addresses: distributed hands on whatever it meets
+        if client is not None:
+            with suppress(Exception):
+                await client.close(timeout=1)
         told = " ".join(str(error).split()) or type(error).__name__
         secure = address.startswith("tls") or "tls" in told.lower() or "ssl" in told.lower()
         remedy = "start one with `dask scheduler`, and name the address that it tells"

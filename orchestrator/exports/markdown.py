@@ -66,11 +66,10 @@ def _point(label: str, events: Sequence[Mapping[str, Any]], failed: Sequence[Map
     explained = [event for event in events if event["event"] == "variant.explained"]
     yield from ("", f"## {text(label)}")
     yield from _table(table.compared_table("", compared, explained, ("quartiles",)))
-    notes = []
     for event in events:
         if event["event"] == "verdict.reached":
             yield from ("", f"**{text(event['sentence'])}**")
-            notes += [table.note(warning, event) for warning in event["warnings"]]
+    notes = table.notes(events)
     first = {event["variant"]: event["error"] for event in reversed(failed)}
     notes += [f"{variant} failed: {error}" for variant, error in first.items()]
     if notes:

@@ -69,6 +69,7 @@ _WARNINGS = {
     "results_unchecked": "results can't be pickled, so nobody has checked that they are the same; see `check`",
     "gil_enabled": "the GIL was switched back on",
     "workload_warned": "the workload itself says",
+    "hosts_disagree": "hosts disagree, so the verdict is of this mixture of them",
     "recomputed_differs": "the journal's own verdict differs from this one",
 }
 
@@ -94,6 +95,8 @@ def render(results: Results, *, width: int, colour: bool) -> str:
                 out.print(Text(event["sentence"], style=_VERDICT_STYLES[event["verdict"]]))
                 for warning in event["warnings"]:
                     out.print(Text(f"note: {note(warning, event)}", style="yellow"))
+            elif event["event"] == "host.judged":
+                out.print(Text(printable(event["sentence"])))
         for event in explained:
             out.print(explanation(event, results.started["command"]))
         for event in events:
@@ -147,6 +150,13 @@ def note(warning: str, event: Mapping[str, Any]) -> str:
     return f"{_WARNINGS.get(warning, warning)}{_detail(warning, event)}"
 
 
+def notes(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what stands below the verdict on a point: what each host says by itself, and the warnings."""
+    hosts = [event["sentence"] for event in events if event["event"] == "host.judged"]
+    verdicts = [event for event in events if event["event"] == "verdict.reached"]
+    return [*hosts, *(note(warning, event) for event in verdicts for warning in event["warnings"])]
+
+
 def _detail(warning: str, event: Mapping[str, Any]) -> str:
     """Return the figures behind a warning, where the verdict holds them."""
     if warning == "blocks_correlated":
@@ -156,6 +166,8 @@ def _detail(warning: str, event: Mapping[str, Any]) -> str:
         for label, module in event["gil_enabled_by"].items():
             by.setdefault("an unknown module" if module == UNKNOWN else f"module {module}", []).append(label)
         return ", ".join(f" by {who} under {units.listed(labels)}" for who, labels in by.items())
+    if warning == "hosts_disagree":
+        return f": {', '.join(map(printable, event['hosts_disagree']))}"
     if warning == "workload_warned":
         return f": {'; '.join(map(printable, event['workload_warnings']))}"
     if warning == "load_dependent":

@@ -142,7 +142,7 @@ def _point(results: Results, contest: Contest, figures: Sequence[Figure]) -> dic
         "label": contest.point.label,
         "open": len(shown) <= FEW or identity == shown[0],
         "verdict": verdict,
-        "notes": [table.note(warning, verdict) for warning in verdict["warnings"]],
+        "notes": table.notes(events),
         "compared": table.cells(table.compared_table("", compared, explained, ())),
         "accounts": table.cells(table.accounts_table(explained, ())) if explained else None,
         "why": [table.explanation(event, results.started["command"]).plain for event in explained],
