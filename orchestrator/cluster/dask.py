@@ -64,12 +64,13 @@ async def _connected(address: str) -> AsyncIterator[Any]:
     client: Any = None  # its methods are coroutines here, which its types do not tell
     try:
         client = Client(address, asynchronous=True, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
-        await client
+        with anyio.fail_after(CONNECT_S):
+            await client
     except Exception as error:  # of sockets, of TLS, of addresses: distributed hands on whatever it meets
         if client is not None:
-            with suppress(Exception):
+            with suppress(Exception), anyio.move_on_after(1):
                 await client.close(timeout=1)
-        told = " ".join(str(error).split()) or type(error).__name__
+        told = " ".join(str(error).split()) or f"no answer within {CONNECT_S:g} s"
         secure = address.startswith("tls") or "tls" in told.lower() or "ssl" in told.lower()
         remedy = "start one with `dask scheduler`, and name the address that it tells"
         if secure:
