@@ -44,9 +44,7 @@ def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
         derived += explanations
         derived += scaling.fitted(contest)
         derived += [event for variant in contest.variants.values() for event in observed(contest, variant)]
-        verdict = reached(contest, explanations)
-        derived.append(verdict)
-        derived += on_hosts(contest, verdict)
+        derived += reached(contest, explanations)
     derived += crossover.events(plan, contests)
     by_point = {contest.point.id: contest for contest in contests}
     derived += [check(claim, by_point[claim.point.id], columns(claim.point, claim.variant)) for claim in plan.claims]
@@ -104,16 +102,17 @@ def observed(contest: Contest, variant: Variant) -> list[VariantObserved]:
     ]
 
 
-def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> VerdictReached:
-    """Return the verdict on a point, as its last look stands."""
+def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> list[VerdictReached | HostJudged]:
+    """Return the verdict on a point, as its last look stands, and that of each host where there are several."""
     look = next((look for look in reversed(contest.looks) if look.decision), None)
     look = look or (contest.looks[-1] if contest.looks else None)
     verdict = look.decision if look and look.decision and len(contest.variants) > 1 else "undecided"
     winners = _winners(contest, look)
     best, rival, gap = _rival(contest, winners, verdict)
     doubts = _doubts(contest, best, rival, gap if verdict == "win" else None)
-    disagreeing = hosts.disagreement(contest, hosts.judged(contest, best, rival))
-    return VerdictReached(
+    on_hosts = hosts.judged(contest, best, rival)
+    disagreeing = hosts.disagreement(contest, on_hosts)
+    reached = VerdictReached(
         **columns(contest.point),
         stats_version=STATS_VERSION,
         verdict=verdict,  # type: ignore[arg-type]  # one of the three words
@@ -139,33 +138,25 @@ def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> Verdi
         sentence=_sentence(contest, verdict, winners, rival, gap, doubts),
         why=[f"{event.variant}: {event.why}" for event in explanations if event.why],
     )
+    return [reached, *(_on_host(contest, found, best, rival) for found in on_hosts)]
 
 
-def on_hosts(contest: Contest, verdict: VerdictReached) -> list[HostJudged]:
-    """Return the verdict of each host by itself, where the blocks ran on several."""
-    best, rival = _fastest(contest, verdict.winners), verdict.runner_up
-    return [
-        HostJudged(
-            **columns(contest.point),
-            stats_version=STATS_VERSION,
-            host=found.host,
-            verdict=found.look.decision or "undecided",  # type: ignore[arg-type]  # one of the three words
-            winners=list(found.winners),
-            best=best,
-            runner_up=rival,
-            ratio=found.ratio.ratio if found.ratio else None,
-            ratio_low=found.ratio.low if found.ratio else None,
-            ratio_high=found.ratio.high if found.ratio else None,
-            blocks=found.look.blocks,
-            sentence=_on_host(found, best, rival),
-        )
-        for found in hosts.judged(contest, best, rival)
-    ]
-
-
-def _on_host(found: hosts.Judged, best: str | None, rival: str | None) -> str:
+def _on_host(contest: Contest, found: hosts.Judged, best: str | None, rival: str | None) -> HostJudged:
     ratio = f"; {best} is {_times(found.ratio)} as fast as {rival}" if found.ratio else ""
-    return f"on {found.host}: {found.decision}{ratio}, after {units.count(found.look.blocks, 'block')}."
+    return HostJudged(
+        **columns(contest.point),
+        stats_version=STATS_VERSION,
+        host=found.host,
+        verdict=found.look.decision or "undecided",  # type: ignore[arg-type]  # one of the three words
+        winners=list(found.winners),
+        best=best,
+        runner_up=rival,
+        ratio=found.ratio.ratio if found.ratio else None,
+        ratio_low=found.ratio.low if found.ratio else None,
+        ratio_high=found.ratio.high if found.ratio else None,
+        blocks=found.look.blocks,
+        sentence=f"on {found.host}: {found.decision}{ratio}, after {units.count(found.look.blocks, 'block')}.",
+    )
 
 
 def outcome(derived: Sequence[Mapping[str, Any]], failures: int) -> tuple[Outcome, int]:

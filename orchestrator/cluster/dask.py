@@ -29,6 +29,7 @@ from ..plan import Plan
 from ..probe import Probed
 from ..spec import Problem, Source
 from . import agent, local, parcel, porter
+from .local import RESOURCE
 
 CONNECT_S = 5.0
 """How long a scheduler is waited for."""
@@ -48,7 +49,6 @@ LATE_S = 30.0
 AGAIN_S = 10.0
 """After so long a host that was held by others is tried again."""
 
-RESOURCE = "MACHINE"
 WORKER = f'dask worker ADDRESS --nworkers 1 --nthreads 1 --resources "{RESOURCE}=1"'
 
 cloudpickle.register_pickle_by_value(porter)
@@ -63,7 +63,7 @@ async def _connected(address: str) -> AsyncIterator[Any]:
     """Yield a client; raises BadInput when there is no scheduler, or none that it can talk to."""
     client: Any = None  # its methods are coroutines here, which its types do not tell
     try:
-        client = Client(address, asynchronous=True, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
+        client = Client(address, asynchronous=True, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]  # as is all of it
         with anyio.fail_after(CONNECT_S):
             await client
     except Exception as error:  # of sockets, of TLS, of addresses: distributed hands on whatever it meets
@@ -87,9 +87,10 @@ async def survey(address: str) -> int:
     """Return how many cores each host has at least; raises BadInput when no worker there can take blocks."""
     async with _connected(address) as client:
         workers = await _workers(client)
-        fitting = [each for each in workers if not await _refused(client, each)]
+        refused = {each: await _refused(client, each) for each in workers}
+        fitting = [each for each, why in refused.items() if why is None]
         if not fitting:
-            raise _nobody(address, [await _refused(client, each) or "" for each in workers])
+            raise _nobody(address, filter(None, refused.values()))
         found = await client.run(lambda: machine.effective_cores(), workers=fitting)
         return min(map(int, found.values()))
 
@@ -213,7 +214,7 @@ class Hosts:
         here = f"{Path.cwd()} {experiment.name}"
         self._plugin = f"orchestrator-{hashlib.sha256(here.encode()).hexdigest()[:12]}"
         self.run = f"{experiment.name} of {platform.node()}"
-        self._parcel = parcel.pack(experiment, Path.cwd())
+        self._porter = cloudpickle.dumps(porter.Porter(parcel.pack(experiment, Path.cwd())))
         self._identity: Mapping[str, str] = {}
         self._there: dict[str, Worker | None] = {}
         """By address; None: it is being prepared, was refused, or is not to be tried yet."""
@@ -257,9 +258,10 @@ class Hosts:
             raise _nobody(self._cluster, map(str, refused.values()))
         identities = [json.dumps(answers[address]["identity"], sort_keys=True) for address in sorted(answers)]
         self._identity = json.loads(Counter(identities).most_common(1)[0][0])
-        told = {**dict.fromkeys(refused), **answers}
-        for address in sorted(told):
-            self._admit(address, _name(address, workers[address]), told[address], refused.get(address))
+        for address, error in sorted(refused.items()):
+            self._refuse(address, _name(address, workers[address]), str(error))
+        for address, answer in sorted(answers.items()):
+            self._admit(address, _name(address, workers[address]), answer)
         agreeing = next(answer for _, answer in sorted(answers.items()) if answer["identity"] == self._identity)
         unavailable = [VariantUnavailable.model_validate(fields) for fields in agreeing["unavailable"]]
         identity = {**self._identity, "host": "a cluster" if self._locks else "workers here"}
@@ -291,26 +293,23 @@ class Hosts:
 
     async def _welcome(self, address: str, name: str) -> None:
         try:
-            self._admit(address, name, await self._prepared(address, name), None)
+            self._admit(address, name, await self._prepared(address, name))
         except Refused as error:
-            self._admit(address, name, None, error)
+            self._refuse(address, name, str(error))
 
-    def _admit(self, address: str, name: str, told: dict[str, Any] | None, refused: Refused | None) -> None:
-        """Let a worker take blocks if it can, and if what results depend on is the same as on the others."""
+    def _admit(self, address: str, name: str, told: Mapping[str, Any]) -> None:
+        """Let a worker take blocks if what results depend on is the same as on the others."""
+        ours, theirs = self._identity, told["identity"]
+        key = next((key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)), None)
+        if key is not None:
+            self._refuse(address, name, f"its {key} is {theirs.get(key)}, and {ours.get(key)} on the others")
+            return
+        worker = self._there[address] = Worker(self, address, name, told)
+        self._coming.send_nowait(worker)
+
+    def _refuse(self, address: str, name: str, why: str) -> None:
         self._there[address] = None
-        why = str(refused)
-        if told is not None:
-            differing = [key for key in {**self._identity, **told["identity"]} if self._differs(key, told["identity"])]
-            if not differing:
-                worker = self._there[address] = Worker(self, address, name, told)
-                self._coming.send_nowait(worker)
-                return
-            key = differing[0]
-            why = f"its {key} is {told['identity'].get(key)}, and {self._identity.get(key)} on the others"
         diagnostics().warning("host.refused", host=name, address=address, reason=why)
-
-    def _differs(self, key: str, identity: Mapping[str, str]) -> bool:
-        return identity.get(key) != self._identity.get(key)
 
     def forget(self, worker: Worker, again_s: float = LOOK_S) -> None:
         """Take a worker for one that is not there, and try it again later."""
@@ -322,7 +321,7 @@ class Hosts:
         """Return what a worker says of the experiment; raises Refused."""
         if why := await _refused(self._client, address):
             raise Refused(why)
-        await self._send("plugin-add", address, plugin=cloudpickle.dumps(porter.Porter(self._parcel)))
+        await self._send("plugin-add", address, plugin=self._porter)
         experiment = self._plan.experiment
         spec = json.dumps(experiment.resolved())
         about = {"spec": spec, "cores": self._plan.cores, "locks": self._locks, "run": self.run, "host": name}

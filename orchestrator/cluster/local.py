@@ -15,8 +15,11 @@ from ..launch import Kit
 
 MOST = 64
 
+RESOURCE = "MACHINE"
+"""What a worker has one of that may take blocks."""
+
 SCHEDULER = ("--port", "0", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file")
-WORKER = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--resources", "MACHINE=1")
+WORKER = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--resources", f"{RESOURCE}=1")
 
 
 @asynccontextmanager

@@ -12,15 +12,13 @@ from typing import Any
 
 from .. import units
 from ..errors import BadInput
-from ..spec import Experiment
+from ..spec import REFERENCE, Experiment
 
 SOURCE, WORK = "source", "work"
 """Directories of the parcel: the first for the import path, the second to run in."""
 
 LARGEST = 64 * 2**20
 """Bytes: a parcel is held in memory on both sides."""
-
-_REFERENCE = re.compile(r"([A-Za-z_]\w*)(\.\w+)*:\w+(\.\w+)*")
 
 
 def pack(experiment: Experiment, here: Path) -> bytes:
@@ -65,7 +63,7 @@ def _workload(experiment: Experiment, here: Path) -> Iterator[Path]:
 def _modules(value: Any) -> set[str]:
     """Return the first names of all `module:function` in plain data."""
     if isinstance(value, str):
-        return {found.group(1)} if (found := _REFERENCE.fullmatch(value)) else set()
+        return {re.split(r"[.:]", value)[0]} if re.match(REFERENCE, value) else set()
     values: Iterable[Any] = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
     return set().union(*map(_modules, values))
 
