@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -178,8 +179,8 @@ def _make(missing: Mapping[Path, str], scratch: Path) -> Iterator[tuple[Path, Ma
         yield from ((run, _made(run, key, scratch)) for run, key in missing.items())
         return
     console = Console(stderr=True)
-    workers = effective_cores()
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
+    begin = partial(_begin_worker, os.getpid())
+    with ProcessPoolExecutor(effective_cores(), mp_context=get_context("spawn"), initializer=begin) as pool:
         jobs = {pool.submit(_made, run, key, scratch): run for run, key in missing.items()}
         done = as_completed(jobs)
         hidden = not console.is_terminal
@@ -190,10 +191,10 @@ def _make(missing: Mapping[Path, str], scratch: Path) -> Iterator[tuple[Path, Ma
             pool.shutdown(cancel_futures=True)  # nobody waits for the rest any more
 
 
-def _begin_worker() -> None:
+def _begin_worker(program: int) -> None:
     """Leave a Ctrl-C to the program itself, and never outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
+    end_with_parent(program)
 
 
 def _made(run: Path, key: str, scratch: Path) -> Made:

@@ -132,6 +132,7 @@ class _Children:
     def start(self, pipes: Sequence[int], request: Mapping[str, Any]) -> dict[str, Any]:
         """Fork and execute; the number of the error comes back through a pipe that a successful exec closes."""
         reader, writer = os.pipe()
+        warden = os.getpid()
         try:
             pid = os.fork()
         except OSError as error:  # no more processes: that is for the caller to tell, and no end of the warden
@@ -140,7 +141,7 @@ class _Children:
             return {"errno": error.errno}
         if pid == 0:
             try:
-                _become(pipes, request)
+                _become(pipes, request, warden)
             except OSError as error:
                 os.write(writer, str(error.errno).encode())
             finally:
@@ -193,10 +194,10 @@ class _Children:
             return False
 
 
-def _become(pipes: Sequence[int], request: Mapping[str, Any]) -> None:
+def _become(pipes: Sequence[int], request: Mapping[str, Any], warden: int) -> None:
     """Turn this process, fresh from the fork, into the one that was asked for; raises OSError."""
     os.setsid()
-    end_with_parent()
+    end_with_parent(warden)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     for target, pipe in enumerate(pipes):
@@ -242,9 +243,11 @@ def _is_tracker(pid: int) -> bool:
         return False
 
 
-def end_with_parent() -> None:
-    """Have the kernel kill this process when the one that started it ends, however that is; on Linux only."""
+def end_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when `parent`, which started it, ends, however that is; on Linux only."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the kernel was told
+        os._exit(1)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -174,7 +174,7 @@ def test_a_broken_expectation_exits_one_with_a_plain_last_line(place: Path) -> N
 
 
 def test_an_expectation_without_enough_blocks_exits_four(place: Path) -> None:
-    (place / "x.yaml").write_text(GOOD + "measure: {max_time: 1500ms}\nexpect: [{of: threads, max: 5}]\n")
+    (place / "x.yaml").write_text(GOOD + "measure: {blocks: 3, rounds: 1}\nexpect: [{of: threads, max: 5}]\n")
     done = orchestrator("run", "x.yaml", cwd=place)
     assert done.returncode == errors.UNDECIDED
     assert "expectation undecided: speedup of threads at double(n=21) x 4: too few blocks" in done.stderr
