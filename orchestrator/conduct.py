@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, Protocol
 
 import anyio
@@ -36,6 +34,7 @@ from .executor import BlockExecutor, BlockTask, Host, HostGone, tell_nobody
 from .expect import is_open
 from .plan import Claim, Plan, Variant, columns
 from .stats import Ratio
+from .turns import Turn, Turns
 
 LOSSES = 2
 """A block that so many hosts were lost with is not tried again: it may be what ended them."""
@@ -52,31 +51,6 @@ class Watcher(Protocol):
 
     def block_ended(self, contests: Sequence[Contest]) -> None:
         """Take the standing after a block."""
-
-
-@dataclass
-class _Turn:
-    """One point in the taking of turns: its blocks that run, and what is known of the next one."""
-
-    contest: Contest
-    claims: Sequence[Claim]
-    running: dict[int, anyio.CancelScope] = field(default_factory=dict)
-    given: Counter[str | None] = field(default_factory=Counter)
-    """How many blocks each host was given."""
-    losses: Counter[int] = field(default_factory=Counter)
-    took_s: float | None = None
-    wanted: Sequence[Variant] | None = None
-    """What the next block needs; None: to be found out again."""
-
-    @property
-    def begun(self) -> int:
-        """How many blocks have begun."""
-        return len(self.contest.numbers) + len(self.running)
-
-    @property
-    def next_number(self) -> int:
-        """The first number that no block has: one that was cancelled, or lost with its host, is given out again."""
-        return next(n for n in range(self.begun + 1) if n not in self.contest.numbers and n not in self.running)
 
 
 class Conductor:
@@ -108,12 +82,14 @@ class Conductor:
         claims: dict[str, list[Claim]] = {}
         for claim in plan.claims:
             claims.setdefault(claim.point.id, []).append(claim)
-        self._turns = {each.point.id: _Turn(each, claims.get(each.point.id, ())) for each in contests}
+        every = (Turn(each, claims.get(each.point.id, ()), place) for place, each in enumerate(contests))
+        self._turns = Turns(every)
         refined = plan.experiment.measure.refine
         self._lines = crossover.lines(plan, contests, [refined]) if refined else []
         self._telling: set[str] = set()
         """Of a refined axis, the ids of the points that tell where the winner changes."""
-        self._hosts = 0
+        self._hosts = self._running = 0
+        """How many there are, and how many of them have a block."""
         self._told_of = 0
         """Up to which number blocks were looked through for a shortage of time."""
         self._untried = len(contests)
@@ -130,7 +106,7 @@ class Conductor:
         A run that was cut off may have had something to settle after its last block. Raises launch.Interrupted,
         HostsLost and whatever `store` and `sync` raise; no block is running then.
         """
-        for turn in self._turns.values():
+        for turn in self._turns:
             self._settle(turn, max(0, len(turn.contest.blocks) - 1), is_asked=bool(self._wanted(turn)))
         self._refine()
         try:
@@ -151,6 +127,7 @@ class Conductor:
         self._hosts += 1
         if host.name is not None:
             self._store(HostJoined(host=host.name, **host.about))
+        self._turns.offer_all()  # with one more, there may be time for more
         self._tell_news()
         try:
             while turn := await self._following(host):
@@ -162,14 +139,14 @@ class Conductor:
             self._hosts -= 1
             self._tell_news()
 
-    async def _following(self, host: Host) -> _Turn | None:
+    async def _following(self, host: Host) -> Turn | None:
         """Return whose turn it is; waits while that depends on blocks that are running. None: there is nothing left."""
         while True:
-            turn = None if self._is_idle else self._next(host)
+            turn = None if self._is_idle else self._turns.take(host.name, self._fits)
             if turn:
                 return turn
             self._is_idle = True
-            if not any(turn.running for turn in self._turns.values()):
+            if not self._running:
                 self._taking.cancel()
                 self._news.set()
                 return None
@@ -185,14 +162,16 @@ class Conductor:
         """Choose the levels of a refined axis that are measured from now on, up to the next look."""
         if self._lines:
             self._telling = {line.contests[place].point.id for line in self._lines for place in refinement.wanted(line)}
-            for turn in self._turns.values():
+            for turn in self._turns:
                 turn.wanted = None
+            self._turns.offer_all()
 
     def _tell_skipped(self) -> None:
         """Record which levels of a refined axis were not measured, and why."""
+        turns = {turn.contest.point.id: turn for turn in self._turns}
         for line in self._lines:
             for place, contest in enumerate(line.contests):
-                turn = self._turns[contest.point.id]
+                turn = turns[contest.point.id]
                 if not contest.numbers and not contest.skipped and not turn.claims:
                     reason, *ends = refinement.skipped(line, place)
                     low, high = (None if end is None else line.levels[end] for end in ends)
@@ -200,7 +179,7 @@ class Conductor:
                     self._record(turn, PointSkipped(**about, axis=line.column, low=low, high=high, reason=reason))
         self._flush()
 
-    def _settle(self, turn: _Turn, counted: int, *, is_asked: bool) -> bool:
+    def _settle(self, turn: Turn, counted: int, *, is_asked: bool) -> bool:
         """Decide and record what the blocks after so many decide, and return whether that was anything.
 
         There are no looks at a point of which nothing `is_asked` any more: its blocks ran when the last one was taken.
@@ -222,20 +201,12 @@ class Conductor:
         self._flush()
         return is_new
 
-    def _next(self, host: Host) -> _Turn | None:
-        """Return the undecided point with the fewest blocks for which there is time; of several, the newest to a host.
-
-        Were it the first of several, a host might never get another point than the one that it began with.
-        """
-        left_s = self._deadline - self._clock()
-        fitting = [turn for turn in self._turns.values() if left_s > 0 and self._fits(turn, left_s)]
-        return min(fitting, key=lambda turn: (turn.begun, turn.given[host.name]), default=None)
-
-    def _fits(self, turn: _Turn, left_s: float) -> bool:
-        """Return whether a point needs a block that can be begun now."""
+    def _fits(self, turn: Turn) -> bool:
+        """Return whether a point needs a block that can be begun now, and for which there is time."""
         contest, running = turn.contest, len(turn.running)
         wanted = self._wanted(turn)
-        if not wanted or self._needs_s(turn) > left_s:
+        left_s = self._deadline - self._clock()
+        if not wanted or left_s <= 0 or self._needs_s(turn) > left_s:
             return False
         if running and (contest.rounds is None or any(variant.label not in contest.repeats for variant in wanted)):
             return False  # repeats and rounds are chosen once, by the block that is running
@@ -245,35 +216,35 @@ class Conductor:
         """Warn, once every point had its first block, when none can reach its first look in time."""
         if self._is_short or number < self._told_of or (self._untried and not self._lines):
             return
-        asked = [turn for turn in self._turns.values() if turn.contest.looks or self._wanted(turn)]
+        self._told_of = number + 1  # once in each turn of all points
+        asked = [turn for turn in self._turns if turn.contest.looks or self._wanted(turn)]
         waiting = [turn for turn in asked if not turn.contest.looks]
         took_s = [turn.took_s for turn in waiting if turn.took_s is not None]
         if not waiting or len(took_s) < len(waiting):
             return
-        self._told_of = number + 1  # once in each turn of all points
         needs_s = min(self._blocks_s(turn, (turn.contest.next_look() or 0) - turn.contest.finished) for turn in waiting)
         left_s = self._deadline - self._clock()
         if len(waiting) == len(asked) and needs_s > left_s > 0:
             self._is_short = True
             self._warn(f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left: ratios, but no verdict")
 
-    def _needs_s(self, turn: _Turn) -> float:
+    def _needs_s(self, turn: Turn) -> float:
         """Return the time that a point needs to learn more: one block, or once it had a look, all up to the next."""
         contest = turn.contest
         missing = (contest.next_look() or 0) - contest.finished - len(turn.running)
         return self._blocks_s(turn, max(1, missing) if contest.looks else 1)
 
-    def _blocks_s(self, turn: _Turn, blocks: int) -> float:
+    def _blocks_s(self, turn: Turn, blocks: int) -> float:
         """Return the time that so many blocks of a point take on all hosts; 0 while nobody knows."""
         return math.ceil(blocks / max(1, self._hosts)) * (turn.took_s or 0.0)
 
-    def _wanted(self, turn: _Turn) -> Sequence[Variant]:
+    def _wanted(self, turn: Turn) -> Sequence[Variant]:
         """Return the variants that the next block of a point needs; none when nothing is left to decide there."""
         if turn.wanted is None:
             turn.wanted = self._needed(turn)
         return turn.wanted
 
-    def _needed(self, turn: _Turn) -> list[Variant]:
+    def _needed(self, turn: Turn) -> list[Variant]:
         contest = turn.contest
         if contest.next_look() is None or not contest.contenders:
             return []
@@ -292,7 +263,7 @@ class Conductor:
         needed.add(self._plan.baseline.label)
         return [v for label, v in contest.variants.items() if label in needed and label not in contest.excluded]
 
-    async def _run_block(self, turn: _Turn, host: Host) -> None:
+    async def _run_block(self, turn: Turn, host: Host) -> None:
         """Run the next block of a point on a host and settle what it decides; raises HostGone."""
         contest = turn.contest
         measure = self._plan.experiment.measure
@@ -313,6 +284,8 @@ class Conductor:
         begun = self._clock()
         turn.given[host.name] += 1
         scope = turn.running[task.number] = anyio.CancelScope()
+        self._running += 1
+        self._turns.offer(turn)  # there may be more to be run beside it
         events: list[Event] | None = None
         try:
             with scope:
@@ -324,6 +297,8 @@ class Conductor:
             events = _lost(task, gone.reason)
         finally:
             del turn.running[task.number]
+            self._running -= 1
+            self._turns.offer(turn)
         if events is None:
             assert host.name is not None
             about = columns(contest.point)
@@ -333,7 +308,7 @@ class Conductor:
             turn.took_s = self._clock() - begun
         await self._ended(turn, task.number, events)
 
-    async def _ended(self, turn: _Turn, number: int, events: Sequence[Event]) -> None:
+    async def _ended(self, turn: Turn, number: int, events: Sequence[Event]) -> None:
         """Record what a block has told, and settle what follows from it."""
         counted, is_asked = len(turn.contest.blocks), bool(self._wanted(turn))
         for event in events:
@@ -342,27 +317,28 @@ class Conductor:
         self._flush()
         if self._settle(turn, counted, is_asked=is_asked):
             self._refine()
-            self._cancel_overrun()
+            self._cancel_overrun(self._turns if self._lines else [turn])
+        self._turns.offer(turn)
         self._tell_shortage(number)
         self._tell_news()
         self._watcher.block_ended(self._contests)
 
-    def _cancel_overrun(self) -> None:
-        """Cancel, where the spec says so, the blocks of points at which nothing is left to decide."""
+    def _cancel_overrun(self, turns: Iterable[Turn]) -> None:
+        """Cancel, where the spec says so, the blocks of those points at which nothing is left to decide."""
         if self._plan.experiment.measure.overrun == "cancel":
-            for turn in self._turns.values():
+            for turn in turns:
                 if turn.running and not self._wanted(turn):
                     for scope in turn.running.values():
                         scope.cancel()
 
-    def _exclude(self, turn: _Turn) -> None:
+    def _exclude(self, turn: Turn) -> None:
         contest = turn.contest
         for label, count in contest.failures.items():
             if count >= FAILURES_TO_EXCLUDE and label not in contest.excluded:
                 about = columns(contest.point, contest.variants[label])
                 self._record(turn, VariantExcluded(**about, failures=count))
 
-    def _look(self, turn: _Turn) -> None:
+    def _look(self, turn: Turn) -> None:
         contest = turn.contest
         look = contest.judge()
         gaps = {label: gap for label, gap in look.gaps.items() if gap.low is not None and gap.high is not None}
@@ -380,7 +356,7 @@ class Conductor:
             ),
         )
 
-    def _drop(self, turn: _Turn, label: str, best: str, gap: Ratio, reason: Literal["separated", "hopeless"]) -> None:
+    def _drop(self, turn: Turn, label: str, best: str, gap: Ratio, reason: Literal["separated", "hopeless"]) -> None:
         about = columns(turn.contest.point, turn.contest.variants[label])
         self._record(
             turn,
@@ -400,7 +376,7 @@ class Conductor:
             self._sync()
             self._unsynced = False
 
-    def _record(self, turn: _Turn, event: Event) -> None:
+    def _record(self, turn: Turn, event: Event) -> None:
         self._store(event)
         self._unsynced = True
         turn.wanted = None

@@ -7,6 +7,7 @@ decides is computed from the trials; a journaled look only says that one was tak
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,15 +27,18 @@ TIE = "=tie"
 """What is told of two instead of the faster one's label; no label begins like that."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Block:
-    """The raw data of one block by variant label: one value per round, and one start-up."""
+    """The raw data of one block by variant label: one value per round, and one start-up.
+
+    Kept small: a run on a cluster may have a hundred thousand of them.
+    """
 
     number: int
     host: str | None = None
     """Where on a cluster it ran; None for the machine of the run."""
-    walls: dict[str, list[int]] = field(default_factory=dict)
-    cpus: dict[str, list[int]] = field(default_factory=dict)
+    walls: dict[str, array[int]] = field(default_factory=dict)
+    cpus: dict[str, array[int]] = field(default_factory=dict)
     startups: dict[str, int] = field(default_factory=dict)
     threads: dict[str, int] = field(default_factory=dict)
     """How many threads of the system its workers had, in one process or more."""
@@ -42,7 +46,7 @@ class Block:
     overlaps: dict[str, float] = field(default_factory=dict)
     """How many times as long two workers took at once as one alone, from 1 (in parallel) to 2 (one at a time)."""
     accounts: dict[str, Account] = field(default_factory=dict)
-    reference: list[int] = field(default_factory=list)
+    reference: Sequence[int] = ()
     """The reference loop's time in every round; empty where it was not timed."""
     reference_version: int | None = None
     free_cores: float | None = None
@@ -330,13 +334,15 @@ class Contest:
 
     def _on_reference_timed(self, event: Mapping[str, Any]) -> None:
         if self._open:
-            self._open.reference = event["wall_ns"]
+            self._open.reference = array("q", event["wall_ns"])
             self._open.reference_version = event["version"]
 
     def _on_trial_finished(self, event: Mapping[str, Any]) -> None:
         if self._open:
-            self._open.walls.setdefault(event["variant"], []).append(event["wall_ns"])
-            self._open.cpus.setdefault(event["variant"], []).append(event["cpu_ns"])
+            walls = self._open.walls.setdefault(event["variant"], array("q"))
+            walls.append(event["wall_ns"])
+            cpus = self._open.cpus.setdefault(event["variant"], array("q"))
+            cpus.append(event["cpu_ns"])
 
     def _on_trial_observed(self, event: Mapping[str, Any]) -> None:
         if self._open:

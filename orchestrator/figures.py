@@ -157,7 +157,7 @@ def drift(contest: Contest, label: str) -> Ratio | None:
     Over blocks, as ratios are; in each, the medians of log(time / time of the reference loop) over the two halves of
     its rounds. Above 1 it grows slower, and a steady state would be 1.
     """
-    pairs = [(block.walls.get(label, []), block.reference) for block in contest.judged]
+    pairs = [(block.walls.get(label, ()), block.reference) for block in contest.judged]
     timed = [pair for pair in pairs if len(pair[0]) >= 4 and len(pair[0]) == len(pair[1])]
     if not timed:
         return None

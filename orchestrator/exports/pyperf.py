@@ -69,7 +69,7 @@ def _shared(contest: Contest) -> tuple[Sequence[str], Sequence[Block]]:
 
 
 def _is_whole(block: Block, labels: Sequence[str]) -> bool:
-    walls = [block.walls.get(label, []) for label in labels]
+    walls = [block.walls.get(label, ()) for label in labels]
     return len({len(each) for each in walls}) == 1 and all(each and min(each) > 0 for each in walls)
 
 
