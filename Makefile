@@ -12,7 +12,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # CONFIG, a name in configs/ or a path, as $$spec for the shell (make hands it on in the environment, so that it may hold anything)
 FIND_SPEC = spec=$$CONFIG; [[ $$spec == */* || -e $$spec && ! -e configs/$$spec ]] || spec=configs/$$spec
 
-.PHONY: help experiment plan test conformance faults lint bench verify-statistics verify-accounts bench-peers findings wheel lock clean
+.PHONY: help experiment plan test conformance faults lint bench verify-statistics verify-accounts bench-cluster bench-peers findings wheel lock clean
 .NOTPARALLEL: # two pips must not write to one environment
 
 help: ## list the verbs
@@ -47,6 +47,9 @@ verify-statistics: $(VENV)/.dev.stamp ## run controls whose answer is known, and
 
 verify-accounts: $(VENV)/.dev.stamp ## see whether accounts of the time and advice are right, and write it to docs/method.md
 	$(BIN)/python -m tests.verify.accounts $(ARGS)
+
+bench-cluster: $(VENV)/.dev.stamp ## measure what conducting a cluster costs: 500 simulated hosts, and real workers
+	$(BIN)/python -m tests.bench.cluster
 
 bench-peers: $(VENV)/.dev.stamp ## ask pyperf, hyperfine and pytest-benchmark what is asked of this project, into README.md
 	@command -v hyperfine >/dev/null || { echo "hyperfine is missing; install it (Debian: apt install hyperfine)" >&2; exit 1; }

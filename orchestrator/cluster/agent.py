@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, closing
-from dataclasses import asdict
 from typing import Any
 
 from .. import block, host, launch, lock, spin
@@ -107,7 +106,7 @@ class Agent:
 
 def request(task: BlockTask) -> dict[str, Any]:
     """Return a task as the request for it; its point and variants by their ids, and the time that is left."""
-    plain = asdict(task) | {"op": "block", "left_s": task.deadline - time.monotonic()}
+    plain = vars(task) | {"op": "block", "left_s": task.deadline - time.monotonic()}
     plain |= {"point": task.point.id, "variants": [variant.id for variant in task.variants]}
     return plain | {"guarded": sorted(task.guarded)}
 
