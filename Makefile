@@ -32,7 +32,7 @@ conformance: $(VENV)/.dev.stamp ## ask everything of every model, with all optio
 	$(BIN)/python -m pytest -q -n 2 --dist load -m 'slow or not slow' tests/runner/test_conformance.py $(ARGS)
 
 faults: $(VENV)/.dev.stamp ## break what can break, long: 500 kill -9, failing disks, signals, 100,000 hostile specs
-	$(BIN)/python -m pytest -q -n 2 --dist load -m 'slow or not slow' tests/faults tests/test_cluster.py $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist load -m 'slow or not slow' tests/faults $(ARGS)
 
 lint: $(VENV)/.dev.stamp ## check style and types
 	$(BIN)/ruff check .

@@ -109,6 +109,7 @@ def test_make_help_lists_every_verb() -> None:
         "bench",
         "verify-accounts",
         "verify-statistics",
+        "bench-cluster",
         "bench-peers",
         "findings",
         "conformance",

@@ -1,0 +1,159 @@
+"""What becomes of a run on a cluster whose processes die and whose wires are cut."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator import errors
+from tests.clusters import blocks_there, cluster, finished, lay, records, started, within
+from tests.test_cli import told
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return lay(tmp_path)
+
+
+def test_a_scheduler_that_dies_ends_the_run_with_75_and_it_goes_on_with_another(place: Path) -> None:
+    for name in ("first", "second"):
+        with cluster(place / name) as there:
+            there.scheduler()
+            there.workers("a")
+            process = started(place, there.address, "measure.blocks=8")
+            if name == "first":
+                within(40, lambda: blocks_there(place) >= 2)
+                there.processes["scheduler"].kill()
+            _, said = process.communicate(timeout=90)
+        assert process.returncode == (errors.BUSY if name == "first" else 0), said
+    assert "the scheduler" in said or sorted(finished(place)) == list(range(8))
+    assert "run.resumed" in [record["event"] for record in records(place)]
+
+
+def test_two_workers_that_claim_one_machine_are_told_of(place: Path) -> None:
+    with cluster(place / "one") as there:
+        there.scheduler()
+        for name in "ab":
+            there.worker(name, lock="same")
+            there.registered(name)
+        process = started(place, there.address, "kwargs.seconds=0.1", "measure.blocks=4")
+        _, said = process.communicate(timeout=90)
+    assert process.returncode == 0, said
+    assert "two workers claim one machine" in said
+    assert sorted(finished(place)) == list(range(4))
+
+
+@pytest.mark.timeout(600)
+def test_workers_killed_at_random_during_200_blocks_lose_none_and_double_none(place: Path) -> None:
+    dice = random.Random(1)
+    kills = 0
+    with cluster(place / "there") as there:
+        there.scheduler()
+        there.workers("a", "b", "c")
+        more = ("measure.blocks=50", "measure.rounds=1", "measure.max_time=500s", "tasks=[1, 2, 3, 4]")
+        process = started(place, there.address, *more)
+        within(40, lambda: blocks_there(place) >= 1)
+        while process.poll() is None:
+            time.sleep(dice.uniform(2, 8))
+            kills += there.kill_worker(dice.choice("abc"))
+        _, said = process.communicate()
+    assert process.returncode == 0, said
+    told_of = records(place)
+    done = [(record["point_id"], record["block"]) for record in told_of if record["event"] == "block.finished"]
+    given_up = [record for record in told_of if record["event"] == "block.discarded"]
+    assert (len(done), len(set(done))) == (200, 200)
+    assert len(given_up) <= kills / 2  # each has cost two hosts
+    assert kills >= 5
+    assert [record["event"] for record in told_of].count("host.left") >= 5
+    assert told("verify", "runs/naps/latest", cwd=place).returncode == 0
+
+
+# --- two network namespaces, which stand for two hosts
+
+
+class Wire:
+    """Two network namespaces with an address each, and the wire between them."""
+
+    def __init__(self) -> None:
+        mark = secrets.token_hex(3)
+        self.names = {"a": f"hosta-{mark}", "b": f"hostb-{mark}"}
+        self.addresses = {"a": "10.177.0.1", "b": "10.177.0.2"}
+
+    def lay(self) -> None:
+        for net in self.names.values():
+            ip("netns", "add", net)
+            ip("-n", net, "link", "set", "lo", "up")
+        ends = ("eth0", "netns", self.names["a"], "type", "veth", "peer", "eth0", "netns", self.names["b"])
+        ip("link", "add", *ends)
+        for name, net in self.names.items():
+            ip("-n", net, "address", "add", f"{self.addresses[name]}/24", "dev", "eth0")
+        self.join()
+
+    def join(self) -> None:
+        for net in self.names.values():
+            ip("-n", net, "link", "set", "eth0", "up")
+
+    def cut(self) -> None:
+        ip("-n", self.names["a"], "link", "set", "eth0", "down")
+
+    def remove(self) -> None:
+        for net in self.names.values():
+            subprocess.run(["ip", "netns", "delete", net], check=False, capture_output=True)
+
+
+def ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    made = Wire()
+    try:
+        try:
+            made.lay()
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"network namespaces can't be made here: {error}")
+        yield made
+    finally:
+        if os.access("/run/netns", os.R_OK):
+            made.remove()
+
+
+@pytest.mark.timeout(300)
+def test_a_host_that_is_cut_off_is_gone_and_is_back_when_it_is_joined_again(place: Path, wire: Wire) -> None:
+    nets = wire.names
+    with cluster(place / "there", {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "12s"}) as there:
+        there.scheduler(wire.addresses["a"], net=nets["a"])
+        for name in "ab":
+            there.worker(name, net=nets[name])
+        for name in "ab":
+            there.registered(name)
+        process = started(place, there.address, "measure.blocks=60", "measure.max_time=200s", net=nets["a"])
+
+        def told_of(event: str) -> int:
+            return sum(record["event"] == event and record["host"] == "b" for record in records(place))
+
+        within(60, lambda: blocks_there(place) >= 4)
+        assert told_of("host.joined") == 1
+        wire.cut()
+        within(60, lambda: told_of("host.left") == 1)
+        so_far = blocks_there(place)
+        within(30, lambda: blocks_there(place) > so_far)
+        wire.join()
+        there.processes["b"].wait(60)  # it gives up on its scheduler, so somebody has to start it again
+        there.worker("b", net=nets["b"])
+        within(60, lambda: told_of("host.joined") == 2)
+        _, said = process.communicate(timeout=200)
+        assert there.runners() == []
+    assert process.returncode == 0, said
+    assert sorted(finished(place)) == list(range(60))
+    assert told("verify", "runs/naps/latest", cwd=place).returncode == 0
