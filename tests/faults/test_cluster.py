@@ -59,7 +59,7 @@ def test_workers_killed_at_random_during_200_blocks_lose_none_and_double_none(pl
     with cluster(place / "there") as there:
         there.scheduler()
         there.workers("a", "b", "c")
-        more = ("measure.blocks=50", "measure.rounds=1", "measure.max_time=500s", "tasks=[1, 2, 3, 4]")
+        more = ("measure.blocks=50", "measure.rounds=1", "measure.max_time=500s", "matrix.tasks=[1, 2, 3, 4]")
         process = started(place, there.address, *more)
         within(40, lambda: blocks_there(place) >= 1)
         while process.poll() is None:
