@@ -31,9 +31,8 @@ class Progress:
         self._contests: Sequence[Contest] = ()
 
     def doing(self, contest: Contest, what: str) -> None:
-        """Draw what is being done for a point, at most every `REFRESH_S`."""
-        if time.monotonic() - self._drawn >= REFRESH_S:
-            self._draw(f"{contest.point.label}, block {len(contest.numbers) + 1}: {what}")
+        """Draw what is being done for a point."""
+        self._draw(f"{contest.point.label}, block {len(contest.numbers) + 1}: {what}")
 
     def block_ended(self, contests: Sequence[Contest]) -> None:
         """Draw the standing."""
@@ -41,12 +40,24 @@ class Progress:
         self._draw("")
 
     def _draw(self, doing: str) -> None:
+        """Draw, at most every `REFRESH_S`: on a cluster, many blocks end in that time."""
+        if time.monotonic() - self._drawn < REFRESH_S:
+            return
         elapsed_s = time.monotonic() - self._begun
-        standings = [standing(contest) for contest in self._contests if contest.numbers]
+        standings = [standing(contest) for contest in self._shown()]
         line = f"{elapsed_s:.0f} s{self._left(elapsed_s)}  {doing}"
         with suppress(OSError):  # the terminal may be gone, while the run goes on
             self._live.update(Group(*standings, Text(printable(line), style="dim")), refresh=True)
         self._drawn = time.monotonic()
+
+    def _shown(self) -> Sequence[Contest]:
+        """Return the points that have begun, as many as there is room for: those that are undecided first."""
+        begun = [contest for contest in self._contests if contest.numbers]
+        lines = max((1 + len(contest.variants) for contest in begun), default=1)
+        shown = sorted(begun, key=lambda contest: contest.is_decided)[
+            : max(1, (self._live.console.height - 1) // lines)
+        ]
+        return [contest for contest in begun if contest in shown]
 
     def _left(self, elapsed_s: float) -> str:
         """Return the time to the next looks, at the pace so far, and to the cap."""

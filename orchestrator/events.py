@@ -82,7 +82,7 @@ class RunResumed(Event):
     cut_bytes: int
     """What was cut off of the journal's end, since it was no whole record."""
     spent_s: float
-    """What the blocks so far have taken of `measure.max_time`."""
+    """What the blocks so far have taken of `measure.max_time`; on a cluster, those of the host that had most."""
 
 
 class ContextSampled(Event):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -51,7 +52,10 @@ class Results:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a run has come: its plan, its contests, the time of its blocks, and the events kept."""
+    """How far a run has come: its plan, its contests, the time of its blocks, and the events kept.
+
+    Where hosts worked beside each other, it is the time of the host that worked longest.
+    """
 
     plan: Plan
     contests: Sequence[Contest]
@@ -73,7 +77,7 @@ def replay(events: Iterable[Mapping[str, Any]]) -> Standing:
     planned = replace(planned, level_split=started.get("level_split", 1))  # older journals have split nothing
     contests = {point.id: Contest(planned, point) for point in planned.points}
     few = [started]
-    spent_ns = 0
+    spent_ns: Counter[str | None] = Counter()
     for event in unread:
         name = event["event"]
         if contest := contests.get(event.get("point_id", "")):
@@ -86,9 +90,9 @@ def replay(events: Iterable[Mapping[str, Any]]) -> Standing:
             for contest in contests.values():
                 contest.lacks(event["variant"])
         elif name == "block.finished":
-            spent_ns += event["elapsed_ns"]
+            spent_ns[event.get("host")] += event["elapsed_ns"]
         few.append(event)
-    return Standing(planned, list(contests.values()), spent_ns / 1e9, few)
+    return Standing(planned, list(contests.values()), max(spent_ns.values(), default=0) / 1e9, few)
 
 
 def fold(events: Iterable[Mapping[str, Any]]) -> Results:

@@ -50,7 +50,7 @@ class Cluster:
         plain = ("--nworkers", "1", "--nthreads", "1", "--name", name)
         self.start(name, "worker", self.address, *plain, *machine, lock=lock, net=net)
 
-    def scheduler(self, host: str = "127.0.0.1", net: str = "") -> None:
+    def scheduler(self, host: str = "tcp://127.0.0.1", net: str = "") -> None:
         file = self.place / "scheduler.json"
         self.start("scheduler", "scheduler", "--host", host, "--port", "0", "--scheduler-file", str(file), net=net)
         within(20, lambda: file.exists() and file.read_text().endswith("}"))
@@ -118,10 +118,27 @@ def lay(place: Path) -> Path:
     return place
 
 
-def started(place: Path, address: str, *more: str, net: str = "") -> subprocess.Popen[str]:
+def started(
+    place: Path, address: str, *more: str, net: str = "", env: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """Start the run of what `lay` has laid on a cluster."""
     command = [*within_net(net), str(BIN / "orchestrator"), "run", "naps.yaml", "--cluster", address, *more]
-    return subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, **(env or {})}
+    return subprocess.Popen(
+        command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def certified(place: Path, name: str) -> dict[str, str]:
+    """Make a certificate that signs itself; return the environment in which Dask shows it and trusts nobody else."""
+    key, certificate = place / f"{name}.key", place / f"{name}.pem"
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    command = ["openssl", "req", "-x509", *curve, "-days", "2", "-subj", f"/CN={name}"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    found = {"CA_FILE": str(certificate)}
+    for role in ("SCHEDULER", "WORKER", "CLIENT"):
+        found |= {f"{role}__KEY": str(key), f"{role}__CERT": str(certificate)}
+    return {f"DASK_DISTRIBUTED__COMM__TLS__{name}": value for name, value in found.items()}
 
 
 def records(place: Path) -> list[dict[str, Any]]:

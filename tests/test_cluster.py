@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
+from orchestrator.spec import load
 from tests import clusters
 from tests.clusters import Cluster, blocks_there, finished, lay, records, started, within
 from tests.test_cli import told
@@ -121,3 +124,13 @@ def test_a_path_that_only_exists_here_is_refused_by_the_name_of_the_host(cluster
     assert "on host a" in said
     assert "/nowhere/at/all" in said
     assert not (place / "runs").exists()
+
+
+def test_a_stop_that_reaches_a_host_before_its_request_has_begun_ends_that_one(place: Path) -> None:
+    spec = json.dumps(load(place / "naps.yaml")[0].resolved())
+    prepare = {"op": "prepare", "spec": spec, "cores": 2, "locks": False, "run": "x", "host": "a"}
+    requests = "".join(f"{json.dumps(each)}\n" for each in (prepare, {"op": "stop"}, prepare))
+    command = [sys.executable, "-c", "from orchestrator.cluster.agent import main; main()"]
+    done = subprocess.run(command, cwd=place, input=requests, capture_output=True, text=True, timeout=60)
+    first = json.loads(done.stdout.splitlines()[0])
+    assert first == {"interrupted": True}

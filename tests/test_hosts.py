@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -181,6 +182,16 @@ def test_a_run_that_lost_its_hosts_says_so_and_can_go_on() -> None:
         contest.add({**about, **event.fields()})
     assert 2 not in contest.numbers
     assert len(contest.blocks) <= 2, "what comes after the block that is missing does not count yet"
+
+
+def test_the_time_of_hosts_beside_each_other_is_spent_once() -> None:
+    run = Run(FOUR, measure={"blocks": 20})
+    started = {"event": "run.started", "spec": json.dumps(run.plan.experiment.resolved()), "effective_cores": 2}
+    standing = results.replay([started, *(event.fields() for event in run.stored)])
+    blocks = run.named("block.finished")
+    most = max(Counter(event["host"] for event in blocks).values())
+    assert most < len(blocks)
+    assert standing.spent_s == most * blocks[0]["elapsed_ns"] / 1e9
 
 
 def test_hosts_that_disagree_are_named() -> None:

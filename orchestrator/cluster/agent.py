@@ -34,7 +34,7 @@ Answer = dict[str, Any]
 
 
 class Agent:
-    """Answers requests, one at a time; `stop` may come from another thread."""
+    """Answers requests, one at a time; `expect` and `stop` come from another thread, which reads them."""
 
     def __init__(self, laid: Kit) -> None:
         self._kit = laid
@@ -44,11 +44,15 @@ class Agent:
         self._stopping = threading.Lock()
         self._interrupt: Interrupt | None = None
 
+    def expect(self) -> None:
+        """Know that there is a request: a stop is meant for it from now on, whether it has begun or not."""
+        with self._stopping:
+            self._interrupt = Interrupt()
+
     def answer(self, request: dict[str, Any]) -> Answer:
-        """Return the answer to a request."""
-        with closing(Interrupt()) as interrupt:
-            with self._stopping:
-                self._interrupt = interrupt
+        """Return the answer to the request that is expected."""
+        assert self._interrupt is not None
+        with closing(self._interrupt) as interrupt:
             try:
                 take = self._prepared if request["op"] == "prepare" else self._run
                 return take(request, interrupt)
@@ -59,7 +63,7 @@ class Agent:
                     self._interrupt = None
 
     def stop(self) -> None:
-        """End what is going on, if anything is."""
+        """End what is asked for, if anything is."""
         with self._stopping:
             if self._interrupt:
                 self._interrupt.set()
@@ -147,6 +151,7 @@ def main() -> None:
                 if asked["op"] == "stop":
                     agent.stop()
                 else:
+                    agent.expect()
                     requests.put(asked)
             requests.put(None)
             agent.stop()

@@ -8,6 +8,7 @@ import logging
 import pickle
 import platform
 import time
+import warnings
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -19,6 +20,7 @@ import cloudpickle
 from anyio.abc import TaskGroup
 from distributed import Client
 from distributed.client import FutureCancelledError
+from distributed.versions import VersionMismatchWarning
 
 from .. import host as machine
 from ..errors import BadInput
@@ -78,17 +80,19 @@ async def _connected(address: str) -> AsyncIterator[Any]:
     client: Any = None  # its methods are coroutines here, which its types do not tell
     try:
         client = Client(address, asynchronous=True, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]  # as is all of it
-        with anyio.fail_after(CONNECT_S):
+        with anyio.fail_after(CONNECT_S), warnings.catch_warnings():
+            warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters of that is looked at here
             await client
     except Exception as error:  # of sockets, of TLS, of addresses: distributed hands on whatever it meets
         if client is not None:
             with suppress(Exception), anyio.move_on_after(1):
                 await client.close(timeout=1)
         told = " ".join(str(error).split()) or f"no answer within {CONNECT_S:g} s"
-        secure = address.startswith("tls") or "tls" in told.lower() or "ssl" in told.lower()
         remedy = "start one with `dask scheduler`, and name the address that it tells"
-        if secure:
+        if address.startswith("tls") or "tls" in told.lower() or "ssl" in told.lower():
             remedy = "set distributed.comm.tls in Dask's configuration to this cluster's files, see docs/cluster.md"
+        elif "closed" in told:
+            remedy = "somebody is there who does not want to talk: a scheduler with TLS has an address tls://..."
         raise BadInput(f"cannot reach a scheduler at {address}: {told}", where="--cluster", remedy=remedy) from None
     try:
         yield client

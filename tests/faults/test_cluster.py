@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from tests.clusters import blocks_there, cluster, finished, lay, records, started, within
+from tests.clusters import blocks_there, certified, cluster, finished, lay, records, started, within
 from tests.test_cli import told
 
 pytestmark = pytest.mark.slow
@@ -75,6 +75,54 @@ def test_workers_killed_at_random_during_200_blocks_lose_none_and_double_none(pl
     assert kills >= 5
     assert [record["event"] for record in told_of].count("host.left") >= 5
     assert told("verify", "runs/naps/latest", cwd=place).returncode == 0
+
+
+def test_a_cluster_with_tls_takes_who_shows_its_certificate_and_tells_others_why_not(place: Path) -> None:
+    right, wrong = certified(place, "right"), certified(place, "wrong")
+    with cluster(place / "there", right) as there:
+        there.scheduler("tls://127.0.0.1")
+        there.workers("a")
+        done = [
+            started(place, there.address, "measure.blocks=2", env=right),
+            started(place, there.address, env=wrong),
+            started(place, there.address.replace("tls", "tcp")),
+        ]
+        said = [each.communicate(timeout=60)[1] for each in done]
+    assert [each.returncode for each in done] == [0, errors.BAD_INPUT, errors.BAD_INPUT], said
+    assert finished(place) == [0, 1]
+    assert "certificate" in said[1]
+    assert "distributed.comm.tls" in said[1]
+    assert "a scheduler with TLS has an address tls://" in said[2]
+    assert [len(each.splitlines()) for each in said[1:]] == [1, 1]
+
+
+OTHER_PYTHON = """
+import distributed.versions as versions
+told = versions.get_system_info
+versions.get_system_info = lambda: {**told(), "python": "3.9.1.final.0"}
+"""
+
+
+def test_a_worker_of_another_python_is_refused_by_name_and_the_run_goes_on_without(place: Path) -> None:
+    (place / "other").mkdir()
+    (place / "other" / "sitecustomize.py").write_text(OTHER_PYTHON)
+    with cluster(place / "there") as there:
+        there.scheduler()
+        there.env = {"PYTHONPATH": str(place / "other")}
+        there.workers("old")
+        alone = started(place, there.address)
+        _, said = alone.communicate(timeout=60)
+        assert alone.returncode == errors.BAD_INPUT
+        assert "runs Python 3.9.1" in said
+        there.env = {}
+        there.workers("a")
+        beside = started(place, there.address)
+        _, said = beside.communicate(timeout=60)
+    assert beside.returncode == 0, said
+    refused = [line for line in said.splitlines() if '"host.refused"' in line]
+    assert len(refused) == 1
+    assert '"host": "old"' in refused[0]
+    assert {record["host"] for record in records(place) if record["event"] == "host.joined"} == {"a"}
 
 
 # --- two network namespaces, which stand for two hosts
