@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import plan
-from .events import AccountMeasured, Event, OverlapMeasured, RunnerReady, TimelineRecorded
+from .events.common import Event
+from .events.raw import AccountMeasured, OverlapMeasured, RunnerReady, TimelineRecorded
 from .executor import BlockTask
 from .launch import Crew, RunnerFailed
 from .plan import Variant, columns

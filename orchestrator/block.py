@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import asides, host, plan
-from .events import (
+from .events.common import Event
+from .events.raw import (
     BlockDiscarded,
     BlockFinished,
     BlockStarted,
     ContextSampled,
-    Event,
     PointCalibrated,
     ReferenceTimed,
     RunnerGuarded,

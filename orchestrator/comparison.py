@@ -14,7 +14,7 @@ from statistics import median
 from typing import Literal
 
 from .contest import Block, Contest
-from .events import VariantChanged
+from .events.derived import VariantChanged
 from .plan import Variant, columns
 from .results import Results
 from .stats import STATS_VERSION, Values, shift, shift_interval

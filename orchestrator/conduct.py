@@ -18,11 +18,11 @@ import anyio.lowlevel
 from . import crossover, refinement
 from .contest import FAILURES_TO_EXCLUDE, HOPELESS_BLOCKS, Contest
 from .errors import first_of
-from .events import (
+from .events.common import Event
+from .events.raw import (
     BlockCancelled,
     BlockDiscarded,
     BlockStarted,
-    Event,
     HostJoined,
     HostLeft,
     LookTaken,

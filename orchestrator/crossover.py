@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from . import figures, units
 from .contest import TIE, Contest
-from .events import CrossoverLocated
+from .events.derived import CrossoverLocated
 from .plan import Plan, canonical, label_along, ordered_axes
 from .stats import STATS_VERSION, Ratio, compare
 

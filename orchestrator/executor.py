@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .errors import BUSY, Failure
-from .events import Event
+from .events.common import Event
 from .plan import Point, Variant
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import figures
 from .contest import Contest
-from .events import ExpectationChecked
+from .events.derived import ExpectationChecked
 from .plan import Claim
 from .stats import STATS_VERSION, block_interval, compare, hodges_lehmann
 

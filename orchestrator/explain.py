@@ -13,7 +13,7 @@ from typing import Any
 from . import accounts, remedies, units
 from .accounts import MUCH, Summary
 from .contest import Contest
-from .events import VariantExplained
+from .events.derived import VariantExplained
 from .figures import ALIKE
 from .plan import Variant, columns
 from .runner import models

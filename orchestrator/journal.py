@@ -23,7 +23,7 @@ import orjson
 import structlog
 
 from .errors import BadInput, Busy, JournalDamaged, JournalUnwritable
-from .events import SCHEMA, Event
+from .events.common import SCHEMA, Event
 from .units import timestamp
 
 EVENTS_FILE = "events.jsonl"

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from . import block
-from .events import Event
+from .events.common import Event
 from .executor import BlockExecutor, BlockTask, Host
 from .launch import Interrupt, Kit
 from .plan import Plan

@@ -8,7 +8,7 @@ from pathlib import Path
 from . import environments, launch, plan, pythons, resume
 from .document import KeyPath, shown
 from .environments import Environment, Unbuilt
-from .events import VariantUnavailable
+from .events.raw import VariantUnavailable
 from .launch import Interrupt, Kit, RunnerFailed
 from .log import diagnostics
 from .plan import Plan, Point, Variant

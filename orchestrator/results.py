@@ -10,7 +10,8 @@ from typing import Any
 
 from .contest import Contest
 from .errors import JournalDamaged
-from .events import EVENTS, SCHEMA
+from .events import EVENTS
+from .events.common import SCHEMA
 from .plan import Plan, plan
 from .spec import Experiment
 from .stats import STATS_VERSION

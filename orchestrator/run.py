@@ -28,9 +28,9 @@ from .conduct import Conductor
 from .console import show_cursor, watching
 from .contest import Contest
 from .errors import BadInput, JournalDamaged, JournalUnwritable, first_of
-from .events import (
+from .events.common import Event
+from .events.raw import (
     ContextSampled,
-    Event,
     HostJoined,
     HostLeft,
     RunFinished,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .contest import Contest
-from .events import ScalingFitted
+from .events.derived import ScalingFitted
 from .figures import Share
 from .plan import Variant, columns
 from .stats import STATS_VERSION, log_statistics

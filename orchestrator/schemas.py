@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .events import EVENTS, SCHEMA, AboutPoint, AboutVariant, Event, RunnerReady, TrialObserved
+from .events import EVENTS
+from .events.common import SCHEMA, AboutPoint, AboutVariant, Event
+from .events.raw import RunnerReady, TrialObserved
 from .journal import RUN_ID
 from .runner import models
 from .spec import Experiment

@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 from .comparison import by_the_loop
 from .contest import Block
-from .events import EVENTS, Event
+from .events import EVENTS
+from .events.common import Event
 from .journal import dumps
 from .results import Results
 

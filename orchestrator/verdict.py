@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from . import crossover, errors, figures, hosts, scaling, units
 from .contest import Contest, Look
-from .events import Event, HostJudged, VariantCompared, VariantExplained, VariantObserved, VerdictReached
+from .events.common import Event
+from .events.derived import HostJudged, VariantCompared, VariantExplained, VariantObserved, VerdictReached
 from .expect import check
 from .explain import explained
 from .plan import Plan, Variant, columns

@@ -15,13 +15,12 @@ from orchestrator.accounts import SHARES
 from orchestrator.conduct import Conductor
 from orchestrator.console import Silent
 from orchestrator.contest import Contest
-from orchestrator.events import (
-    SCHEMA,
+from orchestrator.events.common import SCHEMA, Event
+from orchestrator.events.raw import (
     AccountMeasured,
     BlockDiscarded,
     BlockFinished,
     BlockStarted,
-    Event,
     OverlapMeasured,
     PointCalibrated,
     ReferenceTimed,

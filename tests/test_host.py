@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import host, pythons
-from orchestrator.events import ContextSampled
+from orchestrator.events.raw import ContextSampled
 
 
 def test_a_sample_is_a_valid_event() -> None:

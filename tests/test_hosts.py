@@ -15,7 +15,7 @@ from orchestrator import results, verdict
 from orchestrator.conduct import Conductor
 from orchestrator.console import Silent
 from orchestrator.contest import Contest
-from orchestrator.events import SCHEMA, Event
+from orchestrator.events.common import SCHEMA, Event
 from orchestrator.executor import BlockTask, Host, HostGone, HostsLost
 from orchestrator.plan import plan
 from orchestrator.spec import Experiment

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from orchestrator import journal
 from orchestrator.errors import UNWRITABLE, JournalDamaged, JournalUnwritable
-from orchestrator.events import BlockDiscarded, Event
+from orchestrator.events.common import Event
+from orchestrator.events.raw import BlockDiscarded
 from orchestrator.journal import EVENTS_FILE, Journal
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import exports
-from orchestrator.events import TimelineRecorded
+from orchestrator.events.raw import TimelineRecorded
 from orchestrator.results import fold
 from tests import hostile
 from tests.synthetic import conducted

@@ -24,7 +24,9 @@ from distributed.versions import VersionMismatchWarning
 
 from .. import host as machine
 from ..errors import BadInput
-from ..events import EVENTS, Event, VariantUnavailable
+from ..events import EVENTS
+from ..events.common import Event
+from ..events.raw import VariantUnavailable
 from ..executor import BlockTask, Host, HostGone, HostsLost
 from ..launch import Interrupt, Interrupted, Kit
 from ..log import diagnostics

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from .. import units
 from ..comparison import Comparison
-from ..events import VariantChanged
+from ..events.derived import VariantChanged
 from ..journal import dumps
 from .table import page
 

@@ -24,7 +24,7 @@ from orchestrator import journal
 from orchestrator.conduct import Conductor
 from orchestrator.console import Silent
 from orchestrator.contest import Contest
-from orchestrator.events import Event
+from orchestrator.events.common import Event
 from orchestrator.executor import BlockTask, Host
 from orchestrator.plan import plan
 from orchestrator.spec import Experiment

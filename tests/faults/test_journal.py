@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator import journal
 from orchestrator.errors import JournalDamaged
-from orchestrator.events import BlockDiscarded
+from orchestrator.events.raw import BlockDiscarded
 from orchestrator.journal import EVENTS_FILE, Records
 
 from .place import ROOT, SPEC, Place
