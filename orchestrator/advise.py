@@ -14,12 +14,12 @@ from .design import Asked, Design, Facts, design, design_over, saved, spec
 from .errors import BadInput
 from .host import effective_cores
 from .journal import replace_file
+from .loading import loads
 from .log import diagnostics
 from .plan import plan
 from .resume import NEVER
 from .run import Ended, interruptible, run
 from .scout import scout
-from .spec import loads
 
 
 def advise(asked: Asked, runs: Path, save: Path | None, tell: Callable[[str], None]) -> Ended:

@@ -12,8 +12,9 @@ from pydantic_core import PydanticCustomError
 from .design import Range, log_grid
 from .document import shown
 from .errors import BadInput
+from .loading import plain_value
 from .plan import FEWEST_LEVELS
-from .spec import KEYWORD, NAME, PATTERNS, REFERENCE, fraction, plain_value
+from .spec import KEYWORD, NAME, PATTERNS, REFERENCE, fraction
 from .spec import seconds as seconds_of
 
 

@@ -17,10 +17,10 @@ from .errors import BadInput, Failure, JournalDamaged, JournalUnwritable
 
 if TYPE_CHECKING:
     from . import lock
+    from .loading import Source
     from .plan import Plan
     from .results import Results
     from .run import Ended, Place
-    from .spec import Source
 
 app = typer.Typer(
     name="orchestrator",
@@ -628,7 +628,8 @@ def _place(cluster: str | None, wait_s: float) -> tuple[Place, AbstractContextMa
 
 def _planned(config: Path, overrides: list[str] | None, cluster: str | None = None) -> tuple[Plan, Source]:
     """Return the plan of a spec for this machine, or for the hosts of a cluster; raises BadInput."""
-    from .spec import Problem, load
+    from .loading import load
+    from .problems import Problem
 
     experiment, source = load(config, overrides or [])
     # imported only now: what is wrong with a spec should be told at once

@@ -150,6 +150,14 @@ def shown(text: str) -> str:
     return f'"{"".join(pieces)}"'
 
 
+def described(given: object) -> str:
+    """Return any value of a spec in a few words, for a message."""
+    names = {dict: "a mapping", list: "a list", tuple: "a list", type(None): "nothing"}
+    if isinstance(given, str):
+        return shown(given)
+    return names.get(type(given)) or (str(given).lower() if isinstance(given, bool) else str(given)[:60])
+
+
 def _escaped(char: str) -> str:
     return '\\"' if char == '"' else repr(char)[1:-1]
 

@@ -13,9 +13,9 @@ from . import block
 from .events.common import Event
 from .executor import BlockExecutor, BlockTask, Host
 from .launch import Interrupt, Kit
+from .loading import Source
 from .plan import Plan
 from .probe import Probed, probe
-from .spec import Source
 
 
 @asynccontextmanager

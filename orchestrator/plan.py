@@ -18,8 +18,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from .document import shown
+from .problems import Problem, nearest, refusal
 from .runner import models
-from .spec import KEYWORD, Expectation, Experiment, ModelEntry, Problem, Workload, nearest, refusal
+from .spec import KEYWORD, Expectation, Experiment, ModelEntry, Workload
 
 FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
 ROUNDS_PER_ACCOUNT = 40

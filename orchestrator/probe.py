@@ -10,10 +10,12 @@ from .document import KeyPath, shown
 from .environments import Environment, Unbuilt
 from .events.raw import VariantUnavailable
 from .launch import Interrupt, Kit, RunnerFailed
+from .loading import Source
 from .log import diagnostics
 from .plan import Plan, Point, Variant
+from .problems import Problem
 from .runner import models
-from .spec import Experiment, Problem, Source
+from .spec import Experiment
 
 OF_A_MODEL = ("call", "async_call", "unavailable")
 """Fields of a workload that one model may refuse and another take, and what the machine lacks for it."""

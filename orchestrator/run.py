@@ -43,13 +43,13 @@ from .events.raw import (
 from .executor import BlockExecutor, HostsLost
 from .journal import Journal, Records
 from .launch import Interrupt, Interrupted, Kit
+from .loading import Source
 from .local import here
 from .log import diagnostics
 from .plan import Plan
 from .probe import Probed
 from .results import Results, fold, replay
 from .resume import CutOff, Policy
-from .spec import Source
 from .stats import LOOKS, STATS_VERSION
 
 T = TypeVar("T")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import (
@@ -16,16 +13,13 @@ from pydantic import (
     Field,
     PlainSerializer,
     StringConstraints,
-    ValidationError,
     WithJsonSchema,
     create_model,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
-from . import document
-from .document import Document, KeyPath, key_path
-from .errors import BadInput
+from .document import described
 from .runner import models
 
 FUNCTION = r"[^\W\d][\w.]*:[^\W\d][\w.]*"
@@ -51,9 +45,6 @@ PATTERNS = {
 }
 """What each pattern finds wrong, and the remedy."""
 
-RESERVED = (("measure", "metric"),)
-"""Keys that later versions give a meaning to."""
-
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _SHORTEST_S, _LONGEST_S = 0.001, 500 * 3600.0  # poll(2) takes less than 2**31 ms, which is 596 h
 
@@ -67,7 +58,7 @@ def seconds(value: object) -> float:
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|min|h)", value) if isinstance(value, str) else None
     found = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
     if not _SHORTEST_S <= found <= _LONGEST_S:
-        what = f"{_shown(value)} is not a duration from 1ms to 500h"
+        what = f"{described(value)} is not a duration from 1ms to 500h"
         raise _refused(what, "write a number with ms, s, m or h, such as 60s")
     return found
 
@@ -77,7 +68,7 @@ def fraction(value: object) -> float:
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?%", value) if isinstance(value, str) else None
     found = round(float(match[1]) / 100, 12) if match else 0.0  # so that it is the same when written and read again
     if not 0.0001 <= found <= 1:
-        what = f"{_shown(value)} is not a percentage from 0.01% to 100%"
+        what = f"{described(value)} is not a percentage from 0.01% to 100%"
         raise _refused(what, "write a number with %, such as 3%")
     return found
 
@@ -95,7 +86,7 @@ def size(value: object) -> int:
     found = round(float(match[1]) * _UNITS_BYTES[match[2]]) if match else 0
     if not 2**20 <= found <= 2**50:
         raise _refused(
-            f"{_shown(value)} is not a size from 1MiB to 1024TiB", "write a number with a unit, such as 2GiB"
+            f"{described(value)} is not a size from 1MiB to 1024TiB", "write a number with a unit, such as 2GiB"
         )
     return found
 
@@ -360,229 +351,3 @@ class Experiment(Strict):
         expect = [expected.model_dump(mode="json", exclude_unset=True) for expected in self.expect]
         told = self.model_dump(mode="json", exclude_defaults=True) | {"models": models}
         return told | {"expect": expect} if expect else told
-
-
-class Problem(Exception):
-    """Something wrong at `path` of a spec, found where the file is out of sight."""
-
-    def __init__(self, path: KeyPath, what: str, remedy: str, *, key: bool = False) -> None:
-        super().__init__(what)
-        self.path = path
-        self.what = what
-        self.remedy = remedy
-        self.key = key
-
-
-class Source:
-    """Where a spec came from: the file with its positions, and the overrides."""
-
-    def __init__(self, read: Document, overrides: dict[KeyPath, str]) -> None:
-        self._document = read
-        self._overrides = overrides
-
-    def failure(self, *problems: Problem) -> BadInput:
-        """Return the problems as one error, a line each: place, path in the spec, what is wrong, and the remedy."""
-        return BadInput("\n".join(str(self._located(problem)) for problem in problems))
-
-    def _located(self, problem: Problem) -> BadInput:
-        shown = key_path(problem.path)
-        what = " ".join(f"{shown}: {problem.what}".split() if shown else problem.what.split())
-        return BadInput(what, where=self._where(problem), remedy=" ".join(problem.remedy.split()))
-
-    def _where(self, problem: Problem) -> str:
-        above = [text for path, text in self._overrides.items() if path == problem.path[: len(path)]]
-        # what the file does not have, an override of something below it has made
-        below = [text for path, text in self._overrides.items() if problem.path == path[: len(problem.path)]]
-        if above or (below and problem.path not in self._document.values):
-            return _override_place((above or below)[-1])
-        return self._document.where(problem.path, key=problem.key)
-
-
-def load(file: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Source]:
-    """Return the experiment of `file` with `key.sub=value` overrides, and where each part stands; raises BadInput."""
-    read = document.read(file)
-    value: dict[str, Any] = read.value
-    overridden: dict[KeyPath, str] = {}
-    for text in overrides:
-        path, given = _override(text)
-        _put(value, path, given, text)
-        overridden[path] = text
-    _refuse_axes(value.get("matrix"), overridden)
-    source = Source(read, overridden)
-    if "name" not in value:
-        if not re.fullmatch(NAME, file.stem):
-            what = f"the file's name can't be the experiment's: {_shown(file.stem)} {PATTERNS[NAME][0]}"
-            raise source.failure(Problem(("name",), what, "give a `name:`"))
-        value["name"] = file.stem
-    return parse(value, source), source
-
-
-def loads(text: str, source: str) -> tuple[Experiment, Source]:
-    """Return the experiment that `text` describes, and where each part stands, places named after `source`."""
-    read = document.parse(text.encode(), source)
-    found = Source(read, {})
-    return parse(read.value, found), found
-
-
-def parse(value: dict[str, Any], source: Source) -> Experiment:
-    """Return the experiment that plain data describes; raises BadInput with every problem of its form."""
-    try:
-        return Experiment.model_validate(value)
-    except ValidationError as error:
-        # pydantic counts the valid items of a list, and those that aren't are told anyway
-        told = [details for details in error.errors() if details["type"] != "too_short" or not details["input"]]
-        problems = [_problem(details, value) for details in told]
-    raise source.failure(*problems)
-
-
-def _override(text: str) -> tuple[KeyPath, object]:
-    name, equals, raw = text.partition("=")
-    if not equals or not re.fullmatch(r"[A-Za-z_][\w]*(\.[A-Za-z_][\w]*)*", name):
-        raise BadInput(f"{_shown(text)} is not an override", remedy="write key.sub=value, such as tasks=8")
-    parts = name.split(".")
-    if parts[0] == "kwargs":
-        parts.insert(0, "workload")
-    path = ("matrix", ".".join(parts[1:])) if parts[0] == "matrix" and len(parts) > 1 else tuple(parts)
-    return path, plain_value(name, raw, _override_place(text))
-
-
-def plain_value(name: str, raw: str, where: str) -> object:
-    """Return what the text of the value of `name`, given at `where`, means as YAML; raises BadInput."""
-    if "\n" in raw or "\r" in raw:
-        raise BadInput(f"{name}: a line break in the value", where=where, remedy="write one line")
-    try:
-        return document.parse(f"value: {raw}".encode("utf-8", "surrogateescape"), "override").value["value"]
-    except BadInput as error:
-        what = error.what.removeprefix("value") if error.what.startswith("value") else f": {error.what}"
-        raise BadInput(name + what, where=where, remedy=error.remedy) from error
-
-
-def _override_place(text: str) -> str:
-    return f"override {_shown(text)}"
-
-
-def _put(value: dict[str, Any], path: KeyPath, given: object, text: str) -> None:
-    place: Any = value
-    for depth, part in enumerate(path[:-1], 1):
-        place = place.setdefault(part, {})
-        if not isinstance(place, dict):
-            name = key_path(path[:depth])
-            what = f"{name} is {_shown(place)}, not a mapping"
-            raise BadInput(what, where=_override_place(text), remedy=f"override {name} as a whole")
-    place[path[-1]] = given
-
-
-def _refuse_axes(matrix: object, overridden: Mapping[KeyPath, str]) -> None:
-    """Refuse to override what the matrix varies: the matrix would win."""
-    for path, text in overridden.items():
-        names = [".".join(map(str, path)), ".".join(map(str, path[1:]))]
-        axis = next((name for name in names if isinstance(matrix, dict) and name in matrix), None)
-        if axis and path[0] != "matrix":
-            remedy = f"override matrix.{axis}=[...] instead"
-            raise BadInput(f"{axis} is an axis of the matrix", where=_override_place(text), remedy=remedy)
-
-
-_EXPECTED = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "string_type": "text",
-    "dict_type": "a mapping of keys to values",
-    "tuple_type": "a list",
-    "model_type": "a mapping of keys to values",
-    "model_attributes_type": "a model's name or a mapping",
-    "greater_than_equal": "{ge} or more",
-    "less_than_equal": "{le} or less",
-    "less_than": "less than {lt}",
-    "literal_error": "one of {expected}",
-    "string_too_long": "at most {max_length} characters",
-}
-_MISSING = {
-    "workload": "add `workload: {call: module:function}`",
-    "models": "add `models: all`, or with a list of " + ", ".join(models.NAMES),
-    "of": "add `of:` with a model or a label",
-}
-
-
-def refusal(details: ErrorDetails) -> tuple[str, str]:
-    """Return what is wrong with a value, and the remedy, in our own words."""
-    kind, given, context = details["type"], details["input"], details.get("ctx", {})
-    if kind == "refused":
-        return context["what"], context["remedy"]
-    if kind == "missing":
-        return "is missing", _MISSING.get(str(details["loc"][-1]), "add it")
-    if kind in ("too_short", "string_too_short"):
-        return "must not be empty", "fill it in"
-    if kind == "string_pattern_mismatch":
-        what, remedy = PATTERNS[context["pattern"]]
-        return f"{_shown(given)} {what}", remedy
-    if kind not in _EXPECTED:
-        return details["msg"], f"got {_shown(given)}"
-    if kind == "literal_error":
-        context = {"expected": context["expected"].replace(" or ", ", ").replace("'", "")}
-    what = f"expected {_EXPECTED[kind].format(**context)}"
-    unquoted = kind == "string_type" and isinstance(given, bool | int | float)
-    return what, f"got {_shown(given)}, which needs quotes" if unquoted else f"got {_shown(given)}"
-
-
-def nearest(name: str, known: Sequence[str], remedy: str = "known here: {}") -> str:
-    """Return the remedy for a name that is not among the known ones."""
-    near = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {_shown(near[0])}?" if near else remedy.format(", ".join(known))
-
-
-def _problem(details: ErrorDetails, value: dict[str, Any]) -> Problem:
-    path, key = _spec_path(details["loc"])
-    if details["type"] == "extra_forbidden":
-        return _unknown_key(path, value)
-    if details["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        given = details["input"].get("model")
-        if given is None:
-            return Problem(path, "names no model", f"add `model:`, one of {', '.join(models.NAMES)}")
-        path = path if isinstance(value["models"][path[1]], str) else (*path, "model")
-        if not isinstance(given, str):
-            return Problem(path, "expected a model's name", f"got {_shown(given)}")
-        return Problem(path, f"unknown model {_shown(given)}", nearest(given, models.NAMES, "known: {}"))
-    return Problem(path, *refusal(details), key=key)
-
-
-def _unknown_key(path: KeyPath, value: dict[str, Any]) -> Problem:
-    if path in RESERVED:
-        return Problem(path, "is reserved for a later version", "delete it", key=True)
-    name = str(path[-1])
-    remedy = nearest(name, _known_keys(path[:-1], value))
-    if len(path) == 1 and remedy.startswith("known"):
-        options = {option for kind in ENTRY_CLASSES.values() for option in kind.model_fields}
-        under = [part for part, kind in _PARTS.items() if name in kind.model_fields]
-        under += ["matrix (as a list), or in an entry of models"] * (name in options and "workload" not in under)
-        remedy = f"write it under {under[0]}" if under else remedy
-    return Problem(path, f"unknown key {_shown(name)}", remedy, key=True)
-
-
-def _shown(given: object) -> str:
-    names = {dict: "a mapping", list: "a list", tuple: "a list", type(None): "nothing"}
-    if isinstance(given, str):
-        return document.shown(given)
-    return names.get(type(given)) or (str(given).lower() if isinstance(given, bool) else str(given)[:60])
-
-
-def _spec_path(location: tuple[int | str, ...]) -> tuple[KeyPath, bool]:
-    """Return the path in the file, and whether its key is meant; pydantic's own also names the branches of unions."""
-    if location[:1] == ("models",) and len(location) > 2:
-        location = location[:2] + location[3:]
-    return (location[:-1], True) if location[-1:] == ("[key]",) else (location, False)
-
-
-_PARTS: dict[object, type[BaseModel]] = {
-    "workload": Workload,
-    "measure": Measure,
-    "limits": Limits,
-    "expect": Expectation,
-}
-
-
-def _known_keys(parent: KeyPath, value: dict[str, Any]) -> list[str]:
-    """Return the keys that the spec knows below `parent`."""
-    if parent[:1] == ("models",):
-        given = value["models"][parent[1]]
-        return list(ENTRY_CLASSES[given["model"]].model_fields)
-    return list((_PARTS[parent[0]] if parent else Experiment).model_fields)

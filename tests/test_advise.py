@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from orchestrator import design, errors, journal, reports, run, scout
 from orchestrator.design import Asked, Facts
+from orchestrator.loading import loads
 from orchestrator.plan import Plan, plan
 from orchestrator.results import fold
 from orchestrator.runner import models
-from orchestrator.spec import loads
 from tests.synthetic import conducted
 from tests.test_cli import events, orchestrator, told
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from orchestrator import crossover, design, errors, refinement, reports
 from orchestrator.contest import TIE
 from orchestrator.design import Asked, Facts, Range
+from orchestrator.loading import loads
 from orchestrator.plan import plan
 from orchestrator.results import fold
-from orchestrator.spec import loads
 from tests.synthetic import Run, conducted
 from tests.test_advise import FACTS
 from tests.test_cli import events, orchestrator, told

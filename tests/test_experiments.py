@@ -14,8 +14,8 @@ import anyio
 import pytest
 
 from experiments import cpu, dispatch, identity, io, kinds, loops, shared
+from orchestrator.loading import load
 from orchestrator.plan import plan
-from orchestrator.spec import load
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

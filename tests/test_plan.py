@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.plan import LARGEST, Plan, columns, identity, order, plan, rounds, starts
-from orchestrator.spec import Experiment, Problem
+from orchestrator.problems import Problem
+from orchestrator.spec import Experiment
 
 from .test_spec import DESIGN
 

@@ -13,11 +13,13 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orchestrator import document, schemas, spec
+from orchestrator import document, loading, schemas, spec
 from orchestrator.errors import BadInput
+from orchestrator.loading import Source
 from orchestrator.plan import plan
+from orchestrator.problems import Problem
 from orchestrator.runner import models
-from orchestrator.spec import Experiment, Problem, Source
+from orchestrator.spec import Experiment
 
 quick = settings(database=None, deadline=None, max_examples=120)
 
@@ -57,7 +59,7 @@ def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def load(text: str | bytes, *overrides: str, name: str = "a.yaml") -> Experiment:
     """Load and plan: some of what is wrong shows only in the whole."""
     Path(name).write_bytes(text.encode() if isinstance(text, str) else text)
-    experiment, source = spec.load(Path(name), overrides)
+    experiment, source = loading.load(Path(name), overrides)
     try:
         plan(experiment, 2)
     except Problem as problem:
@@ -91,7 +93,7 @@ def test_the_example_of_the_design_page_loads(cwd: Path) -> None:
 
 @pytest.mark.parametrize("config", sorted((Path(__file__).parents[1] / "configs").glob("*.yaml")), ids=lambda c: c.name)
 def test_a_shipped_config_loads(config: Path) -> None:
-    experiment, _ = spec.load(config)
+    experiment, _ = loading.load(config)
     assert experiment.name == config.stem
 
 
@@ -486,12 +488,12 @@ def test_a_file_that_is_no_text_is_told(cwd: Path, content: bytes, message: str)
 def test_a_missing_file_is_told_with_one_that_is_there(cwd: Path) -> None:
     Path("cpu.yaml").write_text(W + M)
     with pytest.raises(BadInput, match=r'^cpv.yaml: no such file; did you mean "cpu.yaml"\?$'):
-        spec.load(Path("cpv.yaml"))
+        loading.load(Path("cpv.yaml"))
 
 
 def test_a_directory_is_told(cwd: Path) -> None:
     with pytest.raises(BadInput, match=r"^\.: a directory, not a file; name a YAML file in it$"):
-        spec.load(Path())
+        loading.load(Path())
 
 
 def test_several_problems_are_all_told_a_line_each(cwd: Path) -> None:
@@ -624,7 +626,7 @@ def test_an_axis_that_an_override_makes_is_not_overridden_by_another(cwd: Path, 
 @example("tasks=", "...")
 def test_any_text_as_an_override_is_read_or_refused(name: str, raw: str) -> None:
     try:
-        path, _ = spec._override(name + raw)
+        path, _ = loading._override(name + raw)
     except BadInput as error:
         assert str(error).isprintable()
     else:
@@ -730,7 +732,7 @@ NOWHERE = Source(document.parse(b"a: 1", "a.yaml"), {})
 def test_what_is_written_beside_a_journal_reads_as_the_same_experiment(value: dict[str, Any]) -> None:
     experiment = Experiment.model_validate(value)
     written = document.dump(experiment.resolved())
-    again = spec.parse(document.parse(written.encode(), "spec.yaml").value, NOWHERE)
+    again = loading.parse(document.parse(written.encode(), "spec.yaml").value, NOWHERE)
     assert again == experiment
     assert again.resolved() == experiment.resolved()
     assert plan(again, 2) == plan(experiment, 2)
@@ -802,7 +804,7 @@ def damaged(draw: st.DrawFn) -> dict[str, Any]:
 @given(st.dictionaries(st.sampled_from(WORDS) | st.text(), junk, max_size=8) | damaged())
 def test_any_data_is_an_experiment_or_bad_input(value: dict[str, Any]) -> None:
     try:
-        plan(spec.parse(value, NOWHERE), 2)
+        plan(loading.parse(value, NOWHERE), 2)
     except BadInput as error:
         assert all(line.startswith("a.yaml:") for line in str(error).splitlines())
     except Problem as problem:

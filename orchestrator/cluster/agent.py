@@ -22,7 +22,8 @@ from ..journal import dumps
 from ..launch import Interrupt, Interrupted, Kit
 from ..plan import Plan, plan
 from ..probe import Refused, ask
-from ..spec import Experiment, Problem
+from ..problems import Problem
+from ..spec import Experiment
 
 IDLE_S = 60.0
 """After so long without a request it ends; the next one starts another."""

@@ -29,10 +29,11 @@ from ..events.common import Event
 from ..events.raw import VariantUnavailable
 from ..executor import BlockTask, Host, HostGone, HostsLost
 from ..launch import Interrupt, Interrupted, Kit
+from ..loading import Source
 from ..log import diagnostics
 from ..plan import Plan
 from ..probe import Probed
-from ..spec import Problem, Source
+from ..problems import Problem
 from . import agent, local, parcel, porter
 from .local import RESOURCE
 

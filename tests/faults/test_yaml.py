@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator import document, spec
+from orchestrator import document, loading, problems
 from orchestrator.errors import BadInput
 from orchestrator.plan import plan
 from tests.test_document import FRAGMENTS, mutated
@@ -30,11 +30,11 @@ def seconds(content: bytes) -> float:
     begun_s = time.process_time()
     try:
         read = document.parse(content, "a.yaml")
-        source = spec.Source(read, {})
-        plan(spec.parse({"name": "x", **read.value}, source), 2)
+        source = loading.Source(read, {})
+        plan(loading.parse({"name": "x", **read.value}, source), 2)
     except BadInput as refused:
         assert str(refused).isprintable() or "\n" in str(refused)
-    except spec.Problem as problem:
+    except problems.Problem as problem:
         assert problem.remedy
     return time.process_time() - begun_s
 
