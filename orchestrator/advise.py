@@ -16,7 +16,7 @@ from .host import effective_cores
 from .journal import replace_file
 from .loading import loads
 from .log import diagnostics
-from .plan import plan
+from .planning import plan
 from .resume import NEVER
 from .run import Ended, interruptible, run
 from .scout import scout

@@ -13,7 +13,7 @@ from .design import Range, log_grid
 from .document import shown
 from .errors import BadInput
 from .loading import plain_value
-from .plan import FEWEST_LEVELS
+from .planning import FEWEST_LEVELS
 from .spec import KEYWORD, NAME, PATTERNS, REFERENCE, fraction
 from .spec import seconds as seconds_of
 

@@ -634,7 +634,7 @@ def _planned(config: Path, overrides: list[str] | None, cluster: str | None = No
     experiment, source = load(config, overrides or [])
     # imported only now: what is wrong with a spec should be told at once
     from .host import effective_cores, keep_to
-    from .plan import plan
+    from .planning import plan
 
     if cluster:
         from .cluster import dask

@@ -15,7 +15,8 @@ from typing import Any, Literal
 from . import figures, units
 from .contest import TIE, Contest
 from .events.derived import CrossoverLocated
-from .plan import Plan, canonical, label_along, ordered_axes
+from .plan import Plan, canonical, label_along
+from .planning import ordered_axes
 from .stats import STATS_VERSION, Ratio, compare
 
 Decision = Literal["found", "none", "undecided"]

@@ -15,7 +15,8 @@ from typing import Any
 from . import units
 from .contest import HOPELESS
 from .document import dump
-from .plan import FEWEST_LEVELS, FEWEST_ROUNDS, MOST_ROUNDS
+from .plan import FEWEST_ROUNDS, MOST_ROUNDS
+from .planning import FEWEST_LEVELS
 from .refinement import coarse
 from .runner import models
 from .runner.measure import SHORTEST_NS

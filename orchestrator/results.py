@@ -12,7 +12,8 @@ from .contest import Contest
 from .errors import JournalDamaged
 from .events import EVENTS
 from .events.common import SCHEMA
-from .plan import Plan, plan
+from .plan import Plan
+from .planning import plan
 from .spec import Experiment
 from .stats import STATS_VERSION
 from .verdict import derive

@@ -33,7 +33,8 @@ from orchestrator.events.raw import (
     TrialObserved,
 )
 from orchestrator.executor import BlockTask, Host
-from orchestrator.plan import Plan, Variant, columns, plan
+from orchestrator.plan import Plan, Variant, columns
+from orchestrator.planning import plan
 from orchestrator.spec import Experiment
 
 ROUNDS = 5

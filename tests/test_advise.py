@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from orchestrator import design, errors, journal, reports, run, scout
 from orchestrator.design import Asked, Facts
 from orchestrator.loading import loads
-from orchestrator.plan import Plan, plan
+from orchestrator.plan import Plan
+from orchestrator.planning import plan
 from orchestrator.results import fold
 from orchestrator.runner import models
 from tests.synthetic import conducted

@@ -14,7 +14,7 @@ import pytest
 from orchestrator import block, launch
 from orchestrator.executor import BlockTask
 from orchestrator.launch import Interrupt, Kit, default_python
-from orchestrator.plan import plan
+from orchestrator.planning import plan
 from orchestrator.runner import reference
 from orchestrator.spec import Experiment
 

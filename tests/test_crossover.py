@@ -15,7 +15,7 @@ from orchestrator import crossover, design, errors, refinement, reports
 from orchestrator.contest import TIE
 from orchestrator.design import Asked, Facts, Range
 from orchestrator.loading import loads
-from orchestrator.plan import plan
+from orchestrator.planning import plan
 from orchestrator.results import fold
 from tests.synthetic import Run, conducted
 from tests.test_advise import FACTS

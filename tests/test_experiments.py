@@ -15,7 +15,7 @@ import pytest
 
 from experiments import cpu, dispatch, identity, io, kinds, loops, shared
 from orchestrator.loading import load
-from orchestrator.plan import plan
+from orchestrator.planning import plan
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

@@ -17,7 +17,7 @@ from orchestrator.console import Silent
 from orchestrator.contest import Contest
 from orchestrator.events.common import SCHEMA, Event
 from orchestrator.executor import BlockTask, Host, HostGone, HostsLost
-from orchestrator.plan import plan
+from orchestrator.planning import plan
 from orchestrator.spec import Experiment
 from tests.synthetic import Clock, Executor, Times
 

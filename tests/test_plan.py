@@ -12,7 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.plan import LARGEST, Plan, columns, identity, order, plan, rounds, starts
+from orchestrator.plan import Plan, columns, identity, order, rounds, starts
+from orchestrator.planning import LARGEST, plan
 from orchestrator.problems import Problem
 from orchestrator.spec import Experiment
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from orchestrator import document, loading, schemas, spec
 from orchestrator.errors import BadInput
 from orchestrator.loading import Source
-from orchestrator.plan import plan
+from orchestrator.planning import plan
 from orchestrator.problems import Problem
 from orchestrator.runner import models
 from orchestrator.spec import Experiment

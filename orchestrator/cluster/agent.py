@@ -20,7 +20,8 @@ from ..errors import Busy
 from ..executor import BlockTask
 from ..journal import dumps
 from ..launch import Interrupt, Interrupted, Kit
-from ..plan import Plan, plan
+from ..plan import Plan
+from ..planning import plan
 from ..probe import Refused, ask
 from ..problems import Problem
 from ..spec import Experiment

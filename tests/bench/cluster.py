@@ -26,7 +26,7 @@ from orchestrator.console import Silent
 from orchestrator.contest import Contest
 from orchestrator.events.common import Event
 from orchestrator.executor import BlockTask, Host
-from orchestrator.plan import plan
+from orchestrator.planning import plan
 from orchestrator.spec import Experiment
 from tests.synthetic import Clock, Executor
 

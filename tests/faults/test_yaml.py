@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator import document, loading, problems
 from orchestrator.errors import BadInput
-from orchestrator.plan import plan
+from orchestrator.planning import plan
 from tests.test_document import FRAGMENTS, mutated
 
 ANYTHING = st.one_of(

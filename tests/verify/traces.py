@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.contest import Contest
-from orchestrator.plan import Plan, plan
+from orchestrator.plan import Plan
+from orchestrator.planning import plan
 from orchestrator.spec import Experiment
 
 FILE = Path(__file__).with_name("traces.json.gz")
