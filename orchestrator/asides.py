@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import plan
+from .crew import Crew
 from .events.common import Event
 from .events.raw import AccountMeasured, OverlapMeasured, RunnerReady, TimelineRecorded
 from .executor import BlockTask
-from .launch import Crew, RunnerFailed
+from .launch import RunnerFailed
 from .plan import Variant, columns
 from .runner import models
 

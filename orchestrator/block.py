@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import asides, host, plan
+from .crew import Crew
 from .events.common import Event
 from .events.raw import (
     BlockDiscarded,
@@ -31,7 +32,7 @@ from .events.raw import (
     TrialObserved,
 )
 from .executor import BlockTask, tell_nobody
-from .launch import Command, Crew, Interrupt, Kit, RunnerFailed, default_python
+from .launch import Command, Interrupt, Kit, RunnerFailed, default_python
 from .plan import FEWEST_ROUNDS, MOST_ROUNDS, REFERENCE, ROUNDS_S, Variant, columns
 from .runner import models
 

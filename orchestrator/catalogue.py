@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from rich.table import Table
 
 from . import launch, pythons
+from .crew import Crew
 from .errors import BadInput
-from .launch import Command, Crew, Interrupt, RunnerFailed
+from .launch import Command, Interrupt, RunnerFailed
 from .reports.table import page
 from .runner import models
 

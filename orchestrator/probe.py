@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import environments, launch, plan, pythons, resume
+from . import crew, environments, launch, plan, pythons, resume
 from .document import KeyPath, shown
 from .environments import Environment, Unbuilt
 from .events.raw import VariantUnavailable
@@ -79,7 +79,7 @@ def ask(to_do: Plan, laid: Kit, interrupt: Interrupt) -> Probed:
     for command, asked in commands.items():
         orders = [plan.order(point, variant) for point, variant in asked]
         try:
-            answered = launch.probe(laid, interrupt, command, orders)
+            answered = crew.probe(laid, interrupt, command, orders)
         except RunnerFailed as error:
             what, remedy = pythons.complaint(command.python) or _unprobed(command.python, error)
             problems.append(Problem(_python_place(to_do.experiment, asked[0][1]), what, remedy))

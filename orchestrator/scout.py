@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import launch, pythons
+from . import crew, pythons
 from .design import Asked, Facts
 from .errors import BadInput, WorkloadFailed
 from .launch import Command, Interrupt, Kit, RunnerFailed
@@ -23,7 +23,7 @@ def scout(asked: Asked, laid: Kit, interrupt: Interrupt) -> Facts:
         raise BadInput(what, where="--python", remedy=remedy)
     given = {"call": asked.call, "kwargs": dict(asked.kwargs)}
     try:
-        told = launch.scout(laid, interrupt, Command(python), given, TIMEOUT_S)
+        told = crew.scout(laid, interrupt, Command(python), given, TIMEOUT_S)
     except RunnerFailed as error:
         if complaint := pythons.complaint(python):
             raise BadInput(complaint[0], where="--python", remedy=complaint[1]) from error

@@ -11,17 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.launch import (
-    OUTPUT_KEPT,
-    Command,
-    Crew,
-    Interrupt,
-    Interrupted,
-    Kit,
-    RunnerFailed,
-    default_python,
-    kit,
-)
+from orchestrator.crew import Crew
+from orchestrator.launch import OUTPUT_KEPT, Command, Interrupt, Interrupted, Kit, RunnerFailed, default_python, kit
 
 
 @pytest.fixture(scope="module")

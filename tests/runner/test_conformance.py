@@ -23,8 +23,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator import environments, launch
-from orchestrator.launch import Command, Crew, Interrupt, Kit, RunnerFailed
+from orchestrator import crew, environments, launch
+from orchestrator.crew import Crew
+from orchestrator.launch import Command, Interrupt, Kit, RunnerFailed
 from orchestrator.plan import Point, Variant
 from orchestrator.plan import order as order_of
 from orchestrator.runner.account import SHARES
@@ -852,7 +853,7 @@ def test_fork_refuses_to_replace_workers(laid: Kit) -> None:
 def probe(laid: Kit, *variants: dict[str, Any], python: str | None = None) -> Sequence[dict[str, str] | None]:
     interrupt = Interrupt()
     try:
-        return launch.probe(laid, interrupt, Command(python or launch.default_python(), HERE), list(variants)).problems
+        return crew.probe(laid, interrupt, Command(python or launch.default_python(), HERE), list(variants)).problems
     finally:
         interrupt.close()
 

@@ -19,7 +19,8 @@ from statistics import median
 from typing import Any
 
 from orchestrator.accounts import SHARES
-from orchestrator.launch import Command, Crew, Interrupt, Kit, default_python, kit
+from orchestrator.crew import Crew
+from orchestrator.launch import Command, Interrupt, Kit, default_python, kit
 
 from . import advice, controls, figures
 from .measure import ROOT
