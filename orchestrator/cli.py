@@ -619,9 +619,9 @@ def _place(cluster: str | None, wait_s: float) -> tuple[Place, AbstractContextMa
     from .extras import need
 
     need("--cluster", "distributed")
-    from .cluster import dask
+    from .cluster import dask, scheduler
 
-    is_here = dask.address_of(cluster)[1] > 0
+    is_here = scheduler.address_of(cluster)[1] > 0
     # a worker on this machine locks it for each of its blocks
     return partial(dask.joined, cluster), lock.machine(wait_s) if is_here else nullcontext(lambda _: None)
 
@@ -637,9 +637,9 @@ def _planned(config: Path, overrides: list[str] | None, cluster: str | None = No
     from .planning import plan
 
     if cluster:
-        from .cluster import dask
+        from .cluster import scheduler
 
-        cores = dask.cores(cluster)
+        cores = scheduler.cores(cluster)
     elif experiment.limits.cpus and (missing := keep_to(experiment.limits.cpus)):
         place = ("limits", "cpus", experiment.limits.cpus.index(missing[0]))
         raise source.failure(

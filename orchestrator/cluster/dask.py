@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import pickle
 import platform
 import time
-import warnings
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -18,12 +16,8 @@ from typing import Any
 import anyio
 import cloudpickle
 from anyio.abc import TaskGroup
-from distributed import Client
 from distributed.client import FutureCancelledError
-from distributed.versions import VersionMismatchWarning
 
-from .. import host as machine
-from ..errors import BadInput
 from ..events import EVENTS
 from ..events.common import Event
 from ..events.raw import VariantUnavailable
@@ -36,9 +30,7 @@ from ..probe import Probed
 from ..problems import Problem
 from . import agent, local, parcel, porter
 from .local import RESOURCE
-
-CONNECT_S = 5.0
-"""How long a scheduler is waited for."""
+from .scheduler import CONNECT_S, address_of, connected, nobody, refusal_of, workers_of
 
 PREPARE_S = 600.0
 """How long a host may take to be asked whether it can run the experiment: it may have to build environments."""
@@ -55,11 +47,7 @@ LATE_S = 30.0
 AGAIN_S = 10.0
 """After so long a host that was held by others is tried again."""
 
-WORKER = f'dask worker ADDRESS --nworkers 1 --nthreads 1 --resources "{RESOURCE}=1"'
-
 cloudpickle.register_pickle_by_value(porter)
-cloudpickle.register_pickle_by_value(machine)
-logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is told in our own words
 
 Workers = Mapping[str, Mapping[str, Any]]
 
@@ -78,85 +66,6 @@ class _Ask:
 
 
 @asynccontextmanager
-async def _connected(address: str) -> AsyncIterator[Any]:
-    """Yield a client; raises BadInput when there is no scheduler, or none that it can talk to."""
-    client: Any = None  # its methods are coroutines here, which its types do not tell
-    try:
-        client = Client(address, asynchronous=True, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]  # as is all of it
-        with anyio.fail_after(CONNECT_S), warnings.catch_warnings():
-            warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters of that is looked at here
-            await client
-    except Exception as error:  # of sockets, of TLS, of addresses: distributed hands on whatever it meets
-        if client is not None:
-            with suppress(Exception), anyio.move_on_after(1):
-                await client.close(timeout=1)
-        told = " ".join(str(error).split()) or f"no answer within {CONNECT_S:g} s"
-        remedy = "start one with `dask scheduler`, and name the address that it tells"
-        if address.startswith("tls") or "tls" in told.lower() or "ssl" in told.lower():
-            remedy = "set distributed.comm.tls in Dask's configuration to this cluster's files, see docs/cluster.md"
-        elif "closed" in told:
-            remedy = "somebody is there who does not want to talk: a scheduler with TLS has an address tls://..."
-        raise BadInput(f"cannot reach a scheduler at {address}: {told}", where="--cluster", remedy=remedy) from None
-    try:
-        yield client
-    finally:
-        with anyio.CancelScope(shield=True), suppress(Exception):
-            await client.close(timeout=2)
-
-
-async def survey(address: str) -> int:
-    """Return how many cores each host has at least; raises BadInput when no worker there can take blocks."""
-    async with _connected(address) as client:
-        workers = await _workers(client)
-        refused = {each: await _refused(client, each) for each in workers}
-        fitting = [each for each, why in refused.items() if why is None]
-        if not fitting:
-            raise _nobody(address, filter(None, refused.values()))
-        found = await client.run(lambda: machine.effective_cores(), workers=fitting)
-        return min(map(int, found.values()))
-
-
-async def _workers(client: Any) -> dict[str, Mapping[str, Any]]:
-    """Return the workers that have a machine to themselves, by their addresses."""
-    told = await client.scheduler.identity(n_workers=-1)
-    found = {address: about for address, about in told["workers"].items() if about["resources"].get(RESOURCE)}
-    return dict(sorted(found.items()))
-
-
-async def _refused(client: Any, address: str) -> str | None:
-    """Return why a worker can't take part whatever the experiment: nothing can be sent between different Pythons."""
-    about = (await client.scheduler.broadcast(msg={"op": "versions", "packages": []}, workers=[address]))[address]
-    there, here = about["host"]["python"], platform.python_version()
-    if there.split(".")[:2] == here.split(".")[:2]:
-        return None
-    return f"worker {address} runs Python {there.removesuffix('.final.0')}, and this program {here}"
-
-
-def _nobody(address: str, reasons: Iterable[str]) -> BadInput:
-    told = "; ".join(reasons)
-    what = f"no worker at {address} can take blocks: {told}" if told else f"no worker at {address} has a {RESOURCE}"
-    remedy = "start them with the same version" if told else f"start one on each host: {WORKER}"
-    return BadInput(what, where="--cluster", remedy=remedy)
-
-
-def address_of(cluster: str) -> tuple[str, int]:
-    """Return the address of a scheduler, or how many workers to start here for `local:N`; raises BadInput."""
-    kind, _, rest = cluster.partition(":")
-    if kind == "local" and rest.isdigit() and 1 <= int(rest) <= local.MOST:
-        return "", int(rest)
-    if kind == "local" or "://" not in cluster:
-        what = f'no cluster "{cluster}"'
-        raise BadInput(what, where="--cluster", remedy=f"name tcp://HOST:PORT, or local:N with N up to {local.MOST}")
-    return cluster, 0
-
-
-def cores(cluster: str) -> int:
-    """Return how many cores every host of a cluster has; raises BadInput."""
-    address, here = address_of(cluster)
-    return machine.effective_cores() if here else anyio.run(survey, address)
-
-
-@asynccontextmanager
 async def joined(
     cluster: str, to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt
 ) -> AsyncIterator[tuple[Probed, Hosts]]:
@@ -169,7 +78,7 @@ async def joined(
         what = f"{count} workers here stand for as many hosts, share its cores, and do not lock it: to try things only"
         diagnostics().warning("cluster.local", note=what)
     async with local.workers(laid, count) as started:
-        async with _connected(started or address) as client:
+        async with connected(started or address) as client:
             hosts = Hosts(client, cluster, to_do, locks=not count)
             async with anyio.create_task_group() as watching:
                 watching.start_soon(hosts.interrupt, interrupt)
@@ -258,7 +167,7 @@ class Hosts:
     async def prepare(self, source: Source, count: int) -> Probed:
         """Ask all workers about the experiment, and return what those have said that agree with most others."""
         with anyio.move_on_after(PREPARE_S):
-            while len(workers := await _workers(self._client)) < count:
+            while len(workers := await workers_of(self._client)) < count:
                 await anyio.sleep(0.1)
         answers: dict[str, dict[str, Any]] = {}
         refused: dict[str, Refused] = {}
@@ -276,7 +185,7 @@ class Hosts:
             problems = [problem for error in refused.values() for problem in error.problems]
             if problems:
                 raise source.failure(*problems)
-            raise _nobody(self._cluster, map(str, refused.values()))
+            raise nobody(self._cluster, map(str, refused.values()))
         identities = [json.dumps(answers[address]["identity"], sort_keys=True) for address in sorted(answers)]
         self._identity = json.loads(Counter(identities).most_common(1)[0][0])
         for address, error in sorted(refused.items()):
@@ -295,7 +204,7 @@ class Hosts:
             await anyio.sleep(LOOK_S)
             workers: Workers | None = None
             with suppress(Exception), anyio.move_on_after(LOST_S):  # whatever it meets, there is no answer
-                workers = await _workers(self._client)
+                workers = await workers_of(self._client)
             if workers is None:
                 if time.monotonic() - seen_s > LOST_S:
                     what = f"the scheduler of {self._cluster} is lost; what was measured is in the journal"
@@ -340,7 +249,7 @@ class Hosts:
 
     async def _prepared(self, address: str, name: str) -> dict[str, Any]:
         """Return what a worker says of the experiment; raises Refused."""
-        if why := await _refused(self._client, address):
+        if why := await refusal_of(self._client, address):
             raise Refused(why)
         await self._send("plugin-add", address, plugin=self._porter)
         experiment = self._plan.experiment

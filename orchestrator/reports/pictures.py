@@ -5,7 +5,7 @@ from __future__ import annotations
 import vl_convert
 
 from ..results import Results
-from . import charts
+from . import charts, kinds
 
 WIDTH = 720
 """Pixels of a chart at a scale of 1, without its labels."""
@@ -13,7 +13,7 @@ WIDTH = 720
 SHARP = 2
 """Pixels of a PNG for one of the chart, as screens of today show them."""
 
-_PAPER = charts.theme("#1b1f24", "#ffffff")
+_PAPER = kinds.theme("#1b1f24", "#ffffff")
 
 
 def png(results: Results) -> dict[str, bytes]:

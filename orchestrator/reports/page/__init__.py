@@ -19,7 +19,7 @@ from ... import document, units
 from ...contest import Contest
 from ...results import Results
 from ...text import printable
-from .. import PAGE, charts, table
+from .. import PAGE, charts, kinds, table
 from ..charts import Figure
 from . import vega
 
@@ -149,7 +149,7 @@ def _point(results: Results, contest: Contest, figures: Sequence[Figure]) -> dic
         "scaling": [table.scaling(event).plain for event in events if event["event"] == "scaling.fitted"],
         "observed": table.cells(table.observed_table(observed)) if observed else None,
         "failures": [event for event in results.named("trial.failed") if event["point_id"] == identity],
-        "figures": dict.fromkeys(charts.KINDS)
+        "figures": dict.fromkeys(kinds.KINDS)
         | {figure.kind: placed(figure) for figure in figures if figure.point_id == identity},
     }
 
@@ -194,10 +194,9 @@ def _machine(sampled: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 def _embedded(figures: Sequence[Figure]) -> str:
     """Return what the page draws, as JSON that can stand inside a script: each kind of chart once, rows as columns."""
-    kinds = dict.fromkeys(figure.kind for figure in figures)
     data = {
-        "theme": charts.theme("currentColor", None),
-        "kinds": {kind: charts.template(kind) for kind in kinds},
+        "theme": kinds.theme("currentColor", None),
+        "kinds": {kind: kinds.template(kind) for kind in dict.fromkeys(figure.kind for figure in figures)},
         "figures": {figure.name: _packed(figure) for figure in figures},
     }
     text = orjson.dumps(data).decode()

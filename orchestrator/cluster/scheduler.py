@@ -1,0 +1,109 @@
+"""What is asked of a scheduler before anything is sent: whether it is there, and which workers can take blocks."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import warnings
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import anyio
+import cloudpickle
+from distributed import Client
+from distributed.versions import VersionMismatchWarning
+
+from .. import host as machine
+from ..errors import BadInput
+from . import local
+from .local import RESOURCE
+
+CONNECT_S = 5.0
+"""How long a scheduler is waited for."""
+
+WORKER = f'dask worker ADDRESS --nworkers 1 --nthreads 1 --resources "{RESOURCE}=1"'
+
+
+cloudpickle.register_pickle_by_value(machine)
+logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is told in our own words
+
+
+@asynccontextmanager
+async def connected(address: str) -> AsyncIterator[Any]:
+    """Yield a client; raises BadInput when there is no scheduler, or none that it can talk to."""
+    client: Any = None  # its methods are coroutines here, which its types do not tell
+    try:
+        client = Client(address, asynchronous=True, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]  # as is all of it
+        with anyio.fail_after(CONNECT_S), warnings.catch_warnings():
+            warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters of that is looked at here
+            await client
+    except Exception as error:  # of sockets, of TLS, of addresses: distributed hands on whatever it meets
+        if client is not None:
+            with suppress(Exception), anyio.move_on_after(1):
+                await client.close(timeout=1)
+        told = " ".join(str(error).split()) or f"no answer within {CONNECT_S:g} s"
+        remedy = "start one with `dask scheduler`, and name the address that it tells"
+        if address.startswith("tls") or "tls" in told.lower() or "ssl" in told.lower():
+            remedy = "set distributed.comm.tls in Dask's configuration to this cluster's files, see docs/cluster.md"
+        elif "closed" in told:
+            remedy = "somebody is there who does not want to talk: a scheduler with TLS has an address tls://..."
+        raise BadInput(f"cannot reach a scheduler at {address}: {told}", where="--cluster", remedy=remedy) from None
+    try:
+        yield client
+    finally:
+        with anyio.CancelScope(shield=True), suppress(Exception):
+            await client.close(timeout=2)
+
+
+async def survey(address: str) -> int:
+    """Return how many cores each host has at least; raises BadInput when no worker there can take blocks."""
+    async with connected(address) as client:
+        workers = await workers_of(client)
+        refused = {each: await refusal_of(client, each) for each in workers}
+        fitting = [each for each, why in refused.items() if why is None]
+        if not fitting:
+            raise nobody(address, filter(None, refused.values()))
+        found = await client.run(lambda: machine.effective_cores(), workers=fitting)
+        return min(map(int, found.values()))
+
+
+async def workers_of(client: Any) -> dict[str, Mapping[str, Any]]:
+    """Return the workers that have a machine to themselves, by their addresses."""
+    told = await client.scheduler.identity(n_workers=-1)
+    found = {address: about for address, about in told["workers"].items() if about["resources"].get(RESOURCE)}
+    return dict(sorted(found.items()))
+
+
+async def refusal_of(client: Any, address: str) -> str | None:
+    """Return why a worker can't take part whatever the experiment: nothing can be sent between different Pythons."""
+    about = (await client.scheduler.broadcast(msg={"op": "versions", "packages": []}, workers=[address]))[address]
+    there, here = about["host"]["python"], platform.python_version()
+    if there.split(".")[:2] == here.split(".")[:2]:
+        return None
+    return f"worker {address} runs Python {there.removesuffix('.final.0')}, and this program {here}"
+
+
+def nobody(address: str, reasons: Iterable[str]) -> BadInput:
+    """Return the error for a cluster where nobody can take blocks, with the reasons of those that are there."""
+    told = "; ".join(reasons)
+    what = f"no worker at {address} can take blocks: {told}" if told else f"no worker at {address} has a {RESOURCE}"
+    remedy = "start them with the same version" if told else f"start one on each host: {WORKER}"
+    return BadInput(what, where="--cluster", remedy=remedy)
+
+
+def address_of(cluster: str) -> tuple[str, int]:
+    """Return the address of a scheduler, or how many workers to start here for `local:N`; raises BadInput."""
+    kind, _, rest = cluster.partition(":")
+    if kind == "local" and rest.isdigit() and 1 <= int(rest) <= local.MOST:
+        return "", int(rest)
+    if kind == "local" or "://" not in cluster:
+        what = f'no cluster "{cluster}"'
+        raise BadInput(what, where="--cluster", remedy=f"name tcp://HOST:PORT, or local:N with N up to {local.MOST}")
+    return cluster, 0
+
+
+def cores(cluster: str) -> int:
+    """Return how many cores every host of a cluster has; raises BadInput."""
+    address, here = address_of(cluster)
+    return machine.effective_cores() if here else anyio.run(survey, address)
