@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator import errors
-from orchestrator.cli import app
+from orchestrator.cli.app import app
 from orchestrator.comparison import Comparison, compare_runs
 from orchestrator.journal import create
 from orchestrator.reports import changes

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from orchestrator import completion, exports
-from orchestrator.cli import app
+from orchestrator.cli.app import app
 from tests.test_cli import orchestrator
 
 PROGRAM = Path(sys.executable).with_name("orchestrator")

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator import doctor
-from orchestrator.cli import app
+from orchestrator.cli.app import app
 from orchestrator.doctor import Machine, diagnose, render
 from orchestrator.spin import spin_cores
 

@@ -1,0 +1,78 @@
+"""What commands print, and in which format."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ..errors import BadInput, JournalUnwritable
+
+if TYPE_CHECKING:
+    from ..results import Results
+
+
+class Said(Exception):
+    """The end of a run with a status other than 0, and its last line on stderr."""
+
+    def __init__(self, line: str, status: int) -> None:
+        super().__init__(line)
+        self.status = status
+
+
+def say(text: str) -> None:
+    """Write to stderr, with the name of the program before each line."""
+    from ..text import printable
+
+    with suppress(OSError):  # nobody reads it: the status still speaks
+        for line in text.splitlines() or [""]:
+            sys.stderr.write(f"orchestrator: {printable(line)}\n")
+        sys.stderr.flush()
+
+
+def format_of(asked: str | None, people: str = "table") -> str:
+    """Return the format to print in; `people` is the one for a terminal."""
+    from ..reports import FORMATS
+
+    return known(asked, FORMATS, people)
+
+
+def known(asked: str | None, formats: Iterable[str], people: str) -> str:
+    """Return the format asked for, else the one for `people` on a terminal and JSON elsewhere; raises BadInput."""
+    if asked is None:
+        return people if sys.stdout.isatty() else "json"
+    if asked not in formats:
+        raise BadInput(f'no format "{asked}"', where="--format", remedy=f"name one of {', '.join(formats)}")
+    return asked
+
+
+def width() -> int:
+    """Return how wide a table may be."""
+    return shutil.get_terminal_size((120, 24)).columns
+
+
+def colour() -> bool:
+    """Return whether the output is to have colours."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def show(shown: str, results: Results) -> None:
+    """Print results in a format."""
+    from ..reports import render
+
+    write(render(shown, results, width=width(), colour=colour()))
+
+
+def write(text: str) -> None:
+    """Write to stdout; raises JournalUnwritable when there is no room, and takes no notice of a reader who is gone."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to write must not fail again at the exit
+        if isinstance(error, BrokenPipeError):
+            return  # the reader has gone: nothing more to tell it; the status stands
+        raise JournalUnwritable(f"cannot write to standard output: {error.strerror}", remedy="make room") from error
