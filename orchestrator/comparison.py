@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from .contest import Block, Contest
+from .blocks import Block
+from .contest import Contest
 from .events.derived import VariantChanged
 from .plan import Variant, columns
 from .results import Results

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import units
-from .contest import Contest, Look
+from .blocks import Look
+from .contest import Contest
 from .stats import Ratio, compare
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any, get_args
 
+from .blocks import Block
 from .comparison import by_the_loop
-from .contest import Block
 from .events import EVENTS
 from .events.common import Event
 from .journal import dumps

@@ -11,7 +11,8 @@ from statistics import median
 from typing import Any, Literal
 
 from . import crossover, errors, figures, hosts, scaling, units
-from .contest import Contest, Look
+from .blocks import Look
+from .contest import Contest
 from .events.common import Event
 from .events.derived import HostJudged, VariantCompared, VariantExplained, VariantObserved, VerdictReached
 from .expect import check

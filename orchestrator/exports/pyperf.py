@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from ..contest import Block, Contest
+from ..blocks import Block
+from ..contest import Contest
 from ..plan import canonical
 from ..results import Results
 from ..text import printable
