@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import units
-from .design import Asked, Design, Facts, design, design_over, saved, spec
+from .design import Asked, Design, Facts, design, design_over
+from .draft import saved, spec
 from .errors import BadInput
 from .host import effective_cores
 from .journal import replace_file

@@ -32,11 +32,11 @@ from .events.raw import (
     TrialObserved,
 )
 from .executor import BlockTask, tell_nobody
-from .launch import Command, Interrupt, Kit, RunnerFailed, default_python
+from .launch import Command, Interrupt, Kit, RunnerFailed
 from .plan import FEWEST_ROUNDS, MOST_ROUNDS, REFERENCE, ROUNDS_S, Variant, columns
 from .runner import models
-
-START_TIMEOUT_S = 120.0
+from .surroundings import surroundings
+from .yardstick import START_TIMEOUT_S, Yardstick
 
 ENTERED = ("setup", "async_initializer")
 """Companions of a workload that are context managers."""
@@ -129,18 +129,18 @@ class _Block:
         self._order: dict[str, list[tuple[int, int | None, bool]]] = {label: [] for label in self._variants}
         self._trials: list[TrialFinished | TrialObserved] = []
         self._holder: str | None = None
-        self._reference_version: int | None = None
         self.events: list[Event] = []
 
     def measure(self, crew: Crew) -> None:
         """Start, warm up, calibrate where that is still to be done, and run the rounds."""
-        self._start(crew)
+        yardstick = Yardstick(crew)
+        self._start(crew, yardstick)
         self._lap()
         self._warm(crew)
         self._calibrate(crew)
         self._lap()
         self._sample("start")
-        self._run_rounds(crew)
+        self._run_rounds(crew, yardstick)
         self._sample("end")
         self._lap()
         self._prove_again(crew)
@@ -159,7 +159,8 @@ class _Block:
         starting_ns, warming_ns, trials_ns, asides_ns = (b - a for a, b in itertools.pairwise(self._clock))
         measured = [event for event in self.events if isinstance(event, TrialFinished)]
         wall_ns = sum(trial.wall_ns * trial.repeats for trial in measured)
-        surroundings = self._surroundings(sum(trial.cpu_ns * trial.repeats for trial in measured))
+        start, end = (event for event in self.events if isinstance(event, ContextSampled))
+        around = surroundings(start, end, sum(trial.cpu_ns * trial.repeats for trial in measured))
         return BlockFinished(
             **columns(self._task.point),
             block=self._task.number,
@@ -171,7 +172,7 @@ class _Block:
             asides_ns=asides_ns,
             unchecked=self._unchecked,
             wait_ns=max(0, trials_ns - wall_ns),
-            **surroundings,
+            **around,
         )
 
     def _lap(self) -> None:
@@ -192,7 +193,7 @@ class _Block:
                 raise OutOfTime from error
             raise Failed(self._variants[label], error) from error
 
-    def _start(self, crew: Crew) -> None:
+    def _start(self, crew: Crew, yardstick: Yardstick) -> None:
         """Start all interpreters and their imports at once, then open one after the other: start-up is a figure."""
         task = self._task
         self._notify("starting runners")
@@ -210,7 +211,7 @@ class _Block:
             except RunnerFailed as error:
                 raise Failed(variant, error) from error
             crew.send(variant.label, {"op": "prepare", **plan.order(task.point, variant)})
-        self._start_reference(crew)
+        yardstick.start()
         prepared = {}
         for start in starts:
             try:
@@ -222,15 +223,6 @@ class _Block:
             self.events.append(self._runner_ready(crew, start, prepared[start.variant], answer))
             if models.load(self._variants[start.variant].model).WORKERS != "per_task":
                 crew.employ(start.variant, answer["worker_pids"])  # others have ended: their numbers may be anybody's
-
-    def _start_reference(self, crew: Crew) -> None:
-        """Start the runner of the reference loop; a block without it still counts."""
-        try:
-            crew.start(REFERENCE, Command(default_python()))
-            crew.send(REFERENCE, {"op": "reference"})
-            self._reference_version = crew.receive(REFERENCE, START_TIMEOUT_S)["version"]
-        except RunnerFailed:
-            self._reference_version = None
 
     def _runner_ready(
         self, crew: Crew, start: plan.Start, prepared: Mapping[str, Any], answer: Mapping[str, Any]
@@ -281,15 +273,16 @@ class _Block:
             answer = self._ask(crew, label, {"op": "calibrate"})
             self._repeats[label], trial_ns[label] = answer["repeats"], answer["trial_ns"]
         if self._rounds is None:
-            self._rounds = _clamped(round(ROUNDS_S * 1e9 / (sum(trial_ns.values()) + REFERENCE_NS)))
+            wanted = round(ROUNDS_S * 1e9 / (sum(trial_ns.values()) + REFERENCE_NS))
+            self._rounds = max(FEWEST_ROUNDS, min(MOST_ROUNDS, wanted))
         for label in fresh:
             about = columns(self._task.point, self._variants[label])
             self.events.append(PointCalibrated(**about, repeats=self._repeats[label], rounds=self._rounds))
 
-    def _run_rounds(self, crew: Crew) -> None:
+    def _run_rounds(self, crew: Crew, yardstick: Yardstick) -> None:
         task = self._task
         assert self._rounds is not None
-        contestants = [*self._variants, *[REFERENCE] * (self._reference_version is not None)]
+        contestants = [*self._variants, *[REFERENCE] * (yardstick.version is not None)]
         orders = plan.rounds(task.seed, task.point.id, task.number, contestants, self._rounds)
         for label in self._variants:
             self._ask(crew, label, {"op": "arm", "repeats": self._repeats[label]})
@@ -300,13 +293,13 @@ class _Block:
                 self._notify(f"round {self.round + 1} of {self._rounds}")
                 for self.position, label in enumerate(order):
                     if label == REFERENCE:
-                        self._time_reference(crew, self.round)
+                        yardstick.time(self.round)
                     else:
                         self._run_trial(crew, label, self.round)
         finally:
             for label in self._guarded:
                 crew.signal(label, signal.SIGCONT)
-            self._collect(crew)
+            self._collect(crew, yardstick, self._rounds)
         self._guard()
 
     def _run_trial(self, crew: Crew, label: str, turn: int) -> None:
@@ -322,13 +315,7 @@ class _Block:
         if is_guarded:
             crew.signal(label, signal.SIGSTOP)
 
-    def _time_reference(self, crew: Crew, turn: int) -> None:
-        try:
-            crew.ask(REFERENCE, turn, START_TIMEOUT_S)
-        except RunnerFailed:
-            self._reference_version = None  # nothing is told of it
-
-    def _collect(self, crew: Crew) -> None:
+    def _collect(self, crew: Crew, yardstick: Yardstick, rounds: int) -> None:
         """Ask the runners what their trials took; not the one that has failed, or is in the midst of a trial."""
         for label, order in self._order.items():
             if label == self._holder or not order:
@@ -339,12 +326,9 @@ class _Block:
                     self._keep(label, number, position, trial, counts)
         self._trials.sort(key=lambda event: (event.round, event.position))
         self.events += self._trials
-        with suppress(RunnerFailed):
-            if self._reference_version is not None and self._rounds is not None:
-                wall_ns = crew.ask(REFERENCE, {"op": "trials"}, COLLECT_TIMEOUT_S)["wall_ns"]
-                if len(wall_ns) == self._rounds:
-                    about = {**columns(self._task.point), "block": self._task.number}
-                    self.events.append(ReferenceTimed(**about, version=self._reference_version, wall_ns=wall_ns))
+        if (wall_ns := yardstick.walls_ns(rounds, COLLECT_TIMEOUT_S)) is not None and yardstick.version is not None:
+            about = {**columns(self._task.point), "block": self._task.number}
+            self.events.append(ReferenceTimed(**about, version=yardstick.version, wall_ns=wall_ns))
 
     def _guard(self) -> None:
         """Tell who burns a core while others hold the token: it is stopped from the next block on."""
@@ -400,22 +384,3 @@ class _Block:
 
     def _sample(self, when: Literal["start", "end"]) -> None:
         self.events.append(ContextSampled(block=self._task.number, when=when, **host.sample()))
-
-    def _surroundings(self, ours_ns: int) -> dict[str, Any]:
-        """Return what others did during the rounds: `free_cores`, `steal_share` and `pressure`."""
-        start, end = (event for event in self.events if isinstance(event, ContextSampled))
-        elapsed_ns = max(1, end.monotonic_ns - start.monotonic_ns)
-        pressure = None
-        if start.psi_cpu_some_us is not None and end.psi_cpu_some_us is not None:
-            pressure = round(min(1.0, (end.psi_cpu_some_us - start.psi_cpu_some_us) * 1e3 / elapsed_ns), 4)
-        if start.busy_ns is None or start.steal_ns is None or end.busy_ns is None or end.steal_ns is None:
-            return {"free_cores": None, "steal_share": None, "pressure": pressure}
-        stolen = (end.steal_ns - start.steal_ns) / elapsed_ns
-        others = max(0.0, (end.busy_ns - start.busy_ns - ours_ns) / elapsed_ns)
-        free = max(0.0, end.effective_cores - stolen - others)
-        steal_share = round(stolen / max(1, len(end.affinity or [0])), 4)
-        return {"free_cores": round(free, 3), "steal_share": steal_share, "pressure": pressure}
-
-
-def _clamped(count: int) -> int:
-    return max(FEWEST_ROUNDS, min(MOST_ROUNDS, count))

@@ -6,22 +6,18 @@ Pure. The spec is YAML with comments, to be read like any other: what `advise --
 from __future__ import annotations
 
 import math
-import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from . import units
 from .contest import HOPELESS
-from .document import dump
 from .plan import FEWEST_ROUNDS, MOST_ROUNDS
 from .planning import FEWEST_LEVELS
 from .refinement import coarse
 from .runner import models
 from .runner.measure import SHORTEST_NS
 from .stats import LOOK_LEVEL, LOOKS, can_decide
-from .text import printable
 
 BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
 """How long a plain loop takes over a batch: long enough to be told from wake-ups, short enough for many rounds."""
@@ -169,7 +165,7 @@ def design(asked: Asked, facts: Facts, cores: int) -> Design:
     entries = _entries(facts, left_out, tasks, cores)
     at_once = _workers(facts, tasks, cores)
     workers = sorted({1, at_once}) if facts.is_async else [at_once]
-    variants = [_model(entry) for entry in entries for _ in workers]
+    variants = [model_of(entry) for entry in entries for _ in workers]
     round_s = _round_s(facts, tasks, variants)
     rounds = max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
     block_s = _block_s(facts, tasks, variants, rounds, cores)
@@ -196,7 +192,7 @@ def design_over(asked: Asked, low: Facts, high: Facts, cores: int) -> tuple[Fact
     )
     single = design(replace(asked, over=None), facts, cores)
     entries = _entries(replace(facts, wall_ns=min(low.wall_ns, high.wall_ns)), single.left_out, single.tasks, cores)
-    variants = [_model(entry) for entry in entries for _ in single.workers]
+    variants = [model_of(entry) for entry in entries for _ in single.workers]
     rounds = ROUNDS_ALONG if ROUNDS_ALONG * _round_s(facts, single.tasks, variants) <= ROUNDS_S_ALONG else None
     count = len(asked.over.levels)
     level = LOOK_LEVEL / max(1, len(variants) - 1) / count
@@ -225,109 +221,6 @@ def _walls_to_measure(low_ns: int, high_ns: int, count: int) -> list[int]:
     return [max(1, round(low_ns * (high_ns / low_ns) ** (place / (count - 1)))) for place in places]
 
 
-def spec(asked: Asked, facts: Facts, designed: Design, again: str) -> str:
-    """Return the spec of a design as YAML with comments; `again` is the shell command that runs it."""
-    workload: dict[str, Any] = {"call": asked.call} | ({"kwargs": dict(asked.kwargs)} if asked.kwargs else {})
-    matrix: dict[str, Any] = {f"kwargs.{asked.over.name}": list(asked.over.levels)} if asked.over else {}
-    matrix |= {"workers": list(designed.workers)} | ({"python": [asked.python]} if asked.python else {})
-    measure: dict[str, Any] = {"refine": f"kwargs.{asked.over.name}"} if asked.over else {}
-    measure |= {"rounds": designed.rounds} if designed.rounds else {}
-    measure |= {"max_time": _seconds(designed.max_time_s)}
-    measure |= {"timeout": _seconds(designed.timeout_s)} if designed.timeout_s > TIMEOUT_S else {}
-    one_by_one = "awaited one after the other" if facts.is_async else "in a plain loop"
-    at_most = f" at the upper end of {asked.over.name}" if asked.over else ""
-    measured = "every combination is measured"
-    if asked.over:
-        measured = f"of {asked.over.name} only the levels are measured that tell where the winner changes"
-    lines = [
-        *_heading(asked, again),
-        dump({"name": _name(asked), "description": _description(asked, facts, designed)}),
-        "# the function and its arguments",
-        dump({"workload": workload}).rstrip(),
-        *([f"  check: none  # {printable(facts.incomparable)}"] if facts.incomparable else []),
-        "",
-        f"# calls in one batch: about {units.duration(designed.tasks * facts.wall_ns)} {one_by_one}{at_most}",
-        dump({"tasks": designed.tasks}),
-        "models:",
-        *(f"  - {dump(entry, flow=True)}  # {models.load(_model(entry)).SUMMARY}" for entry in designed.entries),
-        "",
-        f"# {measured}; workers: {_why_workers(facts)}",
-        dump({"matrix": matrix}),
-        dump({"baseline": _baseline(facts, designed)}),
-        "# max_time bounds the whole run, which ends as soon as the question is decided",
-        dump({"measure": measure}).rstrip(),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def saved(text: str, derived: Sequence[Mapping[str, Any]], over: str | None = None) -> str:
-    """Return the spec with expectations to uncomment: what was measured, with some room for other days.
-
-    `over` names the argument of a range: a claim is then one about a level of it.
-    """
-    lines = [
-        "",
-        "# Uncomment this, and the exit status says whether it still holds: 0, or 1 when it is broken, 4 undecided.",
-        "# expect:",
-    ]
-    compared = [event for event in derived if event["event"] == "variant.compared" and event["speedup_low"]]
-    for event in compared:
-        low, high = event["speedup_low"], event["speedup_high"]
-        worse, better = float(f"{low * 0.8:.2g}"), float(f"{high * 1.25:.2g}")
-        bound = {"min": max(1.0, worse)} if low > 1 else {"max": min(1.0, better) if high < 1 else better}
-        where = {f"kwargs.{over}": event[f"kwargs_{over}"]} if over else {}
-        claim = dump(
-            {"of": event["variant"], **({"where": where} if over else {}), "metric": "speedup", **bound}, flow=True
-        )
-        lines.append(f"#   - {claim}  # measured: {units.ratio(event['speedup'], low, high)}")
-    return text + "\n".join(lines) + "\n" if compared else text
-
-
-def _seconds(duration_s: float) -> str:
-    return f"{math.ceil(duration_s)}s" if duration_s >= 1 else f"{math.ceil(duration_s * 1000)}ms"
-
-
-def _baseline(facts: Facts, designed: Design) -> str:
-    if not facts.is_async:
-        return "sequential"
-    return "event_loop(workers=1)" if len(designed.workers) > 1 else "event_loop"
-
-
-def _name(asked: Asked) -> str:
-    over = f"-over-{asked.over.name}" if asked.over else ""
-    return re.sub("[^A-Za-z0-9._-]", "_", f"advise-{asked.call.replace(':', '.')}{over}")[:64]
-
-
-def _description(asked: Asked, facts: Facts, designed: Design) -> str:
-    kind = "coroutine function" if facts.is_async else "function"
-    took = units.duration(facts.wall_ns)
-    along = ""
-    if asked.over:
-        name, low, high = asked.over.name, asked.over.levels[0], asked.over.levels[-1]
-        along = f", and from what {name} on, between {units.number(low)} and {units.number(high)}"
-        lowest = units.duration(designed.lowest_ns)
-        took = f"{lowest} at {name}={units.number(low)} and {took} at {name}={units.number(high)}"
-    told = [
-        f"Which model runs the {kind} {asked.call} best{along}?",
-        f"A call took {took} when tried, {units.percent(facts.busy)} of it on a core.",
-    ]
-    if facts.first_ns > max(FIRST_CALL * facts.wall_ns, 1e6):
-        first = units.duration(facts.first_ns)
-        told.append(
-            f"The first call took {first}: what it keeps for later ones (imports, a cache) is not in the figures."
-        )
-    if facts.is_parallel:
-        told.append(f"It kept {facts.cpu_share:.1f} cores busy by itself.")
-    if not facts.is_async:
-        reasons: dict[str, list[str]] = {}
-        for name, why in designed.left_out.items():
-            reasons.setdefault(why.replace(f" of {name}", ""), []).append(name)
-        told += [f"Left out: {units.listed(names)}, for {why}." for why, names in reasons.items()]
-    if facts.incomparable:
-        told.append(f"Nobody checks that results are right under every model: {facts.incomparable}.")
-    return printable(" ".join(" ".join(told).split()))
-
-
 def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
     """Return why a model is no contestant, by model."""
     starting_ns = facts.process_ns or 0
@@ -353,7 +246,8 @@ def _entries(facts: Facts, left_out: Mapping[str, str], tasks: int, cores: int) 
     return entries
 
 
-def _model(entry: str | dict[str, Any]) -> str:
+def model_of(entry: str | dict[str, Any]) -> str:
+    """Return the model of an entry."""
     return entry if isinstance(entry, str) else str(entry["model"])
 
 
@@ -378,12 +272,6 @@ def _workers(facts: Facts, tasks: int, cores: int) -> int:
     return max(1, min(tasks, MOST_WORKERS, math.ceil(cores / max(facts.busy, 0.01))))
 
 
-def _why_workers(facts: Facts) -> str:
-    if facts.is_async:
-        return "calls in flight"
-    return "the cores here" if facts.busy >= BUSY else "more than cores, for calls that wait"
-
-
 def _block_s(facts: Facts, tasks: int, variants: Sequence[str], rounds: int | None, cores: int) -> float:
     """Return about how long a block takes; without a number of rounds they are as many as take a second."""
     round_s = _round_s(facts, tasks, variants)
@@ -397,19 +285,3 @@ def _round_s(facts: Facts, tasks: int, variants: Sequence[str]) -> float:
     trials_ns: list[float] = [max(SHORTEST_NS, tasks * facts.wall_ns) for _ in variants]
     trials_ns += [tasks * (facts.process_ns or 0) for name in variants if name == "process_per_task"]
     return sum(trials_ns) / 1e9 * (FIGHTING if facts.is_parallel else 1)
-
-
-def _heading(asked: Asked, again: str) -> list[str]:
-    """Return what stands at the top of the spec: where it comes from, and how it runs again."""
-    given = (shlex.quote(f"{name}={dump(value, flow=True)}") for name, value in asked.kwargs.items())
-    arguments = "".join(f" {argument}" for argument in given)
-    if asked.over:
-        arguments += f" --over {asked.over.name}={asked.over.levels[0]}:{asked.over.levels[-1]}"
-    return [
-        f"# Written by `orchestrator advise {asked.call}{arguments}`. Again, and from cron every night:",
-        f"#   {again}",
-        f"#   15 3 * * * {again} >> {_name(asked)}.jsonl 2>> {_name(asked)}.log",
-        "# For completion in an editor: orchestrator schema spec > spec.schema.json, then",
-        "# yaml-language-server: $schema=spec.schema.json",
-        "",
-    ]

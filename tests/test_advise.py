@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator import design, errors, journal, reports, run, scout
+from orchestrator import design, draft, errors, journal, reports, run, scout
 from orchestrator.design import Asked, Facts
 from orchestrator.loading import loads
 from orchestrator.plan import Plan
@@ -49,7 +49,7 @@ def designed(asked: Asked | None = None, **facts: Any) -> Plan:
 
 def written(asked: Asked, cores: int, **facts: Any) -> str:
     found = Facts(**{**FACTS, **facts})
-    return design.spec(asked, found, design.design(asked, found, cores), "orchestrator run a.yaml")
+    return draft.spec(asked, found, design.design(asked, found, cores), "orchestrator run a.yaml")
 
 
 def workers(made: Plan) -> dict[str, int | None]:
@@ -263,7 +263,7 @@ def test_a_function_that_is_parallel_by_itself_is_told_as_such() -> None:
 
 def test_a_saved_spec_ends_with_what_it_can_be_held_to(tmp_path: Path) -> None:
     results = fold(conducted({"sequential": 20, "threads": 10, "processes": 25}, noise=0.00001).records())
-    text = design.saved("models: [sequential, threads, processes]\nworkload: {call: a:b}\nname: x\n", results.derived)
+    text = draft.saved("models: [sequential, threads, processes]\nworkload: {call: a:b}\nname: x\n", results.derived)
     assert "#   - {of: threads, metric: speedup, min: 1.6}  # measured: 2.00 [2.00, 2.00]" in text
     assert "#   - {of: processes, metric: speedup, max: 1.0}  # measured: 0.80 [0.80, 0.80]" in text
     start = text.index("# expect:")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator import crossover, design, errors, refinement, reports
+from orchestrator import crossover, design, draft, errors, refinement, reports
 from orchestrator.contest import TIE
 from orchestrator.design import Asked, Facts, Range
 from orchestrator.loading import loads
@@ -351,7 +351,7 @@ def test_a_range_is_an_axis_that_is_refined() -> None:
     asked = Asked("mine:work", {"base": 1}, over=Range("n", design.log_grid(10, 10_000)))
     low, high = (Facts(**{**FACTS, "wall_ns": wall_ns}) for wall_ns in (2_000, 2_000_000))
     facts, designed = design.design_over(asked, low, high, 2)
-    made = plan(loads(design.spec(asked, facts, designed, "run it"), "advice")[0], 2)
+    made = plan(loads(draft.spec(asked, facts, designed, "run it"), "advice")[0], 2)
     assert (made.experiment.measure.refine, len(made.points), made.level_split) == ("kwargs.n", 13, 13)
     assert [variant.model for variant in made.variants if variant.model != "interpreters"] == [
         "sequential",

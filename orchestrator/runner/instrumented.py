@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-from . import clocks, gil, loops, models, sensors
+from . import clocks, files, gil, loops, models, sensors
 from .account import MOST_CALLS, Account
 from .call import Call
 from .stamps import Measured, Stamped, Taken
@@ -54,8 +54,36 @@ async def measure(
     for pid in used_before.tree:
         sensors.forget_peak(pid)
     account = Account(len(used_before.workers) or len(items), (os.getpid(), threading.get_ident()), per_task)
+    batch, weights, turns_ns = await _run(run, items, repeats, before_batch, account)
+    used_after = _Usage(await _asked(workers, per_task), machinery)
+    alone = await _alone(run, before_batch, items, account, [measured.taken for measured in batch], is_async)
+    spent = used_after.since(used_before)
+    shares_gil = not pickles and gil.enabled()
+    gil_source, gil_estimated = _estimate(account, spent.pop("queue_ns"), alone, shares_gil)
+    tree = _weighed(used_after, weights, per_task)
+    outside_ns = None if per_task else spent.pop("outside_cpu_ns") / account.batches
+    return {
+        "event": "accounted",
+        **_of_calls(account),
+        "gil_source": gil_source,
+        "gil_share_estimated": gil_estimated,
+        "is_async": is_async,
+        **alone,
+        "call_bytes": call_bytes,
+        "result_bytes": _result_bytes(batch) if pickles else None,
+        "voluntary_switches": round(spent["voluntary"] / account.batches),
+        "involuntary_switches": round(spent["involuntary"] / account.batches),
+        **_lag(turns_ns, account.wall_ns),
+        **tree,
+        "outside_cpu_ns": None if outside_ns is None else max(0, round(outside_ns)),
+    }
+
+
+async def _run(
+    run: models.Run, items: Sequence[int], repeats: int, before_batch: Callable[[], None], account: Account
+) -> tuple[list[Measured], list[tuple[int, int]], list[int]]:
+    """Run batches into an account; return the last one, the memory of workers that end with their call, and turns."""
     batch: list[Measured] = []
-    taken: list[Taken] = []
     weights: list[tuple[int, int]] = []
     turns_ns: list[int] = []
     for _ in range(repeats):
@@ -67,53 +95,33 @@ async def measure(
         taken = [measured.taken for measured in batch]
         account.add(begun, ended, taken, waits)
         weights += [call.memory for call in taken if call.memory]
-    used_after = _Usage(await _asked(workers, per_task), machinery)
-    alone = await _alone(run, before_batch, items, account, taken, is_async)
-    spent = used_after.since(used_before)
-    shares_gil = not pickles and gil.enabled()
-    gil_source, gil_estimated = _estimate(account, spent.pop("queue_ns"), alone, shares_gil)
-    tree = _weighed(used_after, weights, per_task)
-    outside_ns = None if per_task else spent.pop("outside_cpu_ns") / account.batches
+    return batch, weights, turns_ns
+
+
+def _of_calls(account: Account) -> dict[str, Any]:
+    """Return what an account says of the calls and of the workers' time."""
     return {
-        "event": "accounted",
         "lanes": account.lanes,
         "batches": account.batches,
         "calls": account.calls // account.batches,
         "wall_ns": account.wall_ns // account.batches,
         **{f"{name}_share": share for name, share in account.shares().items()},
         **({"run_queue_share": None} if clocks.queue_ns() is None else {}),
-        "gil_source": gil_source,
-        "gil_share_estimated": gil_estimated,
         "handover_gil_share": round(account.gap_gil_ns / (sum(account.sums.values()) or 1), 6),
         "in_own_thread": account.in_own_thread,
-        "is_async": is_async,
         "call_cpu_ns": _mean(account.sums["on_core"], account.calls),
         "call_blocked_ns": _mean(account.sums["blocked"], account.calls),
         "longest_call_ns": round(median(account.longest_ns)),
         "longest_share": round(median(account.longest_shares), 6),
-        **alone,
-        "call_bytes": call_bytes,
-        "result_bytes": _result_bytes(batch) if pickles else None,
-        "voluntary_switches": round(spent["voluntary"] / account.batches),
-        "involuntary_switches": round(spent["involuntary"] / account.batches),
-        **_lag(turns_ns, account.wall_ns),
-        **tree,
-        "outside_cpu_ns": None if outside_ns is None else max(0, round(outside_ns)),
         "timeline": account.timeline,
         "timeline_wall_ns": account.first_wall_ns,
     }
 
 
 def _make_room(threads: int) -> None:
-    """Raise the soft limit of open files: each thread that is accounted keeps one open."""
-    try:
-        import resource
-    except ImportError:  # Windows, which has no such limit
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = soft + threads if hard == resource.RLIM_INFINITY else min(hard, soft + threads)
-    if soft != resource.RLIM_INFINITY and wanted > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    """Allow more open files: each thread that is accounted keeps one open."""
+    if (now := files.allowed()) is not None:
+        files.allow(now + threads)
 
 
 def _prepare() -> None:

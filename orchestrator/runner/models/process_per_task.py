@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from .. import files
 from . import Count, Needs, Option, Run, Workers, fleet, processes
 
 if TYPE_CHECKING:
@@ -43,31 +44,56 @@ async def open(
     """Yield nothing that stands: a batch starts its processes, each of which runs `initializer` and one call."""
     from multiprocessing import forkserver, get_context
 
-    _make_room(workers)
+    needed = PIPES * workers + 256
+    if (most := files.allow(needed)) is not None:
+        raise ValueError(
+            f"{workers} processes at once need {needed} open files, and {most} are allowed; "
+            "lower `tasks`, or raise the limit (ulimit -n)"
+        )
     context: Any = get_context(options.get("start_method"))  # typeshed gives the base class no `Process`
     start_method = context.get_start_method()
     if start_method == "forkserver":
         forkserver.ensure_running()
-    far_cpu_ns = 0
+    started = _Started(context, initializer, initargs)
 
-    def start_all(functions: Sequence[tuple[Any, ...]]) -> list[Any]:
-        nonlocal far_cpu_ns
+    def bind(call: Call) -> Run:
+        plain = call.plain
+
+        async def run(items: Sequence[int]) -> list[Any]:
+            return started.results([(plain,)] * len(items) if plain else [(call, item) for item in items])
+
+        return run
+
+    async def each(function: Callable[[], Any]) -> list[Any]:
+        return started.results([(function,)])
+
+    # the children of a fork server are not ours: the system does not add their time to ours
+    far = (lambda: started.cpu_ns) if start_method == "forkserver" else int
+    yield Workers(bind, each, {"actual_start_method": start_method}, far)
+
+
+class _Started:
+    """Starts a process for every call of a batch, and waits for all; `cpu_ns` is what those that have ended used."""
+
+    def __init__(self, context: Any, initializer: Callable[[Any], object] | None, initargs: Any) -> None:
+        self._context = context
+        self._initializer = initializer
+        self._initargs = initargs
+        self.cpu_ns = 0
+
+    def results(self, functions: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Return what the functions, each with its arguments, return; raises what one raises, and leaves none."""
         results: list[Any] = []
         working: list[tuple[BaseProcess, Connection]] = []
 
         def take() -> None:
-            nonlocal far_cpu_ns
             result, cpu_ns = fleet.answer(*working[len(results)])
             results.append(result)
-            far_cpu_ns += cpu_ns
+            self.cpu_ns += cpu_ns
 
         try:
             for function, *arguments in functions:
-                answers, sender = context.Pipe(duplex=False)
-                process = context.Process(target=_work, args=(sender, function, arguments, initializer, initargs))
-                working.append((process, answers))
-                process.start()
-                sender.close()  # the worker's copy is then the only one, and its end tells that the worker is gone
+                working.append(self._start(function, arguments))
                 # what is there already, so that a failure is told before all are started
                 while len(results) < len(working) and working[len(results)][1].poll():
                     take()
@@ -83,37 +109,18 @@ async def open(
                 process.close()
         return results
 
-    def bind(call: Call) -> Run:
-        plain = call.plain
-
-        async def run(items: Sequence[int]) -> list[Any]:
-            return start_all([(plain,)] * len(items) if plain else [(call, item) for item in items])
-
-        return run
-
-    async def each(function: Callable[[], Any]) -> list[Any]:
-        return start_all([(function,)])
-
-    # the children of a fork server are not ours: the system does not add their time to ours
-    far = (lambda: far_cpu_ns) if start_method == "forkserver" else int
-    yield Workers(bind, each, {"actual_start_method": start_method}, far)
-
-
-def _make_room(processes: int) -> None:
-    """Raise the soft limit of open files to what so many processes need; raises ValueError beyond the hard one."""
-    try:
-        import resource
-    except ImportError:  # Windows, which has no such limit
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = PIPES * processes + 256
-    if hard != resource.RLIM_INFINITY and needed > hard:
-        raise ValueError(
-            f"{processes} processes at once need {needed} open files, and {hard} are allowed; "
-            "lower `tasks`, or raise the limit (ulimit -n)"
-        )
-    if soft != resource.RLIM_INFINITY and needed > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    def _start(self, function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[BaseProcess, Connection]:
+        answers, sender = self._context.Pipe(duplex=False)
+        try:
+            initializing = (self._initializer, self._initargs)
+            process = self._context.Process(target=_work, args=(sender, function, arguments, *initializing))
+            process.start()
+        except BaseException:
+            answers.close()
+            raise
+        finally:
+            sender.close()  # the worker's copy is then the only one, and its end tells that the worker is gone
+        return process, answers
 
 
 def _work(
