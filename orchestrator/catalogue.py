@@ -13,7 +13,7 @@ from . import launch, pythons
 from .crew import Crew
 from .errors import BadInput
 from .launch import Command, Interrupt, RunnerFailed
-from .reports.table import page
+from .reports.table import page, printed
 from .runner import models
 
 PATIENCE_S = 30.0
@@ -114,7 +114,7 @@ def as_table(found: Sequence[Listed], width: int) -> str:
     lines = [f"{named}: {python}" for python, named in interpreters.items()]
     lines += [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
     lines += [f"{each.model} with {option}: {why}" for each in found for option, why in each.without.items()]
-    return "\n".join([*(line.rstrip() for line in written.getvalue().splitlines()), *dict.fromkeys(lines)]) + "\n"
+    return printed(written) + "".join(f"{line}\n" for line in dict.fromkeys(lines))
 
 
 def _named(version: str, gil: bool) -> str:

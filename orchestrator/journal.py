@@ -115,6 +115,11 @@ def dumps(value: object) -> bytes:
         return orjson.dumps(_unicode(value))
 
 
+def lines(values: Iterable[object]) -> str:
+    """Return plain data as JSON, each on a line of its own."""
+    return "".join(dumps(value).decode() + "\n" for value in values)
+
+
 def _unicode(value: object) -> object:
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()

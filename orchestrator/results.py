@@ -6,13 +6,14 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from .contest import Contest
 from .errors import JournalDamaged
 from .events import EVENTS
 from .events.common import SCHEMA
-from .plan import Plan
+from .plan import Plan, Point
 from .planning import plan
 from .spec import Experiment
 from .stats import STATS_VERSION
@@ -50,6 +51,18 @@ class Results:
     def named(self, *names: str) -> list[Mapping[str, Any]]:
         """Return the events of these names, in the order of the journal."""
         return [event for event in (self._few if set(names) <= _FEW else self._all) if event["event"] in names]
+
+    def about(self, point: Point) -> Sequence[dict[str, Any]]:
+        """Return the derived events of a point."""
+        return self._by_point.get(point.id, ())
+
+    @cached_property
+    def _by_point(self) -> Mapping[str, Sequence[dict[str, Any]]]:
+        found: dict[str, list[dict[str, Any]]] = {}
+        for event in self.derived:
+            if "point_id" in event:
+                found.setdefault(event["point_id"], []).append(event)
+        return found
 
 
 @dataclass(frozen=True)

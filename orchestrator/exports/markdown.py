@@ -39,7 +39,7 @@ def _lines(results: Results) -> Iterator[str]:
     yield f"# {text(results.started['experiment'])}"
     for contest in results.contests:
         if not contest.skipped:
-            events = [event for event in results.derived if event.get("point_id") == contest.point.id]
+            events = results.about(contest.point)
             failed = [event for event in results.named("trial.failed") if event["point_id"] == contest.point.id]
             yield from _point(contest.point.label, events, failed)
     along = table.crossovers(results)

@@ -34,7 +34,7 @@ def render(results: Results, *, width: int, colour: bool) -> str:
     for part in along:
         out.print(part)
     for contest in [] if along else results.contests:
-        events = [event for event in results.derived if event.get("point_id") == contest.point.id]
+        events = results.about(contest.point)
         first, *more = advice(contest, events, without_gil)
         out.print(Text(first, style="bold"))
         for line in more:

@@ -39,7 +39,7 @@ def as_table(columns: Sequence[str], rows: Rows) -> Iterator[str]:
     out.print(drawn)
     if next(rows, None) is not None:
         out.print(Text(f"and more than these {MOST_ROWS:,} rows: add LIMIT, or read them with --csv or --json"))
-    yield "".join(line.rstrip() + "\n" for line in written.getvalue().splitlines())
+    yield table.printed(written)
 
 
 def as_json(columns: Sequence[str], rows: Rows) -> Iterator[str]:

@@ -7,11 +7,10 @@ from typing import Literal
 from rich.table import Table
 from rich.text import Text
 
-from .. import units
+from .. import journal, units
 from ..comparison import Comparison
 from ..events.derived import VariantChanged
-from ..journal import dumps
-from .table import page
+from .table import page, printed
 
 STYLES = {"slower": "bold red", "faster": "green", "shifted": "yellow", "undecided": "yellow", "same": ""}
 _WORDS = {"shifted": "shifted with the machine"}
@@ -38,12 +37,12 @@ def table(found: Comparison, *, width: int, colour: bool) -> str:
         out.print(Text(WITHOUT_LOOP, style="yellow"))
     if found.regressions:
         out.print(Text(PROOF))
-    return "".join(line.rstrip() + "\n" for line in written.getvalue().splitlines())
+    return printed(written)
 
 
 def lines(found: Comparison) -> str:
     """Return one JSON object a line."""
-    return "".join(dumps(change.fields()).decode() + "\n" for change in found.changes)
+    return journal.lines(change.fields() for change in found.changes)
 
 
 def _table(point: str, rows: list[VariantChanged]) -> Table:

@@ -61,7 +61,7 @@ def figures(results: Results) -> list[Figure]:
     found = list(_sweeps(results))
     for number, contest in enumerate(results.contests, 1):
         if contest.blocks:
-            events = [event for event in results.derived if event.get("point_id") == contest.point.id]
+            events = results.about(contest.point)
             found += _of_point(f"{number}", contest, events, recorded.get(contest.point.id, {}), calls)
     return found
 
@@ -79,7 +79,7 @@ def _sweeps(results: Results) -> Iterator[Figure]:
         name = line.axis.removeprefix("kwargs.")
         rows: list[Row] = []
         for level, contest in zip(line.levels, line.contests, strict=True):
-            for event in _compared(results.derived, contest):
+            for event in _compared(results.about(contest.point), contest):
                 if event["speedup"] is not None:
                     rows.append({"level": level, **_ratio(event), "time": units.duration(event["wall_ns"])})
         for event in crossover.shown(results.derived, points):
@@ -154,12 +154,8 @@ def _of_point(
         yield Figure("blocks", f"{number}-blocks", f"{label}: block by block", text, rows, **about)
 
 
-def _compared(derived: Sequence[Mapping[str, Any]], contest: Contest) -> list[Mapping[str, Any]]:
-    return [
-        event
-        for event in derived
-        if event["event"] == "variant.compared" and event["point_id"] == contest.point.id and contest.blocks
-    ]
+def _compared(events: Sequence[Mapping[str, Any]], contest: Contest) -> list[Mapping[str, Any]]:
+    return [event for event in events if event["event"] == "variant.compared" and contest.blocks]
 
 
 def _ratio(event: Mapping[str, Any]) -> Row:

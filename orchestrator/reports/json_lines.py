@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..journal import dumps
+from ..journal import lines
 from ..results import Results
 
 _JOURNAL_ONLY = ("seq", "ts", "crc32")
@@ -10,7 +10,7 @@ _JOURNAL_ONLY = ("seq", "ts", "crc32")
 
 def render(results: Results, *, width: int, colour: bool) -> str:
     """Return the lines; what only the journal can know (when a line was stored) is left out."""
-    lines = list(results.derived)
+    told = list(results.derived)
     if results.finished:
-        lines.append({key: value for key, value in results.finished.items() if key not in _JOURNAL_ONLY})
-    return "".join(dumps(line).decode() + "\n" for line in lines)
+        told.append({key: value for key, value in results.finished.items() if key not in _JOURNAL_ONLY})
+    return lines(told)

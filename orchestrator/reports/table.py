@@ -80,7 +80,7 @@ def render(results: Results, *, width: int, colour: bool) -> str:
     for contest in results.contests:
         if contest.skipped:
             continue
-        events = [event for event in results.derived if event.get("point_id") == contest.point.id]
+        events = results.about(contest.point)
         compared = [event for event in events if event["event"] == "variant.compared"]
         explained = [event for event in events if event["event"] == "variant.explained"]
         build = partial(compared_table, contest.point.label, compared, explained)
@@ -111,7 +111,7 @@ def render(results: Results, *, width: int, colour: bool) -> str:
     out.print(Text(spent(results), style="dim"))
     for difference in results.differences:
         out.print(Text(f"differs: {difference}", style="red"))
-    return "".join(line.rstrip() + "\n" for line in written.getvalue().splitlines())
+    return printed(written)
 
 
 def crossovers(results: Results) -> list[Text | Table]:
@@ -121,18 +121,18 @@ def crossovers(results: Results) -> list[Text | Table]:
         points = plan.label_along(line.contests[0].point, line.axis)
         told = [event for event in crossover.shown(results.derived, points) if event["axis"] == line.column]
         found += [Text(event["sentence"], style=_DECISION_STYLES[event["decision"]]) for event in told]
-        found += [_along(line, results.derived), Text("")]
+        found += [_along(line, results), Text("")]
     return found
 
 
-def _along(line: Line, derived: Sequence[Mapping[str, Any]]) -> Table:
+def _along(line: Line, results: Results) -> Table:
     """Return the levels that were measured: the time of a batch under each variant, and who is the best."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     labels = list(line.contests[0].variants)
     for header in (line.axis.removeprefix("kwargs."), *labels, "best"):
         table.add_column(header, justify="left" if header == "best" else "right", overflow="fold")
     for level, contest in zip(line.levels, line.contests, strict=True):
-        own = [event for event in derived if event.get("point_id") == contest.point.id]
+        own = results.about(contest.point)
         times = {event["variant"]: event["wall_ns"] for event in own if event["event"] == "variant.compared"}
         best = [_best(event) for event in own if event["event"] == "verdict.reached"]
         if contest.blocks:
@@ -174,6 +174,11 @@ def _detail(warning: str, event: Mapping[str, Any]) -> str:
         factors = [math.exp(event[key] / 10) for key in ("load_slope", "load_slope_low", "load_slope_high")]
         return f" (times {units.ratio(*factors)} for every tenth more of {event['load_signal'].replace('_', ' ')})"
     return ""
+
+
+def printed(written: io.StringIO) -> str:
+    """Return what was printed on a page, without the blanks that end its lines."""
+    return "".join(line.rstrip() + "\n" for line in written.getvalue().splitlines())
 
 
 def page(width: int, colour: bool) -> tuple[Console, io.StringIO]:

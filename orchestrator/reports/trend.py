@@ -11,10 +11,10 @@ from rich.text import Text
 
 from .. import units
 from ..history import Entry
-from ..journal import dumps
+from ..journal import lines
 from ..text import printable
 from .changes import STYLES
-from .table import fitting, page
+from .table import fitting, page, printed
 
 _HEADERS = ("variant", "run", "machine", "commit", "times the loop", "per batch", "change")
 
@@ -32,12 +32,12 @@ def as_table(entries: Sequence[Entry], *, tolerance: float, width: int, colour: 
         out.print(fitting(out, partial(table, own), ("per batch", "commit")))
         out.print()
     out.print(Text(NOTE.format(tolerance=tolerance * 100), style="dim"))
-    return "".join(line.rstrip() + "\n" for line in written.getvalue().splitlines())
+    return printed(written)
 
 
 def as_json(entries: Sequence[Entry]) -> str:
     """Return one JSON object a line."""
-    return "".join(dumps(entry.fields()).decode() + "\n" for entry in entries)
+    return lines(entry.fields() for entry in entries)
 
 
 def points(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:

@@ -131,7 +131,7 @@ def _several(results: Results) -> bool:
 def _point(results: Results, contest: Contest, figures: Sequence[Figure]) -> dict[str, Any]:
     """Return what the page tells of one point."""
     identity = contest.point.id
-    events = [event for event in results.derived if event.get("point_id") == identity]
+    events = results.about(contest.point)
     compared = [event for event in events if event["event"] == "variant.compared"]
     explained = [event for event in events if event["event"] == "variant.explained"]
     observed = [event for event in events if event["event"] == "variant.observed"]

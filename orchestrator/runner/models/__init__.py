@@ -134,6 +134,15 @@ class Workers(NamedTuple):
     far_cpu_ns: Callable[[], int] = int
 
 
+def anywhere(options: Mapping[str, Any]) -> str | None:
+    """Be the `unavailable` of a model that runs wherever its packages are."""
+    return None
+
+
+def nothing() -> None:
+    """Do nothing: what a worker is asked for to see that it is up."""
+
+
 if TYPE_CHECKING:
 
     class Model(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Needs, Option, Run, WorkerLost, Workers
+from . import Count, Needs, Option, Run, WorkerLost, Workers, anywhere
 from .remote import Escaping, Imported, beginning, given, meeting
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ def needs(options: Mapping[str, Any]) -> Needs:
     return Needs("asyncio", ("distributed",), ("distributed",), pickler="cloudpickle")
 
 
-def unavailable(options: Mapping[str, Any]) -> str | None:
-    """Say why this model can't run here: it always can, where the package is."""
-    return None
+unavailable = anywhere
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Conflict, Count, Needs, Option, Run, Workers
+from . import Conflict, Count, Needs, Option, Run, Workers, nothing
 from .bounded import IN_FLIGHT
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ async def _executor(
         return collect(pool.submit(_together, function) for _ in range(workers))
 
     with pool:
-        await each(_nothing)
+        await each(nothing)
         try:
             yield Workers(bind, each, {"actual_start_method": context.get_start_method()})
         except BaseException:
@@ -163,7 +163,3 @@ def _begin(barrier: Barrier, function: object, initializer: Callable[[Any], obje
 def _together(function: Callable[[], Any]) -> Any:
     _barrier.wait(TOGETHER_S)
     return function()
-
-
-def _nothing() -> None:
-    pass

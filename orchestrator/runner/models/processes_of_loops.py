@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import LOOPS, Count, Needs, Option, Run, Workers, event_loop, fleet, processes
+from . import LOOPS, Count, Needs, Option, Run, Workers, event_loop, fleet, nothing, processes
 from .remote import meeting
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ async def _serve(
     # the loop stands still while it waits for a request: between batches it has nothing else to do
     try:
         async with event_loop.open(call, concurrency, inner, initializer, initargs) as workers:
-            fleet.reply(connection, _nothing)
+            fleet.reply(connection, nothing)
             while (request := connection.recv()) is not None:
                 await _answer(connection, workers, *request)
     except BaseException as error:
@@ -109,7 +109,3 @@ async def _answer(connection: Connection, workers: Workers, call: Any, share: Se
         fleet.reply_failure(connection, error)
     else:
         fleet.reply(connection, lambda: result)
-
-
-def _nothing() -> None:
-    pass

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Needs, Option, Run, Workers, fleet, processes
+from . import Count, Needs, Option, Run, Workers, fleet, nothing, processes
 from .remote import meeting
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ async def open(
                 found = ask([(together, range(count))] * workers)
             return [each for share in found for each in share]
 
-        await each(_nothing)
+        await each(nothing)
         yield Workers(bind, each, {"actual_start_method": start_method})
 
 
@@ -76,7 +76,7 @@ def _work(
 
     begin = partial(initializer, initargs) if initializer else None
     with ThreadPoolExecutor(threads, initializer=begin) as pool:
-        fleet.reply(connection, _nothing)
+        fleet.reply(connection, nothing)
         while (request := connection.recv()) is not None:
             call, share = request
             one = (lambda _, plain=call.plain: plain()) if getattr(call, "plain", None) else call
@@ -89,7 +89,3 @@ def _all(pool: Any, call: Callable[[int], Any], share: Sequence[int]) -> list[An
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
-
-
-def _nothing() -> None:
-    pass

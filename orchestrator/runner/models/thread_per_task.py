@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Needs, Option, Run, Workers
+from . import Count, Needs, Option, Run, Workers, anywhere
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -22,9 +22,7 @@ def needs(options: Mapping[str, Any]) -> Needs:
     return Needs(modules=("threading",))
 
 
-def unavailable(options: Mapping[str, Any]) -> str | None:
-    """Say why this model can't run here: it always can."""
-    return None
+unavailable = anywhere
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Needs, Option, Run, Workers
+from . import Count, Needs, Option, Run, Workers, anywhere, nothing
 from .bounded import IN_FLIGHT, gather, in_order, one_task_each
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ def needs(options: Mapping[str, Any]) -> Needs:
     return Needs(loop="asyncio", modules=(*modules, "threading"))
 
 
-def unavailable(options: Mapping[str, Any]) -> str | None:
-    """Say why this model can't run here: it always can."""
-    return None
+unavailable = anywhere
 
 
 @asynccontextmanager
@@ -110,7 +108,7 @@ async def _of_anyio(workers: int, initializer: Callable[[Any], object] | None, i
         return await gather(range(workers), workers, lambda _: to_thread.run_sync(together, limiter=limiter))
 
     # The first calls start the threads: anyio starts one only when none is idle.
-    await each(_nothing)
+    await each(nothing)
     yield Workers(bind, each)
 
 
@@ -153,12 +151,8 @@ async def _executor(
             return await in_order(loop.run_in_executor(pool, together, function) for _ in range(workers))
 
         try:
-            await each(_nothing)
+            await each(nothing)
             yield Workers(bind, each)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # tell a failure at once, not after the calls that are left
             raise
-
-
-def _nothing() -> None:
-    pass
