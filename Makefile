@@ -12,7 +12,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # CONFIG, a name in configs/ or a path, as $$spec for the shell (make hands it on in the environment, so that it may hold anything)
 FIND_SPEC = spec=$$CONFIG; [[ $$spec == */* || -e $$spec && ! -e configs/$$spec ]] || spec=configs/$$spec
 
-.PHONY: help experiment plan test conformance faults lint bench verify-statistics verify-accounts bench-cluster bench-peers findings wheel lock clean
+.PHONY: help experiment plan test slow conformance faults lint bench verify-statistics verify-accounts bench-cluster bench-peers findings wheel lock clean
 .NOTPARALLEL: # two pips must not write to one environment
 
 help: ## list the verbs
@@ -28,11 +28,14 @@ plan: config-given $(VENV)/.run.stamp ## show what CONFIG= would measure, and ho
 test: $(VENV)/.dev.stamp ## run the tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
+slow: $(VENV)/.dev.stamp ## run the tests that take longer, which CI runs too
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'slow and not long' $(ARGS)
+
 conformance: $(VENV)/.dev.stamp ## ask everything of every model, with all options, under every interpreter, long
-	$(BIN)/python -m pytest -q -n 2 --dist load -m 'slow or not slow' tests/runner/test_conformance.py $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/runner/test_conformance.py $(ARGS)
 
 faults: $(VENV)/.dev.stamp ## break what can break, long: 500 kill -9, failing disks, signals, 100,000 hostile specs
-	$(BIN)/python -m pytest -q -n 2 --dist load -m 'slow or not slow' tests/faults $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/faults $(ARGS)
 
 lint: $(VENV)/.dev.stamp ## check style and types
 	$(BIN)/ruff check .

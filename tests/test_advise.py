@@ -345,6 +345,7 @@ def test_the_journal_holds_advice_like_any_run(place: Path) -> None:
     assert done.stdout.startswith("Which model runs the function mine:work best? A call took ")
 
 
+@pytest.mark.slow
 def test_the_experiment_is_saved_as_it_was_run_and_runs_again(place: Path) -> None:
     assert advised(place, "mine:work", "n=100", "base=1_000", "--save", "work.yaml").returncode == 0
     started = next(iter(journal.Records(place / "runs/advise-mine.work/latest/events.jsonl")))
@@ -369,6 +370,7 @@ def test_a_file_that_is_there_is_not_written_over(place: Path) -> None:
     assert not (place / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_project_is_run_from_its_directory_under_its_own_interpreter(tmp_path: Path) -> None:
     project, here = tmp_path / "project", tmp_path / "here"
     here.mkdir()
@@ -401,15 +403,17 @@ def test_a_project_is_run_from_its_directory_under_its_own_interpreter(tmp_path:
     "call",
     [
         *("mine:moves", "mine:haunts", "mine:Thing.static"),
-        *(pytest.param(call, marks=pytest.mark.slow) for call in ("mine:shouts", "mine:Thing.of_class")),
+        *(pytest.param(call, marks=pytest.mark.long) for call in ("mine:shouts", "mine:Thing.of_class")),
     ],
 )
+@pytest.mark.slow
 def test_what_a_function_does_to_its_process_stays_there(place: Path, call: str) -> None:
     done = advised(place, call)
     assert done.returncode == 0
     assert events(done.stdout)[-1]["outcome"] == "undecided"
 
 
+@pytest.mark.slow
 def test_text_with_line_breaks_and_errors_with_escapes_make_a_spec_all_the_same(place: Path) -> None:
     (place / "odd.py").write_text(
         "class Odd:\n    def __reduce__(self): raise TypeError('no \\x1b[31m, \\u2028')\ndef odd(text): return Odd()\n"
@@ -420,6 +424,7 @@ def test_text_with_line_breaks_and_errors_with_escapes_make_a_spec_all_the_same(
 
 
 @pytest.mark.parametrize("body", ["list({'a', 'b', 'c', 'd', 'e', 'f', 'g'})", "os.getpid()"])
+@pytest.mark.slow
 def test_results_that_differ_between_processes_are_not_held_against_anybody(place: Path, body: str) -> None:
     (place / "own.py").write_text(f"import os\ndef own(): return {body}\n")
     done = advised(place, "own:own")
@@ -429,6 +434,7 @@ def test_results_that_differ_between_processes_are_not_held_against_anybody(plac
     assert not [event for event in events(done.stdout) if event.get("failures")]
 
 
+@pytest.mark.slow
 def test_a_function_that_starts_a_loop_of_its_own_is_not_called_in_one(place: Path) -> None:
     (place / "own.py").write_text(
         "import asyncio\nasync def wait(): await asyncio.sleep(0.001)\ndef own(): asyncio.run(wait())\n"
@@ -449,6 +455,7 @@ def test_a_function_that_can_be_called_only_once_is_told_as_such(place: Path) ->
     assert done.stderr.endswith("; give it what can be called many times: it is, under every model\n")
 
 
+@pytest.mark.slow
 def test_names_may_have_letters_of_all_languages(place: Path) -> None:
     (place / "größen.py").write_text("def größe(länge): return länge * 2\n", encoding="utf-8")
     done = advised(place, "größen:größe", "länge=5")
@@ -472,6 +479,7 @@ def test_one_coroutine_in_a_batch_has_nothing_to_run_beside_it(place: Path) -> N
     assert (done.returncode, done.stderr) == (errors.BAD_INPUT, told)
 
 
+@pytest.mark.slow
 def test_what_would_take_very_long_is_done_only_when_asked_for(place: Path) -> None:
     (place / "slow.py").write_text("import time\ndef slow(): time.sleep(3)\n")
     done = orchestrator("advise", "slow:slow", cwd=place)
@@ -505,6 +513,7 @@ def living_in(place: Path) -> set[int]:
     return found - {os.getpid()}
 
 
+@pytest.mark.slow
 def test_a_saved_spec_is_there_before_the_run_ends(place: Path) -> None:
     command = [sys.executable, "-m", "orchestrator", "advise", "mine:work", "n=100", "--save", "work.yaml"]
     running = subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -516,12 +525,14 @@ def test_a_saved_spec_is_there_before_the_run_ends(place: Path) -> None:
     assert orchestrator("plan", "work.yaml", cwd=place).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_budget_too_short_for_a_verdict_is_told_before_the_run(place: Path) -> None:
     told = events(advised(place, "mine:work", "n=50_000", "--tasks", "50").stderr)
     assert [event["event"] for event in told][:2] == ["function.scouted", "budget.short"]
 
 
 @pytest.mark.parametrize("call", ["mine:lock", "mine:anonymous"])
+@pytest.mark.slow
 def test_what_cannot_be_sent_is_compared_without_processes(place: Path, call: str) -> None:
     done = advised(place, call)
     assert done.returncode == 0

@@ -15,6 +15,8 @@ from orchestrator import errors
 from orchestrator.runner import models
 from tests.test_cli import events, orchestrator
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_model_is_listed_with_what_it_runs_and_its_options(tmp_path: Path) -> None:
     done = orchestrator("models", cwd=tmp_path)

@@ -18,6 +18,8 @@ from tests import clusters
 from tests.clusters import Cluster, blocks_there, finished, lay, records, started, within
 from tests.test_cli import told
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 WORKLOADS = """
 import os, signal, tempfile
 from contextlib import asynccontextmanager

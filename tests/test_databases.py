@@ -23,6 +23,8 @@ import pytest
 
 from experiments import database, serving
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 needs_postgres = pytest.mark.skipif(
     database.unavailable_postgres() is not None, reason=str(database.unavailable_postgres())

@@ -90,6 +90,7 @@ def test_a_walk_has_files_and_commands(walk: str, files: set[str], verbs: set[st
     assert verbs <= set(found)
 
 
+@pytest.mark.slow
 def test_every_table_of_a_walk_has_the_variants_that_its_command_compares(walked: list[tuple[Command, str]]) -> None:
     shown = [(command, printed) for command, printed in walked if command.variants()]
     assert len(shown) >= 4

@@ -17,6 +17,8 @@ from experiments import cpu, dispatch, identity, io, kinds, loops, shared
 from orchestrator.loading import load
 from orchestrator.planning import plan
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 

@@ -31,6 +31,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert tops == {"orchestrator", "orchestrator-0.1.0.dist-info"}
 
 
+@pytest.mark.slow
 def test_a_wheel_in_an_empty_environment_measures_a_function_of_the_current_directory(
     wheel: Path, tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ def test_make_help_lists_every_verb() -> None:
         "experiment",
         "plan",
         "test",
+        "slow",
         "lint",
         "bench",
         "verify-accounts",

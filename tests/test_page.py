@@ -334,6 +334,7 @@ def test_report_writes_the_page_again_and_names_it(place: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_a_page_elsewhere_is_not_overwritten_without_force(place: Path, tmp_path: Path) -> None:
     command = ("report", "runs/drawn", "--format", "html", "--output", str(tmp_path))
     assert orchestrator(*command, cwd=place).returncode == 0
@@ -420,6 +421,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_page_that_can_not_be_written_is_told_and_the_run_stands(place: Path) -> None:
     (place / "blocked.py").write_text(
         "import os, pathlib\n"

@@ -15,6 +15,8 @@ from orchestrator import errors, pythons
 from orchestrator.document import dump
 from tests.test_cli import events, orchestrator
 
+pytestmark = pytest.mark.slow
+
 MINOR = ".".join(platform.python_version_tuple()[:2])
 FREE_THREADED = shutil.which("python3.13t")
 

@@ -182,6 +182,7 @@ def test_many_runs_are_read_by_several_processes_into_the_same_tables(
     assert rows == [{"runs": 3 + query.FEW}]
 
 
+@pytest.mark.slow
 def test_a_query_that_is_killed_leaves_no_process_and_no_file(runs: Path, records: list[dict[str, Any]]) -> None:
     for number in range(4, 28):
         journaled(runs, number, records)

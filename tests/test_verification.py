@@ -97,7 +97,7 @@ def test_the_plot_is_drawn(tmp_path: Path) -> None:
     assert "plus5, load 0" in (tmp_path / "plot.svg").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_twenty_runs_on_a_crossover_hold_no_two_opposite_wins_without_a_word_about_the_load(tmp_path: Path) -> None:
     assert opposites([run(CASES["crossover"], 0, tmp_path) for _ in range(20)]) == 0

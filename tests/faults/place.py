@@ -63,7 +63,7 @@ measure: {blocks: 3, rounds: 3, seed: 1}
 
 def short(values: Sequence[Any], *quick: Any) -> list[Any]:
     """Return the parameters of a test of which every run of the suite takes the `quick` ones, and `make faults` all."""
-    return [pytest.param(value, marks=[] if value in quick else [pytest.mark.slow]) for value in values]
+    return [pytest.param(value, marks=[] if value in quick else [pytest.mark.long]) for value in values]
 
 
 class Place:

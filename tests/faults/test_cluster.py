@@ -16,7 +16,7 @@ from orchestrator import errors
 from tests.clusters import blocks_there, certified, cluster, finished, lay, records, started, within
 from tests.test_cli import told
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

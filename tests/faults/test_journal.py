@@ -56,7 +56,7 @@ def test_a_flipped_byte_is_refused_and_nothing_is_appended(run: Path) -> None:
         assert file.read_bytes() == flipped
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_million_records_are_recovered_and_read_in_little_time_and_memory(tmp_path: Path) -> None:
     place = Place(tmp_path, SPEC.replace("rounds: 3", "rounds: 40"))

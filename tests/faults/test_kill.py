@@ -14,6 +14,8 @@ from orchestrator import errors, journal
 from .failpoint import DEATHS, ERRORS
 from .place import SPEC, Place, short
 
+pytestmark = pytest.mark.slow
+
 
 def kept(place: Place) -> bytes:
     """Return the records of the newest journal that are whole."""
@@ -46,7 +48,7 @@ def test_a_run_that_dies_at_a_failpoint_is_resumed(point: str, tmp_path: Path) -
     die_and_resume(Place(tmp_path), point, counts[point.partition(".")[0]])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("point", DEATHS)
 def test_a_run_that_dies_at_a_failpoint_is_resumed_twenty_times(point: str, tmp_path: Path) -> None:
@@ -57,7 +59,7 @@ def test_a_run_that_dies_at_a_failpoint_is_resumed_twenty_times(point: str, tmp_
         die_and_resume(Place(tmp_path / str(number)), point, dice.randint(1, most))
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(7200)])])
+@pytest.mark.parametrize("kills", [3, pytest.param(500, marks=[pytest.mark.long, pytest.mark.timeout(7200)])])
 def test_a_run_that_is_killed_at_random_times_is_resumed_until_it_ends(kills: int, tmp_path: Path) -> None:
     dice = random.Random(kills)
     number = killed = 0

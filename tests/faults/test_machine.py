@@ -18,6 +18,8 @@ from orchestrator.journal import EVENTS_FILE
 
 from .place import ROOT, SPEC, Place
 
+pytestmark = pytest.mark.slow
+
 
 def limited(kind: int, bound: int) -> None:
     resource.setrlimit(kind, (bound, bound))
@@ -78,7 +80,7 @@ def test_too_few_descriptors_are_told_before_anything_is_written(tmp_path: Path)
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("starts", [4, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("starts", [4, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
 def test_of_many_runs_that_begin_at_once_one_measures_and_the_others_name_it(starts: int, tmp_path: Path) -> None:
     places = []
     for number in range(starts):

@@ -15,6 +15,8 @@ from orchestrator import errors
 
 from .place import Place
 
+pytestmark = pytest.mark.slow
+
 
 def spec(call: str, model: str = "sequential", more: str = "", **kwargs: Any) -> str:
     return (
@@ -86,7 +88,7 @@ def test_a_processor_that_is_not_there_is_refused_with_its_place(tmp_path: Path)
     ("call", "model"),
     [
         *(("hang_in_c", "threads"), ("stop", "processes")),
-        *(pytest.param(call, "sequential", marks=pytest.mark.slow) for call in ("hang_in_c", "hang_deaf", "stop")),
+        *(pytest.param(call, "sequential", marks=pytest.mark.long) for call in ("hang_in_c", "hang_deaf", "stop")),
     ],
 )
 def test_a_call_that_hangs_ends_at_its_deadline(call: str, model: str, tmp_path: Path) -> None:
@@ -194,7 +196,7 @@ def test_a_flood_of_output_costs_no_memory(tmp_path: Path) -> None:
     assert 0 < most_kb < 100_000
 
 
-@pytest.mark.parametrize("blocks", [12, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("blocks", [12, pytest.param(1000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
 def test_blocks_leave_nothing_open_in_the_program(blocks: int, tmp_path: Path) -> None:
     place = Place(tmp_path, spec("count").replace("blocks: 2, rounds: 3", f"blocks: {blocks}, rounds: 1, max_time: 1h"))
     process = place.start("run", "x.yaml", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -13,6 +13,8 @@ import pytest
 
 from .place import Place, short
 
+pytestmark = pytest.mark.slow
+
 SPEC = """
 workload: {call: "mine:slow"}
 tasks: 2
@@ -55,7 +57,7 @@ def test_a_signal_ends_a_run_in_time_with_what_is_known(number: int, tmp_path: P
     assert place.status()["outcome"] == "interrupted"
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("times", [3, pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
 def test_a_signal_at_any_time_leaves_nobody(times: int, tmp_path: Path) -> None:
     dice = random.Random(times)
     for turn in range(times):

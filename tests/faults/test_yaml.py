@@ -48,7 +48,7 @@ def test_hostile_specs_are_planned_or_refused(content: bytes) -> None:
     take(content)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 @given(ANYTHING)
 @settings(relaxed, max_examples=100_000)

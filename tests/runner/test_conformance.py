@@ -93,22 +93,26 @@ STARTING = [name for name in NAMES if "start_method" in load(name).OPTIONS]
 PATIENCE_S = 60.0
 
 MODELS = [name for name in NAMES if not needs(name).packages]
-"""The models of Python itself: every run of the suite asks everything of them.
-
-What it asks of the others and of all options is slow.
-"""
+"""The models of Python itself; what is asked of the others and of all options takes long."""
+CORE = ("sequential", "event_loop", "threads", "processes")
+"""Those of which the quick suite asks everything."""
 QUICK = MODELS + [way for way in WAYS if "start_method" in way and base(way) != "mpire"]
-"""Those that every run asks where it matters how a process is started."""
+"""Those that CI asks where it matters how a process is started."""
 
 
 FOREIGN = ("sequential", "event_loop", "threads", "processes", "interpreters")
-"""Those that every run asks of every interpreter."""
+"""Those that CI asks of every interpreter."""
 
 
 def over(ways: Iterable[str], quick: Sequence[str] = QUICK) -> pytest.MarkDecorator:
-    """Return the parameters of a test over ways; those that are not among the quick ones are marked slow."""
-    marks = {way: [] if way in quick else [pytest.mark.slow] for way in WAYS}
+    """Return the parameters of a test over ways; those that are not among the quick ones take long."""
+    marks = {way: marked(way, quick) for way in WAYS}
     return pytest.mark.parametrize("model", [pytest.param(way, id=way, marks=marks[way]) for way in ways])
+
+
+def marked(way: str, quick: Sequence[str] = MODELS) -> list[pytest.MarkDecorator]:
+    """Return the marks of what is asked of a way."""
+    return [] if way in CORE else [pytest.mark.slow] if way in quick else [pytest.mark.long]
 
 
 def forms(ways: Iterable[str]) -> list[tuple[str, bool]]:
@@ -123,10 +127,12 @@ def form_id(value: object) -> str:
 
 each_way = over(WAYS)
 each_model = over(WAYS, MODELS)
-each_form = pytest.mark.parametrize(("model", "twin"), forms(MODELS), ids=form_id)
+each_form = pytest.mark.parametrize(
+    ("model", "twin"), [pytest.param(*form, marks=marked(form[0])) for form in forms(MODELS)], ids=form_id
+)
 every_form = pytest.mark.parametrize(
     ("model", "twin"),
-    [pytest.param(*form, marks=[] if form[0] in MODELS else [pytest.mark.slow]) for form in forms(WAYS)],
+    [pytest.param(*form, marks=marked(form[0])) for form in forms(WAYS)],
     ids=form_id,
 )
 each_standing_way = over(STANDING)
@@ -297,6 +303,7 @@ def test_one_worker_and_one_call_are_enough(laid: Kit, model: str) -> None:
         assert runner.results() == [25]
 
 
+@pytest.mark.slow
 def test_equal_results_have_equal_digests_under_every_model(laid: Kit) -> None:
     expected = hashlib.sha256(pickle.dumps([i * i for i in range(20)], protocol=4)).hexdigest()
     with new_crew(laid) as crew:
@@ -306,6 +313,7 @@ def test_equal_results_have_equal_digests_under_every_model(laid: Kit) -> None:
             assert runner.ask("digest") == {"event": "digested", "digest": expected}
 
 
+@pytest.mark.slow
 def test_equal_results_compare_equal_whatever_their_pickles(laid: Kit, cwd: Path) -> None:
     saved = str(cwd / "results")
     with new_crew(laid) as crew:
@@ -962,11 +970,12 @@ each_python = pytest.mark.parametrize(("python", "version"), [(name, name) for n
 
 @over(WAYS, FOREIGN)
 @each_python
+@pytest.mark.slow
 def test_every_interpreter_keeps_the_promises(laid: Kit, python: str, version: str, model: str) -> None:
     keeps_the_promises(laid, python, version, model)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("version", ["3.11", "3.13t", "3.14"])
 @pytest.mark.parametrize("model", [way for way in WAYS if needs(way).packages])
 def test_libraries_keep_the_promises_under_every_interpreter_that_they_install_on(
@@ -1015,6 +1024,7 @@ def keeps_the_promises(laid: Kit, python: str, version: str, model: str) -> None
 
 
 @each_python
+@pytest.mark.slow
 def test_a_foreign_interpreter_sees_none_of_our_packages_but_anyio(laid: Kit, python: str, version: str) -> None:
     with opened(laid, order("event_loop", task("power", observe="see_runner")), Command(python, HERE)) as runner:
         observed = runner.trial()["observed"]
@@ -1094,6 +1104,7 @@ def test_calls_that_use_up_what_a_reset_gives_are_accounted(laid: Kit, model: st
 
 
 @each_python
+@pytest.mark.slow
 def test_every_interpreter_takes_accounts(laid: Kit, python: str, version: str) -> None:
     command = Command(python, HERE, preload=laid.shims.preload(python))
     with opened(laid, order("threads", task("burn")), command) as runner:
