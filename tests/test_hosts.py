@@ -25,9 +25,17 @@ TOLD = {"address": "tcp://a:1", "hostname": "a", "cpu_model": None, "cores": 2, 
 
 
 class FakeHost:
-    """Makes blocks from given times; each takes a random while, and the one with number `dies_in` ends the host."""
+    """Makes blocks from given times; each takes a random while, and the one with number `dies_in` ends the host.
 
-    def __init__(self, name: str, times_ms: Times, dies_in: int | None, slow: int | None) -> None:
+    `slow` takes longer than others, `follows` tells which block must have begun before another one ends.
+    """
+
+    begun: set[int]
+    """The blocks that have begun on any host of a run."""
+
+    def __init__(
+        self, name: str, times_ms: Times, dies_in: int | None, slow: Mapping[int, float], follows: Mapping[int, int]
+    ) -> None:
         plain: dict[str, Any] = {"observed": {}, "overlap": None, "noise": 0.002, "cores": {}, "follows": 0.0}
         more: dict[str, Any] = {"grows": 0.0, "burns": None, "reference_ms": 3.0, "accounts": {}, "free_cores": 2.0}
         self._inner = Executor(Clock(), times_ms, 0.0, {}, {}, steal=lambda _: 0.0, **plain, **more)
@@ -37,12 +45,16 @@ class FakeHost:
         self.cancelled: list[int] = []
         self._dies_in = dies_in
         self._slow = slow
+        self._follows = follows
         self._dice = random.Random(name)
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
         self.tasks.append(task)
         try:
-            await anyio.sleep(0.2 if task.number == self._slow else self._dice.uniform(0, 0.01))
+            self.begun.add(task.number)
+            await anyio.sleep(self._slow.get(task.number) or self._dice.uniform(0, 0.01))
+            while self._follows.get(task.number, task.number) not in self.begun:
+                await anyio.sleep(0.001)
         except BaseException:
             self.cancelled.append(task.number)
             raise
@@ -77,7 +89,8 @@ class Run:
         times_ms: Mapping[str, Times],
         *,
         dies_in: Mapping[str, int] | None = None,
-        slow: int | None = None,
+        slow: Mapping[int, float] | None = None,
+        follows: Mapping[int, int] | None = None,
         lost: Exception | None = None,
         **spec: Any,
     ) -> None:
@@ -85,7 +98,13 @@ class Run:
         value = {"name": "x", "workload": {"call": "a:b"}, "models": models, "measure": {"max_time": "1h"}, **spec}
         self.plan = plan(Experiment.model_validate(value), cores=2)
         self.contests = [Contest(self.plan, point) for point in self.plan.points]
-        self.hosts = [FakeHost(name, times, (dies_in or {}).get(name), slow) for name, times in times_ms.items()]
+        self.hosts = [
+            FakeHost(name, times, (dies_in or {}).get(name), slow or {}, follows or {})
+            for name, times in times_ms.items()
+        ]
+        begun: set[int] = set()
+        for host in self.hosts:
+            host.begun = begun
         self.stored: list[Event] = []
         executor = Hosts(*self.hosts, lost=lost)
         conductor = Conductor(self.plan, self.contests, executor, self.stored.append, lambda: None, Silent(), 1)
@@ -124,7 +143,7 @@ def test_repeats_and_rounds_are_chosen_once_for_all_hosts() -> None:
 
 
 def test_a_look_waits_for_the_slowest_of_its_blocks() -> None:
-    run = Run(FOUR, slow=3, measure={"overrun": "count"})
+    run = Run(FOUR, slow={3: 0.2}, measure={"overrun": "count"})
     order = [event for event in run.stored if event.event in ("block.finished", "look.taken")]
     (look,) = [place for place, event in enumerate(order) if event.event == "look.taken"]
     assert {getattr(event, "block", None) for event in order[:look]} >= set(range(8))
@@ -132,7 +151,7 @@ def test_a_look_waits_for_the_slowest_of_its_blocks() -> None:
 
 
 def test_blocks_that_run_when_the_verdict_is_reached_are_cancelled() -> None:
-    run = Run(FOUR, slow=9)
+    run = Run(FOUR, slow={9: 60.0}, follows={7: 9})
     assert sorted(event["block"] for event in run.named("block.cancelled")) == sorted(
         number for host in run.hosts for number in host.cancelled
     )
@@ -141,7 +160,7 @@ def test_blocks_that_run_when_the_verdict_is_reached_are_cancelled() -> None:
 
 
 def test_blocks_that_run_when_the_verdict_is_reached_are_kept_where_the_spec_says_so() -> None:
-    run = Run(FOUR, slow=9, measure={"overrun": "count"})
+    run = Run(FOUR, slow={9: 0.2}, follows={7: 9}, measure={"overrun": "count"})
     assert not run.named("block.cancelled")
     assert 9 in [number for _, number in run.numbers]
     assert len(run.contests[0].judged) == 8
@@ -174,7 +193,7 @@ def test_points_do_not_stick_to_hosts() -> None:
 
 
 def test_a_run_that_lost_its_hosts_says_so_and_can_go_on() -> None:
-    run = Run(dict.fromkeys("ab", ALIKE), lost=HostsLost("the scheduler is lost"), slow=2)
+    run = Run(dict.fromkeys("ab", ALIKE), lost=HostsLost("the scheduler is lost"), slow={2: 0.2})
     assert isinstance(run.error, HostsLost)
     about = {"schema": SCHEMA, "run_id": "a-run", "ts": "then"}
     contest = Contest(run.plan, run.plan.points[0])
