@@ -12,7 +12,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # CONFIG, a name in configs/ or a path, as $$spec for the shell (make hands it on in the environment, so that it may hold anything)
 FIND_SPEC = spec=$$CONFIG; [[ $$spec == */* || -e $$spec && ! -e configs/$$spec ]] || spec=configs/$$spec
 
-.PHONY: help experiment plan test slow conformance faults lint bench verify-statistics verify-accounts bench-cluster bench-peers findings wheel lock clean
+.PHONY: help experiment plan test slow conformance faults golden lint bench verify-statistics verify-accounts bench-cluster bench-peers findings wheel lock clean
 .NOTPARALLEL: # two pips must not write to one environment
 
 help: ## list the verbs
@@ -36,6 +36,9 @@ conformance: $(VENV)/.dev.stamp ## ask everything of every model, with all optio
 
 faults: $(VENV)/.dev.stamp ## break what can break, long: 500 kill -9, failing disks, signals, 100,000 hostile specs
 	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/faults $(ARGS)
+
+golden: $(VENV)/.dev.stamp ## write the schemas and the outputs that tests compare with anew, to be looked at in the diff
+	ORCHESTRATOR_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_schemas.py tests/test_results.py tests/test_markdown.py
 
 lint: $(VENV)/.dev.stamp ## check style and types
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ import shutil
 import signal
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
@@ -29,6 +30,7 @@ from rich.progress import track
 
 from . import journal
 from .errors import BadInput, JournalDamaged, JournalUnwritable
+from .events import EVENTS
 from .exports import parquet
 from .host import effective_cores
 from .results import Results, fold
@@ -39,7 +41,10 @@ from .warden import end_with_parent
 KEPT = ".tables"
 
 VERSION = 1
-"""Goes up when the same journal would give other tables."""
+"""Goes up when the same journal would give other tables, though the fields of its events are the same."""
+
+FIELDS = zlib.crc32(repr([(name, *kind.model_fields) for name, kind in EVENTS.items()]).encode())
+"""What events have, in short: tables without a new field are made again."""
 
 STALE_S = 600
 """After so long, what was kept of an earlier state of a journal is read by no query any more."""
@@ -167,7 +172,7 @@ def _key(run: Path) -> str | None:
         about = (run / journal.EVENTS_FILE).stat()
     except OSError:
         return None
-    return f"{about.st_size:x}-{about.st_mtime_ns:x}-{STATS_VERSION}.{VERSION}" if about.st_size else None
+    return f"{about.st_size:x}-{about.st_mtime_ns:x}-{STATS_VERSION}.{VERSION}.{FIELDS:x}" if about.st_size else None
 
 
 Made = Path | JournalDamaged

@@ -137,7 +137,9 @@ def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | No
         loop = ", or use a plain loop" if _loop_does(contest, variant, found) else ""
         return Remedy(f"calls of {service} are too small to hand over: put more work into one{loop}")
     if model.WORKERS == "per_task":
-        pool = {"process_per_task": "processes", "thread_per_task": "threads"}[variant.model]
+        pool = model.needs(variant.options).pool
+        if pool is None:
+            return Remedy("keep workers in a pool, instead of starting one for every call")
         return _use(contest, variant, found, pool, ", which starts its workers once, and not for every call")
     return None
 

@@ -145,6 +145,6 @@ def _differences(derived: Sequence[Mapping[str, Any]], events: Sequence[Mapping[
             f"{ours['event']} at {ours.get('point') or ours['points']}: "
             f"{key} is {theirs.get(key)!r} in the journal, recomputed {value!r}"
             for key, value in ours.items()
-            if theirs.get(key) != value
+            if theirs.get(key) != value and (key in theirs or key not in EVENTS[ours["event"]].LATER)
         ]
     return found

@@ -129,7 +129,7 @@ def claims(place: Path, config: str, swap: dict[str, str] | None = None) -> tupl
         text = text.replace(old, new)
     (place / config).write_text(text)
     (place / "experiments").symlink_to(ROOT / "experiments")
-    command = [sys.executable, "-m", "orchestrator", "run", config, "measure.max_time=3s"]
+    command = [sys.executable, "-m", "orchestrator", "run", config, "measure.blocks=1", "measure.rounds=2"]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, timeout=120)
     events: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
     checked = [event for event in events if event["event"] == "expectation.checked"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.runner import models
 from tests.synthetic import Run, conducted
 
 US = 1_000
@@ -171,6 +172,11 @@ def test_chunks_stay_small_enough_to_share_the_calls() -> None:
 def test_small_calls_in_threads_want_a_plain_loop() -> None:
     event = why(dispatch=0.7, call_cpu_ns=8 * US, slower=9.0)
     assert event["advice"] == "calls of 8 us are too small to hand over: put more work into one, or use a plain loop"
+
+
+@pytest.mark.parametrize("name", [name for name in models.NAMES if models.load(name).WORKERS == "per_task"])
+def test_a_model_with_a_worker_per_task_names_the_one_that_keeps_them(name: str) -> None:
+    assert models.load(name).needs({}).pool in models.NAMES
 
 
 def test_a_worker_per_call_wants_a_pool() -> None:

@@ -52,7 +52,7 @@ def test_a_report_is_as_it_was() -> None:
     found = exports.render("markdown", fold(run.records()))["report.md"].decode()
     if os.environ.get("ORCHESTRATOR_UPDATE_GOLDEN"):
         GOLDEN.write_text(found)
-    assert found == GOLDEN.read_text()
+    assert found == GOLDEN.read_text(), "changed on purpose? then `make golden`"
 
 
 @given(st.text())

@@ -107,6 +107,7 @@ def test_make_help_lists_every_verb() -> None:
         "plan",
         "test",
         "slow",
+        "golden",
         "lint",
         "bench",
         "verify-accounts",

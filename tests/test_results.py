@@ -36,7 +36,18 @@ def test_a_report_is_as_it_was(records: list[dict[str, Any]], name: str, golden:
     found = reports.render(name, fold(records), width=110)
     if os.environ.get("ORCHESTRATOR_UPDATE_GOLDEN"):
         (GOLDEN / golden).write_text(found)
-    assert found == (GOLDEN / golden).read_text()
+    assert found == (GOLDEN / golden).read_text(), "changed on purpose? then `make golden`"
+
+
+def test_a_journal_from_before_a_figure_was_added_does_not_differ(records: list[dict[str, Any]]) -> None:
+    older = [{key: value for key, value in event.items() if key != "drift"} for event in records]
+    assert older != records
+    assert not fold(older).differences
+
+
+def test_a_figure_that_the_journal_has_otherwise_differs(records: list[dict[str, Any]]) -> None:
+    other = [{**event, "drift": 7.0} if "drift" in event else event for event in records]
+    assert any("drift is 7.0 in the journal" in difference for difference in fold(other).differences)
 
 
 def test_recomputing_gives_what_the_run_has_stored(records: list[dict[str, Any]]) -> None:

@@ -41,7 +41,7 @@ def test_the_schema_in_the_documents_is_the_printed_one(name: str) -> None:
     file = DIRECTORY / f"{name}.schema.json"
     if os.environ.get("ORCHESTRATOR_UPDATE_GOLDEN"):
         file.write_text(schemas.SCHEMAS[name]())
-    assert file.read_text() == schemas.SCHEMAS[name]()
+    assert file.read_text() == schemas.SCHEMAS[name](), "changed on purpose? then `make golden`"
 
 
 @pytest.mark.parametrize("config", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda config: config.name)

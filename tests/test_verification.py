@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.runner import models
+from tests.bench.__main__ import LOOPS
 from tests.verify import figures, findings
 from tests.verify.cases import CASES
 from tests.verify.measure import ROOT, run
@@ -144,4 +146,9 @@ def test_a_finding_is_a_row_for_each_point_of_the_last_run_and_a_count_over_all(
 
 def test_the_readme_tells_what_every_config_found() -> None:
     table = (ROOT / "README.md").read_text().partition("<!-- findings -->")[2].partition("<!-- end -->")[0]
-    assert set(re.findall(r"`([\w]+)\.yaml`", table)) == set(findings.CONFIGS)
+    missing = set(findings.CONFIGS) ^ set(re.findall(r"`([\w]+)\.yaml`", table))
+    assert not missing, "`make findings ARGS=NAME` measures one and writes its row"
+
+
+def test_every_model_is_held_to_a_bare_loop() -> None:
+    assert {way.split()[0] for way in LOOPS} == set(models.NAMES)

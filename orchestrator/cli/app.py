@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import completion
+from .. import completion, reports
 
 if TYPE_CHECKING:
     pass
@@ -51,9 +51,9 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        metavar="table|advice|json",
+        metavar="|".join(reports.FORMATS),
         help="of the output; JSON lines where stdout is no terminal",
-        autocompletion=completion.one_of("table", "advice", "json"),
+        autocompletion=completion.one_of(*reports.FORMATS),
     ),
 ]
 TableOrJson = Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import completion, errors
+from .. import completion, errors, reports
 from ..errors import BadInput, JournalDamaged
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def report(
         str | None,
         typer.Option(
             "--format",
-            metavar="table|txt|advice|json|html|png|svg",
-            autocompletion=completion.one_of("table", "txt", "advice", "json", "html", "png", "svg"),
-            help="of the output; JSON lines where stdout is no terminal; html, png and svg are files",
+            metavar="|".join((*reports.FORMATS, *reports.FILES)),
+            autocompletion=completion.one_of(*reports.FORMATS, *reports.FILES),
+            help=f"of the output; JSON lines where stdout is no terminal; {', '.join(reports.FILES)} are files",
         ),
     ] = None,
     output: Annotated[
@@ -44,7 +44,7 @@ def report(
     force: Force = False,
 ) -> None:
     """Recompute tables, verdicts and charts from a run's journal alone."""
-    from .. import exports, journal, reports
+    from .. import exports, journal
 
     shown = known(format_, (*reports.FORMATS, *reports.FILES), "table")
     if output is not None and shown not in reports.FILES:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from ..results import Results
 
 FORMATS = {
-    "advice": "advice",
-    "json": "json_lines",
     "table": "table",
     "txt": "table",
+    "advice": "advice",
+    "json": "json_lines",
 }
 """What `--format` knows of text, and the module that renders it."""
 

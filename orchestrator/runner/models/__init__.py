@@ -82,7 +82,8 @@ class Needs(NamedTuple):
     `loop` is the event loop that must run in the runner; `modules` is what `open` imports, so that it can be loaded
     before the clock of the start-up runs; `packages` are the distributions to be installed, beside anyio; `pickler` is
     the module that calls and results are pickled with, where they cross a process or an interpreter; `per_worker` is
-    how many calls a worker that was asked for has in flight.
+    how many calls a worker that was asked for has in flight; `pool` is the model that keeps such workers, of one that
+    starts them for every task.
     """
 
     loop: str | None = None
@@ -90,6 +91,7 @@ class Needs(NamedTuple):
     packages: tuple[str, ...] = ()
     pickler: str | None = None
     per_worker: int = 1
+    pool: str | None = None
 
     @property
     def pickles(self) -> bool:

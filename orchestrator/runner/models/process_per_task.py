@@ -23,7 +23,7 @@ OPTIONS: dict[str, Option] = {"start_method": processes.OPTIONS["start_method"]}
 
 def needs(options: Mapping[str, Any]) -> Needs:
     """Tell what the model needs."""
-    return Needs(modules=fleet.MODULES, pickler="pickle")
+    return Needs(modules=fleet.MODULES, pickler="pickle", pool="processes")
 
 
 unavailable = processes.unavailable

@@ -19,7 +19,7 @@ OPTIONS: dict[str, Option] = {}
 
 def needs(options: Mapping[str, Any]) -> Needs:
     """Tell what the model needs."""
-    return Needs(modules=("threading",))
+    return Needs(modules=("threading",), pool="threads")
 
 
 unavailable = anywhere
