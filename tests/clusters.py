@@ -41,6 +41,7 @@ class Cluster:
         own = self.place / name
         own.mkdir(exist_ok=True)
         env = {**os.environ, "ORCHESTRATOR_LOCK": str(self.place / f"lock-{lock or name}"), "PYTHONUNBUFFERED": "1"}
+        env["TMPDIR"] = str(own)  # where Dask and the runners have their files: whatever is left is found below it
         command = [*within_net(net), str(BIN / "dask"), *arguments, "--no-dashboard"]
         with (own / "log").open("ab") as log:
             self.processes[name] = subprocess.Popen(command, cwd=own, env={**env, **self.env}, stdout=log, stderr=log)

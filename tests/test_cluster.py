@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,7 +48,9 @@ def test_two_hosts_share_the_blocks_of_a_workload_that_lies_here_only(cluster: C
 
 
 def test_nothing_is_left_on_the_hosts_when_a_run_has_ended(cluster: Cluster, place: Path) -> None:
-    started(place, cluster.address).communicate(timeout=60)
+    process = started(place, cluster.address)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
     left = [path for name in "ab" for path in (cluster.place / name).rglob("orchestrator-*")]
     assert left == []
 
@@ -79,8 +80,7 @@ def test_a_run_whose_conductor_was_killed_goes_on_and_no_block_is_there_twice(cl
 
 def test_ctrl_c_ends_the_run_and_stops_the_blocks(cluster: Cluster, place: Path) -> None:
     process = started(place, cluster.address, "kwargs.seconds=30", "measure.timeout=50s")
-    within(40, lambda: any((place / "runs").glob("naps/2*/events.jsonl")))
-    time.sleep(2)  # for blocks to be under way; nothing goes wrong where they are not yet
+    within(40, cluster.runners)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 130

@@ -19,13 +19,16 @@ from orchestrator.audit import audit
 
 ROOT = Path(__file__).parents[2]
 MARK = "ORCHESTRATOR_TESTS_MARK"
+JOURNAL = "runs/x/2*/events.jsonl"
 
 WORKLOAD = """
 import ctypes, os, signal, sys, time
 
 def count(**_): return sum(range(20_000))
 def slow(): time.sleep(0.05)
-def hang(): time.sleep(10_000)
+def hang():
+    open("hangs", "w").close()
+    time.sleep(10_000)
 def hang_in_c(): ctypes.PyDLL(None).sleep(10_000)  # with the GIL
 def hang_deaf():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -109,6 +112,14 @@ class Place:
     def events(self) -> list[dict[str, Any]]:
         """Return what the newest journal holds."""
         return list(journal.Records(self.runs[0] / journal.EVENTS_FILE))
+
+    def wait_for(self, file: str, process: subprocess.Popen[str]) -> None:
+        """Wait until there is a file, named by a pattern; fail when the program ends before, or after a minute."""
+        deadline = time.monotonic() + 60
+        while not any(self.directory.glob(file)):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def finished_blocks(self) -> int:
         """Return how many blocks the newest journal holds, also while it is written."""

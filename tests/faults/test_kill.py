@@ -12,7 +12,7 @@ import pytest
 from orchestrator import errors, journal
 
 from .failpoint import DEATHS, ERRORS
-from .place import SPEC, Place, short
+from .place import JOURNAL, SPEC, Place, short
 
 pytestmark = pytest.mark.slow
 
@@ -137,9 +137,7 @@ def test_a_run_does_not_go_on_when_something_has_changed_and_says_what(changed: 
 def test_a_run_that_its_user_stopped_goes_on_only_when_asked(tmp_path: Path) -> None:
     place = Place(tmp_path, spec="workload: {call: 'mine:slow'}\nmodels: [sequential, threads]\nmeasure: {blocks: 2}\n")
     process = place.start("run", "x.yaml")
-    while not (place.directory / "runs").exists():
-        time.sleep(0.05)
-    time.sleep(0.5)
+    place.wait_for(JOURNAL, process)
     process.send_signal(signal.SIGINT)
     process.communicate()
     assert process.returncode == 128 + signal.SIGINT

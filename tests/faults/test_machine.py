@@ -16,7 +16,7 @@ import pytest
 from orchestrator import errors, journal
 from orchestrator.journal import EVENTS_FILE
 
-from .place import ROOT, SPEC, Place
+from .place import JOURNAL, ROOT, SPEC, Place
 
 pytestmark = pytest.mark.slow
 
@@ -106,7 +106,7 @@ def _span(place: Place) -> tuple[str, str]:
 def test_a_run_waits_for_another_one_when_asked_to(tmp_path: Path) -> None:
     place = Place(tmp_path)
     first = place.start("run", "x.yaml")
-    time.sleep(1)
+    place.wait_for(JOURNAL, first)
     second = place.run("run", "x.yaml", "--fresh", "--wait", "1m")
     first.communicate()
     assert (first.returncode, second.returncode) == (errors.OK, errors.OK)
@@ -115,7 +115,7 @@ def test_a_run_waits_for_another_one_when_asked_to(tmp_path: Path) -> None:
 def test_the_lock_goes_with_its_holder_however_it_ends(tmp_path: Path) -> None:
     place = Place(tmp_path)
     first = place.start("run", "x.yaml")
-    time.sleep(1.5)
+    place.wait_for(JOURNAL, first)
     first.kill()
     first.communicate()
     assert place.run("run", "x.yaml").returncode == errors.OK

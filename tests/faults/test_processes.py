@@ -124,7 +124,7 @@ def test_what_a_workload_hides_behind_a_double_fork_is_found(model: str, tmp_pat
 def test_what_hides_is_found_even_when_its_keepers_are_killed(who: str, tmp_path: Path) -> None:
     place = Place(tmp_path, spec("hang", "processes"))
     process = place.start("run", "x.yaml")
-    time.sleep(2)
+    place.wait_for("hangs", process)
     warden = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]
     os.kill(process.pid if who == "orchestrator" else int(warden), signal.SIGKILL)
     _, stderr = process.communicate(timeout=20)
@@ -137,7 +137,7 @@ def test_a_run_leaves_no_files_behind_but_its_own_when_it_is_killed(tmp_path: Pa
     scratch.mkdir()
     place = Place(tmp_path, spec("hang"))
     process = place.start("run", "x.yaml", env={"TMPDIR": str(scratch)})
-    time.sleep(2)
+    place.wait_for("hangs", process)
     assert list(scratch.iterdir())
     process.kill()
     process.communicate()
