@@ -29,7 +29,7 @@ test: $(VENV)/.dev.stamp ## run the tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 slow: $(VENV)/.dev.stamp ## run the tests that take longer, which CI runs too
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'slow and not long' $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'slow and not long' $(ARGS)
 
 conformance: $(VENV)/.dev.stamp ## ask everything of every model, with all options, under every interpreter, long
 	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/runner/test_conformance.py $(ARGS)
