@@ -1,4 +1,4 @@
-"""The plan: from an experiment to its points, its variants, the claims to check, and the random order of each block.
+"""The plan: what points, variants and claims are, and the random order of each block.
 
 Pure. Every id is a hash of canonical JSON; every random order follows from the seed, the point and the block's number.
 """

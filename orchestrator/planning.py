@@ -29,8 +29,8 @@ LARGEST = 10_000
 def plan(experiment: Experiment, cores: int) -> Plan:
     """Return the points, variants and claims of `experiment` on a machine of `cores` effective cores.
 
-    Raises `spec.Problem` for what only the whole can show: axes that nothing knows, equal labels, an expectation or a
-    baseline that matches nothing.
+    Raises `problems.Problem` for what only the whole can show: axes that nothing knows, equal labels, an expectation
+    or a baseline that matches nothing.
     """
     _check_axes(experiment)
     _check_refined(experiment)
