@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import crew, environments, launch, plan, pythons, resume
+from . import crew, environments, identity, launch, plan, pythons
 from .document import KeyPath, shown
 from .environments import Environment, Unbuilt
 from .events.raw import VariantUnavailable
@@ -101,12 +101,12 @@ def ask(to_do: Plan, laid: Kit, interrupt: Interrupt) -> Probed:
     if len(unavailable) == len(to_do.variants):
         event = next(iter(unavailable.values()))
         raise Refused(Problem(("models",), f"none can run here: {event.reason}", event.remedy))
-    identity = {
-        "host": resume.of_host(),
-        **resume.of_interpreters(told),
+    depends_on = {
+        "host": identity.of_host(),
+        **identity.of_interpreters(told),
         "models": f"without {', '.join(unavailable) or 'none'}",
     }
-    return Probed(found, list(unavailable.values()), identity, environments.told(built))
+    return Probed(found, list(unavailable.values()), depends_on, environments.told(built))
 
 
 Request = str | None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import host, journal
+from . import journal
 from .errors import Busy, Failure
 
 STOPPED_BY_HAND = 128 + signal.SIGINT
@@ -71,29 +70,3 @@ def _is_wanted(last: Mapping[str, Any], policy: Policy) -> bool:
     age_s = (datetime.now(UTC) - datetime.fromisoformat(last["ts"])).total_seconds()
     # a clock that has jumped back makes it negative: it was not long ago then, for all we know
     return age_s <= (math.inf if policy.within_s is None else policy.within_s)
-
-
-def differences(started: Mapping[str, Any], spec_sha256: str, identity: Mapping[str, str]) -> list[str]:
-    """Return what has changed since a run began, of all that its results depend on."""
-    then = {"spec": started["spec_sha256"], **started.get("identity", {})}
-    now = {"spec": spec_sha256, **identity}
-    return [name for name in dict.fromkeys([*now, *then]) if now.get(name) != then.get(name)]
-
-
-def of_host() -> str:
-    """Return what tells this machine from others, and from itself with other cores."""
-    sample = host.sample()
-    parts = (sample["hostname"], sample["cpu_model"], sample["cores"], sample["affinity"], sample["quota_cores"])
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def of_interpreters(told: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Return what the interpreters of all variants told of themselves, as one."""
-    found: dict[str, set[str]] = {}
-    for each in told:
-        for name, value in each.items():
-            found.setdefault(name, set()).add(value)
-    return {
-        name: next(iter(values)) if len(values) == 1 else hashlib.sha256(repr(sorted(values)).encode()).hexdigest()[:16]
-        for name, values in found.items()
-    }

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -41,6 +41,7 @@ from .events.raw import (
     VariantUnavailable,
 )
 from .executor import BlockExecutor, HostsLost
+from .identity import differences
 from .journal import Journal, Records
 from .launch import Interrupt, Interrupted, Kit
 from .loading import Source
@@ -187,7 +188,7 @@ def _begun(to_do: Plan, probed: Probed, runs: Path, policy: Policy) -> Iterator[
     name = to_do.experiment.name
     identity = {**_program(), **probed.identity}
     cut_off = resume.candidate(runs, name, policy)
-    if cut_off and (changed := resume.differences(cut_off.started, _spec_sha256(to_do), identity)):
+    if cut_off and (changed := _changed(cut_off.started, to_do, identity)):
         note = f"{', '.join(changed)} changed since it was cut off, so a new run begins"
         diagnostics().warning("run.not_resumed", run=str(cut_off.directory), note=note)
         cut_off = None
@@ -312,6 +313,11 @@ def _storing(book: Journal) -> Callable[[Event], None]:
             log.warning("variant.unavailable", variant=event.variant, reason=event.reason, remedy=event.remedy)
 
     return store
+
+
+def _changed(started: Mapping[str, Any], to_do: Plan, identity: Mapping[str, str]) -> list[str]:
+    then = {"spec": started["spec_sha256"], **started.get("identity", {})}
+    return differences({"spec": _spec_sha256(to_do), **identity}, then)
 
 
 def _started(to_do: Plan, seed: int, identity: dict[str, str], environments: dict[str, list[str]]) -> RunStarted:

@@ -22,6 +22,7 @@ from ..events import EVENTS
 from ..events.common import Event
 from ..events.raw import VariantUnavailable
 from ..executor import BlockTask, Host, HostGone, HostsLost
+from ..identity import differences
 from ..launch import Interrupt, Interrupted, Kit
 from ..loading import Source
 from ..log import diagnostics
@@ -230,8 +231,8 @@ class Hosts:
     def _admit(self, address: str, name: str, told: Mapping[str, Any]) -> None:
         """Let a worker take blocks if what results depend on is the same as on the others."""
         ours, theirs = self._identity, told["identity"]
-        key = next((key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)), None)
-        if key is not None:
+        if differing := differences(ours, theirs):
+            key = differing[0]
             self._refuse(address, name, f"its {key} is {theirs.get(key)}, and {ours.get(key)} on the others")
             return
         worker = self._there[address] = Worker(self, address, name, told)
