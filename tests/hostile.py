@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.planning import plan
+from orchestrator.plan.planning import plan
 from orchestrator.spec import Experiment
 from tests.synthetic import conducted
 

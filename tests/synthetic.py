@@ -10,11 +10,8 @@ from typing import Any
 
 import anyio
 
-from orchestrator import results, verdict
-from orchestrator.accounts import SHARES
-from orchestrator.conduct import Conductor
-from orchestrator.console import Silent
-from orchestrator.contest import Contest
+from orchestrator.conduct.conductor import Conductor
+from orchestrator.conduct.executor import BlockTask, Host
 from orchestrator.events.common import SCHEMA, Event
 from orchestrator.events.raw import (
     AccountMeasured,
@@ -32,10 +29,13 @@ from orchestrator.events.raw import (
     TrialFinished,
     TrialObserved,
 )
-from orchestrator.executor import BlockTask, Host
+from orchestrator.inference.accounts import SHARES
+from orchestrator.inference.contest import Contest
 from orchestrator.plan import Plan, Variant, columns
-from orchestrator.planning import plan
+from orchestrator.plan.planning import plan
+from orchestrator.reports.console import Silent
 from orchestrator.spec import Experiment
+from orchestrator.verdicts import results, verdict
 
 ROUNDS = 5
 

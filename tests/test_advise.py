@@ -16,13 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator import design, draft, errors, journal, reports, run, scout
-from orchestrator.design import Asked, Facts
-from orchestrator.loading import loads
+from orchestrator import errors, journal, reports
+from orchestrator.advice import design, draft, scout
+from orchestrator.advice.design import Asked, Facts
 from orchestrator.plan import Plan
-from orchestrator.planning import plan
-from orchestrator.results import fold
+from orchestrator.plan.planning import plan
 from orchestrator.runner import models
+from orchestrator.spec.loading import loads
+from orchestrator.verbs import run
+from orchestrator.verdicts.results import fold
 from tests.synthetic import conducted
 from tests.test_cli import events, orchestrator, told
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator import block, launch
-from orchestrator.executor import BlockTask
+from orchestrator import launch
+from orchestrator.conduct import block
+from orchestrator.conduct.executor import BlockTask
 from orchestrator.launch import Interrupt, Kit, default_python
-from orchestrator.planning import plan
+from orchestrator.plan.planning import plan
 from orchestrator.runner import reference
 from orchestrator.spec import Experiment
 

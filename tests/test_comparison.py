@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from orchestrator import errors
 from orchestrator.cli.app import app
-from orchestrator.comparison import Comparison, compare_runs
 from orchestrator.journal import create
 from orchestrator.reports import changes
-from orchestrator.results import fold
+from orchestrator.verdicts.comparison import Comparison, compare_runs
+from orchestrator.verdicts.results import fold
 from tests.synthetic import conducted
 
 BEFORE = {"sequential": 20.0, "threads": 10.0}

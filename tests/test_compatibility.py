@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from orchestrator import errors, events, journal
-from orchestrator.results import fold
-from orchestrator.stats import STATS_VERSION
+from orchestrator.inference.stats import STATS_VERSION
+from orchestrator.verdicts.results import fold
 from tests.test_cli import told
 from tests.test_schemas import misfits
 

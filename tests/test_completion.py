@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import typer
 
-from orchestrator import completion, exports
+from orchestrator import exports
+from orchestrator.cli import completion
 from orchestrator.cli.app import app
 from tests.test_cli import orchestrator
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.executor import BlockTask
+from orchestrator.conduct.executor import BlockTask
 from tests.synthetic import ROUNDS, conducted
 
 

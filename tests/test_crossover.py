@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator import crossover, design, draft, errors, refinement, reports
-from orchestrator.contest import TIE
-from orchestrator.design import Asked, Facts, Range
-from orchestrator.loading import loads
-from orchestrator.planning import plan
-from orchestrator.results import fold
+from orchestrator import errors, reports
+from orchestrator.advice import design, draft
+from orchestrator.advice.design import Asked, Facts, Range
+from orchestrator.inference import crossover, refinement
+from orchestrator.inference.contest import TIE
+from orchestrator.plan.planning import plan
+from orchestrator.spec.loading import loads
+from orchestrator.verdicts.results import fold
 from tests.synthetic import Run, conducted
 from tests.test_advise import FACTS
 from tests.test_cli import events, orchestrator, told

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator import doctor
 from orchestrator.cli.app import app
-from orchestrator.doctor import Machine, diagnose, render
-from orchestrator.spin import spin_cores
+from orchestrator.machine.spin import spin_cores
+from orchestrator.verbs import doctor
+from orchestrator.verbs.doctor import Machine, diagnose, render
 
 QUIET = Machine(
     cpu_model="a CPU",

@@ -13,9 +13,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator import document
-from orchestrator.document import MAX_BYTES, MAX_DEPTH, MAX_SHOWN, KeyPath, Position
 from orchestrator.errors import BadInput
+from orchestrator.spec import document
+from orchestrator.spec.document import MAX_BYTES, MAX_DEPTH, MAX_SHOWN, KeyPath, Position
 
 quiet = settings(database=None, deadline=None, max_examples=300)
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from orchestrator import errors
-from orchestrator.document import dump
+from orchestrator.spec.document import dump
 from tests.faults.place import Place
 
 pytestmark = pytest.mark.slow

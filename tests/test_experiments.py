@@ -14,8 +14,8 @@ import anyio
 import pytest
 
 from experiments import cpu, dispatch, identity, io, kinds, loops, shared
-from orchestrator.loading import load
-from orchestrator.planning import plan
+from orchestrator.plan.planning import plan
+from orchestrator.spec.loading import load
 
 pytestmark = pytest.mark.slow
 

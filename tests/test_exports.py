@@ -15,8 +15,8 @@ import pytest
 
 from orchestrator import exports
 from orchestrator.exports.csv_tables import cell as shown
-from orchestrator.results import Results, fold
-from orchestrator.tables import NAMES
+from orchestrator.verdicts.results import Results, fold
+from orchestrator.verdicts.tables import NAMES
 from tests.synthetic import ROUNDS, conducted
 from tests.test_cli import GOOD, WORKLOADS, orchestrator
 

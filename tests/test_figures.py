@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import figures
+from orchestrator.inference import figures
 from tests.synthetic import Run, conducted
 from tests.test_verdict import compared
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import host, pythons
+from orchestrator import pythons
 from orchestrator.events.raw import ContextSampled
+from orchestrator.machine import host
 
 
 def test_a_sample_is_a_valid_event() -> None:

@@ -11,14 +11,14 @@ from typing import Any
 import anyio
 import pytest
 
-from orchestrator import results, verdict
-from orchestrator.conduct import Conductor
-from orchestrator.console import Silent
-from orchestrator.contest import Contest
+from orchestrator.conduct.conductor import Conductor
+from orchestrator.conduct.executor import BlockTask, Host, HostGone, HostsLost
 from orchestrator.events.common import SCHEMA, Event
-from orchestrator.executor import BlockTask, Host, HostGone, HostsLost
-from orchestrator.planning import plan
+from orchestrator.inference.contest import Contest
+from orchestrator.plan.planning import plan
+from orchestrator.reports.console import Silent
 from orchestrator.spec import Experiment
+from orchestrator.verdicts import results, verdict
 from tests.synthetic import Clock, Executor, Times
 
 TOLD = {"address": "tcp://a:1", "hostname": "a", "cpu_model": None, "cores": 2, "effective_cores": 2}

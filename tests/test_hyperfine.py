@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator import exports
-from orchestrator.results import Results, fold
+from orchestrator.verdicts.results import Results, fold
 from tests import hostile
 from tests.synthetic import conducted
 

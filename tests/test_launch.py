@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.crew import Crew
 from orchestrator.launch import OUTPUT_KEPT, Command, Interrupt, Interrupted, Kit, RunnerFailed, default_python, kit
+from orchestrator.launch.crew import Crew
 
 
 @pytest.fixture(scope="module")

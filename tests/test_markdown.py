@@ -13,8 +13,8 @@ from markdown_it.token import Token
 
 from orchestrator import exports
 from orchestrator.exports import markdown
-from orchestrator.results import fold
 from orchestrator.text import printable
+from orchestrator.verdicts.results import fold
 from tests import hostile
 from tests.synthetic import conducted
 

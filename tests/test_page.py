@@ -20,7 +20,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from orchestrator import errors, reports
-from orchestrator.results import fold
+from orchestrator.verdicts.results import fold
 from tests.synthetic import conducted
 from tests.test_cli import orchestrator, told
 from tests.test_query import journaled

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.plan import Plan, columns, identity, order, rounds, starts
-from orchestrator.planning import LARGEST, plan
-from orchestrator.problems import Problem
+from orchestrator.plan.planning import LARGEST, plan
 from orchestrator.spec import Experiment
+from orchestrator.spec.problems import Problem
 
 from .test_spec import DESIGN
 

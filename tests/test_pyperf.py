@@ -13,7 +13,7 @@ import pyperf  # type: ignore[import-untyped]
 import pytest
 
 from orchestrator import exports
-from orchestrator.results import fold
+from orchestrator.verdicts.results import fold
 from tests import hostile
 from tests.synthetic import ROUNDS, conducted
 

@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator import errors, query
+from orchestrator import errors
 from orchestrator.journal import _render
-from orchestrator.results import fold
-from orchestrator.tables import NAMES, tables
+from orchestrator.runs import query
+from orchestrator.verdicts.results import fold
+from orchestrator.verdicts.tables import NAMES, tables
 from tests.synthetic import conducted
 from tests.test_cli import events, orchestrator, told
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from orchestrator import reports
 from orchestrator.errors import JournalDamaged
-from orchestrator.results import fold
-from orchestrator.stats import STATS_VERSION
+from orchestrator.inference.stats import STATS_VERSION
+from orchestrator.verdicts.results import fold
 from tests.synthetic import conducted
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.contest import Contest
-from orchestrator.results import fold
+from orchestrator.inference.contest import Contest
+from orchestrator.verdicts.results import fold
 from tests.synthetic import Clock, Run, conducted
 
 RUNS = {

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.results import fold
-from orchestrator.scaling import law
+from orchestrator.verdicts.results import fold
+from orchestrator.verdicts.scaling import law
 from tests.synthetic import conducted
 
 COUNTS = np.array([1.0, 2, 4, 8, 16])

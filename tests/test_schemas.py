@@ -13,8 +13,9 @@ import jsonschema
 import pytest
 import yaml
 
-from orchestrator import errors, events, journal, schemas
+from orchestrator import errors, events, journal
 from orchestrator.runner import models
+from orchestrator.verbs import schemas
 from tests.test_cli import WORKLOADS, orchestrator
 
 ROOT = Path(__file__).parents[1]

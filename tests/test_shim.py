@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import shim
-from orchestrator.shim import SOURCE, Shims
+from orchestrator.launch import shim
+from orchestrator.launch.shim import SOURCE, Shims
 
 GIL_PYTHONS = [sys.executable, *filter(None, map(shutil.which, ["python3.14"]))]
 

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from orchestrator.contest import Contest
+from orchestrator.inference.contest import Contest
 from tests.verify import traces
 
 RUNS = 400

@@ -13,13 +13,14 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orchestrator import document, loading, schemas, spec
+from orchestrator import spec
 from orchestrator.errors import BadInput
-from orchestrator.loading import Source
-from orchestrator.planning import plan
-from orchestrator.problems import Problem
+from orchestrator.plan.planning import plan
 from orchestrator.runner import models
-from orchestrator.spec import Experiment
+from orchestrator.spec import Experiment, document, loading
+from orchestrator.spec.loading import Source
+from orchestrator.spec.problems import Problem
+from orchestrator.verbs import schemas
 
 quick = settings(database=None, deadline=None, max_examples=120)
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu, theilslopes, wilcoxon  # type: ignore[import-untyped]
 
-from orchestrator import stats
-from orchestrator.stats import LOOK_LEVEL, LOOKS, Ratio
+from orchestrator.inference import stats
+from orchestrator.inference.stats import LOOK_LEVEL, LOOKS, Ratio
 
 Floats = NDArray[np.float64]
 SYMMETRIC: dict[str, Callable[[np.random.Generator, tuple[int, int]], Floats]] = {

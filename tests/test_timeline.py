@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orchestrator import exports
 from orchestrator.events.raw import TimelineRecorded
-from orchestrator.results import fold
+from orchestrator.verdicts.results import fold
 from tests import hostile
 from tests.synthetic import conducted
 from tests.test_cli import events, orchestrator

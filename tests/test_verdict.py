@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator import errors, verdict
+from orchestrator import errors
+from orchestrator.verdicts import verdict
 from tests.synthetic import Run, conducted
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import completion, reports
+from .. import reports
+from . import completion
 
 if TYPE_CHECKING:
     pass

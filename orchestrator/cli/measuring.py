@@ -14,11 +14,11 @@ import typer
 from ..errors import BadInput
 
 if TYPE_CHECKING:
-    from .. import lock
-    from ..loading import Source
+    from ..machine import lock
     from ..plan import Plan
-    from ..results import Results
-    from ..run import Ended, Place
+    from ..spec.loading import Source
+    from ..verbs.run import Ended, Place
+    from ..verdicts.results import Results
 
 from .app import Config, Format, KeepReport, Overrides, Runs, Wait, app
 from .output import Said, format_of, say, show, write
@@ -68,16 +68,16 @@ def run(
     shown = format_of(format_)
     if resume and fresh:
         raise BadInput("--resume and --fresh contradict each other", remedy="keep one of them")
-    from .. import arguments as given
     from .. import log
+    from . import arguments as given
 
     within_s, wait_s = given.seconds(resume_within, "--resume-within"), given.seconds(wait, "--wait") or 0.0
     with log.diverted(quiet=quiet, file=log_file):
         place, held = _place(cluster, wait_s)
         planned, source = _planned(config, overrides, cluster)
-        from ..preview import shortage
-        from ..resume import NEVER, Policy
-        from ..run import run as measure
+        from ..runs.resume import NEVER, Policy
+        from ..verbs.preview import shortage
+        from ..verbs.run import run as measure
 
         if short := shortage(planned, runs):
             log.diagnostics().warning("budget.short", note=short)
@@ -124,10 +124,10 @@ def advise(
     No YAML is needed: the function is tried, and compared under every model that can run it.
     """
     shown = format_of(format_, people="advice")
-    from .. import arguments as given
-    from .. import lock
-    from ..advise import advise
-    from ..design import Asked
+    from ..advice.design import Asked
+    from ..machine import lock
+    from ..verbs.advise import advise
+    from . import arguments as given
 
     keywords = given.keywords(arguments or ())
     asked = Asked(
@@ -151,7 +151,7 @@ def advise(
 def plan(config: Config, overrides: Overrides = None, runs: Runs = Path("runs")) -> None:
     """Show points, variants and the expected times, without measuring."""
     planned, _ = _planned(config, overrides)
-    from ..preview import preview
+    from ..verbs.preview import preview
 
     write(preview(planned, runs))
 
@@ -196,10 +196,10 @@ def _enter(directory: Path) -> None:
 
 def _place(cluster: str | None, wait_s: float) -> tuple[Place, AbstractContextManager[lock.Tell]]:
     """Return where blocks run, and what holds this machine meanwhile, if blocks may run on it."""
-    from .. import lock
+    from ..machine import lock
 
     if cluster is None:
-        from ..local import here
+        from ..conduct.local import here
 
         return here, lock.machine(wait_s)
     from ..extras import need
@@ -214,13 +214,13 @@ def _place(cluster: str | None, wait_s: float) -> tuple[Place, AbstractContextMa
 
 def _planned(config: Path, overrides: list[str] | None, cluster: str | None = None) -> tuple[Plan, Source]:
     """Return the plan of a spec for this machine, or for the hosts of a cluster; raises BadInput."""
-    from ..loading import load
-    from ..problems import Problem
+    from ..spec.loading import load
+    from ..spec.problems import Problem
 
     experiment, source = load(config, overrides or [])
     # imported only now: what is wrong with a spec should be told at once
-    from ..host import effective_cores, keep_to
-    from ..planning import plan
+    from ..machine.host import effective_cores, keep_to
+    from ..plan.planning import plan
 
     if cluster:
         from ..cluster import scheduler

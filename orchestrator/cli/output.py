@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import BadInput, JournalUnwritable
 
 if TYPE_CHECKING:
-    from ..results import Results
+    from ..verdicts.results import Results
 
 
 class Said(Exception):

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import completion, errors, reports
+from .. import errors, reports
 from ..errors import BadInput, JournalDamaged
+from . import completion
 
 if TYPE_CHECKING:
-    from ..results import Results
+    from ..verdicts.results import Results
 
 from .app import Force, Run, Runs, TableOrJson, app
 from .output import Said, colour, known, show, width, write
@@ -83,10 +84,10 @@ def compare(
     format_: TableOrJson = None,
 ) -> None:
     """Say what has become faster or slower between two runs, against each block's reference loop."""
-    from .. import arguments as given
-    from ..comparison import compare_runs
     from ..log import diagnostics
     from ..reports import changes
+    from ..verdicts.comparison import compare_runs
+    from . import arguments as given
 
     shown = known(format_, ("table", "json"), "table")
     found = compare_runs(_recomputed(before), _recomputed(after), given.percentage(tolerance, "--tolerance"))
@@ -152,15 +153,15 @@ def history(
     format_: TableOrJson = None,
 ) -> None:
     """Show each variant's time over all runs of an experiment, as a multiple of the reference loop."""
-    from .. import arguments as given
     from .. import exports
     from ..extras import need
+    from . import arguments as given
 
     need("history", "duckdb")
-    from .. import query
-    from ..history import SQL
-    from ..history import history as found
     from ..reports import trend
+    from ..runs import query
+    from ..verdicts.history import SQL
+    from ..verdicts.history import history as found
 
     shown, within = known(format_, ("table", "json"), "table"), given.percentage(tolerance, "--tolerance")
     damaged: list[JournalDamaged] = []
@@ -203,8 +204,8 @@ def query(
     need("query", "duckdb")
     if json and csv:
         raise BadInput("--json and --csv contradict each other", remedy="keep one of them")
-    from .. import query as asking
-    from ..reports import answers
+    from ..runs import query as asking
+    from . import answers
 
     damaged: list[JournalDamaged] = []
     with asking.asked(runs, sql, damaged) as answer:
@@ -220,7 +221,8 @@ def query(
 @app.command(epilog="\b\nExample:\n  orchestrator verify runs/cpu/latest")
 def verify(run: Run) -> None:
     """Check a run's journal: every byte of it, and that each planned trial of each finished block is there once."""
-    from .. import audit, journal
+    from .. import journal
+    from ..runs import audit
 
     audited = audit.audit(journal.Records(journal.find(run)))
     write(audit.render(audited))
@@ -232,7 +234,7 @@ def _recomputed(run: Path) -> Results:
     """Return what the journal of a run says; a torn tail is left out, and said so on stderr."""
     from .. import journal
     from ..log import diagnostics
-    from ..results import fold
+    from ..verdicts.results import fold
 
     records = journal.Records(journal.find(run))
     results = fold(records)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import completion
 from ..errors import BadInput
+from . import completion
 
 if TYPE_CHECKING:
     pass
@@ -30,7 +30,7 @@ def doctor(
     ] = None,
 ) -> None:
     """Say what makes this machine noisy, and what to do about it."""
-    from .. import doctor as examination
+    from ..verbs import doctor as examination
 
     formats = {"text": examination.render, "json": examination.as_json}
     shown = known(format_, formats, "text")
@@ -47,7 +47,7 @@ def prune(
     delete: Annotated[bool, typer.Option("--delete", help="delete them; without it, they are only named")] = False,
 ) -> None:
     """Name the oldest runs of every experiment, or delete them; never the newest, and none that is going on."""
-    from .. import pruning
+    from ..runs import pruning
 
     old = pruning.old(runs, keep)
     for directory in old:
@@ -69,7 +69,7 @@ def models(
     format_: TableOrJson = None,
 ) -> None:
     """List the models, what each can run, and which interpreters here have it."""
-    from .. import catalogue
+    from ..verbs import catalogue
 
     found = catalogue.catalogue(python or [])
     if known(format_, ("table", "json"), "table") == "json":
@@ -86,7 +86,7 @@ def schema(
     ],
 ) -> None:
     """Print the JSON Schema of the spec or of the log."""
-    from ..schemas import SCHEMAS
+    from ..verbs.schemas import SCHEMAS
 
     if what not in SCHEMAS:
         raise BadInput(f'no schema "{what}"', remedy=f"name one of {', '.join(SCHEMAS)}")

@@ -15,16 +15,18 @@ import time
 from contextlib import ExitStack, closing
 from typing import Any
 
-from .. import block, host, launch, lock, spin
+from .. import launch
+from ..conduct import block
+from ..conduct.executor import BlockTask
 from ..errors import Busy
-from ..executor import BlockTask
 from ..journal import dumps
 from ..launch import Interrupt, Interrupted, Kit
+from ..machine import host, lock, spin
 from ..plan import Plan
-from ..planning import plan
-from ..probe import Refused, ask
-from ..problems import Problem
+from ..plan.planning import plan
+from ..pythons.probe import Refused, ask
 from ..spec import Experiment
+from ..spec.problems import Problem
 
 IDLE_S = 60.0
 """After so long without a request it ends; the next one starts another."""

@@ -18,17 +18,17 @@ import cloudpickle
 from anyio.abc import TaskGroup
 from distributed.client import FutureCancelledError
 
+from ..conduct.executor import BlockTask, Host, HostGone, HostsLost
 from ..events import EVENTS
 from ..events.common import Event
 from ..events.raw import VariantUnavailable
-from ..executor import BlockTask, Host, HostGone, HostsLost
-from ..identity import differences
 from ..launch import Interrupt, Interrupted, Kit
-from ..loading import Source
 from ..log import diagnostics
+from ..machine.identity import differences
 from ..plan import Plan
-from ..probe import Probed
-from ..problems import Problem
+from ..pythons.probe import Probed
+from ..spec.loading import Source
+from ..spec.problems import Problem
 from . import agent, local, parcel, porter
 from .local import RESOURCE
 from .scheduler import CONNECT_S, address_of, connected, nobody, refusal_of, workers_of

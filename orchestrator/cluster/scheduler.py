@@ -14,8 +14,8 @@ import cloudpickle
 from distributed import Client
 from distributed.versions import VersionMismatchWarning
 
-from .. import host as machine
 from ..errors import BadInput
+from ..machine import host as machine
 from . import local
 from .local import RESOURCE
 

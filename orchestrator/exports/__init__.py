@@ -13,7 +13,7 @@ from ..errors import BadInput
 from ..extras import need
 
 if TYPE_CHECKING:
-    from ..results import Results
+    from ..verdicts.results import Results
 
 FORMATS = {
     "chrome-trace": "chrome_trace",

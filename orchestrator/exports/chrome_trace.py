@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from .. import timeline
-from ..results import Results
-from ..timeline import Call
+from ..verdicts import timeline
+from ..verdicts.results import Results
+from ..verdicts.timeline import Call
 
 _NAMES = {
     "on_core": ("on a core", "part"),

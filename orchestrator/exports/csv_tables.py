@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from ..results import Results
-from ..tables import Row, tables
+from ..verdicts.results import Results
+from ..verdicts.tables import Row, tables
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

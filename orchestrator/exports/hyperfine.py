@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
-from ..contest import Contest
+from ..inference.contest import Contest
 from ..plan import canonical, columns
-from ..results import Results
 from ..text import printable
+from ..verdicts.results import Results
 from . import names
 
 

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..reports import table
-from ..results import Results
 from ..text import printable
+from ..verdicts.results import Results
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _SPECIAL = re.compile(

@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 
 from ..journal import dumps
-from ..results import Results
-from ..tables import Row, cell, tables, types
+from ..verdicts.results import Results
+from ..verdicts.tables import Row, cell, tables, types
 
 
 def render(results: Results) -> dict[str, bytes]:

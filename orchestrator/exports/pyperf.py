@@ -13,11 +13,11 @@ from typing import Any
 
 import orjson
 
-from ..blocks import Block
-from ..contest import Contest
+from ..inference.blocks import Block
+from ..inference.contest import Contest
 from ..plan import canonical
-from ..results import Results
 from ..text import printable
+from ..verdicts.results import Results
 from . import names
 
 _LARGEST = 2**63 - 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..extras import missing, need
 
 if TYPE_CHECKING:
-    from ..results import Results
+    from ..verdicts.results import Results
 
 FORMATS = {
     "table": "table",

@@ -9,9 +9,9 @@ from typing import Any
 from rich.text import Text
 
 from .. import units
-from ..contest import Contest
-from ..design import BUSY, MULTI_CORE
-from ..results import Results
+from ..advice.design import BUSY, MULTI_CORE
+from ..inference.contest import Contest
+from ..verdicts.results import Results
 from . import table
 
 LETS_GO, HOLDS = 0.5, 0.25

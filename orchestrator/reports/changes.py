@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import journal, units
-from ..comparison import Comparison
 from ..events.derived import VariantChanged
+from ..verdicts.comparison import Comparison
 from .table import page, printed
 
 STYLES = {"slower": "bold red", "faster": "green", "shifted": "yellow", "undecided": "yellow", "same": ""}

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from .. import crossover, timeline, units
-from ..accounts import SHARES
-from ..contest import Contest
+from .. import units
+from ..inference import crossover
+from ..inference.accounts import SHARES
+from ..inference.contest import Contest
 from ..plan import label_along
-from ..results import Results
+from ..verdicts import timeline
+from ..verdicts.results import Results
 from .kinds import Row, height, template
 from .table import PARTS
 

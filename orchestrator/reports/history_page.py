@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .. import units
-from ..history import Entry
+from ..verdicts.history import Entry
 from . import table, trend
 from .charts import Figure
 from .page import placed, written

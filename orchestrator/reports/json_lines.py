@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..journal import lines
-from ..results import Results
+from ..verdicts.results import Results
 
 _JOURNAL_ONLY = ("seq", "ts", "crc32")
 

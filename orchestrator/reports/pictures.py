@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import vl_convert
 
-from ..results import Results
+from ..verdicts.results import Results
 from . import charts, kinds
 
 WIDTH = 720

@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .. import crossover, plan, units
-from ..accounts import SHARES
-from ..crossover import Line
-from ..results import Results
+from .. import plan, units
+from ..inference import crossover
+from ..inference.accounts import SHARES
+from ..inference.crossover import Line
 from ..runner.gil import UNKNOWN
 from ..text import printable
+from ..verdicts.results import Results
 
 _OUTCOME_STYLES = {"held": "green", "broken": "bold red", "undecided": "yellow"}
 _DECISION_STYLES = {"found": "bold", "none": "", "undecided": "yellow"}

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import units
-from ..history import Entry
 from ..journal import lines
 from ..text import printable
+from ..verdicts.history import Entry
 from .changes import STYLES
 from .table import fitting, page, printed
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from orchestrator.crew import Crew
 from orchestrator.launch import Command, Interrupt, Kit, kit
+from orchestrator.launch.crew import Crew
 from orchestrator.runner.models import unavailable
 
 ROOT = Path(__file__).parents[2]

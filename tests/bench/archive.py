@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from orchestrator.journal import _render
-from orchestrator.results import DERIVED, fold
+from orchestrator.verdicts.results import DERIVED, fold
 from tests.synthetic import conducted
 
 MODELS = {"sequential": 20, "threads": 19, "processes": 11, "event_loop": 20.2}

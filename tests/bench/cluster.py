@@ -21,12 +21,12 @@ from typing import Any
 import anyio
 
 from orchestrator import journal
-from orchestrator.conduct import Conductor
-from orchestrator.console import Silent
-from orchestrator.contest import Contest
+from orchestrator.conduct.conductor import Conductor
+from orchestrator.conduct.executor import BlockTask, Host
 from orchestrator.events.common import Event
-from orchestrator.executor import BlockTask, Host
-from orchestrator.planning import plan
+from orchestrator.inference.contest import Contest
+from orchestrator.plan.planning import plan
+from orchestrator.reports.console import Silent
 from orchestrator.spec import Experiment
 from tests.synthetic import Clock, Executor
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from orchestrator import journal
-from orchestrator.audit import audit
+from orchestrator.runs.audit import audit
 
 ROOT = Path(__file__).parents[2]
 MARK = "ORCHESTRATOR_TESTS_MARK"

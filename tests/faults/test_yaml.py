@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator import document, loading, problems
 from orchestrator.errors import BadInput
-from orchestrator.planning import plan
+from orchestrator.plan.planning import plan
+from orchestrator.spec import document, loading, problems
 from tests.test_document import FRAGMENTS, mutated
 
 ANYTHING = st.one_of(

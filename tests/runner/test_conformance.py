@@ -23,11 +23,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator import crew, environments, launch
-from orchestrator.crew import Crew
-from orchestrator.launch import Command, Interrupt, Kit, RunnerFailed
+from orchestrator import launch
+from orchestrator.launch import Command, Interrupt, Kit, RunnerFailed, crew
+from orchestrator.launch.crew import Crew
 from orchestrator.plan import Point, Variant
 from orchestrator.plan import order as order_of
+from orchestrator.pythons import environments
 from orchestrator.runner.account import SHARES
 from orchestrator.runner.models import NAMES, Needs, load, unavailable
 

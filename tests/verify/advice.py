@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import journal, units
-from orchestrator.contest import Contest
-from orchestrator.results import fold
-from orchestrator.stats import Ratio, compare
+from orchestrator.inference.contest import Contest
+from orchestrator.inference.stats import Ratio, compare
+from orchestrator.verdicts.results import fold
 
 from .measure import ROOT, workplace
 

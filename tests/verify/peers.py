@@ -30,7 +30,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from orchestrator import host
+from orchestrator.machine import host
 
 from .cases import CASES, LOOP, Case
 from .figures import replace

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.contest import Contest
+from orchestrator.inference.contest import Contest
 from orchestrator.plan import Plan
-from orchestrator.planning import plan
+from orchestrator.plan.planning import plan
 from orchestrator.spec import Experiment
 
 FILE = Path(__file__).with_name("traces.json.gz")

@@ -15,10 +15,11 @@ from markupsafe import Markup
 from rich.table import Table
 from rich.text import Text
 
-from ... import document, units
-from ...contest import Contest
-from ...results import Results
+from ... import units
+from ...inference.contest import Contest
+from ...spec import document
 from ...text import printable
+from ...verdicts.results import Results
 from .. import PAGE, charts, kinds, table
 from ..charts import Figure
 from . import vega

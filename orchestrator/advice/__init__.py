@@ -1,0 +1,1 @@
+"""A first look at a function, and the spec that compares what it could run on."""

@@ -1,0 +1,287 @@
+"""The design of an experiment that answers which model runs a function best, from a first look at it; and its spec.
+
+Pure. The spec is YAML with comments, to be read like any other: what `advise --save` keeps is what was run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .. import units
+from ..inference.contest import HOPELESS
+from ..inference.refinement import coarse
+from ..inference.stats import LOOK_LEVEL, LOOKS, can_decide
+from ..plan import FEWEST_ROUNDS, MOST_ROUNDS
+from ..plan.planning import FEWEST_LEVELS
+from ..runner import models
+from ..runner.measure import SHORTEST_NS
+
+BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
+"""How long a plain loop takes over a batch: long enough to be told from wake-ups, short enough for many rounds."""
+
+FEWEST_TASKS, MOST_TASKS = 4, 64
+SHORT_NS = 500_000
+"""Calls shorter than this are also sent to processes several at a time, as a pool's `chunksize` is for."""
+
+LONG_NS = 25_000_000
+"""Calls that compute for longer than this come one to a core."""
+
+BUSY = 0.9
+"""The share of a call on a core from which on more workers than cores are of no use."""
+
+FIRST_CALL = 20
+"""How many times as long as later calls the first one takes where it is worth a word."""
+
+MULTI_CORE = 1.5
+"""CPU time per wall time of one call at a time from which on a function counts as parallel by itself."""
+
+MOST_WORKERS = 16
+
+ROUNDS_S = 0.5
+"""The rounds of a block take half as long as by default: eleven blocks are to fit into `BUDGET_S`."""
+
+EXPLAINING = 1.15
+"""How many times as long a block takes with what is asked when its rounds are over."""
+
+FIGHTING = 6
+"""How many times as long a round takes where calls that are parallel by themselves run side by side (OpenBLAS)."""
+
+BUDGET_S, LONGEST_S = 18.0, 300.0
+
+LEVELS_PER_DECADE, MOST_LEVELS = 4, 25
+"""Of a range: a level is 1.8 times the one before, or more in a range of more than six decades."""
+
+ROUNDS_ALONG, ROUNDS_S_ALONG = 10, 1.0
+"""Rounds of a block where many levels are measured, unless they take longer: then as many as take so long."""
+
+IN_RANGE = {
+    "event_loop": "it runs a plain function as a plain loop does",
+    "thread_per_task": "`threads` stands for it along a range",
+    "process_per_task": "`processes` stands for it along a range",
+}
+"""Why models are left out of a range: every level costs the time of all."""
+
+TIMEOUT_S, PATIENCE = 30.0, 5
+"""A trial may take so long: what a spec has by default, or so many times a plain loop."""
+
+MOST_PROCESSES, MOST_STARTING_NS = 128, 1e9
+"""Batches of more calls, or that would take longer to start their processes, are not given a process for each call."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user has asked for: a function with its arguments, and where it runs."""
+
+    call: str
+    kwargs: Mapping[str, Any]
+    python: str | None = None
+    tasks: int | None = None
+    max_time_s: float | None = None
+    over: Range | None = None
+
+    def at(self, level: int | float) -> Asked:
+        """Return what is asked at one level of the range."""
+        assert self.over
+        return replace(self, kwargs={**self.kwargs, self.over.name: level}, over=None)
+
+
+@dataclass(frozen=True)
+class Range:
+    """An argument and the values that it takes, a logarithmic grid."""
+
+    name: str
+    levels: Sequence[int | float]
+
+
+def log_grid(low: int | float, high: int | float) -> list[int | float]:
+    """Return levels from `low` to `high`, each about the same factor above the one before; both above 0.
+
+    Those between are rounded to two digits, and whole where both ends are.
+    """
+    steps = min(MOST_LEVELS - 1, max(FEWEST_LEVELS - 1, round(LEVELS_PER_DECADE * math.log10(high / low))))
+    between = [float(f"{low * (high / low) ** (step / steps):.2g}") for step in range(1, steps)]
+    whole = isinstance(low, int) and isinstance(high, int)
+    inside: list[int | float] = [round(level) if whole else level for level in between]
+    return [low, *sorted({level for level in inside if low < level < high}), high]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a first look has told, as `runner.scout` does; `cpu_share` is CPU time per wall time, of all threads."""
+
+    is_async: bool
+    refused: Mapping[str, str]
+    calls: int
+    first_ns: int
+    wall_ns: int
+    cpu_share: float
+    process_ns: int | None
+    unpicklable: str | None
+    incomparable: str | None
+    ready_ns: int
+
+    @property
+    def busy(self) -> float:
+        """The share of a call's time that it is on a core."""
+        return min(1.0, self.cpu_share)
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether a call keeps more than one core busy by itself; of very short ones, reading the clock tells more."""
+        return self.cpu_share > MULTI_CORE and self.wall_ns > 100_000
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is compared: `entries` of the spec's `models`, each with every number of `workers`.
+
+    `left_out` says why a model is none of them. `needed_s` is about how long it takes to the first look.
+    """
+
+    left_out: Mapping[str, str]
+    entries: Sequence[str | dict[str, Any]]
+    workers: Sequence[int]
+    tasks: int
+    rounds: int | None
+    timeout_s: float
+    needed_s: float
+    max_time_s: float
+    lowest_ns: int | None = None
+    """How long a call takes at the lower end of a range."""
+
+    @property
+    def variants(self) -> int:
+        """The number of contestants."""
+        return len(self.entries) * len(self.workers)
+
+
+def design(asked: Asked, facts: Facts, cores: int) -> Design:
+    """Return the experiment for a machine of so many cores: all models that can run the function, for `BUDGET_S`."""
+    tasks = _tasks(asked, facts, cores)
+    left_out = _left_out(facts, tasks, cores)
+    entries = _entries(facts, left_out, tasks, cores)
+    at_once = _workers(facts, tasks, cores)
+    workers = sorted({1, at_once}) if facts.is_async else [at_once]
+    variants = [model_of(entry) for entry in entries for _ in workers]
+    round_s = _round_s(facts, tasks, variants)
+    rounds = max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
+    block_s = _block_s(facts, tasks, variants, rounds, cores)
+    needed_s = block_s * next((m for m in LOOKS if can_decide(m, LOOK_LEVEL / max(1, len(variants) - 1))), LOOKS[-1])
+    enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
+    timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
+    return Design(left_out, entries, workers, tasks, rounds, timeout_s, needed_s, asked.max_time_s or enough_s)
+
+
+def design_over(asked: Asked, low: Facts, high: Facts, cores: int) -> tuple[Facts, Design]:
+    """Return what holds along the whole of a range, given a look at both of its ends, and the experiment for it.
+
+    Batches, workers and the longest trial are those of the end where a call takes longer; calls that are short at the
+    other one are also sent several at a time. The time is that of the levels measured first, and of those that then
+    halve the interval in which the winner changes.
+    """
+    assert asked.over
+    facts = replace(
+        max(low, high, key=lambda each: each.wall_ns),
+        refused={**(IN_RANGE if not high.is_async else {}), **low.refused, **high.refused},
+        unpicklable=low.unpicklable or high.unpicklable,
+        incomparable=low.incomparable or high.incomparable,
+        ready_ns=max(low.ready_ns, high.ready_ns),
+    )
+    single = design(replace(asked, over=None), facts, cores)
+    entries = _entries(replace(facts, wall_ns=min(low.wall_ns, high.wall_ns)), single.left_out, single.tasks, cores)
+    variants = [model_of(entry) for entry in entries for _ in single.workers]
+    rounds = ROUNDS_ALONG if ROUNDS_ALONG * _round_s(facts, single.tasks, variants) <= ROUNDS_S_ALONG else None
+    count = len(asked.over.levels)
+    level = LOOK_LEVEL / max(1, len(variants) - 1) / count
+    blocks = next((m for m in LOOKS if can_decide(m, level)), LOOKS[-1])
+    needed_s = blocks * sum(
+        _block_s(replace(facts, wall_ns=wall_ns), single.tasks, variants, rounds, cores)
+        for wall_ns in _walls_to_measure(low.wall_ns, high.wall_ns, count)
+    )
+    # twice: levels at which nobody is surely faster take more blocks, and the run ends as soon as it can
+    enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(2 * needed_s)))
+    return facts, replace(
+        single,
+        entries=entries,
+        rounds=rounds,
+        needed_s=needed_s,
+        max_time_s=asked.max_time_s or enough_s,
+        lowest_ns=low.wall_ns,
+    )
+
+
+def _walls_to_measure(low_ns: int, high_ns: int, count: int) -> list[int]:
+    """Return about how long a call takes at each level that is measured, for one change of the winner in a range."""
+    first = coarse(count)
+    halving = math.ceil(math.log2(max(1, first[1] - first[0]))) + 1
+    places = [*first, *[count // 2] * halving]
+    return [max(1, round(low_ns * (high_ns / low_ns) ** (place / (count - 1)))) for place in places]
+
+
+def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
+    """Return why a model is no contestant, by model."""
+    starting_ns = facts.process_ns or 0
+    dear = {}
+    if tasks > MOST_PROCESSES:
+        dear = {"process_per_task": f"it would start {tasks} processes at once"}
+    elif tasks * starting_ns > MOST_STARTING_NS and starting_ns > HOPELESS * cores * facts.wall_ns:
+        dear = {"process_per_task": f"a process takes {units.duration(starting_ns)} to start and end"}
+    unsendable = f"its results can't be sent between processes ({facts.unpicklable})"
+    sending = [name for name in models.STANDARD if models.load(name).needs({}).pickles] if facts.unpicklable else []
+    return dear | dict.fromkeys(sending, unsendable) | dict(facts.refused)
+
+
+def _entries(facts: Facts, left_out: Mapping[str, str], tasks: int, cores: int) -> list[str | dict[str, Any]]:
+    """Return the entries of `models`: all that can run the function, and chunks where calls are short."""
+    entries: list[str | dict[str, Any]] = []
+    for name in models.STANDARD:
+        if name not in left_out:
+            entries.append(name)
+            chunk = math.ceil(tasks / (4 * cores))  # four chunks a worker, as multiprocessing.Pool makes them
+            if facts.wall_ns < SHORT_NS and chunk > 1 and "chunksize" in models.load(name).OPTIONS:
+                entries.append({"model": name, "chunksize": chunk})
+    return entries
+
+
+def model_of(entry: str | dict[str, Any]) -> str:
+    """Return the model of an entry."""
+    return entry if isinstance(entry, str) else str(entry["model"])
+
+
+def _tasks(asked: Asked, facts: Facts, cores: int) -> int:
+    """Return the calls of a batch: what was asked for, or about `BATCH_NS` in a plain loop, the same for every core."""
+    if asked.tasks:
+        return asked.tasks
+    if facts.is_parallel:  # copies of it fight each other for the cores, and a batch takes many times as long
+        return max(FEWEST_TASKS, 2 * cores)
+    is_busy = facts.busy >= BUSY
+    wanted = round((BATCH_NS if is_busy else WAITING_BATCH_NS) / facts.wall_ns)
+    fewest = cores if is_busy and facts.wall_ns > LONG_NS else max(FEWEST_TASKS, 2 * cores)
+    return math.ceil(max(fewest, min(MOST_TASKS, wanted)) / cores) * cores
+
+
+def _workers(facts: Facts, tasks: int, cores: int) -> int:
+    """Return the calls to have in flight: one for each core while they compute, more while they wait."""
+    if facts.is_async:
+        return tasks
+    if facts.busy >= BUSY:
+        return cores
+    return max(1, min(tasks, MOST_WORKERS, math.ceil(cores / max(facts.busy, 0.01))))
+
+
+def _block_s(facts: Facts, tasks: int, variants: Sequence[str], rounds: int | None, cores: int) -> float:
+    """Return about how long a block takes; without a number of rounds they are as many as take a second."""
+    round_s = _round_s(facts, tasks, variants)
+    rounds = rounds or max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(ROUNDS_S_ALONG / round_s)))
+    # rounds, warming up and calibrating, starting
+    return EXPLAINING * ((rounds + 2) * round_s + len(variants) * facts.ready_ns / 1e9 / cores)
+
+
+def _round_s(facts: Facts, tasks: int, variants: Sequence[str]) -> float:
+    """Return about how long one round takes, or longer: nobody knows yet what runs in parallel."""
+    trials_ns: list[float] = [max(SHORTEST_NS, tasks * facts.wall_ns) for _ in variants]
+    trials_ns += [tasks * (facts.process_ns or 0) for name in variants if name == "process_per_task"]
+    return sum(trials_ns) / 1e9 * (FIGHTING if facts.is_parallel else 1)

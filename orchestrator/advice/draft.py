@@ -1,0 +1,140 @@
+"""What `advise` writes of a design: the spec as YAML with comments, and the one that is saved."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .. import units
+from ..runner import models
+from ..spec.document import dump
+from ..text import printable
+from .design import BUSY, FIRST_CALL, TIMEOUT_S, Asked, Design, Facts, model_of
+
+
+def spec(asked: Asked, facts: Facts, designed: Design, again: str) -> str:
+    """Return the spec of a design as YAML with comments; `again` is the shell command that runs it."""
+    workload: dict[str, Any] = {"call": asked.call} | ({"kwargs": dict(asked.kwargs)} if asked.kwargs else {})
+    matrix: dict[str, Any] = {f"kwargs.{asked.over.name}": list(asked.over.levels)} if asked.over else {}
+    matrix |= {"workers": list(designed.workers)} | ({"python": [asked.python]} if asked.python else {})
+    measure: dict[str, Any] = {"refine": f"kwargs.{asked.over.name}"} if asked.over else {}
+    measure |= {"rounds": designed.rounds} if designed.rounds else {}
+    measure |= {"max_time": _seconds(designed.max_time_s)}
+    measure |= {"timeout": _seconds(designed.timeout_s)} if designed.timeout_s > TIMEOUT_S else {}
+    one_by_one = "awaited one after the other" if facts.is_async else "in a plain loop"
+    at_most = f" at the upper end of {asked.over.name}" if asked.over else ""
+    measured = "every combination is measured"
+    if asked.over:
+        measured = f"of {asked.over.name} only the levels are measured that tell where the winner changes"
+    lines = [
+        *_heading(asked, again),
+        dump({"name": _name(asked), "description": _description(asked, facts, designed)}),
+        "# the function and its arguments",
+        dump({"workload": workload}).rstrip(),
+        *([f"  check: none  # {printable(facts.incomparable)}"] if facts.incomparable else []),
+        "",
+        f"# calls in one batch: about {units.duration(designed.tasks * facts.wall_ns)} {one_by_one}{at_most}",
+        dump({"tasks": designed.tasks}),
+        "models:",
+        *(f"  - {dump(entry, flow=True)}  # {models.load(model_of(entry)).SUMMARY}" for entry in designed.entries),
+        "",
+        f"# {measured}; workers: {_why_workers(facts)}",
+        dump({"matrix": matrix}),
+        dump({"baseline": _baseline(facts, designed)}),
+        "# max_time bounds the whole run, which ends as soon as the question is decided",
+        dump({"measure": measure}).rstrip(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def saved(text: str, derived: Sequence[Mapping[str, Any]], over: str | None = None) -> str:
+    """Return the spec with expectations to uncomment: what was measured, with some room for other days.
+
+    `over` names the argument of a range: a claim is then one about a level of it.
+    """
+    lines = [
+        "",
+        "# Uncomment this, and the exit status says whether it still holds: 0, or 1 when it is broken, 4 undecided.",
+        "# expect:",
+    ]
+    compared = [event for event in derived if event["event"] == "variant.compared" and event["speedup_low"]]
+    for event in compared:
+        low, high = event["speedup_low"], event["speedup_high"]
+        worse, better = float(f"{low * 0.8:.2g}"), float(f"{high * 1.25:.2g}")
+        bound = {"min": max(1.0, worse)} if low > 1 else {"max": min(1.0, better) if high < 1 else better}
+        where = {f"kwargs.{over}": event[f"kwargs_{over}"]} if over else {}
+        claim = dump(
+            {"of": event["variant"], **({"where": where} if over else {}), "metric": "speedup", **bound}, flow=True
+        )
+        lines.append(f"#   - {claim}  # measured: {units.ratio(event['speedup'], low, high)}")
+    return text + "\n".join(lines) + "\n" if compared else text
+
+
+def _seconds(duration_s: float) -> str:
+    return f"{math.ceil(duration_s)}s" if duration_s >= 1 else f"{math.ceil(duration_s * 1000)}ms"
+
+
+def _baseline(facts: Facts, designed: Design) -> str:
+    if not facts.is_async:
+        return "sequential"
+    return "event_loop(workers=1)" if len(designed.workers) > 1 else "event_loop"
+
+
+def _name(asked: Asked) -> str:
+    over = f"-over-{asked.over.name}" if asked.over else ""
+    return re.sub("[^A-Za-z0-9._-]", "_", f"advise-{asked.call.replace(':', '.')}{over}")[:64]
+
+
+def _description(asked: Asked, facts: Facts, designed: Design) -> str:
+    kind = "coroutine function" if facts.is_async else "function"
+    took = units.duration(facts.wall_ns)
+    along = ""
+    if asked.over:
+        name, low, high = asked.over.name, asked.over.levels[0], asked.over.levels[-1]
+        along = f", and from what {name} on, between {units.number(low)} and {units.number(high)}"
+        lowest = units.duration(designed.lowest_ns)
+        took = f"{lowest} at {name}={units.number(low)} and {took} at {name}={units.number(high)}"
+    told = [
+        f"Which model runs the {kind} {asked.call} best{along}?",
+        f"A call took {took} when tried, {units.percent(facts.busy)} of it on a core.",
+    ]
+    if facts.first_ns > max(FIRST_CALL * facts.wall_ns, 1e6):
+        first = units.duration(facts.first_ns)
+        told.append(
+            f"The first call took {first}: what it keeps for later ones (imports, a cache) is not in the figures."
+        )
+    if facts.is_parallel:
+        told.append(f"It kept {facts.cpu_share:.1f} cores busy by itself.")
+    if not facts.is_async:
+        reasons: dict[str, list[str]] = {}
+        for name, why in designed.left_out.items():
+            reasons.setdefault(why.replace(f" of {name}", ""), []).append(name)
+        told += [f"Left out: {units.listed(names)}, for {why}." for why, names in reasons.items()]
+    if facts.incomparable:
+        told.append(f"Nobody checks that results are right under every model: {facts.incomparable}.")
+    return printable(" ".join(" ".join(told).split()))
+
+
+def _why_workers(facts: Facts) -> str:
+    if facts.is_async:
+        return "calls in flight"
+    return "the cores here" if facts.busy >= BUSY else "more than cores, for calls that wait"
+
+
+def _heading(asked: Asked, again: str) -> list[str]:
+    """Return what stands at the top of the spec: where it comes from, and how it runs again."""
+    given = (shlex.quote(f"{name}={dump(value, flow=True)}") for name, value in asked.kwargs.items())
+    arguments = "".join(f" {argument}" for argument in given)
+    if asked.over:
+        arguments += f" --over {asked.over.name}={asked.over.levels[0]}:{asked.over.levels[-1]}"
+    return [
+        f"# Written by `orchestrator advise {asked.call}{arguments}`. Again, and from cron every night:",
+        f"#   {again}",
+        f"#   15 3 * * * {again} >> {_name(asked)}.jsonl 2>> {_name(asked)}.log",
+        "# For completion in an editor: orchestrator schema spec > spec.schema.json, then",
+        "# yaml-language-server: $schema=spec.schema.json",
+        "",
+    ]

@@ -1,0 +1,94 @@
+"""What a query found, as it comes: a table for people, JSON lines or CSV for tools."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+import orjson
+from rich.table import Table
+from rich.text import Text
+
+from ..exports.csv_tables import cell
+from ..journal import dumps
+from ..reports import table
+from ..text import printable
+
+MOST_ROWS = 1000
+"""Of a table; whoever wants more has it read by a tool."""
+
+Rows = Iterator[tuple[Any, ...]]
+
+
+def as_table(columns: Sequence[str], rows: Rows) -> Iterator[str]:
+    """Yield the answer as one text, as wide as it is: folded into a page, many columns could not be read."""
+    shown = list(islice(rows, MOST_ROWS))
+    out, written = table.page(table.UNBOUNDED, False)
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for place, name in enumerate(columns):
+        is_number = all(isinstance(row[place], int | float | Decimal | None) for row in shown)
+        drawn.add_column(Text(printable(name)), justify="right" if is_number and shown else "left", no_wrap=True)
+    for row in shown:
+        drawn.add_row(*(Text(_seen(value)) for value in row))
+    out.print(drawn)
+    if next(rows, None) is not None:
+        out.print(Text(f"and more than these {MOST_ROWS:,} rows: add LIMIT, or read them with --csv or --json"))
+    yield table.printed(written)
+
+
+def as_json(columns: Sequence[str], rows: Rows) -> Iterator[str]:
+    """Yield a line of JSON for each row."""
+    for row in rows:
+        yield dumps({name: _plain(value) for name, value in zip(columns, row, strict=True)}).decode() + "\n"
+
+
+def as_csv(columns: Sequence[str], rows: Rows) -> Iterator[str]:
+    """Yield a header and a line of CSV for each row, as `export --to csv` writes them."""
+    yield _line(columns)
+    for row in rows:
+        yield _line([cell(_plain(value)) for value in row])
+
+
+FORMATS: dict[str, Callable[[Sequence[str], Rows], Iterator[str]]] = {"json": as_json, "csv": as_csv}
+
+
+def _line(values: Sequence[Any]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerow(values)
+    return out.getvalue()
+
+
+def _seen(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    plain = _plain(value)
+    return "" if plain is None else printable(plain if isinstance(plain, str) else orjson.dumps(plain).decode())
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the database as JSON has it: times as text, whole numbers that JSON has none for as text."""
+    if isinstance(value, Decimal):
+        value = int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return str(value)

@@ -1,0 +1,391 @@
+"""Conducting a run: blocks of all points in turn until every question is decided or the time is over.
+
+Each host takes one block at a time. Where there are several, the blocks of a point run beside each other, and count in
+the order in which they were given out.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, Protocol
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from ..errors import first_of
+from ..events.common import Event
+from ..events.raw import (
+    BlockCancelled,
+    BlockDiscarded,
+    BlockStarted,
+    HostJoined,
+    HostLeft,
+    LookTaken,
+    PointSkipped,
+    VariantDropped,
+    VariantExcluded,
+)
+from ..inference import crossover, refinement
+from ..inference.contest import FAILURES_TO_EXCLUDE, HOPELESS_BLOCKS, Contest
+from ..inference.stats import Ratio
+from ..plan import Claim, Plan, Variant, columns
+from ..verdicts.expect import is_open
+from .executor import BlockExecutor, BlockTask, Host, HostGone, tell_nobody
+from .turns import Turn, Turns
+
+LOSSES = 2
+"""A block that so many hosts were lost with is not tried again: it may be what ended them."""
+
+AWAITED_S = 5.0
+"""How long after the end of its time a run waits for hosts to come back."""
+
+
+class Watcher(Protocol):
+    """Somebody who looks on: called between blocks and between trials, never while one is timed."""
+
+    def doing(self, contest: Contest, what: str) -> None:
+        """Take a few words on what is being done for a point."""
+
+    def block_ended(self, contests: Sequence[Contest]) -> None:
+        """Take the standing after a block."""
+
+
+class Conductor:
+    """One run: takes blocks from the hosts, stores what they say, and decides what is measured next."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        contests: Sequence[Contest],
+        executor: BlockExecutor,
+        store: Callable[[Event], None],
+        sync: Callable[[], None],
+        watcher: Watcher,
+        seed: int,
+        warn: Callable[[str], None] = tell_nobody,
+        clock: Callable[[], float] = time.monotonic,
+        spent_s: float = 0.0,
+    ) -> None:
+        self._plan = plan
+        self._contests = contests
+        self._executor = executor
+        self._store = store
+        self._sync = sync
+        self._watcher = watcher
+        self._seed = seed
+        self._warn = warn
+        self._clock = clock
+        self._deadline = clock() + plan.experiment.measure.max_time - spent_s
+        claims: dict[str, list[Claim]] = {}
+        for claim in plan.claims:
+            claims.setdefault(claim.point.id, []).append(claim)
+        every = (Turn(each, claims.get(each.point.id, ()), place) for place, each in enumerate(contests))
+        self._turns = Turns(every)
+        refined = plan.experiment.measure.refine
+        self._lines = crossover.lines(plan, contests, [refined]) if refined else []
+        self._telling: set[str] = set()
+        """Of a refined axis, the ids of the points that tell where the winner changes."""
+        self._hosts = self._running = 0
+        """How many there are, and how many of them have a block."""
+        self._told_of = 0
+        """Up to which number blocks were looked through for a shortage of time."""
+        self._untried = len(contests)
+        """How many points have had no block yet."""
+        self._is_short = False
+        self._unsynced = False
+        self._is_idle = False
+        """Nothing is to be given out until a block has ended, or a host has gone."""
+        self._news = anyio.Event()
+
+    async def run(self) -> None:
+        """Measure until every point is decided or `max_time` is over; points take turns.
+
+        A run that was cut off may have had something to settle after its last block. Raises launch.Interrupted,
+        HostsLost and whatever `store` and `sync` raise; no block is running then.
+        """
+        for turn in self._turns:
+            self._settle(turn, max(0, len(turn.contest.blocks) - 1), is_asked=bool(self._wanted(turn)))
+        self._refine()
+        try:
+            async with anyio.create_task_group() as working:
+                await self._take_hosts(working)
+        except BaseExceptionGroup as group:
+            raise first_of(group) from None
+        self._tell_skipped()
+
+    async def _take_hosts(self, working: anyio.abc.TaskGroup) -> None:
+        """Let every host work as it comes, until there is nothing left to do."""
+        with anyio.move_on_after(max(0.0, self._deadline - self._clock()) + AWAITED_S) as self._taking:
+            while host := await self._executor.next_host():
+                working.start_soon(self._work, host)
+
+    async def _work(self, host: Host) -> None:
+        """Run blocks on a host while there are any for it."""
+        self._hosts += 1
+        if host.name is not None:
+            self._store(HostJoined(host=host.name, **host.about))
+        self._turns.offer_all()  # with one more, there may be time for more
+        self._tell_news()
+        try:
+            while turn := await self._following(host):
+                await self._run_block(turn, host)
+        except HostGone as gone:
+            assert host.name is not None
+            self._store(HostLeft(host=host.name, reason=gone.reason))
+        finally:
+            self._hosts -= 1
+            self._tell_news()
+
+    async def _following(self, host: Host) -> Turn | None:
+        """Return whose turn it is; waits while that depends on blocks that are running. None: there is nothing left."""
+        while True:
+            turn = None if self._is_idle else self._turns.take(host.name, self._fits)
+            if turn:
+                return turn
+            self._is_idle = True
+            if not self._running:
+                self._taking.cancel()
+                self._news.set()
+                return None
+            await self._news.wait()
+
+    def _tell_news(self) -> None:
+        """Let the hosts that wait see whether there is something for them now."""
+        self._is_idle = False
+        self._news.set()
+        self._news = anyio.Event()
+
+    def _refine(self) -> None:
+        """Choose the levels of a refined axis that are measured from now on, up to the next look."""
+        if self._lines:
+            self._telling = {line.contests[place].point.id for line in self._lines for place in refinement.wanted(line)}
+            for turn in self._turns:
+                turn.wanted = None
+            self._turns.offer_all()
+
+    def _tell_skipped(self) -> None:
+        """Record which levels of a refined axis were not measured, and why."""
+        turns = {turn.contest.point.id: turn for turn in self._turns}
+        for line in self._lines:
+            for place, contest in enumerate(line.contests):
+                turn = turns[contest.point.id]
+                if not contest.numbers and not contest.skipped and not turn.claims:
+                    reason, *ends = refinement.skipped(line, place)
+                    low, high = (None if end is None else line.levels[end] for end in ends)
+                    about = columns(contest.point)
+                    self._record(turn, PointSkipped(**about, axis=line.column, low=low, high=high, reason=reason))
+        self._flush()
+
+    def _settle(self, turn: Turn, counted: int, *, is_asked: bool) -> bool:
+        """Decide and record what the blocks after so many decide, and return whether that was anything.
+
+        There are no looks at a point of which nothing `is_asked` any more: its blocks ran when the last one was taken.
+        """
+        contest = turn.contest
+        if (cut_off := contest.open_block) is not None:
+            about = columns(contest.point)
+            self._record(turn, BlockDiscarded(**about, block=cut_off, reason="the run was cut off"))
+        self._exclude(turn)
+        if counted < HOPELESS_BLOCKS <= len(contest.blocks):
+            for label, gap in contest.hopeless().items():
+                self._drop(turn, label, contest.leader(), gap, "hopeless")
+        while is_asked and contest.look_due() and contest.contenders:
+            self._look(turn)
+            is_asked = bool(self._wanted(turn))
+        for label, look in contest.untold():
+            self._drop(turn, label, look.best, look.gaps[label], "separated")
+        is_new = self._unsynced
+        self._flush()
+        return is_new
+
+    def _fits(self, turn: Turn) -> bool:
+        """Return whether a point needs a block that can be begun now, and for which there is time."""
+        contest, running = turn.contest, len(turn.running)
+        wanted = self._wanted(turn)
+        left_s = self._deadline - self._clock()
+        if not wanted or left_s <= 0 or self._needs_s(turn) > left_s:
+            return False
+        if running and (contest.rounds is None or any(variant.label not in contest.repeats for variant in wanted)):
+            return False  # repeats and rounds are chosen once, by the block that is running
+        return contest.finished + running < contest.horizon
+
+    def _tell_shortage(self, number: int) -> None:
+        """Warn, once every point had its first block, when none can reach its first look in time."""
+        if self._is_short or number < self._told_of or (self._untried and not self._lines):
+            return
+        self._told_of = number + 1  # once in each turn of all points
+        asked = [turn for turn in self._turns if turn.contest.looks or self._wanted(turn)]
+        waiting = [turn for turn in asked if not turn.contest.looks]
+        took_s = [turn.took_s for turn in waiting if turn.took_s is not None]
+        if not waiting or len(took_s) < len(waiting):
+            return
+        needs_s = min(self._blocks_s(turn, (turn.contest.next_look() or 0) - turn.contest.finished) for turn in waiting)
+        left_s = self._deadline - self._clock()
+        if len(waiting) == len(asked) and needs_s > left_s > 0:
+            self._is_short = True
+            self._warn(f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left: ratios, but no verdict")
+
+    def _needs_s(self, turn: Turn) -> float:
+        """Return the time that a point needs to learn more: one block, or once it had a look, all up to the next."""
+        contest = turn.contest
+        missing = (contest.next_look() or 0) - contest.finished - len(turn.running)
+        return self._blocks_s(turn, max(1, missing) if contest.looks else 1)
+
+    def _blocks_s(self, turn: Turn, blocks: int) -> float:
+        """Return the time that so many blocks of a point take on all hosts; 0 while nobody knows."""
+        return math.ceil(blocks / max(1, self._hosts)) * (turn.took_s or 0.0)
+
+    def _wanted(self, turn: Turn) -> Sequence[Variant]:
+        """Return the variants that the next block of a point needs; none when nothing is left to decide there."""
+        if turn.wanted is None:
+            turn.wanted = self._needed(turn)
+        return turn.wanted
+
+    def _needed(self, turn: Turn) -> list[Variant]:
+        contest = turn.contest
+        if contest.next_look() is None or not contest.contenders:
+            return []
+        if contest.fixed:
+            return [variant for label, variant in contest.variants.items() if label not in contest.excluded]
+        claims = [claim for claim in turn.claims if not contest.looks or is_open(claim, contest)]
+        # who is left alone is still measured up to a look: its time is worth knowing
+        is_asked = not contest.is_decided
+        if self._lines:
+            is_asked = contest.point.id in self._telling or bool(claims and not contest.looks)
+        contested = is_asked and not (contest.alone and contest.looks)
+        if not contested and not claims:
+            return []
+        needed = set(contest.contenders) if contested else set()
+        needed |= {label for claim in claims for label in (claim.variant.label, claim.against.label)}
+        needed.add(self._plan.baseline.label)
+        return [v for label, v in contest.variants.items() if label in needed and label not in contest.excluded]
+
+    async def _run_block(self, turn: Turn, host: Host) -> None:
+        """Run the next block of a point on a host and settle what it decides; raises HostGone."""
+        contest = turn.contest
+        measure = self._plan.experiment.measure
+        task = BlockTask(
+            number=turn.next_number,
+            point=contest.point,
+            variants=tuple(self._wanted(turn)),
+            reference=self._plan.baseline.label,
+            seed=self._seed,
+            repeats=dict(contest.repeats),
+            rounds=contest.rounds or measure.rounds,
+            guarded=frozenset(contest.guarded),
+            limits=self._plan.experiment.limits.bounds(),
+            draws=not contest.blocks and not turn.running,
+            timeout_s=measure.timeout,
+            deadline=self._deadline,
+        )
+        begun = self._clock()
+        turn.given[host.name] += 1
+        scope = turn.running[task.number] = anyio.CancelScope()
+        self._running += 1
+        self._turns.offer(turn)  # there may be more to be run beside it
+        events: list[Event] | None = None
+        try:
+            with scope:
+                events = await host.run(task, lambda what: self._watcher.doing(contest, what))
+        except HostGone as gone:
+            turn.losses[task.number] += gone.has_begun
+            if turn.losses[task.number] < LOSSES:
+                raise
+            events = _lost(task, gone.reason)
+        finally:
+            del turn.running[task.number]
+            self._running -= 1
+            self._turns.offer(turn)
+        if events is None:
+            assert host.name is not None
+            about = columns(contest.point)
+            events = [BlockCancelled(**about, block=task.number, host=host.name, reason="a verdict was reached")]
+        else:
+            self._untried -= turn.took_s is None
+            turn.took_s = self._clock() - begun
+        await self._ended(turn, task.number, events)
+
+    async def _ended(self, turn: Turn, number: int, events: Sequence[Event]) -> None:
+        """Record what a block has told, and settle what follows from it."""
+        counted, is_asked = len(turn.contest.blocks), bool(self._wanted(turn))
+        for event in events:
+            self._record(turn, event)
+        await anyio.lowlevel.checkpoint()  # blocks that have ended at the same time share one sync
+        self._flush()
+        if self._settle(turn, counted, is_asked=is_asked):
+            self._refine()
+            self._cancel_overrun(self._turns if self._lines else [turn])
+        self._turns.offer(turn)
+        self._tell_shortage(number)
+        self._tell_news()
+        self._watcher.block_ended(self._contests)
+
+    def _cancel_overrun(self, turns: Iterable[Turn]) -> None:
+        """Cancel, where the spec says so, the blocks of those points at which nothing is left to decide."""
+        if self._plan.experiment.measure.overrun == "cancel":
+            for turn in turns:
+                if turn.running and not self._wanted(turn):
+                    for scope in turn.running.values():
+                        scope.cancel()
+
+    def _exclude(self, turn: Turn) -> None:
+        contest = turn.contest
+        for label, count in contest.failures.items():
+            if count >= FAILURES_TO_EXCLUDE and label not in contest.excluded:
+                about = columns(contest.point, contest.variants[label])
+                self._record(turn, VariantExcluded(**about, failures=count))
+
+    def _look(self, turn: Turn) -> None:
+        contest = turn.contest
+        look = contest.judge()
+        gaps = {label: gap for label, gap in look.gaps.items() if gap.low is not None and gap.high is not None}
+        self._record(
+            turn,
+            LookTaken(
+                **columns(contest.point),
+                blocks=look.blocks,
+                level=contest.level,
+                best=look.best,
+                variants=list(gaps),
+                ratios=[gap.ratio for gap in gaps.values()],
+                lows=[gap.low for gap in gaps.values() if gap.low is not None],
+                highs=[gap.high for gap in gaps.values() if gap.high is not None],
+            ),
+        )
+
+    def _drop(self, turn: Turn, label: str, best: str, gap: Ratio, reason: Literal["separated", "hopeless"]) -> None:
+        about = columns(turn.contest.point, turn.contest.variants[label])
+        self._record(
+            turn,
+            VariantDropped(
+                **about,
+                blocks=gap.blocks,
+                best=best,
+                reason=reason,
+                ratio=gap.ratio,
+                ratio_low=gap.low,
+                ratio_high=gap.high,
+            ),
+        )
+
+    def _flush(self) -> None:
+        if self._unsynced:
+            self._sync()
+            self._unsynced = False
+
+    def _record(self, turn: Turn, event: Event) -> None:
+        self._store(event)
+        self._unsynced = True
+        turn.wanted = None
+        turn.contest.add(event.fields())
+
+
+def _lost(task: BlockTask, reason: str) -> list[Event]:
+    """Return what is recorded of a block that is given up: nothing of it is known."""
+    about = {**columns(task.point), "block": task.number}
+    labels = [variant.label for variant in task.variants]
+    why = f"{LOSSES} hosts were lost while they ran it, the last one because {reason}"
+    return [BlockStarted(**about, variants=labels), BlockDiscarded(**about, reason=why)]

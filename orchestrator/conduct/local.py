@@ -1,0 +1,75 @@
+"""Blocks on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from ..events.common import Event
+from ..launch import Interrupt, Kit
+from ..plan import Plan
+from ..pythons.probe import Probed, probe
+from ..spec.loading import Source
+from . import block
+from .executor import BlockExecutor, BlockTask, Host
+
+
+@asynccontextmanager
+async def here(
+    to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt
+) -> AsyncIterator[tuple[Probed, BlockExecutor]]:
+    """Yield what this machine says of the experiment, and the executor of this machine.
+
+    Raises BadInput when it can't run, and Interrupted.
+    """
+    probed = await anyio.to_thread.run_sync(probe, to_do, source, laid, interrupt)
+    yield probed, LocalExecutor(laid, interrupt, probed.pythons)
+
+
+class LocalExecutor:
+    """Knows one host, this machine: a block is a worker thread that ends before `run` returns, also when cancelled."""
+
+    name: str | None = None
+    about: Mapping[str, Any] = {}
+
+    def __init__(self, laid: Kit, interrupt: Interrupt, pythons: Mapping[str, str]) -> None:
+        self._kit = laid
+        self._interrupt = interrupt
+        self._pythons = pythons
+        self._is_known = False
+
+    async def next_host(self) -> Host | None:
+        """Return this machine, once."""
+        was_known, self._is_known = self._is_known, True
+        return None if was_known else self
+
+    async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
+        """Return the raw events of the block; raises Interrupted."""
+
+        async def interrupt_when_cancelled() -> None:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                if not done:
+                    self._interrupt.set()
+
+        done = False
+        failed: list[Exception] = []  # raised after the group, which would wrap it
+        async with anyio.create_task_group() as group:
+            group.start_soon(interrupt_when_cancelled)
+            try:
+                events = await anyio.to_thread.run_sync(
+                    block.execute, task, self._kit, self._interrupt, self._pythons, notify
+                )
+            except Exception as error:
+                failed.append(error)
+            finally:
+                done = True
+                group.cancel_scope.cancel()
+        if failed:
+            raise failed[0]
+        return events

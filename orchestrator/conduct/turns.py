@@ -1,0 +1,96 @@
+"""Whose turn it is: the points with the fewest blocks first, so that all of them come to a look. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+import anyio
+
+from ..inference.contest import Contest
+from ..plan import Claim, Variant
+
+CHOICE = 16
+"""From so many points with the fewest blocks a host gets the one that it knows least."""
+
+
+@dataclass
+class Turn:
+    """One point in the taking of turns: its blocks that run, and what is known of the next one."""
+
+    contest: Contest
+    claims: Sequence[Claim]
+    place: int
+    """In the order of the plan."""
+    running: dict[int, anyio.CancelScope] = field(default_factory=dict)
+    given: Counter[str | None] = field(default_factory=Counter)
+    """How many blocks each host was given."""
+    losses: Counter[int] = field(default_factory=Counter)
+    took_s: float | None = None
+    wanted: Sequence[Variant] | None = None
+    """What the next block needs; None: to be found out again."""
+    offered: int | None = None
+    """With how many blocks begun it waits for a host."""
+
+    @property
+    def begun(self) -> int:
+        """How many blocks have begun."""
+        return len(self.contest.numbers) + len(self.running)
+
+    @property
+    def next_number(self) -> int:
+        """The first number that no block has: one that was cancelled, or lost with its host, is given out again."""
+        return next(n for n in range(self.begun + 1) if n not in self.contest.numbers and n not in self.running)
+
+
+class Turns:
+    """All points, those that wait for a host in a heap: the next one costs no more where there are many.
+
+    A point waits from when it is offered until it is taken, or found not to need a block now. It is to be offered
+    again whenever that may have changed.
+    """
+
+    def __init__(self, turns: Iterable[Turn]) -> None:
+        self._all = list(turns)
+        self._waiting: list[tuple[int, int]] = []
+        """By the blocks begun, then by place; what does not agree with the point's `offered` is out of date."""
+        for turn in self._all:
+            self.offer(turn)
+
+    def __iter__(self) -> Iterator[Turn]:
+        return iter(self._all)
+
+    def offer(self, turn: Turn) -> None:
+        """Let a point wait for a host."""
+        if turn.offered != turn.begun:
+            turn.offered = turn.begun
+            heappush(self._waiting, (turn.begun, turn.place))
+
+    def offer_all(self) -> None:
+        """Let all points wait for a host."""
+        for turn in self._all:
+            self.offer(turn)
+
+    def take(self, host: str | None, fits: Callable[[Turn], bool]) -> Turn | None:
+        """Return the point with the fewest blocks that fits; of several, the one that the host was given least.
+
+        Were it the first of several, a host might never get another point than the one that it began with.
+        """
+        found: list[Turn] = []
+        while self._waiting and len(found) < CHOICE:
+            begun, place = self._waiting[0]
+            if found and begun > found[0].begun:
+                break
+            heappop(self._waiting)
+            turn = self._all[place]
+            if turn.offered == begun:
+                turn.offered = None
+                if fits(turn):
+                    found.append(turn)
+        taken = min(found, key=lambda turn: turn.given[host], default=None)
+        for turn in found:
+            if turn is not taken:
+                self.offer(turn)
+        return taken

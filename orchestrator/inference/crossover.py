@@ -1,0 +1,210 @@
+"""Where along an axis the winner changes: the levels between which one variant begins to be faster than another. Pure.
+
+At every level stands what `compare` says of the pair, at the level of significance of one look split over the points of
+the axis, so that all that is said along it holds together. A change lies between two opposite significant verdicts;
+levels at which neither is surely faster stay inside of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+from .. import units
+from ..events.derived import CrossoverLocated
+from ..plan import Plan, canonical, label_along
+from ..plan.planning import ordered_axes
+from . import figures
+from .contest import TIE, Contest
+from .stats import STATS_VERSION, Ratio, compare
+
+Decision = Literal["found", "none", "undecided"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """The points that differ along one axis of numbers, in ascending order."""
+
+    axis: str
+    levels: Sequence[int | float]
+    contests: Sequence[Contest]
+
+    @property
+    def column(self) -> str:
+        """The axis as a column of events."""
+        return self.axis.replace(".", "_")
+
+    @property
+    def looked(self) -> list[int]:
+        """The places that had a look."""
+        return [place for place, contest in enumerate(self.contests) if contest.looks]
+
+
+@dataclass(frozen=True)
+class Located:
+    """What is known of two variants along a line; `low` and `high` are places on it.
+
+    Found: the next places at which `below` and `above` are surely faster. None: the ends. Undecided: what lies between
+    the two is not known.
+    """
+
+    decision: Decision
+    below: str
+    above: str
+    low: int
+    high: int
+    changes: int = 0
+
+
+def lines(plan: Plan, contests: Sequence[Contest], axes: Sequence[str] | None = None) -> list[Line]:
+    """Return the lines of a plan, one for each axis of three numbers or more and combination of all other columns.
+
+    `axes` names the axes that are meant, where it is not all of them.
+    """
+    found = []
+    for axis in ordered_axes(plan.experiment) if axes is None else axes:
+        column = axis.replace(".", "_")
+        groups: dict[str, list[Contest]] = {}
+        for contest in contests:
+            others = {key: value for key, value in contest.point.columns.items() if key != column}
+            groups.setdefault(canonical(others), []).append(contest)
+        for group in groups.values():
+            ascending = sorted(group, key=lambda contest: contest.point.columns[column])
+            found.append(Line(axis, [contest.point.columns[column] for contest in ascending], ascending))
+    return found
+
+
+def locate(faster: Sequence[str | None], a: str, b: str) -> list[Located]:
+    """Return where the faster one of two changes; `faster` has `a`, `b`, `TIE`, or None for unknown, at every place.
+
+    One for each change, or one alone that says that there is none, or between which places that is not known. There is
+    none where both ends are known and nobody changes; `a` stands below then, or whoever is faster anywhere.
+    """
+    sure = [(place, who) for place, who in enumerate(faster) if who in (a, b)]
+    changes = [(low, high) for low, high in pairwise(sure) if low[1] != high[1]]
+    if changes:
+        return [Located("found", str(x[1]), str(y[1]), x[0], y[0], len(changes)) for x, y in changes]
+    below, above = (b, a) if sure and sure[0][1] == b else (a, b)
+    known = [place for place, who in enumerate(faster) if who is not None]
+    last = len(faster) - 1
+    if known and known[0] == 0 and known[-1] == last:
+        return [Located("none", below, above, 0, last)]
+    low = known[-1] if known and known[0] == 0 else 0
+    high = known[0] if known and known[-1] == last else last
+    return [Located("undecided", below, above, low, high)]
+
+
+def pairs(line: Line) -> list[tuple[str, str]]:
+    """Return the pairs that are told of: each that is recommended at some level, with all others of another kind."""
+    leaders = [figures.simplest_first(contest, contest.front)[0] for contest in line.contests if contest.front]
+    any_one = line.contests[0]
+    found: list[tuple[str, str]] = []
+    for leader in dict.fromkeys(leaders):
+        others = [label for label in any_one.variants if any_one.kind(label) != any_one.kind(leader)]
+        found += [(leader, other) for other in others if (other, leader) not in found]
+    return found
+
+
+def changes(line: Line) -> Iterator[tuple[Located, Sequence[str | None]]]:
+    """Yield what is known of every pair of a line, and who of the two is faster at each place."""
+    for a, b in pairs(line):
+        faster = [contest.faster(a, b) for contest in line.contests]
+        for located in locate(faster, a, b):
+            yield located, faster
+
+
+def are_winners(line: Line, a: str, b: str) -> bool:
+    """Return whether each of the two is the best somewhere, or not separated from it."""
+    fronts = [contest.front for contest in line.contests]
+    return any(a in front for front in fronts) and any(b in front for front in fronts)
+
+
+def events(plan: Plan, contests: Sequence[Contest]) -> list[CrossoverLocated]:
+    """Return what is said along every axis, the changes of the winner first."""
+    told = [_event(line, located, faster) for line in lines(plan, contests) for located, faster in changes(line)]
+    order: dict[str, int] = {"found": 0, "undecided": 1, "none": 2}
+    return sorted(told, key=lambda event: (not event.of_winners, order[event.decision]))
+
+
+def _event(line: Line, located: Located, faster: Sequence[str | None]) -> CrossoverLocated:
+    found = located.decision == "found"
+    below = _ratio(line, located.low, located.below, located.above)
+    above = _ratio(line, located.high, located.above, located.below)
+    edges = ((located.low, located.below, located.above, below), (located.high, located.above, located.below, above))
+    at_this_load = found and any(_is_at_stake(line.contests[place], x, y, gap) for place, x, y, gap in edges)
+    shared = {key: value for key, value in line.contests[0].point.columns.items() if key != line.column}
+    return CrossoverLocated(
+        stats_version=STATS_VERSION,
+        points=label_along(line.contests[0].point, line.axis),
+        axis=line.column,
+        levels=[line.levels[place] for place in line.looked],
+        from_variant=located.below,
+        to_variant=located.above,
+        of_winners=are_winners(line, located.below, located.above),
+        decision=located.decision,
+        changes=located.changes,
+        low=line.levels[located.low],
+        high=line.levels[located.high],
+        **_told("low_ratio", below),
+        **_told("high_ratio", above),
+        at_this_load=at_this_load,
+        sentence=_sentence(line, located, faster, (below, above), at_this_load=at_this_load),
+        **shared,
+    )
+
+
+def _ratio(line: Line, place: int, a: str, b: str) -> Ratio | None:
+    contest = line.contests[place]
+    return compare([block.walls for block in contest.judged], a, b, contest.level) if contest.looks else None
+
+
+def _is_at_stake(contest: Contest, best: str, rival: str, gap: Ratio | None) -> bool:
+    return gap is not None and figures.is_at_this_load(contest, best, rival, gap)
+
+
+def _told(name: str, gap: Ratio | None) -> dict[str, Any]:
+    values = (gap.ratio, gap.low, gap.high) if gap else (None, None, None)
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+
+
+def _sentence(
+    line: Line,
+    located: Located,
+    faster: Sequence[str | None],
+    ratios: tuple[Ratio | None, Ratio | None],
+    *,
+    at_this_load: bool,
+) -> str:
+    name = line.axis.removeprefix("kwargs.")
+    about = f"{label_along(line.contests[0].point, line.axis)}: "
+    low, high = (units.number(line.levels[place]) for place in (located.low, located.high))
+    if located.decision == "found":
+        here = " at this load" * at_this_load
+        said = f"{located.above} beats {located.below} from {name} between {low} and {high} on{here}"
+        edges = zip((low, high), (located.below, located.above), ratios, strict=True)
+        told = "; ".join(f"at {level} {who} is {_times(gap)}" for level, who, gap in edges if gap)
+        several = f"; the faster one changes {located.changes} times" if located.changes > 1 else ""
+        return f"{about}{said} ({told}){several}."
+    if located.decision == "none":
+        counts = {who: faster.count(who) for who in (located.below, located.above, TIE)}
+        parts = [f"{who} is faster at {units.count(n, 'level')}" for who, n in counts.items() if n and who != TIE]
+        parts += [f"they tie at {units.count(counts[TIE], 'level')}"] if counts[TIE] else []
+        told = " and ".join(parts)
+        return f"{about}no crossover of {located.below} and {located.above} for {name} from {low} to {high}: {told}."
+    why = "" if line.looked else ", for no level had a look within the budget"
+    return (
+        f"{about}which of {located.below} and {located.above} is faster is undecided for {name} between {low} and"
+        f" {high}{why}."
+    )
+
+
+def _times(gap: Ratio) -> str:
+    return f"{units.ratio(gap.ratio, gap.low, gap.high)} times as fast"
+
+
+def shown(derived: Sequence[Mapping[str, Any]], points: str) -> list[Mapping[str, Any]]:
+    """Return what is worth a line of all that is said of `points`: changes, and the other winners, else everything."""
+    told = [event for event in derived if event["event"] == "crossover.located" and event["points"] == points]
+    return [event for event in told if event["decision"] == "found" or event["of_winners"]] or told

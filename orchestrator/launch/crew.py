@@ -1,0 +1,221 @@
+"""The runners of a block, asked one at a time; and the two questions that are asked before any block."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+from ..runner.sensors import TELL_WHERE
+from . import PIPE_BYTES, Command, Interrupt, Interrupted, Kit, Runner, RunnerFailed, is_readable, unguarded
+from .warden import WardenLost
+
+TELLING_S = 0.3
+"""What a runner gets to tell where it hangs, before it is asked to end."""
+
+GRACE_S = 0.5
+"""What a runner gets to end by itself, before it is killed."""
+
+LEAVING_S = 1.0
+"""What the runners of a block that is over get to leave their `setup` in."""
+
+
+class Crew:
+    """The runners of one block, alive at once and asked one at a time; leaving the `with` block ends them all."""
+
+    def __init__(self, laid: Kit, interrupt: Interrupt) -> None:
+        self._kit = laid
+        self._interrupt = interrupt
+        self._runners: dict[str, Runner] = {}
+        self._poll = select.poll()
+        self._poll.register(interrupt.fileno(), select.POLLIN)
+        self._noisy: dict[int, Runner] = {}
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for runner in self._runners.values():
+            runner.end()
+        try:
+            self._kit.warden.sweep()
+        except WardenLost as lost:
+            for runner in self._runners.values():
+                runner.kill()
+            raise unguarded() from lost
+
+    def start(self, name: str, command: Command) -> None:
+        """Start a runner; raises RunnerFailed when its interpreter can't be."""
+        try:
+            runner = Runner(self._kit, command)
+        except OSError as error:
+            raise RunnerFailed("crash", f"cannot start {command.python}: {error.strerror}") from error
+        except WardenLost as lost:
+            raise unguarded() from lost
+        self._runners[name] = runner
+        self._noisy[runner.errors] = runner
+        self._poll.register(runner.errors, select.POLLIN)
+
+    def age_ns(self, name: str) -> int:
+        """Return the time since a runner was started."""
+        return time.perf_counter_ns() - self._runners[name].started_ns
+
+    def pid(self, name: str) -> int:
+        """Return the process id of a runner."""
+        return self._runners[name].pid
+
+    def employ(self, name: str, workers: Iterable[int]) -> None:
+        """Take note of a runner's worker processes, which signals to it are for too."""
+        self._runners[name].workers = tuple(workers)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a runner with all its processes."""
+        self._runners[name].signal(number)
+
+    def leave(self, names: Iterable[str]) -> None:
+        """Let runners end by themselves, so that they leave their `setup`; who takes too long is killed later."""
+        leaving = [self._runners[name] for name in names if name in self._runners]
+        for runner in leaving:
+            runner.leave()
+        deadline = time.monotonic() + LEAVING_S
+        for runner in leaving:
+            runner.has_ended(max(0.0, deadline - time.monotonic()))
+
+    def ask(self, name: str, request: Mapping[str, Any] | int, timeout_s: float) -> dict[str, Any]:
+        """Send a request and return the answer; raises RunnerFailed or Interrupted.
+
+        A number is the token: the runner runs a trial, and answers nothing but that it is over.
+        """
+        self.send(name, request)
+        return self.receive(name, timeout_s)
+
+    def send(self, name: str, request: Mapping[str, Any] | int) -> None:
+        """Send a request; that the runner is gone shows when the answer is awaited."""
+        data = json.dumps(request).encode() + b"\n"
+        with suppress(BrokenPipeError):
+            while data:
+                data = data[os.write(self._runners[name].requests, data) :]
+
+    def receive(self, name: str, timeout_s: float) -> dict[str, Any]:
+        """Return the next answer of a runner; raises RunnerFailed or Interrupted."""
+        runner = self._runners[name]
+        if runner.is_late:
+            raise RunnerFailed("timeout", "an earlier answer is still awaited", None, runner.shown_output())
+        watched = [runner.answers] + ([runner.exit] if runner.exit is not None else [])
+        for descriptor in watched:
+            self._poll.register(descriptor, select.POLLIN)
+        try:
+            line = self._line(runner, time.monotonic() + timeout_s, timeout_s)
+        finally:
+            for descriptor in watched:
+                self._poll.unregister(descriptor)
+        if not line:  # the token comes back
+            return {}
+        answer = _answer(line)
+        if answer["event"] == "failed":
+            self._drain_all()
+            raise RunnerFailed(answer["cause"], answer["error"], answer["traceback"], runner.shown_output())
+        return answer
+
+    def _line(self, runner: Runner, deadline: float, timeout_s: float) -> bytes:
+        while b"\n" not in runner.buffer:
+            ready = self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+            if not ready:
+                runner.is_late = True
+                self._ask_where(runner)
+                raise RunnerFailed("timeout", f"no answer within {timeout_s:.3g} s", None, runner.shown_output())
+            descriptors = {descriptor for descriptor, _ in ready}
+            if self._interrupt.fileno() in descriptors:
+                raise Interrupted
+            self._drain(descriptors)
+            if runner.answers in descriptors:
+                data = os.read(runner.answers, PIPE_BYTES)
+                runner.buffer += data
+                if not data:
+                    raise self._gone(runner)
+            elif runner.exit in descriptors:
+                raise self._gone(runner)
+        line, _, runner.buffer = runner.buffer.partition(b"\n")
+        return line
+
+    def _drain(self, descriptors: set[int]) -> None:
+        for descriptor in descriptors & self._noisy.keys():
+            if not self._noisy[descriptor].drain():
+                self._poll.unregister(descriptor)
+                del self._noisy[descriptor]
+
+    def _drain_all(self) -> None:
+        self._drain(set(self._noisy))
+
+    def _ask_where(self, runner: Runner) -> None:
+        """Let a runner that hangs, and its workers, write to their output where; then ask it to end."""
+        for number, patience_s in ((signal.SIGCONT, 0.0), (TELL_WHERE, TELLING_S), (signal.SIGTERM, GRACE_S)):
+            runner.signal(number)
+            runner.has_ended(patience_s)
+            self._drain_all()
+
+    def _gone(self, runner: Runner) -> RunnerFailed:
+        try:
+            death = runner.death()
+        except WardenLost as lost:
+            raise unguarded() from lost
+        while runner.errors in self._noisy and is_readable(runner.errors, 0.0):
+            self._drain({runner.errors})
+        death.output = runner.shown_output()
+        return death
+
+
+def _answer(line: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(line.decode())  # whole numbers of any size, as observed values may be: not orjson
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or "event" not in answer:  # an executable that is no Python may print anything
+        raise RunnerFailed("crash", f"no runner answers like this: {line[:80]!r}")
+    return answer
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What an interpreter says of variants: what it could not run of each, and what its results depend on."""
+
+    problems: Sequence[dict[str, str] | None]
+    identity: Mapping[str, str]
+
+
+def probe(laid: Kit, interrupt: Interrupt, command: Command, variants: list[dict[str, Any]]) -> Answered:
+    """Ask an interpreter about `variants` (as `plan.order` makes them); raises RunnerFailed."""
+    with Crew(laid, interrupt) as crew:
+        crew.start("probe", command)
+        answer = crew.ask("probe", {"op": "probe", "variants": variants}, timeout_s=120)
+    return Answered(answer["problems"], answer["identity"])
+
+
+def scout(
+    laid: Kit, interrupt: Interrupt, command: Command, workload: dict[str, Any], timeout_s: float
+) -> dict[str, Any]:
+    """Return what a first look at a function tells (see `runner.scout`), or why it is refused; raises RunnerFailed.
+
+    `ready_ns` is what starting and importing took: everything but the calls. Results are compared with those of a
+    second process, which has another hash seed.
+    """
+    with Crew(laid, interrupt) as crew:
+        file = str(laid.scratch / "result")
+        asked = {"op": "scout", "workload": workload, "file": file, "is_second": False}
+        crew.start("first", command)
+        told = crew.ask("first", asked, timeout_s)
+        told["ready_ns"] = max(0, crew.age_ns("first") - told.get("calling_ns", 0))
+        if told["event"] == "scouted" and told["unpicklable"] is None and told["incomparable"] is None:
+            crew.start("second", replace(command, hash_seed=command.hash_seed + 1))
+            again = crew.ask("second", {**asked, "is_second": True}, timeout_s)
+            told["incomparable"] = again.get("incomparable")
+        return told

@@ -1,0 +1,112 @@
+"""One measuring run per machine at a time, whatever the directory and whoever the user.
+
+The lock is an flock(2), which the system lets go of when its holder ends, however that happens: it can't be stale. The
+file only tells who it is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..errors import BadInput, Busy
+from ..text import printable
+from ..units import timestamp
+
+FILE = "orchestrator.lock"
+
+RETRY_S = 0.5
+"""Between two tries: who waits must not disturb who measures."""
+
+Tell = Callable[[str], None]
+
+
+def default_file() -> Path:
+    """Return the file that all users can lock: /run/lock is not private to a service, as /tmp may be."""
+    for directory in map(Path, ("/run/lock", "/var/lock")):
+        with suppress(OSError):
+            if directory.stat().st_mode & 0o1777 == 0o1777:
+                return directory / FILE
+    return Path("/tmp") / FILE  # the same for all users, whatever their TMPDIR
+
+
+def where() -> Path:
+    """Return the file that is locked: the one that `ORCHESTRATOR_LOCK` names, if any."""
+    return Path(os.environ.get("ORCHESTRATOR_LOCK") or default_file())
+
+
+@contextmanager
+def machine(wait_s: float = 0.0) -> Iterator[Tell]:
+    """Hold this machine; yields what takes the name of the run, for those who find it held.
+
+    Raises Busy, which names the holder, when it is still held after `wait_s`, and BadInput when the file that
+    `ORCHESTRATOR_LOCK` names can't be locked.
+    """
+    file = where()
+    try:
+        descriptor = _opened(file)
+    except OSError as error:
+        what = f"cannot lock {file}: {error.strerror}"
+        raise BadInput(what, remedy="name another file in ORCHESTRATOR_LOCK") from error
+    try:
+        _acquire(descriptor, time.monotonic() + wait_s)
+        since = timestamp()
+
+        def tell(run: str) -> None:
+            about = {"pid": os.getpid(), "since": since, "run": run}
+            with suppress(OSError):  # a disk that is full: the lock holds all the same
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, json.dumps(about).encode() + b"\n", 0)
+
+        tell("")
+        yield tell
+    finally:
+        os.close(descriptor)
+
+
+def _opened(file: Path) -> int:
+    """Open the file for all users to lock and to write in; who made it does not matter."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        # not with O_CREAT: of another's file in a sticky directory the kernel refuses that (fs.protected_regular)
+        descriptor = os.open(file, flags)
+    except FileNotFoundError:
+        with suppress(FileExistsError):
+            descriptor = os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o666)
+            os.fchmod(descriptor, 0o666)
+            return descriptor
+        descriptor = os.open(file, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(0, "not a regular file")
+    return descriptor
+
+
+def _acquire(descriptor: int, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise Busy(_holder(descriptor), remedy="wait for it with --wait 2h") from None
+            time.sleep(min(RETRY_S, left_s))
+        else:
+            return
+
+
+def _holder(descriptor: int) -> str:
+    """Return who holds the machine, in words; it may be about to tell."""
+    for _ in range(20):
+        with suppress(ValueError, KeyError, TypeError, OSError):
+            about = json.loads(os.pread(descriptor, 4096, 0))
+            run = f", run {about['run']}" if about["run"] else ""
+            return printable(f"another run holds this machine: pid {about['pid']}, since {about['since']}{run}")
+        time.sleep(0.01)
+    return "another run holds this machine"

@@ -1,0 +1,206 @@
+"""Asking every interpreter whether it can run its variants, and what their results depend on, before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import launch, plan, pythons
+from ..events.raw import VariantUnavailable
+from ..launch import Interrupt, Kit, RunnerFailed, crew
+from ..log import diagnostics
+from ..machine import identity
+from ..plan import Plan, Point, Variant
+from ..runner import models
+from ..spec import Experiment
+from ..spec.document import KeyPath, shown
+from ..spec.loading import Source
+from ..spec.problems import Problem
+from . import environments
+from .environments import Environment, Unbuilt
+
+OF_A_MODEL = ("call", "async_call", "unavailable")
+"""Fields of a workload that one model may refuse and another take, and what the machine lacks for it."""
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What the probe found.
+
+    The executable of each variant, which variants can't be had here, what results depend on beside the spec, and the
+    packages of the environments that were made for the spec's `requirements`, by the version that was asked for.
+    """
+
+    pythons: dict[str, str]
+    unavailable: list[VariantUnavailable]
+    identity: dict[str, str]
+    environments: dict[str, list[str]] = field(default_factory=dict)
+
+
+class Refused(Exception):
+    """What is planned can't run here, for these reasons."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+
+def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probed:
+    """Return what `ask` does; raises BadInput, with the place in the spec, for all that can't run."""
+    try:
+        return ask(to_do, laid, interrupt)
+    except Refused as refused:
+        raise source.failure(*refused.problems) from None
+
+
+def ask(to_do: Plan, laid: Kit, interrupt: Interrupt) -> Probed:
+    """Ask every interpreter whether it can run its variants; raises Refused with all that it can't.
+
+    Nothing of the workload is called, but its modules are imported, in a runner.
+    """
+    found: dict[str, str] = {}
+    problems: list[Problem] = []
+    unavailable: dict[str, VariantUnavailable] = {}
+    commands: dict[launch.Command, list[tuple[Point, Variant]]] = {}
+    told = []
+    limits = to_do.experiment.limits.bounds()
+    executables, built, refused = _executables(to_do, laid, interrupt)
+    problems += refused
+    for variant in to_do.variants:
+        python = executables.get(variant.python)
+        if python is None:
+            continue  # that is told
+        if variant.path is not None and not Path(variant.path).is_dir():
+            what = f"{shown(variant.path)} is no directory here"
+            problems.append(Problem(("models", variant.entry, "path"), what, "check the path"))
+        else:
+            found[variant.label] = python
+            path = str(Path(variant.path).absolute()) if variant.path else None
+            command = launch.Command(python, path, tuple(sorted(variant.env.items())), limits)
+            commands.setdefault(command, []).extend((point, variant) for point in to_do.points)
+    for command, asked in commands.items():
+        orders = [plan.order(point, variant) for point, variant in asked]
+        try:
+            answered = crew.probe(laid, interrupt, command, orders)
+        except RunnerFailed as error:
+            what, remedy = pythons.complaint(command.python) or _unprobed(command.python, error)
+            problems.append(Problem(_python_place(to_do.experiment, asked[0][1]), what, remedy))
+            continue
+        told.append(answered.identity)
+        for (point, variant), answer in zip(asked, answered.problems, strict=True):
+            is_optional = to_do.experiment.models[variant.entry].optional and answer and answer["field"] in OF_A_MODEL
+            if answer and (answer["field"] == "model" or is_optional):
+                unavailable[variant.label] = VariantUnavailable(
+                    variant=variant.label, variant_id=variant.id, reason=answer["what"], remedy=answer["remedy"]
+                )
+            elif answer:
+                problems.append(
+                    Problem(_place(to_do.experiment, point, variant, answer["field"]), answer["what"], answer["remedy"])
+                )
+    if problems:
+        unique = {(problem.path, problem.what): problem for problem in problems}
+        raise Refused(*unique.values())
+    if len(unavailable) == len(to_do.variants):
+        event = next(iter(unavailable.values()))
+        raise Refused(Problem(("models",), f"none can run here: {event.reason}", event.remedy))
+    depends_on = {
+        "host": identity.of_host(),
+        **identity.of_interpreters(told),
+        "models": f"without {', '.join(unavailable) or 'none'}",
+    }
+    return Probed(found, list(unavailable.values()), depends_on, environments.told(built))
+
+
+Request = str | None
+"""What the spec has for `python`: a version, a path, or nothing."""
+
+
+def _executables(
+    to_do: Plan, laid: Kit, interrupt: Interrupt
+) -> tuple[dict[Request, str], dict[Request, Environment], list[Problem]]:
+    """Return the executable for each of the interpreters that are asked for, the environments, and what went wrong."""
+    found: dict[Request, str] = {}
+    built: dict[Request, Environment] = {}
+    problems = []
+    asking: dict[Request, list[Variant]] = {}
+    for variant in to_do.variants:
+        asking.setdefault(variant.python, []).append(variant)
+    for request, variants in asking.items():
+        place = _python_place(to_do.experiment, variants[0])
+        python = pythons.resolve(request)
+        if python is None:
+            problems.append(Problem(place, *pythons.missing(request or "")))
+            continue
+        # of one interpreter all variants get the same environment: the packages are not what is compared
+        extra = tuple(dict.fromkeys(name for variant in variants for name in _packages_of(variant)))
+        try:
+            environment = _environment(to_do.experiment, request, python, extra, laid, interrupt)
+        except Unbuilt as error:
+            problems.append(_unbuilt(to_do.experiment, place, request, error))
+            continue
+        found[request] = environment.python if environment else python
+        if environment:
+            built[request] = environment
+    return found, built, problems
+
+
+def _packages_of(variant: Variant) -> tuple[str, ...]:
+    """Return the packages that the model of a variant needs."""
+    return models.load(variant.model).needs(variant.options).packages
+
+
+def _environment(
+    experiment: Experiment,
+    request: Request,
+    python: str,
+    extra: tuple[str, ...],
+    laid: Kit,
+    interrupt: Interrupt,
+) -> Environment | None:
+    """Return the environment for an interpreter, None where it is taken as it is; raises Unbuilt.
+
+    Who names a path has an environment of their own. What only models need is no reason to fail: those are unavailable
+    then.
+    """
+    required = experiment.requirements
+    if request is not None and not pythons.is_version(request):
+        return None
+    if extra and (required or request is not None):
+        try:
+            return environments.provide(laid, interrupt, python, (*required, *extra))
+        except Unbuilt as error:
+            diagnostics().warning("environment.lacks", python=python, packages=list(extra), reason=error.what)
+    return environments.provide(laid, interrupt, python, required) if required else None
+
+
+def _unbuilt(experiment: Experiment, python: KeyPath, request: Request, error: Unbuilt) -> Problem:
+    """Return what hindered an environment, at the requirement that is to blame where that is known."""
+    path: KeyPath = ("requirements",) if experiment.requirements else python
+    if error.requirement in experiment.requirements:
+        path = ("requirements", experiment.requirements.index(error.requirement))
+    return Problem(path, f"{error.what}, for {f'python {request}' if request else 'the default python'}", error.remedy)
+
+
+def _unprobed(python: str, error: RunnerFailed) -> tuple[str, str]:
+    last = error.output.strip().rpartition("\n")[2]
+    return f"{python} can't run the probe: {error.error}" + (f" ({last})" if last else ""), "check the interpreter"
+
+
+def _place(experiment: Experiment, point: Point, variant: Variant, field: str) -> KeyPath:
+    """Return where the spec says what a runner complains about: in the entry, in the matrix, or in the workload."""
+    if field in variant.overrides:
+        return ("models", variant.entry, field)
+    axis = f"workload.{field}"
+    if axis in experiment.matrix:
+        return ("matrix", axis, experiment.matrix[axis].index(point.workload[field]))
+    axes = [axis for axis in experiment.matrix if axis.startswith("kwargs.")]
+    if field == "kwargs" and axes and not experiment.workload.kwargs:
+        return ("matrix", axes[0])
+    return ("workload", field)
+
+
+def _python_place(experiment: Experiment, variant: Variant) -> KeyPath:
+    entry = experiment.models[variant.entry]
+    if entry.python is None and variant.python in experiment.matrix.get("python", ()):
+        return ("matrix", "python", experiment.matrix["python"].index(variant.python))
+    return ("models", variant.entry, "python")

@@ -1,0 +1,157 @@
+"""Whether a journal is whole: its bytes, and its records against the plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import plan
+from ..errors import JournalDamaged
+from ..journal import Records
+from ..verdicts.results import replay
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What an audit found: how much there is, and what is wrong with it, in words."""
+
+    file: Path
+    records: int
+    blocks: int
+    trials: int
+    torn_at: int | None
+    is_finished: bool
+    problems: list[str]
+
+
+@dataclass
+class _Block:
+    """What the journal says of one block so far."""
+
+    variants: list[str]
+    trials: Counter[tuple[str, int]] = field(default_factory=Counter)
+    positions: dict[tuple[str, int], int] = field(default_factory=dict)
+
+
+class _Audit:
+    """Goes through the records once."""
+
+    def __init__(self) -> None:
+        self.records = self.blocks = self.trials = 0
+        self.problems: list[str] = []
+        self.is_finished = False
+        self._seed = 0
+        self._rounds: dict[str, int] = {}
+        self._open: dict[str, tuple[int, _Block]] = {}
+        self._begun: set[tuple[str, int]] = set()
+
+    def read(self, records: Records) -> None:
+        """Look at all records; what damages the file ends this early."""
+        try:
+            for record in records:
+                self.records += 1
+                self._look_at(record)
+        except JournalDamaged as damage:
+            if not self.records:
+                raise
+            self.problems.append(damage.what)
+
+    def _look_at(self, record: Mapping[str, Any]) -> None:
+        match record["event"]:
+            case "run.started":
+                self._seed = record["seed"]
+            case "run.finished":
+                self.is_finished = record["outcome"] != "interrupted"
+            case "run.resumed":
+                self.is_finished = False
+            case "point.calibrated":
+                self._rounds[record["point_id"]] = record["rounds"]
+            case "block.started":
+                self._begin(record)
+            case "trial.finished":
+                self._count(record)
+            case "block.finished":
+                self._end(record)
+            case "block.discarded":
+                self._open.pop(record["point_id"], None)
+
+    def _begin(self, record: Mapping[str, Any]) -> None:
+        place = (record["point_id"], record["block"])
+        if place in self._begun:
+            self._wrong(record, "was begun again")
+        self._begun.add(place)
+        self._open[record["point_id"]] = record["block"], _Block(record["variants"])
+
+    def _count(self, record: Mapping[str, Any]) -> None:
+        number, block = self._open.get(record["point_id"], (None, None))
+        if block is None or number != record["block"]:
+            self._wrong(record, "has a trial outside of it")
+            return
+        trial = record["variant"], record["round"]
+        block.trials[trial] += 1
+        block.positions[trial] = record["position"]
+
+    def _end(self, record: Mapping[str, Any]) -> None:
+        number, block = self._open.pop(record["point_id"], (None, None))
+        if block is None or number != record["block"]:
+            self._wrong(record, "ends, but was not begun")
+            return
+        self.blocks += 1
+        self.trials += block.trials.total()
+        rounds = self._rounds.get(record["point_id"], 0)
+        planned = {(label, turn) for label in block.variants for turn in range(rounds)}
+        if missing := planned - block.trials.keys():
+            self._wrong(record, f"lacks {len(missing)} of {len(planned)} trials, such as {_trial(min(missing))}")
+        for trial, count in block.trials.items():
+            if trial not in planned:
+                self._wrong(record, f"has a trial that was not planned: {_trial(trial)}")
+            elif count > 1:
+                self._wrong(record, f"has a trial {count} times: {_trial(trial)}")
+        orders = [self._order(record, [*block.variants, *reference], rounds) for reference in ([], [plan.REFERENCE])]
+        if planned == block.trials.keys() and block.positions not in orders:
+            self._wrong(record, "ran its trials in another order than the seed gives")
+
+    def _order(self, record: Mapping[str, Any], contestants: list[str], rounds: int) -> dict[tuple[str, int], int]:
+        orders = plan.rounds(self._seed, record["point_id"], record["block"], contestants, rounds)
+        places = ((label, turn, place) for turn, order in enumerate(orders) for place, label in enumerate(order))
+        return {(label, turn): place for label, turn, place in places if label != plan.REFERENCE}
+
+    def _wrong(self, record: Mapping[str, Any], what: str) -> None:
+        self.problems.append(f"record {record['seq']}: block {record['block']} of {record['point']} {what}")
+
+
+def _trial(trial: tuple[str, int]) -> str:
+    return f"{trial[0]} in round {trial[1] + 1}"
+
+
+def audit(records: Records) -> Audited:
+    """Return what there is to say of a journal, its damage included; raises JournalDamaged when it can't be read."""
+    found = _Audit()
+    found.read(records)
+    if not found.problems:  # of blocks that are not whole, nothing can be computed
+        found.problems += [text for contest in replay(records).contests for text in contest.differences]
+    return Audited(
+        file=records.file,
+        records=found.records,
+        blocks=found.blocks,
+        trials=found.trials,
+        torn_at=records.torn_at,
+        is_finished=found.is_finished,
+        problems=found.problems,
+    )
+
+
+def render(audited: Audited) -> str:
+    """Return what was found as text, a line each."""
+    lines = [
+        f"{audited.records} records, {audited.blocks} finished blocks with {audited.trials} trials",
+        *audited.problems,
+    ]
+    if audited.torn_at is not None and not audited.problems:
+        lines.append(f"byte {audited.torn_at} begins a record that is not whole: a resume cuts it off")
+    if not audited.problems:
+        lines.append("whole" if audited.is_finished else "whole so far: the run was cut off, or is going on")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,46 @@
+"""`status.json` beside an experiment's runs: what the last one did or is doing, for a monitor to read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from .. import journal
+from ..errors import BUG, Failure
+from ..verdicts.results import Results
+from ..units import timestamp
+
+FILE = "status.json"
+
+
+@contextmanager
+def kept(directory: Path) -> Iterator[Callable[[Results], None]]:
+    """Say that the run of `directory` is going on, then how it ended; yields what takes its results.
+
+    A run that was killed leaves `running` behind, with a `pid` that is gone.
+    """
+    about: dict[str, Any] = {"experiment": directory.parent.name, "run_id": directory.name, "pid": os.getpid()}
+    about["since"] = timestamp()
+
+    def ended(results: Results) -> None:
+        finished = results.finished or {}
+        sentences = [event["sentence"] for event in results.derived if "sentence" in event]
+        told = {key: finished.get(key) for key in ("outcome", "exit_status", "elapsed_s")}
+        _write(directory, {**about, "state": "ended", "until": timestamp(), **told, "sentences": sentences})
+
+    _write(directory, {**about, "state": "running"})
+    try:
+        yield ended
+    except Exception as error:
+        status = error.status if isinstance(error, Failure) else BUG
+        failed = {"outcome": "error", "exit_status": status, "error": str(error)}
+        _write(directory, {**about, "state": "ended", "until": timestamp(), **failed})
+        raise
+
+
+def _write(directory: Path, about: dict[str, Any]) -> None:
+    with suppress(OSError):  # a disk that is full, most likely: the run says so itself
+        journal.replace_file(directory.parent / FILE, journal.dumps(about) + b"\n")

@@ -1,0 +1,98 @@
+"""What a run would measure and how long it would take, without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from .. import journal
+from ..errors import Failure
+from ..inference import crossover, refinement
+from ..inference.contest import Contest
+from ..inference.stats import LOOKS
+from ..plan import FEWEST_ROUNDS, ROUNDS_S, Plan, Point
+
+RUNNER_S = 0.12
+"""Starting and warming up one runner, when nothing better is known: from the shipped configs on two cores."""
+
+
+def preview(planned: Plan, runs: Path) -> str:
+    """Return the points, the variants, and the expected times to the first look and to the cap, as text.
+
+    The times come from the latest run of the experiment below `runs` where it measured the same points, else from
+    the design: a block's rounds take a second, unless three rounds take longer.
+    """
+    return "\n".join(_lines(planned, runs)) + "\n"
+
+
+def _lines(planned: Plan, runs: Path) -> Iterator[str]:
+    experiment = planned.experiment
+    yield f"{experiment.name}: {len(planned.points)} points x {len(planned.variants)} variants"
+    yield "points"
+    yield from (f"  {point.id}  {point.label}" for point in planned.points)
+    yield "variants"
+    for variant in planned.variants:
+        count = variant.workers
+        told = [f"{count} worker" + "s" * (count > 1) if count else "a worker for each task"]
+        told += [f"{key}={value}" for key, value in variant.options.items()]
+        told += [f"python {variant.python}"] if variant.python else []
+        yield f"  {variant.id}  {variant.label} ({', '.join(told)})" + " baseline" * (variant == planned.baseline)
+    yield f"expectations: {len(experiment.expect)}, checked at {len(planned.claims)} points and variants"
+    yield from _times(planned, runs)
+
+
+def _times(planned: Plan, runs: Path) -> Iterator[str]:
+    measure = planned.experiment.measure
+    first = Contest(planned, planned.points[0]).next_look()
+    if first is None:
+        yield f"no look can decide between {len(planned.variants)} variants: compare fewer"
+        return
+    seen = _block_seconds(planned, runs)
+    design_s = ROUNDS_S + RUNNER_S * (len(planned.variants) + 1)
+    begun = _begun_with(planned)
+    total_s = sum(seen.get(point.id, design_s) for point in begun)
+    rounds = measure.rounds or FEWEST_ROUNDS
+    source = "as in the latest run" if seen else f"while {rounds} rounds of all variants take at most {ROUNDS_S:g} s"
+    name = "only look: " if measure.blocks else "first look:"
+    each = "each point" if len(begun) == len(planned.points) else f"{len(begun)} points, where it begins"
+    yield f"{name} after {first} blocks of {each}, about {first * total_s:.0f} s ({source})"
+    if not measure.blocks and len(begun) == len(planned.points):
+        yield f"last look:  after {LOOKS[-1]} blocks of each point, about {LOOKS[-1] * total_s:.0f} s"
+    yield f"cap:        {measure.max_time:g} s (measure.max_time)"
+    if first * total_s > measure.max_time:
+        yield "note: the cap comes before the first look, so the run can't decide; raise measure.max_time"
+
+
+def _begun_with(planned: Plan) -> list[Point]:
+    """Return the points that are measured first: all, unless an axis is refined."""
+    refined = planned.experiment.measure.refine
+    if not refined:
+        return list(planned.points)
+    contests = [Contest(planned, point) for point in planned.points]
+    lines = crossover.lines(planned, contests, [refined])
+    return [line.contests[place].point for line in lines for place in refinement.coarse(len(line.levels))]
+
+
+def shortage(planned: Plan, runs: Path) -> str | None:
+    """Return why a run can't decide within its time, as far as is known before it starts."""
+    return next((line.removeprefix("note: ") for line in _times(planned, runs) if line.startswith("note: ")), None)
+
+
+def _block_seconds(planned: Plan, runs: Path) -> dict[str, float]:
+    """Return the median time of the first blocks by point, from the latest run of the same variants."""
+    try:
+        events = journal.Records(journal.find(runs / planned.experiment.name))
+        finished = [event for event in events if event["event"] == "block.finished"]
+    except Failure:
+        return {}
+    labels = {variant.label for variant in planned.variants}
+
+    def seconds(point: Point) -> list[float]:
+        return [
+            event["elapsed_ns"] / 1e9
+            for event in finished
+            if event["point_id"] == point.id and labels <= set(event["variants"])
+        ]
+
+    return {point.id: median(found) for point in planned.points if (found := seconds(point))}

@@ -1,0 +1,1 @@
+"""From intervals to answers: who wins, by how much, why, and what follows; pure."""

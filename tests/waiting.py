@@ -1,0 +1,19 @@
+"""Waiting for what another process does, with a deadline that no loaded machine reaches."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+
+PATIENCE_S = 60.0
+
+
+def until(condition: Callable[[], object], *running: subprocess.Popen[str], patience_s: float = PATIENCE_S) -> None:
+    """Wait until something holds; fails when one of the processes that are to bring it about ends, or none does."""
+    deadline_s = time.monotonic() + patience_s
+    while not condition():
+        for process in running:
+            assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline_s, "still not so"
+        time.sleep(0.01)
