@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import errors, journal
+from tests.waiting import until
 
 BIN = Path(sys.executable).parent
 NAPS = """
@@ -54,7 +54,7 @@ class Cluster:
     def scheduler(self, host: str = "tcp://127.0.0.1", net: str = "") -> None:
         file = self.place / "scheduler.json"
         self.start("scheduler", "scheduler", "--host", host, "--port", "0", "--scheduler-file", str(file), net=net)
-        within(20, lambda: file.exists() and file.read_text().endswith("}"))
+        until(lambda: file.exists() and file.read_text().endswith("}"))
         self.address = json.loads(file.read_text())["address"]
 
     def workers(self, *names: str) -> None:
@@ -66,7 +66,7 @@ class Cluster:
 
     def registered(self, name: str) -> None:
         """Wait until a worker is known to its scheduler."""
-        within(30, lambda: b"Registered to" in (self.place / name / "log").read_bytes())
+        until(lambda: b"Registered to" in (self.place / name / "log").read_bytes())
 
     def kill_worker(self, name: str) -> bool:
         """Kill the process that runs the tasks of a worker; its nanny starts another. Return whether it was there."""
@@ -99,14 +99,6 @@ def cluster(place: Path, env: Mapping[str, str] | None = None) -> Iterator[Clust
 def within_net(net: str) -> list[str]:
     """Return what begins a command that runs in a network namespace."""
     return ["ip", "netns", "exec", net] if net else []
-
-
-def within(patience_s: float, holds: Any) -> None:
-    """Wait until something holds; fail when it does not within the time."""
-    deadline = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def lay(place: Path) -> Path:

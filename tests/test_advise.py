@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from orchestrator.verbs import run
 from orchestrator.verdicts.results import fold
 from tests.synthetic import conducted
 from tests.test_cli import events, orchestrator, told
+from tests.waiting import until
 
 # --- which experiment answers the question
 
@@ -495,9 +495,7 @@ def test_what_would_take_very_long_is_done_only_when_asked_for(place: Path) -> N
 def test_a_signal_during_the_first_look_leaves_nobody_behind(place: Path, number: signal.Signals) -> None:
     (place / "slow.py").write_text("import time\ndef slow():\n    open('called', 'w').close()\n    time.sleep(600)\n")
     running = subprocess.Popen([sys.executable, "-m", "orchestrator", "advise", "slow:slow"], cwd=place)
-    while not (place / "called").exists():
-        assert running.poll() is None
-        time.sleep(0.02)
+    until((place / "called").exists, running)
     running.send_signal(number)
     assert running.wait(20) == 128 + number
     assert not living_in(place)
@@ -519,9 +517,7 @@ def living_in(place: Path) -> set[int]:
 def test_a_saved_spec_is_there_before_the_run_ends(place: Path) -> None:
     command = [sys.executable, "-m", "orchestrator", "advise", "mine:work", "n=100", "--save", "work.yaml"]
     running = subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list(place.glob("runs/*/2*/events.jsonl")):
-        assert running.poll() is None
-        time.sleep(0.02)
+    until(lambda: list(place.glob("runs/*/2*/events.jsonl")), running)
     running.send_signal(signal.SIGTERM)
     running.wait(20)
     assert orchestrator("plan", "work.yaml", cwd=place).returncode == 0

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from orchestrator import cli, errors, journal
+from tests.waiting import until
 
 WORKLOADS = """
 import os, threading, time
@@ -194,7 +195,7 @@ def test_a_workload_that_raises_exits_three_with_its_traceback_in_the_journal(pl
 @pytest.mark.parametrize(("call", "failing"), [("lock", "processes"), ("differs", "threads")])
 def test_a_variant_whose_results_are_no_good_fails_and_the_others_go_on(place: Path, call: str, failing: str) -> None:
     spec = (
-        f"workload: {{call: 'mine:{call}'}}\nmodels: [sequential, {failing}, event_loop]\nmeasure: {{max_time: 3s}}\n"
+        f"workload: {{call: 'mine:{call}'}}\nmodels: [sequential, {failing}, event_loop]\nmeasure: {{blocks: 6, rounds: 3}}\n"
     )
     (place / "x.yaml").write_text(spec)
     done = orchestrator("run", "x.yaml", cwd=place)
@@ -215,9 +216,8 @@ def test_an_interrupt_ends_the_run_within_seconds_and_leaves_nobody_behind(place
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not list(place.glob("runs/x/2*/events.jsonl")) and running.poll() is None:
-        time.sleep(0.05)
-    time.sleep(0.5)
+    journals = "runs/x/2*/events.jsonl"
+    until(lambda: any(b"trial.finished" in file.read_bytes() for file in place.glob(journals)), running)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=20)
     assert running.returncode == 128 + signal.SIGINT

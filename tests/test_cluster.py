@@ -14,8 +14,9 @@ import pytest
 from orchestrator import errors
 from orchestrator.spec.loading import load
 from tests import clusters
-from tests.clusters import Cluster, blocks_there, finished, lay, records, started, within
+from tests.clusters import Cluster, blocks_there, finished, lay, records, started
 from tests.test_cli import told
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +58,7 @@ def test_nothing_is_left_on_the_hosts_when_a_run_has_ended(cluster: Cluster, pla
 
 def test_the_blocks_of_a_worker_that_is_killed_run_again(cluster: Cluster, place: Path) -> None:
     process = started(place, cluster.address, "measure.blocks=12")
-    within(40, lambda: blocks_there(place) >= 2)
+    until(lambda: blocks_there(place) >= 2)
     assert cluster.kill_worker("a")
     _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
@@ -68,7 +69,7 @@ def test_the_blocks_of_a_worker_that_is_killed_run_again(cluster: Cluster, place
 
 def test_a_run_whose_conductor_was_killed_goes_on_and_no_block_is_there_twice(cluster: Cluster, place: Path) -> None:
     process = started(place, cluster.address, "measure.blocks=10")
-    within(40, lambda: blocks_there(place) >= 3)
+    until(lambda: blocks_there(place) >= 3)
     process.kill()
     process.communicate()
     again = started(place, cluster.address, "measure.blocks=10")
@@ -80,11 +81,11 @@ def test_a_run_whose_conductor_was_killed_goes_on_and_no_block_is_there_twice(cl
 
 def test_ctrl_c_ends_the_run_and_stops_the_blocks(cluster: Cluster, place: Path) -> None:
     process = started(place, cluster.address, "kwargs.seconds=30", "measure.timeout=50s")
-    within(40, cluster.runners)
+    until(cluster.runners)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 130
-    within(20, lambda: not cluster.runners())
+    until(lambda: not cluster.runners())
 
 
 def test_no_scheduler_at_the_address_is_told_within_seconds(place: Path, taken_port: int) -> None:

@@ -85,8 +85,8 @@ def test_people_get_text(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_process_gets_done_what_one_core_does() -> None:
-    found = spin_cores(1)
-    assert found is not None and 0.3 < found < 3
+    # of several, since others may take the core during one half of a pair
+    assert any(0.5 < (spin_cores(1) or 0) < 2 for _ in range(5))
 
 
 def test_spinners_that_cannot_be_started_tell_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ import pytest
 from orchestrator import errors
 from orchestrator.spec.document import dump
 from tests.faults.place import Place
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -83,10 +84,7 @@ class Tiny(Place):
 
     def wait_until_building(self) -> None:
         """Return when a build has begun."""
-        deadline = time.monotonic() + 60
-        while not (self.package / "begun").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until((self.package / "begun").exists)
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
@@ -123,7 +121,8 @@ def test_using_an_environment_again_starts_no_process(tmp_path: Path) -> None:
     assert ended(place.begin())[0] == errors.OK
     script = """
 import sys
-from orchestrator import environments, launch, pythons
+from orchestrator import launch, pythons
+from orchestrator.pythons import environments
 with launch.kit() as laid:
     starts = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec")
     sys.addaudithook(lambda name, _: name in starts and print(name))

@@ -21,6 +21,7 @@ import pytest
 
 from experiments import http, serving
 from tests.test_launch import is_alive
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[1]
 PLAIN: dict[str, tuple[Callable[..., int], Callable[[http.Address], None]]] = {
@@ -112,10 +113,7 @@ def test_a_server_ends_when_whoever_started_it_was_killed() -> None:
         pid = int(process.stdout.readline())
         process.kill()
         process.wait()
-        until_s = time.monotonic() + 10
-        while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
-            assert time.monotonic() < until_s
-            time.sleep(0.01)
+        until(lambda: not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes())
 
 
 def test_a_call_waits_equally_long_in_every_batch_and_as_asked_for_in_the_mean(here: http.Address) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from orchestrator.verdicts.results import fold
 from tests.synthetic import conducted
 from tests.test_cli import orchestrator, told
 from tests.test_query import journaled
+from tests.waiting import until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -407,18 +408,11 @@ def test_a_run_that_a_signal_ends_does_not_wait_for_a_page(place: Path) -> None:
     environment = {**os.environ, "ORCHESTRATOR_REPORT": "yes"}
     command = [sys.executable, "-m", "orchestrator", "run", "drawn.yaml", "name=ended", "measure.blocks=60"]
     with subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
-        wait_for(lambda: (place / "runs" / "ended" / "latest" / "events.jsonl").exists())
+        until((place / "runs" / "ended" / "latest" / "events.jsonl").exists, run)
         run.terminate()
         run.communicate(timeout=30)
     assert run.returncode == 128 + signal.SIGTERM
     assert {file.name for file in (place / "runs/ended/latest").resolve().iterdir()} == {"events.jsonl", "spec.yaml"}
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 @pytest.mark.slow

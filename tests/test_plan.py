@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -274,9 +273,8 @@ def test_the_largest_matrix_is_planned_and_one_more_is_refused() -> None:
 
 @pytest.mark.parametrize("axes", [[f"kwargs.n{i}" for i in range(12)], ["chunksize", "max_tasks_per_child", "workers"]])
 def test_a_matrix_far_too_large_is_refused_before_it_is_made(axes: list[str]) -> None:
-    begun = time.monotonic()
+    # to make its 10^9 or more combinations would take longer than a test may
     assert refusal(["processes"], matrix={axis: list(range(1, 1001)) for axis in axes})[0] == ("matrix",)
-    assert time.monotonic() - begun < 2
 
 
 # ids

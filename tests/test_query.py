@@ -10,7 +10,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from orchestrator.verdicts.results import fold
 from orchestrator.verdicts.tables import NAMES, tables
 from tests.synthetic import conducted
 from tests.test_cli import events, orchestrator, told
+from tests.waiting import until
 
 COUNT = "select variant, count(*) as n from trials group by all order by all"
 
@@ -183,6 +183,14 @@ def test_many_runs_are_read_by_several_processes_into_the_same_tables(
     assert rows == [{"runs": 3 + query.FEW}]
 
 
+def has_processes(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 @pytest.mark.slow
 def test_a_query_that_is_killed_leaves_no_process_and_no_file(runs: Path, records: list[dict[str, Any]]) -> None:
     for number in range(4, 28):
@@ -192,19 +200,10 @@ def test_a_query_that_is_killed_leaves_no_process_and_no_file(runs: Path, record
     command = [sys.executable, "-m", "orchestrator", "query", COUNT]
     environment = {**os.environ, "TMPDIR": str(temporary)}
     asking = subprocess.Popen(command, cwd=runs.parent, env=environment, start_new_session=True, stdout=subprocess.PIPE)
-    until = time.monotonic() + 30
-    while not list(runs.glob(f"*/*/{query.KEPT}/*.part")) and asking.poll() is None:
-        assert time.monotonic() < until
+    until(lambda: list(runs.glob(f"*/*/{query.KEPT}/*.part")) or asking.poll() is not None, pause_s=0)
     asking.kill()
     asking.communicate()
-    while time.monotonic() < until:
-        try:
-            os.killpg(asking.pid, 0)
-        except ProcessLookupError:
-            break
-        time.sleep(0.05)
-    else:
-        pytest.fail("processes of a query that was killed are still there")
+    until(lambda: not has_processes(asking.pid))
     assert list(temporary.iterdir()) == []
     assert asked(runs, COUNT).returncode == 0
 

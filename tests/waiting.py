@@ -5,15 +5,16 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from typing import Any
 
 PATIENCE_S = 60.0
 
 
-def until(condition: Callable[[], object], *running: subprocess.Popen[str], patience_s: float = PATIENCE_S) -> None:
+def until(condition: Callable[[], object], *running: subprocess.Popen[Any], pause_s: float = 0.01) -> None:
     """Wait until something holds; fails when one of the processes that are to bring it about ends, or none does."""
-    deadline_s = time.monotonic() + patience_s
+    deadline_s = time.monotonic() + PATIENCE_S
     while not condition():
         for process in running:
             assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline_s, "still not so"
-        time.sleep(0.01)
+        time.sleep(pause_s)

@@ -16,6 +16,7 @@ import pytest
 
 from orchestrator import journal
 from orchestrator.runs.audit import audit
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 MARK = "ORCHESTRATOR_TESTS_MARK"
@@ -115,11 +116,11 @@ class Place:
 
     def wait_for(self, file: str, process: subprocess.Popen[str]) -> None:
         """Wait until there is a file, named by a pattern; fail when the program ends before, or after a minute."""
-        deadline = time.monotonic() + 60
-        while not any(self.directory.glob(file)):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: any(self.directory.glob(file)), process)
+
+    def wait_for_blocks(self, count: int, process: subprocess.Popen[str]) -> None:
+        """Wait until a run has finished so many blocks; fail when it ends before, or after a minute."""
+        until(lambda: self.finished_blocks() >= count, process)
 
     def finished_blocks(self) -> int:
         """Return how many blocks the newest journal holds, also while it is written."""

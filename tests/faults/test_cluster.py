@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from tests.clusters import blocks_there, certified, cluster, finished, lay, records, started, within
+from tests.clusters import blocks_there, certified, cluster, finished, lay, records, started
 from tests.test_cli import told
+from tests.waiting import until
 
 pytestmark = pytest.mark.long
 
@@ -31,7 +32,7 @@ def test_a_scheduler_that_dies_ends_the_run_with_75_and_it_goes_on_with_another(
             there.workers("a")
             process = started(place, there.address, "measure.blocks=8")
             if name == "first":
-                within(40, lambda: blocks_there(place) >= 2)
+                until(lambda: blocks_there(place) >= 2)
                 there.processes["scheduler"].kill()
             _, said = process.communicate(timeout=90)
         assert process.returncode == (errors.BUSY if name == "first" else 0), said
@@ -61,7 +62,7 @@ def test_workers_killed_at_random_during_200_blocks_lose_none_and_double_none(pl
         there.workers("a", "b", "c")
         more = ("measure.blocks=50", "measure.rounds=1", "measure.max_time=500s", "matrix.tasks=[1, 2, 3, 4]")
         process = started(place, there.address, *more)
-        within(40, lambda: blocks_there(place) >= 1)
+        until(lambda: blocks_there(place) >= 1)
         while process.poll() is None:
             time.sleep(dice.uniform(2, 8))
             kills += there.kill_worker(dice.choice("abc"))
@@ -190,16 +191,16 @@ def test_a_host_that_is_cut_off_is_gone_and_is_back_when_it_is_joined_again(plac
         def told_of(event: str) -> int:
             return sum(record["event"] == event and record["host"] == "b" for record in records(place))
 
-        within(60, lambda: blocks_there(place) >= 4)
+        until(lambda: blocks_there(place) >= 4)
         assert told_of("host.joined") == 1
         wire.cut()
-        within(60, lambda: told_of("host.left") == 1)
+        until(lambda: told_of("host.left") == 1)
         so_far = blocks_there(place)
-        within(30, lambda: blocks_there(place) > so_far)
+        until(lambda: blocks_there(place) > so_far)
         wire.join()
         there.processes["b"].wait(60)  # it gives up on its scheduler, so somebody has to start it again
         there.worker("b", net=nets["b"])
-        within(60, lambda: told_of("host.joined") == 2)
+        until(lambda: told_of("host.joined") == 2)
         _, said = process.communicate(timeout=200)
         assert there.runners() == []
     assert process.returncode == 0, said

@@ -7,7 +7,6 @@ import os
 import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -266,8 +265,7 @@ def _rewrite(file: Path, events: list[dict[str, object]]) -> None:
 def test_the_status_file_tells_of_a_run_while_it_goes_on_and_after(tmp_path: Path) -> None:
     place = Place(tmp_path)
     process = place.start("run", "x.yaml")
-    while not (tmp_path / "runs" / "x" / "status.json").exists():
-        time.sleep(0.02)
+    place.wait_for("runs/x/status.json", process)
     running = place.status()
     process.communicate()
     assert (running["state"], running["pid"]) == ("running", process.pid)

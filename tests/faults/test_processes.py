@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator import errors
+from tests.waiting import until
 
 from .place import Place
 
@@ -151,8 +152,7 @@ def test_what_processes_share_goes_with_them_however_they_end(call: str, tmp_pat
     process = place.start("run", "x.yaml")
     names = tmp_path / "names"
     if call == "share_and_hang":
-        while not names.exists() or not names.read_text().endswith(" "):
-            time.sleep(0.01)
+        until(lambda: names.exists() and names.read_text().endswith(" "), process)
         process.kill()
     process.communicate(timeout=120)
     assert place.leftovers() == []

