@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.plan.planning import plan
-from orchestrator.spec import Experiment
+from orchestrator.specs import Experiment
 from tests.synthetic import conducted
 
 TEXTS = (

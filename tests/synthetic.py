@@ -34,7 +34,7 @@ from orchestrator.inference.contest import Contest
 from orchestrator.plan import Plan, Variant, columns
 from orchestrator.plan.planning import plan
 from orchestrator.reports.console import Silent
-from orchestrator.spec import Experiment
+from orchestrator.specs import Experiment
 from orchestrator.verdicts import results, verdict
 
 ROUNDS = 5

@@ -21,7 +21,7 @@ from orchestrator.advice.design import Asked, Facts
 from orchestrator.plan import Plan
 from orchestrator.plan.planning import plan
 from orchestrator.runner import models
-from orchestrator.spec.loading import loads
+from orchestrator.specs.loading import loads
 from orchestrator.verbs import run
 from orchestrator.verdicts.results import fold
 from tests.synthetic import conducted

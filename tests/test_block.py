@@ -17,7 +17,7 @@ from orchestrator.conduct.executor import BlockTask
 from orchestrator.launch import Interrupt, Kit, default_python
 from orchestrator.plan.planning import plan
 from orchestrator.runner import reference
-from orchestrator.spec import Experiment
+from orchestrator.specs import Experiment
 
 WORKLOAD = """
 import contextlib, threading, time

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from orchestrator.spec.loading import load
+from orchestrator.specs.loading import load
 from tests import clusters
 from tests.clusters import Cluster, blocks_there, finished, lay, records, started
 from tests.test_cli import told

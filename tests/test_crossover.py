@@ -17,7 +17,7 @@ from orchestrator.advice.design import Asked, Facts, Range
 from orchestrator.inference import crossover, refinement
 from orchestrator.inference.contest import TIE
 from orchestrator.plan.planning import plan
-from orchestrator.spec.loading import loads
+from orchestrator.specs.loading import loads
 from orchestrator.verdicts.results import fold
 from tests.synthetic import Run, conducted
 from tests.test_advise import FACTS

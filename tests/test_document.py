@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import BadInput
-from orchestrator.spec import document
-from orchestrator.spec.document import MAX_BYTES, MAX_DEPTH, MAX_SHOWN, KeyPath, Position
+from orchestrator.specs import document
+from orchestrator.specs.document import MAX_BYTES, MAX_DEPTH, MAX_SHOWN, KeyPath, Position
 
 quiet = settings(database=None, deadline=None, max_examples=300)
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from orchestrator import errors
-from orchestrator.spec.document import dump
+from orchestrator.specs.document import dump
 from tests.faults.place import Place
 from tests.waiting import until
 

@@ -15,7 +15,7 @@ import pytest
 
 from experiments import cpu, dispatch, identity, io, kinds, loops, shared
 from orchestrator.plan.planning import plan
-from orchestrator.spec.loading import load
+from orchestrator.specs.loading import load
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from orchestrator.events.common import SCHEMA, Event
 from orchestrator.inference.contest import Contest
 from orchestrator.plan.planning import plan
 from orchestrator.reports.console import Silent
-from orchestrator.spec import Experiment
+from orchestrator.specs import Experiment
 from orchestrator.verdicts import results, verdict
 from tests.synthetic import Clock, Executor, Times
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from orchestrator.plan import Plan, columns, identity, order, rounds, starts
 from orchestrator.plan.planning import LARGEST, plan
-from orchestrator.spec import Experiment
-from orchestrator.spec.problems import Problem
+from orchestrator.specs import Experiment
+from orchestrator.specs.problems import Problem
 
 from .test_spec import DESIGN
 

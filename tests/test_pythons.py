@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors, pythons
-from orchestrator.spec.document import dump
+from orchestrator.specs.document import dump
 from tests.test_cli import events, orchestrator
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import units
 from ..runner import models
-from ..spec.document import dump
+from ..specs.document import dump
 from ..text import printable
 from .design import BUSY, FIRST_CALL, TIMEOUT_S, Asked, Design, Facts, model_of
 

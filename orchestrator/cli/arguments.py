@@ -12,10 +12,10 @@ from pydantic_core import PydanticCustomError
 from ..advice.design import Range, log_grid
 from ..errors import BadInput
 from ..plan.planning import FEWEST_LEVELS
-from ..spec import KEYWORD, NAME, PATTERNS, REFERENCE, fraction
-from ..spec import seconds as seconds_of
-from ..spec.document import shown
-from ..spec.loading import plain_value
+from ..specs import KEYWORD, NAME, PATTERNS, REFERENCE, fraction
+from ..specs import seconds as seconds_of
+from ..specs.document import shown
+from ..specs.loading import plain_value
 
 
 def reference(text: str) -> str:

@@ -16,7 +16,7 @@ from ..errors import BadInput
 if TYPE_CHECKING:
     from ..machine import lock
     from ..plan import Plan
-    from ..spec.loading import Source
+    from ..specs.loading import Source
     from ..verbs.run import Ended, Place
     from ..verdicts.results import Results
 
@@ -214,8 +214,8 @@ def _place(cluster: str | None, wait_s: float) -> tuple[Place, AbstractContextMa
 
 def _planned(config: Path, overrides: list[str] | None, cluster: str | None = None) -> tuple[Plan, Source]:
     """Return the plan of a spec for this machine, or for the hosts of a cluster; raises BadInput."""
-    from ..spec.loading import load
-    from ..spec.problems import Problem
+    from ..specs.loading import load
+    from ..specs.problems import Problem
 
     experiment, source = load(config, overrides or [])
     # imported only now: what is wrong with a spec should be told at once

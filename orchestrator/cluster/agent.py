@@ -25,8 +25,8 @@ from ..machine import host, lock, spin
 from ..plan import Plan
 from ..plan.planning import plan
 from ..pythons.probe import Refused, ask
-from ..spec import Experiment
-from ..spec.problems import Problem
+from ..specs import Experiment
+from ..specs.problems import Problem
 
 IDLE_S = 60.0
 """After so long without a request it ends; the next one starts another."""

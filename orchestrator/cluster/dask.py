@@ -27,8 +27,8 @@ from ..log import diagnostics
 from ..machine.identity import differences
 from ..plan import Plan
 from ..pythons.probe import Probed
-from ..spec.loading import Source
-from ..spec.problems import Problem
+from ..specs.loading import Source
+from ..specs.problems import Problem
 from . import agent, local, parcel, porter
 from .local import RESOURCE
 from .scheduler import CONNECT_S, address_of, connected, nobody, refusal_of, workers_of

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import units
 from ..errors import BadInput
-from ..spec import REFERENCE, Experiment
+from ..specs import REFERENCE, Experiment
 
 SOURCE, WORK = "source", "work"
 """Directories of the parcel: the first for the import path, the second to run in."""

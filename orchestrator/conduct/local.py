@@ -13,7 +13,7 @@ from ..events.common import Event
 from ..launch import Interrupt, Kit
 from ..plan import Plan
 from ..pythons.probe import Probed, probe
-from ..spec.loading import Source
+from ..specs.loading import Source
 from . import block
 from .executor import BlockExecutor, BlockTask, Host
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..runner import models
-from ..spec import Expectation, Experiment
+from ..specs import Expectation, Experiment
 
 FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
 ROUNDS_PER_ACCOUNT = 40

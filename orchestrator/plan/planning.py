@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..runner import models
-from ..spec import KEYWORD, Expectation, Experiment, ModelEntry, Workload
-from ..spec.document import shown
-from ..spec.problems import Problem, nearest, refusal
+from ..specs import KEYWORD, Expectation, Experiment, ModelEntry, Workload
+from ..specs.document import shown
+from ..specs.problems import Problem, nearest, refusal
 from . import Claim, Plan, Point, Variant, canonical, identity, label_of
 
 OF_AN_ENTRY = ("call", "async_call", "kwargs", "initializer", "async_initializer")

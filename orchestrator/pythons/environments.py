@@ -23,7 +23,7 @@ from pathlib import Path
 from .. import cache, launch, pythons
 from ..launch import Interrupt, Interrupted, Kit
 from ..log import diagnostics
-from ..spec import package
+from ..specs import package
 
 NEEDS = ("anyio>=4.9",)
 """What the runner imports beside the standard library."""

@@ -12,10 +12,10 @@ from ..log import diagnostics
 from ..machine import identity
 from ..plan import Plan, Point, Variant
 from ..runner import models
-from ..spec import Experiment
-from ..spec.document import KeyPath, shown
-from ..spec.loading import Source
-from ..spec.problems import Problem
+from ..specs import Experiment
+from ..specs.document import KeyPath, shown
+from ..specs.loading import Source
+from ..specs.problems import Problem
 from . import environments
 from .environments import Environment, Unbuilt
 

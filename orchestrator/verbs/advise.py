@@ -19,7 +19,7 @@ from ..log import diagnostics
 from ..machine.host import effective_cores
 from ..plan.planning import plan
 from ..runs.resume import NEVER
-from ..spec.loading import loads
+from ..specs.loading import loads
 from .run import Ended, interruptible, run
 
 

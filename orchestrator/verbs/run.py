@@ -52,8 +52,8 @@ from ..pythons.probe import Probed
 from ..reports.console import show_cursor, watching
 from ..runs import resume, status
 from ..runs.resume import CutOff, Policy
-from ..spec import document
-from ..spec.loading import Source
+from ..specs import document
+from ..specs.loading import Source
 from ..verdicts import verdict
 from ..verdicts.results import Results, fold, replay
 

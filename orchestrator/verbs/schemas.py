@@ -10,7 +10,7 @@ from ..events.common import SCHEMA, AboutPoint, AboutVariant, Event
 from ..events.raw import RunnerReady, TrialObserved
 from ..journal import RUN_ID
 from ..runner import models
-from ..spec import Experiment
+from ..specs import Experiment
 
 
 def spec() -> str:

@@ -16,7 +16,7 @@ from ..inference.contest import Contest
 from ..inference.stats import STATS_VERSION
 from ..plan import Plan, Point
 from ..plan.planning import plan
-from ..spec import Experiment
+from ..specs import Experiment
 from .verdict import derive
 
 DERIVED = {name for name, kind in EVENTS.items() if kind.derived} | {"run.finished"}

@@ -27,7 +27,7 @@ from orchestrator.events.common import Event
 from orchestrator.inference.contest import Contest
 from orchestrator.plan.planning import plan
 from orchestrator.reports.console import Silent
-from orchestrator.spec import Experiment
+from orchestrator.specs import Experiment
 from tests.synthetic import Clock, Executor
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import BadInput
 from orchestrator.plan.planning import plan
-from orchestrator.spec import document, loading, problems
+from orchestrator.specs import document, loading, problems
 from tests.test_document import FRAGMENTS, mutated
 
 ANYTHING = st.one_of(

@@ -16,7 +16,7 @@ from typing import Any
 from orchestrator.inference.contest import Contest
 from orchestrator.plan import Plan
 from orchestrator.plan.planning import plan
-from orchestrator.spec import Experiment
+from orchestrator.specs import Experiment
 
 FILE = Path(__file__).with_name("traces.json.gz")
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ... import units
 from ...inference.contest import Contest
-from ...spec import document
+from ...specs import document
 from ...text import printable
 from ...verdicts.results import Results
 from .. import PAGE, charts, kinds, table
