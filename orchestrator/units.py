@@ -14,6 +14,16 @@ def timestamp(timespec: str = "seconds") -> str:
     return datetime.now(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
+def day(timestamp: str) -> str:
+    """Return the day of a time in the log, such as `2026-11-25`."""
+    return timestamp[:10]
+
+
+def minute(timestamp: str) -> str:
+    """Return a time in the log to the minute, such as `2026-11-25 03:15`, in UTC as it is there."""
+    return f"{timestamp[:10]} {timestamp[11:16]}"
+
+
 def scale(ns: float) -> tuple[float, str]:
     """Return the divisor and the unit that show a time with one to three digits before the point."""
     return next(((divisor, unit) for divisor, unit in _UNITS if abs(ns) >= divisor), _UNITS[-1])

@@ -193,7 +193,7 @@ def test_points_do_not_stick_to_hosts() -> None:
 
 
 def test_a_run_that_lost_its_hosts_says_so_and_can_go_on() -> None:
-    run = Run(dict.fromkeys("ab", ALIKE), lost=HostsLost("the scheduler is lost"), slow={2: 0.2})
+    run = Run(dict.fromkeys("ab", ALIKE), lost=HostsLost("the scheduler is lost"), slow={2: 60.0})
     assert isinstance(run.error, HostsLost)
     about = {"schema": SCHEMA, "run_id": "a-run", "ts": "then"}
     contest = Contest(run.plan, run.plan.points[0])

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from orchestrator import errors
+from orchestrator.archive import query
 from orchestrator.journal import _render
-from orchestrator.runs import query
 from orchestrator.verdicts.results import fold
 from orchestrator.verdicts.tables import NAMES, tables
 from tests.synthetic import conducted

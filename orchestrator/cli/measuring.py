@@ -14,6 +14,7 @@ import typer
 from ..errors import BadInput
 
 if TYPE_CHECKING:
+    from ..cluster.scheduler import Cluster
     from ..machine import lock
     from ..plan import Plan
     from ..specs.loading import Source
@@ -73,9 +74,10 @@ def run(
 
     within_s, wait_s = given.seconds(resume_within, "--resume-within"), given.seconds(wait, "--wait") or 0.0
     with log.diverted(quiet=quiet, file=log_file):
-        place, held = _place(cluster, wait_s)
-        planned, source = _planned(config, overrides, cluster)
-        from ..runs.resume import NEVER, Policy
+        workers = _cluster(cluster) if cluster else None
+        planned, source = _planned(config, overrides, workers)
+        place, held = _place(workers, wait_s)
+        from ..archive.resume import NEVER, Policy
         from ..verbs.preview import shortage
         from ..verbs.run import run as measure
 
@@ -194,7 +196,17 @@ def _enter(directory: Path) -> None:
         raise BadInput(f"{directory}: {error.strerror}", where="--project", remedy="name a directory") from error
 
 
-def _place(cluster: str | None, wait_s: float) -> tuple[Place, AbstractContextManager[lock.Tell]]:
+def _cluster(address: str) -> Cluster:
+    """Return the cluster that is named; raises BadInput, also where the package for it is missing."""
+    from ..extras import need
+
+    need("--cluster", "distributed")
+    from ..cluster.scheduler import named
+
+    return named(address)
+
+
+def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractContextManager[lock.Tell]]:
     """Return where blocks run, and what holds this machine meanwhile, if blocks may run on it."""
     from ..machine import lock
 
@@ -202,17 +214,14 @@ def _place(cluster: str | None, wait_s: float) -> tuple[Place, AbstractContextMa
         from ..conduct.local import here
 
         return here, lock.machine(wait_s)
-    from ..extras import need
+    from ..cluster.dask import joined
 
-    need("--cluster", "distributed")
-    from ..cluster import dask, scheduler
-
-    is_here = scheduler.address_of(cluster)[1] > 0
     # a worker on this machine locks it for each of its blocks
-    return partial(dask.joined, cluster), lock.machine(wait_s) if is_here else nullcontext(lambda _: None)
+    held = lock.machine(wait_s) if cluster.workers_here else nullcontext(lambda _: None)
+    return partial(joined, cluster), held
 
 
-def _planned(config: Path, overrides: list[str] | None, cluster: str | None = None) -> tuple[Plan, Source]:
+def _planned(config: Path, overrides: list[str] | None, cluster: Cluster | None = None) -> tuple[Plan, Source]:
     """Return the plan of a spec for this machine, or for the hosts of a cluster; raises BadInput."""
     from ..specs.loading import load
     from ..specs.problems import Problem
@@ -223,9 +232,7 @@ def _planned(config: Path, overrides: list[str] | None, cluster: str | None = No
     from ..plan.planning import plan
 
     if cluster:
-        from ..cluster import scheduler
-
-        cores = scheduler.cores(cluster)
+        cores = cluster.cores()
     elif experiment.limits.cpus and (missing := keep_to(experiment.limits.cpus)):
         place = ("limits", "cpus", experiment.limits.cpus.index(missing[0]))
         raise source.failure(

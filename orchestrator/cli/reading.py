@@ -158,8 +158,8 @@ def history(
     from . import arguments as given
 
     need("history", "duckdb")
+    from ..archive import query
     from ..reports import trend
-    from ..runs import query
     from ..verdicts.history import SQL
     from ..verdicts.history import history as found
 
@@ -204,7 +204,7 @@ def query(
     need("query", "duckdb")
     if json and csv:
         raise BadInput("--json and --csv contradict each other", remedy="keep one of them")
-    from ..runs import query as asking
+    from ..archive import query as asking
     from . import answers
 
     damaged: list[JournalDamaged] = []
@@ -222,7 +222,7 @@ def query(
 def verify(run: Run) -> None:
     """Check a run's journal: every byte of it, and that each planned trial of each finished block is there once."""
     from .. import journal
-    from ..runs import audit
+    from ..archive import audit
 
     audited = audit.audit(journal.Records(journal.find(run)))
     write(audit.render(audited))

@@ -47,7 +47,7 @@ def prune(
     delete: Annotated[bool, typer.Option("--delete", help="delete them; without it, they are only named")] = False,
 ) -> None:
     """Name the oldest runs of every experiment, or delete them; never the newest, and none that is going on."""
-    from ..runs import pruning
+    from ..archive import pruning
 
     old = pruning.old(runs, keep)
     for directory in old:

@@ -31,7 +31,7 @@ from ..specs.loading import Source
 from ..specs.problems import Problem
 from . import agent, local, parcel, porter
 from .local import RESOURCE
-from .scheduler import CONNECT_S, address_of, connected, nobody, refusal_of, workers_of
+from .scheduler import CONNECT_S, Cluster, connected, nobody, refusal_of, workers_of
 
 PREPARE_S = 600.0
 """How long a host may take to be asked whether it can run the experiment: it may have to build environments."""
@@ -68,19 +68,19 @@ class _Ask:
 
 @asynccontextmanager
 async def joined(
-    cluster: str, to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt
+    cluster: Cluster, to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt
 ) -> AsyncIterator[tuple[Probed, Hosts]]:
     """Yield what the hosts say of the experiment, and the executor that knows them.
 
     Raises BadInput when none can run it, and Interrupted.
     """
-    address, count = address_of(cluster)
+    count = cluster.workers_here
     if count:
         what = f"{count} workers here stand for as many hosts, share its cores, and do not lock it: to try things only"
         diagnostics().warning("cluster.local", note=what)
     async with local.workers(laid, count) as started:
-        async with connected(started or address) as client:
-            hosts = Hosts(client, cluster, to_do, locks=not count)
+        async with connected(started or cluster.name) as client:
+            hosts = Hosts(client, cluster.name, to_do, locks=not count)
             async with anyio.create_task_group() as watching:
                 watching.start_soon(hosts.interrupt, interrupt)
                 probed = await hosts.prepare(source, count)

@@ -7,6 +7,7 @@ import platform
 import warnings
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -92,18 +93,24 @@ def nobody(address: str, reasons: Iterable[str]) -> BadInput:
     return BadInput(what, where="--cluster", remedy=remedy)
 
 
-def address_of(cluster: str) -> tuple[str, int]:
-    """Return the address of a scheduler, or how many workers to start here for `local:N`; raises BadInput."""
+@dataclass(frozen=True)
+class Cluster:
+    """What `--cluster` names: the address of a scheduler, or how many workers to start here for `local:N`."""
+
+    name: str
+    workers_here: int = 0
+
+    def cores(self) -> int:
+        """Return how many cores every host has; raises BadInput."""
+        return machine.effective_cores() if self.workers_here else anyio.run(survey, self.name)
+
+
+def named(cluster: str) -> Cluster:
+    """Return the cluster that an address names; raises BadInput."""
     kind, _, rest = cluster.partition(":")
     if kind == "local" and rest.isdigit() and 1 <= int(rest) <= local.MOST:
-        return "", int(rest)
+        return Cluster(cluster, int(rest))
     if kind == "local" or "://" not in cluster:
         what = f'no cluster "{cluster}"'
         raise BadInput(what, where="--cluster", remedy=f"name tcp://HOST:PORT, or local:N with N up to {local.MOST}")
-    return cluster, 0
-
-
-def cores(cluster: str) -> int:
-    """Return how many cores every host of a cluster has; raises BadInput."""
-    address, here = address_of(cluster)
-    return machine.effective_cores() if here else anyio.run(survey, address)
+    return Cluster(cluster)

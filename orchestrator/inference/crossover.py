@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from .. import units
 from ..events.derived import CrossoverLocated
-from ..plan import Plan, canonical, label_along
+from ..plan import Plan, canonical, column, label_along
 from ..plan.planning import ordered_axes
 from . import figures
 from .contest import TIE, Contest
@@ -34,7 +34,12 @@ class Line:
     @property
     def column(self) -> str:
         """The axis as a column of events."""
-        return self.axis.replace(".", "_")
+        return column(self.axis)
+
+    @property
+    def name(self) -> str:
+        """The axis as people read it."""
+        return self.axis.removeprefix("kwargs.")
 
     @property
     def looked(self) -> list[int]:
@@ -59,20 +64,20 @@ class Located:
 
 
 def lines(plan: Plan, contests: Sequence[Contest], axes: Sequence[str] | None = None) -> list[Line]:
-    """Return the lines of a plan, one for each axis of three numbers or more and combination of all other columns.
+    """Return the lines of a plan, one for each ordered axis and combination of all other columns.
 
     `axes` names the axes that are meant, where it is not all of them.
     """
     found = []
     for axis in ordered_axes(plan.experiment) if axes is None else axes:
-        column = axis.replace(".", "_")
+        own = column(axis)
         groups: dict[str, list[Contest]] = {}
         for contest in contests:
-            others = {key: value for key, value in contest.point.columns.items() if key != column}
+            others = {key: value for key, value in contest.point.columns.items() if key != own}
             groups.setdefault(canonical(others), []).append(contest)
         for group in groups.values():
-            ascending = sorted(group, key=lambda contest: contest.point.columns[column])
-            found.append(Line(axis, [contest.point.columns[column] for contest in ascending], ascending))
+            ascending = sorted(group, key=lambda contest: contest.point.columns[own])
+            found.append(Line(axis, [contest.point.columns[own] for contest in ascending], ascending))
     return found
 
 
@@ -177,12 +182,11 @@ def _sentence(
     *,
     at_this_load: bool,
 ) -> str:
-    name = line.axis.removeprefix("kwargs.")
     about = f"{label_along(line.contests[0].point, line.axis)}: "
     low, high = (units.number(line.levels[place]) for place in (located.low, located.high))
     if located.decision == "found":
         here = " at this load" * at_this_load
-        said = f"{located.above} beats {located.below} from {name} between {low} and {high} on{here}"
+        said = f"{located.above} beats {located.below} from {line.name} between {low} and {high} on{here}"
         edges = zip((low, high), (located.below, located.above), ratios, strict=True)
         told = "; ".join(f"at {level} {who} is {_times(gap)}" for level, who, gap in edges if gap)
         several = f"; the faster one changes {located.changes} times" if located.changes > 1 else ""
@@ -192,10 +196,12 @@ def _sentence(
         parts = [f"{who} is faster at {units.count(n, 'level')}" for who, n in counts.items() if n and who != TIE]
         parts += [f"they tie at {units.count(counts[TIE], 'level')}"] if counts[TIE] else []
         told = " and ".join(parts)
-        return f"{about}no crossover of {located.below} and {located.above} for {name} from {low} to {high}: {told}."
+        return (
+            f"{about}no crossover of {located.below} and {located.above} for {line.name} from {low} to {high}: {told}."
+        )
     why = "" if line.looked else ", for no level had a look within the budget"
     return (
-        f"{about}which of {located.below} and {located.above} is faster is undecided for {name} between {low} and"
+        f"{about}which of {located.below} and {located.above} is faster is undecided for {line.name} between {low} and"
         f" {high}{why}."
     )
 

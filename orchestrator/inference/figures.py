@@ -161,16 +161,18 @@ def drift(contest: Contest, label: str) -> Ratio | None:
     timed = [pair for pair in pairs if len(pair[0]) >= 4 and len(pair[0]) == len(pair[1])]
     if not timed:
         return None
-    halves = [len(walls) // 2 for walls, _ in timed]
-    flat = np.log(np.concatenate([walls for walls, _ in timed])) - np.log(np.concatenate([loop for _, loop in timed]))
-    ends = np.cumsum([len(walls) for walls, _ in timed]).tolist()
-    logs = [
-        median(flat[end - half : end].tolist()) - median(flat[end - len(walls) : end - len(walls) + half].tolist())
-        for end, half, (walls, _) in zip(ends, halves, timed, strict=True)
-    ]
-    interval = block_interval(logs, contest.look_level)
+    # of all blocks at once: they are many and short
+    logs = np.log(np.concatenate([walls for walls, _ in timed])) - np.log(np.concatenate([loop for _, loop in timed]))
+    ends = np.cumsum([len(walls) for walls, _ in timed])
+    grown = [_grown(rounds.tolist()) for rounds in np.split(logs, ends[:-1])]
+    interval = block_interval(grown, contest.look_level)
     low, high = (None, None) if interval is None else (math.exp(interval[0]), math.exp(interval[1]))
-    return Ratio(math.exp(hodges_lehmann(logs)), low, high, len(logs), 0)
+    return Ratio(math.exp(hodges_lehmann(grown)), low, high, len(grown), 0)
+
+
+def _grown(rounds: Sequence[float]) -> float:
+    half = len(rounds) // 2
+    return median(rounds[-half:]) - median(rounds[:half])
 
 
 def free_cores(contest: Contest) -> float | None:

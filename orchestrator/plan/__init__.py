@@ -156,6 +156,11 @@ def _shuffled(dice: random.Random, items: Iterable[str]) -> list[str]:
     return shuffled
 
 
+def column(axis: str) -> str:
+    """Return the column of events that tells of an axis: `kwargs_n` of `kwargs.n`."""
+    return axis.replace(".", "_")
+
+
 def label_of(workload: Mapping[str, Any], tasks: int, without: str = "") -> str:
     """Return the label of a point, such as `work(n=1) x 4`; of the axis `without`, no value is told."""
     called = (workload.get("call") or workload["async_call"]).partition(":")[2]

@@ -14,7 +14,7 @@ from ..runner import models
 from ..specs import KEYWORD, Expectation, Experiment, ModelEntry, Workload
 from ..specs.document import shown
 from ..specs.problems import Problem, nearest, refusal
-from . import Claim, Plan, Point, Variant, canonical, identity, label_of
+from . import Claim, Plan, Point, Variant, canonical, column, identity, label_of
 
 OF_AN_ENTRY = ("call", "async_call", "kwargs", "initializer", "async_initializer")
 """What an entry of `models` may have instead of the workload's."""
@@ -43,18 +43,21 @@ def plan(experiment: Experiment, cores: int) -> Plan:
     return Plan(experiment, points, variants, baseline, claims, cores, split)
 
 
-def ordered_axes(experiment: Experiment) -> list[str]:
-    """Return the axes of points along which the winner may change: those of `FEWEST_LEVELS` numbers or more."""
+def ordered_axes(experiment: Experiment, fewest: int = FEWEST_LEVELS) -> list[str]:
+    """Return the axes of points that can be drawn as a line: those of so many numbers or more."""
     return [
         axis
         for axis, values in experiment.matrix.items()
-        if (axis == "tasks" or axis.startswith("kwargs."))
-        and len(set(values if all(map(_is_number, values)) else ())) == len(values) >= FEWEST_LEVELS
+        if _is_size_axis(axis) and len(set(values if all(map(_is_number, values)) else ())) == len(values) >= fewest
     ]
 
 
+def _is_size_axis(axis: str) -> bool:
+    return axis == "tasks" or axis.startswith("kwargs.")
+
+
 def _is_point_axis(axis: str) -> bool:
-    return axis == "tasks" or axis.startswith(("kwargs.", "workload."))
+    return _is_size_axis(axis) or axis.startswith("workload.")
 
 
 def _check_axes(experiment: Experiment) -> None:
@@ -156,8 +159,8 @@ def _point(experiment: Experiment, chosen: dict[str, Any]) -> Point:
         elif axis.startswith("workload."):
             workload[axis.removeprefix("workload.")] = value
     tasks = chosen.get("tasks", experiment.tasks)
-    columns = {"tasks": tasks} | {f"kwargs_{name}": value for name, value in workload["kwargs"].items()}
-    columns |= {axis.replace(".", "_"): value for axis, value in chosen.items() if axis.startswith("workload.")}
+    columns = {"tasks": tasks} | {column(f"kwargs.{name}"): value for name, value in workload["kwargs"].items()}
+    columns |= {column(axis): value for axis, value in chosen.items() if axis.startswith("workload.")}
     told = {axis.removeprefix("workload."): value for axis, value in chosen.items() if axis.startswith("workload.")}
     told.pop("kwargs", None)
     return Point(
@@ -298,7 +301,7 @@ def _unmatched(number: int, expected: Expectation, points: Sequence[Point], held
     rows = [{**point.columns, **variant.columns} for point in points for variant in held]
     names = list(dict.fromkeys(name for row in rows for name in row))
     for key in expected.where:
-        name = key.replace(".", "_")
+        name = column(key)
         path = ("expect", number, "where", key)
         if name not in names:
             what = f"{expected.of} has no column {shown(name)}"
@@ -317,7 +320,7 @@ def _claims_of(
     variants: Sequence[Variant],
     baseline: Variant,
 ) -> Iterable[Claim]:
-    where = {key.replace(".", "_"): value for key, value in expected.where.items()}
+    where = {column(key): value for key, value in expected.where.items()}
     held = _named(expected.of, variants, experiment)
     if not held:
         raise _unknown(("expect", number, "of"), expected.of, variants)

@@ -17,6 +17,7 @@ from ..inference import crossover
 from ..inference.accounts import SHARES
 from ..inference.contest import Contest
 from ..plan import label_along
+from ..plan.planning import ordered_axes
 from ..verdicts import timeline
 from ..verdicts.results import Results
 from .kinds import Row, height, template
@@ -75,10 +76,9 @@ def specification(figure: Figure, theme: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sweeps(results: Results) -> Iterator[Figure]:
-    axes = [axis for axis, levels in results.plan.experiment.matrix.items() if _is_swept(axis, levels)]
+    axes = ordered_axes(results.plan.experiment, fewest=2)
     for number, line in enumerate(crossover.lines(results.plan, results.contests, axes), 1):
         points = label_along(line.contests[0].point, line.axis)
-        name = line.axis.removeprefix("kwargs.")
         rows: list[Row] = []
         for level, contest in zip(line.levels, line.contests, strict=True):
             for event in _compared(results.about(contest.point), contest):
@@ -92,17 +92,12 @@ def _sweeps(results: Results) -> Iterator[Figure]:
             wide = min(levels) > 0 and max(levels) / min(levels) >= WIDE_RANGE
             baseline = results.plan.baseline.label
             text = (
-                f"Speedup of every variant against {baseline} at {len(levels)} levels of {name}; "
+                f"Speedup of every variant against {baseline} at {len(levels)} levels of {line.name}; "
                 "shaded: where the winner changes."
             )
             yield Figure(
-                f"sweep_{'log' if wide else 'linear'}", f"sweep-{number}", f"{points}: over {name}", text, rows
+                f"sweep_{'log' if wide else 'linear'}", f"sweep-{number}", f"{points}: over {line.name}", text, rows
             )
-
-
-def _is_swept(axis: str, levels: Sequence[Any]) -> bool:
-    numbers = all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels)
-    return (axis == "tasks" or axis.startswith("kwargs.")) and numbers and len(set(levels)) > 1
 
 
 def _of_point(

@@ -25,12 +25,12 @@ def render(name: str, entries: Sequence[Entry], tolerance: float) -> dict[str, b
     about = {
         "name": name,
         "count": units.count(len(runs), "run"),
-        "since": entries[0].started[:10] if entries else "",
-        "until": entries[-1].started[:10] if entries else "",
+        "since": units.day(entries[0].started) if entries else "",
+        "until": units.day(entries[-1].started) if entries else "",
         "changed": [
             f"{entry.variant} at {entry.point}: {entry.change} since the run before, "
-            f"{units.ratio(entry.ratio, entry.ratio_low, entry.ratio_high)} times the loop, on {entry.started[:10]}"
-            + (f" at commit {entry.commit}" if entry.commit else "")
+            f"{units.ratio(entry.ratio, entry.ratio_low, entry.ratio_high)} times the loop"
+            f", on {units.day(entry.started)}" + (f" at commit {entry.commit}" if entry.commit else "")
             for entry in entries
             if entry.change in ("slower", "faster")
         ],
@@ -52,7 +52,7 @@ def _row(entry: Entry) -> dict[str, Any]:
     return {
         "variant": entry.variant,
         "when": entry.started,
-        "at": f"{entry.started[:10]} {entry.started[11:16]} UTC",
+        "at": f"{units.minute(entry.started)} UTC",
         "machine": entry.hostname or "unknown",
         "commit": entry.commit or "-",
         "ratio": ratio,

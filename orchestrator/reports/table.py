@@ -130,7 +130,7 @@ def _along(line: Line, results: Results) -> Table:
     """Return the levels that were measured: the time of a batch under each variant, and who is the best."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     labels = list(line.contests[0].variants)
-    for header in (line.axis.removeprefix("kwargs."), *labels, "best"):
+    for header in (line.name, *labels, "best"):
         table.add_column(header, justify="left" if header == "best" else "right", overflow="fold")
     for level, contest in zip(line.levels, line.contests, strict=True):
         own = results.about(contest.point)

@@ -64,7 +64,7 @@ def table(entries: Sequence[Entry], without: Collection[str] = ()) -> Table:
 def _cells(entry: Entry) -> dict[str, Text]:
     plain = {
         "variant": entry.variant,
-        "run": f"{entry.started[:10]} {entry.started[11:16]}",
+        "run": units.minute(entry.started),
         "machine": entry.hostname or "-",
         "commit": entry.commit or "-",
         "times the loop": units.ratio(entry.ratio, entry.ratio_low, entry.ratio_high),

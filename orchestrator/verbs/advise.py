@@ -13,12 +13,12 @@ from .. import units
 from ..advice.design import Asked, Design, Facts, design, design_over
 from ..advice.draft import saved, spec
 from ..advice.scout import scout
+from ..archive.resume import NEVER
 from ..errors import BadInput
 from ..journal import replace_file
 from ..log import diagnostics
 from ..machine.host import effective_cores
 from ..plan.planning import plan
-from ..runs.resume import NEVER
 from ..specs.loading import loads
 from .run import Ended, interruptible, run
 

@@ -24,6 +24,8 @@ import anyio
 import anyio.to_thread
 
 from .. import journal, launch, plan
+from ..archive import resume, status
+from ..archive.resume import CutOff, Policy
 from ..conduct.conductor import Conductor
 from ..conduct.executor import BlockExecutor, HostsLost
 from ..conduct.local import here
@@ -50,8 +52,6 @@ from ..machine.identity import differences
 from ..plan import Plan
 from ..pythons.probe import Probed
 from ..reports.console import show_cursor, watching
-from ..runs import resume, status
-from ..runs.resume import CutOff, Policy
 from ..specs import document
 from ..specs.loading import Source
 from ..verdicts import verdict

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from orchestrator import journal
-from orchestrator.runs.audit import audit
+from orchestrator.archive.audit import audit
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]

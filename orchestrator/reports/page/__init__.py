@@ -94,7 +94,7 @@ def _about(results: Results) -> dict[str, Any]:
         "name": started["experiment"],
         "description": results.plan.experiment.description or "",
         "run_id": started["run_id"],
-        "when": started["ts"],
+        "when": units.minute(started["ts"]),
         "where": sampled[0]["hostname"] if sampled else "an unknown machine",
         "unfinished": _unfinished(finished),
         "outcome": finished["outcome"].replace("_", " ") if finished else "unfinished",

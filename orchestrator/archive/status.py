@@ -10,8 +10,8 @@ from typing import Any
 
 from .. import journal
 from ..errors import BUG, Failure
-from ..verdicts.results import Results
 from ..units import timestamp
+from ..verdicts.results import Results
 
 FILE = "status.json"
 

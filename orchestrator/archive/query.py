@@ -32,11 +32,11 @@ from .. import journal
 from ..errors import BadInput, JournalDamaged, JournalUnwritable
 from ..events import EVENTS
 from ..exports import parquet
+from ..inference.stats import STATS_VERSION
+from ..launch.warden import end_with_parent
 from ..machine.host import effective_cores
 from ..verdicts.results import Results, fold
-from ..inference.stats import STATS_VERSION
 from ..verdicts.tables import NAMES, declared
-from ..launch.warden import end_with_parent
 
 KEPT = ".tables"
 
