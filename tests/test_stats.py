@@ -531,7 +531,7 @@ def test_a_slope_and_its_interval_agree_with_scipy_with_and_without_ties(distinc
         y = 3 * x / distinct + rng.normal(size=15)
         found, told = stats.theil_sen(x, y, 0.05), theilslopes(y, x, 0.95)
         assert found is not None
-        assert (found.slope, found.low, found.high) == pytest.approx((told.slope, told.low_slope, told.high_slope))
+        assert (found.value, found.low, found.high) == pytest.approx((told.slope, told.low_slope, told.high_slope))
 
 
 def test_a_load_that_never_changed_has_no_slope() -> None:

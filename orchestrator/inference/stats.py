@@ -58,6 +58,11 @@ class Ratio:
     blocks: int
     agreeing: int
 
+    @property
+    def value(self) -> float:
+        """The ratio, as every figure with an interval names it."""
+        return self.ratio
+
     def inverse(self) -> Ratio:
         """Return how many times as fast `b` is as `a`: the same blocks seen from the other side."""
         low, high = (bound and 1 / bound for bound in (self.high, self.low))
@@ -231,7 +236,7 @@ def shift_interval(a: Values, b: Values, level: float) -> tuple[float, float] | 
 class Slope:
     """By how much y grows when x grows by 1, with its interval."""
 
-    slope: float
+    value: float
     low: float
     high: float
 

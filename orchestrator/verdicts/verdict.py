@@ -19,6 +19,7 @@ from ..inference.contest import Contest
 from ..inference.stats import (
     STATS_VERSION,
     Ratio,
+    Slope,
     can_decide,
     compare,
     is_correlated,
@@ -65,16 +66,12 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
     mine = [block for block in blocks if label in block.walls]
     walls = [median(block.walls[label]) for block in mine]
     quartiles = spread(walls) if walls else None
-    parallel = figures.parallel_share(contest, label)
-    drift = figures.drift(contest, label)
-    ideal = figures.ideal_share(contest, variant)
+    against_itself = figures.Share(1.0, None, None) if label == baseline and walls else None
     return VariantCompared(
         **columns(contest.point, variant),
         stats_version=STATS_VERSION,
         baseline=baseline,
-        speedup=ratio.ratio if ratio else 1.0 if label == baseline and walls else None,
-        speedup_low=ratio.low if ratio else None,
-        speedup_high=ratio.high if ratio else None,
+        **_with_interval("speedup", ratio or against_itself),
         blocks=len(mine),
         failures=contest.failures[label],
         wall_ns=_rounded(median(walls) if walls else None),
@@ -83,15 +80,9 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
         cpu_ns=_rounded(median([median(block.cpus[label]) for block in mine]) if mine else None),
         startup_ns=figures.startup_ns(contest, label),
         break_even_batches=figures.break_even_batches(contest, label, baseline) if label != baseline else None,
-        ideal_share=ideal.value if ideal else None,
-        ideal_share_low=ideal.low if ideal else None,
-        ideal_share_high=ideal.high if ideal else None,
-        parallel_share=parallel.value if parallel else None,
-        parallel_share_low=parallel.low if parallel else None,
-        parallel_share_high=parallel.high if parallel else None,
-        drift=drift.ratio if drift else None,
-        drift_low=drift.low if drift else None,
-        drift_high=drift.high if drift else None,
+        **_with_interval("ideal_share", figures.ideal_share(contest, variant)),
+        **_with_interval("parallel_share", figures.parallel_share(contest, label)),
+        **_with_interval("drift", figures.drift(contest, label)),
         dropped_after=contest.dropped.get(label),
         left_early=label in contest.hopeless_ones,
         excluded=label in contest.excluded,
@@ -123,15 +114,11 @@ def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> list[
         winners=winners,
         recommended=winners[0] if look and winners else None,
         runner_up=rival,
-        ratio=gap.ratio if gap else None,
-        ratio_low=gap.low if gap else None,
-        ratio_high=gap.high if gap else None,
+        **_with_interval("ratio", gap),
         blocks=len(contest.judged),
         autocorrelation=doubts.autocorrelation,
         load_signal=doubts.load.signal if doubts.load else None,
-        load_slope=doubts.load.slope.slope if doubts.load else None,
-        load_slope_low=doubts.load.slope.low if doubts.load else None,
-        load_slope_high=doubts.load.slope.high if doubts.load else None,
+        **_with_interval("load_slope", doubts.load.slope if doubts.load else None),
         at_this_load=doubts.at_this_load,
         warnings=_warnings(contest, look, verdict, doubts)
         + ["contaminated"] * any(event.contaminated for event in explanations)
@@ -155,9 +142,7 @@ def _on_host(contest: Contest, found: hosts.Judged, best: str | None, rival: str
         winners=list(found.winners),
         best=best,
         runner_up=rival,
-        ratio=found.ratio.ratio if found.ratio else None,
-        ratio_low=found.ratio.low if found.ratio else None,
-        ratio_high=found.ratio.high if found.ratio else None,
+        **_with_interval("ratio", found.ratio),
         blocks=found.look.blocks,
         sentence=f"on {found.host}: {found.decision}{ratio}, after {units.count(found.look.blocks, 'block')}.",
     )
@@ -309,6 +294,12 @@ def _sentence(
             f"{about}: undecided {counted}, too few to decide: {best} is {_times(gap)} as fast as {rival}; {agreeing}."
         )
     return f"{about}: undecided {counted}: {best} is not separated from {rival}, {_times(gap)} as fast."
+
+
+def _with_interval(name: str, found: Ratio | figures.Share | Slope | None) -> dict[str, Any]:
+    """Return a figure and its bounds as the three fields of an event."""
+    value, low, high = (found.value, found.low, found.high) if found else (None, None, None)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def _times(gap: Ratio) -> str:
