@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.reports.table import explanation
 from orchestrator.runner import models
 from tests.synthetic import Run, conducted
 
@@ -127,6 +128,13 @@ def test_a_coroutine_does_not_block_its_loop() -> None:
     event = why("event_loop", lanes=1, waiting=0.8, dispatch=0.1, in_own_thread=True, is_async=True)
     assert event["causes"] == ["waiting", "dispatch"]
     assert event["why"].endswith("10 % of the time was the event loop's own work")
+
+
+def test_what_is_to_be_tried_keeps_the_overrides_of_the_run() -> None:
+    event = why(gil=0.5)
+    had = ["orchestrator", "run", "io.yaml", "--quiet", "kwargs.n=5", "models=[sequential]"]
+    said = explanation({**event, "try_overrides": ["models=[threads]"]}, had).plain
+    assert said.endswith("; try: orchestrator run io.yaml kwargs.n=5 'models=[threads]'")
 
 
 def test_a_loop_blocked_by_calls_that_wait_wants_threads_and_says_how_to_try() -> None:

@@ -68,6 +68,11 @@ def test_a_query_reads_the_trials_of_all_runs(runs: Path) -> None:
     ]
 
 
+def test_columns_of_one_name_are_all_there_in_json(runs: Path) -> None:
+    sql = "select 1 as n, 2 as n, 3 as n"
+    assert events(asked(runs, sql, "--json").stdout) == [{"n": 1, "n_2": 2, "n_3": 3}]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_table_of_a_run_is_a_view(runs: Path, records: list[dict[str, Any]], name: str) -> None:
     sql = f"select count(*) as n from {name} where experiment = 'x'"

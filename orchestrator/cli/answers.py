@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -28,7 +28,7 @@ Rows = Iterator[tuple[Any, ...]]
 
 def as_table(columns: Sequence[str], rows: Rows) -> Iterator[str]:
     """Yield the answer as one text, as wide as it is: folded into a page, many columns could not be read."""
-    shown = list(islice(rows, MOST_ROWS))
+    shown = list(itertools.islice(rows, MOST_ROWS))
     out, written = table.page(table.UNBOUNDED, False)
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for place, name in enumerate(columns):
@@ -43,9 +43,13 @@ def as_table(columns: Sequence[str], rows: Rows) -> Iterator[str]:
 
 
 def as_json(columns: Sequence[str], rows: Rows) -> Iterator[str]:
-    """Yield a line of JSON for each row."""
+    """Yield a line of JSON for each row; a column that bears the name of an earlier one is numbered."""
+    keys: list[str] = []
+    for name in columns:
+        others = (f"{name}_{number}" for number in itertools.count(2))
+        keys.append(next(key for key in itertools.chain([name], others) if key not in keys))
     for row in rows:
-        yield dumps({name: _plain(value) for name, value in zip(columns, row, strict=True)}).decode() + "\n"
+        yield dumps({key: _plain(value) for key, value in zip(keys, row, strict=True)}).decode() + "\n"
 
 
 def as_csv(columns: Sequence[str], rows: Rows) -> Iterator[str]:

@@ -57,7 +57,7 @@ SHOWN = 0.005
 MUCH_LONGER = 1.1
 """An instrumented batch that takes so many times as long as the others is told of: by chance, or by its instruments."""
 _WARNINGS = {
-    "too_few_blocks": "too few blocks for a verdict: raise measure.max_time",
+    "too_few_blocks": "too few blocks for a verdict: let it run longer (measure.max_time, measure.blocks)",
     "precision_missed": "the interval is wider than measure.precision",
     "blocks_correlated": "blocks are like their predecessors: the interval is widened, and may still be too narrow",
     "load_dependent": "the ratio follows the load of the machine from block to block",
@@ -286,9 +286,17 @@ def explanation(event: Mapping[str, Any], command: Sequence[str]) -> Text:
         missing = ", ".join(name.rpartition("_")[0].replace("_", " ") for name in event["missing"])
         text.append(f" (not told by this system: {missing})", "yellow")
     if event["try_overrides"]:
-        spec = command[2] if len(command) > 2 and command[1] == "run" else "SPEC"
-        text.append(f"; try: orchestrator run {shlex.join([spec, *event['try_overrides']])}", "dim")
+        text.append(f"; try: orchestrator run {shlex.join(_tried(command, event['try_overrides']))}", "dim")
     return text
+
+
+def _tried(command: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """Return the spec of a run with the overrides that it had, and with others."""
+    if len(command) < 3 or command[1] != "run":
+        return ["SPEC", *overrides]
+    replaced = {override.partition("=")[0] for override in overrides}
+    had = [word for word in command[3:] if "=" in word and not word.startswith("-")]
+    return [command[2], *(word for word in had if word.partition("=")[0] not in replaced), *overrides]
 
 
 def scaling(event: Mapping[str, Any]) -> Text:
