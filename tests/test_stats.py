@@ -52,7 +52,7 @@ def compared(blocks: list[dict[str, list[int]]], a: str = "a", b: str = "b", lev
 def close_to(ratio: Ratio, by: float = 1.0) -> dict[str, object]:
     scaled = {
         name: bound and pytest.approx(bound * by, rel=1e-12)
-        for name, bound in [("ratio", ratio.ratio), ("low", ratio.low), ("high", ratio.high)]
+        for name, bound in [("value", ratio.value), ("low", ratio.low), ("high", ratio.high)]
     }
     return {**asdict(ratio), **scaled}
 
@@ -238,7 +238,7 @@ def test_too_few_values_have_no_interval() -> None:
 
 
 def test_a_faster_side_has_a_ratio_above_one() -> None:
-    assert compared([{"a": [1_000], "b": [3_000]}]).ratio == pytest.approx(3)
+    assert compared([{"a": [1_000], "b": [3_000]}]).value == pytest.approx(3)
 
 
 def test_no_common_block_gives_no_ratio() -> None:
@@ -252,7 +252,7 @@ def test_too_few_blocks_give_a_ratio_without_bounds() -> None:
 
 def test_enough_blocks_give_bounds() -> None:
     found = compared(blocks_of(2.0, 2.7, 2.1, 2.6, 2.2, 2.5, 2.3, 2.4), level=LOOK_LEVEL)
-    assert asdict(found) == close_to(Ratio(found.ratio, 2.0, 2.7, 8, 8))
+    assert asdict(found) == close_to(Ratio(found.value, 2.0, 2.7, 8, 8))
 
 
 def test_blocks_agree_when_they_lie_on_the_side_of_the_estimate() -> None:
@@ -308,7 +308,7 @@ def test_the_order_of_the_blocks_changes_nothing_but_the_width_of_the_interval(
     shuffled = list(blocks)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     found, expected = compared(shuffled), compared(blocks)
-    assert (found.ratio, found.blocks, found.agreeing) == (expected.ratio, expected.blocks, expected.agreeing)
+    assert (found.value, found.blocks, found.agreeing) == (expected.value, expected.blocks, expected.agreeing)
     assert (found.low is None) == (expected.low is None)
 
 

@@ -30,7 +30,7 @@ from ..events.raw import (
 )
 from ..inference import crossover, refinement
 from ..inference.contest import FAILURES_TO_EXCLUDE, HOPELESS_BLOCKS, Contest
-from ..inference.stats import Ratio
+from ..inference.stats import Ratio, fields
 from ..plan import Claim, Plan, Variant, columns
 from ..verdicts.expect import is_open
 from .executor import BlockExecutor, BlockTask, Host, HostGone, tell_nobody
@@ -350,7 +350,7 @@ class Conductor:
                 level=contest.level,
                 best=look.best,
                 variants=list(gaps),
-                ratios=[gap.ratio for gap in gaps.values()],
+                ratios=[gap.value for gap in gaps.values()],
                 lows=[gap.low for gap in gaps.values() if gap.low is not None],
                 highs=[gap.high for gap in gaps.values() if gap.high is not None],
             ),
@@ -365,9 +365,7 @@ class Conductor:
                 blocks=gap.blocks,
                 best=best,
                 reason=reason,
-                ratio=gap.ratio,
-                ratio_low=gap.low,
-                ratio_high=gap.high,
+                **fields("ratio", gap),
             ),
         )
 

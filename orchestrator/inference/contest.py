@@ -166,7 +166,7 @@ class Contest:
         others = [label for label in self.contenders if label != best]
         gaps = {label: gap for label in others if (gap := compare(times, best, label, self.level))}
         rivals = [label for label in gaps if self.kind(label) != self.kind(best)]
-        nearest = min(rivals, key=lambda label: gaps[label].ratio, default=None)
+        nearest = min(rivals, key=lambda label: gaps[label].value, default=None)
         return {
             label: gap
             for label, gap in gaps.items()
@@ -196,11 +196,15 @@ class Contest:
     def _leader(self, blocks: Sequence[Block], contenders: Sequence[str]) -> str:
         times = [block.walls for block in blocks]
         standing = {label: compare(times, label, contenders[0], self.level) for label in contenders}
-        return max(contenders, key=lambda label: ratio.ratio if (ratio := standing[label]) else 0.0)
+        return max(contenders, key=lambda label: ratio.value if (ratio := standing[label]) else 0.0)
+
+    def compare(self, a: str, b: str, level: float) -> Ratio | None:
+        """Return how many times as fast `a` is as `b` over the blocks that count, see `stats.compare`."""
+        return compare([block.walls for block in self.judged], a, b, level)
 
     def faster(self, a: str, b: str) -> str | None:
         """Return which of two is surely faster, `TIE` when they are as fast, None while a look has not told."""
-        gap = compare([block.walls for block in self.judged], a, b, self.level) if self.looks else None
+        gap = self.compare(a, b, self.level) if self.looks else None
         if gap is None or gap.low is None or gap.high is None or {a, b} & self.excluded:
             return None
         if self.is_tie(gap):
@@ -230,7 +234,7 @@ class Contest:
         others = {label: gap for label, gap in gaps.items() if self.kind(label) != self.kind(best)}
         if precision is None or not others:
             return None
-        runner_up = min(others, key=lambda label: others[label].ratio)
+        runner_up = min(others, key=lambda label: others[label].value)
         gap = others[runner_up]
         if gap.low is None or gap.high is None:
             return runner_up

@@ -18,7 +18,7 @@ from ..plan import Plan, canonical, column, label_along
 from ..plan.planning import ordered_axes
 from . import figures
 from .contest import TIE, Contest
-from .stats import STATS_VERSION, Ratio, compare
+from .stats import STATS_VERSION, Ratio, fields
 
 Decision = Literal["found", "none", "undecided"]
 
@@ -152,8 +152,8 @@ def _event(line: Line, located: Located, faster: Sequence[str | None]) -> Crosso
         changes=located.changes,
         low=line.levels[located.low],
         high=line.levels[located.high],
-        **_told("low_ratio", below),
-        **_told("high_ratio", above),
+        **fields("low_ratio", below),
+        **fields("high_ratio", above),
         at_this_load=at_this_load,
         sentence=_sentence(line, located, faster, (below, above), at_this_load=at_this_load),
         **shared,
@@ -162,16 +162,11 @@ def _event(line: Line, located: Located, faster: Sequence[str | None]) -> Crosso
 
 def _ratio(line: Line, place: int, a: str, b: str) -> Ratio | None:
     contest = line.contests[place]
-    return compare([block.walls for block in contest.judged], a, b, contest.level) if contest.looks else None
+    return contest.compare(a, b, contest.level) if contest.looks else None
 
 
 def _is_at_stake(contest: Contest, best: str, rival: str, gap: Ratio | None) -> bool:
     return gap is not None and figures.is_at_this_load(contest, best, rival, gap)
-
-
-def _told(name: str, gap: Ratio | None) -> dict[str, Any]:
-    values = (gap.ratio, gap.low, gap.high) if gap else (None, None, None)
-    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
 def _sentence(
@@ -207,7 +202,7 @@ def _sentence(
 
 
 def _times(gap: Ratio) -> str:
-    return f"{units.ratio(gap.ratio, gap.low, gap.high)} times as fast"
+    return f"{units.ratio(gap.value, gap.low, gap.high)} times as fast"
 
 
 def shown(derived: Sequence[Mapping[str, Any]], points: str) -> list[Mapping[str, Any]]:

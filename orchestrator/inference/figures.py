@@ -17,7 +17,7 @@ import numpy as np
 from ..plan import Variant
 from ..runner import models
 from .contest import Contest
-from .stats import Ratio, Slope, block_interval, hodges_lehmann, log_statistics, theil_sen
+from .stats import Estimate, Ratio, block_interval, geometric, hodges_lehmann, log_statistics, theil_sen
 
 MISSING_CORES = 0.5
 """So many cores more or fewer may be free at another time; what turns on less than that is said with reserve."""
@@ -59,16 +59,7 @@ def break_even_batches(contest: Contest, label: str, other: str) -> int | None:
     return 0 if more_ns < NEGLIGIBLE * gain_ns else math.ceil(more_ns / gain_ns)
 
 
-@dataclass(frozen=True)
-class Share:
-    """A part of a whole with its interval; the bounds are None where the blocks are too few for one."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-def ideal_share(contest: Contest, variant: Variant) -> Share | None:
+def ideal_share(contest: Contest, variant: Variant) -> Estimate | None:
     """Return the least time that this machine could take for a batch as a share of the time taken; None if unknown.
 
     Above 1 only by noise: estimate and interval over blocks as for ratios. The least time is that of `_least_ns`, from
@@ -98,9 +89,8 @@ def ideal_share(contest: Contest, variant: Variant) -> Share | None:
         logs.append(math.log(max(1.0, least_ns) / median(block.walls[label])))
     if not logs:
         return None
-    interval = block_interval(logs, contest.look_level)
-    low, high = (None, None) if interval is None else (round(math.exp(bound), 4) for bound in interval)
-    return Share(round(math.exp(hodges_lehmann(logs)), 4), low, high)
+    found = geometric(logs, contest.look_level)
+    return Estimate(round(found.value, 4), found.low and round(found.low, 4), found.high and round(found.high, 4))
 
 
 def _code(variant: Variant) -> tuple[object, ...]:
@@ -133,7 +123,7 @@ def _longest_share(contest: Contest, label: str) -> float | None:
     return median(shares) if shares else None
 
 
-def parallel_share(contest: Contest, label: str) -> Share | None:
+def parallel_share(contest: Contest, label: str) -> Estimate | None:
     """Return for what part of the time two workers ran at once when both had calls to make; None if never asked.
 
     2 - (time of two at once / time of one alone), with the estimate and the interval over blocks that ratios have. Of
@@ -144,14 +134,14 @@ def parallel_share(contest: Contest, label: str) -> Share | None:
         return None
     interval = block_interval(logs, contest.look_level)
     low, high = (None, None) if interval is None else (_share(interval[1]), _share(interval[0]))
-    return Share(_share(hodges_lehmann(logs)), low, high)
+    return Estimate(_share(hodges_lehmann(logs)), low, high)
 
 
 def _share(log_ratio: float) -> float:
     return round(min(1.0, max(0.0, 2 - math.exp(log_ratio))), 4)
 
 
-def drift(contest: Contest, label: str) -> Ratio | None:
+def drift(contest: Contest, label: str) -> Estimate | None:
     """Return how many times as long a batch took in the later half of a block as in the earlier; None if unknown.
 
     Over blocks, as ratios are; in each, the medians of log(time / time of the reference loop) over the two halves of
@@ -165,9 +155,7 @@ def drift(contest: Contest, label: str) -> Ratio | None:
     logs = np.log(np.concatenate([walls for walls, _ in timed])) - np.log(np.concatenate([loop for _, loop in timed]))
     ends = np.cumsum([len(walls) for walls, _ in timed])
     grown = [_grown(rounds.tolist()) for rounds in np.split(logs, ends[:-1])]
-    interval = block_interval(grown, contest.look_level)
-    low, high = (None, None) if interval is None else (math.exp(interval[0]), math.exp(interval[1]))
-    return Ratio(math.exp(hodges_lehmann(grown)), low, high, len(grown), 0)
+    return geometric(grown, contest.look_level)
 
 
 def _grown(rounds: Sequence[float]) -> float:
@@ -242,7 +230,7 @@ class LoadSlope:
     """By how much the logarithm of a ratio grows when a signal of load goes from 0 to 1."""
 
     signal: Literal["pressure", "steal_share"]
-    slope: Slope
+    slope: Estimate
 
 
 def load_slope(contest: Contest, best: str, rival: str) -> LoadSlope | None:
@@ -258,7 +246,7 @@ def load_slope(contest: Contest, best: str, rival: str) -> LoadSlope | None:
         if len(load) < 2 or max(load) - min(load) < LOAD_RANGE:
             continue
         slope = theil_sen(load, log_statistics([block.walls for block in seen], best, rival), LOAD_LEVEL)
-        if slope and (slope.low > 0 or slope.high < 0):
+        if slope and ((slope.low or 0) > 0 or (slope.high or 0) < 0):
             return LoadSlope(signal, slope)
     return None
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,34 +40,40 @@ MOST_CORRELATION = 0.8
 
 Times = NDArray[np.float64]
 Values = Sequence[float] | Times
-Block = Mapping[str, Sequence[int]]
-"""The `wall_ns` of each variant's trials by variant, one per round, in the order of rounds."""
+Walls = Mapping[str, Sequence[int]]
+"""Of one block: the `wall_ns` of each variant's trials by variant, one per round, in the order of rounds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ratio:
+class Estimate:
+    """A figure and what bounds it; `low` and `high` are None where there is too little for an interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def fields(name: str, found: Estimate | None) -> dict[str, Any]:
+    """Return an estimate as the three fields of an event: `name`, `name_low` and `name_high`, null where unknown."""
+    value, low, high = (found.value, found.low, found.high) if found else (None, None, None)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio(Estimate):
     """How many times as fast `a` is as `b` over the blocks that both ran; above 1, `a` is the faster one.
 
-    `ratio` is exp(pseudo-median over blocks of log(t_b / t_a)); `low` and `high` bound it, and are None when
-    the blocks are too few for an interval at this level. `agreeing` counts the blocks whose statistic has the
+    `value` is exp(pseudo-median over blocks of log(t_b / t_a)). `agreeing` counts the blocks whose statistic has the
     sign of the estimate's logarithm: a statistic of 0 agrees with neither side, an estimate of 1 with none.
     """
 
-    ratio: float
-    low: float | None
-    high: float | None
     blocks: int
     agreeing: int
-
-    @property
-    def value(self) -> float:
-        """The ratio, as every figure with an interval names it."""
-        return self.ratio
 
     def inverse(self) -> Ratio:
         """Return how many times as fast `b` is as `a`: the same blocks seen from the other side."""
         low, high = (bound and 1 / bound for bound in (self.high, self.low))
-        return Ratio(1 / self.ratio, low, high, self.blocks, self.agreeing)
+        return Ratio(1 / self.value, low, high, self.blocks, self.agreeing)
 
 
 def block_statistic(a_ns: Sequence[int] | Times, b_ns: Sequence[int] | Times) -> float:
@@ -165,7 +172,18 @@ def block_interval(values: Values, level: float) -> tuple[float, float] | None:
     return _widened(values, walsh_averages(values), level)
 
 
-def log_statistics(blocks: Sequence[Block], a: str, b: str) -> Times:
+def geometric(logs: Values, level: float) -> Estimate:
+    """Return exp of the pseudo-median of logarithms in order of time, with exp of their `block_interval`.
+
+    Raises ValueError as that does.
+    """
+    averages = walsh_averages(logs)
+    interval = _widened(logs, averages, level)
+    low, high = (math.exp(interval[0]), math.exp(interval[1])) if interval else (None, None)
+    return Estimate(math.exp(_median(averages)), low, high)
+
+
+def log_statistics(blocks: Sequence[Walls], a: str, b: str) -> Times:
     """Return the `block_statistic` of every block that both ran, in order, or empty; raises as that does."""
     pairs = [(own[a], own[b]) for own in blocks if a in own and b in own]
     if len({len(times) for pair in pairs for times in pair}) == 1:  # as of a frozen number of rounds: all at once
@@ -176,7 +194,7 @@ def log_statistics(blocks: Sequence[Block], a: str, b: str) -> Times:
     return np.array([block_statistic(*pair) for pair in pairs], np.float64)
 
 
-def compare(blocks: Sequence[Block], a: str, b: str, level: float) -> Ratio | None:
+def compare(blocks: Sequence[Walls], a: str, b: str, level: float) -> Ratio | None:
     """Return how many times as fast `a` is as `b`, with its interval; None when no block has both.
 
     `level` is two-sided and of one look; the blocks are in order of time. Raises ValueError as
@@ -232,17 +250,8 @@ def shift_interval(a: Values, b: Values, level: float) -> tuple[float, float] | 
     return min(low, centre - (centre - low) * factor), max(high, centre + (high - centre) * factor)
 
 
-@dataclass(frozen=True, slots=True)
-class Slope:
-    """By how much y grows when x grows by 1, with its interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def theil_sen(x: Values, y: Values, level: float) -> Slope | None:
-    """Return the median slope over all pairs of points with its interval; None where x says too little.
+def theil_sen(x: Values, y: Values, level: float) -> Estimate | None:
+    """Return by how much y grows when x grows by 1, the median over all pairs; None without an interval.
 
     Raises ValueError when lengths differ, when they are empty, or not finite. Source: Sen, "Estimates of the regression
     coefficient based on Kendall's tau", JASA 63, 1968; ties of x and y as there.
@@ -260,7 +269,7 @@ def theil_sen(x: Values, y: Values, level: float) -> Slope | None:
     first, last = round((len(slopes) - reach) / 2), round((len(slopes) + reach) / 2)
     if first < 1 or last >= len(slopes):
         return None
-    return Slope(_median(slopes), float(slopes[first - 1]), float(slopes[last]))
+    return Estimate(_median(slopes), float(slopes[first - 1]), float(slopes[last]))
 
 
 def spread(values: Values) -> tuple[float, float]:

@@ -88,7 +88,7 @@ def standing(contest: Contest) -> Group:
     baseline = contest.plan.baseline.label
     for label in contest.variants:
         found = compare(times, label, baseline, contest.look_level) if label != baseline else None
-        shown = units.ratio(found.ratio, found.low, found.high) if found else "1" if label == baseline else "-"
+        shown = units.ratio(found.value, found.low, found.high) if found else "1" if label == baseline else "-"
         table.add_row(f"  {label}", shown, _state(contest, label))
     return Group(Text(printable(f"{contest.point.label}: {len(contest.blocks)} blocks{until}")), table)
 

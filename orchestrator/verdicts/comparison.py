@@ -16,7 +16,7 @@ from typing import Literal
 from ..events.derived import VariantChanged
 from ..inference.blocks import Block
 from ..inference.contest import Contest
-from ..inference.stats import STATS_VERSION, Values, shift, shift_interval
+from ..inference.stats import STATS_VERSION, Estimate, Values, fields, shift, shift_interval
 from ..plan import Variant, columns
 from .results import Results
 
@@ -82,12 +82,8 @@ def _change(
         blocks_after=len(later),
         wall_ns_before=round(median(median(block.walls[label]) for block in earlier)),
         wall_ns_after=round(median(median(block.walls[label]) for block in later)),
-        wall_ratio=raw[0],
-        wall_ratio_low=raw[1],
-        wall_ratio_high=raw[2],
-        ratio=ratio[0] if ratio else None,
-        ratio_low=ratio[1] if ratio else None,
-        ratio_high=ratio[2] if ratio else None,
+        **fields("wall_ratio", raw),
+        **fields("ratio", ratio),
         change=_word(raw, ratio, tolerance),
     )
 
@@ -120,13 +116,12 @@ def by_the_loop(block: Block, label: str) -> float | None:
 
 
 Change = Literal["slower", "faster", "same", "shifted", "undecided"]
-Bounded = tuple[float, float | None, float | None]
 
 
-def _ratio(before: Values, after: Values, level: float) -> Bounded:
+def _ratio(before: Values, after: Values, level: float) -> Estimate:
     interval = shift_interval(before, after, level)
     low, high = (None, None) if interval is None else (math.exp(interval[0]), math.exp(interval[1]))
-    return math.exp(shift(before, after)), low, high
+    return Estimate(math.exp(shift(before, after)), low, high)
 
 
 def change(
@@ -140,7 +135,7 @@ def change(
     return _word(_ratio(*raw, level), _ratio(*relative, level) if relative else None, tolerance)
 
 
-def _word(raw: Bounded, ratio: Bounded | None, tolerance: float) -> Change:
+def _word(raw: Estimate, ratio: Estimate | None, tolerance: float) -> Change:
     """Return what has become of a variant, the whole interval being on one side of the tolerance."""
     if ratio is None:
         return "undecided"
@@ -149,8 +144,8 @@ def _word(raw: Bounded, ratio: Bounded | None, tolerance: float) -> Change:
     return "shifted" if _side(raw, tolerance) in ("slower", "faster") else word
 
 
-def _side(ratio: Bounded, tolerance: float) -> Change:
-    _, low, high = ratio
+def _side(ratio: Estimate, tolerance: float) -> Change:
+    low, high = ratio.low, ratio.high
     if low is None or high is None:
         return "undecided"
     if low > 1 + tolerance:

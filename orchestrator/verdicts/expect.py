@@ -13,7 +13,7 @@ import numpy as np
 from ..events.derived import ExpectationChecked
 from ..inference import figures
 from ..inference.contest import Contest
-from ..inference.stats import STATS_VERSION, block_interval, compare, hodges_lehmann
+from ..inference.stats import STATS_VERSION, geometric
 from ..plan import Claim
 
 Held = Literal["held", "broken", "undecided"]
@@ -88,12 +88,11 @@ def _held(claim: Claim, measured: Measured) -> Held:
 def _speedup(claim: Claim, contest: Contest) -> Measured:
     if claim.against.label in contest.excluded or claim.against.label not in contest.variants:
         return Measured(reason=f"{claim.against.label}, which it is compared with, did not run")
-    times = [block.walls for block in contest.judged]
-    ratio = compare(times, claim.variant.label, claim.against.label, contest.look_level)
+    ratio = contest.compare(claim.variant.label, claim.against.label, contest.look_level)
     if ratio is None:
         return Measured(reason="no block was finished")
     few = f"too few blocks ({ratio.blocks})" if ratio.low is None else None
-    return Measured(ratio.ratio, ratio.low, ratio.high, few)
+    return Measured(ratio.value, ratio.low, ratio.high, few)
 
 
 def _absolute(claim: Claim, contest: Contest) -> Measured:
@@ -104,12 +103,9 @@ def _absolute(claim: Claim, contest: Contest) -> Measured:
         values = [median(block.walls[label]) for block in contest.judged if label in block.walls]
     if not values:
         return Measured(reason="no block was finished")
-    logs = np.log(values)
-    interval = block_interval(logs, contest.look_level)
-    value = math.exp(hodges_lehmann(logs))
-    if interval is None:
-        return Measured(value, reason=f"too few blocks ({len(values)})")
-    return Measured(value, math.exp(interval[0]), math.exp(interval[1]))
+    found = geometric(np.log(values), contest.look_level)
+    few = f"too few blocks ({len(values)})" if found.low is None else None
+    return Measured(found.value, found.low, found.high, few)
 
 
 def _observed(claim: Claim, contest: Contest) -> tuple[Measured, Held]:

@@ -13,7 +13,7 @@ from itertools import groupby
 from statistics import median
 from typing import Any
 
-from ..inference.stats import ONE_LOOK_LEVEL, block_interval, hodges_lehmann
+from ..inference.stats import ONE_LOOK_LEVEL, fields, geometric
 from .comparison import LEVEL, Change, change
 
 Row = Mapping[str, Any]
@@ -80,15 +80,12 @@ def history(rows: Iterable[Row], tolerance: float) -> list[Entry]:
 
 def _entry(before: Sequence[Row] | None, own: Sequence[Row], level: float, tolerance: float) -> Entry:
     logs = _relative(own)
-    interval = block_interval(logs, ONE_LOOK_LEVEL) if logs else None
     return Entry(
         **{name: own[0][name] for name in COLUMNS},
         blocks=len(own),
         wall_ns=round(median(row["wall_ns"] for row in own)),
         reference_version=own[0]["reference_version"],
-        ratio=math.exp(hodges_lehmann(logs)) if logs else None,
-        ratio_low=math.exp(interval[0]) if interval else None,
-        ratio_high=math.exp(interval[1]) if interval else None,
+        **fields("ratio", geometric(logs, ONE_LOOK_LEVEL) if logs else None),
         change=_change(before, own, level, tolerance) if before else None,
     )
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from .. import units
 from ..inference.accounts import Summary
 from ..inference.contest import Contest
-from ..inference.stats import compare
 from ..plan import Variant
 from ..runner import models
 
@@ -166,7 +165,7 @@ def _idle(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
 
 
 def _surely_faster(contest: Contest, label: str, other: str) -> bool:
-    ratio = compare([block.walls for block in contest.judged], label, other, contest.look_level)
+    ratio = contest.compare(label, other, contest.look_level)
     return ratio is not None and ratio.low is not None and ratio.low > 1
 
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from ..events.derived import ScalingFitted
 from ..inference.contest import Contest
-from ..inference.figures import Share
-from ..inference.stats import STATS_VERSION, log_statistics
+from ..inference.stats import STATS_VERSION, Estimate, fields, log_statistics
 from ..plan import Variant, columns
 
 DRAWS = 1000
@@ -91,7 +90,9 @@ def _fit(contest: Contest, family: str, group: Sequence[Variant]) -> ScalingFitt
     )
 
 
-def _of_fits(counts: Array, curves: Sequence[Array], *, has_kappa: bool) -> tuple[Share, Share | None, Share | None]:
+def _of_fits(
+    counts: Array, curves: Sequence[Array], *, has_kappa: bool
+) -> tuple[Estimate, Estimate | None, Estimate | None]:
     """Return sigma, kappa and the peak, each with its interval."""
     fits = [law(counts, np.exp(-curve), has_kappa=has_kappa) for curve in curves]
     sigma = _figure_of([fit[0] for fit in fits])
@@ -124,17 +125,15 @@ def _enough(counts: Array, logs: Array, tie: float) -> float:
     return float(counts[int(np.argmax(logs >= logs.max() - tie))])
 
 
-def _figure_of(values: Sequence[float] | Array) -> Share:
+def _figure_of(values: Sequence[float] | Array) -> Estimate:
     """Return the first value, with the interval of the others."""
     if len(values) == 1:
-        return Share(float(values[0]), None, None)
+        return Estimate(float(values[0]), None, None)
     low, high = np.percentile(np.array(values[1:]), INTERVAL, method="nearest")
-    return Share(float(values[0]), float(low), float(high))
+    return Estimate(float(values[0]), float(low), float(high))
 
 
-def _told(name: str, figure: Share | None) -> dict[str, Any]:
-    if figure is None:
-        return {name: None, f"{name}_low": None, f"{name}_high": None}
-    parts = {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+def _told(name: str, figure: Estimate | None) -> dict[str, Any]:
     # JSON has no infinity: no peak, or none within sight
-    return {key: None if value is None or not np.isfinite(value) else round(value, 6) for key, value in parts.items()}
+    finite = ((key, value is not None and np.isfinite(value), value) for key, value in fields(name, figure).items())
+    return {key: round(value, 6) if is_finite else None for key, is_finite, value in finite}

@@ -18,10 +18,10 @@ from ..inference.blocks import Look
 from ..inference.contest import Contest
 from ..inference.stats import (
     STATS_VERSION,
+    Estimate,
     Ratio,
-    Slope,
     can_decide,
-    compare,
+    fields,
     is_correlated,
     lag1_autocorrelation,
     log_statistics,
@@ -62,16 +62,16 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
     blocks = contest.judged
     ratio = None
     if label not in contest.excluded and baseline not in contest.excluded and label != baseline:
-        ratio = compare([block.walls for block in blocks], label, baseline, contest.look_level)
+        ratio = contest.compare(label, baseline, contest.look_level)
     mine = [block for block in blocks if label in block.walls]
     walls = [median(block.walls[label]) for block in mine]
     quartiles = spread(walls) if walls else None
-    against_itself = figures.Share(1.0, None, None) if label == baseline and walls else None
+    against_itself = Estimate(1.0, None, None) if label == baseline and walls else None
     return VariantCompared(
         **columns(contest.point, variant),
         stats_version=STATS_VERSION,
         baseline=baseline,
-        **_with_interval("speedup", ratio or against_itself),
+        **fields("speedup", ratio or against_itself),
         blocks=len(mine),
         failures=contest.failures[label],
         wall_ns=_rounded(median(walls) if walls else None),
@@ -80,9 +80,9 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
         cpu_ns=_rounded(median([median(block.cpus[label]) for block in mine]) if mine else None),
         startup_ns=figures.startup_ns(contest, label),
         break_even_batches=figures.break_even_batches(contest, label, baseline) if label != baseline else None,
-        **_with_interval("ideal_share", figures.ideal_share(contest, variant)),
-        **_with_interval("parallel_share", figures.parallel_share(contest, label)),
-        **_with_interval("drift", figures.drift(contest, label)),
+        **fields("ideal_share", figures.ideal_share(contest, variant)),
+        **fields("parallel_share", figures.parallel_share(contest, label)),
+        **fields("drift", figures.drift(contest, label)),
         dropped_after=contest.dropped.get(label),
         left_early=label in contest.hopeless_ones,
         excluded=label in contest.excluded,
@@ -103,7 +103,7 @@ def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> list[
     look = look or (contest.looks[-1] if contest.looks else None)
     verdict = look.decision if look and look.decision and len(contest.variants) > 1 else "undecided"
     winners = _winners(contest, look)
-    best, rival, gap = _rival(contest, winners, verdict)
+    best, rival, gap = _best_and_rival(contest, winners, verdict)
     doubts = _doubts(contest, best, rival, gap if verdict == "win" else None)
     on_hosts = hosts.judged(contest, best, rival)
     disagreeing = hosts.disagreement(contest, on_hosts)
@@ -114,11 +114,11 @@ def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> list[
         winners=winners,
         recommended=winners[0] if look and winners else None,
         runner_up=rival,
-        **_with_interval("ratio", gap),
+        **fields("ratio", gap),
         blocks=len(contest.judged),
         autocorrelation=doubts.autocorrelation,
         load_signal=doubts.load.signal if doubts.load else None,
-        **_with_interval("load_slope", doubts.load.slope if doubts.load else None),
+        **fields("load_slope", doubts.load.slope if doubts.load else None),
         at_this_load=doubts.at_this_load,
         warnings=_warnings(contest, look, verdict, doubts)
         + ["contaminated"] * any(event.contaminated for event in explanations)
@@ -126,7 +126,7 @@ def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> list[
         hosts_disagree=disagreeing or None,
         gil_enabled_by=_gil_enabled_by(contest) or None,
         workload_warnings=figures.warned(contest) or None,
-        sentence=_sentence(contest, verdict, winners, rival, gap, doubts),
+        sentence=_sentence(contest, verdict, winners, best, rival, gap, doubts),
         why=[f"{event.variant}: {event.why}" for event in explanations if event.why],
     )
     return [reached, *(_on_host(contest, found, best, rival) for found in on_hosts)]
@@ -142,7 +142,7 @@ def _on_host(contest: Contest, found: hosts.Judged, best: str | None, rival: str
         winners=list(found.winners),
         best=best,
         runner_up=rival,
-        **_with_interval("ratio", found.ratio),
+        **fields("ratio", found.ratio),
         blocks=found.look.blocks,
         sentence=f"on {found.host}: {found.decision}{ratio}, after {units.count(found.look.blocks, 'block')}.",
     )
@@ -169,9 +169,8 @@ def _winners(contest: Contest, look: Look | None) -> list[str]:
     return figures.simplest_first(contest, remaining)
 
 
-def _rival(contest: Contest, winners: list[str], verdict: str) -> tuple[str | None, str | None, Ratio | None]:
+def _best_and_rival(contest: Contest, winners: list[str], verdict: str) -> tuple[str | None, str | None, Ratio | None]:
     """Return the best, who the ratio of the verdict is to, and how many times as fast the best is."""
-    times = [block.walls for block in contest.judged]
     best = _fastest(contest, winners)
     if best is None:
         return None, None, None
@@ -181,12 +180,12 @@ def _rival(contest: Contest, winners: list[str], verdict: str) -> tuple[str | No
         others = [label for label in others if contest.kind(label) != kind]
     else:
         others = [label for label in others if label in winners] or others
-    gaps = {label: gap for label in others if (gap := compare(times, best, label, contest.level))}
+    gaps = {label: gap for label in others if (gap := contest.compare(best, label, contest.level))}
     if not gaps:
         return best, None, None
     sure = {label: gap for label, gap in gaps.items() if gap.low is not None} or gaps
     pick = max if verdict == "tie" else min  # of a tie the widest gap tells most
-    rival = pick(sure, key=lambda label: sure[label].ratio)
+    rival = pick(sure, key=lambda label: sure[label].value)
     return best, rival, gaps[rival]
 
 
@@ -213,9 +212,8 @@ def _doubts(contest: Contest, best: str | None, rival: str | None, won_by: Ratio
 
 
 def _fastest(contest: Contest, labels: Sequence[str]) -> str | None:
-    times = [block.walls for block in contest.judged]
-    ratios = {label: ratio for label in labels if (ratio := compare(times, label, labels[0], contest.level))}
-    return max(ratios, key=lambda label: ratios[label].ratio) if ratios else None
+    ratios = {label: ratio for label in labels if (ratio := contest.compare(label, labels[0], contest.level))}
+    return max(ratios, key=lambda label: ratios[label].value) if ratios else None
 
 
 def _warnings(contest: Contest, look: Look | None, verdict: str, doubts: Doubts) -> list[str]:
@@ -265,7 +263,13 @@ def _drifts(contest: Contest, label: str) -> bool:
 
 
 def _sentence(
-    contest: Contest, verdict: str, winners: list[str], rival: str | None, gap: Ratio | None, doubts: Doubts
+    contest: Contest,
+    verdict: str,
+    winners: list[str],
+    best: str | None,
+    rival: str | None,
+    gap: Ratio | None,
+    doubts: Doubts,
 ) -> str:
     about = contest.point.label
     count = gap.blocks if gap else len(contest.judged)
@@ -276,7 +280,7 @@ def _sentence(
     if len(contest.variants) == 1:
         return f"{about}: undecided: {winners[0]} ran alone, there is nothing to compare it with."
     if verdict == "win":
-        best = _fastest(contest, winners) or winners[0]
+        best = best or winners[0]
         named = best if len(winners) == 1 else f"{contest.kind(best)} ({' or '.join(winners)})"
         if rival is None or gap is None:
             return f"{about}: {named} wins: every other variant failed."
@@ -287,7 +291,7 @@ def _sentence(
         return f"{about}: {units.listed(winners)} tie within {tie}, {counted}; {winners[0]} is the simplest."
     if rival is None or gap is None:
         return f"{about}: undecided {counted}."
-    best = _fastest(contest, winners) or winners[0]
+    best = best or winners[0]
     if gap.low is None:
         agreeing = f"it was faster in {gap.agreeing} of {gap.blocks}"
         return (
@@ -296,14 +300,8 @@ def _sentence(
     return f"{about}: undecided {counted}: {best} is not separated from {rival}, {_times(gap)} as fast."
 
 
-def _with_interval(name: str, found: Ratio | figures.Share | Slope | None) -> dict[str, Any]:
-    """Return a figure and its bounds as the three fields of an event."""
-    value, low, high = (found.value, found.low, found.high) if found else (None, None, None)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
-
-
 def _times(gap: Ratio) -> str:
-    return f"{units.ratio(gap.ratio, gap.low, gap.high)} times"
+    return f"{units.ratio(gap.value, gap.low, gap.high)} times"
 
 
 def _pays(contest: Contest, best: str, rival: str) -> str:

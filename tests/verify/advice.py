@@ -41,7 +41,7 @@ def rows() -> Iterator[str]:
             for event in explained:
                 if event["advice"]:
                     gain = _gain(Path(directory), config, overrides, contest, event)
-                    told = units.ratio(gain.ratio, gain.low, gain.high) if gain else "not ours to try"
+                    told = units.ratio(gain.value, gain.low, gain.high) if gain else "not ours to try"
                     asked = " ".join([config, *(f"`{override}`" for override in overrides)])
                     tried = "".join(f"; `{override}`" for override in event["try_overrides"])
                     yield f"| {asked} | {event['variant']} | {event['why']} | {event['advice']}{tried} | {told} |"
