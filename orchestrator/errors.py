@@ -58,8 +58,8 @@ class JournalDamaged(Failure):
     status = DAMAGED
 
 
-class JournalUnwritable(Failure):
-    """A record could not be stored, so the run has stopped."""
+class Unwritable(Failure):
+    """A record, a table or the output could not be written."""
 
     status = UNWRITABLE
 

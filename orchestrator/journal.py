@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 import structlog
 
-from .errors import BadInput, Busy, JournalDamaged, JournalUnwritable
+from .errors import BadInput, Busy, JournalDamaged, Unwritable
 from .events.common import SCHEMA, Event
 from .units import timestamp
 
@@ -57,19 +57,19 @@ class Journal:
         )
 
     def write(self, event: Event) -> None:
-        """Append one event; raises JournalUnwritable."""
+        """Append one event; raises Unwritable."""
         fields = event.fields()
         self._log.info(fields.pop("event"), **fields)
 
     def sync(self) -> None:
-        """Return when everything written is on the disk; raises JournalUnwritable."""
+        """Return when everything written is on the disk; raises Unwritable."""
         try:
             getattr(os, "fdatasync", os.fsync)(self._descriptor)  # macOS has only fsync
         except OSError as error:
             raise self._unwritable(error) from error
 
     def cut(self, size: int) -> None:
-        """Cut off what is no record, before anything is appended to it; raises JournalUnwritable."""
+        """Cut off what is no record, before anything is appended to it; raises Unwritable."""
         try:
             os.ftruncate(self._descriptor, size)
         except OSError as error:
@@ -79,16 +79,16 @@ class Journal:
     def info(self, line: bytes) -> None:
         """Take a rendered line from structlog."""
         if self._failed:
-            raise JournalUnwritable(self._failed)
+            raise Unwritable(self._failed)
         try:
             while line:
                 line = line[os.write(self._descriptor, line) :]
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def _unwritable(self, error: OSError) -> JournalUnwritable:
+    def _unwritable(self, error: OSError) -> Unwritable:
         self._failed = f"cannot write {self.directory / EVENTS_FILE}: {error.strerror}"
-        return JournalUnwritable(self._failed, remedy="make room there, then run again")
+        return Unwritable(self._failed, remedy="make room there, then run again")
 
     def _common(self, _: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         common = {
@@ -138,7 +138,7 @@ def new_run_id() -> str:
 def create(runs: Path, experiment: str, run_id: str, spec: str) -> Iterator[Journal]:
     """Open the journal of a new run below `runs`, with the spec beside it and `latest` pointing at it.
 
-    Raises JournalUnwritable when the directory can't be written.
+    Raises Unwritable when the directory can't be written.
     """
     directory = runs / experiment / run_id
     try:
@@ -146,7 +146,7 @@ def create(runs: Path, experiment: str, run_id: str, spec: str) -> Iterator[Jour
         replace_file(directory / SPEC_FILE, spec.encode())
         descriptor = os.open(directory / EVENTS_FILE, _APPENDING | os.O_CREAT | os.O_EXCL, 0o644)
     except OSError as error:
-        raise JournalUnwritable(
+        raise Unwritable(
             f"cannot write {directory}: {error.strerror}", remedy="choose another directory with --runs"
         ) from error
     with _locked(descriptor, directory):
@@ -166,7 +166,7 @@ class Reopened:
         """Return the journal to write on, and how many bytes were cut off: what was left of a record.
 
         Only once the records have been read to the end, which tells whether it can have been left like this by a run
-        that was cut off; raises JournalUnwritable.
+        that was cut off; raises Unwritable.
         """
         size = os.fstat(self._descriptor).st_size
         whole = size if self.records.torn_at is None else self.records.torn_at
@@ -180,13 +180,13 @@ class Reopened:
 def reopen(directory: Path) -> Iterator[Reopened]:
     """Open the journal of a run that was cut off, for this process alone; nothing is changed yet.
 
-    Raises JournalUnwritable, and Busy while another process writes it.
+    Raises Unwritable, and Busy while another process writes it.
     """
     file = directory / EVENTS_FILE
     try:
         descriptor = os.open(file, _APPENDING)
     except OSError as error:
-        raise JournalUnwritable(f"cannot write {file}: {error.strerror}", remedy="start anew with --fresh") from error
+        raise Unwritable(f"cannot write {file}: {error.strerror}", remedy="start anew with --fresh") from error
     with _locked(descriptor, directory):
         yield Reopened(Records(file), directory, descriptor)
 
@@ -285,7 +285,7 @@ def _point_latest(directory: Path) -> None:
         temporary.replace(directory.parent / LATEST)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise JournalUnwritable(
+        raise Unwritable(
             f"cannot write {directory.parent / LATEST}: {error.strerror}", remedy="move it out of the way"
         ) from error
     _sync_directory(directory.parent)

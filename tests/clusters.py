@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -70,9 +71,13 @@ class Cluster:
 
     def kill_worker(self, name: str) -> bool:
         """Kill the process that runs the tasks of a worker; its nanny starts another. Return whether it was there."""
+        return self.signal_worker(name, signal.SIGKILL)
+
+    def signal_worker(self, name: str, number: signal.Signals) -> bool:
+        """Send a signal to the process that runs the tasks of a worker; return whether it was there."""
         command = ["pgrep", "-P", str(self.processes[name].pid), "-f", "spawn_main"]
         found = subprocess.run(command, capture_output=True, text=True).stdout.split()
-        subprocess.run(["kill", "-9", *found[:1]], stderr=subprocess.DEVNULL)
+        subprocess.run(["kill", f"-{number}", *found[:1]], stderr=subprocess.DEVNULL)
         return bool(found)
 
     def runners(self) -> list[str]:

@@ -88,6 +88,29 @@ def test_ctrl_c_ends_the_run_and_stops_the_blocks(cluster: Cluster, place: Path)
     until(lambda: not cluster.runners())
 
 
+def test_ctrl_c_while_hosts_look_at_the_experiment_ends_it_before_a_run_begins(cluster: Cluster, place: Path) -> None:
+    (place / "mine.py").write_text("import time\ntime.sleep(100)\n")
+    process = started(place, cluster.address)
+    until(cluster.runners, process)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=150)
+    assert process.returncode == 130
+    assert not (place / "runs").exists()
+    until(lambda: not cluster.runners())
+
+
+def test_a_worker_that_hangs_is_told_of_and_the_others_measure(cluster: Cluster, place: Path) -> None:
+    assert cluster.signal_worker("b", signal.SIGSTOP)
+    try:
+        process = started(place, cluster.address, "measure.blocks=2")
+        _, said = process.communicate(timeout=150)
+    finally:
+        cluster.signal_worker("b", signal.SIGCONT)
+    assert process.returncode == 0, said
+    assert "does not answer" in said
+    assert {record["host"] for record in records(place) if record["event"] == "host.joined"} == {"a"}
+
+
 def test_no_scheduler_at_the_address_is_told_within_seconds(place: Path, taken_port: int) -> None:
     process = started(place, f"tcp://127.0.0.1:{taken_port}")
     _, said = process.communicate(timeout=30)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator import journal
-from orchestrator.errors import UNWRITABLE, JournalDamaged, JournalUnwritable
+from orchestrator.errors import UNWRITABLE, JournalDamaged, Unwritable
 from orchestrator.events.common import Event
 from orchestrator.events.raw import BlockDiscarded
 from orchestrator.journal import EVENTS_FILE, Journal
@@ -92,10 +92,10 @@ def test_after_a_failed_write_nothing_more_is_written(tmp_path: Path, monkeypatc
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        with pytest.raises(JournalUnwritable, match="No space left on device") as failed:
+        with pytest.raises(Unwritable, match="No space left on device") as failed:
             book.write(event(1))
     assert failed.value.status == UNWRITABLE
-    with pytest.raises(JournalUnwritable):
+    with pytest.raises(Unwritable):
         book.write(event(2))
     assert (tmp_path / "f").read_bytes() == before
 
@@ -103,7 +103,7 @@ def test_after_a_failed_write_nothing_more_is_written(tmp_path: Path, monkeypatc
 def test_a_full_device_is_told_and_ends_the_writing() -> None:
     descriptor = os.open("/dev/full", os.O_WRONLY)
     try:
-        with pytest.raises(JournalUnwritable, match=r"cannot write .*: No space left on device; make room"):
+        with pytest.raises(Unwritable, match=r"cannot write .*: No space left on device; make room"):
             Journal(Path("/dev"), "run", descriptor).write(event(0))
     finally:
         os.close(descriptor)
@@ -118,9 +118,9 @@ def test_a_failed_sync_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.Mo
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "fdatasync", fails)
-    with pytest.raises(JournalUnwritable, match="Input/output error"):
+    with pytest.raises(Unwritable, match="Input/output error"):
         book.sync()
-    with pytest.raises(JournalUnwritable):
+    with pytest.raises(Unwritable):
         book.write(event(0))
     assert len(calls) == 1
 
@@ -218,7 +218,7 @@ def test_the_spec_is_laid_beside_and_latest_points_at_the_newest(tmp_path: Path)
 def test_a_place_that_can_not_be_written_is_told_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(JournalUnwritable, match="choose another directory with --runs"),
+        pytest.raises(Unwritable, match="choose another directory with --runs"),
         journal.create(tmp_path / "file", "x", "run", ""),
     ):
         pass

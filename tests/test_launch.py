@@ -73,6 +73,27 @@ def test_an_interrupt_from_another_thread_wakes_who_waits_for_a_runner(
     assert not is_alive(pid)
 
 
+def test_an_interrupt_wakes_who_sends_more_than_a_runner_reads(laid: Kit, interrupt: Interrupt, tmp_path: Path) -> None:
+    deaf = tmp_path / "python"
+    deaf.write_text("#!/bin/sh\nexec sleep 1000\n")
+    deaf.chmod(0o755)
+    with Crew(laid, interrupt) as crew:
+        crew.start("a", Command(str(deaf)))
+        timer = threading.Timer(0.2, interrupt.set)
+        timer.start()
+        with pytest.raises(Interrupted):
+            crew.ask("a", {"op": "x" * 10_000_000}, 60)
+        timer.join()
+
+
+def test_a_request_longer_than_a_pipe_holds_is_answered(laid: Kit, interrupt: Interrupt, workload: Path) -> None:
+    asked = {"call": "mine:hang", "kwargs": {"x": "y" * 1_000_000}}
+    variants = [{"model": "sequential", "workers": 1, "options": {}, "tasks": 1, "workload": asked}]
+    with Crew(laid, interrupt) as crew:
+        crew.start("a", Command(default_python()))
+        assert crew.ask("a", {"op": "probe", "variants": variants}, 60)["problems"][0]["field"] == "kwargs"
+
+
 def test_a_deadline_ends_the_wait_for_a_call_that_hangs(laid: Kit, interrupt: Interrupt, workload: Path) -> None:
     with Crew(laid, interrupt) as crew:
         opened(crew, "hang")

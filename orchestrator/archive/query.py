@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.progress import track
 
 from .. import journal
-from ..errors import BadInput, JournalDamaged, JournalUnwritable
+from ..errors import BadInput, JournalDamaged, Unwritable
 from ..events import EVENTS
 from ..exports import parquet
 from ..inference.stats import STATS_VERSION
@@ -74,7 +74,7 @@ def opened(
     """Yield a database with the views `names` of all runs below `runs`, or of one experiment; it can read nothing else.
 
     What is kept of them is brought up to date first. Runs that are damaged are left out, and added to `damaged`. Raises
-    BadInput when there is no directory, JournalUnwritable when what is kept can't be written anywhere.
+    BadInput when there is no directory, Unwritable when what is kept can't be written anywhere.
     """
     root = runs.resolve()
     # made only where it is needed: a program that is killed can't clear it away
@@ -213,7 +213,7 @@ def _made(run: Path, key: str, scratch: Path) -> Made:
         try:
             return _stored(results, scratch / run.parent.name / run.name, key)
         except (OSError, duckdb.IOException) as error:
-            raise JournalUnwritable(f"cannot write to {scratch}: {error}", remedy="make room there") from error
+            raise Unwritable(f"cannot write to {scratch}: {error}", remedy="make room there") from error
 
 
 def _stored(results: Results, place: Path, key: str) -> Path:

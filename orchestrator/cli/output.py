@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..errors import BadInput, JournalUnwritable
+from ..errors import BadInput, Unwritable
 
 if TYPE_CHECKING:
     from ..verdicts.results import Results
@@ -67,7 +67,7 @@ def show(shown: str, results: Results) -> None:
 
 
 def write(text: str) -> None:
-    """Write to stdout; raises JournalUnwritable when there is no room, and takes no notice of a reader who is gone."""
+    """Write to stdout; raises Unwritable when there is no room, and takes no notice of a reader who is gone."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -75,4 +75,4 @@ def write(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to write must not fail again at the exit
         if isinstance(error, BrokenPipeError):
             return  # the reader has gone: nothing more to tell it; the status stands
-        raise JournalUnwritable(f"cannot write to standard output: {error.strerror}", remedy="make room") from error
+        raise Unwritable(f"cannot write to standard output: {error.strerror}", remedy="make room") from error

@@ -71,8 +71,9 @@ def models(
     """List the models, what each can run, and which interpreters here have it."""
     from ..verbs import catalogue
 
+    shown = known(format_, ("table", "json"), "table")
     found = catalogue.catalogue(python or [])
-    if known(format_, ("table", "json"), "table") == "json":
+    if shown == "json":
         write(catalogue.as_json(found))
     else:
         write(catalogue.as_table(found, width()))

@@ -18,7 +18,7 @@ from typing import Any
 from .. import launch
 from ..conduct import block
 from ..conduct.executor import BlockTask
-from ..errors import Busy
+from ..errors import BadInput, Busy
 from ..journal import dumps
 from ..launch import Interrupt, Interrupted, Kit
 from ..machine import host, lock, spin
@@ -106,8 +106,8 @@ class Agent:
             if self._request["locks"]:
                 try:
                     held.enter_context(lock.machine(LOCK_S))(f"{self._request['run']} on {self._request['host']}")
-                except Busy as busy:
-                    return {"busy": busy.what}
+                except (Busy, BadInput) as refused:
+                    return {"busy": refused.what}
             events = block.execute(_task(self._plan, request), self._kit, interrupt, self._pythons)
         return {"events": [event.fields() for event in events]}
 

@@ -9,7 +9,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup
 from distributed.client import FutureCancelledError
 
 from ..conduct.executor import BlockTask, Host, HostGone, HostsLost
+from ..errors import first_of
 from ..events import EVENTS
 from ..events.common import Event
 from ..events.raw import VariantUnavailable
@@ -78,19 +79,30 @@ async def joined(
     if count:
         what = f"{count} workers here stand for as many hosts, share its cores, and do not lock it: to try things only"
         diagnostics().warning("cluster.local", note=what)
-    async with local.workers(laid, count) as started:
-        async with connected(started or cluster.name) as client:
-            hosts = Hosts(client, cluster.name, to_do, locks=not count)
-            async with anyio.create_task_group() as watching:
-                watching.start_soon(hosts.interrupt, interrupt)
+    async with AsyncExitStack() as opened:
+        try:
+            async with anyio.create_task_group() as setting_up:
+                setting_up.start_soon(_raise_when_set, interrupt)
+                started = await opened.enter_async_context(local.workers(laid, count))
+                client = await opened.enter_async_context(connected(started or cluster.name))
+                hosts = Hosts(client, cluster.name, to_do, locks=not count)
+                opened.push_async_callback(hosts.leave)
                 probed = await hosts.prepare(source, count)
-                watching.start_soon(hosts.watch, watching)
-                try:
-                    yield probed, hosts
-                finally:
-                    watching.cancel_scope.cancel()
-                    with anyio.CancelScope(shield=True), anyio.move_on_after(porter.PATIENCE_S):
-                        await hosts.leave()
+                setting_up.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            raise first_of(group) from None
+        async with anyio.create_task_group() as watching:
+            watching.start_soon(hosts.interrupt, interrupt)
+            watching.start_soon(hosts.watch, watching)
+            try:
+                yield probed, hosts
+            finally:
+                watching.cancel_scope.cancel()
+
+
+async def _raise_when_set(interrupt: Interrupt) -> None:
+    await anyio.wait_readable(interrupt.fileno())
+    raise Interrupted
 
 
 class Refused(Exception):
@@ -149,6 +161,7 @@ class Hosts:
         self._identity: Mapping[str, str] = {}
         self._there: dict[str, Worker | None] = {}
         """By address; None: it is being prepared, was refused, or is not to be tried yet."""
+        self._brought_to: set[str] = set()
         self._again_s: dict[str, float] = {}
         self._asked = 0
         self._coming, self._waiting = anyio.create_memory_object_stream[Host | Exception](10_000)
@@ -252,6 +265,7 @@ class Hosts:
         """Return what a worker says of the experiment; raises Refused."""
         if why := await refusal_of(self._client, address):
             raise Refused(why)
+        self._brought_to.add(address)
         await self._send("plugin-add", address, plugin=self._porter)
         experiment = self._plan.experiment
         spec = json.dumps(experiment.resolved())
@@ -314,10 +328,16 @@ class Hosts:
         return answer
 
     async def leave(self) -> None:
-        """Take away what was brought to the workers."""
-        for address in list(self._there):
+        """Take away what was brought to the workers, each for itself: who is cut off answers late or never."""
+
+        async def take_away(address: str) -> None:
             with suppress(Refused):
                 await self._send("plugin-remove", address)
+
+        with anyio.CancelScope(shield=True), anyio.move_on_after(porter.PATIENCE_S):
+            async with anyio.create_task_group() as leaving:
+                for address in self._brought_to:
+                    leaving.start_soon(take_away, address)
 
 
 async def _cancel_when(event: anyio.Event, group: TaskGroup) -> None:

@@ -11,6 +11,7 @@ from contextlib import ExitStack, asynccontextmanager
 import anyio
 import anyio.to_thread
 
+from ..errors import BadInput
 from ..launch import Kit
 
 MOST = 64
@@ -30,9 +31,12 @@ async def workers(laid: Kit, count: int) -> AsyncIterator[str | None]:
         return
     file = laid.scratch / "scheduler.json"
     try:
-        _start(laid, "dask_scheduler", *SCHEDULER, str(file))
+        scheduler = _start(laid, "dask_scheduler", *SCHEDULER, str(file))
         while not file.exists() or not file.read_text().endswith("}"):
             await anyio.sleep(0.05)
+            if (status := laid.warden.status(scheduler, timeout_s=0)) is not None:
+                what = f"the scheduler of {count} workers here ended with status {status} before it began"
+                raise BadInput(what, where="--cluster", remedy="`dask scheduler` by hand tells why")
         address = json.loads(file.read_text())["address"]
         for number in range(1, count + 1):
             _start(
@@ -51,9 +55,9 @@ async def workers(laid: Kit, count: int) -> AsyncIterator[str | None]:
             await anyio.to_thread.run_sync(laid.warden.sweep)
 
 
-def _start(laid: Kit, module: str, *arguments: str) -> None:
+def _start(laid: Kit, module: str, *arguments: str) -> int:
     command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
     with ExitStack() as opened:
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         opened.callback(os.close, null)
-        laid.warden.start(command, dict(os.environ), (null, null, null), {})
+        return laid.warden.start(command, dict(os.environ), (null, null, null), {})

@@ -23,6 +23,9 @@ from .local import RESOURCE
 CONNECT_S = 5.0
 """How long a scheduler is waited for."""
 
+ANSWER_S = 10.0
+"""How long a worker may take to say what it is."""
+
 WORKER = f'dask worker ADDRESS --nworkers 1 --nthreads 1 --resources "{RESOURCE}=1"'
 
 
@@ -35,26 +38,28 @@ async def connected(address: str) -> AsyncIterator[Any]:
     """Yield a client; raises BadInput when there is no scheduler, or none that it can talk to."""
     client: Any = None  # its methods are coroutines here, which its types do not tell
     try:
-        client = Client(address, asynchronous=True, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]  # as is all of it
-        with anyio.fail_after(CONNECT_S), warnings.catch_warnings():
-            warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters of that is looked at here
-            await client
-    except Exception as error:  # of sockets, of TLS, of addresses: distributed hands on whatever it meets
-        if client is not None:
-            with suppress(Exception), anyio.move_on_after(1):
-                await client.close(timeout=1)
-        told = " ".join(str(error).split()) or f"no answer within {CONNECT_S:g} s"
-        remedy = "start one with `dask scheduler`, and name the address that it tells"
-        if address.startswith("tls") or "tls" in told.lower() or "ssl" in told.lower():
-            remedy = "set distributed.comm.tls in Dask's configuration to this cluster's files, see docs/cluster.md"
-        elif "closed" in told:
-            remedy = "somebody is there who does not want to talk: a scheduler with TLS has an address tls://..."
-        raise BadInput(f"cannot reach a scheduler at {address}: {told}", where="--cluster", remedy=remedy) from None
-    try:
+        try:
+            client = Client(address, asynchronous=True, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]  # as is all of it
+            with anyio.fail_after(CONNECT_S), warnings.catch_warnings():
+                warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters of that is looked at here
+                await client
+        except Exception as error:  # of sockets, of TLS, of addresses: distributed hands on whatever it meets
+            raise _unreachable(address, error) from None
         yield client
     finally:
-        with anyio.CancelScope(shield=True), suppress(Exception):
-            await client.close(timeout=2)
+        if client is not None:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(3), suppress(Exception):
+                await client.close(timeout=2)
+
+
+def _unreachable(address: str, error: Exception) -> BadInput:
+    told = " ".join(str(error).split()) or f"no answer within {CONNECT_S:g} s"
+    remedy = "start one with `dask scheduler`, and name the address that it tells"
+    if address.startswith("tls") or "tls" in told.lower() or "ssl" in told.lower():
+        remedy = "set distributed.comm.tls in Dask's configuration to this cluster's files, see docs/cluster.md"
+    elif "closed" in told:
+        remedy = "somebody is there who does not want to talk: a scheduler with TLS has an address tls://..."
+    return BadInput(f"cannot reach a scheduler at {address}: {told}", where="--cluster", remedy=remedy)
 
 
 async def survey(address: str) -> int:
@@ -65,7 +70,9 @@ async def survey(address: str) -> int:
         fitting = [each for each, why in refused.items() if why is None]
         if not fitting:
             raise nobody(address, filter(None, refused.values()))
-        found = await client.run(lambda: machine.effective_cores(), workers=fitting)
+        found = await client.run(lambda: machine.effective_cores(), workers=fitting, on_error="ignore")
+        if not found:
+            raise nobody(address, [f"worker {each} does not answer" for each in fitting])
         return min(map(int, found.values()))
 
 
@@ -78,7 +85,12 @@ async def workers_of(client: Any) -> dict[str, Mapping[str, Any]]:
 
 async def refusal_of(client: Any, address: str) -> str | None:
     """Return why a worker can't take part whatever the experiment: nothing can be sent between different Pythons."""
-    about = (await client.scheduler.broadcast(msg={"op": "versions", "packages": []}, workers=[address]))[address]
+    try:
+        with anyio.fail_after(ANSWER_S):
+            answers = await client.scheduler.broadcast(msg={"op": "versions", "packages": []}, workers=[address])
+        about = answers[address]
+    except Exception as error:  # it may hang, be cut off or gone, in many ways
+        return f"worker {address} does not answer{f': {error}' if str(error) else ''}"
     there, here = about["host"]["python"], platform.python_version()
     if there.split(".")[:2] == here.split(".")[:2]:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from ..errors import BadInput
 from ..events.common import Event
 from ..launch import Interrupt, Kit
 from ..plan import Plan
@@ -16,6 +18,9 @@ from ..pythons.probe import Probed, probe
 from ..specs.loading import Source
 from . import block
 from .executor import BlockExecutor, BlockTask, Host
+
+DESCRIPTORS_OF_A_RUNNER, OWN_DESCRIPTORS = 4, 24
+"""Three pipes and the process itself; and what else this program has open."""
 
 
 @asynccontextmanager
@@ -26,6 +31,7 @@ async def here(
 
     Raises BadInput when it can't run, and Interrupted.
     """
+    _check_descriptors(to_do)
     probed = await anyio.to_thread.run_sync(probe, to_do, source, laid, interrupt)
     yield probed, LocalExecutor(laid, interrupt, probed.pythons)
 
@@ -73,3 +79,12 @@ class LocalExecutor:
         if failed:
             raise failed[0]
         return events
+
+
+def _check_descriptors(to_do: Plan) -> None:
+    """Raise BadInput when this process may not open what a block needs: the pipes of all its runners."""
+    needed = DESCRIPTORS_OF_A_RUNNER * (len(to_do.variants) + 1) + OWN_DESCRIPTORS
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if allowed < needed:
+        what = f"{len(to_do.variants)} variants at once need {needed} open files, and this process may have {allowed}"
+        raise BadInput(what, remedy=f"allow it with `ulimit -n {needed}`, or compare fewer variants")

@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from ..errors import FAILED, Failure
 from ..machine import host
@@ -62,6 +63,17 @@ class Unguarded(Failure):
     status = FAILED
 
 
+class Guard(Warden):
+    """The warden, whose death is told as a failure: every method may raise Unguarded."""
+
+    def _ask(self, request: Mapping[str, Any], pipes: Sequence[int] = ()) -> dict[str, Any]:
+        try:
+            return super()._ask(request, pipes)
+        except WardenLost as lost:
+            what = "the process that guards the runners was killed, and they with it"
+            raise Unguarded(what, remedy="run again") from lost
+
+
 class Interrupt:
     """A flag that wakes whoever waits for a runner; it may be set from any thread or signal handler."""
 
@@ -92,7 +104,7 @@ class Kit:
     go with the run, `temporary` in it for those of runners, and `shims` are preloaded.
     """
 
-    warden: Warden
+    warden: Guard
     scratch: Path
     temporary: Path
     runner: Path
@@ -109,7 +121,7 @@ def kit() -> Iterator[Kit]:
     """
     with (
         tempfile.TemporaryDirectory(prefix="orchestrator-", ignore_cleanup_errors=True) as directory,
-        Warden(directory) as warden,
+        Guard(directory) as warden,
     ):
         scratch = Path(directory)
         laid = Kit(warden, scratch, scratch / "tmp", scratch / "runner", scratch / "borrowed", Shims(scratch))
@@ -168,6 +180,7 @@ class Runner:
                 ours.callback(os.close, self.exit)
             self._open = ours.pop_all()
         os.set_blocking(self.errors, False)
+        os.set_blocking(self.requests, False)
         self.workers: tuple[int, ...] = ()
         self.is_late = False
         """It has not answered in time: what it still says is no answer to what it is asked next."""
@@ -246,30 +259,22 @@ def is_readable(descriptor: int, timeout_s: float) -> bool:
     return bool(poll.poll(timeout_s * 1000))
 
 
-def unguarded() -> Unguarded:
-    """Return what is raised when the warden is gone."""
-    return Unguarded("the process that guards the runners was killed, and they with it", remedy="run again")
-
-
 def capture(laid: Kit, interrupt: Interrupt, command: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, str]:
     """Run a program that is no runner to its end: its exit status and what it wrote to stdout and to stderr.
 
-    Nothing of it is left afterwards, also when it was interrupted. Raises OSError and Interrupted.
+    Nothing of it is left afterwards, also when it was interrupted. Raises OSError, Interrupted and Unguarded.
     """
     try:
-        try:
-            with ExitStack() as theirs, ExitStack() as ours:
-                empty = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-                theirs.callback(os.close, empty)
-                (output, told), (errors, said) = _pipe(ours, theirs), _pipe(ours, theirs)
-                pid = laid.warden.start(command, env, (empty, told, said), {})
-                theirs.close()
-                written = _read_all(interrupt, (output, errors))
-            status = laid.warden.status(pid, timeout_s=5)
-        finally:
-            laid.warden.sweep()
-    except WardenLost as lost:
-        raise unguarded() from lost
+        with ExitStack() as theirs, ExitStack() as ours:
+            empty = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            theirs.callback(os.close, empty)
+            (output, told), (errors, said) = _pipe(ours, theirs), _pipe(ours, theirs)
+            pid = laid.warden.start(command, env, (empty, told, said), {})
+            theirs.close()
+            written = _read_all(interrupt, (output, errors))
+        status = laid.warden.status(pid, timeout_s=5)
+    finally:
+        laid.warden.sweep()
     output_text, errors_text = (each.decode("utf-8", "replace") for each in written)
     return 1 if status is None else status, output_text, errors_text
 

@@ -14,14 +14,16 @@ from types import TracebackType
 from typing import Any
 
 from ..runner.sensors import TELL_WHERE
-from . import PIPE_BYTES, Command, Interrupt, Interrupted, Kit, Runner, RunnerFailed, is_readable, unguarded
-from .warden import WardenLost
+from . import PIPE_BYTES, Command, Interrupt, Interrupted, Kit, Runner, RunnerFailed, Unguarded, is_readable
 
 TELLING_S = 0.3
 """What a runner gets to tell where it hangs, before it is asked to end."""
 
 GRACE_S = 0.5
 """What a runner gets to end by itself, before it is killed."""
+
+SENDING_S = 120.0
+"""What a runner gets to read a request."""
 
 LEAVING_S = 1.0
 """What the runners of a block that is over get to leave their `setup` in."""
@@ -48,10 +50,10 @@ class Crew:
             runner.end()
         try:
             self._kit.warden.sweep()
-        except WardenLost as lost:
+        except Unguarded:
             for runner in self._runners.values():
                 runner.kill()
-            raise unguarded() from lost
+            raise
 
     def start(self, name: str, command: Command) -> None:
         """Start a runner; raises RunnerFailed when its interpreter can't be."""
@@ -59,8 +61,6 @@ class Crew:
             runner = Runner(self._kit, command)
         except OSError as error:
             raise RunnerFailed("crash", f"cannot start {command.python}: {error.strerror}") from error
-        except WardenLost as lost:
-            raise unguarded() from lost
         self._runners[name] = runner
         self._noisy[runner.errors] = runner
         self._poll.register(runner.errors, select.POLLIN)
@@ -99,11 +99,33 @@ class Crew:
         return self.receive(name, timeout_s)
 
     def send(self, name: str, request: Mapping[str, Any] | int) -> None:
-        """Send a request; that the runner is gone shows when the answer is awaited."""
+        """Send a request, which may be longer than a pipe holds; raises RunnerFailed or Interrupted.
+
+        That the runner is gone shows when the answer is awaited.
+        """
+        runner = self._runners[name]
         data = json.dumps(request).encode() + b"\n"
+        deadline = time.monotonic() + SENDING_S
         with suppress(BrokenPipeError):
             while data:
-                data = data[os.write(self._runners[name].requests, data) :]
+                try:
+                    data = data[os.write(runner.requests, data) :]
+                except BlockingIOError:
+                    self._await_room(runner, deadline)
+
+    def _await_room(self, runner: Runner, deadline: float) -> None:
+        """Wait until a runner has read of what it was sent."""
+        self._poll.register(runner.requests, select.POLLOUT)
+        try:
+            ready = {descriptor for descriptor, _ in self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000)}
+        finally:
+            self._poll.unregister(runner.requests)
+        if self._interrupt.fileno() in ready:
+            raise Interrupted
+        if not ready:
+            runner.is_late = True
+            raise RunnerFailed("timeout", f"it read no request within {SENDING_S:g} s", None, runner.shown_output())
+        self._drain(ready)
 
     def receive(self, name: str, timeout_s: float) -> dict[str, Any]:
         """Return the next answer of a runner; raises RunnerFailed or Interrupted."""
@@ -164,10 +186,7 @@ class Crew:
             self._drain_all()
 
     def _gone(self, runner: Runner) -> RunnerFailed:
-        try:
-            death = runner.death()
-        except WardenLost as lost:
-            raise unguarded() from lost
+        death = runner.death()
         while runner.errors in self._noisy and is_readable(runner.errors, 0.0):
             self._drain({runner.errors})
         death.output = runner.shown_output()

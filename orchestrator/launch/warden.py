@@ -23,7 +23,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 SWEEP_S = 5.0
 """Whoever has not died of SIGKILL by then hangs in the kernel: nobody can help that."""
@@ -47,7 +47,7 @@ class Warden:
     def __init__(self, scratch: str) -> None:
         self._scratch = scratch
 
-    def __enter__(self) -> Warden:
+    def __enter__(self) -> Self:
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-I", "-S", __file__, str(theirs.fileno()), self._scratch]
@@ -67,11 +67,6 @@ class Warden:
     ) -> None:
         self._socket.close()
         self._process.wait()
-
-    @property
-    def pid(self) -> int:
-        """The process id of the warden itself."""
-        return self._process.pid
 
     def start(
         self, command: Sequence[str], env: Mapping[str, str], pipes: Sequence[int], limits: Mapping[str, int]

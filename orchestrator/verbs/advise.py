@@ -14,7 +14,7 @@ from ..advice.design import Asked, Design, Facts, design, design_over
 from ..advice.draft import saved, spec
 from ..advice.scout import scout
 from ..archive.resume import NEVER
-from ..errors import BadInput
+from ..errors import BadInput, Unwritable
 from ..journal import replace_file
 from ..log import diagnostics
 from ..machine.host import effective_cores
@@ -86,7 +86,7 @@ def _saving(save: Path | None, text: str) -> Iterator[None]:
         raise BadInput(f"cannot write {save}: {error.strerror}", where="--save", remedy="name another file") from error
     try:
         yield
-    except BadInput:
+    except (BadInput, Unwritable):
         if save:
             save.unlink()
         raise

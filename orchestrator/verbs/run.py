@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import platform
-import resource
 import secrets
 import shutil
 import signal
@@ -29,7 +28,7 @@ from ..archive.resume import CutOff, Policy
 from ..conduct.conductor import Conductor
 from ..conduct.executor import BlockExecutor, HostsLost
 from ..conduct.local import here
-from ..errors import BadInput, JournalDamaged, JournalUnwritable, first_of
+from ..errors import JournalDamaged, Unwritable, first_of
 from ..events.common import Event
 from ..events.raw import (
     ContextSampled,
@@ -59,9 +58,6 @@ from ..verdicts.results import Results, fold, replay
 
 T = TypeVar("T")
 
-DESCRIPTORS_OF_A_RUNNER, OWN_DESCRIPTORS = 4, 24
-"""Three pipes and the process itself; and what else this program has open."""
-
 COMMIT_S = 2.0
 """As long as git may take to say which commit is checked out, in a large repository."""
 
@@ -88,9 +84,8 @@ def run(
     """Measure what is planned and return how it ended; the journal below `runs` then holds everything.
 
     It goes on with a run that was cut off where `policy` says so. `tell` takes the run's directory. Raises BadInput
-    before anything is written, JournalUnwritable, JournalDamaged, Busy and HostsLost.
+    before anything is written, Unwritable, JournalDamaged, Busy and HostsLost.
     """
-    _check_descriptors(to_do)
     _check_room(to_do, runs)
     return _in_loop(_run, to_do, source, runs, policy, tell, place)
 
@@ -223,7 +218,7 @@ def _resumable(stack: ExitStack, to_do: Plan, cut_off: CutOff, policy: Policy) -
     """Return the run to go on with; None where its journal is no good, unless it was asked for: nobody may be there."""
     try:
         return stack.enter_context(_resumed(to_do, cut_off))
-    except (JournalDamaged, JournalUnwritable) as error:
+    except (JournalDamaged, Unwritable) as error:
         if policy.asked:
             raise
         what = "is damaged" if isinstance(error, JournalDamaged) else "can't be written"
@@ -375,7 +370,7 @@ def _version(name: str) -> str:
 
 
 def _check_room(to_do: Plan, runs: Path) -> None:
-    """Raise JournalUnwritable when the disk can't hold what the run may write: better now than in the night."""
+    """Raise Unwritable when the disk can't hold what the run may write: better now than in the night."""
     measure = to_do.experiment.measure
     there = next((directory for directory in (runs, *runs.absolute().parents) if directory.is_dir()), Path())
     # a block takes about a second, or longer
@@ -384,13 +379,4 @@ def _check_room(to_do: Plan, runs: Path) -> None:
     free = shutil.disk_usage(there).free
     if free < needed:
         what = f"{free / 1e6:.1f} MB are free in {there}, and this run may write {needed / 1e6:.1f} MB"
-        raise JournalUnwritable(what, remedy="make room, or choose another directory with --runs")
-
-
-def _check_descriptors(to_do: Plan) -> None:
-    """Raise BadInput when this process may not open what a block needs: the pipes of all its runners."""
-    needed = DESCRIPTORS_OF_A_RUNNER * (len(to_do.variants) + 1) + OWN_DESCRIPTORS
-    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if allowed < needed:
-        what = f"{len(to_do.variants)} variants at once need {needed} open files, and this process may have {allowed}"
-        raise BadInput(what, remedy=f"allow it with `ulimit -n {needed}`, or compare fewer variants")
+        raise Unwritable(what, remedy="make room, or choose another directory with --runs")
