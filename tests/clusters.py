@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import errors, journal
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 BIN = Path(sys.executable).parent
 NAPS = """
@@ -22,7 +22,7 @@ name: naps
 workload: {call: "mine:nap", kwargs: {seconds: 0.01}}
 tasks: 2
 models: [sequential, threads]
-measure: {blocks: 6, rounds: 3, max_time: 60s}
+measure: {blocks: 6, rounds: 3, max_time: 10m}
 """
 
 
@@ -98,7 +98,10 @@ def cluster(place: Path, env: Mapping[str, str] | None = None) -> Iterator[Clust
         for process in made.processes.values():
             process.terminate()
         for process in made.processes.values():
-            process.wait(20)
+            try:
+                process.wait(PATIENCE_S)
+            finally:
+                process.kill()
 
 
 def within_net(net: str) -> list[str]:

@@ -26,7 +26,7 @@ from orchestrator.verbs import run
 from orchestrator.verdicts.results import fold
 from tests.synthetic import conducted
 from tests.test_cli import events, orchestrator, told
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 # --- which experiment answers the question
 
@@ -497,7 +497,7 @@ def test_a_signal_during_the_first_look_leaves_nobody_behind(place: Path, number
     running = subprocess.Popen([sys.executable, "-m", "orchestrator", "advise", "slow:slow"], cwd=place)
     until((place / "called").exists, running)
     running.send_signal(number)
-    assert running.wait(20) == 128 + number
+    assert running.wait(PATIENCE_S) == 128 + number
     assert not living_in(place)
 
 
@@ -519,7 +519,7 @@ def test_a_saved_spec_is_there_before_the_run_ends(place: Path) -> None:
     running = subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until(lambda: list(place.glob("runs/*/2*/events.jsonl")), running)
     running.send_signal(signal.SIGTERM)
-    running.wait(20)
+    running.wait(PATIENCE_S)
     assert orchestrator("plan", "work.yaml", cwd=place).returncode == 0
 
 

@@ -93,7 +93,7 @@ def test_the_reference_loop_always_does_the_same() -> None:
 def test_the_warm_up_tells_what_the_first_batch_took(laid: Kit) -> None:
     warmed = named(events_of(laid), "runner.warmed")
     assert {event["variant"] for event in warmed} == {"one", "other"}
-    assert all(event["batches"] >= 4 and event["first_ns"] > 4_000_000 for event in warmed)
+    assert all(event["batches"] >= 1 and event["first_ns"] > 4_000_000 for event in warmed)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux: elsewhere nobody can be put on a core")

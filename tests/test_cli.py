@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from orchestrator import cli, errors, journal
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 WORKLOADS = """
 import os, threading, time
@@ -204,7 +204,7 @@ def test_a_variant_whose_results_are_no_good_fails_and_the_others_go_on(place: P
     assert compared["event_loop"]["speedup"] is not None
 
 
-def test_an_interrupt_ends_the_run_within_seconds_and_leaves_nobody_behind(place: Path) -> None:
+def test_an_interrupt_ends_the_run_and_leaves_nobody_behind(place: Path) -> None:
     (place / "x.yaml").write_text("workload: {call: 'mine:wait'}\ntasks: 4\nmodels: [sequential, processes]\n")
     marker = f"MARK_{os.getpid()}_{time.monotonic_ns()}"
     running = subprocess.Popen(
@@ -218,7 +218,7 @@ def test_an_interrupt_ends_the_run_within_seconds_and_leaves_nobody_behind(place
     journals = "runs/x/2*/events.jsonl"
     until(lambda: any(b"trial.finished" in file.read_bytes() for file in place.glob(journals)), running)
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=20)
+    out, err = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 128 + signal.SIGINT
     assert err.splitlines()[-1] == "orchestrator: ended by signal 2"
     assert events(out)[-1]["outcome"] == "interrupted"

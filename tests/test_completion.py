@@ -183,6 +183,7 @@ def test_the_script_for_bash_completes(place: Path) -> None:
 def test_installing_says_what_it_does_or_lacks_without_a_traceback(place: Path) -> None:
     done = orchestrator("--install-completion", cwd=place, env={**os.environ, "HOME": str(place)})
     assert "Traceback" not in done.stdout + done.stderr
+    assert "completion" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("words", [["re"], ["run", ""], ["report", ""], ["export", "x", "--to", ""]], ids=" ".join)

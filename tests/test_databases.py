@@ -74,7 +74,7 @@ def in_threads(
     meeting = threading.Barrier(3)
 
     def close(_: object) -> None:
-        meeting.wait(10)  # so that every thread closes its own
+        meeting.wait(60)  # so that every thread closes its own
         database.of_thread.connection.close()
 
     with ThreadPoolExecutor(3, initializer=begin, initargs=(given,)) as pool:

@@ -150,7 +150,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("export")
     (place / "mine.py").write_text(WORKLOADS)
     (place / "good.yaml").write_text(GOOD)
-    assert orchestrator("run", "good.yaml", "measure.max_time=2s", cwd=place).returncode == 0
+    assert orchestrator("run", "good.yaml", "measure.blocks=1", "measure.rounds=3", cwd=place).returncode == 0
     return place
 
 

@@ -21,6 +21,7 @@ from orchestrator.archive import query
 from orchestrator.journal import _render
 from orchestrator.verdicts.results import fold
 from orchestrator.verdicts.tables import NAMES, tables
+from tests.faults.place import damaged
 from tests.synthetic import conducted
 from tests.test_cli import events, orchestrator, told
 from tests.waiting import until
@@ -270,9 +271,7 @@ def test_a_query_may_read_the_journals_themselves(runs: Path) -> None:
 
 def test_a_damaged_run_is_left_out_and_named(runs: Path) -> None:
     file = runs / "x" / "20261102T031500000Z-5a5a5a" / "events.jsonl"
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
+    damaged(file)
     done = asked(runs, COUNT, "--json")
     assert {row["variant"]: row["n"] for row in events(done.stdout)} == {
         "event_loop": 40,

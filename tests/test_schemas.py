@@ -100,7 +100,7 @@ models:
   - event_loop
   - {model: sequential, label: failing, call: 'mine:breaks'}
 matrix: {tasks: [1, 2, 4]}
-measure: {rounds: 1, blocks: 2, max_time: 20s, seed: 1}
+measure: {rounds: 1, blocks: 2, seed: 1}
 expect:
   - {of: threads, metric: speedup, max: 100}
   - {of: sequential, metric: observed.answers, equals: 4, where: {tasks: 4}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import pytest
 
 from orchestrator import journal
 from orchestrator.archive.audit import audit
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 MARK = "ORCHESTRATOR_TESTS_MARK"
@@ -70,6 +71,14 @@ def short(values: Sequence[Any], *quick: Any) -> list[Any]:
     return [pytest.param(value, marks=[] if value in quick else [pytest.mark.long]) for value in values]
 
 
+def damaged(file: Path) -> bytes:
+    """Change a byte in the middle of a file, and return what it holds then."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    return bytes(content)
+
+
 class Place:
     """One directory, and the program in it."""
 
@@ -98,9 +107,13 @@ class Place:
         """Run the program with a fault in it (see `failpoint`)."""
         return self.run(point, str(count), "run", "x.yaml", module="tests.faults.failpoint")
 
-    def leftovers(self, within_s: float = 10.0) -> list[str]:
-        """Return what is left of everything that was started, after so long."""
-        deadline = time.monotonic() + within_s
+    def die_at_write(self, count: int) -> None:
+        """Run the program, and have it killed when it has written so many records."""
+        assert self.with_fault("write.after", count).returncode == -signal.SIGKILL
+
+    def leftovers(self) -> list[str]:
+        """Return what is left of everything that was started; what ends takes a while."""
+        deadline = time.monotonic() + PATIENCE_S
         while (found := _marked(f"{MARK}={self.mark}".encode())) and time.monotonic() < deadline:
             time.sleep(0.02)
         return found

@@ -63,7 +63,8 @@ def test_a_million_records_are_recovered_and_read_in_little_time_and_memory(tmp_
     place.run("run", "x.yaml")
     _lengthen(place.runs[0] / EVENTS_FILE, 1_000_000)
     code = (
-        "import sys, time, resource; from pathlib import Path; from orchestrator import journal, results\n"
+        "import sys, time, resource; from pathlib import Path\n"
+        "from orchestrator import journal; from orchestrator.verdicts import results\n"
         "run = Path(sys.argv[1]); begun = time.perf_counter()\n"
         "with journal.reopen(run) as reopened:\n"
         "    standing = results.replay(reopened.records)\n"

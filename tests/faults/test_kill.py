@@ -12,7 +12,7 @@ import pytest
 from orchestrator import errors, journal
 
 from .failpoint import DEATHS, ERRORS
-from .place import JOURNAL, SPEC, Place, short
+from .place import JOURNAL, SPEC, Place, damaged, short
 
 pytestmark = pytest.mark.slow
 
@@ -101,7 +101,7 @@ def test_a_disk_that_fails_stops_the_run_with_74_and_the_next_one_goes_on(point:
 
 def test_a_run_goes_on_only_if_it_was_cut_off_lately_enough(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    place.with_fault("write.after", 40)
+    place.die_at_write(40)
     time.sleep(0.1)
     assert place.run("run", "x.yaml", "--resume-within", "1ms").returncode == errors.OK
     assert len(place.runs) == 2
@@ -109,14 +109,14 @@ def test_a_run_goes_on_only_if_it_was_cut_off_lately_enough(tmp_path: Path) -> N
 
 def test_fresh_begins_a_new_run(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    place.with_fault("write.after", 40)
+    place.die_at_write(40)
     assert place.run("run", "x.yaml", "--fresh").returncode == errors.OK
     assert len(place.runs) == 2
 
 
 def test_resume_goes_on_with_the_newest_run_that_was_cut_off_behind_one_that_was_not(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    place.with_fault("write.after", 40)
+    place.die_at_write(40)
     place.run("run", "x.yaml", "--fresh")
     assert place.run("run", "x.yaml", "--resume").returncode == errors.OK
     assert len(place.runs) == 2
@@ -126,7 +126,7 @@ def test_resume_goes_on_with_the_newest_run_that_was_cut_off_behind_one_that_was
 @pytest.mark.parametrize("changed", ["spec", "sources"])
 def test_a_run_does_not_go_on_when_something_has_changed_and_says_what(changed: str, tmp_path: Path) -> None:
     place = Place(tmp_path)
-    place.with_fault("write.after", 40)
+    place.die_at_write(40)
     file = tmp_path / {"spec": "x.yaml", "sources": "mine.py"}[changed]
     file.write_text(file.read_text().replace("seed: 1", "seed: 2").replace("20_000", "20_001"))
     done = place.run("run", "x.yaml", "--resume")
@@ -148,22 +148,22 @@ def test_a_run_that_its_user_stopped_goes_on_only_when_asked(tmp_path: Path) -> 
 
 
 def test_a_resumed_run_takes_no_look_again(tmp_path: Path) -> None:
-    place = Place(tmp_path, SPEC.replace("blocks: 3, ", ""))
-    for count in (150, 250):
-        place.with_fault("write.after", count)
-    assert place.run("run", "x.yaml").returncode == errors.OK
-    looks = [event["blocks"] for event in place.events() if event["event"] == "look.taken"]
+    place = Place(tmp_path, SPEC.replace("blocks: 3,", "tie: 0.01%, max_time: 1h,"))
+    for count in (150, 60, 60):
+        place.die_at_write(count)
+    events = place.events()
+    looks = [event["blocks"] for event in events if event["event"] == "look.taken"]
+    assert looks
     assert looks == sorted(set(looks))
-    assert place.problems() == []
+    assert [event["event"] for event in events].count("run.resumed") == 2
+    assert place.problems() == ["unfinished"]
 
 
 def test_resuming_refuses_a_journal_that_was_damaged_and_leaves_it_as_it_is(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    place.with_fault("write.after", 40)
+    place.die_at_write(40)
     file = place.runs[0] / journal.EVENTS_FILE
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
+    content = damaged(file)
     done = place.run("run", "x.yaml", "--resume")
     assert done.returncode == errors.DAMAGED
     assert "byte " in done.stderr
@@ -172,11 +172,9 @@ def test_resuming_refuses_a_journal_that_was_damaged_and_leaves_it_as_it_is(tmp_
 
 def test_a_damaged_journal_that_nobody_asked_for_is_left_and_a_new_run_begins(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    place.with_fault("write.after", 40)
+    place.die_at_write(40)
     file = place.runs[0] / journal.EVENTS_FILE
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
+    content = damaged(file)
     done = place.run("run", "x.yaml", "--resume-within", "24h")
     assert done.returncode == errors.OK
     assert "its journal is damaged, so a new run begins" in done.stderr

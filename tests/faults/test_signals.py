@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE_S
+
 from .place import Place, short
 
 pytestmark = pytest.mark.slow
@@ -21,17 +23,12 @@ tasks: 2
 models: [sequential, threads, processes]
 measure: {seed: 1}
 """
-PATIENCE_S = 10.0
-"""It takes some tenths of a second (2 s are promised); a test on a machine that is busy asserts no time."""
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def stop(process: subprocess.Popen[str], number: int) -> tuple[float, str, str]:
-    begun = time.monotonic()
+def stop(process: subprocess.Popen[str], number: int) -> tuple[str, str]:
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=30)
-    return time.monotonic() - begun, stdout, stderr
+    return process.communicate(timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize("number", short(SIGNALS, signal.SIGTERM))
@@ -39,11 +36,10 @@ def test_a_signal_ends_a_run_in_time_with_what_is_known(number: int, tmp_path: P
     place = Place(tmp_path, SPEC)
     process = place.start("run", "x.yaml", "--format", "table")
     place.wait_for_blocks(2, process)
-    took_s, stdout, stderr = stop(process, number)
+    stdout, stderr = stop(process, number)
     assert process.returncode == 128 + number
     assert "threads" in stdout
     assert stderr.endswith(f"orchestrator: ended by signal {number}\n")
-    assert took_s < PATIENCE_S
     assert place.leftovers() == []
     assert place.status()["outcome"] == "interrupted"
 
@@ -58,11 +54,10 @@ def test_a_signal_at_any_time_leaves_nobody(times: int, tmp_path: Path) -> None:
         process = place.start("run", "x.yaml")
         time.sleep(dice.uniform(0.05, 4))
         number = dice.choice(SIGNALS)
-        took_s, _, stderr = stop(process, number)
+        _, stderr = stop(process, number)
         # before the program has its handlers, a signal simply kills it
         assert process.returncode in (128 + number, -number), stderr
         assert "Traceback" not in stderr
-        assert took_s < PATIENCE_S
         assert place.leftovers() == []
 
 
@@ -82,7 +77,7 @@ def test_a_second_signal_ends_a_run_that_cannot_end(tmp_path: Path) -> None:
     time.sleep(2)
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=5) in (-signal.SIGTERM, 128 + signal.SIGTERM)
+    assert process.wait(timeout=PATIENCE_S) in (-signal.SIGTERM, 128 + signal.SIGTERM)
     os.close(reader)
     os.close(writer)
     assert place.leftovers() == []
@@ -91,11 +86,13 @@ def test_a_second_signal_ends_a_run_that_cannot_end(tmp_path: Path) -> None:
 def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
     place = Place(tmp_path, SPEC)
     ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731  # as nohup does
-    process = place.start("run", "x.yaml", "measure.max_time=4s", preexec_fn=ignore)
+    process = place.start("run", "x.yaml", "measure.blocks=4", preexec_fn=ignore)
     place.wait_for_blocks(1, process)
+    assert process.poll() is None
     process.send_signal(signal.SIGHUP)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
+    assert place.finished_blocks() == 4
 
 
 def test_a_hang_up_that_comes_twice_at_once_still_tells_what_is_known(tmp_path: Path) -> None:
@@ -105,7 +102,7 @@ def test_a_hang_up_that_comes_twice_at_once_still_tells_what_is_known(tmp_path: 
     process.send_signal(signal.SIGHUP)
     time.sleep(0.005)
     process.send_signal(signal.SIGHUP)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 128 + signal.SIGHUP
     assert place.events()[-1]["event"] == "run.finished"
     assert place.leftovers() == []
