@@ -24,6 +24,8 @@ import structlog
 
 from .errors import BadInput, Busy, JournalDamaged, Unwritable
 from .events.common import SCHEMA, Event
+from .files import replace_file, sync_directory
+from .jsonl import dumps
 from .units import timestamp
 
 EVENTS_FILE = "events.jsonl"
@@ -105,27 +107,6 @@ class Journal:
 def _render(_: Any, __: str, fields: MutableMapping[str, Any]) -> bytes:
     line = dumps(dict(fields))
     return line[:-1] + _CRC + b"%08x" % zlib.crc32(line) + b'"}\n'
-
-
-def dumps(value: object) -> bytes:
-    """Return plain data as one line of JSON; text that is not Unicode (lone surrogates) is escaped."""
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        return orjson.dumps(_unicode(value))
-
-
-def lines(values: Iterable[object]) -> str:
-    """Return plain data as JSON, each on a line of its own."""
-    return "".join(dumps(value).decode() + "\n" for value in values)
-
-
-def _unicode(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, dict):
-        return {_unicode(key): _unicode(each) for key, each in value.items()}
-    return [_unicode(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def new_run_id() -> str:
@@ -264,20 +245,6 @@ def is_running(directory: Path) -> bool:
     return False
 
 
-def replace_file(file: Path, content: bytes) -> None:
-    """Replace `file` whole: a reader finds the old content or the new, also after a power cut."""
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_directory(file.parent)
-
-
 def _point_latest(directory: Path) -> None:
     temporary = directory.parent / f".{LATEST}.{secrets.token_hex(4)}"
     try:
@@ -288,15 +255,7 @@ def _point_latest(directory: Path) -> None:
         raise Unwritable(
             f"cannot write {directory.parent / LATEST}: {error.strerror}", remedy="move it out of the way"
         ) from error
-    _sync_directory(directory.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_directory(directory.parent)
 
 
 class Records:

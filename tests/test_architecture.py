@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "orchestrator"
-FOR_ALL = {"errors", "log", "text", "units", "extras", "cache"}
+FOR_ALL = {"errors", "log", "text", "units", "jsonl", "files", "extras", "cache"}
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 WITH_THE_WORLD = {"os", "subprocess", "socket", "signal", "time", "tempfile", "shutil", "threading", "asyncio", "anyio"}
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator import journal
+from orchestrator import files, journal
 from orchestrator.errors import UNWRITABLE, JournalDamaged, Unwritable
 from orchestrator.events.common import Event
 from orchestrator.events.raw import BlockDiscarded
@@ -235,7 +235,7 @@ def test_a_failed_replacement_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(os, "fsync", fails)
     with pytest.raises(OSError, match="Input/output error"):
-        journal.replace_file(file, b"new")
+        files.replace_file(file, b"new")
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .. import journal
 from ..errors import BUG, Failure
+from ..files import replace_file
+from ..jsonl import dumps
 from ..units import timestamp
 from ..verdicts.results import Results
 
@@ -43,4 +44,4 @@ def kept(directory: Path) -> Iterator[Callable[[Results], None]]:
 
 def _write(directory: Path, about: dict[str, Any]) -> None:
     with suppress(OSError):  # a disk that is full, most likely: the run says so itself
-        journal.replace_file(directory.parent / FILE, journal.dumps(about) + b"\n")
+        replace_file(directory.parent / FILE, dumps(about) + b"\n")

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..exports.csv_tables import cell
-from ..journal import dumps
+from ..jsonl import dumps
 from ..reports import table
 from ..text import printable
 

@@ -167,7 +167,8 @@ def _tell(ended: Ended, shown: str) -> None:
 
 def _keep_report(ended: Ended, wanted: bool) -> None:
     """Write the page of a run beside its journal; not of one that a signal has ended, which is to end soon."""
-    from .. import journal, reports
+    from .. import reports
+    from ..files import replace_file
     from ..log import diagnostics
 
     finished = ended.results.finished or {}
@@ -176,7 +177,7 @@ def _keep_report(ended: Ended, wanted: bool) -> None:
     file = ended.directory / reports.PAGE
     try:
         (content,) = reports.files("html", ended.results).values()
-        journal.replace_file(file, content)
+        replace_file(file, content)
     except Exception as error:  # whatever it is: what was measured stands, and its status is told
         diagnostics().warning("report.unwritten", file=str(file), error=str(error))
     else:

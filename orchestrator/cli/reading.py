@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import errors, reports
+from .. import errors, exports, reports
 from ..errors import BadInput, JournalDamaged
 from . import completion
 
@@ -117,7 +117,7 @@ def export(
         str,
         typer.Option(
             metavar="FORMAT",
-            autocompletion=completion.one_of("chrome-trace", "csv", "hyperfine", "markdown", "parquet", "pyperf"),
+            autocompletion=completion.one_of(*exports.FORMATS),
             help="csv, parquet: tables; pyperf, hyperfine: times for these tools; chrome-trace: a timeline for"
             " ui.perfetto.dev; markdown: a report for a pull request",
         ),
@@ -126,8 +126,6 @@ def export(
     force: Force = False,
 ) -> None:
     """Write a run as files for other tools."""
-    from .. import exports
-
     if to not in exports.FORMATS:
         raise BadInput(f'no format "{to}"', where="--to", remedy=f"name one of {', '.join(exports.FORMATS)}")
     results = _recomputed(run)

@@ -19,7 +19,7 @@ from .. import launch
 from ..conduct import block
 from ..conduct.executor import BlockTask
 from ..errors import BadInput, Busy
-from ..journal import dumps
+from ..jsonl import dumps
 from ..launch import Interrupt, Interrupted, Kit
 from ..machine import host, lock, spin
 from ..plan import Plan

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import journal
 from ..errors import BadInput
 from ..extras import need
+from ..files import replace_file
 
 if TYPE_CHECKING:
     from ..verdicts.results import Results
@@ -54,7 +54,7 @@ def write(files: Mapping[str, bytes], directory: Path, *, replace: bool, where: 
         directory.mkdir(parents=True, exist_ok=True)
         for path, content in zip(paths, files.values(), strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
-            journal.replace_file(path, content)
+            replace_file(path, content)
     except OSError as error:
         what = f"cannot write to {directory}: {error.strerror}"
         raise BadInput(what, where=where, remedy="name another directory") from error

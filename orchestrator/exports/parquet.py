@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from ..journal import dumps
+from ..jsonl import dumps
 from ..verdicts.results import Results
 from ..verdicts.tables import Row, cell, tables, types
 

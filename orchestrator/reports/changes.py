@@ -7,8 +7,9 @@ from typing import Literal
 from rich.table import Table
 from rich.text import Text
 
-from .. import journal, units
+from .. import units
 from ..events.derived import VariantChanged
+from ..jsonl import lines as as_lines
 from ..verdicts.comparison import Comparison
 from .table import page, printed
 
@@ -42,7 +43,7 @@ def table(found: Comparison, *, width: int, colour: bool) -> str:
 
 def lines(found: Comparison) -> str:
     """Return one JSON object a line."""
-    return journal.lines(change.fields() for change in found.changes)
+    return as_lines(change.fields() for change in found.changes)
 
 
 def _table(point: str, rows: list[VariantChanged]) -> Table:

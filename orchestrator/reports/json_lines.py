@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..journal import lines
+from ..jsonl import lines
 from ..verdicts.results import Results
 
 _JOURNAL_ONLY = ("seq", "ts", "crc32")

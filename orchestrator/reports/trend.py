@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import units
-from ..journal import lines
+from ..jsonl import lines
 from ..text import printable
 from ..verdicts.history import Entry
 from .changes import STYLES

@@ -15,7 +15,7 @@ from ..advice.draft import saved, spec
 from ..advice.scout import scout
 from ..archive.resume import NEVER
 from ..errors import BadInput, Unwritable
-from ..journal import replace_file
+from ..files import replace_file
 from ..log import diagnostics
 from ..machine.host import effective_cores
 from ..plan.planning import plan

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from ..events import EVENTS
 from ..events.common import Event
 from ..inference.blocks import Block
-from ..journal import dumps
+from ..jsonl import dumps
 from .comparison import by_the_loop
 from .results import Results
 

@@ -13,6 +13,7 @@ from orchestrator import journal
 from orchestrator.errors import JournalDamaged
 from orchestrator.events.raw import BlockDiscarded
 from orchestrator.journal import EVENTS_FILE, Records
+from orchestrator.jsonl import dumps
 
 from .place import ROOT, SPEC, Place
 
@@ -97,5 +98,5 @@ def _lengthen(file: Path, count: int) -> None:
 
 
 def _line(record: dict[str, object]) -> bytes:
-    body = journal.dumps({key: value for key, value in record.items() if key != "crc32"})
+    body = dumps({key: value for key, value in record.items() if key != "crc32"})
     return body[:-1] + b',"crc32":"%08x"}\n' % zlib.crc32(body)

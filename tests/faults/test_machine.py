@@ -14,6 +14,7 @@ import pytest
 
 from orchestrator import errors, journal
 from orchestrator.journal import EVENTS_FILE
+from orchestrator.jsonl import dumps
 
 from .place import JOURNAL, ROOT, SPEC, Place, damaged
 
@@ -258,7 +259,7 @@ def _rewrite(file: Path, events: list[dict[str, object]]) -> None:
 
     with file.open("wb") as out:
         for number, event in enumerate(events):
-            body = journal.dumps({**{k: v for k, v in event.items() if k != "crc32"}, "seq": number})
+            body = dumps({**{k: v for k, v in event.items() if k != "crc32"}, "seq": number})
             out.write(body[:-1] + b',"crc32":"%08x"}\n' % zlib.crc32(body))
 
 

@@ -1141,10 +1141,10 @@ def test_a_loop_that_a_plain_function_blocks_reacts_to_nothing_for_a_batch(laid:
 
 
 def test_a_loop_whose_calls_wait_reacts_at_once(laid: Kit) -> None:
-    with opened(laid, order("event_loop", task("interval"), tasks=3)) as runner:
+    with opened(laid, order("event_loop", task("doze"), tasks=3)) as runner:
         account = runner.ask("account", repeats=1)
     assert account["waiting_share"] > 0.5
-    assert account["loop_lag_p50_ns"] < 10_000_000
+    assert account["loop_lag_p50_ns"] < 50_000_000
 
 
 def test_the_work_of_a_calls_own_processes_is_told_apart(laid: Kit) -> None:
@@ -1231,7 +1231,7 @@ def test_each_process_of_threads_has_so_many_calls_in_flight(laid: Kit) -> None:
 
 
 def test_an_account_of_coroutines_at_once_in_other_processes_splits_all_of_the_time(laid: Kit) -> None:
-    with opened(laid, order("processes_of_loops", task("interval"), tasks=12, concurrency=3)) as runner:
+    with opened(laid, order("processes_of_loops", task("doze"), tasks=12, concurrency=3)) as runner:
         runner.ask("warm")
         account = runner.ask("account", repeats=2)
     shares = {part: account[f"{part}_share"] for part in SHARES}

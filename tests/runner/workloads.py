@@ -331,6 +331,16 @@ def nap() -> None:
     time.sleep(0.01)
 
 
+def doze() -> None:
+    time.sleep(0.1)
+
+
+async def doze_async() -> None:
+    import anyio
+
+    await anyio.sleep(0.1)
+
+
 BURN_NS = 20_000_000
 
 

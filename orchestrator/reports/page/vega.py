@@ -8,7 +8,8 @@ from importlib import metadata
 
 import vl_convert
 
-from ... import cache, journal
+from ... import cache
+from ...files import replace_file
 
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
 
@@ -24,5 +25,5 @@ def bundle() -> str:
     if kept:
         with suppress(OSError):  # a cache that can't be written costs a second each time
             kept.parent.mkdir(parents=True, exist_ok=True)
-            journal.replace_file(kept, made.encode())
+            replace_file(kept, made.encode())
     return made
