@@ -65,7 +65,7 @@ class Unwritable(Failure):
 
 
 def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first error in a task group that tells most: a plain one, if any, before what only ends the work."""
+    """Return the error in a task group that tells most: the first `Failure`, else the first of all."""
     leaves = list(_leaves(group))
     return next((error for error in leaves if isinstance(error, Failure)), leaves[0])
 

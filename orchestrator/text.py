@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+HIDDEN = (
+    "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff"
+)
+"""Control, bidirectional, zero-width and broken characters, as ranges of a regular expression."""
+
+_UNPRINTABLE = re.compile(f"[\r{HIDDEN}]")
 
 
 def printable(text: str) -> str:

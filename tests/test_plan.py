@@ -46,7 +46,7 @@ def design() -> Plan:
     return plan(Experiment.model_validate(yaml.safe_load(DESIGN)), CORES)
 
 
-# the example of the design page
+# an experiment with all there is
 
 
 def test_the_design_example_has_a_point_for_each_n(design: Plan) -> None:

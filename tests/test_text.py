@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from orchestrator.text import printable
 
 
-@pytest.mark.parametrize("steering", ["\x1b[31m", "\r", "\x07", "\x9b", "\u202e", "\u2028", "\ufeff", "\ud800", "\x00"])
+@pytest.mark.parametrize(
+    "steering", ["\x1b[31m", "\r", "\x9b", "\u202e", "\u061c", "\u2028", "\ufeff", "\ud800", "\x00"]
+)
 def test_what_could_steer_a_terminal_is_escaped(steering: str) -> None:
     assert printable(f"a{steering}b") == f"a{steering.encode('unicode_escape').decode()}b"
 

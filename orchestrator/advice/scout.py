@@ -29,11 +29,11 @@ def scout(asked: Asked, laid: Kit, interrupt: Interrupt) -> Facts:
             raise BadInput(complaint[0], where="--python", remedy=complaint[1]) from error
         raise _failed(asked, error) from error
     if told["event"] == "refused":
-        raise _refused(asked, told)
+        raise _refused(told)
     return Facts(**{name: told[name] for name in Facts.__dataclass_fields__})
 
 
-def _refused(asked: Asked, told: Mapping[str, str]) -> BadInput:
+def _refused(told: Mapping[str, str]) -> BadInput:
     remedy = told["remedy"]
     elsewhere = "name the project's directory with --project, or the interpreter that has it with --python"
     if told["field"] == "kwargs" and remedy.startswith("mend kwargs"):

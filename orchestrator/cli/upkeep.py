@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..errors import BadInput
 from . import completion
-
-if TYPE_CHECKING:
-    pass
-
 from .app import Runs, TableOrJson, app
 from .output import known, say, width, write
 

@@ -272,7 +272,7 @@ class Hosts:
         about = {"spec": spec, "cores": self._plan.cores, "locks": self._locks, "run": self.run, "host": name}
         answer = await self.ask(address, {"op": "prepare", **about}, PREPARE_S)
         if "lacks" in answer:
-            remedy = "install what it needs into the worker's environment: pip install 'orchestrator[cluster]'"
+            remedy = "install this project with its extra `cluster` into the worker's environment, see docs/cluster.md"
             raise Refused(f"worker {address} can't run this program: {answer['lacks']}; {remedy}")
         if "problems" in answer:
             found = [Problem(tuple(p["path"]), f"on host {name}: {p['what']}", p["remedy"]) for p in answer["problems"]]

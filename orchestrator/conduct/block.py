@@ -1,7 +1,7 @@
 """One block: a fresh runner for every variant, warm-ups, then rounds in which one variant at a time holds the token.
 
-Blocking; `conduct` runs it in a thread. It returns raw events and writes none: nothing is stored while somebody is
-measured.
+Blocking: on this machine `local` runs it in a thread. It returns raw events and writes none: nothing is stored
+while somebody is measured.
 """
 
 from __future__ import annotations

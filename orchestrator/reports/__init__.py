@@ -1,4 +1,4 @@
-"""Reports of one run, as text to print or as files: each a module, one line here to register it.
+"""Reports as text or files: of one run each a module, one line here to register it; of several runs, beside them.
 
 Of text, a module has `render(results, width, colour) -> str`. Files are rendered by a function of the results that
 returns their contents by their names; what it imports is in the extra `report`.

@@ -295,12 +295,10 @@ _KINDS: dict[str, tuple[Callable[[], Drawn], int | tuple[str, int]]] = {
 """How each kind of chart is drawn, and how high: so many pixels, or so many for each value of a field."""
 
 KINDS = tuple(_KINDS)
+"""Every kind of chart."""
 
 
 def height(kind: str, rows: Sequence[Row]) -> int:
     """Return the height of a chart of these rows in pixels, without axes and legend."""
     found = _KINDS[kind][1]
     return found if isinstance(found, int) else found[1] * len({row[found[0]] for row in rows})
-
-
-"""Every kind of chart."""

@@ -1,7 +1,7 @@
 """The clocks of one thread, read together: time, CPU time, time waited for a core and for the GIL.
 
-With the shim preloaded (`orchestrator/shim.c`) all four come from one call, which keeps the GIL: reading them does not
-disturb what they tell. Without it the last two are 0, and are told by other means (`account`).
+With the shim preloaded (`launch/shim.c`) all four come from one call, which keeps the GIL: reading them does not
+disturb what they tell. Without it the last two are 0, and are told by other means (`instrumented`).
 """
 
 from __future__ import annotations

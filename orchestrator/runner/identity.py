@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+from . import gil
+
 
 def identity() -> dict[str, str]:
     """Return the parts, each as a hash or in short; sources are those of the modules that have been imported."""
@@ -14,8 +16,7 @@ def identity() -> dict[str, str]:
 
 
 def _interpreter() -> str:
-    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
-    return f"{sys.executable} {sys.version}{'' if gil else ' without a GIL'}"
+    return f"{sys.executable} {sys.version}{'' if gil.enabled() else ' without a GIL'}"
 
 
 def _sources() -> Iterator[str]:

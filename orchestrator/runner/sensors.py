@@ -80,7 +80,7 @@ def usage() -> dict[str, Any]:
     """Return what the calling thread and its process have used so far.
 
     `pid`, `thread` (the system's id), `cpu_ns` and `queue_ns` (the time it waited for a core; None: unknown) are of the
-    thread; `process_cpu_ns`, `children_cpu_ns`, `voluntary` and `involuntary` (context switches) of its process.
+    thread; `children_cpu_ns`, `voluntary` and `involuntary` (context switches) of its process.
     """
     import threading
 
@@ -91,7 +91,6 @@ def usage() -> dict[str, Any]:
         "thread": threading.get_native_id(),
         "cpu_ns": time.thread_time_ns(),
         "queue_ns": queue_ns(),
-        "process_cpu_ns": time.process_time_ns(),
         "children_cpu_ns": 0,
         "voluntary": 0,
         "involuntary": 0,

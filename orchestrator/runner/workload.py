@@ -113,7 +113,7 @@ def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) ->
         raise Unusable(field, f"{name} is a coroutine function, which {model_name} can't run", "give a plain `call`")
     if field == "async_call" and not is_async:
         raise Unusable(field, f"{name} is not a coroutine function", "make it `async def`, or leave async_call out")
-    _check_arguments(call, field, name)
+    _check_arguments(call, name)
     if needs.pickler:
         _check_pickle(call, field, name, model_name, needs.pickler)
     for companion in COMPANIONS:
@@ -163,7 +163,7 @@ def _check_kind(reference: str, field: str) -> None:
             raise Unusable(field, f"{reference} is a method, and needs an object of {owner_path}", remedy)
 
 
-def _check_arguments(call: Call, field: str, name: str) -> None:
+def _check_arguments(call: Call, name: str) -> None:
     import inspect
 
     try:

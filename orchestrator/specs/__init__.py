@@ -1,4 +1,4 @@
-"""The spec: a YAML file, with overrides from the command line, as a checked and frozen `Experiment`."""
+"""The form of a spec: a checked and frozen `Experiment`. `document` and `loading` read one from a file."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from typing import NoReturn, TypeAlias
 import yaml
 
 from ..errors import BadInput
+from ..text import HIDDEN
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -25,9 +26,7 @@ MAX_SHOWN = 60
 _LOADER: type[yaml.CSafeLoader | yaml.SafeLoader] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 # What a reader can't see or a terminal would obey. U+2028 and U+2029 are line breaks to YAML 1.1, not to 1.2.
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
-)
+_HIDDEN = re.compile(f"[{HIDDEN}]")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 _DIGITS = "[0-9]+(?:_[0-9]+)*"
@@ -52,13 +51,12 @@ class Position:
 
 @dataclass(frozen=True)
 class Document:
-    """The values of a file, where each stands, and the text of those that were written without quotes."""
+    """The values of a file, and where each stands."""
 
     source: str
     value: dict[str, object]
     keys: Mapping[KeyPath, Position]
     values: Mapping[KeyPath, Position]
-    raw: Mapping[KeyPath, str]
 
     def where(self, path: KeyPath, *, key: bool = False) -> str:
         """Return `file:line:column` of the value (or the key) at `path`, or of what is nearest above it."""
@@ -243,7 +241,6 @@ class _Tree:
     stack: list[_Open] = field(default_factory=list)
     keys: dict[KeyPath, Position] = field(default_factory=dict)
     values: dict[KeyPath, Position] = field(default_factory=dict)
-    raw: dict[KeyPath, str] = field(default_factory=dict)
 
     def take(self, event: yaml.Event) -> None:
         if isinstance(event, yaml.NodeEvent):
@@ -259,7 +256,7 @@ class _Tree:
     def document(self) -> Document:
         if self.root is None:
             raise BadInput("the file is empty", where=_place(self.source), remedy='write "key: value" lines')
-        return Document(self.source, self.root, self.keys, self.values, self.raw)
+        return Document(self.source, self.root, self.keys, self.values)
 
     def unreadable(self, error: yaml.YAMLError) -> BadInput:
         if not isinstance(error, yaml.MarkedYAMLError):
@@ -347,7 +344,6 @@ class _Tree:
         self.values[path] = _position(event)
 
     def _meaning(self, event: yaml.ScalarEvent, path: KeyPath) -> object:
-        self.raw[path] = event.value
         try:
             return scalar(event.value)
         except ValueError as error:

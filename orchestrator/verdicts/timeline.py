@@ -66,7 +66,7 @@ def overlap(own: Sequence[Call]) -> bool:
 
 
 def pieces(own: Sequence[Call]) -> Iterator[Piece]:
-    """Yield what a worker did from the begin of the batch to the end of its last call; its calls do not overlap."""
+    """Yield what a worker did from the beginning of the batch to the end of its last call; its calls do not overlap."""
     free = 0
     following = [*(call.begun_ns for call in own[1:]), math.inf]
     for call, following_ns in zip(own, following, strict=True):
