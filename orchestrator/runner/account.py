@@ -2,10 +2,10 @@
 
 A lane is what one worker does in a batch, from its beginning to its end: it is in a call or in a gap. Of a call the
 clocks tell what was on a core, waiting for a core, and waiting for the GIL; the rest was blocked. A gap is
-serialisation while something is pickled or unpickled, in the lane's worker or at the other end; waiting for the GIL while the lane's thread
-or the one that submits does; idle once no call was left to begin; else dispatch. Where the calls run in the thread that
-submits them (a plain loop, an event loop) there is one lane, and what of its gaps was neither on a core nor in a queue
-is waiting: select, with calls outstanding.
+serialisation while something is pickled or unpickled, in the lane's worker or at the other end; waiting for the GIL
+while the lane's thread or the one that submits does; idle once no call was left to begin; else dispatch. Where the
+calls run in the thread that submits them (a plain loop, an event loop) there is one lane, and what of its gaps was
+neither on a core nor in a queue is waiting: select, with calls outstanding.
 """
 
 from __future__ import annotations
