@@ -102,7 +102,7 @@ class _Audit:
         self.blocks += 1
         self.trials += block.trials.total()
         rounds = self._rounds.get(record["point_id"], 0)
-        planned = {(label, turn) for label in block.variants for turn in range(rounds)}
+        planned = {(label, number) for label in block.variants for number in range(rounds)}
         if missing := planned - block.trials.keys():
             self._wrong(record, f"lacks {len(missing)} of {len(planned)} trials, such as {_trial(min(missing))}")
         for trial, count in block.trials.items():
@@ -116,8 +116,8 @@ class _Audit:
 
     def _order(self, record: Mapping[str, Any], contestants: list[str], rounds: int) -> dict[tuple[str, int], int]:
         orders = plan.rounds(self._seed, record["point_id"], record["block"], contestants, rounds)
-        places = ((label, turn, place) for turn, order in enumerate(orders) for place, label in enumerate(order))
-        return {(label, turn): place for label, turn, place in places if label != plan.REFERENCE}
+        places = ((label, number, place) for number, order in enumerate(orders) for place, label in enumerate(order))
+        return {(label, number): place for label, number, place in places if label != plan.REFERENCE}
 
     def _wrong(self, record: Mapping[str, Any], what: str) -> None:
         self.problems.append(f"record {record['seq']}: block {record['block']} of {record['point']} {what}")

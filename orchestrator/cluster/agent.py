@@ -125,7 +125,7 @@ def _task(to_do: Plan, request: dict[str, Any]) -> BlockTask:
         number=request["number"],
         point=next(point for point in to_do.points if point.id == request["point"]),
         variants=tuple(variants[name] for name in request["variants"]),
-        reference=request["reference"],
+        baseline=request["baseline"],
         seed=request["seed"],
         repeats=request["repeats"],
         rounds=request["rounds"],

@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Literal
 
 from .. import plan
@@ -30,15 +30,16 @@ from ..events.raw import (
     TrialFinished,
     TrialObserved,
 )
-from ..launch import Command, Interrupt, Kit, RunnerFailed
+from ..launch import Interrupt, Kit, RunnerFailed
 from ..launch.crew import Crew
 from ..machine import host
 from ..plan import FEWEST_ROUNDS, MOST_ROUNDS, REFERENCE, ROUNDS_S, Variant, columns
+from ..pythons.probe import command
 from ..runner import models
 from . import asides
 from .executor import BlockTask, tell_nobody
+from .reference_loop import START_TIMEOUT_S, ReferenceLoop
 from .surroundings import surroundings
-from .yardstick import START_TIMEOUT_S, Yardstick
 
 ENTERED = ("setup", "async_initializer")
 """Companions of a workload that are context managers."""
@@ -135,14 +136,14 @@ class _Block:
 
     def measure(self, crew: Crew) -> None:
         """Start, warm up, calibrate where that is still to be done, and run the rounds."""
-        yardstick = Yardstick(crew)
-        self._start(crew, yardstick)
+        loop = ReferenceLoop(crew)
+        self._start(crew, loop)
         self._lap()
         self._warm(crew)
         self._calibrate(crew)
         self._lap()
         self._sample("start")
-        self._run_rounds(crew, yardstick)
+        self._run_rounds(crew, loop)
         self._sample("end")
         self._lap()
         self._prove_again(crew)
@@ -195,25 +196,23 @@ class _Block:
                 raise OutOfTime from error
             raise Failed(self._variants[label], error) from error
 
-    def _start(self, crew: Crew, yardstick: Yardstick) -> None:
+    def _start(self, crew: Crew, loop: ReferenceLoop) -> None:
         """Start all interpreters and their imports at once, then open one after the other: start-up is a figure."""
         task = self._task
         self._notify("starting runners")
         starts = plan.starts(task.seed, task.point.id, task.number, list(self._variants))
         for start in starts:
             variant = self._variants[start.variant]
-            path = str(Path(variant.path).absolute()) if variant.path else None
-            env = tuple(sorted(variant.env.items()))
             python = self._pythons[variant.label]
+            started = command(variant, python, task.limits)
             preload = self._kit.shims.preload(python)
-            own = {"hash_seed": start.hash_seed, "padding": start.padding}
-            command = Command(python, path, env, task.limits, preload, **own)
+            started = replace(started, preload=preload, hash_seed=start.hash_seed, padding=start.padding)
             try:
-                crew.start(variant.label, command)
+                crew.start(variant.label, started)
             except RunnerFailed as error:
                 raise Failed(variant, error) from error
             crew.send(variant.label, {"op": "prepare", **plan.order(task.point, variant)})
-        yardstick.start()
+        loop.start()
         prepared = {}
         for start in starts:
             try:
@@ -254,7 +253,7 @@ class _Block:
                 self._ask(crew, label, {"op": "check", "reference": check})
 
     def _compare_results(self, crew: Crew) -> None:
-        reference = self._task.reference if self._task.reference in self._variants else next(iter(self._variants))
+        reference = self._task.baseline if self._task.baseline in self._variants else next(iter(self._variants))
         digests = {label: self._ask(crew, label, {"op": "digest"})["digest"] for label in self._variants}
         self._unchecked = [label for label, digest in digests.items() if digest is None]
         differing = [label for label, digest in digests.items() if digest not in (None, digests[reference])]
@@ -281,10 +280,10 @@ class _Block:
             about = columns(self._task.point, self._variants[label])
             self.events.append(PointCalibrated(**about, repeats=self._repeats[label], rounds=self._rounds))
 
-    def _run_rounds(self, crew: Crew, yardstick: Yardstick) -> None:
+    def _run_rounds(self, crew: Crew, loop: ReferenceLoop) -> None:
         task = self._task
         assert self._rounds is not None
-        contestants = [*self._variants, *[REFERENCE] * (yardstick.version is not None)]
+        contestants = [*self._variants, *[REFERENCE] * (loop.version is not None)]
         orders = plan.rounds(task.seed, task.point.id, task.number, contestants, self._rounds)
         for label in self._variants:
             self._ask(crew, label, {"op": "arm", "repeats": self._repeats[label]})
@@ -295,29 +294,29 @@ class _Block:
                 self._notify(f"round {self.round + 1} of {self._rounds}")
                 for self.position, label in enumerate(order):
                     if label == REFERENCE:
-                        yardstick.time(self.round)
+                        loop.time(self.round)
                     else:
                         self._run_trial(crew, label, self.round)
         finally:
             for label in self._guarded:
                 crew.signal(label, signal.SIGCONT)
-            self._collect(crew, yardstick, self._rounds)
+            self._collect(crew, loop, self._rounds)
         self._guard()
 
-    def _run_trial(self, crew: Crew, label: str, turn: int) -> None:
+    def _run_trial(self, crew: Crew, label: str, round_number: int) -> None:
         """Hand the token to a variant; who was stopped runs one trial more before, which does not count: it is slow."""
         is_guarded = label in self._guarded
         if is_guarded:
             crew.signal(label, signal.SIGCONT)
         for counts in (False, True) if is_guarded else (True,):
             self._holder = label
-            self._ask(crew, label, turn)
+            self._ask(crew, label, round_number)
             self._holder = None
-            self._order[label].append((turn, self.position, counts))
+            self._order[label].append((round_number, self.position, counts))
         if is_guarded:
             crew.signal(label, signal.SIGSTOP)
 
-    def _collect(self, crew: Crew, yardstick: Yardstick, rounds: int) -> None:
+    def _collect(self, crew: Crew, loop: ReferenceLoop, rounds: int) -> None:
         """Ask the runners what their trials took; not the one that has failed, or is in the midst of a trial."""
         for label, order in self._order.items():
             if label == self._holder or not order:
@@ -328,9 +327,9 @@ class _Block:
                     self._keep(label, number, position, trial, counts)
         self._trials.sort(key=lambda event: (event.round, event.position))
         self.events += self._trials
-        if (wall_ns := yardstick.walls_ns(rounds, COLLECT_TIMEOUT_S)) is not None and yardstick.version is not None:
+        if (wall_ns := loop.walls_ns(rounds, COLLECT_TIMEOUT_S)) is not None and loop.version is not None:
             about = {**columns(self._task.point), "block": self._task.number}
-            self.events.append(ReferenceTimed(**about, version=yardstick.version, wall_ns=wall_ns))
+            self.events.append(ReferenceTimed(**about, version=loop.version, wall_ns=wall_ns))
 
     def _guard(self) -> None:
         """Tell who burns a core while others hold the token: it is stopped from the next block on."""

@@ -271,7 +271,7 @@ class Conductor:
             number=turn.next_number,
             point=contest.point,
             variants=tuple(self._wanted(turn)),
-            reference=self._plan.baseline.label,
+            baseline=self._plan.baseline.label,
             seed=self._seed,
             repeats=dict(contest.repeats),
             rounds=contest.rounds or measure.rounds,

@@ -18,7 +18,7 @@ class BlockTask:
     number: int
     point: Point
     variants: tuple[Variant, ...]
-    reference: str
+    baseline: str
     """The variant whose results the others' must equal."""
     seed: int
     repeats: Mapping[str, int]

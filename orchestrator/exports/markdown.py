@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ..reports import table
+from ..reports import layout, table
 from ..text import printable
 from ..verdicts.results import Results
 
@@ -83,7 +83,7 @@ def _items(what: Iterator[Text] | Sequence[str]) -> Iterator[str]:
 
 
 def _table(shown: Table) -> Iterator[str]:
-    found = table.cells(shown)
+    found = layout.cells(shown)
     yield from ("", _row(found["headers"]))
     yield f"|{'|'.join('---:' if right else '---' for right in found['right'])}|"
     yield from map(_row, found["rows"])

@@ -7,18 +7,15 @@ levels at which neither is surely faster stay inside of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
-from .. import units
-from ..events.derived import CrossoverLocated
 from ..plan import Plan, canonical, column, label_along
 from ..plan.planning import ordered_axes
 from . import figures
-from .contest import TIE, Contest
-from .stats import STATS_VERSION, Ratio, fields
+from .contest import Contest
 
 Decision = Literal["found", "none", "undecided"]
 
@@ -40,6 +37,11 @@ class Line:
     def name(self) -> str:
         """The axis as people read it."""
         return self.axis.removeprefix("kwargs.")
+
+    @property
+    def points(self) -> str:
+        """What all points along it share, as a label."""
+        return label_along(self.contests[0].point, self.axis)
 
     @property
     def looked(self) -> list[int]:
@@ -124,88 +126,3 @@ def are_winners(line: Line, a: str, b: str) -> bool:
     """Return whether each of the two is the best somewhere, or not separated from it."""
     fronts = [contest.front for contest in line.contests]
     return any(a in front for front in fronts) and any(b in front for front in fronts)
-
-
-def events(plan: Plan, contests: Sequence[Contest]) -> list[CrossoverLocated]:
-    """Return what is said along every axis, the changes of the winner first."""
-    told = [_event(line, located, faster) for line in lines(plan, contests) for located, faster in changes(line)]
-    order: dict[str, int] = {"found": 0, "undecided": 1, "none": 2}
-    return sorted(told, key=lambda event: (not event.of_winners, order[event.decision]))
-
-
-def _event(line: Line, located: Located, faster: Sequence[str | None]) -> CrossoverLocated:
-    found = located.decision == "found"
-    below = _ratio(line, located.low, located.below, located.above)
-    above = _ratio(line, located.high, located.above, located.below)
-    edges = ((located.low, located.below, located.above, below), (located.high, located.above, located.below, above))
-    at_this_load = found and any(_is_at_stake(line.contests[place], x, y, gap) for place, x, y, gap in edges)
-    shared = {key: value for key, value in line.contests[0].point.columns.items() if key != line.column}
-    return CrossoverLocated(
-        stats_version=STATS_VERSION,
-        points=label_along(line.contests[0].point, line.axis),
-        axis=line.column,
-        levels=[line.levels[place] for place in line.looked],
-        from_variant=located.below,
-        to_variant=located.above,
-        of_winners=are_winners(line, located.below, located.above),
-        decision=located.decision,
-        changes=located.changes,
-        low=line.levels[located.low],
-        high=line.levels[located.high],
-        **fields("low_ratio", below),
-        **fields("high_ratio", above),
-        at_this_load=at_this_load,
-        sentence=_sentence(line, located, faster, (below, above), at_this_load=at_this_load),
-        **shared,
-    )
-
-
-def _ratio(line: Line, place: int, a: str, b: str) -> Ratio | None:
-    contest = line.contests[place]
-    return contest.compare(a, b, contest.level) if contest.looks else None
-
-
-def _is_at_stake(contest: Contest, best: str, rival: str, gap: Ratio | None) -> bool:
-    return gap is not None and figures.is_at_this_load(contest, best, rival, gap)
-
-
-def _sentence(
-    line: Line,
-    located: Located,
-    faster: Sequence[str | None],
-    ratios: tuple[Ratio | None, Ratio | None],
-    *,
-    at_this_load: bool,
-) -> str:
-    about = f"{label_along(line.contests[0].point, line.axis)}: "
-    low, high = (units.number(line.levels[place]) for place in (located.low, located.high))
-    if located.decision == "found":
-        here = " at this load" * at_this_load
-        said = f"{located.above} beats {located.below} from {line.name} between {low} and {high} on{here}"
-        edges = zip((low, high), (located.below, located.above), ratios, strict=True)
-        told = "; ".join(f"at {level} {who} is {_times(gap)}" for level, who, gap in edges if gap)
-        several = f"; the faster one changes {located.changes} times" if located.changes > 1 else ""
-        return f"{about}{said} ({told}){several}."
-    if located.decision == "none":
-        counts = {who: faster.count(who) for who in (located.below, located.above, TIE)}
-        parts = [f"{who} is faster at {units.count(n, 'level')}" for who, n in counts.items() if n and who != TIE]
-        parts += [f"they tie at {units.count(counts[TIE], 'level')}"] if counts[TIE] else []
-        told = " and ".join(parts)
-        return (
-            f"{about}no crossover of {located.below} and {located.above} for {line.name} from {low} to {high}: {told}."
-        )
-    why = "" if line.looked else ", for no level had a look within the budget"
-    return (
-        f"{about}which of {located.below} and {located.above} is faster is undecided for {line.name} between {low} and"
-        f" {high}{why}."
-    )
-
-
-def _times(gap: Ratio) -> str:
-    return f"{units.ratio(gap.value, gap.low, gap.high)} times as fast"
-
-
-def shown(derived: Sequence[Mapping[str, Any]], points: str) -> list[Mapping[str, Any]]:
-    """Return what is worth a line of all that is said of `points`: changes, and the other winners, else everything."""
-    told = [event for event in derived if event["event"] == "crossover.located" and event["points"] == points]
-    return [event for event in told if event["decision"] == "found" or event["of_winners"]] or told

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,36 @@ def quota_cores() -> float | None:
             _text("/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
         )
     return int(quota) / int(period) if quota.isdigit() and period.strip().isdigit() else None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What all programs did on the machine between two samples; None where the system does not tell."""
+
+    elapsed_ns: int
+    busy_cores: float | None
+    stolen_cores: float | None
+    steal_share: float | None
+    """The part of this process's cores that went to others of the same host."""
+    pressure: float | None
+    """For what part of the time some process waited for a core."""
+
+
+def usage(begun: Mapping[str, Any], ended: Mapping[str, Any]) -> Usage:
+    """Return what was used between two samples (see `sample`)."""
+    elapsed_ns = max(1, ended["monotonic_ns"] - begun["monotonic_ns"])
+
+    def grown(key: str) -> float | None:
+        return None if begun[key] is None or ended[key] is None else (ended[key] - begun[key]) / elapsed_ns
+
+    stolen, pressure = grown("steal_ns"), grown("psi_cpu_some_us")
+    return Usage(
+        elapsed_ns,
+        grown("busy_ns"),
+        stolen,
+        None if stolen is None else round(stolen / max(1, len(ended["affinity"] or [0])), 4),
+        None if pressure is None else round(min(1.0, pressure * 1e3), 4),
+    )
 
 
 def sample() -> dict[str, Any]:

@@ -75,15 +75,13 @@ def ask(to_do: Plan, laid: Kit, interrupt: Interrupt) -> Probed:
             problems.append(Problem(("models", variant.entry, "path"), what, "check the path"))
         else:
             found[variant.label] = python
-            path = str(Path(variant.path).absolute()) if variant.path else None
-            command = launch.Command(python, path, tuple(sorted(variant.env.items())), limits)
-            commands.setdefault(command, []).extend((point, variant) for point in to_do.points)
-    for command, asked in commands.items():
+            commands.setdefault(command(variant, python, limits), []).extend((point, variant) for point in to_do.points)
+    for started, asked in commands.items():
         orders = [plan.order(point, variant) for point, variant in asked]
         try:
-            answered = crew.probe(laid, interrupt, command, orders)
+            answered = crew.probe(laid, interrupt, started, orders)
         except RunnerFailed as error:
-            what, remedy = pythons.complaint(command.python) or _unprobed(command.python, error)
+            what, remedy = pythons.complaint(started.python) or _unprobed(started.python, error)
             problems.append(Problem(_python_place(to_do.experiment, asked[0][1]), what, remedy))
             continue
         told.append(answered.identity)
@@ -179,6 +177,12 @@ def _unbuilt(experiment: Experiment, python: KeyPath, request: Request, error: U
     if error.requirement in experiment.requirements:
         path = ("requirements", experiment.requirements.index(error.requirement))
     return Problem(path, f"{error.what}, for {f'python {request}' if request else 'the default python'}", error.remedy)
+
+
+def command(variant: Variant, python: str, limits: tuple[tuple[str, int], ...]) -> launch.Command:
+    """Return how a runner of a variant is started with this interpreter."""
+    path = str(Path(variant.path).absolute()) if variant.path else None
+    return launch.Command(python, path, tuple(sorted(variant.env.items())), limits)
 
 
 def _unprobed(python: str, error: RunnerFailed) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from .. import units
 from ..advice.design import BUSY, MULTI_CORE
 from ..inference.contest import Contest
 from ..verdicts.results import Results
-from . import table
+from . import layout, table
 
 LETS_GO, HOLDS = 0.5, 0.25
 """The share of the time that speaks for code that lets go of the GIL, and for code that holds on to it."""
@@ -26,7 +26,7 @@ ENOUGH_CORES = 1.5
 
 def render(results: Results, *, width: int, colour: bool) -> str:
     """Return the advice, then the table behind it; along an axis of numbers, where the winner changes is the advice."""
-    out, written = table.page(width, colour)
+    out, written = layout.text_console(width, colour)
     without_gil = _without_gil(results)
     if results.plan.experiment.description:
         out.print(Text(results.plan.experiment.description, style="dim"))

@@ -11,7 +11,7 @@ from .. import units
 from ..events.derived import VariantChanged
 from ..jsonl import lines as as_lines
 from ..verdicts.comparison import Comparison
-from .table import page, printed
+from .layout import printed, text_console
 
 STYLES = {"slower": "bold red", "faster": "green", "shifted": "yellow", "undecided": "yellow", "same": ""}
 _WORDS = {"shifted": "shifted with the machine"}
@@ -24,7 +24,7 @@ WITHOUT_LOOP = "note: the runs have not timed the same reference loop, so nothin
 
 def table(found: Comparison, *, width: int, colour: bool) -> str:
     """Return the text: a row per variant and point, and what to do where something is slower or undecided."""
-    out, written = page(width, colour)
+    out, written = text_console(width, colour)
     for point in dict.fromkeys(change.point for change in found.changes):
         rows = [change for change in found.changes if change.point == point]
         out.print(_table(point, rows))

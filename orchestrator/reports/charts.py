@@ -16,9 +16,9 @@ from .. import units
 from ..inference import crossover
 from ..inference.accounts import SHARES
 from ..inference.contest import Contest
-from ..plan import label_along
 from ..plan.planning import ordered_axes
 from ..verdicts import timeline
+from ..verdicts.crossovers import shown
 from ..verdicts.results import Results
 from .kinds import Row, height, template
 from .table import PARTS
@@ -78,14 +78,13 @@ def specification(figure: Figure, theme: Mapping[str, Any]) -> dict[str, Any]:
 def _sweeps(results: Results) -> Iterator[Figure]:
     axes = ordered_axes(results.plan.experiment, fewest=2)
     for number, line in enumerate(crossover.lines(results.plan, results.contests, axes), 1):
-        points = label_along(line.contests[0].point, line.axis)
         rows: list[Row] = []
         for level, contest in zip(line.levels, line.contests, strict=True):
             for event in _compared(results.about(contest.point), contest):
                 if event["speedup"] is not None:
                     rows.append({"level": level, **_ratio(event), "time": units.duration(event["wall_ns"])})
-        for event in crossover.shown(results.derived, points):
-            if event["axis"] == line.column and event["decision"] == "found":
+        for event in shown(results.derived, line):
+            if event["decision"] == "found":
                 rows.append({"from": event["low"], "to": event["high"], "change": event["sentence"]})
         levels = {row["level"] for row in rows if "level" in row}
         if len(levels) > 1:
@@ -96,7 +95,11 @@ def _sweeps(results: Results) -> Iterator[Figure]:
                 "shaded: where the winner changes."
             )
             yield Figure(
-                f"sweep_{'log' if wide else 'linear'}", f"sweep-{number}", f"{points}: over {line.name}", text, rows
+                f"sweep_{'log' if wide else 'linear'}",
+                f"sweep-{number}",
+                f"{line.points}: over {line.name}",
+                text,
+                rows,
             )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import units
 from ..verdicts.history import Entry
-from . import table, trend
+from . import layout, trend
 from .charts import Figure
 from .page import placed, written
 
@@ -18,7 +18,7 @@ def render(name: str, entries: Sequence[Entry], tolerance: float) -> dict[str, b
     """Return the page of an experiment's history."""
     figures = list(_figures(entries))
     points = [
-        {"label": label, "table": table.cells(trend.table(own)), "figure": placed(figure)}
+        {"label": label, "table": layout.cells(trend.table(own)), "figure": placed(figure)}
         for (label, own), figure in zip(trend.points(entries), figures, strict=True)
     ]
     runs = list(dict.fromkeys(entry.run_id for entry in entries))

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import shlex
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .. import plan, units
+from .. import units
 from ..inference import crossover
 from ..inference.accounts import SHARES
 from ..inference.crossover import Line
 from ..runner.gil import UNKNOWN
 from ..text import printable
+from ..verdicts.crossovers import shown
 from ..verdicts.results import Results
+from .layout import fitting, printed, text_console
 
 _OUTCOME_STYLES = {"held": "green", "broken": "bold red", "undecided": "yellow"}
 _DECISION_STYLES = {"found": "bold", "none": "", "undecided": "yellow"}
@@ -50,8 +50,6 @@ PARTS = {
     "idle": "idle",
     "loop_blocked": "loop blocked",
 }
-UNBOUNDED = 10_000
-"""Columns of a page on which any table fits."""
 SHOWN = 0.005
 """A share that rounds to 1 % at least."""
 MUCH_LONGER = 1.1
@@ -77,7 +75,7 @@ _WARNINGS = {
 
 def render(results: Results, *, width: int, colour: bool) -> str:
     """Return the text, at most `width` columns wide where words allow."""
-    out, written = page(width, colour)
+    out, written = text_console(width, colour)
     for contest in results.contests:
         if contest.skipped:
             continue
@@ -119,8 +117,7 @@ def crossovers(results: Results) -> list[Text | Table]:
     """Return for every axis of numbers what changes along it, and a row for each of its levels; nothing without any."""
     found: list[Text | Table] = []
     for line in crossover.lines(results.plan, results.contests):
-        points = plan.label_along(line.contests[0].point, line.axis)
-        told = [event for event in crossover.shown(results.derived, points) if event["axis"] == line.column]
+        told = shown(results.derived, line)
         found += [Text(event["sentence"], style=_DECISION_STYLES[event["decision"]]) for event in told]
         found += [_along(line, results), Text("")]
     return found
@@ -175,44 +172,6 @@ def _detail(warning: str, event: Mapping[str, Any]) -> str:
         factors = [math.exp(event[key] / 10) for key in ("load_slope", "load_slope_low", "load_slope_high")]
         return f" (times {units.ratio(*factors)} for every tenth more of {event['load_signal'].replace('_', ' ')})"
     return ""
-
-
-def printed(written: io.StringIO) -> str:
-    """Return what was printed on a page, without the blanks that end its lines."""
-    return "".join(line.rstrip() + "\n" for line in written.getvalue().splitlines())
-
-
-def page(width: int, colour: bool) -> tuple[Console, io.StringIO]:
-    """Return a console that takes text as it is, and where its text is then found."""
-    written = io.StringIO()
-    console = Console(
-        file=written,
-        width=width,
-        force_terminal=colour,
-        no_color=not colour,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
-    return console, written
-
-
-def cells(shown: Table) -> dict[str, Any]:
-    """Return the headers of a table, which of them stand at the right, and its rows, all as text."""
-    return {
-        "headers": [str(column.header) for column in shown.columns],
-        "right": [column.justify == "right" for column in shown.columns],
-        "rows": [list(map(str, row)) for row in zip(*(column.cells for column in shown.columns), strict=True)],
-    }
-
-
-def fitting(out: Console, build: Callable[[Collection[str]], Table], spare: Sequence[str]) -> Table:
-    """Return a table that is no wider than the page, built without as many of the `spare` columns as that takes."""
-    for count in range(len(spare)):
-        table = build(spare[:count])
-        if out.measure(table, options=out.options.update(width=UNBOUNDED)).maximum <= out.width:
-            return table
-    return build(spare)
 
 
 def compared_table(
@@ -351,7 +310,13 @@ def _against(event: Mapping[str, Any]) -> str:
 
 
 def expectation(event: Mapping[str, Any], *, several_points: bool) -> Text:
-    """Return whether a claim of the spec held, the claim, and what was found."""
+    """Return the outcome of an expectation, and its claim."""
+    outcome = (f"{event['outcome']:9}", _OUTCOME_STYLES[event["outcome"]])
+    return Text.assemble(outcome, " ", claim(event, several_points=several_points))
+
+
+def claim(event: Mapping[str, Any], *, several_points: bool) -> str:
+    """Return what was expected, and what was found."""
     bounds = []
     if event["min"] is not None:
         bounds.append(f"at least {event['min']:g}")
@@ -361,9 +326,8 @@ def expectation(event: Mapping[str, Any], *, several_points: bool) -> Text:
         bounds.append(f"equal to {event['equals']!r}")
     against = f" against {event['against']}" if event["against"] else ""
     place = f" at {event['point']}" if several_points else ""
-    claim = f"{event['metric']} of {event['of']}{against}{place} {' and '.join(bounds)}"
-    found = f"found {_found(event)}" + (f": {event['reason']}" if event["reason"] else "")
-    return Text.assemble((f"{event['outcome']:9}", _OUTCOME_STYLES[event["outcome"]]), f" {claim}; {found}")
+    claimed = f"{event['metric']} of {event['of']}{against}{place} {' and '.join(bounds)}"
+    return f"{claimed}; found {_found(event)}" + (f": {event['reason']}" if event["reason"] else "")
 
 
 def _found(event: Mapping[str, Any]) -> str:

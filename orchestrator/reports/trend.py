@@ -14,7 +14,7 @@ from ..jsonl import lines
 from ..text import printable
 from ..verdicts.history import Entry
 from .changes import STYLES
-from .table import fitting, page, printed
+from .layout import fitting, printed, text_console
 
 _HEADERS = ("variant", "run", "machine", "commit", "times the loop", "per batch", "change")
 
@@ -26,7 +26,7 @@ NOTE = (
 
 def as_table(entries: Sequence[Entry], *, tolerance: float, width: int, colour: bool) -> str:
     """Return the text: a table for each point, variant by variant, from the oldest run to the newest."""
-    out, written = page(width, colour)
+    out, written = text_console(width, colour)
     for point, own in points(entries):
         out.print(Text(printable(point), style="bold"))
         out.print(fitting(out, partial(table, own), ("per batch", "commit")))

@@ -4,7 +4,7 @@ It imports the standard library, anyio and its own package, nothing else, on CPy
 stdin; answers go to a duplicate of stdout, so that what the workload prints can't corrupt them: after the start, file
 descriptor 0 is empty and 1 is stderr. It ends when the request pipe closes.
 
-The token is a line with nothing but a number, the turn; it is given back as an empty line.
+The token is a line with nothing but the number of the round; it is given back as an empty line.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Link:
         os.dup2(2, 1)
 
     def receive(self) -> Any:
-        """Return the next request, or the turn when it is the token; None when there will be no more."""
+        """Return the next request, or the round's number when it is the token; None when there will be no more."""
         line = self._requests.readline()
         if not line:
             return None

@@ -208,12 +208,12 @@ class Bench:
         self._results, self._pickle = [], b""
         return {"event": "armed"}
 
-    async def run_trial(self, turn: int) -> None:
-        """Time `repeats` batches, and keep what they took; variants with the same `turn` begin on the same core."""
+    async def run_trial(self, round_number: int) -> None:
+        """Time `repeats` batches, and keep what they took; variants of the same round begin on the same core."""
         idle_from_ns = self._used_ns
         if time.perf_counter_ns() - idle_from_ns > IDLE_NS:
             await self._each(sensors.identify)
-        core = sensors.begin_on(turn)
+        core = sensors.begin_on(round_number)
         before_ns, begun_ns = self._cpu_ns(), time.perf_counter_ns()
         started_ns, wall_ns = await self._timed(self._repeats)
         after_ns = self._cpu_ns()

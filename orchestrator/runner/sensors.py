@@ -61,7 +61,7 @@ def _process_cpu_ns(pid: int) -> int:
         return 0  # it has ended; once reaped it counts among the children
 
 
-def begin_on(turn: int) -> int | None:
+def begin_on(round_number: int) -> int | None:
     """Move this thread to one of the cores that it may use, and return which; free to leave it at once.
 
     Cores are rarely alike where others use the machine too, and threads stay where they are: without this, one process
@@ -70,7 +70,7 @@ def begin_on(turn: int) -> int | None:
     if not hasattr(os, "sched_setaffinity"):
         return None
     allowed = os.sched_getaffinity(0)
-    core = sorted(allowed)[turn % len(allowed)]
+    core = sorted(allowed)[round_number % len(allowed)]
     os.sched_setaffinity(0, {core})
     os.sched_setaffinity(0, allowed)
     return core

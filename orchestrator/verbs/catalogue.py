@@ -13,7 +13,7 @@ from .. import launch, pythons
 from ..errors import BadInput
 from ..launch import Command, Interrupt, RunnerFailed
 from ..launch.crew import Crew
-from ..reports.table import page, printed
+from ..reports.layout import printed, text_console
 from ..runner import models
 
 PATIENCE_S = 30.0
@@ -109,7 +109,7 @@ def as_table(found: Sequence[Listed], width: int) -> str:
         first = next(iter(own.values()))
         marks = ["yes" if own[each].reason is None else "no" for each in interpreters]
         table.add_row(name, ", ".join(first.runs), ", ".join(first.options), *marks)
-    out, written = page(width, colour=False)
+    out, written = text_console(width, colour=False)
     out.print(table)
     lines = [f"{named}: {python}" for python, named in interpreters.items()]
     lines += [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]

@@ -66,21 +66,16 @@ def examine() -> Machine:
     begun = host.sample()
     time.sleep(LOOK_S)
     ended = host.sample()
-    elapsed_ns = ended["monotonic_ns"] - begun["monotonic_ns"]
-
-    def grown(key: str) -> float | None:
-        return None if begun[key] is None or ended[key] is None else (ended[key] - begun[key]) / elapsed_ns
-
-    steal, pressure, busy = grown("steal_ns"), grown("psi_cpu_some_us"), grown("busy_ns")
+    used = host.usage(begun, ended)
     keys = ("cpu_model", "cores", "affinity", "effective_cores", "quota_cores", "governor", "turbo", "load_1m")
     return Machine(
         **{key: ended[key] for key in keys},
         spin_cores=spin_cores(ended["effective_cores"]),
         virtual=host.is_virtual(),
         smt=host.has_smt(),
-        busy_cores=None if busy is None else round(busy, 3),
-        steal_share=None if steal is None else round(steal / max(1, len(ended["affinity"] or [0])), 4),
-        pressure=None if pressure is None else round(min(1.0, pressure * 1e3), 4),
+        busy_cores=None if used.busy_cores is None else round(used.busy_cores, 3),
+        steal_share=used.steal_share,
+        pressure=used.pressure,
         gil_unmeasured=_gil_unmeasured(),
         uv=pythons.uv(),
         environments=len(environments.kept()),

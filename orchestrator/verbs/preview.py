@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -44,24 +45,46 @@ def _lines(planned: Plan, runs: Path) -> Iterator[str]:
 
 def _times(planned: Plan, runs: Path) -> Iterator[str]:
     measure = planned.experiment.measure
-    first = Contest(planned, planned.points[0]).next_look()
-    if first is None:
-        yield f"no look can decide between {len(planned.variants)} variants: compare fewer"
-        return
+    times = _expected(planned, runs)
+    if times.first:
+        rounds = measure.rounds or FEWEST_ROUNDS
+        assumed = f"while {rounds} rounds of all variants take at most {ROUNDS_S:g} s"
+        source = "as in the latest run" if times.are_seen else assumed
+        name = "only look: " if measure.blocks else "first look:"
+        is_all = times.points == len(planned.points)
+        each = "each point" if is_all else f"{times.points} points, where it begins"
+        yield f"{name} after {times.first} blocks of {each}, about {times.first * times.block_s:.0f} s ({source})"
+        if not measure.blocks and is_all:
+            yield f"last look:  after {LOOKS[-1]} blocks of each point, about {LOOKS[-1] * times.block_s:.0f} s"
+        yield f"cap:        {measure.max_time:g} s (measure.max_time)"
+    if short := _shortage(planned, times):
+        yield f"note: {short}"
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """When a run may decide: the blocks of each point before its first look, the points it begins with, their time."""
+
+    first: int | None
+    points: int
+    block_s: float
+    are_seen: bool
+
+
+def _expected(planned: Plan, runs: Path) -> _Expected:
     seen = _block_seconds(planned, runs)
     design_s = ROUNDS_S + RUNNER_S * (len(planned.variants) + 1)
     begun = _begun_with(planned)
-    total_s = sum(seen.get(point.id, design_s) for point in begun)
-    rounds = measure.rounds or FEWEST_ROUNDS
-    source = "as in the latest run" if seen else f"while {rounds} rounds of all variants take at most {ROUNDS_S:g} s"
-    name = "only look: " if measure.blocks else "first look:"
-    each = "each point" if len(begun) == len(planned.points) else f"{len(begun)} points, where it begins"
-    yield f"{name} after {first} blocks of {each}, about {first * total_s:.0f} s ({source})"
-    if not measure.blocks and len(begun) == len(planned.points):
-        yield f"last look:  after {LOOKS[-1]} blocks of each point, about {LOOKS[-1] * total_s:.0f} s"
-    yield f"cap:        {measure.max_time:g} s (measure.max_time)"
-    if first * total_s > measure.max_time:
-        yield "note: the cap comes before the first look, so the run can't decide; raise measure.max_time"
+    block_s = sum(seen.get(point.id, design_s) for point in begun)
+    return _Expected(Contest(planned, planned.points[0]).next_look(), len(begun), block_s, bool(seen))
+
+
+def _shortage(planned: Plan, times: _Expected) -> str | None:
+    if times.first is None:
+        return f"no look can decide between {len(planned.variants)} variants: compare fewer"
+    if times.first * times.block_s > planned.experiment.measure.max_time:
+        return "the cap comes before the first look, so the run can't decide; raise measure.max_time"
+    return None
 
 
 def _begun_with(planned: Plan) -> list[Point]:
@@ -76,7 +99,7 @@ def _begun_with(planned: Plan) -> list[Point]:
 
 def shortage(planned: Plan, runs: Path) -> str | None:
     """Return why a run can't decide within its time, as far as is known before it starts."""
-    return next((line.removeprefix("note: ") for line in _times(planned, runs) if line.startswith("note: ")), None)
+    return _shortage(planned, _expected(planned, runs))
 
 
 def _block_seconds(planned: Plan, runs: Path) -> dict[str, float]:

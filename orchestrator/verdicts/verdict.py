@@ -13,7 +13,7 @@ from typing import Any, Literal
 from .. import errors, units
 from ..events.common import Event
 from ..events.derived import HostJudged, VariantCompared, VariantExplained, VariantObserved, VerdictReached
-from ..inference import crossover, figures
+from ..inference import figures
 from ..inference.blocks import Look
 from ..inference.contest import Contest
 from ..inference.stats import (
@@ -28,7 +28,7 @@ from ..inference.stats import (
     spread,
 )
 from ..plan import Plan, Variant, columns
-from . import hosts, scaling
+from . import crossovers, hosts, scaling
 from .expect import check
 from .explain import explained
 
@@ -50,7 +50,7 @@ def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
         derived += scaling.fitted(contest)
         derived += [event for variant in contest.variants.values() for event in observed(contest, variant)]
         derived += reached(contest, explanations)
-    derived += crossover.events(plan, contests)
+    derived += crossovers.events(plan, contests)
     by_point = {contest.point.id: contest for contest in contests}
     derived += [check(claim, by_point[claim.point.id], columns(claim.point, claim.variant)) for claim in plan.claims]
     return derived

@@ -20,7 +20,7 @@ from ...inference.contest import Contest
 from ...specs import document
 from ...text import printable
 from ...verdicts.results import Results
-from .. import PAGE, charts, kinds, table
+from .. import PAGE, charts, kinds, layout, table
 from ..charts import Figure
 from . import vega
 
@@ -102,7 +102,7 @@ def _about(results: Results) -> dict[str, Any]:
         "version": started["versions"].get("orchestrator", "unknown"),
         "crossovers": [_part(part) for part in table.crossovers(results)],
         "expectations": [
-            {"outcome": event["outcome"], "text": table.expectation(event, several_points=_several(results)).plain[9:]}
+            {"outcome": event["outcome"], "text": table.claim(event, several_points=_several(results))}
             for event in expected
         ],
         "unavailable": results.named("variant.unavailable"),
@@ -144,11 +144,11 @@ def _point(results: Results, contest: Contest, figures: Sequence[Figure]) -> dic
         "open": len(shown) <= FEW or identity == shown[0],
         "verdict": verdict,
         "notes": table.notes(events),
-        "compared": table.cells(table.compared_table("", compared, explained, ())),
-        "accounts": table.cells(table.accounts_table(explained, ())) if explained else None,
+        "compared": layout.cells(table.compared_table("", compared, explained, ())),
+        "accounts": layout.cells(table.accounts_table(explained, ())) if explained else None,
         "why": [table.explanation(event, results.started["command"]).plain for event in explained],
         "scaling": [table.scaling(event).plain for event in events if event["event"] == "scaling.fitted"],
-        "observed": table.cells(table.observed_table(observed)) if observed else None,
+        "observed": layout.cells(table.observed_table(observed)) if observed else None,
         "failures": [event for event in results.named("trial.failed") if event["point_id"] == identity],
         "figures": dict.fromkeys(kinds.KINDS)
         | {figure.kind: placed(figure) for figure in figures if figure.point_id == identity},
@@ -161,7 +161,7 @@ def placed(figure: Figure) -> dict[str, str]:
 
 
 def _part(part: Text | Table) -> dict[str, Any]:
-    return {"table": table.cells(part), "text": ""} if isinstance(part, Table) else {"table": None, "text": part.plain}
+    return {"table": layout.cells(part), "text": ""} if isinstance(part, Table) else {"table": None, "text": part.plain}
 
 
 _CONTEXT = (

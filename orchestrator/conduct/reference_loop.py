@@ -11,7 +11,7 @@ from ..plan import REFERENCE
 START_TIMEOUT_S = 120.0
 
 
-class Yardstick:
+class ReferenceLoop:
     """One runner more in a crew; `version` is that of the loop, and None once it has failed."""
 
     def __init__(self, crew: Crew) -> None:
@@ -25,10 +25,10 @@ class Yardstick:
             self._crew.send(REFERENCE, {"op": "reference"})
             self.version = self._crew.receive(REFERENCE, START_TIMEOUT_S)["version"]
 
-    def time(self, turn: int) -> None:
+    def time(self, round_number: int) -> None:
         """Let it run the loop once."""
         try:
-            self._crew.ask(REFERENCE, turn, START_TIMEOUT_S)
+            self._crew.ask(REFERENCE, round_number, START_TIMEOUT_S)
         except RunnerFailed:
             self.version = None  # nothing is told of it
 
