@@ -332,7 +332,8 @@ def test_advice_comes_as_json_lines_where_nobody_looks_on(place: Path) -> None:
         "verdict.reached",
         "run.finished",
     ]
-    assert {event["model"] for event in told if event["event"] == "variant.compared"} == HERE
+    tried = {event["model"] for event in told if event["event"] == "variant.compared"}
+    assert tried | {"process_per_task"} == HERE  # which is left out where a process takes long to start
     assert events(done.stderr)[0]["event"] == "function.scouted"
 
 
