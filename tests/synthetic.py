@@ -29,11 +29,11 @@ from orchestrator.events.raw import (
     TrialFinished,
     TrialObserved,
 )
-from orchestrator.inference.accounts import SHARES
 from orchestrator.inference.contest import Contest
 from orchestrator.plan import Plan, Variant, columns
 from orchestrator.plan.planning import plan
 from orchestrator.reports.console import Silent
+from orchestrator.runner.account import SHARES
 from orchestrator.specs import Experiment
 from orchestrator.verdicts import results, verdict
 

@@ -18,6 +18,7 @@ from ..plan import FEWEST_ROUNDS, MOST_ROUNDS
 from ..plan.planning import FEWEST_LEVELS
 from ..runner import models
 from ..runner.measure import SHORTEST_NS
+from ..specs import Measure
 
 BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
 """How long a plain loop takes over a batch: long enough to be told from wake-ups, short enough for many rounds."""
@@ -64,7 +65,7 @@ IN_RANGE = {
 }
 """Why models are left out of a range: every level costs the time of all."""
 
-TIMEOUT_S, PATIENCE = 30.0, 5
+TIMEOUT_S, PATIENCE = Measure().timeout, 5
 """A trial may take so long: what a spec has by default, or so many times a plain loop."""
 
 MOST_PROCESSES, MOST_STARTING_NS = 128, 1e9

@@ -8,8 +8,7 @@ from operator import itemgetter
 from statistics import median
 from typing import Any, Literal
 
-SHARES = ("on_core", "run_queue", "gil", "blocked", "serialisation", "dispatch", "waiting", "idle")
-"""The parts of the workers' time, in the order in which they are told; together they are all of it."""
+from ..runner.account import SHARES
 
 MUCH = 0.05
 """A share of the workers' time, or a part of a core, that is worth a word."""

@@ -241,8 +241,7 @@ class Contest:
         return runner_up if math.log(gap.high / gap.low) / 2 > math.log1p(precision) else None
 
     def _entry_name(self, variant: Variant) -> str:
-        entry = self.plan.experiment.models[variant.entry]
-        return entry.label or entry.model
+        return self.plan.experiment.models[variant.entry].name
 
     def _all_pairs_tie(self, times: Sequence[Mapping[str, Sequence[int]]], labels: Sequence[str], level: float) -> bool:
         pairs = [(a, b) for place, a in enumerate(labels) for b in labels[place + 1 :]]

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..runner import models
-from ..specs import KEYWORD, Expectation, Experiment, ModelEntry, Workload
+from ..specs import KEYWORD, MOST_TASKS, MOST_WORKERS, Expectation, Experiment, ModelEntry, Workload
 from ..specs.document import shown
 from ..specs.problems import Problem, nearest, refusal
 from . import Claim, Plan, Point, Variant, canonical, column, identity, label_of
@@ -113,7 +113,7 @@ def _refused_axis(axis: str, known: Sequence[str]) -> tuple[str, str] | None:
 def _refused_value(experiment: Experiment, axis: str, value: Any) -> tuple[str, str] | None:
     refused = None
     if axis == "tasks" or axis == "workers":
-        limit = 10_000_000 if axis == "tasks" else 4096
+        limit = MOST_TASKS if axis == "tasks" else MOST_WORKERS
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= limit:
             refused = f"expected a whole number from 1 to {limit}"
     elif axis == "python":
@@ -173,7 +173,7 @@ def _point(experiment: Experiment, chosen: dict[str, Any]) -> Point:
 
 
 def _variants(experiment: Experiment, cores: int) -> tuple[Variant, ...]:
-    names = [_name(entry) for entry in experiment.models]
+    names = [entry.name for entry in experiment.models]
     for place, entry in enumerate(experiment.models):
         if entry.workers is not None and models.load(entry.model).WORKERS != "asked":
             what = f"{entry.model} has no number of workers: it is {models.load(entry.model).SUMMARY}"
@@ -188,21 +188,17 @@ def _variants(experiment: Experiment, cores: int) -> tuple[Variant, ...]:
     ]
     groups: dict[str, list[dict[str, Any]]] = {}
     for place, chosen in settings:
-        groups.setdefault(_name(experiment.models[place]), []).append(chosen)
+        groups.setdefault(experiment.models[place].name, []).append(chosen)
     made: dict[str, Variant] = {}
     for place, chosen in settings:
         entry = experiment.models[place]
-        label = _label(_name(entry), chosen, groups[_name(entry)])
+        label = _label(entry.name, chosen, groups[entry.name])
         if label in made:
             raise Problem(
                 ("models", place), f"a second variant called {shown(label)}", "give each a `label:` of its own"
             )
         made[label] = _variant(place, entry, label, chosen)
     return tuple(made.values())
-
-
-def _name(entry: ModelEntry) -> str:
-    return entry.label or entry.model
 
 
 def _settings(experiment: Experiment, entry: ModelEntry, cores: int) -> list[dict[str, Any]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import median
 from typing import Any
 
 from rich.text import Text
 
 from .. import units
 from ..advice.design import BUSY, MULTI_CORE
+from ..inference import figures
 from ..inference.contest import Contest
 from ..verdicts.results import Results
 from . import layout, table
@@ -125,9 +125,9 @@ def _gil(contest: Contest, event: Mapping[str, Any], without_gil: set[str]) -> s
         return f"{found}; too few blocks to say more."
     if low >= LETS_GO:
         return f"{found}: the code lets go of the GIL."
-    free = [block.free_cores for block in contest.judged if block.free_cores is not None]
-    if free and median(free) < ENOUGH_CORES:
-        return f"{found}, but only {median(free):.2g} cores were free, which tells little of the GIL."
+    free = figures.free_cores(contest)
+    if free is not None and free < ENOUGH_CORES:
+        return f"{found}, but only {free:.2g} cores were free, which tells little of the GIL."
     if high <= HOLDS:
         return f"{found}: the code holds on to the GIL."
     if low < SOME:

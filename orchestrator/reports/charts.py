@@ -14,9 +14,9 @@ from typing import Any
 
 from .. import units
 from ..inference import crossover
-from ..inference.accounts import SHARES
 from ..inference.contest import Contest
 from ..plan.planning import ordered_axes
+from ..runner.account import SHARES
 from ..verdicts import timeline
 from ..verdicts.crossovers import shown
 from ..verdicts.results import Results

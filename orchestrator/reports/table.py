@@ -14,8 +14,8 @@ from rich.text import Text
 
 from .. import units
 from ..inference import crossover
-from ..inference.accounts import SHARES
 from ..inference.crossover import Line
+from ..runner.account import SHARES
 from ..runner.gil import UNKNOWN
 from ..text import printable
 from ..verdicts.crossovers import shown

@@ -18,6 +18,7 @@ from .clocks import CPU, GIL, QUEUE, WALL, Clocks
 from .stamps import Taken
 
 SHARES = ("on_core", "run_queue", "gil", "blocked", "serialisation", "dispatch", "waiting", "idle")
+"""The parts of the workers' time, in the order in which they are told; together they are all of it."""
 
 MOST_CALLS = 20_000
 """An account is of so many calls of a batch at most, which bounds its memory to some 10 MB."""

@@ -143,8 +143,11 @@ Label = Annotated[str, StringConstraints(pattern=LABEL)]
 Metric = Annotated[str, StringConstraints(pattern=METRIC)]
 Python = Annotated[str, StringConstraints(min_length=1, max_length=1024), BeforeValidator(_quoted_version)]
 Requirement = Annotated[str, StringConstraints(pattern=REQUIREMENT, max_length=1024), BeforeValidator(_without_secret)]
-Count = Annotated[int, Field(ge=1, le=10_000_000)]
-WorkerCount = Annotated[int, Field(ge=1, le=4096)]
+
+# of a batch, and of a variant
+MOST_TASKS, MOST_WORKERS = 10_000_000, 4096
+Count = Annotated[int, Field(ge=1, le=MOST_TASKS)]
+WorkerCount = Annotated[int, Field(ge=1, le=MOST_WORKERS)]
 _as_tuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 Keyword = Annotated[str, StringConstraints(pattern=KEYWORD)]
 
@@ -200,6 +203,11 @@ class ModelEntry(Strict):
     path: str | None = Field(default=None, description="directory put first on the import path")
     env: dict[Keyword, str] = {}
     optional: bool = Field(default=False, description="left out, not refused, where it can't run the workload")
+
+    @property
+    def name(self) -> str:
+        """What its variants are called: the label that it was given, or its model."""
+        return self.label or self.model
 
     def options(self) -> dict[str, Any]:
         """Return the options that this entry sets."""

@@ -18,9 +18,9 @@ from multiprocessing.reduction import ForkingPickler
 from statistics import median
 from typing import Any
 
-from orchestrator.inference.accounts import SHARES
 from orchestrator.launch import Command, Interrupt, Kit, default_python, kit
 from orchestrator.launch.crew import Crew
+from orchestrator.runner.account import SHARES
 
 from . import advice, controls, figures
 from .measure import ROOT
