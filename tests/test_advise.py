@@ -482,7 +482,7 @@ def test_one_coroutine_in_a_batch_has_nothing_to_run_beside_it(place: Path) -> N
     assert (done.returncode, done.stderr) == (errors.BAD_INPUT, told)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_would_take_very_long_is_done_only_when_asked_for(place: Path) -> None:
     (place / "slow.py").write_text("import time\ndef slow(): time.sleep(3)\n")
     done = orchestrator("advise", "slow:slow", cwd=place)

@@ -202,7 +202,7 @@ def test_who_is_hopeless_at_one_level_stays_for_the_others() -> None:
 
 
 @given(st.floats(12, 9000), st.floats(0.001, 0.1), st.booleans())
-@settings(max_examples=25, deadline=None, database=None)
+@settings(max_examples=12, deadline=None, database=None)
 @pytest.mark.slow
 def test_the_interval_holds_the_known_crossing(at: float, noise: float, refine: bool) -> None:
     run = along({"sequential": plain, "processes": overtaking(at)}, noise=noise, refine=refine)
@@ -411,7 +411,7 @@ def test_an_argument_that_the_function_has_not_is_told(tmp_path: Path) -> None:
     assert "got an unexpected keyword argument 'm'" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_range_that_would_take_very_long_is_measured_only_when_asked_for(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import time\ndef slow(n): time.sleep(n / 1000)\n")
     done = orchestrator("advise", "mine:slow", "--over", "n=1:3000", cwd=tmp_path)

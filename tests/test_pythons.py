@@ -128,7 +128,9 @@ def locked(tmp_path: Path) -> Path:
 WHEN = {"early": (True, True, "locked"), "late": (False, True, "locked"), "never": (False, False, None)}
 
 
-@pytest.mark.parametrize("module", WHEN)
+@pytest.mark.parametrize(
+    "module", ["early", *(pytest.param(when, marks=pytest.mark.long) for when in ("late", "never"))]
+)
 def test_the_module_that_switches_the_gil_back_on_is_told_in_every_kind_of_worker(locked: Path, module: str) -> None:
     spec = {
         "workload": {"call": f"{module}:work"},

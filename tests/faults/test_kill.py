@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import signal
 import time
@@ -69,9 +70,10 @@ def test_a_run_that_is_killed_at_random_times_is_resumed_until_it_ends(kills: in
         directory.mkdir()
         place = Place(directory)
         before = b""
-        while True:
+        for attempt in itertools.count():
             process = place.start("run", "x.yaml")
-            time.sleep(dice.uniform(0.3, 2.5))
+            # longer each time, so that it gets through a block at last, however busy the machine is
+            time.sleep(dice.uniform(0.3, 2.5) * 1.2**attempt)
             process.kill()
             _, stderr = process.communicate()
             assert process.returncode in (-signal.SIGKILL, errors.OK), stderr

@@ -97,8 +97,10 @@ MODELS = [name for name in NAMES if not needs(name).packages]
 """The models of Python itself; what is asked of the others and of all options takes long."""
 CORE = ("sequential", "event_loop", "threads", "processes")
 """Those of which the quick suite asks everything."""
-QUICK = MODELS + [way for way in WAYS if "start_method" in way and base(way) != "mpire"]
-"""Those that CI asks where it matters how a process is started."""
+QUICK = MODELS + [
+    f"{model}:start_method={method}" for model in ("processes", "process_per_task") for method in START_METHODS[::2]
+]
+"""Those that CI asks where it matters how a process is started: forked, or from scratch."""
 
 
 FOREIGN = ("sequential", "event_loop", "threads", "processes", "interpreters")
