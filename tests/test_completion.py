@@ -204,7 +204,7 @@ main()
     loaded = set(done.stderr.split())
     ours = {name for name in loaded if name.startswith("orchestrator.")}
     assert {name for name in ours if not name.startswith("orchestrator.cli.")} <= {
-        f"orchestrator.{name}" for name in ("cli", "errors", "exports", "extras", "files", "reports")
+        f"orchestrator.{name}" for name in ("cli", "errors", "exports", "extras", "reports")
     }
     assert not loaded & {"numpy", "duckdb", "altair", "yaml", "orjson", "structlog", "anyio", "asyncio", "rich"}
 

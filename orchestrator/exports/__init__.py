@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadInput
 from ..extras import need
-from ..files import replace_file
 
 if TYPE_CHECKING:
     from ..verdicts.results import Results
@@ -45,6 +44,8 @@ def write(files: Mapping[str, bytes], directory: Path, *, replace: bool, where: 
     Raises BadInput, before anything is written, when one of them exists and is not to be replaced; and when the
     directory, which the option `where` names, can't be written.
     """
+    from ..files import replace_file  # not at the start of every command, for which the names of the formats are enough
+
     paths = [directory / name for name in files]
     existing = [path for path in paths if os.path.lexists(path)]
     if existing and not replace:
