@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import orjson
 
@@ -13,6 +13,17 @@ def dumps(value: object) -> bytes:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
         return orjson.dumps(_unicode(value))
+
+
+def keys(names: Iterable[str], folded: Callable[[str], str] = str) -> list[str]:
+    """Return a key for each name: one that is the same as an earlier one when `folded` is numbered."""
+    found: list[str] = []
+    for name in names:
+        key, number = name, 2
+        while folded(key) in map(folded, found):
+            key, number = f"{name}_{number}", number + 1
+        found.append(key)
+    return found
 
 
 def lines(values: Iterable[object]) -> str:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..exports.csv_tables import cell
-from ..jsonl import dumps
+from ..jsonl import dumps, keys
 from ..reports import layout
 from ..text import printable
 
@@ -44,12 +44,9 @@ def as_table(columns: Sequence[str], rows: Rows) -> Iterator[str]:
 
 def as_json(columns: Sequence[str], rows: Rows) -> Iterator[str]:
     """Yield a line of JSON for each row; a column that bears the name of an earlier one is numbered."""
-    keys: list[str] = []
-    for name in columns:
-        others = (f"{name}_{number}" for number in itertools.count(2))
-        keys.append(next(key for key in itertools.chain([name], others) if key not in keys))
+    names = keys(columns)
     for row in rows:
-        yield dumps({key: _plain(value) for key, value in zip(keys, row, strict=True)}).decode() + "\n"
+        yield dumps({key: _plain(value) for key, value in zip(names, row, strict=True)}).decode() + "\n"
 
 
 def as_csv(columns: Sequence[str], rows: Rows) -> Iterator[str]:

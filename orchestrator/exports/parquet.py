@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 
-from ..jsonl import dumps
+from ..jsonl import dumps, keys
 from ..verdicts.results import Results
 from ..verdicts.tables import Row, cell, tables, types
 
@@ -28,7 +28,8 @@ def write(results: Results, directory: Path) -> list[Path]:
 
 def _write(connection: duckdb.DuckDBPyConnection, directory: Path, name: str, rows: Sequence[Row]) -> Path:
     columns = types(name, rows)
-    names = _distinct(columns)
+    # for DuckDB `n` and `N` are one
+    names = dict(zip(columns, keys(columns, str.casefold), strict=True))
     plain = [{names[column]: cell(row.get(column), kind) for column, kind in columns.items()} for row in rows]
     lines, file = directory / f"{name}.json", directory / f"{name}.parquet"
     lines.write_bytes(b"".join(dumps(row) + b"\n" for row in plain))
@@ -39,17 +40,6 @@ def _write(connection: duckdb.DuckDBPyConnection, directory: Path, name: str, ro
     )
     lines.unlink()
     return file
-
-
-def _distinct(columns: Iterable[str]) -> dict[str, str]:
-    """Return a name for each column that no other has, whatever the case: for DuckDB `n` and `N` are one."""
-    found: dict[str, str] = {}
-    for column in columns:
-        name, number = column, 2
-        while name.casefold() in {each.casefold() for each in found.values()}:
-            name, number = f"{column}_{number}", number + 1
-        found[column] = name
-    return found
 
 
 def _struct(told: Mapping[str, str]) -> str:
