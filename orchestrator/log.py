@@ -8,8 +8,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-import structlog
-
 from .errors import BadInput
 from .text import printable
 
@@ -68,6 +66,8 @@ def diverted(*, quiet: bool = False, file: Path | None = None) -> Iterator[None]
 
 def diagnostics() -> Any:
     """Return the logger of this program's own messages."""
+    import structlog  # only here, as it loads rich: most commands have nothing to log
+
     return structlog.wrap_logger(
         _Sinks(),
         processors=[
@@ -88,8 +88,11 @@ def _in_order(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMappi
 def _rendered(
     logger: Any, name: str, fields: MutableMapping[str, Any]
 ) -> tuple[tuple[tuple[str, str]], dict[str, Any]]:
-    logged = str(structlog.processors.JSONRenderer()(logger, name, dict(fields)))
+    from structlog.dev import ConsoleRenderer
+    from structlog.processors import JSONRenderer
+
+    logged = str(JSONRenderer()(logger, name, dict(fields)))
     if not sys.stderr.isatty():
         return ((logged, logged),), {}
     clean = {key: printable(value) if isinstance(value, str) else value for key, value in fields.items()}
-    return ((structlog.dev.ConsoleRenderer(colors=True)(logger, name, clean), logged),), {}
+    return ((ConsoleRenderer(colors=True)(logger, name, clean), logged),), {}

@@ -6,16 +6,18 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic_core import PydanticCustomError
 
-from ..advice.design import Range, log_grid
 from ..errors import BadInput
-from ..plan.planning import FEWEST_LEVELS
 from ..specs import KEYWORD, NAME, PATTERNS, REFERENCE, fraction
 from ..specs import seconds as seconds_of
 from ..specs.document import shown
 from ..specs.loading import plain_value
+
+if TYPE_CHECKING:
+    from ..advice.design import Range
 
 
 def reference(text: str) -> str:
@@ -60,6 +62,10 @@ def over(text: str | None, arguments: Mapping[str, object]) -> Range | None:
     """Return the range given as `name=low:high`, None for none; raises BadInput, also where `arguments` has it too."""
     if text is None:
         return None
+    # only here: they load numpy, and what is wrong with a spec should be told at once
+    from ..advice.design import Range, log_grid
+    from ..plan.planning import FEWEST_LEVELS
+
     name, low, high = _range_ends(text)
     if name in arguments:
         raise BadInput(f"{name} is also given as {name}=...", where="--over", remedy="keep one of them")
