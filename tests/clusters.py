@@ -122,7 +122,7 @@ def lay(place: Path) -> Path:
 def started(
     place: Path, address: str, *more: str, net: str = "", env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[str]:
-    """Start the run of what `lay` has laid on a cluster."""
+    """Start the run of what `lay` has kit on a cluster."""
     command = [*within_net(net), str(BIN / "orchestrator"), "run", "naps.yaml", "--cluster", address, *more]
     environment = {**os.environ, **(env or {})}
     return subprocess.Popen(

@@ -638,5 +638,5 @@ def test_a_function_that_runs_for_ever_is_given_up(place: Path, monkeypatch: pyt
     monkeypatch.setattr(scout, "TIMEOUT_S", 1.0)
     told = "importing and calling mine:hang took longer than 1 s; ask for less work in one call"
     with pytest.raises(errors.WorkloadFailed, match=told):
-        run.interruptible(lambda laid, interrupt: scout.scout(Asked("mine:hang", {}), laid, interrupt))
+        run.interruptible(lambda kit, interrupt: scout.scout(Asked("mine:hang", {}), kit, interrupt))
     assert not living_in(place)

@@ -40,8 +40,8 @@ def busy():
 
 
 @pytest.fixture(scope="module")
-def laid() -> Iterator[Kit]:
-    with launch.kit() as found:
+def kit() -> Iterator[Kit]:
+    with launch.lay_out() as found:
         yield found
 
 
@@ -51,7 +51,7 @@ def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def events_of(laid: Kit, guarded: frozenset[str] = frozenset(), **workload: str) -> list[dict[str, Any]]:
+def events_of(kit: Kit, guarded: frozenset[str] = frozenset(), **workload: str) -> list[dict[str, Any]]:
     """Return the events of one block of two sequential variants, `one` and `other`, with 15 rounds."""
     entries = [{"model": "sequential", "label": label} for label in ("one", "other")]
     value = {"name": "x", "workload": {"call": "work:nap", **workload}, "models": entries}
@@ -72,15 +72,15 @@ def events_of(laid: Kit, guarded: frozenset[str] = frozenset(), **workload: str)
     )
     with closing(Interrupt()) as interrupt:
         pythons = {variant.label: default_python() for variant in planned.variants}
-        return [event.fields() for event in block.execute(task, laid, interrupt, pythons)]
+        return [event.fields() for event in block.execute(task, kit, interrupt, pythons)]
 
 
 def named(events: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     return [event for event in events if event["event"] == name]
 
 
-def test_the_reference_loop_is_timed_in_every_round(laid: Kit) -> None:
-    (timed,) = named(events_of(laid), "reference.timed")
+def test_the_reference_loop_is_timed_in_every_round(kit: Kit) -> None:
+    (timed,) = named(events_of(kit), "reference.timed")
     assert len(timed["wall_ns"]) == 15
     assert all(wall_ns > 0 for wall_ns in timed["wall_ns"])
     assert timed["version"] == reference.VERSION
@@ -90,25 +90,25 @@ def test_the_reference_loop_always_does_the_same() -> None:
     assert reference.loop() == 655_473
 
 
-def test_the_warm_up_tells_what_the_first_batch_took(laid: Kit) -> None:
-    warmed = named(events_of(laid), "runner.warmed")
+def test_the_warm_up_tells_what_the_first_batch_took(kit: Kit) -> None:
+    warmed = named(events_of(kit), "runner.warmed")
     assert {event["variant"] for event in warmed} == {"one", "other"}
     assert all(event["batches"] >= 1 and event["first_ns"] > 4_000_000 for event in warmed)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux: elsewhere nobody can be put on a core")
-def test_all_variants_of_a_round_begin_on_one_core_and_the_cores_take_turns(laid: Kit) -> None:
-    trials = named(events_of(laid), "trial.finished")
+def test_all_variants_of_a_round_begin_on_one_core_and_the_cores_take_turns(kit: Kit) -> None:
+    trials = named(events_of(kit), "trial.finished")
     allowed = sorted(os.sched_getaffinity(0))
     assert {(trial["round"], trial["core"]) for trial in trials} == {(n, allowed[n % len(allowed)]) for n in range(15)}
 
 
-def test_nobody_who_sits_still_is_stopped(laid: Kit) -> None:
-    assert not named(events_of(laid), "runner.guarded")
+def test_nobody_who_sits_still_is_stopped(kit: Kit) -> None:
+    assert not named(events_of(kit), "runner.guarded")
 
 
-def test_who_burns_a_core_without_the_token_is_to_be_stopped_from_the_next_block_on(laid: Kit) -> None:
-    events = events_of(laid, setup="work:busy")
+def test_who_burns_a_core_without_the_token_is_to_be_stopped_from_the_next_block_on(kit: Kit) -> None:
+    events = events_of(kit, setup="work:busy")
     guarded = named(events, "runner.guarded")
     assert {event["variant"] for event in guarded} == {"one", "other"}
     assert all(event["idle_cpu_ns"] > 0.01 * event["idle_ns"] for event in guarded)
@@ -116,13 +116,13 @@ def test_who_burns_a_core_without_the_token_is_to_be_stopped_from_the_next_block
     assert events[-1]["event"] == "block.finished"
 
 
-def test_who_was_stopped_in_an_earlier_block_is_stopped_from_the_start(laid: Kit) -> None:
-    events = events_of(laid, frozenset({"one", "other"}), setup="work:busy")
+def test_who_was_stopped_in_an_earlier_block_is_stopped_from_the_start(kit: Kit) -> None:
+    events = events_of(kit, frozenset({"one", "other"}), setup="work:busy")
     assert not named(events, "runner.guarded")
     assert len(named(events, "trial.finished")) == 30
     assert events[-1]["event"] == "block.finished"
 
 
-def test_pressure_and_steal_of_a_block_are_shares(laid: Kit) -> None:
-    finished = events_of(laid)[-1]
+def test_pressure_and_steal_of_a_block_are_shares(kit: Kit) -> None:
+    finished = events_of(kit)[-1]
     assert all(finished[key] is None or 0 <= finished[key] <= 1 for key in ("pressure", "steal_share"))

@@ -123,12 +123,12 @@ def test_using_an_environment_again_starts_no_process(tmp_path: Path) -> None:
 import sys
 from orchestrator import launch, pythons
 from orchestrator.pythons import environments
-with launch.kit() as laid:
+with launch.lay_out() as kit:
     starts = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec")
     sys.addaudithook(lambda name, _: name in starts and print(name))
-    start = laid.warden.start
-    laid.warden.start = lambda *given: print("warden") or start(*given)
-    found = environments.provide(laid, launch.Interrupt(), pythons.resolve(None), [sys.argv[1]])
+    start = kit.warden.start
+    kit.warden.start = lambda *given: print("warden") or start(*given)
+    found = environments.provide(kit, launch.Interrupt(), pythons.resolve(None), [sys.argv[1]])
     print(found.packages)
 """
     command = [sys.executable, "-c", script, f"tiny @ file://{place.package}"]

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.launch import OUTPUT_KEPT, Command, Interrupt, Interrupted, Kit, RunnerFailed, default_python, kit
+from orchestrator.launch import OUTPUT_KEPT, Command, Interrupt, Interrupted, Kit, RunnerFailed, default_python, lay_out
 from orchestrator.launch.crew import Crew
 
 
 @pytest.fixture(scope="module")
-def laid() -> Iterator[Kit]:
-    with kit() as made:
+def kit() -> Iterator[Kit]:
+    with lay_out() as made:
         yield made
 
 
@@ -60,9 +60,9 @@ def is_alive(pid: int) -> bool:
 
 
 def test_an_interrupt_from_another_thread_wakes_who_waits_for_a_runner(
-    laid: Kit, interrupt: Interrupt, workload: Path
+    kit: Kit, interrupt: Interrupt, workload: Path
 ) -> None:
-    with Crew(laid, interrupt) as crew:
+    with Crew(kit, interrupt) as crew:
         opened(crew, "hang")
         pid = crew.pid("a")
         timer = threading.Timer(0.2, interrupt.set)
@@ -73,11 +73,11 @@ def test_an_interrupt_from_another_thread_wakes_who_waits_for_a_runner(
     assert not is_alive(pid)
 
 
-def test_an_interrupt_wakes_who_sends_more_than_a_runner_reads(laid: Kit, interrupt: Interrupt, tmp_path: Path) -> None:
+def test_an_interrupt_wakes_who_sends_more_than_a_runner_reads(kit: Kit, interrupt: Interrupt, tmp_path: Path) -> None:
     deaf = tmp_path / "python"
     deaf.write_text("#!/bin/sh\nexec sleep 1000\n")
     deaf.chmod(0o755)
-    with Crew(laid, interrupt) as crew:
+    with Crew(kit, interrupt) as crew:
         crew.start("a", Command(str(deaf)))
         timer = threading.Timer(0.2, interrupt.set)
         timer.start()
@@ -86,16 +86,16 @@ def test_an_interrupt_wakes_who_sends_more_than_a_runner_reads(laid: Kit, interr
         timer.join()
 
 
-def test_a_request_longer_than_a_pipe_holds_is_answered(laid: Kit, interrupt: Interrupt, workload: Path) -> None:
+def test_a_request_longer_than_a_pipe_holds_is_answered(kit: Kit, interrupt: Interrupt, workload: Path) -> None:
     asked = {"call": "mine:hang", "kwargs": {"x": "y" * 1_000_000}}
     variants = [{"model": "sequential", "workers": 1, "options": {}, "tasks": 1, "workload": asked}]
-    with Crew(laid, interrupt) as crew:
+    with Crew(kit, interrupt) as crew:
         crew.start("a", Command(default_python()))
         assert crew.ask("a", {"op": "probe", "variants": variants}, 60)["problems"][0]["field"] == "kwargs"
 
 
-def test_a_deadline_ends_the_wait_for_a_call_that_hangs(laid: Kit, interrupt: Interrupt, workload: Path) -> None:
-    with Crew(laid, interrupt) as crew:
+def test_a_deadline_ends_the_wait_for_a_call_that_hangs(kit: Kit, interrupt: Interrupt, workload: Path) -> None:
+    with Crew(kit, interrupt) as crew:
         opened(crew, "hang")
         begun = time.monotonic()
         with pytest.raises(RunnerFailed, match=r"no answer within 0\.3 s") as failed:
@@ -104,8 +104,8 @@ def test_a_deadline_ends_the_wait_for_a_call_that_hangs(laid: Kit, interrupt: In
         assert time.monotonic() - begun < 30
 
 
-def test_a_flood_of_output_is_drained_and_its_end_kept(laid: Kit, interrupt: Interrupt, workload: Path) -> None:
-    with Crew(laid, interrupt) as crew:
+def test_a_flood_of_output_is_drained_and_its_end_kept(kit: Kit, interrupt: Interrupt, workload: Path) -> None:
+    with Crew(kit, interrupt) as crew:
         opened(crew, "shout")
         crew.ask("a", {"op": "warm"}, 60)
         os.kill(crew.pid("a"), signal.SIGKILL)
@@ -116,8 +116,8 @@ def test_a_flood_of_output_is_drained_and_its_end_kept(laid: Kit, interrupt: Int
     assert len(failed.value.output) < OUTPUT_KEPT + 100
 
 
-def test_output_that_is_no_text_is_replaced(laid: Kit, interrupt: Interrupt, workload: Path) -> None:
-    with Crew(laid, interrupt) as crew:
+def test_output_that_is_no_text_is_replaced(kit: Kit, interrupt: Interrupt, workload: Path) -> None:
+    with Crew(kit, interrupt) as crew:
         opened(crew, "babble")
         crew.ask("a", {"op": "warm"}, 60)
         os.kill(crew.pid("a"), signal.SIGKILL)
@@ -126,15 +126,15 @@ def test_output_that_is_no_text_is_replaced(laid: Kit, interrupt: Interrupt, wor
     assert "\ufffd" in failed.value.output
 
 
-def test_an_interpreter_that_is_not_there_is_a_failure(laid: Kit, interrupt: Interrupt) -> None:
-    with Crew(laid, interrupt) as crew, pytest.raises(RunnerFailed, match="cannot start /no/python: No such file"):
+def test_an_interpreter_that_is_not_there_is_a_failure(kit: Kit, interrupt: Interrupt) -> None:
+    with Crew(kit, interrupt) as crew, pytest.raises(RunnerFailed, match="cannot start /no/python: No such file"):
         crew.start("a", Command("/no/python"))
 
 
-def test_a_crew_leaves_no_descriptor_open(laid: Kit, workload: Path) -> None:
+def test_a_crew_leaves_no_descriptor_open(kit: Kit, workload: Path) -> None:
     def once() -> None:
         interrupt = Interrupt()
-        with Crew(laid, interrupt) as crew:
+        with Crew(kit, interrupt) as crew:
             opened(crew, "babble")
         interrupt.close()
 
@@ -146,7 +146,7 @@ def test_a_crew_leaves_no_descriptor_open(laid: Kit, workload: Path) -> None:
 
 
 def test_the_kit_is_gone_after_its_block() -> None:
-    with kit() as laid:
-        assert (laid.runner / "orchestrator_runner" / "__main__.py").is_file()
-        assert (laid.borrowed / "anyio" / "__init__.py").is_file()
-    assert not laid.runner.exists()
+    with lay_out() as kit:
+        assert (kit.runner / "orchestrator_runner" / "__main__.py").is_file()
+        assert (kit.borrowed / "anyio" / "__init__.py").is_file()
+    assert not kit.runner.exists()

@@ -12,7 +12,7 @@ from .design import Asked, Facts
 TIMEOUT_S = 30.0
 
 
-def scout(asked: Asked, laid: Kit, interrupt: Interrupt) -> Facts:
+def scout(asked: Asked, kit: Kit, interrupt: Interrupt) -> Facts:
     """Return what a first look tells: the function is called some times, in a process of its own.
 
     Raises BadInput when it can't be called like this, WorkloadFailed when a call fails, and Interrupted.
@@ -23,7 +23,7 @@ def scout(asked: Asked, laid: Kit, interrupt: Interrupt) -> Facts:
         raise BadInput(what, where="--python", remedy=remedy)
     given = {"call": asked.call, "kwargs": dict(asked.kwargs)}
     try:
-        told = crew.scout(laid, interrupt, Command(python), given, TIMEOUT_S)
+        told = crew.scout(kit, interrupt, Command(python), given, TIMEOUT_S)
     except RunnerFailed as error:
         if complaint := pythons.complaint(python):
             raise BadInput(complaint[0], where="--python", remedy=complaint[1]) from error

@@ -40,8 +40,8 @@ Answer = dict[str, Any]
 class Agent:
     """Answers requests, one at a time; `expect` and `stop` come from another thread, which reads them."""
 
-    def __init__(self, laid: Kit) -> None:
-        self._kit = laid
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
         self._plan: Plan | None = None
         self._pythons: dict[str, str] = {}
         self._request: dict[str, Any] = {}
@@ -146,8 +146,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever else is printed
     requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    with launch.kit() as laid:
-        agent = Agent(laid)
+    with launch.lay_out() as kit:
+        agent = Agent(kit)
 
         def read() -> None:
             for line in sys.stdin.buffer:

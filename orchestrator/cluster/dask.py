@@ -69,7 +69,7 @@ class _Ask:
 
 @asynccontextmanager
 async def joined(
-    cluster: Cluster, to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt
+    cluster: Cluster, to_do: Plan, source: Source, kit: Kit, interrupt: Interrupt
 ) -> AsyncIterator[tuple[Probed, Hosts]]:
     """Yield what the hosts say of the experiment, and the executor that knows them.
 
@@ -83,7 +83,7 @@ async def joined(
         try:
             async with anyio.create_task_group() as setting_up:
                 setting_up.start_soon(_raise_when_set, interrupt)
-                started = await opened.enter_async_context(local.workers(laid, count))
+                started = await opened.enter_async_context(local.workers(kit, count))
                 client = await opened.enter_async_context(connected(started or cluster.name))
                 hosts = Hosts(client, cluster.name, to_do, locks=not count)
                 opened.push_async_callback(hosts.leave)

@@ -24,40 +24,40 @@ WORKER = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--resources", f"{R
 
 
 @asynccontextmanager
-async def workers(laid: Kit, count: int) -> AsyncIterator[str | None]:
+async def workers(kit: Kit, count: int) -> AsyncIterator[str | None]:
     """Yield the address of a new scheduler with so many workers, None where there are to be none; ends them all."""
     if not count:
         yield None
         return
-    file = laid.scratch / "scheduler.json"
+    file = kit.scratch / "scheduler.json"
     try:
-        scheduler = _start(laid, "dask_scheduler", *SCHEDULER, str(file))
+        scheduler = _start(kit, "dask_scheduler", *SCHEDULER, str(file))
         while not file.exists() or not file.read_text().endswith("}"):
             await anyio.sleep(0.05)
-            if (status := laid.warden.status(scheduler, timeout_s=0)) is not None:
+            if (status := kit.warden.status(scheduler, timeout_s=0)) is not None:
                 what = f"the scheduler of {count} workers here ended with status {status} before it began"
                 raise BadInput(what, where="--cluster", remedy="`dask scheduler` by hand tells why")
         address = json.loads(file.read_text())["address"]
         for number in range(1, count + 1):
             _start(
-                laid,
+                kit,
                 "dask_worker",
                 address,
                 "--name",
                 f"local-{number}",
                 *WORKER,
                 "--local-directory",
-                str(laid.temporary),
+                str(kit.temporary),
             )
         yield address
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(laid.warden.sweep)
+            await anyio.to_thread.run_sync(kit.warden.sweep)
 
 
-def _start(laid: Kit, module: str, *arguments: str) -> int:
+def _start(kit: Kit, module: str, *arguments: str) -> int:
     command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
     with ExitStack() as opened:
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         opened.callback(os.close, null)
-        return laid.warden.start(command, dict(os.environ), (null, null, null), {})
+        return kit.warden.start(command, dict(os.environ), (null, null, null), {})

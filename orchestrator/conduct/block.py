@@ -72,7 +72,7 @@ class Failed(Exception):
 
 def execute(
     task: BlockTask,
-    laid: Kit,
+    kit: Kit,
     interrupt: Interrupt,
     pythons: Mapping[str, str],
     notify: Callable[[str], None] = tell_nobody,
@@ -80,9 +80,9 @@ def execute(
     """Run one block and return its raw events; `pythons` tells the executable of each variant. Raises Interrupted."""
     labels = [variant.label for variant in task.variants]
     started = BlockStarted(**columns(task.point), block=task.number, variants=labels)
-    run = _Block(task, laid, pythons, notify)
+    run = _Block(task, kit, pythons, notify)
     try:
-        with Crew(laid, interrupt) as crew:
+        with Crew(kit, interrupt) as crew:
             try:
                 run.measure(crew)
             except (Failed, OutOfTime):
@@ -115,9 +115,9 @@ def _discarded(task: BlockTask, reason: str) -> Event:
 class _Block:
     """The steps of one block, and the events that they leave."""
 
-    def __init__(self, task: BlockTask, laid: Kit, pythons: Mapping[str, str], notify: Callable[[str], None]) -> None:
+    def __init__(self, task: BlockTask, kit: Kit, pythons: Mapping[str, str], notify: Callable[[str], None]) -> None:
         self._task = task
-        self._kit = laid
+        self._kit = kit
         self._pythons = pythons
         self._notify = notify
         self._variants = {variant.label: variant for variant in task.variants}

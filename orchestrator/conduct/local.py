@@ -25,15 +25,15 @@ DESCRIPTORS_OF_A_RUNNER, OWN_DESCRIPTORS = 4, 24
 
 @asynccontextmanager
 async def here(
-    to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt
+    to_do: Plan, source: Source, kit: Kit, interrupt: Interrupt
 ) -> AsyncIterator[tuple[Probed, BlockExecutor]]:
     """Yield what this machine says of the experiment, and the executor of this machine.
 
     Raises BadInput when it can't run, and Interrupted.
     """
     _check_descriptors(to_do)
-    probed = await anyio.to_thread.run_sync(probe, to_do, source, laid, interrupt)
-    yield probed, LocalExecutor(laid, interrupt, probed.pythons)
+    probed = await anyio.to_thread.run_sync(probe, to_do, source, kit, interrupt)
+    yield probed, LocalExecutor(kit, interrupt, probed.pythons)
 
 
 class LocalExecutor:
@@ -42,8 +42,8 @@ class LocalExecutor:
     name: str | None = None
     about: Mapping[str, Any] = {}
 
-    def __init__(self, laid: Kit, interrupt: Interrupt, pythons: Mapping[str, str]) -> None:
-        self._kit = laid
+    def __init__(self, kit: Kit, interrupt: Interrupt, pythons: Mapping[str, str]) -> None:
+        self._kit = kit
         self._interrupt = interrupt
         self._pythons = pythons
         self._is_known = False

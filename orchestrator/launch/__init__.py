@@ -113,7 +113,7 @@ class Kit:
 
 
 @contextmanager
-def kit() -> Iterator[Kit]:
+def lay_out() -> Iterator[Kit]:
     """Lay out the runner so that any interpreter finds it, but nothing else of this environment.
 
     The runner becomes a package of its own there, so a workload may have an `orchestrator` of its own too. Nothing that
@@ -124,19 +124,19 @@ def kit() -> Iterator[Kit]:
         Guard(directory) as warden,
     ):
         scratch = Path(directory)
-        laid = Kit(warden, scratch, scratch / "tmp", scratch / "runner", scratch / "borrowed", Shims(scratch))
-        for made in (laid.temporary, laid.runner, laid.borrowed):
+        kit = Kit(warden, scratch, scratch / "tmp", scratch / "runner", scratch / "borrowed", Shims(scratch))
+        for made in (kit.temporary, kit.runner, kit.borrowed):
             made.mkdir()
-        for passed in (scratch, laid.temporary):
+        for passed in (scratch, kit.temporary):
             passed.chmod(0o711)  # a server that a workload starts under another user gets through to its own directory
-        (laid.runner / "orchestrator_runner").symlink_to(Path(__file__).parent.parent / "runner")
+        (kit.runner / "orchestrator_runner").symlink_to(Path(__file__).parent.parent / "runner")
         for name in BORROWED:
             spec = find_spec(name)
             if spec and spec.origin:
                 origin = Path(spec.origin)
                 origin = origin.parent if origin.name == "__init__.py" else origin
-                (laid.borrowed / origin.name).symlink_to(origin)
-        yield laid
+                (kit.borrowed / origin.name).symlink_to(origin)
+        yield kit
 
 
 @dataclass(frozen=True)
@@ -155,10 +155,10 @@ class Command:
 class Runner:
     """One runner process with its pipes; ended by `Crew`."""
 
-    def __init__(self, laid: Kit, command: Command) -> None:
+    def __init__(self, kit: Kit, command: Command) -> None:
         env = {
             **os.environ,
-            "TMPDIR": str(laid.temporary),
+            "TMPDIR": str(kit.temporary),
             **dict(command.env),
             # not -I or -E: they would ignore the hash seed; workers inherit both of these
             "PYTHONHASHSEED": str(command.hash_seed),
@@ -166,14 +166,14 @@ class Runner:
         }
         if command.preload:
             env["LD_PRELOAD"] = " ".join(filter(None, (command.preload, env.get("LD_PRELOAD"))))
-        boot = [command.python, "-c", _BOOT, str(laid.runner), command.path or "", str(laid.borrowed)]
+        boot = [command.python, "-c", _BOOT, str(kit.runner), command.path or "", str(kit.borrowed)]
         self.started_ns = time.perf_counter_ns()
-        self._warden = laid.warden
+        self._warden = kit.warden
         with ExitStack() as theirs, ExitStack() as ours:
             given, self.requests = _pipe(theirs, ours)
             self.answers, told = _pipe(ours, theirs)
             self.errors, said = _pipe(ours, theirs)
-            self.pid = laid.warden.start(boot, env, (given, told, said), dict(command.limits))
+            self.pid = kit.warden.start(boot, env, (given, told, said), dict(command.limits))
             # workers inherit the pipe of the answers, so its end does not tell that the runner is gone
             self.exit = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else None
             if self.exit is not None:
@@ -259,7 +259,7 @@ def is_readable(descriptor: int, timeout_s: float) -> bool:
     return bool(poll.poll(timeout_s * 1000))
 
 
-def capture(laid: Kit, interrupt: Interrupt, command: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, str]:
+def capture(kit: Kit, interrupt: Interrupt, command: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, str]:
     """Run a program that is no runner to its end: its exit status and what it wrote to stdout and to stderr.
 
     Nothing of it is left afterwards, also when it was interrupted. Raises OSError, Interrupted and Unguarded.
@@ -269,12 +269,12 @@ def capture(laid: Kit, interrupt: Interrupt, command: Sequence[str], env: Mappin
             empty = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             theirs.callback(os.close, empty)
             (output, told), (errors, said) = _pipe(ours, theirs), _pipe(ours, theirs)
-            pid = laid.warden.start(command, env, (empty, told, said), {})
+            pid = kit.warden.start(command, env, (empty, told, said), {})
             theirs.close()
             written = _read_all(interrupt, (output, errors))
-        status = laid.warden.status(pid, timeout_s=5)
+        status = kit.warden.status(pid, timeout_s=5)
     finally:
-        laid.warden.sweep()
+        kit.warden.sweep()
     output_text, errors_text = (each.decode("utf-8", "replace") for each in written)
     return 1 if status is None else status, output_text, errors_text
 

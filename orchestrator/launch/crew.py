@@ -32,8 +32,8 @@ LEAVING_S = 1.0
 class Crew:
     """The runners of one block, alive at once and asked one at a time; leaving the `with` block ends them all."""
 
-    def __init__(self, laid: Kit, interrupt: Interrupt) -> None:
-        self._kit = laid
+    def __init__(self, kit: Kit, interrupt: Interrupt) -> None:
+        self._kit = kit
         self._interrupt = interrupt
         self._runners: dict[str, Runner] = {}
         self._poll = select.poll()
@@ -211,24 +211,24 @@ class Answered:
     identity: Mapping[str, str]
 
 
-def probe(laid: Kit, interrupt: Interrupt, command: Command, variants: list[dict[str, Any]]) -> Answered:
+def probe(kit: Kit, interrupt: Interrupt, command: Command, variants: list[dict[str, Any]]) -> Answered:
     """Ask an interpreter about `variants` (as `plan.order` makes them); raises RunnerFailed."""
-    with Crew(laid, interrupt) as crew:
+    with Crew(kit, interrupt) as crew:
         crew.start("probe", command)
         answer = crew.ask("probe", {"op": "probe", "variants": variants}, timeout_s=120)
     return Answered(answer["problems"], answer["identity"])
 
 
 def scout(
-    laid: Kit, interrupt: Interrupt, command: Command, workload: dict[str, Any], timeout_s: float
+    kit: Kit, interrupt: Interrupt, command: Command, workload: dict[str, Any], timeout_s: float
 ) -> dict[str, Any]:
     """Return what a first look at a function tells (see `runner.scout`), or why it is refused; raises RunnerFailed.
 
     `ready_ns` is what starting and importing took: everything but the calls. Results are compared with those of a
     second process, which has another hash seed.
     """
-    with Crew(laid, interrupt) as crew:
-        file = str(laid.scratch / "result")
+    with Crew(kit, interrupt) as crew:
+        file = str(kit.scratch / "result")
         asked = {"op": "scout", "workload": workload, "file": file, "is_second": False}
         crew.start("first", command)
         told = crew.ask("first", asked, timeout_s)

@@ -78,7 +78,7 @@ def kept_bytes() -> int:
     return found
 
 
-def provide(laid: Kit, interrupt: Interrupt, python: str, requirements: Sequence[str]) -> Environment:
+def provide(kit: Kit, interrupt: Interrupt, python: str, requirements: Sequence[str]) -> Environment:
     """Return an environment of an interpreter that has `requirements` and what the runner needs, built if need be.
 
     Raises Unbuilt and Interrupted.
@@ -86,7 +86,7 @@ def provide(laid: Kit, interrupt: Interrupt, python: str, requirements: Sequence
     wanted = sorted({*requirements, *NEEDS})
     try:
         place = directory() / _key(python, wanted)
-        return _read(place) or _build(laid, interrupt, python, wanted, place)
+        return _read(place) or _build(kit, interrupt, python, wanted, place)
     except OSError as error:
         what = f"cannot keep an environment in {directory()}: {error.strerror}"
         raise Unbuilt(what, "make room there, or name another directory in XDG_CACHE_HOME") from error
@@ -110,7 +110,7 @@ def _read(place: Path) -> Environment | None:
     return Environment(str(python), tuple(packages)) if python.exists() else None
 
 
-def _build(laid: Kit, interrupt: Interrupt, python: str, wanted: Sequence[str], place: Path) -> Environment:
+def _build(kit: Kit, interrupt: Interrupt, python: str, wanted: Sequence[str], place: Path) -> Environment:
     place.parent.mkdir(parents=True, exist_ok=True)
     with _locked(place.parent, interrupt):
         if there := _read(place):  # somebody else has built it meanwhile
@@ -126,7 +126,7 @@ def _build(laid: Kit, interrupt: Interrupt, python: str, wanted: Sequence[str], 
         diagnostics().info("environment.building", **told)
         fresh = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=place.parent))
         try:
-            packages = _fill(_Uv(laid, interrupt, program, wanted), python, fresh)
+            packages = _fill(_Uv(kit, interrupt, program, wanted), python, fresh)
             (fresh / PACKAGES_FILE).write_text(json.dumps(packages))
             fresh.rename(place)
         finally:
@@ -149,7 +149,7 @@ def _fill(uv: _Uv, python: str, fresh: Path) -> list[str]:
 class _Uv:
     """The program uv, with what it is to install."""
 
-    laid: Kit
+    kit: Kit
     interrupt: Interrupt
     program: str
     wanted: Sequence[str]
@@ -159,7 +159,7 @@ class _Uv:
         env = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "UV_PYTHON")}
         env |= {"NO_COLOR": "1", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
         command = [self.program, *arguments]
-        status, output, errors = launch.capture(self.laid, self.interrupt, command, env)
+        status, output, errors = launch.capture(self.kit, self.interrupt, command, env)
         if status:
             raise self._failed(arguments, status, errors)
         return output

@@ -45,15 +45,15 @@ class Refused(Exception):
         self.problems = problems
 
 
-def probe(to_do: Plan, source: Source, laid: Kit, interrupt: Interrupt) -> Probed:
+def probe(to_do: Plan, source: Source, kit: Kit, interrupt: Interrupt) -> Probed:
     """Return what `ask` does; raises BadInput, with the place in the spec, for all that can't run."""
     try:
-        return ask(to_do, laid, interrupt)
+        return ask(to_do, kit, interrupt)
     except Refused as refused:
         raise source.failure(*refused.problems) from None
 
 
-def ask(to_do: Plan, laid: Kit, interrupt: Interrupt) -> Probed:
+def ask(to_do: Plan, kit: Kit, interrupt: Interrupt) -> Probed:
     """Ask every interpreter whether it can run its variants; raises Refused with all that it can't.
 
     Nothing of the workload is called, but its modules are imported, in a runner.
@@ -64,7 +64,7 @@ def ask(to_do: Plan, laid: Kit, interrupt: Interrupt) -> Probed:
     commands: dict[launch.Command, list[tuple[Point, Variant]]] = {}
     told = []
     limits = to_do.experiment.limits.bounds()
-    executables, built, refused = _executables(to_do, laid, interrupt)
+    executables, built, refused = _executables(to_do, kit, interrupt)
     problems += refused
     for variant in to_do.variants:
         python = executables.get(variant.python)
@@ -79,7 +79,7 @@ def ask(to_do: Plan, laid: Kit, interrupt: Interrupt) -> Probed:
     for started, asked in commands.items():
         orders = [plan.order(point, variant) for point, variant in asked]
         try:
-            answered = crew.probe(laid, interrupt, started, orders)
+            answered = crew.probe(kit, interrupt, started, orders)
         except RunnerFailed as error:
             what, remedy = pythons.complaint(started.python) or _unprobed(started.python, error)
             problems.append(Problem(_python_place(to_do.experiment, asked[0][1]), what, remedy))
@@ -114,7 +114,7 @@ Request = str | None
 
 
 def _executables(
-    to_do: Plan, laid: Kit, interrupt: Interrupt
+    to_do: Plan, kit: Kit, interrupt: Interrupt
 ) -> tuple[dict[Request, str], dict[Request, Environment], list[Problem]]:
     """Return the executable for each of the interpreters that are asked for, the environments, and what went wrong."""
     found: dict[Request, str] = {}
@@ -132,7 +132,7 @@ def _executables(
         # of one interpreter all variants get the same environment: the packages are not what is compared
         extra = tuple(dict.fromkeys(name for variant in variants for name in _packages_of(variant)))
         try:
-            environment = _environment(to_do.experiment, request, python, extra, laid, interrupt)
+            environment = _environment(to_do.experiment, request, python, extra, kit, interrupt)
         except Unbuilt as error:
             problems.append(_unbuilt(to_do.experiment, place, request, error))
             continue
@@ -152,7 +152,7 @@ def _environment(
     request: Request,
     python: str,
     extra: tuple[str, ...],
-    laid: Kit,
+    kit: Kit,
     interrupt: Interrupt,
 ) -> Environment | None:
     """Return the environment for an interpreter, None where it is taken as it is; raises Unbuilt.
@@ -165,10 +165,10 @@ def _environment(
         return None
     if extra and (required or request is not None):
         try:
-            return environments.provide(laid, interrupt, python, (*required, *extra))
+            return environments.provide(kit, interrupt, python, (*required, *extra))
         except Unbuilt as error:
             diagnostics().warning("environment.lacks", python=python, packages=list(extra), reason=error.what)
-    return environments.provide(laid, interrupt, python, required) if required else None
+    return environments.provide(kit, interrupt, python, required) if required else None
 
 
 def _unbuilt(experiment: Experiment, python: KeyPath, request: Request, error: Unbuilt) -> Problem:

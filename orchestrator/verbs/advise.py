@@ -47,10 +47,10 @@ def advise(asked: Asked, runs: Path, save: Path | None, tell: Callable[[str], No
 def _designed(asked: Asked, cores: int) -> tuple[Facts, Design]:
     """Return what a first look tells and the experiment for it; a range is looked at at both of its ends."""
     if asked.over is None:
-        facts = interruptible(lambda laid, interrupt: scout(asked, laid, interrupt))
+        facts = interruptible(lambda kit, interrupt: scout(asked, kit, interrupt))
         return facts, design(asked, facts, cores)
     ends = [asked.at(asked.over.levels[0]), asked.at(asked.over.levels[-1])]
-    low, high = interruptible(lambda laid, interrupt: [scout(end, laid, interrupt) for end in ends])
+    low, high = interruptible(lambda kit, interrupt: [scout(end, kit, interrupt) for end in ends])
     return design_over(asked, low, high, cores)
 
 

@@ -45,10 +45,10 @@ def catalogue(asked: Sequence[str]) -> list[Listed]:
     Without any, this program's own interpreter is asked.
     """
     found: list[Listed] = []
-    with launch.kit() as laid, closing(Interrupt()) as interrupt:
+    with launch.lay_out() as kit, closing(Interrupt()) as interrupt:
         for request, python in _resolved(asked):
             try:
-                with Crew(laid, interrupt) as crew:
+                with Crew(kit, interrupt) as crew:
                     crew.start("models", Command(python))
                     told = crew.ask("models", {"op": "models"}, PATIENCE_S)
             except RunnerFailed as error:

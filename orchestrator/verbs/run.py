@@ -94,8 +94,8 @@ def interruptible(work: Callable[[Kit, Interrupt], T]) -> T:
     """Return what `work` returns; it runs in a thread, and a signal ends it by SystemExit, runners and all."""
 
     async def watched() -> T:
-        async with _watching_signals() as (laid, interrupt, signals):
-            return await _in_thread(signals, work, laid, interrupt)
+        async with _watching_signals() as (kit, interrupt, signals):
+            return await _in_thread(signals, work, kit, interrupt)
 
     return _in_loop(watched)
 
@@ -114,11 +114,11 @@ SAME_S = 1.0
 @asynccontextmanager
 async def _watching_signals() -> AsyncIterator[tuple[Kit, Interrupt, list[int]]]:
     """Yield the kit, an interrupt that a signal sets, and the list that receives the signals."""
-    with launch.kit() as laid, closing(Interrupt()) as interrupt:
+    with launch.lay_out() as kit, closing(Interrupt()) as interrupt:
         signals: list[int] = []
         async with anyio.create_task_group() as group:
             await group.start(_interrupt_on_signal, interrupt, signals)
-            yield laid, interrupt, signals
+            yield kit, interrupt, signals
             group.cancel_scope.cancel()
 
 
@@ -155,9 +155,9 @@ async def _in_thread(signals: Sequence[int], work: Callable[..., T], *arguments:
 async def _run(
     to_do: Plan, source: Source, runs: Path, policy: Policy, tell: Callable[[str], None], place: Place
 ) -> Ended:
-    async with _watching_signals() as (laid, interrupt, signals):
+    async with _watching_signals() as (kit, interrupt, signals):
         try:
-            async with place(to_do, source, laid, interrupt) as (probed, executor):
+            async with place(to_do, source, kit, interrupt) as (probed, executor):
                 with _begun(to_do, probed, runs, policy) as begun:
                     directory = begun.book.directory
                     tell(str(directory))

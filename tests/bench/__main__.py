@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from orchestrator.launch import Command, Interrupt, Kit, kit
+from orchestrator.launch import Command, Interrupt, Kit, lay_out
 from orchestrator.launch.crew import Crew
 from orchestrator.runner.models import unavailable
 
@@ -68,7 +68,7 @@ def models() -> None:
     """Each model's batch against the bare loop around the same primitive."""
     print(f"batch time of each model / bare loop, {WORKERS} workers, {PAIRS} pairs of processes x {ROUNDS} rounds")
     print(f"{'model':38}{'task':8}{'us/task':>12}{'bare us/task':>15}{'ratio':>8}{'range of pairs':>18}{'goal':>8}")
-    with kit() as laid:
+    with lay_out() as kit:
         for way, bare_loop in LOOPS.items():
             python = _python(way)
             if python is None:
@@ -78,7 +78,7 @@ def models() -> None:
                 tasks = (
                     min(most, 100) if "per_task" in bare_loop else most
                 )  # more processes at once would run out of pipes
-                pairs = [_pair(laid, python, way, bare_loop, size, tasks) for _ in range(PAIRS)]
+                pairs = [_pair(kit, python, way, bare_loop, size, tasks) for _ in range(PAIRS)]
                 ratios = sorted(pair[0] for pair in pairs)
                 mine, bare = (median(pair[place] for pair in pairs) / tasks / 1e3 for place in (1, 2))
                 spread = f"{ratios[0]:.3f}-{ratios[-1]:.3f}"
@@ -98,12 +98,12 @@ def _parts(way: str) -> tuple[str, dict[str, Any]]:
     return model, {name: int(value) if value.isdigit() else value for name, _, value in pairs}
 
 
-def _pair(laid: Kit, python: str, way: str, bare_loop: str, size: str, tasks: int) -> tuple[float, float, float]:
+def _pair(kit: Kit, python: str, way: str, bare_loop: str, size: str, tasks: int) -> tuple[float, float, float]:
     """Return the ratio of the model to the bare loop in two fresh processes, and the median times of both."""
     name = f"{size}_async" if way.startswith(("event_loop", "processes_of_loops")) else size
     command = [python, "-m", "tests.bench.bare", bare_loop, name, str(WORKERS), str(tasks)]
     with (
-        _opened(laid, way, name, tasks, python) as crew,
+        _opened(kit, way, name, tasks, python) as crew,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as bare,
     ):
         assert bare.stdin and bare.stdout
@@ -131,7 +131,7 @@ def _trial_ns(crew: Crew) -> int:
 
 
 @contextmanager
-def _opened(laid: Kit, way: str, function: str, tasks: int, python: str = sys.executable) -> Iterator[Crew]:
+def _opened(kit: Kit, way: str, function: str, tasks: int, python: str = sys.executable) -> Iterator[Crew]:
     """Yield a crew with one warmed-up runner called "runner"."""
     form = "async_call" if function.endswith("_async") else "call"
     model, options = _parts(way)
@@ -144,8 +144,8 @@ def _opened(laid: Kit, way: str, function: str, tasks: int, python: str = sys.ex
     }
     interrupt = Interrupt()
     try:
-        with Crew(laid, interrupt) as crew:
-            crew.start("runner", Command(python, preload=laid.shims.preload(python)))
+        with Crew(kit, interrupt) as crew:
+            crew.start("runner", Command(python, preload=kit.shims.preload(python)))
             crew.ask("runner", {"op": "prepare", **order}, 60)
             crew.ask("runner", {"op": "open"}, 60)
             crew.ask("runner", {"op": "warm"}, 300)
@@ -159,26 +159,26 @@ def scaling() -> None:
     print("\nempty tasks in one batch: us per task, and peak memory of the runner and its workers")
     print("goals: growth < 1.10, peak < 150 MB")
     print(f"{'model':12}{'10^3':>10}{'10^4':>10}{'10^5':>10}{'growth':>10}{'peak MB':>10}")
-    with kit() as laid:
+    with lay_out() as kit:
         for model in STANDING:
-            cost = {tasks: _cost_per_task(laid, model, tasks) for tasks in (1000, 10_000, 100_000)}
-            peak = _peak_mb(laid, model)
+            cost = {tasks: _cost_per_task(kit, model, tasks) for tasks in (1000, 10_000, 100_000)}
+            peak = _peak_mb(kit, model)
             shown = "".join(f"{us:10.2f}" for us in cost.values())
             print(f"{model:12}{shown}{cost[100_000] / cost[1000]:10.3f}{peak:10.0f}", flush=True)
 
 
-def _cost_per_task(laid: Kit, model: str, tasks: int) -> float:
+def _cost_per_task(kit: Kit, model: str, tasks: int) -> float:
     name = "empty_async" if model == "event_loop" else "empty"
-    with _opened(laid, model, name, tasks) as crew:
+    with _opened(kit, model, name, tasks) as crew:
         rounds = max(3, 30_000 // tasks)
         walls = [_trial_ns(crew) for _ in range(rounds)]
     return median(walls) / tasks / 1e3
 
 
-def _peak_mb(laid: Kit, model: str) -> float:
+def _peak_mb(kit: Kit, model: str) -> float:
     """Return the peak resident memory of a runner after a batch of 100,000 tasks, with its workers' summed."""
     name = "empty_async" if model == "event_loop" else "empty"
-    with _opened(laid, model, name, 100_000) as crew:
+    with _opened(kit, model, name, 100_000) as crew:
         pids = set(crew.ask("runner", {"op": "prove"}, 60)["worker_pids"]) | {crew.pid("runner")}
         return sum(_high_water_kb(pid) for pid in pids) / 1024
 
@@ -193,7 +193,7 @@ def _high_water_kb(pid: int) -> int:
 def startup() -> None:
     """The program's and the runners' start against bare interpreters."""
     print("\nstart-up, ms (median of 15, alternating)")
-    with tempfile.TemporaryDirectory() as directory, kit() as laid:
+    with tempfile.TemporaryDirectory() as directory, lay_out() as kit:
         wrong = Path(directory) / "wrong.yaml"
         wrong.write_text("workload: {call: a:b}\nmodels: [sequental]\n")
         program = [sys.executable, "-m", "orchestrator"]
@@ -204,7 +204,7 @@ def startup() -> None:
                 "orchestrator --help": lambda: _wall_ms([*program, "--help"]),
                 "a spec error": lambda: _wall_ms([*program, "run", str(wrong)]),
                 **{
-                    f"ready: {model}": _ready(laid, model)
+                    f"ready: {model}": _ready(kit, model)
                     for model in (*STANDING, "thread_per_task", "process_per_task")
                 },
             }
@@ -218,13 +218,13 @@ def startup() -> None:
         print(f"{name:28}{taken:8.1f}{goal}")
 
 
-def _ready(laid: Kit, model: str) -> Callable[[], float]:
+def _ready(kit: Kit, model: str) -> Callable[[], float]:
     def measure() -> float:
         begun = time.perf_counter()
         interrupt = Interrupt()
-        with Crew(laid, interrupt) as crew:
+        with Crew(kit, interrupt) as crew:
             python = sys.executable
-            crew.start("runner", Command(python, preload=laid.shims.preload(python)))
+            crew.start("runner", Command(python, preload=kit.shims.preload(python)))
             workload = {"call": "tests.bench.tasks:empty"}
             order = {"model": model, "workers": WORKERS, "options": {}, "tasks": 1, "workload": workload}
             crew.ask("runner", {"op": "prepare", **order}, 60)
@@ -278,8 +278,8 @@ def token() -> None:
         "  os.write(1, b'!')"
     )
     with (
-        kit() as laid,
-        _opened(laid, "sequential", "us100", 40) as crew,
+        lay_out() as kit,
+        _opened(kit, "sequential", "us100", 40) as crew,
         subprocess.Popen(
             [sys.executable, "-S", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         ) as bare,

@@ -18,7 +18,7 @@ from multiprocessing.reduction import ForkingPickler
 from statistics import median
 from typing import Any
 
-from orchestrator.launch import Command, Interrupt, Kit, default_python, kit
+from orchestrator.launch import Command, Interrupt, Kit, default_python, lay_out
 from orchestrator.launch.crew import Crew
 from orchestrator.runner.account import SHARES
 
@@ -113,7 +113,7 @@ def main() -> int:
 
 
 def _accounts(fresh: int) -> Iterator[str]:
-    with kit() as laid:
+    with lay_out() as kit:
         yield (
             "| control | share | known | account, median | furthest | two of one process differ by, median "
             "| by the other way |"
@@ -121,15 +121,15 @@ def _accounts(fresh: int) -> Iterator[str]:
         yield "|---|---|---|---|---|---|---|"
         for control in CONTROLS:
             if control.python is None or shutil.which(control.python):
-                yield from _shares(laid, control, fresh)
+                yield from _shares(kit, control, fresh)
         yield from ("", "| pickled | sent back | known share | account |", "|---|---|---|---|")
-        yield from (_pickling(laid, size, fresh) for size in SIZES)
+        yield from (_pickling(kit, size, fresh) for size in SIZES)
         yield from ("", "| instruments | a batch takes |", "|---|---|")
-        yield from (_cost(laid, model, fresh) for model in ("sequential", "event_loop", "threads", "processes"))
+        yield from (_cost(kit, model, fresh) for model in ("sequential", "event_loop", "threads", "processes"))
 
 
-def _shares(laid: Kit, control: Control, fresh: int) -> Iterator[str]:
-    pairs = [_pair(laid, control) for _ in range(fresh)]
+def _shares(kit: Kit, control: Control, fresh: int) -> Iterator[str]:
+    pairs = [_pair(kit, control) for _ in range(fresh)]
     for name in SHARES:
         known = control.truth.get(name, 0.0)
         seen = [account[f"{name}_share"] for pair in pairs for account in pair]
@@ -147,13 +147,13 @@ def _shares(laid: Kit, control: Control, fresh: int) -> Iterator[str]:
         )
 
 
-def _pair(laid: Kit, control: Control) -> tuple[dict[str, Any], dict[str, Any]]:
-    with _opened(laid, control) as crew:
+def _pair(kit: Kit, control: Control) -> tuple[dict[str, Any], dict[str, Any]]:
+    with _opened(kit, control) as crew:
         first, second = (crew.ask("runner", {"op": "account", "repeats": 1}, 60) for _ in range(2))
         return first, second
 
 
-def _pickling(laid: Kit, size: int, fresh: int) -> str:
+def _pickling(kit: Kit, size: int, fresh: int) -> str:
     """Compare the share with what pickling and unpickling such results by hand takes; one call at a time."""
     count = size // 3
     control = Control("", "processes", "numbers", {"count": count}, {}, tasks=1, workers=1)
@@ -165,7 +165,7 @@ def _pickling(laid: Kit, size: int, fresh: int) -> str:
             begun = time.perf_counter_ns()
             pickle.loads(ForkingPickler.dumps(value))
             by_hand.append(time.perf_counter_ns() - begun)
-        with _opened(laid, control) as crew:
+        with _opened(kit, control) as crew:
             accounts.append(crew.ask("runner", {"op": "account", "repeats": REPEATS}, 60))
     known = median(by_hand) / median(account["wall_ns"] for account in accounts)
     found = median(account["serialisation_share"] for account in accounts)
@@ -173,12 +173,12 @@ def _pickling(laid: Kit, size: int, fresh: int) -> str:
     return f"| {count:,} numbers | {back:,} bytes | {known * 100:.1f} % | {found * 100:.1f} % |"
 
 
-def _cost(laid: Kit, model: str, fresh: int) -> str:
+def _cost(kit: Kit, model: str, fresh: int) -> str:
     """Compare instrumented batches of calls of 100 us with others of the same process, in random order."""
     control = Control("", model, "small", {}, {}, tasks=200)
     ratios = []
     for _ in range(fresh):
-        with _opened(laid, control) as crew:
+        with _opened(kit, control) as crew:
             times: dict[str, list[int]] = {"plain": [], "instrumented": []}
             for _ in range(SMALL_ROUNDS):
                 for kind in random.sample(sorted(times), 2):
@@ -194,7 +194,7 @@ def _cost(laid: Kit, model: str, fresh: int) -> str:
 
 
 @contextmanager
-def _opened(laid: Kit, control: Control) -> Iterator[Crew]:
+def _opened(kit: Kit, control: Control) -> Iterator[Crew]:
     python = shutil.which(control.python or "") or default_python()
     order = {
         "model": control.model,
@@ -207,8 +207,8 @@ def _opened(laid: Kit, control: Control) -> Iterator[Crew]:
             "item": control.item,
         },
     }
-    with closing(Interrupt()) as interrupt, Crew(laid, interrupt) as crew:
-        crew.start("runner", Command(python, path=str(ROOT), preload=laid.shims.preload(python)))
+    with closing(Interrupt()) as interrupt, Crew(kit, interrupt) as crew:
+        crew.start("runner", Command(python, path=str(ROOT), preload=kit.shims.preload(python)))
         for request in ({"op": "prepare", **order}, {"op": "open"}, {"op": "warm"}):
             crew.ask("runner", request, 60)
         yield crew
