@@ -97,25 +97,25 @@ def _description(asked: Asked, facts: Facts, designed: Design) -> str:
         along = f", and from what {name} on, between {units.number(low)} and {units.number(high)}"
         lowest = units.duration(designed.lowest_ns)
         took = f"{lowest} at {name}={units.number(low)} and {took} at {name}={units.number(high)}"
-    told = [
+    sentences = [
         f"Which model runs the {kind} {asked.call} best{along}?",
         f"A call took {took} when tried, {units.percent(facts.busy)} of it on a core.",
     ]
     if facts.first_ns > max(FIRST_CALL * facts.wall_ns, 1e6):
         first = units.duration(facts.first_ns)
-        told.append(
+        sentences.append(
             f"The first call took {first}: what it keeps for later ones (imports, a cache) is not in the figures."
         )
     if facts.is_parallel:
-        told.append(f"It kept {facts.cpu_share:.1f} cores busy by itself.")
+        sentences.append(f"It kept {facts.cpu_share:.1f} cores busy by itself.")
     if not facts.is_async:
         reasons: dict[str, list[str]] = {}
         for name, why in designed.left_out.items():
             reasons.setdefault(why.replace(f" of {name}", ""), []).append(name)
-        told += [f"Left out: {units.listed(names)}, for {why}." for why, names in reasons.items()]
+        sentences += [f"Left out: {units.listed(names)}, for {why}." for why, names in reasons.items()]
     if facts.incomparable:
-        told.append(f"Nobody checks that results are right under every model: {facts.incomparable}.")
-    return printable(" ".join(" ".join(told).split()))
+        sentences.append(f"Nobody checks that results are right under every model: {facts.incomparable}.")
+    return printable(" ".join(" ".join(sentences).split()))
 
 
 def _why_workers(facts: Facts) -> str:

@@ -23,27 +23,27 @@ def scout(asked: Asked, kit: Kit, interrupt: Interrupt) -> Facts:
         raise BadInput(what, where="--python", remedy=remedy)
     given = {"call": asked.call, "kwargs": dict(asked.kwargs)}
     try:
-        told = crew.scout(kit, interrupt, Command(python), given, TIMEOUT_S)
+        answer = crew.scout(kit, interrupt, Command(python), given, TIMEOUT_S)
     except RunnerFailed as error:
         if complaint := pythons.complaint(python):
             raise BadInput(complaint[0], where="--python", remedy=complaint[1]) from error
         raise _failed(asked, error) from error
-    if told["event"] == "refused":
-        raise _refused(told)
-    return Facts(**{name: told[name] for name in Facts.__dataclass_fields__})
+    if answer["event"] == "refused":
+        raise _refused(answer)
+    return Facts(**{name: answer[name] for name in Facts.__dataclass_fields__})
 
 
-def _refused(told: Mapping[str, str]) -> BadInput:
-    remedy = told["remedy"]
+def _refused(answer: Mapping[str, str]) -> BadInput:
+    remedy = answer["remedy"]
     elsewhere = "name the project's directory with --project, or the interpreter that has it with --python"
-    if told["field"] == "kwargs" and remedy.startswith("mend kwargs"):
+    if answer["field"] == "kwargs" and remedy.startswith("mend kwargs"):
         missing = remedy.rpartition(": give ")[2] if ": give " in remedy else "the arguments it takes"
         remedy = f"give {missing}, each as name=value"
-    elif told["what"].startswith("no module"):
+    elif answer["what"].startswith("no module"):
         remedy = elsewhere
-    elif told["what"].startswith("importing"):
+    elif answer["what"].startswith("importing"):
         remedy = f"{remedy}, or {elsewhere}"
-    return BadInput(told["what"], remedy=remedy)
+    return BadInput(answer["what"], remedy=remedy)
 
 
 def _failed(asked: Asked, error: RunnerFailed) -> WorkloadFailed:

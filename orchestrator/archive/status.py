@@ -29,8 +29,8 @@ def kept(directory: Path) -> Iterator[Callable[[Results], None]]:
     def ended(results: Results) -> None:
         finished = results.finished or {}
         sentences = [event["sentence"] for event in results.derived if "sentence" in event]
-        told = {key: finished.get(key) for key in ("outcome", "exit_status", "elapsed_s")}
-        _write(directory, {**about, "state": "ended", "until": timestamp(), **told, "sentences": sentences})
+        ending = {key: finished.get(key) for key in ("outcome", "exit_status", "elapsed_s")}
+        _write(directory, {**about, "state": "ended", "until": timestamp(), **ending, "sentences": sentences})
 
     _write(directory, {**about, "state": "running"})
     try:

@@ -116,11 +116,11 @@ class Refused(Exception):
 class Worker:
     """One host: a Dask worker that has prepared the experiment."""
 
-    def __init__(self, hosts: Hosts, address: str, name: str, told: Mapping[str, Any]) -> None:
+    def __init__(self, hosts: Hosts, address: str, name: str, prepared: Mapping[str, Any]) -> None:
         self._hosts = hosts
         self.address = address
         self.name: str | None = name
-        self.about = {"address": address, **told["about"]}
+        self.about = {"address": address, **prepared["about"]}
         self.gone = anyio.Event()
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
@@ -241,14 +241,14 @@ class Hosts:
         except Refused as error:
             self._refuse(address, name, str(error))
 
-    def _admit(self, address: str, name: str, told: Mapping[str, Any]) -> None:
+    def _admit(self, address: str, name: str, prepared: Mapping[str, Any]) -> None:
         """Let a worker take blocks if what results depend on is the same as on the others."""
-        ours, theirs = self._identity, told["identity"]
+        ours, theirs = self._identity, prepared["identity"]
         if differing := differences(ours, theirs):
             key = differing[0]
             self._refuse(address, name, f"its {key} is {theirs.get(key)}, and {ours.get(key)} on the others")
             return
-        worker = self._there[address] = Worker(self, address, name, told)
+        worker = self._there[address] = Worker(self, address, name, prepared)
         self._coming.send_nowait(worker)
 
     def _refuse(self, address: str, name: str, why: str) -> None:
@@ -283,11 +283,11 @@ class Hosts:
         message = {"op": what, "name": self._plugin, **arguments}
         try:
             answers = await self._client.scheduler.broadcast(msg=message, workers=[address])
-            told = answers.get(address) or {}
+            answer = answers.get(address) or {}
         except Exception as error:  # the worker may be gone, in many ways
             raise Refused(f"worker {address} does not answer: {error}") from error
-        if told.get("status") != "OK":
-            raise Refused(f"worker {address} can't take what it needs: {told.get('exception_text') or told}")
+        if answer.get("status") != "OK":
+            raise Refused(f"worker {address} can't take what it needs: {answer.get('exception_text') or answer}")
 
     async def ask(
         self, address: str, request: Mapping[str, Any], within_s: float, gone: anyio.Event | None = None

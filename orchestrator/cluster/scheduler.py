@@ -53,13 +53,13 @@ async def connected(address: str) -> AsyncIterator[Any]:
 
 
 def _unreachable(address: str, error: Exception) -> BadInput:
-    told = " ".join(str(error).split()) or f"no answer within {CONNECT_S:g} s"
+    reason = " ".join(str(error).split()) or f"no answer within {CONNECT_S:g} s"
     remedy = "start one with `dask scheduler`, and name the address that it tells"
-    if address.startswith("tls") or "tls" in told.lower() or "ssl" in told.lower():
+    if address.startswith("tls") or "tls" in reason.lower() or "ssl" in reason.lower():
         remedy = "set distributed.comm.tls in Dask's configuration to this cluster's files, see docs/cluster.md"
-    elif "closed" in told:
+    elif "closed" in reason:
         remedy = "somebody is there who does not want to talk: a scheduler with TLS has an address tls://..."
-    return BadInput(f"cannot reach a scheduler at {address}: {told}", where="--cluster", remedy=remedy)
+    return BadInput(f"cannot reach a scheduler at {address}: {reason}", where="--cluster", remedy=remedy)
 
 
 async def survey(address: str) -> int:
@@ -78,8 +78,8 @@ async def survey(address: str) -> int:
 
 async def workers_of(client: Any) -> dict[str, Mapping[str, Any]]:
     """Return the workers that have a machine to themselves, by their addresses."""
-    told = await client.scheduler.identity(n_workers=-1)
-    found = {address: about for address, about in told["workers"].items() if about["resources"].get(RESOURCE)}
+    cluster = await client.scheduler.identity(n_workers=-1)
+    found = {address: about for address, about in cluster["workers"].items() if about["resources"].get(RESOURCE)}
     return dict(sorted(found.items()))
 
 
@@ -99,9 +99,9 @@ async def refusal_of(client: Any, address: str) -> str | None:
 
 def nobody(address: str, reasons: Iterable[str]) -> BadInput:
     """Return the error for a cluster where nobody can take blocks, with the reasons of those that are there."""
-    told = "; ".join(reasons)
-    what = f"no worker at {address} can take blocks: {told}" if told else f"no worker at {address} has a {RESOURCE}"
-    remedy = "start them with the same version" if told else f"start one on each host: {WORKER}"
+    why = "; ".join(reasons)
+    what = f"no worker at {address} can take blocks: {why}" if why else f"no worker at {address} has a {RESOURCE}"
+    remedy = "start them with the same version" if why else f"start one on each host: {WORKER}"
     return BadInput(what, where="--cluster", remedy=remedy)
 
 

@@ -23,16 +23,16 @@ def of_points(points: Sequence[Point]) -> dict[str, str]:
     """Return a name for each point, by its id: what tells it from the others, such as `tasks-4-n-2000`."""
     columns = dict.fromkeys(name for point in points for name in point.columns)
     telling = [name for name in columns if len({canonical(point.columns.get(name)) for point in points}) > 1]
-    return _distinct({point.id: _told(point, telling) for point in points})
+    return _distinct({point.id: _named_by(point, telling) for point in points})
 
 
-def _told(point: Point, columns: Iterable[str]) -> str:
+def _named_by(point: Point, columns: Iterable[str]) -> str:
     parts = []
     for name in columns:
         if name in point.columns:
             value = point.columns[name]
-            told = value if isinstance(value, str) else canonical(value)
-            parts.append(f"{name.removeprefix('kwargs_').removeprefix('workload_')}-{told}")
+            text = value if isinstance(value, str) else canonical(value)
+            parts.append(f"{name.removeprefix('kwargs_').removeprefix('workload_')}-{text}")
     return "-".join(parts) or point.label
 
 

@@ -33,17 +33,17 @@ def _write(connection: duckdb.DuckDBPyConnection, directory: Path, name: str, ro
     plain = [{names[column]: cell(row.get(column), kind) for column, kind in columns.items()} for row in rows]
     lines, file = directory / f"{name}.json", directory / f"{name}.parquet"
     lines.write_bytes(b"".join(dumps(row) + b"\n" for row in plain))
-    told = {_quoted(names[column]): kind for column, kind in columns.items()}
+    quoted = {_quoted(names[column]): kind for column, kind in columns.items()}
     connection.execute(
-        f"COPY (SELECT * FROM read_json({literal(lines)}, format='newline_delimited', columns={_struct(told)})) "
+        f"COPY (SELECT * FROM read_json({literal(lines)}, format='newline_delimited', columns={_struct(quoted)})) "
         f"TO {literal(file)} (FORMAT parquet, COMPRESSION zstd)"
     )
     lines.unlink()
     return file
 
 
-def _struct(told: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{name}: {literal(kind)}" for name, kind in told.items()) + "}"
+def _struct(quoted: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{name}: {literal(kind)}" for name, kind in quoted.items()) + "}"
 
 
 def _quoted(name: str) -> str:

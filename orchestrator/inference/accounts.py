@@ -55,7 +55,7 @@ class Account:
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Account:
         """Return the account that an `account.measured` tells."""
-        return cls(*_told(event))
+        return cls(*_values(event))
 
     def share(self, name: str) -> float:
         """Return one of `SHARES`, 0 to 1; 0 where it is not known."""
@@ -106,7 +106,7 @@ class Summary:
         return self.median.alone_blocked_ns > self.median.alone_cpu_ns
 
 
-_told = itemgetter(*(field.name for field in fields(Account)))
+_values = itemgetter(*(field.name for field in fields(Account)))
 
 
 def summary(accounts: Sequence[Account]) -> Summary | None:
@@ -127,9 +127,9 @@ def summary(accounts: Sequence[Account]) -> Summary | None:
 
 
 def _middle(values: Sequence[Any]) -> Any:
-    """Return the median of numbers, whole where they are; of anything else the first that is told."""
-    told = [value for value in values if value is not None]
-    if not told or isinstance(told[0], bool | str):
-        return told[0] if told else None
-    middle = median(told)
-    return round(middle) if isinstance(told[0], int) else middle
+    """Return the median of numbers, whole where they are; of anything else the first."""
+    known = [value for value in values if value is not None]
+    if not known or isinstance(known[0], bool | str):
+        return known[0] if known else None
+    middle = median(known)
+    return round(middle) if isinstance(known[0], int) else middle

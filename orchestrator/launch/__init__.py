@@ -171,9 +171,9 @@ class Runner:
         self._warden = kit.warden
         with ExitStack() as theirs, ExitStack() as ours:
             given, self.requests = _pipe(theirs, ours)
-            self.answers, told = _pipe(ours, theirs)
-            self.errors, said = _pipe(ours, theirs)
-            self.pid = kit.warden.start(boot, env, (given, told, said), dict(command.limits))
+            self.answers, answering = _pipe(ours, theirs)
+            self.errors, erring = _pipe(ours, theirs)
+            self.pid = kit.warden.start(boot, env, (given, answering, erring), dict(command.limits))
             # workers inherit the pipe of the answers, so its end does not tell that the runner is gone
             self.exit = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else None
             if self.exit is not None:
@@ -268,8 +268,8 @@ def capture(kit: Kit, interrupt: Interrupt, command: Sequence[str], env: Mapping
         with ExitStack() as theirs, ExitStack() as ours:
             empty = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             theirs.callback(os.close, empty)
-            (output, told), (errors, said) = _pipe(ours, theirs), _pipe(ours, theirs)
-            pid = kit.warden.start(command, env, (empty, told, said), {})
+            (output, out), (errors, err) = _pipe(ours, theirs), _pipe(ours, theirs)
+            pid = kit.warden.start(command, env, (empty, out, err), {})
             theirs.close()
             written = _read_all(interrupt, (output, errors))
         status = kit.warden.status(pid, timeout_s=5)

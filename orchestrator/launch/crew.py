@@ -231,10 +231,10 @@ def scout(
         file = str(kit.scratch / "result")
         asked = {"op": "scout", "workload": workload, "file": file, "is_second": False}
         crew.start("first", command)
-        told = crew.ask("first", asked, timeout_s)
-        told["ready_ns"] = max(0, crew.age_ns("first") - told.get("calling_ns", 0))
-        if told["event"] == "scouted" and told["unpicklable"] is None and told["incomparable"] is None:
+        facts = crew.ask("first", asked, timeout_s)
+        facts["ready_ns"] = max(0, crew.age_ns("first") - facts.get("calling_ns", 0))
+        if facts["event"] == "scouted" and facts["unpicklable"] is None and facts["incomparable"] is None:
             crew.start("second", replace(command, hash_seed=command.hash_seed + 1))
             again = crew.ask("second", {**asked, "is_second": True}, timeout_s)
-            told["incomparable"] = again.get("incomparable")
-        return told
+            facts["incomparable"] = again.get("incomparable")
+        return facts

@@ -15,10 +15,10 @@ def of_host() -> str:
     return _hash(parts)
 
 
-def of_interpreters(told: Iterable[Mapping[str, str]]) -> dict[str, str]:
+def of_interpreters(identities: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """Return what the interpreters of all variants told of themselves, as one."""
     found: dict[str, set[str]] = {}
-    for each in told:
+    for each in identities:
         for name, value in each.items():
             found.setdefault(name, set()).add(value)
     return {name: next(iter(values)) if len(values) == 1 else _hash(sorted(values)) for name, values in found.items()}

@@ -161,11 +161,11 @@ def _point(experiment: Experiment, chosen: dict[str, Any]) -> Point:
     tasks = chosen.get("tasks", experiment.tasks)
     columns = {"tasks": tasks} | {column(f"kwargs.{name}"): value for name, value in workload["kwargs"].items()}
     columns |= {column(axis): value for axis, value in chosen.items() if axis.startswith("workload.")}
-    told = {axis.removeprefix("workload."): value for axis, value in chosen.items() if axis.startswith("workload.")}
-    told.pop("kwargs", None)
+    others = {axis.removeprefix("workload."): value for axis, value in chosen.items() if axis.startswith("workload.")}
+    others.pop("kwargs", None)
     return Point(
         id=identity({"workload": workload, "tasks": tasks}),
-        label=label_of(workload, tasks) + "".join(f", {name}={value}" for name, value in told.items()),
+        label=label_of(workload, tasks) + "".join(f", {name}={value}" for name, value in others.items()),
         columns=columns,
         workload=workload,
         tasks=tasks,
@@ -224,8 +224,8 @@ def _known(entry: ModelEntry) -> dict[str, Any]:
 
 def _label(name: str, chosen: dict[str, Any], group: list[dict[str, Any]]) -> str:
     differing = [key for key in chosen if len({canonical(other.get(key)) for other in group}) > 1]
-    told = ", ".join(f"{key}={chosen[key]}" for key in differing if chosen[key] is not None)
-    return f"{name}({told})" if told else name
+    options = ", ".join(f"{key}={chosen[key]}" for key in differing if chosen[key] is not None)
+    return f"{name}({options})" if options else name
 
 
 def _variant(place: int, entry: ModelEntry, label: str, chosen: dict[str, Any]) -> Variant:

@@ -71,9 +71,9 @@ def installed() -> list[Interpreter]:
         if (own := _own(candidate)) in asked and not _is_script(own):
             continue
         asked.add(own)
-        told = ask(candidate)
-        if told and told.version >= OLDEST:
-            found.setdefault(_own(told.path), told)
+        interpreter = ask(candidate)
+        if interpreter and interpreter.version >= OLDEST:
+            found.setdefault(_own(interpreter.path), interpreter)
     return sorted(found.values(), key=lambda each: (each.version, not each.gil))
 
 
@@ -120,11 +120,11 @@ def how_to_get_uv() -> str:
 
 def complaint(python: str) -> tuple[str, str] | None:
     """Return what is wrong with an executable that has failed as an interpreter, and the remedy; None if not this."""
-    told = ask(python)
-    if told is None:
+    interpreter = ask(python)
+    if interpreter is None:
         return f"{python} is no Python interpreter", "name one, such as .venv/bin/python"
-    if told.version < OLDEST:
-        what = f"{python} is Python {'.'.join(map(str, told.version[:2]))}, too old to measure in"
+    if interpreter.version < OLDEST:
+        what = f"{python} is Python {'.'.join(map(str, interpreter.version[:2]))}, too old to measure in"
         return what, f"name one of {'.'.join(map(str, OLDEST))} or newer"
     return None
 
@@ -140,16 +140,16 @@ def _on_path(request: str) -> str | None:
     for file in _named(f"python{request}"):
         if not _is_script(file):
             return file
-        told = ask(file)
-        if told and told.fits(request):
-            return told.path  # not the script: it would take longer to start than what it starts
+        interpreter = ask(file)
+        if interpreter and interpreter.fits(request):
+            return interpreter.path  # not the script: it would take longer to start than what it starts
     return None
 
 
 def _elsewhere(request: str) -> str | None:
     """Return the newest of pyenv's and uv's that fits; only those are started whose names tell that they may."""
-    told = map(ask, [*_of_pyenv(request.removesuffix("t")), *_of_uv(request)])
-    fitting = [each for each in told if each and each.fits(request)]
+    interpreters = map(ask, [*_of_pyenv(request.removesuffix("t")), *_of_uv(request)])
+    fitting = [each for each in interpreters if each and each.fits(request)]
     return max(fitting, key=lambda each: each.version).path if fitting else None
 
 

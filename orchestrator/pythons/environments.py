@@ -122,8 +122,8 @@ def _build(kit: Kit, interrupt: Interrupt, python: str, wanted: Sequence[str], p
         for left in (place, *place.parent.glob(f"{place.name}.*")):  # of who was killed
             shutil.rmtree(left, ignore_errors=True)
         begun_s = time.monotonic()
-        told = {"python": python, "requirements": list(wanted)}
-        diagnostics().info("environment.building", **told)
+        asked = {"python": python, "requirements": list(wanted)}
+        diagnostics().info("environment.building", **asked)
         fresh = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=place.parent))
         try:
             packages = _fill(_Uv(kit, interrupt, program, wanted), python, fresh)
@@ -131,7 +131,7 @@ def _build(kit: Kit, interrupt: Interrupt, python: str, wanted: Sequence[str], p
             fresh.rename(place)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-        diagnostics().info("environment.built", **told, seconds=round(time.monotonic() - begun_s, 1))
+        diagnostics().info("environment.built", **asked, seconds=round(time.monotonic() - begun_s, 1))
     return Environment(str(place / "bin" / "python"), tuple(packages))
 
 
@@ -181,8 +181,8 @@ class _Uv:
 
 def reason(errors: str) -> str:
     """Return in one line why uv has failed: what it says first, and what was behind that in the end."""
-    told = re.split(r"\n\W*hint: ", errors)[0]
-    lines = [line for each in told.splitlines() if (line := re.sub(r"^[^\w\[]+", "", each).strip())]
+    message = re.split(r"\n\W*hint: ", errors)[0]
+    lines = [line for each in message.splitlines() if (line := re.sub(r"^[^\w\[]+", "", each).strip())]
     lines = [line for line in lines if not line.startswith(_PROGRESS)]
     failed = [line.removeprefix("error: ") for line in lines if line.startswith(("error: ", "Failed to "))]
     causes = [line.partition(": ")[2] for line in lines if re.match(r"(cause|Caused by): ", line)]
@@ -211,16 +211,16 @@ def _locked(place: Path, interrupt: Interrupt) -> Iterator[None]:
     descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
     poll = select.poll()  # select() takes no descriptor beyond 1023
     poll.register(interrupt.fileno(), select.POLLIN)
-    is_told = False
+    is_announced = False
     try:
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if not is_told:
+                if not is_announced:
                     diagnostics().info("environment.waiting", note=f"another process builds one in {place}")
-                    is_told = True
+                    is_announced = True
                 if poll.poll(RETRY_S * 1000):
                     raise Interrupted from None
         yield
@@ -228,6 +228,6 @@ def _locked(place: Path, interrupt: Interrupt) -> Iterator[None]:
         os.close(descriptor)
 
 
-def told(environments: Mapping[str | None, Environment]) -> dict[str, list[str]]:
+def packages_by_request(environments: Mapping[str | None, Environment]) -> dict[str, list[str]]:
     """Return the packages of each environment by the version that was asked for, for the log."""
     return {request or "default": list(each.packages) for request, each in environments.items()}

@@ -62,7 +62,7 @@ def ask(to_do: Plan, kit: Kit, interrupt: Interrupt) -> Probed:
     problems: list[Problem] = []
     unavailable: dict[str, VariantUnavailable] = {}
     commands: dict[launch.Command, list[tuple[Point, Variant]]] = {}
-    told = []
+    identities = []
     limits = to_do.experiment.limits.bounds()
     executables, built, refused = _executables(to_do, kit, interrupt)
     problems += refused
@@ -84,7 +84,7 @@ def ask(to_do: Plan, kit: Kit, interrupt: Interrupt) -> Probed:
             what, remedy = pythons.complaint(started.python) or _unprobed(started.python, error)
             problems.append(Problem(_python_place(to_do.experiment, asked[0][1]), what, remedy))
             continue
-        told.append(answered.identity)
+        identities.append(answered.identity)
         for (point, variant), answer in zip(asked, answered.problems, strict=True):
             is_optional = to_do.experiment.models[variant.entry].optional and answer and answer["field"] in OF_A_MODEL
             if answer and (answer["field"] == "model" or is_optional):
@@ -103,10 +103,10 @@ def ask(to_do: Plan, kit: Kit, interrupt: Interrupt) -> Probed:
         raise Refused(Problem(("models",), f"none can run here: {event.reason}", event.remedy))
     depends_on = {
         "host": identity.of_host(),
-        **identity.of_interpreters(told),
+        **identity.of_interpreters(identities),
         "models": f"without {', '.join(unavailable) or 'none'}",
     }
-    return Probed(found, list(unavailable.values()), depends_on, environments.told(built))
+    return Probed(found, list(unavailable.values()), depends_on, environments.packages_by_request(built))
 
 
 Request = str | None

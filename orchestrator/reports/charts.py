@@ -163,7 +163,7 @@ def _ratio(event: Mapping[str, Any]) -> Row:
     value, low, high = (_short(event[name]) for name in names)
     # who has no interval has one of no length, so that all stand in the order of the spec
     figures = {"speedup": value, "low": value if low is None else low, "high": value if high is None else high}
-    return {"variant": event["variant"], **figures, "told": units.ratio(*(event[name] for name in names))}
+    return {"variant": event["variant"], **figures, "figure": units.ratio(*(event[name] for name in names))}
 
 
 def _role(event: Mapping[str, Any], winners: Sequence[str]) -> str:
@@ -177,8 +177,8 @@ def _curve(event: Mapping[str, Any], cores: int) -> Iterator[Row]:
     columns = [event[name] for name in ("workers", "speedups", "speedup_lows", "speedup_highs")]
     for workers, speedup, low, high in zip(*columns, strict=True):
         figures = {"speedup": _short(speedup), "low": _short(low), "high": _short(high)}
-        told = units.ratio(speedup, low, high)
-        yield {"variant": event["of"], "workers": workers, **figures, "told": told} | {
+        figure = units.ratio(speedup, low, high)
+        yield {"variant": event["of"], "workers": workers, **figures, "figure": figure} | {
             "ideal": workers / fewest,
             "cores": cores,
         }

@@ -58,7 +58,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "ratio": ratio,
         "low": low,
         "high": high,
-        "told": units.ratio(ratio, entry.ratio_low, entry.ratio_high),
+        "figure": units.ratio(ratio, entry.ratio_low, entry.ratio_high),
         "time": units.duration(entry.wall_ns),
         "change": entry.change or "-",
     }

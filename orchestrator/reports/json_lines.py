@@ -10,7 +10,7 @@ _JOURNAL_ONLY = ("seq", "ts", "crc32")
 
 def render(results: Results, *, width: int, colour: bool) -> str:
     """Return the lines; what only the journal can know (when a line was stored) is left out."""
-    told = list(results.derived)
+    events = list(results.derived)
     if results.finished:
-        told.append({key: value for key, value in results.finished.items() if key not in _JOURNAL_ONLY})
-    return lines(told)
+        events.append({key: value for key, value in results.finished.items() if key not in _JOURNAL_ONLY})
+    return lines(events)

@@ -122,7 +122,7 @@ def _speedups() -> Drawn:
         x="speedup:Q",
         color=role,
         shape=shape,
-        tooltip=[alt.Tooltip("variant:N"), alt.Tooltip("told:N", title="speedup"), alt.Tooltip("role:N")],
+        tooltip=[alt.Tooltip("variant:N"), alt.Tooltip("figure:N", title="speedup"), alt.Tooltip("role:N")],
     )
     return alt.layer(one, interval, point)
 
@@ -132,12 +132,12 @@ def _scaling() -> Drawn:
     base = _nothing().encode(x=x)
     ideal = base.mark_line(strokeDash=[4, 4], opacity=0.6).encode(y="ideal:Q", color=alt.value("#7f8791"))
     cores = _nothing().mark_rule(strokeDash=[1, 3], opacity=0.8).encode(x="min(cores):Q")
-    told = [alt.Tooltip("variant:N"), alt.Tooltip("workers:Q"), alt.Tooltip("told:N", title="speedup")]
+    tooltip = [alt.Tooltip("variant:N"), alt.Tooltip("workers:Q"), alt.Tooltip("figure:N", title="speedup")]
     colour = alt.Color("variant:N", sort=None)
     speedup = alt.Y("speedup:Q", title="speedup; dashed: ideal; dotted: cores")
     interval = base.mark_rule(strokeWidth=2, opacity=0.7).encode(y="low:Q", y2="high:Q", color=colour)
     line = base.mark_line().encode(y=speedup, color=colour)
-    point = base.mark_point(filled=True, size=70, opacity=1).encode(y=speedup, color=colour, tooltip=told)
+    point = base.mark_point(filled=True, size=70, opacity=1).encode(y=speedup, color=colour, tooltip=tooltip)
     return alt.layer(ideal, cores, interval, line, point)
 
 
@@ -158,15 +158,15 @@ def _sweep(scale: Literal["log", "linear"]) -> Drawn:
     )
     colour = alt.Color("variant:N", sort=None)
     y = alt.Y("speedup:Q", scale=_log(), axis=_RATIOS, title="times as fast as the baseline")
-    told = [
+    tooltip = [
         alt.Tooltip("variant:N"),
         alt.Tooltip("level:Q", format=","),
-        alt.Tooltip("told:N", title="speedup"),
+        alt.Tooltip("figure:N", title="speedup"),
         alt.Tooltip("time:N", title="per batch"),
     ]
     interval = base.mark_rule(strokeWidth=2, opacity=0.7).encode(y=alt.Y("low:Q"), y2="high:Q", color=colour)
     line = base.mark_line().encode(y=y, color=colour)
-    point = base.mark_point(filled=True, size=70, opacity=1).encode(y=y, color=colour, tooltip=told)
+    point = base.mark_point(filled=True, size=70, opacity=1).encode(y=y, color=colour, tooltip=tooltip)
     return alt.layer(change, one, interval, line, point)
 
 
@@ -240,7 +240,7 @@ def _memory() -> Drawn:
 def _drift() -> Drawn:
     x = alt.X("block:Q", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False, padding=12))
     y = alt.Y("relative:Q", scale=_log(), axis=_RATIOS, title="time of a batch, relative to its median")
-    told = [
+    tooltip = [
         alt.Tooltip("variant:N"),
         alt.Tooltip("block:Q"),
         alt.Tooltip("took:N", title="per batch"),
@@ -253,19 +253,19 @@ def _drift() -> Drawn:
     faded = alt.condition("datum.counts", alt.value(1), alt.value(0.35))
     return alt.layer(
         yardstick.mark_line(strokeDash=[2, 2], opacity=0.7, color="#7f8791"),
-        yardstick.mark_point(filled=True, size=25, color="#7f8791", opacity=0.9).encode(tooltip=told),
+        yardstick.mark_point(filled=True, size=25, color="#7f8791", opacity=0.9).encode(tooltip=tooltip),
         variants.mark_line(opacity=0.35).encode(color=colour),
-        variants.mark_point(filled=True, size=45).encode(color=colour, opacity=faded, tooltip=told),
+        variants.mark_point(filled=True, size=45).encode(color=colour, opacity=faded, tooltip=tooltip),
     )
 
 
 def _history() -> Drawn:
-    told = [
+    tooltip = [
         alt.Tooltip("variant:N"),
         alt.Tooltip("at:N", title="when"),
         alt.Tooltip("machine:N"),
         alt.Tooltip("commit:N"),
-        alt.Tooltip("told:N", title="times the loop"),
+        alt.Tooltip("figure:N", title="times the loop"),
         alt.Tooltip("time:N", title="per batch"),
         alt.Tooltip("change:N"),
     ]
@@ -276,7 +276,7 @@ def _history() -> Drawn:
     return alt.layer(
         base.mark_rule(strokeWidth=2, opacity=0.6).encode(y=alt.Y("low:Q"), y2="high:Q"),
         base.mark_line(opacity=0.5).encode(y=y, detail="machine:N"),
-        base.mark_point(filled=True, size=60, opacity=1).encode(y=y, shape=alt.Shape("machine:N"), tooltip=told),
+        base.mark_point(filled=True, size=60, opacity=1).encode(y=y, shape=alt.Shape("machine:N"), tooltip=tooltip),
     )
 
 

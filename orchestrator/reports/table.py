@@ -53,7 +53,7 @@ PARTS = {
 SHOWN = 0.005
 """A share that rounds to 1 % at least."""
 MUCH_LONGER = 1.1
-"""An instrumented batch that takes so many times as long as the others is told of: by chance, or by its instruments."""
+"""An instrumented batch that takes so many times as long as the others is noted: by chance, or by its instruments."""
 _WARNINGS = {
     "too_few_blocks": "too few blocks for a verdict: let it run longer (measure.max_time, measure.blocks)",
     "precision_missed": "the interval is wider than measure.precision",
@@ -117,8 +117,8 @@ def crossovers(results: Results) -> list[Text | Table]:
     """Return for every axis of numbers what changes along it, and a row for each of its levels; nothing without any."""
     found: list[Text | Table] = []
     for line in crossover.lines(results.plan, results.contests):
-        told = shown(results.derived, line)
-        found += [Text(event["sentence"], style=_DECISION_STYLES[event["decision"]]) for event in told]
+        located = shown(results.derived, line)
+        found += [Text(event["sentence"], style=_DECISION_STYLES[event["decision"]]) for event in located]
         found += [_along(line, results), Text("")]
     return found
 

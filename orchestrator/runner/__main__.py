@@ -93,7 +93,7 @@ def _probe(variant: dict[str, Any]) -> dict[str, str] | None:
     try:
         workload.probe(variant["model"], variant["options"], variant["workload"])
     except workload.Unusable as error:
-        return _told(error)
+        return _problem(error)
     return None
 
 
@@ -104,14 +104,14 @@ def _scout(asked: dict[str, Any]) -> dict[str, Any]:
     try:
         return scout(asked["workload"], measured, asked["file"], asked["is_second"])
     except workload.Unusable as error:
-        return {"event": "refused", **_told(error)}
+        return {"event": "refused", **_problem(error)}
     except BaseException as error:
         failure = _failure(error)
         good = f"after {measured.calls} good call{'s' * (measured.calls > 1)}: " if measured.calls else ""
         return {**failure, "error": good + failure["error"]}
 
 
-def _told(error: workload.Unusable) -> dict[str, str]:
+def _problem(error: workload.Unusable) -> dict[str, str]:
     return {"field": error.field, "what": error.what, "remedy": error.remedy}
 
 

@@ -286,9 +286,9 @@ class Bench:
         from .instrumented import measure
 
         of_model = *self._of_model, self.machinery
-        told = await measure(self._workers, self._call, self._items, repeats, self._before_batch, *of_model)
+        account = await measure(self._workers, self._call, self._items, repeats, self._before_batch, *of_model)
         self._used_ns = time.perf_counter_ns()
-        return told
+        return account
 
     async def do_prove(self) -> dict[str, Any]:
         """Prove the treatment once more: who the workers are after the trials."""

@@ -51,7 +51,7 @@ def scout(given: dict[str, Any], measured: Measured, file: str, is_second: bool)
         "refused": {name: why for name, why in refused.items() if why},
         "process_ns": None if refused["process_per_task"] else _process_ns(function),
         "unpicklable": _unpicklable(measured.last, file),
-        **measured.told(),
+        **measured.figures(),
     }
 
 
@@ -142,7 +142,7 @@ class Measured:
         self._walls_ns.append(wall_ns)
         self._results = [*self._results[:1], result]
 
-    def told(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, Any]:
         """Return the figures."""
         from statistics import median
 

@@ -357,5 +357,5 @@ class Experiment(Strict):
         models = [entry.model_dump(mode="json", exclude_unset=True) | {"model": entry.model} for entry in self.models]
         # not without defaults: `equals: null` is a claim
         expect = [expected.model_dump(mode="json", exclude_unset=True) for expected in self.expect]
-        told = self.model_dump(mode="json", exclude_defaults=True) | {"models": models}
-        return told | {"expect": expect} if expect else told
+        dumped = self.model_dump(mode="json", exclude_defaults=True) | {"models": models}
+        return dumped | {"expect": expect} if expect else dumped

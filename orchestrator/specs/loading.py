@@ -74,8 +74,8 @@ def parse(value: dict[str, Any], source: Source) -> Experiment:
         return Experiment.model_validate(value)
     except ValidationError as error:
         # pydantic counts the valid items of a list, and those that aren't are told anyway
-        told = [details for details in error.errors() if details["type"] != "too_short" or not details["input"]]
-        problems = [problem_of(details, value) for details in told]
+        reported = [details for details in error.errors() if details["type"] != "too_short" or not details["input"]]
+        problems = [problem_of(details, value) for details in reported]
     raise source.failure(*problems)
 
 

@@ -102,7 +102,7 @@ def _again(file: Path) -> str:
 def _announce(asked: Asked, facts: Facts, designed: Design, description: str) -> None:
     """Say what comes before it comes: how long it will take, and whether that is time enough."""
     log = diagnostics()
-    told = {"call": asked.call, "call_ms": facts.wall_ns / 1e6, "first_look_s": round(designed.needed_s, 1)}
-    log.info("function.scouted", **told, at_most_s=designed.max_time_s, description=description)
+    look = {"call": asked.call, "call_ms": facts.wall_ns / 1e6, "first_look_s": round(designed.needed_s, 1)}
+    log.info("function.scouted", **look, at_most_s=designed.max_time_s, description=description)
     if designed.max_time_s < designed.needed_s:
         log.warning("budget.short", note="no verdict before the first look: raise --max-time, or ask for less work")

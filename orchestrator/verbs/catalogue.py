@@ -50,13 +50,13 @@ def catalogue(asked: Sequence[str]) -> list[Listed]:
             try:
                 with Crew(kit, interrupt) as crew:
                     crew.start("models", Command(python))
-                    told = crew.ask("models", {"op": "models"}, PATIENCE_S)
+                    answer = crew.ask("models", {"op": "models"}, PATIENCE_S)
             except RunnerFailed as error:
                 if request == "all":
                     continue  # one that runs, and yet can't run a runner: it was not asked for by name
                 what, remedy = pythons.complaint(python) or (f"{python}: {error.error}", "name another interpreter")
                 raise BadInput(what, where="--python", remedy=remedy) from error
-            found += _listed(python, told["version"], told["gil"], told["reasons"])
+            found += _listed(python, answer["version"], answer["gil"], answer["reasons"])
     return found
 
 

@@ -153,8 +153,8 @@ def render(machine: Machine, findings: list[Finding]) -> str:
 
 def as_json(machine: Machine, findings: list[Finding]) -> str:
     """Return both as one JSON line for tools."""
-    told = {"event": "machine.examined", **asdict(machine), "findings": [asdict(found) for found in findings]}
-    return json.dumps(told, ensure_ascii=False) + "\n"
+    event = {"event": "machine.examined", **asdict(machine), "findings": [asdict(found) for found in findings]}
+    return json.dumps(event, ensure_ascii=False) + "\n"
 
 
 def _percent(share: float | None) -> str:

@@ -35,10 +35,10 @@ def _lines(planned: Plan, runs: Path) -> Iterator[str]:
     yield "variants"
     for variant in planned.variants:
         count = variant.workers
-        told = [f"{count} worker" + "s" * (count > 1) if count else "a worker for each task"]
-        told += [f"{key}={value}" for key, value in variant.options.items()]
-        told += [f"python {variant.python}"] if variant.python else []
-        yield f"  {variant.id}  {variant.label} ({', '.join(told)})" + " baseline" * (variant == planned.baseline)
+        about = [f"{count} worker" + "s" * (count > 1) if count else "a worker for each task"]
+        about += [f"{key}={value}" for key, value in variant.options.items()]
+        about += [f"python {variant.python}"] if variant.python else []
+        yield f"  {variant.id}  {variant.label} ({', '.join(about)})" + " baseline" * (variant == planned.baseline)
     yield f"expectations: {len(experiment.expect)}, checked at {len(planned.claims)} points and variants"
     yield from _times(planned, runs)
 

@@ -241,8 +241,8 @@ def _resumed(to_do: Plan, cut_off: CutOff) -> Iterator[_Begun]:
         )
         store(resumed)
         blocks = sum(len(contest.blocks) for contest in standing.contests)
-        told = {"run": str(cut_off.directory), "cut_off": cut_off.last_ts, "blocks": blocks, "cut_bytes": cut_bytes}
-        diagnostics().info("run.resumed", **told, note="--fresh would begin a new one")
+        about = {"run": str(cut_off.directory), "cut_off": cut_off.last_ts, "blocks": blocks, "cut_bytes": cut_bytes}
+        diagnostics().info("run.resumed", **about, note="--fresh would begin a new one")
         yield _Begun(book, store, standing.contests, resumed.seed, standing.spent_s)
 
 

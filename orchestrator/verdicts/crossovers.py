@@ -16,9 +16,9 @@ from ..plan import Plan
 
 def events(plan: Plan, contests: Sequence[Contest]) -> list[CrossoverLocated]:
     """Return what is said along every axis, the changes of the winner first."""
-    told = [_event(line, located, faster) for line in lines(plan, contests) for located, faster in changes(line)]
+    found = [_event(line, located, faster) for line in lines(plan, contests) for located, faster in changes(line)]
     order: dict[str, int] = {"found": 0, "undecided": 1, "none": 2}
-    return sorted(told, key=lambda event: (not event.of_winners, order[event.decision]))
+    return sorted(found, key=lambda event: (not event.of_winners, order[event.decision]))
 
 
 def _event(line: Line, located: Located, faster: Sequence[str | None]) -> CrossoverLocated:
@@ -71,17 +71,15 @@ def _sentence(
         here = " at this load" * at_this_load
         said = f"{located.above} beats {located.below} from {line.name} between {low} and {high} on{here}"
         edges = zip((low, high), (located.below, located.above), ratios, strict=True)
-        told = "; ".join(f"at {level} {who} is {_times(gap)}" for level, who, gap in edges if gap)
+        at_the_ends = "; ".join(f"at {level} {who} is {_times(gap)}" for level, who, gap in edges if gap)
         several = f"; the faster one changes {located.changes} times" if located.changes > 1 else ""
-        return f"{about}{said} ({told}){several}."
+        return f"{about}{said} ({at_the_ends}){several}."
     if located.decision == "none":
         counts = {who: faster.count(who) for who in (located.below, located.above, TIE)}
         parts = [f"{who} is faster at {units.count(n, 'level')}" for who, n in counts.items() if n and who != TIE]
         parts += [f"they tie at {units.count(counts[TIE], 'level')}"] if counts[TIE] else []
-        told = " and ".join(parts)
-        return (
-            f"{about}no crossover of {located.below} and {located.above} for {line.name} from {low} to {high}: {told}."
-        )
+        pair = f"{located.below} and {located.above}"
+        return f"{about}no crossover of {pair} for {line.name} from {low} to {high}: {' and '.join(parts)}."
     why = "" if line.looked else ", for no level had a look within the budget"
     return (
         f"{about}which of {located.below} and {located.above} is faster is undecided for {line.name} between {low} and"
@@ -96,5 +94,5 @@ def _times(gap: Ratio) -> str:
 def shown(derived: Sequence[Mapping[str, Any]], line: Line) -> list[Mapping[str, Any]]:
     """Return what is worth a line of all that is said along one: changes, and the other winners, else everything."""
     located = (event for event in derived if event["event"] == "crossover.located")
-    told = [event for event in located if (event["points"], event["axis"]) == (line.points, line.column)]
-    return [event for event in told if event["decision"] == "found" or event["of_winners"]] or told
+    along = [event for event in located if (event["points"], event["axis"]) == (line.points, line.column)]
+    return [event for event in along if event["decision"] == "found" or event["of_winners"]] or along

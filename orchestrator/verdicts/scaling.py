@@ -69,11 +69,11 @@ def _fit(contest: Contest, family: str, group: Sequence[Variant]) -> ScalingFitt
     enough = _figure_of([_enough(counts, curve, tie) for curve in curves])
     descriptive = any(each is None or each.low is None or each.low <= 0 for each in (sigma, kappa))
     figures = {
-        **_told("amdahl_serial", serial),
-        **_told("usl_sigma", sigma),
-        **_told("usl_kappa", kappa),
-        **_told("peak_workers", None if descriptive else peak),
-        **_told("enough_workers", enough),
+        **_fields("amdahl_serial", serial),
+        **_fields("usl_sigma", sigma),
+        **_fields("usl_kappa", kappa),
+        **_fields("peak_workers", None if descriptive else peak),
+        **_fields("enough_workers", enough),
     }
     return ScalingFitted(
         **columns(contest.point),
@@ -133,7 +133,7 @@ def _figure_of(values: Sequence[float] | Array) -> Estimate:
     return Estimate(float(values[0]), float(low), float(high))
 
 
-def _told(name: str, figure: Estimate | None) -> dict[str, Any]:
+def _fields(name: str, figure: Estimate | None) -> dict[str, Any]:
     # JSON has no infinity: no peak, or none within sight
     finite = ((key, value is not None and np.isfinite(value), value) for key, value in fields(name, figure).items())
     return {key: round(value, 6) if is_finite else None for key, is_finite, value in finite}

@@ -167,8 +167,8 @@ def declared(table: str) -> dict[str, str]:
 
 
 def _fields(kind: type[Event]) -> dict[str, str]:
-    told = {name: _of_annotation(field.annotation) for name, field in kind.model_fields.items()}
-    return {name: found for name, found in told.items() if found and not _is_left_out(name)} | {
+    types = {name: _of_annotation(field.annotation) for name, field in kind.model_fields.items()}
+    return {name: found for name, found in types.items() if found and not _is_left_out(name)} | {
         "run_id": "VARCHAR",
         "experiment": "VARCHAR",
     }

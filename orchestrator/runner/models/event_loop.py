@@ -68,7 +68,7 @@ async def open(
                 return blocking(item)
 
         elif options.get("loop") == "trio":
-            start = _told(start)
+            start = _explained(start)
 
         async def run(items: Sequence[int]) -> list[Any]:
             return await gather(items, workers, start)
@@ -84,10 +84,10 @@ async def open(
             yield Workers(bind, each)
 
 
-def _told(start: Callable[[int], Awaitable[Any]]) -> Callable[[int], Awaitable[Any]]:
+def _explained(start: Callable[[int], Awaitable[Any]]) -> Callable[[int], Awaitable[Any]]:
     """Return the same, which says what is wrong with a coroutine that needs asyncio."""
 
-    async def told(item: int) -> Any:
+    async def explained(item: int) -> Any:
         try:
             return await start(item)
         except (RuntimeError, TypeError) as error:
@@ -98,7 +98,7 @@ def _told(start: Callable[[int], Awaitable[Any]]) -> Callable[[int], Awaitable[A
                 ) from error
             raise
 
-    return told
+    return explained
 
 
 @contextmanager

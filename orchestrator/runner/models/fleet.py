@@ -45,12 +45,12 @@ def answer(process: BaseProcess, answers: Connection) -> Any:
         process.join()
         raise WorkerLost(f"a worker ended with status {process.exitcode} and no answer") from None
     try:
-        good, told = pickle.loads(data)
+        good, answer = pickle.loads(data)
     except Exception as error:
         raise WrongResults(f"an answer can't be unpickled: {type(error).__name__}: {error}") from error
     if not good:
-        raise told
-    return told
+        raise answer
+    return answer
 
 
 @contextmanager

@@ -57,8 +57,8 @@ async def open(
 
         async def run(items: Sequence[int]) -> list[Any]:
             if plain:
-                return _told(collect(pool.submit(plain) for _ in items))
-            return _told(collect(pool.submit(guarded, item) for item in items))
+                return _or_out_of_memory(collect(pool.submit(plain) for _ in items))
+            return _or_out_of_memory(collect(pool.submit(guarded, item) for item in items))
 
         return run
 
@@ -70,7 +70,7 @@ async def open(
             _wait_for(here, submitted)
         for _ in submitted:
             gate.put(None)
-        return _told(collect(submitted))
+        return _or_out_of_memory(collect(submitted))
 
     with pool:
         try:
@@ -134,7 +134,7 @@ class _OutOfMemory:
         self.text = text
 
 
-def _told(results: list[Any]) -> list[Any]:
+def _or_out_of_memory(results: list[Any]) -> list[Any]:
     for result in results:
         if type(result) is _OutOfMemory:
             raise MemoryError(result.text)

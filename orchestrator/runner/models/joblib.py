@@ -46,7 +46,7 @@ async def open(
     def begun(function: Callable[..., Any]) -> Any:
         return delayed(beginning(function, initializer, initargs))
 
-    with loky.told(), Parallel(n_jobs=workers, backend=backend, batch_size=batch_size) as parallel:
+    with loky.losses_named(), Parallel(n_jobs=workers, backend=backend, batch_size=batch_size) as parallel:
 
         def bind(call: Call) -> Run:
             one = begun(call)

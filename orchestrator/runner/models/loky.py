@@ -48,7 +48,7 @@ async def open(
         plain = call.plain
 
         async def run(items: Sequence[int]) -> list[Any]:
-            with told():
+            with losses_named():
                 if chunksize > 1:
                     return list(pool.map(call, items, chunksize=chunksize))
                 if plain:
@@ -58,7 +58,7 @@ async def open(
         return run
 
     async def each(function: Callable[[], Any]) -> list[Any]:
-        with told(), meeting(workers, function) as together:
+        with losses_named(), meeting(workers, function) as together:
             return processes.collect(pool.submit(together) for _ in range(workers))
 
     try:
@@ -71,7 +71,7 @@ async def open(
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def losses_named() -> Iterator[None]:
     """Tell a lost worker from an answer that can't be read, in our own words."""
     from concurrent.futures.process import BrokenProcessPool
 

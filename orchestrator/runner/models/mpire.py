@@ -49,7 +49,7 @@ async def open(
 
     with WorkerPool(workers, start_method=start_method, keep_alive=True) as pool:
 
-        def told(function: Callable[..., Any], items: Sequence[int], size: int | None) -> list[Any]:
+        def mapped(function: Callable[..., Any], items: Sequence[int], size: int | None) -> list[Any]:
             try:
                 return [given(result) for result in pool.map(function, items, chunk_size=size)]
             except Exception as error:
@@ -63,13 +63,13 @@ async def open(
             one = begun(call)
 
             async def run(items: Sequence[int]) -> list[Any]:
-                return told(one, items, chunk_size)
+                return mapped(one, items, chunk_size)
 
             return run
 
         async def each(function: Callable[[], Any]) -> list[Any]:
             with meeting(workers, function) as together:
-                return told(begun(together), range(workers), 1)
+                return mapped(begun(together), range(workers), 1)
 
         await each(Imported(call.function))
         yield Workers(bind, each, {"actual_start_method": start_method})
