@@ -172,7 +172,7 @@ class Conductor:
         for line in self._lines:
             for place, contest in enumerate(line.contests):
                 turn = turns[contest.point.id]
-                if not contest.numbers and not contest.skipped and not turn.claims:
+                if not contest.begun_numbers and not contest.skipped and not turn.claims:
                     reason, *ends = refinement.skipped(line, place)
                     low, high = (None if end is None else line.levels[end] for end in ends)
                     about = columns(contest.point)
@@ -195,7 +195,7 @@ class Conductor:
         while is_asked and contest.look_due() and contest.contenders:
             self._look(turn)
             is_asked = bool(self._wanted(turn))
-        for label, look in contest.untold():
+        for label, look in contest.unlogged_drops():
             self._drop(turn, label, look.best, look.gaps[label], "separated")
         is_new = self._unsynced
         self._flush()

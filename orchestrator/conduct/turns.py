@@ -37,12 +37,12 @@ class Turn:
     @property
     def begun(self) -> int:
         """How many blocks have begun."""
-        return len(self.contest.numbers) + len(self.running)
+        return len(self.contest.begun_numbers) + len(self.running)
 
     @property
     def next_number(self) -> int:
         """The first number that no block has: one that was cancelled, or lost with its host, is given out again."""
-        return next(n for n in range(self.begun + 1) if n not in self.contest.numbers and n not in self.running)
+        return next(n for n in range(self.begun + 1) if n not in self.contest.begun_numbers and n not in self.running)
 
 
 class Turns:

@@ -24,7 +24,7 @@ HOPELESS, HOPELESS_BLOCKS = 3.0, 3
 """Who takes this many times as long as the best in each of so many first blocks leaves before the first look."""
 
 TIE = "=tie"
-"""What is told of two instead of the faster one's label; no label begins like that."""
+"""What `faster` says of two instead of a label; no label begins like that."""
 
 
 class Contest:
@@ -43,28 +43,28 @@ class Contest:
         self.blocks: list[Block] = []
         self.looks: list[Look] = []
         self.dropped: dict[str, int] = {}
-        self.hopeless_ones: set[str] = set()
+        self.left_early: set[str] = set()
         self.excluded: set[str] = set()
         self.failures: Counter[str] = Counter()
         self.repeats: dict[str, int] = {}
         self.rounds: int | None = None
         self.guarded: set[str] = set()
-        self.numbers: set[int] = set()
-        """Of the blocks that have begun."""
+        self.begun_numbers: set[int] = set()
+        """The numbers of the blocks that have begun."""
         self.discarded = 0
         self.skipped = False
         self.differences: list[str] = []
         self._open: Block | None = None
         self._ended: dict[int, Block | None] = {}
         self._following = 0
-        self._told: set[str] = set()
+        self._logged_drops: set[str] = set()
 
     @property
     def front(self) -> list[str]:
         """The variants that the last look did not separate from the best; none before the first look."""
         return [label for label in self.looks[-1].remaining if label not in self.excluded] if self.looks else []
 
-    def lacks(self, label: str) -> None:
+    def withdraw(self, label: str) -> None:
         """Take a variant out that can't run on this machine, before the first block."""
         del self.variants[label]
 
@@ -130,7 +130,7 @@ class Contest:
     def judge_blocks(self, blocks: Sequence[Block], contenders: Sequence[str], level: float) -> Look:
         """Return what some blocks decide between some variants, at this level."""
         times = [block.walls for block in blocks]
-        best = self._leader(blocks, contenders)
+        best = self.fastest(contenders, blocks) or contenders[0]
         gaps = {label: gap for label in contenders if label != best and (gap := compare(times, best, label, level))}
         separated = [
             label for label, gap in gaps.items() if gap.low is not None and gap.low > 1 and not self.is_tie(gap)
@@ -161,7 +161,7 @@ class Contest:
         if len(self.contenders) < 2:
             return {}
         first = self.blocks[:HOPELESS_BLOCKS]
-        best = self._leader(first, self.contenders)
+        best = self.fastest(self.contenders, first) or self.contenders[0]
         times = [block.walls for block in first]
         others = [label for label in self.contenders if label != best]
         gaps = {label: gap for label in others if (gap := compare(times, best, label, self.level))}
@@ -180,9 +180,9 @@ class Contest:
         """Whether a look has decided who wins, as precisely as was asked for; expectations may still be open."""
         return any(look.decision == "tie" or (look.decision == "win" and self.is_precise(look)) for look in self.looks)
 
-    def untold(self) -> list[tuple[str, Look]]:
+    def unlogged_drops(self) -> list[tuple[str, Look]]:
         """Return who left at a look that has been taken, while the log does not say so yet."""
-        return [(label, look) for look in self.looks for label in look.dropped if label not in self._told]
+        return [(label, look) for look in self.looks for label in look.dropped if label not in self._logged_drops]
 
     @property
     def open_block(self) -> int | None:
@@ -191,12 +191,13 @@ class Contest:
 
     def leader(self) -> str:
         """Return the contender that is fastest so far."""
-        return self._leader(self.blocks, self.contenders)
+        return self.fastest(self.contenders, self.blocks) or self.contenders[0]
 
-    def _leader(self, blocks: Sequence[Block], contenders: Sequence[str]) -> str:
+    def fastest(self, labels: Sequence[str], blocks: Sequence[Block]) -> str | None:
+        """Return the fastest of some variants over some blocks; None where no ratio tells."""
         times = [block.walls for block in blocks]
-        standing = {label: compare(times, label, contenders[0], self.level) for label in contenders}
-        return max(contenders, key=lambda label: ratio.value if (ratio := standing[label]) else 0.0)
+        ratios = {label: ratio for label in labels if (ratio := compare(times, label, labels[0], self.level))}
+        return max(ratios, key=lambda label: ratios[label].value, default=None)
 
     def compare(self, a: str, b: str, level: float) -> Ratio | None:
         """Return how many times as fast `a` is as `b` over the blocks that count, see `stats.compare`."""
@@ -271,7 +272,7 @@ class Contest:
     def _on_block_started(self, event: Mapping[str, Any]) -> None:
         if self._open:
             self._end(self._open.number, None)  # it was cut off
-        self.numbers.add(event["block"])
+        self.begun_numbers.add(event["block"])
         self.skipped = False
         self._open = Block(event["block"], event.get("host"))
 
@@ -334,9 +335,9 @@ class Contest:
 
     def _on_variant_excluded(self, event: Mapping[str, Any]) -> None:
         self.excluded.add(event["variant"])
-        for label in self.hopeless_ones:  # behind somebody who is out of the contest: they are back in it
+        for label in self.left_early:  # behind somebody who is out of the contest: they are back in it
             del self.dropped[label]
-        self.hopeless_ones.clear()
+        self.left_early.clear()
 
     def _on_look_taken(self, event: Mapping[str, Any]) -> None:
         self._count(event["blocks"])  # earlier versions have looked at other numbers of blocks
@@ -352,8 +353,8 @@ class Contest:
     def _on_variant_dropped(self, event: Mapping[str, Any]) -> None:
         if event.get("reason") == "hopeless" and event["variant"] in self.hopeless():  # older journals have no reason
             self.dropped[event["variant"]] = HOPELESS_BLOCKS
-            self.hopeless_ones.add(event["variant"])
-        self._told.add(event["variant"])
+            self.left_early.add(event["variant"])
+        self._logged_drops.add(event["variant"])
         if event["variant"] not in self.dropped:
             self.differences.append(f"the journal drops {event['variant']}, recomputing does not")
 

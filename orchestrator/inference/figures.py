@@ -1,4 +1,4 @@
-"""The figures beside a ratio: start-up and when it pays, the share of the ideal, how parallel, what was observed.
+"""The figures of one variant beside its ratio: start-up and when it pays, the share of the ideal, how parallel.
 
 Pure: each is of one variant at one point, over the blocks that are judged.
 """
@@ -7,29 +7,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import mean, median
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ..plan import Variant
 from ..runner import models
 from .contest import Contest
-from .stats import Estimate, Ratio, block_interval, geometric, hodges_lehmann, log_statistics, theil_sen
-
-MISSING_CORES = 0.5
-"""So many cores more or fewer may be free at another time; what turns on less than that is said with reserve."""
-
-CROWDED_CORES = 0.75
-"""With less than so much of a core free, a batch has to wait for one in its midst."""
-
-LOAD_LEVEL, LOAD_RANGE = 0.01, 0.05
-"""The level of the slope of a ratio against load, and the least range of load that can tell anything of it."""
-
-DIFFERENT_USE = 0.25
-"""Two variants use the cores alike when what they keep busy differs by less than so many."""
+from .stats import Estimate, block_interval, fields, geometric, hodges_lehmann
 
 ALIKE = 1.2
 """Calls are alike when the longest takes no more than so many times the mean."""
@@ -123,13 +111,13 @@ def _longest_share(contest: Contest, label: str) -> float | None:
     return median(shares) if shares else None
 
 
-def parallel_share(contest: Contest, label: str) -> Estimate | None:
+def parallel_share(contest: Contest, variant: Variant) -> Estimate | None:
     """Return for what part of the time two workers ran at once when both had calls to make; None if never asked.
 
     2 - (time of two at once / time of one alone), with the estimate and the interval over blocks that ratios have. Of
     threads it tells for what part the code lets go of the GIL, or waits; the hand-over of calls is not in it.
     """
-    logs = np.log([block.overlaps[label] for block in contest.judged if label in block.overlaps])
+    logs = np.log([block.overlaps[variant.label] for block in contest.judged if variant.label in block.overlaps])
     if not len(logs):
         return None
     interval = block_interval(logs, contest.look_level)
@@ -141,13 +129,13 @@ def _share(log_ratio: float) -> float:
     return round(min(1.0, max(0.0, 2 - math.exp(log_ratio))), 4)
 
 
-def drift(contest: Contest, label: str) -> Estimate | None:
+def drift(contest: Contest, variant: Variant) -> Estimate | None:
     """Return how many times as long a batch took in the later half of a block as in the earlier; None if unknown.
 
     Over blocks, as ratios are; in each, the medians of log(time / time of the reference loop) over the two halves of
     its rounds. Above 1 it grows slower, and a steady state would be 1.
     """
-    pairs = [(block.walls.get(label, ()), block.reference) for block in contest.judged]
+    pairs = [(block.walls.get(variant.label, ()), block.reference) for block in contest.judged]
     timed = [pair for pair in pairs if len(pair[0]) >= 4 and len(pair[0]) == len(pair[1])]
     if not timed:
         return None
@@ -163,40 +151,16 @@ def _grown(rounds: Sequence[float]) -> float:
     return median(rounds[-half:]) - median(rounds[:half])
 
 
-def free_cores(contest: Contest) -> float | None:
-    """Return how many cores nobody else used, the median over blocks; None where the system does not tell."""
-    found = [block.free_cores for block in contest.judged if block.free_cores is not None]
-    return median(found) if found else None
+OF_VARIANT: tuple[Callable[[Contest, Variant], Estimate | None], ...] = (ideal_share, parallel_share, drift)
+"""Each is in `variant.compared` by its name, with its interval."""
 
 
-def is_crowded(contest: Contest) -> bool:
-    """Return whether others left less than a core to what was measured."""
-    free = free_cores(contest)
-    return free is not None and free < CROWDED_CORES
-
-
-def lead_at_stake(contest: Contest, best: str, rival: str) -> float:
-    """Return how large a lead of `best` over `rival` another load could make up for; 1: none could.
-
-    Where one can use more cores than the other, wanted / (wanted - missing): with fewer cores it slows down by so much
-    at most. Missing are those that others used, or `MISSING_CORES`, whichever is more. Two models that use cores alike
-    are scheduled in different ways, which shows where others used more than `MISSING_CORES`: cores / free cores.
-    """
-    cores, free = contest.plan.cores, free_cores(contest)
-    missing = 0.0 if free is None else max(0.0, cores - free)
-    at_once = {_cores_wanted(contest, best), _cores_wanted(contest, rival)}
-    wanted = max(at_once)
-    used = _cores_used(contest, best), _cores_used(contest, rival)
-    if wanted > 1 and (len(at_once) > 1 or abs(used[0] - used[1]) >= DIFFERENT_USE):
-        return wanted / max(0.1, wanted - max(MISSING_CORES, wanted - (cores - missing)))
-    alike = contest.variants[best].model == contest.variants[rival].model
-    return 1.0 if alike or missing <= MISSING_CORES else cores / max(0.1, cores - missing)
-
-
-def is_at_this_load(contest: Contest, best: str, rival: str, gap: Ratio) -> bool:
-    """Return whether another load could take away the lead of `best`, which is `gap`: it follows it, or is small."""
-    low = math.inf if gap.low is None else gap.low
-    return low < lead_at_stake(contest, best, rival) or load_slope(contest, best, rival) is not None
+def of_variant(contest: Contest, variant: Variant) -> dict[str, Any]:
+    """Return the fields of all figures in `OF_VARIANT`."""
+    found: dict[str, Any] = {}
+    for figure in OF_VARIANT:
+        found |= fields(figure.__name__, figure(contest, variant))
+    return found
 
 
 def simplest_first(contest: Contest, labels: Sequence[str]) -> list[str]:
@@ -209,46 +173,6 @@ def simplest_first(contest: Contest, labels: Sequence[str]) -> list[str]:
         return models.NAMES.index(variant.model), at_once, median(cpus) if cpus else math.inf
 
     return sorted(labels, key=key)
-
-
-def _cores_wanted(contest: Contest, label: str) -> int:
-    """Return how many cores the workers of a variant can keep busy on this machine: one for each thread at most."""
-    variant = contest.variants[label]
-    threads = max((block.threads[label] for block in contest.judged if label in block.threads), default=1)
-    tasks = contest.point.tasks
-    return min(contest.plan.cores, tasks, variant.at_once(tasks) if variant.workers is None else threads)
-
-
-def _cores_used(contest: Contest, label: str) -> float:
-    """Return how many cores a variant kept busy, in the block where it got most of them."""
-    shares = [median(b.cpus[label]) / median(b.walls[label]) for b in contest.judged if label in b.walls]
-    return max(shares, default=0.0)
-
-
-@dataclass(frozen=True)
-class LoadSlope:
-    """By how much the logarithm of a ratio grows when a signal of load goes from 0 to 1."""
-
-    signal: Literal["pressure", "steal_share"]
-    slope: Estimate
-
-
-def load_slope(contest: Contest, best: str, rival: str) -> LoadSlope | None:
-    """Return how the ratio of two variants follows the load from block to block; None when it does not.
-
-    The first of pressure (PSI) and steal whose Theil-Sen slope has an interval at `LOAD_LEVEL` without 0.
-    """
-    common = [block for block in contest.judged if best in block.walls and rival in block.walls]
-    signals: tuple[Literal["pressure", "steal_share"], ...] = ("pressure", "steal_share")
-    for signal in signals:
-        seen = [block for block in common if getattr(block, signal) is not None]
-        load = [getattr(block, signal) for block in seen]
-        if len(load) < 2 or max(load) - min(load) < LOAD_RANGE:
-            continue
-        slope = theil_sen(load, log_statistics([block.walls for block in seen], best, rival), LOAD_LEVEL)
-        if slope and ((slope.low or 0) > 0 or (slope.high or 0) < 0):
-            return LoadSlope(signal, slope)
-    return None
 
 
 @dataclass(frozen=True)

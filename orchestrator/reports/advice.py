@@ -9,7 +9,7 @@ from rich.text import Text
 
 from .. import units
 from ..advice.design import BUSY, MULTI_CORE
-from ..inference import figures
+from ..inference import load
 from ..inference.contest import Contest
 from ..verdicts.results import Results
 from . import layout, table
@@ -125,7 +125,7 @@ def _gil(contest: Contest, event: Mapping[str, Any], without_gil: set[str]) -> s
         return f"{found}; too few blocks to say more."
     if low >= LETS_GO:
         return f"{found}: the code lets go of the GIL."
-    free = figures.free_cores(contest)
+    free = load.free_cores(contest)
     if free is not None and free < ENOUGH_CORES:
         return f"{found}, but only {free:.2g} cores were free, which tells little of the GIL."
     if high <= HOLDS:

@@ -32,7 +32,7 @@ class Progress:
 
     def doing(self, contest: Contest, what: str) -> None:
         """Draw what is being done for a point."""
-        self._draw(f"{contest.point.label}, block {len(contest.numbers) + 1}: {what}")
+        self._draw(f"{contest.point.label}, block {len(contest.begun_numbers) + 1}: {what}")
 
     def block_ended(self, contests: Sequence[Contest]) -> None:
         """Draw the standing."""
@@ -52,7 +52,7 @@ class Progress:
 
     def _shown(self) -> Sequence[Contest]:
         """Return the points that have begun, as many as there is room for: those that are undecided first."""
-        begun = [contest for contest in self._contests if contest.numbers]
+        begun = [contest for contest in self._contests if contest.begun_numbers]
         lines = max((1 + len(contest.variants) for contest in begun), default=1)
         shown = sorted(begun, key=lambda contest: contest.is_decided)[
             : max(1, (self._live.console.height - 1) // lines)

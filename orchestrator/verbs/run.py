@@ -210,7 +210,7 @@ def _begun(to_do: Plan, probed: Probed, runs: Path, policy: Policy) -> Iterator[
         contests = [Contest(to_do, point) for point in to_do.points]
         for contest in contests:
             for missing in probed.unavailable:
-                contest.lacks(missing.variant)
+                contest.withdraw(missing.variant)
         yield _Begun(book, store, contests, seed, 0.0)
 
 

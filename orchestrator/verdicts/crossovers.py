@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import units
 from ..events.derived import CrossoverLocated
-from ..inference import figures
+from ..inference import load
 from ..inference.contest import TIE, Contest
 from ..inference.crossover import Line, Located, are_winners, changes, lines
 from ..inference.stats import STATS_VERSION, Ratio, fields
@@ -54,7 +54,7 @@ def _ratio(line: Line, place: int, a: str, b: str) -> Ratio | None:
 
 
 def _is_at_stake(contest: Contest, best: str, rival: str, gap: Ratio | None) -> bool:
-    return gap is not None and figures.is_at_this_load(contest, best, rival, gap)
+    return gap is not None and load.is_at_this_load(contest, best, rival, gap)
 
 
 def _sentence(

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..events.derived import ExpectationChecked
-from ..inference import figures
+from ..inference import load
 from ..inference.contest import Contest
 from ..inference.stats import STATS_VERSION, geometric
 from ..plan import Claim
@@ -146,8 +146,8 @@ def _crowded(claim: Claim, contest: Contest, measured: Measured) -> str | None:
         return None
     at_once = max(variant.at_once(claim.point.tasks) for variant in (claim.variant, claim.against))
     wanted = min(contest.plan.cores, at_once)
-    free = figures.free_cores(contest)
-    if free is None or wanted < 2 or free >= wanted - figures.MISSING_CORES:
+    free = load.free_cores(contest)
+    if free is None or wanted < 2 or free >= wanted - load.MISSING_CORES:
         return None
     factor = wanted / max(free, 0.01)
     possible = Measured(measured.value, measured.low / factor, measured.high * factor)

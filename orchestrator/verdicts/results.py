@@ -103,7 +103,7 @@ def replay(events: Iterable[Mapping[str, Any]]) -> Standing:
             few = [each for each in few if each["event"] not in DERIVED]
         elif name == "variant.unavailable":
             for contest in contests.values():
-                contest.lacks(event["variant"])
+                contest.withdraw(event["variant"])
         elif name == "block.finished":
             spent_ns[event.get("host")] += event["elapsed_ns"]
         few.append(event)

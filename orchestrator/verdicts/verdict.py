@@ -13,7 +13,7 @@ from typing import Any, Literal
 from .. import errors, units
 from ..events.common import Event
 from ..events.derived import HostJudged, VariantCompared, VariantExplained, VariantObserved, VerdictReached
-from ..inference import figures
+from ..inference import figures, load
 from ..inference.blocks import Look
 from ..inference.contest import Contest
 from ..inference.stats import (
@@ -80,11 +80,9 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
         cpu_ns=_rounded(median([median(block.cpus[label]) for block in mine]) if mine else None),
         startup_ns=figures.startup_ns(contest, label),
         break_even_batches=figures.break_even_batches(contest, label, baseline) if label != baseline else None,
-        **fields("ideal_share", figures.ideal_share(contest, variant)),
-        **fields("parallel_share", figures.parallel_share(contest, label)),
-        **fields("drift", figures.drift(contest, label)),
+        **figures.of_variant(contest, variant),
         dropped_after=contest.dropped.get(label),
-        left_early=label in contest.hopeless_ones,
+        left_early=label in contest.left_early,
         excluded=label in contest.excluded,
     )
 
@@ -117,8 +115,8 @@ def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> list[
         **fields("ratio", gap),
         blocks=len(contest.judged),
         autocorrelation=doubts.autocorrelation,
-        load_signal=doubts.load.signal if doubts.load else None,
-        **fields("load_slope", doubts.load.slope if doubts.load else None),
+        load_signal=doubts.load_slope.signal if doubts.load_slope else None,
+        **fields("load_slope", doubts.load_slope.slope if doubts.load_slope else None),
         at_this_load=doubts.at_this_load,
         warnings=_warnings(contest, look, verdict, doubts)
         + ["contaminated"] * any(event.contaminated for event in explanations)
@@ -171,7 +169,7 @@ def _winners(contest: Contest, look: Look | None) -> list[str]:
 
 def _best_and_rival(contest: Contest, winners: list[str], verdict: str) -> tuple[str | None, str | None, Ratio | None]:
     """Return the best, who the ratio of the verdict is to, and how many times as fast the best is."""
-    best = _fastest(contest, winners)
+    best = contest.fastest(winners, contest.judged)
     if best is None:
         return None, None, None
     kind = contest.kind(best)
@@ -195,7 +193,7 @@ class Doubts:
 
     autocorrelation: float | None = None
     correlated: bool = False
-    load: figures.LoadSlope | None = None
+    load_slope: load.LoadSlope | None = None
     at_this_load: bool = False
 
 
@@ -206,14 +204,9 @@ def _doubts(contest: Contest, best: str | None, rival: str | None, won_by: Ratio
     return Doubts(
         autocorrelation=lag1_autocorrelation(logs),
         correlated=is_correlated(logs),
-        load=figures.load_slope(contest, best, rival),
-        at_this_load=won_by is not None and figures.is_at_this_load(contest, best, rival, won_by),
+        load_slope=load.load_slope(contest, best, rival),
+        at_this_load=won_by is not None and load.is_at_this_load(contest, best, rival, won_by),
     )
-
-
-def _fastest(contest: Contest, labels: Sequence[str]) -> str | None:
-    ratios = {label: ratio for label in labels if (ratio := contest.compare(label, labels[0], contest.level))}
-    return max(ratios, key=lambda label: ratios[label].value) if ratios else None
 
 
 def _warnings(contest: Contest, look: Look | None, verdict: str, doubts: Doubts) -> list[str]:
@@ -225,11 +218,11 @@ def _warnings(contest: Contest, look: Look | None, verdict: str, doubts: Doubts)
         warnings.append("precision_missed")
     if doubts.correlated:
         warnings.append("blocks_correlated")
-    if doubts.load:
+    if doubts.load_slope:
         warnings.append("load_dependent")
     elif doubts.at_this_load:
         warnings.append("cores_decide")
-    if figures.is_crowded(contest):
+    if load.is_crowded(contest):
         warnings.append("crowded")
     if any(_drifts(contest, label) for label in contest.variants):
         warnings.append("no_steady_state")
@@ -256,7 +249,7 @@ def _gil_enabled_by(contest: Contest) -> dict[str, str]:
 
 def _drifts(contest: Contest, label: str) -> bool:
     """Return whether a variant surely grows slower or faster within a block, by more than `STEADY`."""
-    found = figures.drift(contest, label)
+    found = figures.drift(contest, contest.variants[label])
     if found is None or found.low is None or found.high is None:
         return False
     return found.low > 1 + STEADY or found.high < 1 / (1 + STEADY)
