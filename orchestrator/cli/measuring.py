@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -252,8 +253,7 @@ def _last_line(results: Results) -> str:
     if results.finished and results.finished["outcome"] == "interrupted":
         status = results.finished["exit_status"]
         return f"ended by signal {status - 128}" if status > 128 else "the hosts were lost; run again to go on"
-    checked = [event for event in results.derived if event["event"] == "expectation.checked"]
-    broken = [event for event in checked if event["outcome"] == "broken"]
+    broken = [event for event in results.expectations if event["outcome"] == "broken"]
     failed = results.named("trial.failed")
     if broken and not failed:
         return f"expectation broken: {_claim(broken[0])}"
@@ -261,9 +261,9 @@ def _last_line(results: Results) -> str:
         first = failed[0]
         place = f"{first['variant']} at {first['point']}"
         return f"{len(failed)} trials failed; the first: {place}: {' '.join(first['error'].split())}"
-    undecided = next(event for event in checked if event["outcome"] == "undecided")
+    undecided = next(event for event in results.expectations if event["outcome"] == "undecided")
     return f"expectation undecided: {_claim(undecided)}: {undecided['reason'] or 'the interval holds the bound'}"
 
 
-def _claim(event: dict[str, Any]) -> str:
+def _claim(event: Mapping[str, Any]) -> str:
     return f"{event['metric']} of {event['of']} at {event['point']}"

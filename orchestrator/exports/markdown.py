@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..reports import layout, table
 from ..text import printable
-from ..verdicts.results import Results
+from ..verdicts.results import Findings, Results
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _SPECIAL = re.compile(
@@ -39,9 +39,8 @@ def _lines(results: Results) -> Iterator[str]:
     yield f"# {text(results.started['experiment'])}"
     for contest in results.contests:
         if not contest.skipped:
-            events = results.about(contest.point)
             failed = [event for event in results.named("trial.failed") if event["point_id"] == contest.point.id]
-            yield from _point(contest.point.label, events, failed)
+            yield from _point(contest.point.label, results.about(contest.point), failed)
     along = table.crossovers(results)
     if along:
         yield from ("", "## Where the winner changes")
@@ -50,26 +49,22 @@ def _lines(results: Results) -> Iterator[str]:
             yield from _table(part)
         elif part.plain:
             yield from ("", f"**{text(part.plain)}**")
-    expected = [event for event in results.derived if event["event"] == "expectation.checked"]
-    if expected:
+    if results.expectations:
         yield from ("", "## Expectations", "")
     several = len(results.contests) > 1
-    yield from _items(table.expectation(event, several_points=several) for event in expected)
+    yield from _items(table.expectation(event, several_points=several) for event in results.expectations)
     yield from ("", text(table.spent(results)))
     if results.differences:
         yield from ("", "## Differs from the journal", "")
     yield from _items(results.differences)
 
 
-def _point(label: str, events: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    compared = [event for event in events if event["event"] == "variant.compared"]
-    explained = [event for event in events if event["event"] == "variant.explained"]
+def _point(label: str, found: Findings, failed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield from ("", f"## {text(label)}")
-    yield from _table(table.compared_table("", compared, explained, ("quartiles",)))
-    for event in events:
-        if event["event"] == "verdict.reached":
-            yield from ("", f"**{text(event['sentence'])}**")
-    notes = table.notes(events)
+    yield from _table(table.compared_table("", found.compared, found.explained, ("quartiles",)))
+    if found.verdict:
+        yield from ("", f"**{text(found.verdict['sentence'])}**")
+    notes = table.notes(found)
     first = {event["variant"]: event["error"] for event in reversed(failed)}
     notes += [f"{variant} failed: {error}" for variant, error in first.items()]
     if notes:

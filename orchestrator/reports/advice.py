@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.text import Text
@@ -11,7 +11,7 @@ from .. import units
 from ..advice.design import BUSY, MULTI_CORE
 from ..inference import load
 from ..inference.contest import Contest
-from ..verdicts.results import Results
+from ..verdicts.results import Findings, Results
 from . import layout, table
 
 LETS_GO, HOLDS = 0.5, 0.25
@@ -34,11 +34,8 @@ def render(results: Results, *, width: int, colour: bool) -> str:
     for part in along:
         out.print(part)
     for contest in [] if along else results.contests:
-        events = results.about(contest.point)
-        first, *more = advice(contest, events, without_gil)
-        out.print(Text(first, style="bold"))
-        for line in more:
-            out.print(Text(f"- {line}"))
+        for place, line in enumerate(advice(contest, results.about(contest.point), without_gil)):
+            out.print(Text(f"- {line}") if place else Text(line, style="bold"))
     return written.getvalue() + "\n" + table.render(results, width=width, colour=colour)
 
 
@@ -47,12 +44,13 @@ def _without_gil(results: Results) -> set[str]:
     return {event["variant"] for event in results.named("runner.ready") if not event["gil"]}
 
 
-def advice(contest: Contest, events: Sequence[Mapping[str, Any]], without_gil: set[str]) -> list[str]:
-    """Return what to do at one point, and why, a sentence or two in each line."""
-    verdict = next(event for event in events if event["event"] == "verdict.reached")
-    compared = {event["variant"]: event for event in events if event["event"] == "variant.compared"}
-    lines = [_choice(verdict, compared)]
-    lines += _start_up(contest, compared.get(verdict["recommended"]))
+def advice(contest: Contest, found: Findings, without_gil: set[str]) -> list[str]:
+    """Return what to do at one point, and why, a sentence or two in each line; nothing where it was skipped."""
+    if found.verdict is None:
+        return []
+    compared = {event["variant"]: event for event in found.compared}
+    lines = [_choice(found.verdict, compared)]
+    lines += _start_up(contest, compared.get(found.verdict["recommended"]))
     lines += _cores(contest, compared)
     lines += [line for event in compared.values() if (line := _gil(contest, event, without_gil))]
     return lines

@@ -19,7 +19,7 @@ from ..plan.planning import ordered_axes
 from ..runner.account import SHARES
 from ..verdicts import timeline
 from ..verdicts.crossovers import shown
-from ..verdicts.results import Results
+from ..verdicts.results import Findings, Results
 from .kinds import Row, height, template
 from .table import PARTS
 
@@ -64,8 +64,8 @@ def figures(results: Results) -> list[Figure]:
     found = list(_sweeps(results))
     for number, contest in enumerate(results.contests, 1):
         if contest.blocks:
-            events = results.about(contest.point)
-            found += _of_point(f"{number}", contest, events, recorded.get(contest.point.id, {}), calls)
+            about = results.about(contest.point)
+            found += _of_point(f"{number}", contest, about, recorded.get(contest.point.id, {}), calls)
     return found
 
 
@@ -80,8 +80,8 @@ def _sweeps(results: Results) -> Iterator[Figure]:
     for number, line in enumerate(crossover.lines(results.plan, results.contests, axes), 1):
         rows: list[Row] = []
         for level, contest in zip(line.levels, line.contests, strict=True):
-            for event in _compared(results.about(contest.point), contest):
-                if event["speedup"] is not None:
+            for event in results.about(contest.point).compared:
+                if contest.blocks and event["speedup"] is not None:
                     rows.append({"level": level, **_ratio(event), "time": units.duration(event["wall_ns"])})
         for event in shown(results.derived, line):
             if event["decision"] == "found":
@@ -106,41 +106,38 @@ def _sweeps(results: Results) -> Iterator[Figure]:
 def _of_point(
     number: str,
     contest: Contest,
-    events: Sequence[Mapping[str, Any]],
+    found: Findings,
     recorded: Mapping[str, Mapping[str, Any]],
     calls: int,
 ) -> Iterator[Figure]:
     label, about = contest.point.label, {"point_id": contest.point.id}
-    compared = [event for event in events if event["event"] == "variant.compared"]
-    explained = [event for event in events if event["event"] == "variant.explained"]
     baseline = contest.plan.baseline.label
-    winners: Sequence[str] = next((event["winners"] for event in events if event["event"] == "verdict.reached"), [])
+    winners: Sequence[str] = found.verdict["winners"] if found.verdict else ()
     rows = [
         {**_ratio(event), "role": _role(event, winners)}
-        for event in compared
+        for event in found.compared
         if event["speedup"] is not None and not event["excluded"]
     ]
     if len(rows) > 1:
         text = f"Speedup of each variant against {baseline}, with its interval, on a logarithmic scale."
         yield Figure("speedups", f"{number}-speedups", f"{label}: speedup", text, rows, **about)
-    curves = [event for event in events if event["event"] == "scaling.fitted"]
-    if rows := [row for event in curves for row in _curve(event, contest.plan.cores)]:
+    if rows := [row for event in found.fitted for row in _curve(event, contest.plan.cores)]:
         text = "Speedup against the number of workers, with the ideal line."
         yield Figure("scaling", f"{number}-scaling", f"{label}: scaling", text, rows, **about)
-    if rows := [row for event in explained for row in _shares(event)]:
+    if rows := [row for event in found.explained for row in _shares(event)]:
         text = "Where the time of each variant's workers went, in shares that add up to all of it."
         yield Figure("time", f"{number}-time", f"{label}: where the time went", text, rows, **about)
     order = [variant for variant in contest.variants if variant in recorded]
     if rows := [row for variant in order for row in _timeline(variant, recorded[variant], calls)]:
         text = "What each worker did in one batch: a lane for each worker, its calls cut into what their time went for."
         yield Figure("timeline", f"{number}-timeline", f"{label}: one batch of each", text, rows, **about)
-    rows = [{"variant": event["variant"], "ns": event["startup_ns"]} for event in compared if event["startup_ns"]]
+    rows = [{"variant": event["variant"], "ns": event["startup_ns"]} for event in found.compared if event["startup_ns"]]
     if rows:
         text = "How long each variant takes until its workers are up, on a logarithmic scale."
         yield Figure("startup", f"{number}-startup", f"{label}: start-up", text, rows, **about)
     rows = [
         {"variant": event["variant"], "bytes": event["peak_pss_bytes"]}
-        for event in explained
+        for event in found.explained
         if event["peak_pss_bytes"]
     ]
     if rows:
@@ -152,10 +149,6 @@ def _of_point(
         )
         rows = list(_blocks(contest))
         yield Figure("blocks", f"{number}-blocks", f"{label}: block by block", text, rows, **about)
-
-
-def _compared(events: Sequence[Mapping[str, Any]], contest: Contest) -> list[Mapping[str, Any]]:
-    return [event for event in events if event["event"] == "variant.compared" and contest.blocks]
 
 
 def _ratio(event: Mapping[str, Any]) -> Row:

@@ -19,7 +19,7 @@ from ..runner.account import SHARES
 from ..runner.gil import UNKNOWN
 from ..text import printable
 from ..verdicts.crossovers import shown
-from ..verdicts.results import Results
+from ..verdicts.results import Findings, Results
 from .layout import fitting, printed, text_console
 
 _OUTCOME_STYLES = {"held": "green", "broken": "bold red", "undecided": "yellow"}
@@ -79,34 +79,29 @@ def render(results: Results, *, width: int, colour: bool) -> str:
     for contest in results.contests:
         if contest.skipped:
             continue
-        events = results.about(contest.point)
-        compared = [event for event in events if event["event"] == "variant.compared"]
-        explained = [event for event in events if event["event"] == "variant.explained"]
-        build = partial(compared_table, contest.point.label, compared, explained)
+        found = results.about(contest.point)
+        build = partial(compared_table, contest.point.label, found.compared, found.explained)
         out.print(fitting(out, build, ("why", "quartiles", "of ideal")))
-        if explained:
-            out.print(fitting(out, partial(accounts_table, explained), ("memory", "CPU per call", "loop lag p99")))
-        seen = [event for event in events if event["event"] == "variant.observed"]
-        if seen:
-            out.print(observed_table(seen))
-        for event in events:
-            if event["event"] == "verdict.reached":
-                out.print(Text(event["sentence"], style=_VERDICT_STYLES[event["verdict"]]))
-                for warning in event["warnings"]:
-                    out.print(Text(f"note: {note(warning, event)}", style="yellow"))
-            elif event["event"] == "host.judged":
-                out.print(Text(printable(event["sentence"])))
-        for event in explained:
+        if found.explained:
+            build = partial(accounts_table, found.explained)
+            out.print(fitting(out, build, ("memory", "CPU per call", "loop lag p99")))
+        if found.observed:
+            out.print(observed_table(found.observed))
+        if verdict := found.verdict:
+            out.print(Text(verdict["sentence"], style=_VERDICT_STYLES[verdict["verdict"]]))
+            for warning in verdict["warnings"]:
+                out.print(Text(f"note: {note(warning, verdict)}", style="yellow"))
+        for event in found.on_hosts:
+            out.print(Text(printable(event["sentence"])))
+        for event in found.explained:
             out.print(explanation(event, results.started["command"]))
-        for event in events:
-            if event["event"] == "scaling.fitted":
-                out.print(scaling(event))
+        for event in found.fitted:
+            out.print(scaling(event))
         out.print()
     for part in crossovers(results):
         out.print(part)
-    for event in results.derived:
-        if event["event"] == "expectation.checked":
-            out.print(expectation(event, several_points=len(results.contests) > 1))
+    for event in results.expectations:
+        out.print(expectation(event, several_points=len(results.contests) > 1))
     out.print(Text(spent(results), style="dim"))
     for difference in results.differences:
         out.print(Text(f"differs: {difference}", style="red"))
@@ -131,10 +126,10 @@ def _along(line: Line, results: Results) -> Table:
         table.add_column(header, justify="left" if header == "best" else "right", overflow="fold")
     for level, contest in zip(line.levels, line.contests, strict=True):
         own = results.about(contest.point)
-        times = {event["variant"]: event["wall_ns"] for event in own if event["event"] == "variant.compared"}
-        best = [_best(event) for event in own if event["event"] == "verdict.reached"]
-        if contest.blocks:
-            table.add_row(units.number(level), *(units.duration(times.get(label)) for label in labels), *best)
+        times = {event["variant"]: event["wall_ns"] for event in own.compared}
+        if contest.blocks and own.verdict:
+            durations = (units.duration(times.get(label)) for label in labels)
+            table.add_row(units.number(level), *durations, _best(own.verdict))
     return table
 
 
@@ -148,11 +143,10 @@ def note(warning: str, event: Mapping[str, Any]) -> str:
     return f"{_WARNINGS.get(warning, warning)}{_detail(warning, event)}"
 
 
-def notes(events: Sequence[Mapping[str, Any]]) -> list[str]:
+def notes(found: Findings) -> list[str]:
     """Return what stands below the verdict on a point: what each host says by itself, and the warnings."""
-    hosts = [event["sentence"] for event in events if event["event"] == "host.judged"]
-    verdicts = [event for event in events if event["event"] == "verdict.reached"]
-    return [*hosts, *(note(warning, event) for event in verdicts for warning in event["warnings"])]
+    hosts = [event["sentence"] for event in found.on_hosts]
+    return hosts + ([note(warning, found.verdict) for warning in found.verdict["warnings"]] if found.verdict else [])
 
 
 def _detail(warning: str, event: Mapping[str, Any]) -> str:

@@ -30,6 +30,18 @@ _FEW = DERIVED | {
 
 
 @dataclass(frozen=True)
+class Findings:
+    """The derived events of one point; without a verdict where the point was skipped."""
+
+    compared: Sequence[Mapping[str, Any]]
+    explained: Sequence[Mapping[str, Any]]
+    fitted: Sequence[Mapping[str, Any]]
+    observed: Sequence[Mapping[str, Any]]
+    verdict: Mapping[str, Any] | None
+    on_hosts: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class Results:
     """Everything that reports are made from.
 
@@ -52,16 +64,32 @@ class Results:
         """Return the events of these names, in the order of the journal."""
         return [event for event in (self._few if set(names) <= _FEW else self._all) if event["event"] in names]
 
-    def about(self, point: Point) -> Sequence[dict[str, Any]]:
+    def about(self, point: Point) -> Findings:
         """Return the derived events of a point."""
-        return self._by_point.get(point.id, ())
+
+        def called(name: str) -> Sequence[Mapping[str, Any]]:
+            return self._derived_by.get((name, point.id), ())
+
+        return Findings(
+            compared=called("variant.compared"),
+            explained=called("variant.explained"),
+            fitted=called("scaling.fitted"),
+            observed=called("variant.observed"),
+            verdict=next(iter(called("verdict.reached")), None),
+            on_hosts=called("host.judged"),
+        )
+
+    @property
+    def expectations(self) -> Sequence[Mapping[str, Any]]:
+        """What became of the expectations, in the order of the spec."""
+        return [event for event in self.derived if event["event"] == "expectation.checked"]
 
     @cached_property
-    def _by_point(self) -> Mapping[str, Sequence[dict[str, Any]]]:
-        found: dict[str, list[dict[str, Any]]] = {}
+    def _derived_by(self) -> Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]:
+        """By name and point."""
+        found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
         for event in self.derived:
-            if "point_id" in event:
-                found.setdefault(event["point_id"], []).append(event)
+            found.setdefault((event["event"], event.get("point_id", "")), []).append(event)
         return found
 
 

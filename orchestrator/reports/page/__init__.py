@@ -89,7 +89,6 @@ def _hash(text: str) -> str:
 def _about(results: Results) -> dict[str, Any]:
     started, finished = results.started, results.finished
     sampled = results.named("context.sampled")
-    expected = [event for event in results.derived if event["event"] == "expectation.checked"]
     return {
         "name": started["experiment"],
         "description": results.plan.experiment.description or "",
@@ -103,7 +102,7 @@ def _about(results: Results) -> dict[str, Any]:
         "crossovers": [_part(part) for part in table.crossovers(results)],
         "expectations": [
             {"outcome": event["outcome"], "text": table.claim(event, several_points=_several(results))}
-            for event in expected
+            for event in results.expectations
         ],
         "unavailable": results.named("variant.unavailable"),
         "differences": results.differences,
@@ -132,23 +131,19 @@ def _several(results: Results) -> bool:
 def _point(results: Results, contest: Contest, figures: Sequence[Figure]) -> dict[str, Any]:
     """Return what the page tells of one point."""
     identity = contest.point.id
-    events = results.about(contest.point)
-    compared = [event for event in events if event["event"] == "variant.compared"]
-    explained = [event for event in events if event["event"] == "variant.explained"]
-    observed = [event for event in events if event["event"] == "variant.observed"]
-    (verdict,) = (event for event in events if event["event"] == "verdict.reached")
+    found = results.about(contest.point)
     shown = [contest.point.id for contest in results.contests if not contest.skipped]
     return {
         "id": identity,
         "label": contest.point.label,
         "open": len(shown) <= FEW or identity == shown[0],
-        "verdict": verdict,
-        "notes": table.notes(events),
-        "compared": layout.cells(table.compared_table("", compared, explained, ())),
-        "accounts": layout.cells(table.accounts_table(explained, ())) if explained else None,
-        "why": [table.explanation(event, results.started["command"]).plain for event in explained],
-        "scaling": [table.scaling(event).plain for event in events if event["event"] == "scaling.fitted"],
-        "observed": layout.cells(table.observed_table(observed)) if observed else None,
+        "verdict": found.verdict,
+        "notes": table.notes(found),
+        "compared": layout.cells(table.compared_table("", found.compared, found.explained, ())),
+        "accounts": layout.cells(table.accounts_table(found.explained, ())) if found.explained else None,
+        "why": [table.explanation(event, results.started["command"]).plain for event in found.explained],
+        "scaling": [table.scaling(event).plain for event in found.fitted],
+        "observed": layout.cells(table.observed_table(found.observed)) if found.observed else None,
         "failures": [event for event in results.named("trial.failed") if event["point_id"] == identity],
         "figures": dict.fromkeys(kinds.KINDS)
         | {figure.kind: placed(figure) for figure in figures if figure.point_id == identity},
