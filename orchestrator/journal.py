@@ -336,8 +336,11 @@ def _hides_record(line: bytes) -> bool:
 
 
 def find(run: Path) -> Path:
-    """Return the journal that `run` means: a run directory, its experiment's directory (the latest), or the file."""
+    """Return the journal that `run` means: a run directory, its experiment's (the latest), or the file itself.
+
+    Raises BadInput where there is none.
+    """
     for candidate in (run, run / EVENTS_FILE, run / LATEST / EVENTS_FILE):
         if _is_there(candidate):
             return candidate
-    raise JournalDamaged(f"{run} holds no {EVENTS_FILE}", remedy="name a run directory, such as runs/cpu/latest")
+    raise BadInput(f"{run} holds no {EVENTS_FILE}", remedy="name a run directory, such as runs/cpu/latest")

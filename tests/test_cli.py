@@ -499,6 +499,7 @@ def test_a_wrong_command_line_exits_two(place: Path, arguments: list[str], messa
 
 def test_a_report_of_a_run_that_is_not_there_is_told_with_a_remedy(tmp_path: Path) -> None:
     done = orchestrator("report", "runs/none", cwd=tmp_path)
+    assert done.returncode == errors.BAD_INPUT
     assert done.stderr == (
         "orchestrator: runs/none holds no events.jsonl; name a run directory, such as runs/cpu/latest\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -267,6 +268,13 @@ def test_levels_left_out_are_told_with_the_reason_and_are_in_no_table() -> None:
     verdicts = [event["kwargs_n"] for event in run.records() if event["event"] == "verdict.reached"]
     assert verdicts == begun(run)
     assert "b(n=18)" not in reports.render("table", fold(run.records()), width=110)
+
+
+def test_a_run_without_a_finished_block_has_no_table_of_levels() -> None:
+    records = along({"sequential": plain, "processes": overtaking(700)}).records()
+    heading = re.compile(r"^ *n +sequential +processes +best$", re.MULTILINE)
+    assert heading.search(reports.render("table", fold(records), width=110))
+    assert not heading.search(reports.render("table", fold(records[:2]), width=110))
 
 
 def test_levels_for_which_there_was_no_time_are_told_as_such() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator import files, journal
-from orchestrator.errors import UNWRITABLE, JournalDamaged, Unwritable
+from orchestrator.errors import UNWRITABLE, BadInput, JournalDamaged, Unwritable
 from orchestrator.events.common import Event
 from orchestrator.events.raw import BlockDiscarded
 from orchestrator.journal import EVENTS_FILE, Journal
@@ -247,7 +247,7 @@ def test_a_run_is_found_by_its_file_its_directory_or_its_experiment(file: Path) 
 
 
 def test_a_run_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(JournalDamaged, match=r"holds no events\.jsonl; name a run directory"):
+    with pytest.raises(BadInput, match=r"holds no events\.jsonl; name a run directory"):
         journal.find(tmp_path)
 
 

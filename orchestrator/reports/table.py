@@ -114,7 +114,8 @@ def crossovers(results: Results) -> list[Text | Table]:
     for line in crossover.lines(results.plan, results.contests):
         located = shown(results.derived, line)
         found += [Text(event["sentence"], style=_DECISION_STYLES[event["decision"]]) for event in located]
-        found += [_along(line, results), Text("")]
+        if any(contest.blocks for contest in line.contests):
+            found += [_along(line, results), Text("")]
     return found
 
 

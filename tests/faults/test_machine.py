@@ -289,5 +289,5 @@ def test_a_run_directory_that_may_not_be_entered_is_passed_over(
 
     monkeypatch.setattr(os, "stat", refusing)  # root may enter any
     assert journal.newest_first(tmp_path / "runs" / "x") == []
-    with pytest.raises(errors.JournalDamaged, match=r"holds no events\.jsonl"):
+    with pytest.raises(errors.BadInput, match=r"holds no events\.jsonl"):
         journal.find(tmp_path / "runs" / "x")
