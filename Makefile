@@ -61,7 +61,7 @@ bench-peers: $(VENV)/.dev.stamp ## ask pyperf, hyperfine and pytest-benchmark wh
 	@command -v hyperfine >/dev/null || { echo "hyperfine is missing; install it (Debian: apt install hyperfine)" >&2; exit 1; }
 	$(BIN)/python -m tests.verify.peers $(ARGS)
 
-findings: $(VENV)/.dev.stamp ## run every config of configs/, and write what they find into README.md
+findings: $(VENV)/.dev.stamp ## run every config of configs/, and write what they find into docs/workloads.md
 	$(BIN)/python -m tests.verify.findings $(ARGS)
 
 wheel: $(VENV)/.dev.stamp ## build dist/*.whl

@@ -144,8 +144,8 @@ def test_a_finding_is_a_row_for_each_point_of_the_last_run_and_a_count_over_all(
     ]
 
 
-def test_the_readme_tells_what_every_config_found() -> None:
-    table = (ROOT / "README.md").read_text().partition("<!-- findings -->")[2].partition("<!-- end -->")[0]
+def test_the_docs_tell_what_every_config_found() -> None:
+    table = (ROOT / "docs/workloads.md").read_text().partition("<!-- findings -->")[2].partition("<!-- end -->")[0]
     missing = set(findings.CONFIGS) ^ set(re.findall(r"`([\w]+)\.yaml`", table))
     assert not missing, "`make findings ARGS=NAME` measures one and writes its row"
 

@@ -1,4 +1,4 @@
-"""`make findings`: every shipped config, run so many times in turn, and what came of it as a table in README.md.
+"""`make findings`: every shipped config, run so many times in turn, and what came of it as a table in docs/workloads.md.
 
 What each run found is kept in docs/figures/findings.jsonl; the table shows each config's last run, and in how many of
 all its runs each of its claims held.
@@ -24,7 +24,7 @@ from .figures import replace
 from .measure import ROOT
 
 RECORDS = ROOT / "docs/figures/findings.jsonl"
-README = ROOT / "README.md"
+WORKLOADS = ROOT / "docs/workloads.md"
 MOST = 4
 """Variants whose time is told."""
 
@@ -56,7 +56,7 @@ def main() -> None:
             for config in asked.configs:
                 _keep(_run(config, Path(directory)))
     found = [Found(**json.loads(line)) for line in RECORDS.read_text().splitlines()]
-    README.write_text(replace(README.read_text(), "findings", table(found)))
+    WORKLOADS.write_text(replace(WORKLOADS.read_text(), "findings", table(found)))
 
 
 def _keep(found: Found) -> None:
