@@ -380,6 +380,15 @@ def test_a_run_without_a_finished_block_has_no_pictures_and_that_is_told(tmp_pat
     assert done.stderr.endswith(" has no finished block, so there is nothing to draw; name another run\n")
 
 
+@pytest.mark.parametrize(
+    ("status", "by"), [(128 + signal.SIGTERM, "signal 15"), (errors.BUSY, "the loss of its hosts")]
+)
+def test_what_ended_a_run_before_its_time_is_told(status: int, by: str) -> None:
+    records = made({"sequential": 20, "threads": 10})
+    records[-1] |= {"outcome": "interrupted", "exit_status": status}
+    assert f"This run was ended by {by}.".encode() in reports.files("html", fold(records))["report.html"]
+
+
 def test_a_picture_is_a_png_as_well(tmp_path: Path) -> None:
     files = reports.files("png", fold(made({"sequential": 20, "threads": 10})))
     assert list(files) == ["1-speedups.png", "1-startup.png", "1-blocks.png"]

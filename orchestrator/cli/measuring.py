@@ -250,9 +250,8 @@ def _planned(config: Path, overrides: list[str] | None, cluster: Cluster | None 
 
 def _last_line(results: Results) -> str:
     """Return what went wrong, in one line."""
-    if results.finished and results.finished["outcome"] == "interrupted":
-        status = results.finished["exit_status"]
-        return f"ended by signal {status - 128}" if status > 128 else "the hosts were lost; run again to go on"
+    if results.ended_by:
+        return f"ended by {results.ended_by}"
     broken = [event for event in results.expectations if event["outcome"] == "broken"]
     failed = results.named("trial.failed")
     if broken and not failed:

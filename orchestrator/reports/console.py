@@ -23,9 +23,9 @@ REFRESH_S = 0.5
 class Progress:
     """A watcher that draws; `Silent` is the one that does not."""
 
-    def __init__(self, live: Live, max_time_s: float) -> None:
+    def __init__(self, live: Live, left_s: float) -> None:
         self._live = live
-        self._max_time_s = max_time_s
+        self._left_s = left_s
         self._begun = time.monotonic()
         self._drawn = 0.0
         self._contests: Sequence[Contest] = ()
@@ -63,7 +63,7 @@ class Progress:
         """Return the time to the next looks, at the pace so far, and to the cap."""
         finished = sum(len(contest.blocks) for contest in self._contests)
         missing = [m - len(contest.blocks) for contest in self._contests if (m := contest.next_look())]
-        cap = f"at most {max(0.0, self._max_time_s - elapsed_s):.0f} s left"
+        cap = f"at most {max(0.0, self._left_s - elapsed_s):.0f} s left"
         if not finished:
             return f", {cap}"
         return f", next look in about {sum(missing) * elapsed_s / finished:.0f} s, {cap}"
@@ -107,7 +107,7 @@ def show_cursor() -> None:
 
 
 @contextmanager
-def watching(max_time_s: float) -> Iterator[Progress | Silent]:
+def watching(left_s: float) -> Iterator[Progress | Silent]:
     """Yield a watcher: a live display on stderr when it is a terminal, nothing otherwise."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -118,7 +118,7 @@ def watching(max_time_s: float) -> Iterator[Progress | Silent]:
     with suppress(OSError):
         live.start()
     try:
-        yield Progress(live, max_time_s)
+        yield Progress(live, left_s)
     finally:
         with suppress(OSError):
             live.stop()

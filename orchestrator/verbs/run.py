@@ -252,7 +252,7 @@ async def _measure(to_do: Plan, begun: _Begun, executor: BlockExecutor, signals:
     experiment = to_do.experiment
     store = begun.store
     spin_cores = await anyio.to_thread.run_sync(spin.spin_cores, to_do.cores)
-    with watching(experiment.measure.max_time) as watcher:
+    with watching(experiment.measure.max_time - begun.spent_s) as watcher:
         store(ContextSampled(when="start", spin_cores=spin_cores, **host.sample()))
         conductor = Conductor(
             to_do, begun.contests, executor, store, begun.book.sync, watcher, begun.seed, _warn, spent_s=begun.spent_s

@@ -80,6 +80,14 @@ class Results:
         )
 
     @property
+    def ended_by(self) -> str | None:
+        """What ended the run before its time: a signal, or the loss of its hosts; None also where that left no word."""
+        if self.finished is None or self.finished["outcome"] != "interrupted":
+            return None
+        status = self.finished["exit_status"]
+        return f"signal {status - 128}" if status > 128 else "the loss of its hosts"
+
+    @property
     def expectations(self) -> Sequence[Mapping[str, Any]]:
         """What became of the expectations, in the order of the spec."""
         return [event for event in self.derived if event["event"] == "expectation.checked"]

@@ -95,7 +95,7 @@ def _about(results: Results) -> dict[str, Any]:
         "run_id": started["run_id"],
         "when": units.minute(started["ts"]),
         "where": sampled[0]["hostname"] if sampled else "an unknown machine",
-        "unfinished": _unfinished(finished),
+        "unfinished": _unfinished(results),
         "outcome": finished["outcome"].replace("_", " ") if finished else "unfinished",
         "spent": table.spent(results),
         "version": started["versions"].get("orchestrator", "unknown"),
@@ -116,12 +116,10 @@ def _about(results: Results) -> dict[str, Any]:
     }
 
 
-def _unfinished(finished: Mapping[str, Any] | None) -> str:
-    if finished is None:
+def _unfinished(results: Results) -> str:
+    if results.finished is None:
         return "This run has not come to its end: it was cut off, or is still going. Here is how far it came."
-    if finished["outcome"] == "interrupted":
-        return f"This run was ended by signal {finished['exit_status'] - 128}. Here is how far it came."
-    return ""
+    return f"This run was ended by {results.ended_by}. Here is how far it came." if results.ended_by else ""
 
 
 def _several(results: Results) -> bool:
