@@ -19,7 +19,7 @@ PRECEDENCE = (UNWRITABLE, BUG, BUSY, DAMAGED, BAD_INPUT, FAILED, BROKEN, UNDECID
 
 
 class Failure(Exception):
-    """An end of the program that the user can act on; its text is one line: `where: what; remedy`."""
+    """An end of the program that the user can act on; its text is `where: what; remedy`, on a line for each problem."""
 
     status = BUG
 
@@ -35,7 +35,7 @@ class Failure(Exception):
 
 
 class BadInput(Failure):
-    """The spec or the command line is wrong; nothing has been written."""
+    """The spec, the command line or what it names is wrong."""
 
     status = BAD_INPUT
 

@@ -26,7 +26,7 @@ from .errors import BadInput, Busy, JournalDamaged, Unwritable
 from .events.common import SCHEMA, Event
 from .files import replace_file, sync_directory
 from .jsonl import dumps
-from .units import timestamp
+from .units import utc_now
 
 EVENTS_FILE = "events.jsonl"
 SPEC_FILE = "spec.yaml"
@@ -98,7 +98,7 @@ class Journal:
             "schema": SCHEMA,
             "run_id": self.run_id,
             "seq": self._seq,
-            "ts": timestamp("microseconds"),
+            "ts": utc_now("microseconds"),
         }
         self._seq += 1
         return {**common, **fields}
@@ -210,7 +210,7 @@ def _is_there(file: Path) -> bool:
     return os.path.isfile(file)  # noqa: PTH113  # is_file() raises where a directory may not be entered
 
 
-def ends(directory: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+def first_and_last(directory: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Return the first and the last record of a run; None where no record is whole. Raises JournalDamaged.
 
     What lies between is not looked at.

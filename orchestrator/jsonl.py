@@ -15,7 +15,7 @@ def dumps(value: object) -> bytes:
         return orjson.dumps(_unicode(value))
 
 
-def keys(names: Iterable[str], folded: Callable[[str], str] = str) -> list[str]:
+def unique_names(names: Iterable[str], folded: Callable[[str], str] = str) -> list[str]:
     """Return a key for each name: one that is the same as an earlier one when `folded` is numbered."""
     found: list[str] = []
     for name in names:

@@ -34,7 +34,7 @@ class _Sinks:
             sys.stderr.write(shown + "\n")
             sys.stderr.flush()
 
-    debug = info = warning = error = critical = msg
+    info = warning = error = msg
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 _UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1.0, "ns"))
 
 
-def timestamp(timespec: str = "seconds") -> str:
+def utc_now(timespec: str = "seconds") -> str:
     """Return the time in UTC, such as `2026-11-25T03:15:00Z`; `timespec` as in `datetime.isoformat`."""
     return datetime.now(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 

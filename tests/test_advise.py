@@ -33,7 +33,6 @@ from tests.waiting import PATIENCE_S, until
 FACTS: dict[str, Any] = {
     "is_async": False,
     "refused": {},
-    "calls": 100,
     "wall_ns": 1_000_000,
     "first_ns": 1_000_000,
     "cpu_share": 1.0,

@@ -241,7 +241,7 @@ def test_both_ends_and_some_levels_between_come_first(count: int, places: list[i
 def test_a_change_is_sought_on_both_sides_of_what_is_undecided(
     low: int, high: int, looked: list[int], expected: list[tuple[int, int]]
 ) -> None:
-    assert refinement.gaps(low, high, looked) == expected
+    assert refinement.unlooked(low, high, looked) == expected
 
 
 def test_only_the_levels_around_the_change_are_measured() -> None:

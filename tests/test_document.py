@@ -283,14 +283,14 @@ def test_a_path_reads_as_people_write_it(path: KeyPath, text: str) -> None:
     ],
 )
 def test_shown_text_is_quoted_escaped_and_cut(text: str, escaped: str) -> None:
-    assert document.shown(text) == escaped
+    assert document.quoted(text) == escaped
 
 
 @given(st.text(st.characters(), max_size=100))
 @quiet
 def test_shown_text_is_short_and_printable_whatever_it_was(text: str) -> None:
-    assert document.shown(text).isprintable()
-    assert len(document.shown(text)) <= MAX_SHOWN
+    assert document.quoted(text).isprintable()
+    assert len(document.quoted(text)) <= MAX_SHOWN
 
 
 # refusals, word for word

@@ -147,7 +147,7 @@ def test_a_look_waits_for_the_slowest_of_its_blocks() -> None:
     order = [event for event in run.stored if event.event in ("block.finished", "look.taken")]
     (look,) = [place for place, event in enumerate(order) if event.event == "look.taken"]
     assert {getattr(event, "block", None) for event in order[:look]} >= set(range(8))
-    assert [block.number for block in run.contests[0].judged] == list(range(8))
+    assert [block.number for block in run.contests[0].counting] == list(range(8))
 
 
 def test_blocks_that_run_when_the_verdict_is_reached_are_cancelled() -> None:
@@ -163,7 +163,7 @@ def test_blocks_that_run_when_the_verdict_is_reached_are_kept_where_the_spec_say
     run = Run(FOUR, slow={9: 0.2}, follows={7: 9}, measure={"overrun": "count"})
     assert not run.named("block.cancelled")
     assert 9 in [number for _, number in run.numbers]
-    assert len(run.contests[0].judged) == 8
+    assert len(run.contests[0].counting) == 8
 
 
 def test_no_more_blocks_are_begun_than_the_spec_fixes() -> None:

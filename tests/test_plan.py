@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.plan import Plan, columns, identity, order, rounds, starts
+from orchestrator.plan import Plan, columns, identity, rounds, runner_request, starts
 from orchestrator.plan.planning import LARGEST, plan
 from orchestrator.specs import Experiment
 from orchestrator.specs.problems import Problem
@@ -66,7 +66,8 @@ def test_the_design_example_has_a_variant_for_each_worker_count_of_a_pool(design
 
 
 def test_the_design_example_holds_each_expectation_at_every_point_and_variant(design: Plan) -> None:
-    found = [(claim.expectation, claim.variant.label, claim.against.label) for claim in design.claims]
+    number = design.experiment.expect.index
+    found = [(number(claim.expectation), claim.variant.label, claim.against.label) for claim in design.claims]
     assert found == [
         *[(0, "threads(workers=1)", "sequential"), (0, "threads(workers=2)", "sequential")] * 2,
         *[(1, "processes(workers=2)", "sequential")] * 2,
@@ -176,7 +177,7 @@ def test_a_model_with_a_worker_for_each_task_takes_their_number_from_the_point()
     made = planned(["thread_per_task"], matrix={"tasks": [4, 9], "workers": [1, 2]})
     (variant,) = made.variants
     assert (variant.workers, variant.columns["workers"]) == (None, None)
-    assert [order(point, variant)["workers"] for point in made.points] == [4, 9]
+    assert [runner_request(point, variant)["workers"] for point in made.points] == [4, 9]
 
 
 @pytest.mark.parametrize("model", ["sequential", "thread_per_task", "process_per_task"])
@@ -451,7 +452,7 @@ def test_an_expectation_that_matches_nothing_is_refused(
 
 def told(workload: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     made = planned([entry], workload=workload, tasks=4)
-    return order(made.points[0], made.variants[0])
+    return runner_request(made.points[0], made.variants[0])
 
 
 def test_a_runner_is_told_model_workers_options_tasks_and_the_workload() -> None:
@@ -498,7 +499,7 @@ def test_an_entry_overrides_workers_python_path_and_env(key: str, value: Any) ->
 
 def test_what_a_runner_is_told_is_json() -> None:
     made = planned(["processes"], matrix={"kwargs.x": [{"a": [1, None, "é"]}]})
-    asked = order(made.points[0], made.variants[0])
+    asked = runner_request(made.points[0], made.variants[0])
     assert json.loads(json.dumps(asked)) == asked
 
 

@@ -122,12 +122,12 @@ def test_an_option_that_is_not_set_is_not_among_the_options(cwd: Path) -> None:
     ("text", "seconds"), [("1ms", 0.001), ("500 ms", 0.5), ("1.5s", 1.5), ("2m", 120), ("2min", 120), ("500h", 1.8e6)]
 )
 def test_a_duration_is_read_as_seconds(text: str, seconds: float) -> None:
-    assert specs.seconds(text) == seconds
+    assert specs.parse_seconds(text) == seconds
 
 
 @pytest.mark.parametrize(("text", "part"), [("3%", 0.03), ("2.5 %", 0.025), ("0.01%", 0.0001), ("100%", 1.0)])
 def test_a_percentage_is_read_as_a_fraction(text: str, part: float) -> None:
-    assert specs.fraction(text) == part
+    assert specs.parse_fraction(text) == part
 
 
 def test_a_package_may_be_required_twice_under_conditions(cwd: Path) -> None:

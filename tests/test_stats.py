@@ -140,7 +140,7 @@ def test_one_wild_value_hardly_moves_hodges_lehmann() -> None:
 
 
 @pytest.mark.parametrize("values", [[], [math.nan, 1.0], [1.0, math.inf]], ids=str)
-@pytest.mark.parametrize("function", [stats.walsh_averages, stats.hodges_lehmann, stats.spread])
+@pytest.mark.parametrize("function", [stats.walsh_averages, stats.hodges_lehmann, stats.quartiles])
 def test_no_values_and_values_that_are_not_finite_are_refused(
     function: Callable[[list[float]], object], values: list[float]
 ) -> None:
@@ -548,8 +548,8 @@ def test_points_that_are_no_pairs_are_refused() -> None:
 
 
 def test_spread_is_the_quartiles_of_type_7() -> None:
-    assert stats.spread([4.0, 1.0, 2.0, 3.0]) == (1.75, 3.25)
+    assert stats.quartiles([4.0, 1.0, 2.0, 3.0]) == (1.75, 3.25)
 
 
 def test_the_spread_of_one_value_is_that_value_twice() -> None:
-    assert stats.spread([5.0]) == (5.0, 5.0)
+    assert stats.quartiles([5.0]) == (5.0, 5.0)

@@ -1,7 +1,4 @@
-"""The design of an experiment that answers which model runs a function best, from a first look at it; and its spec.
-
-Pure. The spec is YAML with comments, to be read like any other: what `advise --save` keeps is what was run.
-"""
+"""The design of an experiment that answers which model runs a function best, from a few calls that try it. Pure."""
 
 from __future__ import annotations
 
@@ -111,11 +108,10 @@ def log_grid(low: int | float, high: int | float) -> list[int | float]:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a first look has told, as `runner.scout` does; `cpu_share` is CPU time per wall time, of all threads."""
+    """What trying a function tells, see `runner.scout`; `cpu_share` is CPU time per wall time, of all threads."""
 
     is_async: bool
     refused: Mapping[str, str]
-    calls: int
     first_ns: int
     wall_ns: int
     cpu_share: float

@@ -46,7 +46,7 @@ def candidate(runs: Path, experiment: str, policy: Policy) -> CutOff | None:
         return None
     for directory in journal.newest_first(runs / experiment):
         try:
-            ends = journal.ends(directory)
+            ends = journal.first_and_last(directory)
         except Failure:
             if policy.asked:
                 raise

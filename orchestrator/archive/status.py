@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import BUG, Failure
 from ..files import replace_file
 from ..jsonl import dumps
-from ..units import timestamp
+from ..units import utc_now
 from ..verdicts.results import Results
 
 FILE = "status.json"
@@ -24,13 +24,13 @@ def kept(directory: Path) -> Iterator[Callable[[Results], None]]:
     A run that was killed leaves `running` behind, with a `pid` that is gone.
     """
     about: dict[str, Any] = {"experiment": directory.parent.name, "run_id": directory.name, "pid": os.getpid()}
-    about["since"] = timestamp()
+    about["since"] = utc_now()
 
     def ended(results: Results) -> None:
         finished = results.finished or {}
         sentences = [event["sentence"] for event in results.derived if "sentence" in event]
         ending = {key: finished.get(key) for key in ("outcome", "exit_status", "elapsed_s")}
-        _write(directory, {**about, "state": "ended", "until": timestamp(), **ending, "sentences": sentences})
+        _write(directory, {**about, "state": "ended", "until": utc_now(), **ending, "sentences": sentences})
 
     _write(directory, {**about, "state": "running"})
     try:
@@ -38,7 +38,7 @@ def kept(directory: Path) -> Iterator[Callable[[Results], None]]:
     except Exception as error:
         status = error.status if isinstance(error, Failure) else BUG
         failed = {"outcome": "error", "exit_status": status, "error": str(error)}
-        _write(directory, {**about, "state": "ended", "until": timestamp(), **failed})
+        _write(directory, {**about, "state": "ended", "until": utc_now(), **failed})
         raise
 
 

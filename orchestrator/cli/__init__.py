@@ -9,7 +9,7 @@ from .. import errors
 from ..errors import Failure
 from . import measuring, reading, upkeep  # noqa: F401  # their commands, in the order of the help
 from .app import app
-from .output import Said, say
+from .output import NonzeroExit, say
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     _open_streams()
     try:
         app()
-    except (Failure, Said) as end:
+    except (Failure, NonzeroExit) as end:
         say(str(end))
         sys.exit(end.status)
     except KeyboardInterrupt:

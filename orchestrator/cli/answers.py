@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..exports.csv_tables import cell
-from ..jsonl import dumps, keys
+from ..jsonl import dumps, unique_names
 from ..reports import layout
 from ..text import printable
 
@@ -44,7 +44,7 @@ def as_table(columns: Sequence[str], rows: Rows) -> Iterator[str]:
 
 def as_json(columns: Sequence[str], rows: Rows) -> Iterator[str]:
     """Yield a line of JSON for each row; a column that bears the name of an earlier one is numbered."""
-    names = keys(columns)
+    names = unique_names(columns)
     for row in rows:
         yield dumps({key: _plain(value) for key, value in zip(names, row, strict=True)}).decode() + "\n"
 

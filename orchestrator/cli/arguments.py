@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from pydantic_core import PydanticCustomError
 
 from ..errors import BadInput
-from ..specs import KEYWORD, NAME, PATTERNS, REFERENCE, fraction
-from ..specs import seconds as seconds_of
-from ..specs.document import shown
+from ..specs import KEYWORD, NAME, PATTERNS, REFERENCE, parse_fraction, parse_seconds
+from ..specs.document import quoted
 from ..specs.loading import plain_value
 
 if TYPE_CHECKING:
@@ -26,28 +25,28 @@ def reference(text: str) -> str:
     if (file := re.fullmatch(r"(.+)\.py:(\w+)", text)) and Path(file[1]).name.isidentifier():
         path = Path(file[1])
         project = f" --project {path.parent}" if path.parent != Path() else ""
-        raise BadInput(f"{shown(text)} names a file", remedy=f"name its module: {path.name}:{file[2]}{project}")
+        raise BadInput(f"{quoted(text)} names a file", remedy=f"name its module: {path.name}:{file[2]}{project}")
     if not re.fullmatch(REFERENCE, text):
-        raise BadInput(f"{shown(text)} {what}", remedy=remedy)
+        raise BadInput(f"{quoted(text)} {what}", remedy=remedy)
     return text
 
 
 def seconds(text: str | None, option: str) -> float | None:
     """Return the seconds of a duration given on the command line, None for none; raises BadInput."""
-    return None if text is None else _converted(seconds_of, text, option)
+    return None if text is None else _converted(parse_seconds, text, option)
 
 
 def name(text: str) -> str:
     """Return the name of an experiment; raises BadInput when none can be called so."""
     what, remedy = PATTERNS[NAME]
     if not re.fullmatch(NAME, text):
-        raise BadInput(f"{shown(text)} {what}", where="NAME", remedy=remedy)
+        raise BadInput(f"{quoted(text)} {what}", where="NAME", remedy=remedy)
     return text
 
 
 def percentage(text: str, option: str) -> float:
     """Return the fraction that a percentage given on the command line is; raises BadInput."""
-    return _converted(fraction, text, option)
+    return _converted(parse_fraction, text, option)
 
 
 def _converted(convert: Callable[[object], float], text: str, option: str) -> float:
@@ -71,7 +70,7 @@ def over(text: str | None, arguments: Mapping[str, object]) -> Range | None:
         raise BadInput(f"{name} is also given as {name}=...", where="--over", remedy="keep one of them")
     levels = log_grid(low, high)
     if len(levels) < FEWEST_LEVELS:
-        what = f"{shown(text)} holds {len(levels)} levels, too few for the winner to change between them"
+        what = f"{quoted(text)} holds {len(levels)} levels, too few for the winner to change between them"
         raise BadInput(what, where="--over", remedy="move the ends apart")
     return Range(name, levels)
 
@@ -82,18 +81,18 @@ def _range_ends(text: str) -> tuple[str, int | float, int | float]:
     name, equals, raw = text.partition("=")
     low_text, colon, high_text = raw.partition(":")
     if not (equals and colon) or not re.fullmatch(KEYWORD, name):
-        raise BadInput(f"{shown(text)} is no range of an argument", where="--over", remedy=remedy)
+        raise BadInput(f"{quoted(text)} is no range of an argument", where="--over", remedy=remedy)
     low, high = (plain_value(name, end, "--over") for end in (low_text, high_text))
     for end in (low, high):
         if isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end):
-            raise BadInput(f"{shown(text)} does not end in two numbers", where="--over", remedy=remedy)
+            raise BadInput(f"{quoted(text)} does not end in two numbers", where="--over", remedy=remedy)
         if end <= 0:
             what = f"{end} is not above 0, and the levels grow by a factor"
             raise BadInput(what, where="--over", remedy=remedy)
     assert isinstance(low, int | float) and isinstance(high, int | float)
     if low >= high:
         raise BadInput(
-            f"{shown(text)} does not go from a smaller number to a larger one", where="--over", remedy=remedy
+            f"{quoted(text)} does not go from a smaller number to a larger one", where="--over", remedy=remedy
         )
     return name, low, high
 
@@ -104,8 +103,8 @@ def keywords(texts: Sequence[str]) -> dict[str, object]:
     for text in texts:
         name, equals, raw = text.partition("=")
         if not equals or not re.fullmatch(KEYWORD, name):
-            raise BadInput(f"{shown(text)} is no argument of a function", remedy="write name=value, such as n=1000")
+            raise BadInput(f"{quoted(text)} is no argument of a function", remedy="write name=value, such as n=1000")
         if name in found:
-            raise BadInput(f"{name} is given twice", where=f"argument {shown(text)}", remedy="keep one of them")
-        found[name] = plain_value(name, raw, f"argument {shown(text)}")
+            raise BadInput(f"{name} is given twice", where=f"argument {quoted(text)}", remedy="keep one of them")
+        found[name] = plain_value(name, raw, f"argument {quoted(text)}")
     return found

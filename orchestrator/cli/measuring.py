@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..verdicts.results import Results
 
 from .app import Config, Format, KeepReport, Overrides, Runs, Wait, app
-from .output import Said, format_of, say, show, write
+from .output import NonzeroExit, format_of, say, show, write
 
 
 @app.command(
@@ -144,7 +144,7 @@ def advise(
     runs, save = runs.absolute(), save and save.absolute()
     wait_s = given.seconds(wait, "--wait") or 0.0
     _enter(project)
-    with lock.machine(wait_s) as tell:
+    with lock.hold(wait_s) as tell:
         ended = advise(asked, runs, save, tell)
         _keep_report(ended, report)
     _tell(ended, shown)
@@ -160,10 +160,10 @@ def plan(config: Config, overrides: Overrides = None, runs: Runs = Path("runs"))
 
 
 def _tell(ended: Ended, shown: str) -> None:
-    """Print how a run ended; raises Said when its status is not 0."""
+    """Print how a run ended; raises NonzeroExit when its status is not 0."""
     show(shown, ended.results)
     if ended.status:
-        raise Said(_last_line(ended.results), ended.status)
+        raise NonzeroExit(_last_line(ended.results), ended.status)
 
 
 def _keep_report(ended: Ended, wanted: bool) -> None:
@@ -203,9 +203,9 @@ def _cluster(address: str) -> Cluster:
     from ..extras import need
 
     need("--cluster", "distributed")
-    from ..cluster.scheduler import named
+    from ..cluster.scheduler import parse_address
 
-    return named(address)
+    return parse_address(address)
 
 
 def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractContextManager[lock.Tell]]:
@@ -215,11 +215,11 @@ def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractConte
     if cluster is None:
         from ..conduct.local import here
 
-        return here, lock.machine(wait_s)
+        return here, lock.hold(wait_s)
     from ..cluster.dask import joined
 
     # a worker on this machine locks it for each of its blocks
-    held = lock.machine(wait_s) if cluster.workers_here else nullcontext(lambda _: None)
+    held = lock.hold(wait_s) if cluster.workers_here else nullcontext(lambda _: None)
     return partial(joined, cluster), held
 
 

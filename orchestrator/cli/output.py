@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..verdicts.results import Results
 
 
-class Said(Exception):
+class NonzeroExit(Exception):
     """The end of a run with a status other than 0, and its last line on stderr."""
 
     def __init__(self, line: str, status: int) -> None:
@@ -37,10 +37,10 @@ def format_of(asked: str | None, people: str = "table") -> str:
     """Return the format to print in; `people` is the one for a terminal."""
     from ..reports import FORMATS
 
-    return known(asked, FORMATS, people)
+    return choose(asked, FORMATS, people)
 
 
-def known(asked: str | None, formats: Iterable[str], people: str) -> str:
+def choose(asked: str | None, formats: Iterable[str], people: str) -> str:
     """Return the format asked for, else the one for `people` on a terminal and JSON elsewhere; raises BadInput."""
     if asked is None:
         return people if sys.stdout.isatty() else "json"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..verdicts.results import Results
 
 from .app import Force, Run, Runs, TableOrJson, app
-from .output import Said, colour, known, show, width, write
+from .output import NonzeroExit, choose, colour, show, width, write
 
 MOST_DIFFERENCES = 10
 """Of those between a journal and what is recomputed from it, that are told one by one."""
@@ -47,7 +47,7 @@ def report(
     """Recompute tables, verdicts and charts from a run's journal alone."""
     from .. import exports, journal
 
-    shown = known(format_, (*reports.FORMATS, *reports.FILES), "table")
+    shown = choose(format_, (*reports.FORMATS, *reports.FILES), "table")
     if output is not None and shown not in reports.FILES:
         what = f"{shown} is printed, and only {', '.join(reports.FILES)} are files"
         raise BadInput(what, where="--output", remedy="redirect the output, or name one of them with --format")
@@ -89,7 +89,7 @@ def compare(
     from ..verdicts.comparison import compare_runs
     from . import arguments as given
 
-    shown = known(format_, ("table", "json"), "table")
+    shown = choose(format_, ("table", "json"), "table")
     found = compare_runs(_recomputed(before), _recomputed(after), given.percentage(tolerance, "--tolerance"))
     for which, names in (("RUN_A", found.only_before), ("RUN_B", found.only_after)):
         for name in names:
@@ -101,7 +101,9 @@ def compare(
     if found.regressions:
         worst = max(found.regressions, key=lambda change: change.ratio or 0)
         count = f"{len(found.regressions)} of {len(found.changes)}"
-        raise Said(f"{count} slower beyond the tolerance, most of all {worst.variant} at {worst.point}", errors.BROKEN)
+        raise NonzeroExit(
+            f"{count} slower beyond the tolerance, most of all {worst.variant} at {worst.point}", errors.BROKEN
+        )
 
 
 @app.command(
@@ -161,7 +163,7 @@ def history(
     from ..verdicts.history import SQL
     from ..verdicts.history import history as found
 
-    shown, within = known(format_, ("table", "json"), "table"), given.percentage(tolerance, "--tolerance")
+    shown, within = choose(format_, ("table", "json"), "table"), given.percentage(tolerance, "--tolerance")
     damaged: list[JournalDamaged] = []
     with query.opened(runs, ("runs", "blocks"), damaged, given.name(name)) as connection:
         cursor = connection.execute(SQL, [name])
@@ -225,7 +227,7 @@ def verify(run: Run) -> None:
     audited = audit.audit(journal.Records(journal.find(run)))
     write(audit.render(audited))
     if audited.problems:
-        raise Said(f"{len(audited.problems)} things are wrong with {audited.file}", errors.DAMAGED)
+        raise NonzeroExit(f"{len(audited.problems)} things are wrong with {audited.file}", errors.DAMAGED)
 
 
 def _recomputed(run: Path) -> Results:
@@ -243,14 +245,14 @@ def _recomputed(run: Path) -> Results:
 
 
 def tell_of_damaged(damaged: Sequence[JournalDamaged]) -> None:
-    """Say which journals were left out, and raise Said when there are any."""
+    """Say which journals were left out, and raise NonzeroExit when there are any."""
     from .. import units
     from ..log import diagnostics
 
     for error in damaged:
         diagnostics().warning("journal.damaged", what=str(error), note="the run is left out")
     if damaged:
-        raise Said(f"{units.count(len(damaged), 'run')} left out; the first: {damaged[0]}", errors.DAMAGED)
+        raise NonzeroExit(f"{units.count(len(damaged), 'run')} left out; the first: {damaged[0]}", errors.DAMAGED)
 
 
 def _warn_of_differences(run: Path, results: Results) -> None:

@@ -10,7 +10,7 @@ import typer
 from ..errors import BadInput
 from . import completion
 from .app import Runs, TableOrJson, app
-from .output import known, say, width, write
+from .output import choose, say, width, write
 
 
 @app.command(epilog="\b\nExample:\n  orchestrator doctor --format json | jq '.findings[].what'")
@@ -29,7 +29,7 @@ def doctor(
     from ..verbs import doctor as examination
 
     formats = {"text": examination.render, "json": examination.as_json}
-    shown = known(format_, formats, "text")
+    shown = choose(format_, formats, "text")
     machine = examination.examine()
     write(formats[shown](machine, list(examination.diagnose(machine))))
 
@@ -67,7 +67,7 @@ def models(
     """List the models, what each can run, and which interpreters here have it."""
     from ..verbs import catalogue
 
-    shown = known(format_, ("table", "json"), "table")
+    shown = choose(format_, ("table", "json"), "table")
     found = catalogue.catalogue(python or [])
     if shown == "json":
         write(catalogue.as_json(found))

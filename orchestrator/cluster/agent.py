@@ -24,7 +24,7 @@ from ..launch import Interrupt, Interrupted, Kit
 from ..machine import host, lock, spin
 from ..plan import Plan
 from ..plan.planning import plan
-from ..pythons.probe import Refused, ask
+from ..pythons.probe import Refused, probe_plan
 from ..specs import Experiment
 from ..specs.problems import Problem
 
@@ -82,7 +82,7 @@ class Agent:
         self._plan = plan(experiment, request["cores"])
         self._request = request
         try:
-            probed = ask(self._plan, self._kit, interrupt)
+            probed = probe_plan(self._plan, self._kit, interrupt)
         except Refused as refused:
             return {"problems": [_plain(problem) for problem in refused.problems]}
         self._pythons = probed.pythons
@@ -105,7 +105,7 @@ class Agent:
         with ExitStack() as held:
             if self._request["locks"]:
                 try:
-                    held.enter_context(lock.machine(LOCK_S))(f"{self._request['run']} on {self._request['host']}")
+                    held.enter_context(lock.hold(LOCK_S))(f"{self._request['run']} on {self._request['host']}")
                 except (Busy, BadInput) as refused:
                     return {"busy": refused.what}
             events = block.execute(_task(self._plan, request), self._kit, interrupt, self._pythons)

@@ -32,7 +32,7 @@ from ..specs.loading import Source
 from ..specs.problems import Problem
 from . import agent, local, parcel, porter
 from .local import RESOURCE
-from .scheduler import CONNECT_S, Cluster, connected, nobody, refusal_of, workers_of
+from .scheduler import CONNECT_S, Cluster, connected, no_worker, refusal_of, workers_of
 
 PREPARE_S = 600.0
 """How long a host may take to be asked whether it can run the experiment: it may have to build environments."""
@@ -70,7 +70,7 @@ class _Ask:
 @asynccontextmanager
 async def joined(
     cluster: Cluster, to_do: Plan, source: Source, kit: Kit, interrupt: Interrupt
-) -> AsyncIterator[tuple[Probed, Hosts]]:
+) -> AsyncIterator[tuple[Probed, DaskExecutor]]:
     """Yield what the hosts say of the experiment, and the executor that knows them.
 
     Raises BadInput when none can run it, and Interrupted.
@@ -83,9 +83,9 @@ async def joined(
         try:
             async with anyio.create_task_group() as setting_up:
                 setting_up.start_soon(_raise_when_set, interrupt)
-                started = await opened.enter_async_context(local.workers(kit, count))
+                started = await opened.enter_async_context(local.trial_cluster(kit, count))
                 client = await opened.enter_async_context(connected(started or cluster.name))
-                hosts = Hosts(client, cluster.name, to_do, locks=not count)
+                hosts = DaskExecutor(client, cluster.name, to_do, locks=not count)
                 opened.push_async_callback(hosts.leave)
                 probed = await hosts.prepare(source, count)
                 setting_up.cancel_scope.cancel()
@@ -105,7 +105,7 @@ async def _raise_when_set(interrupt: Interrupt) -> None:
     raise Interrupted
 
 
-class Refused(Exception):
+class HostRefused(Exception):
     """A worker can't run the experiment; the problems are those of the spec, if that is why."""
 
     def __init__(self, reason: str, problems: Iterable[Problem] = ()) -> None:
@@ -113,10 +113,10 @@ class Refused(Exception):
         self.problems = tuple(problems)
 
 
-class Worker:
+class DaskHost:
     """One host: a Dask worker that has prepared the experiment."""
 
-    def __init__(self, hosts: Hosts, address: str, name: str, prepared: Mapping[str, Any]) -> None:
+    def __init__(self, hosts: DaskExecutor, address: str, name: str, prepared: Mapping[str, Any]) -> None:
         self._hosts = hosts
         self.address = address
         self.name: str | None = name
@@ -129,7 +129,7 @@ class Worker:
         within_s = max(0.0, task.deadline - time.monotonic()) + LATE_S
         try:
             answer = await self._hosts.ask(self.address, agent.request(task), within_s, self.gone)
-        except Refused as error:
+        except HostRefused as error:
             self._hosts.forget(self)
             raise HostGone(str(error), has_begun=True) from None
         if "busy" in answer:
@@ -145,7 +145,7 @@ class Worker:
         return [event.model_copy(update={"host": self.name}) if hasattr(event, "point") else event for event in events]
 
 
-class Hosts:
+class DaskExecutor:
     """The executor: knows which workers are there, and asks them."""
 
     def __init__(self, client: Any, cluster: str, to_do: Plan, *, locks: bool) -> None:
@@ -159,7 +159,7 @@ class Hosts:
         self.run = f"{experiment.name} of {platform.node()}"
         self._porter = cloudpickle.dumps(porter.Porter(parcel.pack(experiment, Path.cwd())))
         self._identity: Mapping[str, str] = {}
-        self._there: dict[str, Worker | None] = {}
+        self._there: dict[str, DaskHost | None] = {}
         """By address; None: it is being prepared, was refused, or is not to be tried yet."""
         self._brought_to: set[str] = set()
         self._again_s: dict[str, float] = {}
@@ -184,12 +184,12 @@ class Hosts:
             while len(workers := await workers_of(self._client)) < count:
                 await anyio.sleep(0.1)
         answers: dict[str, dict[str, Any]] = {}
-        refused: dict[str, Refused] = {}
+        refused: dict[str, HostRefused] = {}
 
         async def ask(address: str, about: Mapping[str, Any]) -> None:
             try:
                 answers[address] = await self._prepared(address, _name(address, about))
-            except Refused as error:
+            except HostRefused as error:
                 refused[address] = error
 
         async with anyio.create_task_group() as asking:
@@ -199,7 +199,7 @@ class Hosts:
             problems = [problem for error in refused.values() for problem in error.problems]
             if problems:
                 raise source.failure(*problems)
-            raise nobody(self._cluster, map(str, refused.values()))
+            raise no_worker(self._cluster, map(str, refused.values()))
         identities = [json.dumps(answers[address]["identity"], sort_keys=True) for address in sorted(answers)]
         self._identity = json.loads(Counter(identities).most_common(1)[0][0])
         for address, error in sorted(refused.items()):
@@ -238,7 +238,7 @@ class Hosts:
     async def _welcome(self, address: str, name: str) -> None:
         try:
             self._admit(address, name, await self._prepared(address, name))
-        except Refused as error:
+        except HostRefused as error:
             self._refuse(address, name, str(error))
 
     def _admit(self, address: str, name: str, prepared: Mapping[str, Any]) -> None:
@@ -248,23 +248,23 @@ class Hosts:
             key = differing[0]
             self._refuse(address, name, f"its {key} is {theirs.get(key)}, and {ours.get(key)} on the others")
             return
-        worker = self._there[address] = Worker(self, address, name, prepared)
+        worker = self._there[address] = DaskHost(self, address, name, prepared)
         self._coming.send_nowait(worker)
 
     def _refuse(self, address: str, name: str, why: str) -> None:
         self._there[address] = None
         diagnostics().warning("host.refused", host=name, address=address, reason=why)
 
-    def forget(self, worker: Worker, again_s: float = LOOK_S) -> None:
+    def forget(self, worker: DaskHost, again_s: float = LOOK_S) -> None:
         """Take a worker for one that is not there, and try it again later."""
         self._again_s[worker.address] = time.monotonic() + again_s
         if self._there.get(worker.address) is worker:
             del self._there[worker.address]
 
     async def _prepared(self, address: str, name: str) -> dict[str, Any]:
-        """Return what a worker says of the experiment; raises Refused."""
+        """Return what a worker says of the experiment; raises HostRefused."""
         if why := await refusal_of(self._client, address):
-            raise Refused(why)
+            raise HostRefused(why)
         self._brought_to.add(address)
         await self._send("plugin-add", address, plugin=self._porter)
         experiment = self._plan.experiment
@@ -273,10 +273,10 @@ class Hosts:
         answer = await self.ask(address, {"op": "prepare", **about}, PREPARE_S)
         if "lacks" in answer:
             remedy = "install this project with its extra `cluster` into the worker's environment, see docs/cluster.md"
-            raise Refused(f"worker {address} can't run this program: {answer['lacks']}; {remedy}")
+            raise HostRefused(f"worker {address} can't run this program: {answer['lacks']}; {remedy}")
         if "problems" in answer:
             found = [Problem(tuple(p["path"]), f"on host {name}: {p['what']}", p["remedy"]) for p in answer["problems"]]
-            raise Refused("; ".join(f"{problem.what}; {problem.remedy}" for problem in found), found)
+            raise HostRefused("; ".join(f"{problem.what}; {problem.remedy}" for problem in found), found)
         return answer
 
     async def _send(self, what: str, address: str, **arguments: Any) -> None:
@@ -285,14 +285,14 @@ class Hosts:
             answers = await self._client.scheduler.broadcast(msg=message, workers=[address])
             answer = answers.get(address) or {}
         except Exception as error:  # the worker may be gone, in many ways
-            raise Refused(f"worker {address} does not answer: {error}") from error
+            raise HostRefused(f"worker {address} does not answer: {error}") from error
         if answer.get("status") != "OK":
-            raise Refused(f"worker {address} can't take what it needs: {answer.get('exception_text') or answer}")
+            raise HostRefused(f"worker {address} can't take what it needs: {answer.get('exception_text') or answer}")
 
     async def ask(
         self, address: str, request: Mapping[str, Any], within_s: float, gone: anyio.Event | None = None
     ) -> dict[str, Any]:
-        """Return the answer of a worker; raises Refused when there is none. When cancelled, it is asked to stop."""
+        """Return the answer of a worker; raises HostRefused when there is none. When cancelled, it is asked to stop."""
         self._asked += 1
         future = self._client.submit(
             _Ask(),
@@ -324,14 +324,14 @@ class Hosts:
                     await self._client.cancel([future], force=True)
             future.release()
         if answer is None:
-            raise Refused("it is gone" if gone and gone.is_set() else why)
+            raise HostRefused("it is gone" if gone and gone.is_set() else why)
         return answer
 
     async def leave(self) -> None:
         """Take away what was brought to the workers, each for itself: who is cut off answers late or never."""
 
         async def take_away(address: str) -> None:
-            with suppress(Refused):
+            with suppress(HostRefused):
                 await self._send("plugin-remove", address)
 
         with anyio.CancelScope(shield=True), anyio.move_on_after(porter.PATIENCE_S):

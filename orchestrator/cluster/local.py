@@ -24,7 +24,7 @@ WORKER = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--resources", f"{R
 
 
 @asynccontextmanager
-async def workers(kit: Kit, count: int) -> AsyncIterator[str | None]:
+async def trial_cluster(kit: Kit, count: int) -> AsyncIterator[str | None]:
     """Yield the address of a new scheduler with so many workers, None where there are to be none; ends them all."""
     if not count:
         yield None

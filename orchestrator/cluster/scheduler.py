@@ -69,10 +69,10 @@ async def survey(address: str) -> int:
         refused = {each: await refusal_of(client, each) for each in workers}
         fitting = [each for each, why in refused.items() if why is None]
         if not fitting:
-            raise nobody(address, filter(None, refused.values()))
+            raise no_worker(address, filter(None, refused.values()))
         found = await client.run(lambda: machine.effective_cores(), workers=fitting, on_error="ignore")
         if not found:
-            raise nobody(address, [f"worker {each} does not answer" for each in fitting])
+            raise no_worker(address, [f"worker {each} does not answer" for each in fitting])
         return min(map(int, found.values()))
 
 
@@ -97,7 +97,7 @@ async def refusal_of(client: Any, address: str) -> str | None:
     return f"worker {address} runs Python {there.removesuffix('.final.0')}, and this program {here}"
 
 
-def nobody(address: str, reasons: Iterable[str]) -> BadInput:
+def no_worker(address: str, reasons: Iterable[str]) -> BadInput:
     """Return the error for a cluster where nobody can take blocks, with the reasons of those that are there."""
     why = "; ".join(reasons)
     what = f"no worker at {address} can take blocks: {why}" if why else f"no worker at {address} has a {RESOURCE}"
@@ -117,7 +117,7 @@ class Cluster:
         return machine.effective_cores() if self.workers_here else anyio.run(survey, self.name)
 
 
-def named(cluster: str) -> Cluster:
+def parse_address(cluster: str) -> Cluster:
     """Return the cluster that an address names; raises BadInput."""
     kind, _, rest = cluster.partition(":")
     if kind == "local" and rest.isdigit() and 1 <= int(rest) <= local.MOST:

@@ -152,7 +152,7 @@ class _Block:
 
     def leave(self, crew: Crew) -> None:
         """Let the runners leave what they have entered; who has entered nothing is killed, which is faster."""
-        given = [plan.order(self._task.point, variant)["workload"] for variant in self._task.variants]
+        given = [plan.runner_request(self._task.point, variant)["workload"] for variant in self._task.variants]
         if any(workload.get(field) for workload in given for field in ENTERED):
             self._notify("leaving the setup")
             crew.leave(self._variants)
@@ -211,7 +211,7 @@ class _Block:
                 crew.start(variant.label, started)
             except RunnerFailed as error:
                 raise Failed(variant, error) from error
-            crew.send(variant.label, {"op": "prepare", **plan.order(task.point, variant)})
+            crew.send(variant.label, {"op": "prepare", **plan.runner_request(task.point, variant)})
         loop.start()
         prepared = {}
         for start in starts:

@@ -34,7 +34,7 @@ from ..inference.stats import Ratio, fields
 from ..plan import Claim, Plan, Variant, columns
 from ..verdicts.expect import is_open
 from .executor import BlockExecutor, BlockTask, Host, HostGone, tell_nobody
-from .turns import Turn, Turns
+from .queue import PointQueue, PointState
 
 LOSSES = 2
 """A block that so many hosts were lost with is not tried again: it may be what ended them."""
@@ -82,8 +82,8 @@ class Conductor:
         claims: dict[str, list[Claim]] = {}
         for claim in plan.claims:
             claims.setdefault(claim.point.id, []).append(claim)
-        every = (Turn(each, claims.get(each.point.id, ()), place) for place, each in enumerate(contests))
-        self._turns = Turns(every)
+        every = (PointState(each, claims.get(each.point.id, ()), place) for place, each in enumerate(contests))
+        self._queue = PointQueue(every)
         refined = plan.experiment.measure.refine
         self._lines = crossover.lines(plan, contests, [refined]) if refined else []
         self._telling: set[str] = set()
@@ -106,8 +106,8 @@ class Conductor:
         A run that was cut off may have had something to settle after its last block. Raises launch.Interrupted,
         HostsLost and whatever `store` and `sync` raise; no block is running then.
         """
-        for turn in self._turns:
-            self._settle(turn, max(0, len(turn.contest.blocks) - 1), is_asked=bool(self._wanted(turn)))
+        for state in self._queue:
+            self._settle(state, max(0, len(state.contest.blocks) - 1), is_asked=bool(self._wanted(state)))
         self._refine()
         try:
             async with anyio.create_task_group() as working:
@@ -127,11 +127,11 @@ class Conductor:
         self._hosts += 1
         if host.name is not None:
             self._store(HostJoined(host=host.name, **host.about))
-        self._turns.offer_all()  # with one more, there may be time for more
+        self._queue.offer_all()  # with one more, there may be time for more
         self._tell_news()
         try:
-            while turn := await self._following(host):
-                await self._run_block(turn, host)
+            while state := await self._following(host):
+                await self._run_block(state, host)
         except HostGone as gone:
             assert host.name is not None
             self._store(HostLeft(host=host.name, reason=gone.reason))
@@ -139,12 +139,12 @@ class Conductor:
             self._hosts -= 1
             self._tell_news()
 
-    async def _following(self, host: Host) -> Turn | None:
-        """Return whose turn it is; waits while that depends on blocks that are running. None: there is nothing left."""
+    async def _following(self, host: Host) -> PointState | None:
+        """Return the point whose turn it is; None when nothing is left. Waits while that depends on running blocks."""
         while True:
-            turn = None if self._is_idle else self._turns.take(host.name, self._fits)
-            if turn:
-                return turn
+            state = None if self._is_idle else self._queue.take(host.name, self._fits)
+            if state:
+                return state
             self._is_idle = True
             if not self._running:
                 self._taking.cancel()
@@ -162,51 +162,51 @@ class Conductor:
         """Choose the levels of a refined axis that are measured from now on, up to the next look."""
         if self._lines:
             self._telling = {line.contests[place].point.id for line in self._lines for place in refinement.wanted(line)}
-            for turn in self._turns:
-                turn.wanted = None
-            self._turns.offer_all()
+            for state in self._queue:
+                state.wanted = None
+            self._queue.offer_all()
 
     def _tell_skipped(self) -> None:
         """Record which levels of a refined axis were not measured, and why."""
-        turns = {turn.contest.point.id: turn for turn in self._turns}
+        states = {state.contest.point.id: state for state in self._queue}
         for line in self._lines:
             for place, contest in enumerate(line.contests):
-                turn = turns[contest.point.id]
-                if not contest.begun_numbers and not contest.skipped and not turn.claims:
+                state = states[contest.point.id]
+                if not contest.begun_numbers and not contest.is_skipped and not state.claims:
                     reason, *ends = refinement.skipped(line, place)
                     low, high = (None if end is None else line.levels[end] for end in ends)
                     about = columns(contest.point)
-                    self._record(turn, PointSkipped(**about, axis=line.column, low=low, high=high, reason=reason))
+                    self._record(state, PointSkipped(**about, axis=line.column, low=low, high=high, reason=reason))
         self._flush()
 
-    def _settle(self, turn: Turn, counted: int, *, is_asked: bool) -> bool:
+    def _settle(self, state: PointState, counted: int, *, is_asked: bool) -> bool:
         """Decide and record what the blocks after so many decide, and return whether that was anything.
 
         There are no looks at a point of which nothing `is_asked` any more: its blocks ran when the last one was taken.
         """
-        contest = turn.contest
+        contest = state.contest
         if (cut_off := contest.open_block) is not None:
             about = columns(contest.point)
-            self._record(turn, BlockDiscarded(**about, block=cut_off, reason="the run was cut off"))
-        self._exclude(turn)
+            self._record(state, BlockDiscarded(**about, block=cut_off, reason="the run was cut off"))
+        self._exclude(state)
         if counted < HOPELESS_BLOCKS <= len(contest.blocks):
             for label, gap in contest.hopeless().items():
-                self._drop(turn, label, contest.leader(), gap, "hopeless")
-        while is_asked and contest.look_due() and contest.contenders:
-            self._look(turn)
-            is_asked = bool(self._wanted(turn))
+                self._drop(state, label, contest.leader(), gap, "hopeless")
+        while is_asked and contest.is_look_due() and contest.contenders:
+            self._look(state)
+            is_asked = bool(self._wanted(state))
         for label, look in contest.unlogged_drops():
-            self._drop(turn, label, look.best, look.gaps[label], "separated")
+            self._drop(state, label, look.best, look.gaps[label], "separated")
         is_new = self._unsynced
         self._flush()
         return is_new
 
-    def _fits(self, turn: Turn) -> bool:
+    def _fits(self, state: PointState) -> bool:
         """Return whether a point needs a block that can be begun now, and for which there is time."""
-        contest, running = turn.contest, len(turn.running)
-        wanted = self._wanted(turn)
+        contest, running = state.contest, len(state.running)
+        wanted = self._wanted(state)
         left_s = self._deadline - self._clock()
-        if not wanted or left_s <= 0 or self._needs_s(turn) > left_s:
+        if not wanted or left_s <= 0 or self._needs_s(state) > left_s:
             return False
         if running and (contest.rounds is None or any(variant.label not in contest.repeats for variant in wanted)):
             return False  # repeats and rounds are chosen once, by the block that is running
@@ -217,45 +217,47 @@ class Conductor:
         if self._is_short or number < self._told_of or (self._untried and not self._lines):
             return
         self._told_of = number + 1  # once in each turn of all points
-        asked = [turn for turn in self._turns if turn.contest.looks or self._wanted(turn)]
-        waiting = [turn for turn in asked if not turn.contest.looks]
-        took_s = [turn.took_s for turn in waiting if turn.took_s is not None]
+        asked = [state for state in self._queue if state.contest.looks or self._wanted(state)]
+        waiting = [state for state in asked if not state.contest.looks]
+        took_s = [state.took_s for state in waiting if state.took_s is not None]
         if not waiting or len(took_s) < len(waiting):
             return
-        needs_s = min(self._blocks_s(turn, (turn.contest.next_look() or 0) - turn.contest.finished) for turn in waiting)
+        needs_s = min(
+            self._blocks_s(state, (state.contest.next_look() or 0) - state.contest.finished) for state in waiting
+        )
         left_s = self._deadline - self._clock()
         if len(waiting) == len(asked) and needs_s > left_s > 0:
             self._is_short = True
             self._warn(f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left: ratios, but no verdict")
 
-    def _needs_s(self, turn: Turn) -> float:
+    def _needs_s(self, state: PointState) -> float:
         """Return the time that a point needs to learn more: one block, or once it had a look, all up to the next."""
-        contest = turn.contest
-        missing = (contest.next_look() or 0) - contest.finished - len(turn.running)
-        return self._blocks_s(turn, max(1, missing) if contest.looks else 1)
+        contest = state.contest
+        missing = (contest.next_look() or 0) - contest.finished - len(state.running)
+        return self._blocks_s(state, max(1, missing) if contest.looks else 1)
 
-    def _blocks_s(self, turn: Turn, blocks: int) -> float:
+    def _blocks_s(self, state: PointState, blocks: int) -> float:
         """Return the time that so many blocks of a point take on all hosts; 0 while nobody knows."""
-        return math.ceil(blocks / max(1, self._hosts)) * (turn.took_s or 0.0)
+        return math.ceil(blocks / max(1, self._hosts)) * (state.took_s or 0.0)
 
-    def _wanted(self, turn: Turn) -> Sequence[Variant]:
+    def _wanted(self, state: PointState) -> Sequence[Variant]:
         """Return the variants that the next block of a point needs; none when nothing is left to decide there."""
-        if turn.wanted is None:
-            turn.wanted = self._needed(turn)
-        return turn.wanted
+        if state.wanted is None:
+            state.wanted = self._needed(state)
+        return state.wanted
 
-    def _needed(self, turn: Turn) -> list[Variant]:
-        contest = turn.contest
+    def _needed(self, state: PointState) -> list[Variant]:
+        contest = state.contest
         if contest.next_look() is None or not contest.contenders:
             return []
-        if contest.fixed:
+        if contest.fixed_blocks:
             return [variant for label, variant in contest.variants.items() if label not in contest.excluded]
-        claims = [claim for claim in turn.claims if not contest.looks or is_open(claim, contest)]
+        claims = [claim for claim in state.claims if not contest.looks or is_open(claim, contest)]
         # who is left alone is still measured up to a look: its time is worth knowing
         is_asked = not contest.is_decided
         if self._lines:
             is_asked = contest.point.id in self._telling or bool(claims and not contest.looks)
-        contested = is_asked and not (contest.alone and contest.looks)
+        contested = is_asked and not (contest.is_alone and contest.looks)
         if not contested and not claims:
             return []
         needed = set(contest.contenders) if contested else set()
@@ -263,87 +265,87 @@ class Conductor:
         needed.add(self._plan.baseline.label)
         return [v for label, v in contest.variants.items() if label in needed and label not in contest.excluded]
 
-    async def _run_block(self, turn: Turn, host: Host) -> None:
+    async def _run_block(self, state: PointState, host: Host) -> None:
         """Run the next block of a point on a host and settle what it decides; raises HostGone."""
-        contest = turn.contest
+        contest = state.contest
         measure = self._plan.experiment.measure
         task = BlockTask(
-            number=turn.next_number,
+            number=state.next_number,
             point=contest.point,
-            variants=tuple(self._wanted(turn)),
+            variants=tuple(self._wanted(state)),
             baseline=self._plan.baseline.label,
             seed=self._seed,
             repeats=dict(contest.repeats),
             rounds=contest.rounds or measure.rounds,
             guarded=frozenset(contest.guarded),
             limits=self._plan.experiment.limits.bounds(),
-            draws=not contest.blocks and not turn.running,
+            draws=not contest.blocks and not state.running,
             timeout_s=measure.timeout,
             deadline=self._deadline,
         )
         begun = self._clock()
-        turn.given[host.name] += 1
-        scope = turn.running[task.number] = anyio.CancelScope()
+        state.given[host.name] += 1
+        scope = state.running[task.number] = anyio.CancelScope()
         self._running += 1
-        self._turns.offer(turn)  # there may be more to be run beside it
+        self._queue.offer(state)  # there may be more to be run beside it
         events: list[Event] | None = None
         try:
             with scope:
                 events = await host.run(task, lambda what: self._watcher.doing(contest, what))
         except HostGone as gone:
-            turn.losses[task.number] += gone.has_begun
-            if turn.losses[task.number] < LOSSES:
+            state.losses[task.number] += gone.has_begun
+            if state.losses[task.number] < LOSSES:
                 raise
             events = _lost(task, gone.reason)
         finally:
-            del turn.running[task.number]
+            del state.running[task.number]
             self._running -= 1
-            self._turns.offer(turn)
+            self._queue.offer(state)
         if events is None:
             assert host.name is not None
             about = columns(contest.point)
             events = [BlockCancelled(**about, block=task.number, host=host.name, reason="a verdict was reached")]
         else:
-            self._untried -= turn.took_s is None
-            turn.took_s = self._clock() - begun
-        await self._ended(turn, task.number, events)
+            self._untried -= state.took_s is None
+            state.took_s = self._clock() - begun
+        await self._ended(state, task.number, events)
 
-    async def _ended(self, turn: Turn, number: int, events: Sequence[Event]) -> None:
+    async def _ended(self, state: PointState, number: int, events: Sequence[Event]) -> None:
         """Record what a block has told, and settle what follows from it."""
-        counted, is_asked = len(turn.contest.blocks), bool(self._wanted(turn))
+        counted, is_asked = len(state.contest.blocks), bool(self._wanted(state))
         for event in events:
-            self._record(turn, event)
+            self._record(state, event)
         await anyio.lowlevel.checkpoint()  # blocks that have ended at the same time share one sync
         self._flush()
-        if self._settle(turn, counted, is_asked=is_asked):
+        if self._settle(state, counted, is_asked=is_asked):
             self._refine()
-            self._cancel_overrun(self._turns if self._lines else [turn])
-        self._turns.offer(turn)
+            self._cancel_overrun(self._queue if self._lines else [state])
+        self._queue.offer(state)
         self._tell_shortage(number)
         self._tell_news()
         self._watcher.block_ended(self._contests)
 
-    def _cancel_overrun(self, turns: Iterable[Turn]) -> None:
+    def _cancel_overrun(self, states: Iterable[PointState]) -> None:
         """Cancel, where the spec says so, the blocks of those points at which nothing is left to decide."""
         if self._plan.experiment.measure.overrun == "cancel":
-            for turn in turns:
-                if turn.running and not self._wanted(turn):
-                    for scope in turn.running.values():
+            for state in states:
+                if state.running and not self._wanted(state):
+                    for scope in state.running.values():
                         scope.cancel()
 
-    def _exclude(self, turn: Turn) -> None:
-        contest = turn.contest
+    def _exclude(self, state: PointState) -> None:
+        contest = state.contest
         for label, count in contest.failures.items():
             if count >= FAILURES_TO_EXCLUDE and label not in contest.excluded:
                 about = columns(contest.point, contest.variants[label])
-                self._record(turn, VariantExcluded(**about, failures=count))
+                self._record(state, VariantExcluded(**about, failures=count))
 
-    def _look(self, turn: Turn) -> None:
-        contest = turn.contest
+    def _look(self, state: PointState) -> None:
+        contest = state.contest
         look = contest.judge()
         gaps = {label: gap for label, gap in look.gaps.items() if gap.low is not None and gap.high is not None}
         self._record(
-            turn,
+            state,
             LookTaken(
                 **columns(contest.point),
                 blocks=look.blocks,
@@ -356,10 +358,12 @@ class Conductor:
             ),
         )
 
-    def _drop(self, turn: Turn, label: str, best: str, gap: Ratio, reason: Literal["separated", "hopeless"]) -> None:
-        about = columns(turn.contest.point, turn.contest.variants[label])
+    def _drop(
+        self, state: PointState, label: str, best: str, gap: Ratio, reason: Literal["separated", "hopeless"]
+    ) -> None:
+        about = columns(state.contest.point, state.contest.variants[label])
         self._record(
-            turn,
+            state,
             VariantDropped(
                 **about,
                 blocks=gap.blocks,
@@ -374,11 +378,11 @@ class Conductor:
             self._sync()
             self._unsynced = False
 
-    def _record(self, turn: Turn, event: Event) -> None:
+    def _record(self, state: PointState, event: Event) -> None:
         self._store(event)
         self._unsynced = True
-        turn.wanted = None
-        turn.contest.add(event.fields())
+        state.wanted = None
+        state.contest.add(event.fields())
 
 
 def _lost(task: BlockTask, reason: str) -> list[Event]:

@@ -270,11 +270,11 @@ class BlockFinished(AboutPoint):
     asides_ns: int = 0
     """For what is asked when the rounds are over: how parallel threads run, and where the time goes."""
     wait_ns: int
-    """Of the trials' time, what passed outside of them: handing over the token, untimed resets and observing."""
+    """Of the trials' time, what passed outside of them: the reference loop, the token, resets, observing."""
     unchecked: list[str]
     """Variants whose results can't be pickled, so that they were not compared with the others'."""
     free_cores: float | None
-    """Effective cores less what others and the hypervisor took of them during the block."""
+    """Effective cores less what others and the hypervisor took of them during the rounds."""
     steal_share: float | None
     """Of the time of the processors, what the hypervisor took during the rounds."""
     pressure: float | None = None

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..reports import layout, table
 from ..text import printable
-from ..verdicts.results import Findings, Results
+from ..verdicts.results import PointEvents, Results
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _SPECIAL = re.compile(
@@ -38,7 +38,7 @@ def text(value: str) -> str:
 def _lines(results: Results) -> Iterator[str]:
     yield f"# {text(results.started['experiment'])}"
     for contest in results.contests:
-        if not contest.skipped:
+        if not contest.is_skipped:
             failed = [event for event in results.named("trial.failed") if event["point_id"] == contest.point.id]
             yield from _point(contest.point.label, results.about(contest.point), failed)
     along = table.crossovers(results)
@@ -59,7 +59,7 @@ def _lines(results: Results) -> Iterator[str]:
     yield from _items(results.differences)
 
 
-def _point(label: str, found: Findings, failed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _point(label: str, found: PointEvents, failed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield from ("", f"## {text(label)}")
     yield from _table(table.compared_table("", found.compared, found.explained, ("quartiles",)))
     if found.verdict:

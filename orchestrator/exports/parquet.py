@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from ..jsonl import dumps, keys
+from ..jsonl import dumps, unique_names
 from ..verdicts.results import Results
 from ..verdicts.tables import Row, cell, tables, types
 
@@ -29,7 +29,7 @@ def write(results: Results, directory: Path) -> list[Path]:
 def _write(connection: duckdb.DuckDBPyConnection, directory: Path, name: str, rows: Sequence[Row]) -> Path:
     columns = types(name, rows)
     # for DuckDB `n` and `N` are one
-    names = dict(zip(columns, keys(columns, str.casefold), strict=True))
+    names = dict(zip(columns, unique_names(columns, str.casefold), strict=True))
     plain = [{names[column]: cell(row.get(column), kind) for column, kind in columns.items()} for row in rows]
     lines, file = directory / f"{name}.json", directory / f"{name}.parquet"
     lines.write_bytes(b"".join(dumps(row) + b"\n" for row in plain))

@@ -64,9 +64,9 @@ def _by_place(results: Results, name: str) -> Events:
 
 def _shared(contest: Contest) -> tuple[Sequence[str], Sequence[Block]]:
     """Return the variants that have been measured, and the blocks that count in which each has as many trials."""
-    ran = {label for block in contest.judged for label in block.walls}
+    ran = {label for block in contest.counting for label in block.walls}
     labels = [label for label in contest.variants if label in ran - contest.excluded]
-    return labels, [block for block in contest.judged if _is_whole(block, labels)]
+    return labels, [block for block in contest.counting if _is_whole(block, labels)]
 
 
 def _is_whole(block: Block, labels: Sequence[str]) -> bool:

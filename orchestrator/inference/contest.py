@@ -38,7 +38,7 @@ class Contest:
         self.plan = plan
         self.point = point
         self.variants: dict[str, Variant] = {variant.label: variant for variant in plan.variants}
-        self.look_level = ONE_LOOK_LEVEL if self.fixed else LOOK_LEVEL
+        self.look_level = ONE_LOOK_LEVEL if self.fixed_blocks else LOOK_LEVEL
         """Of one look, for whatever is no contest: ratios to the baseline, expectations."""
         self.blocks: list[Block] = []
         self.looks: list[Look] = []
@@ -52,7 +52,7 @@ class Contest:
         self.begun_numbers: set[int] = set()
         """The numbers of the blocks that have begun."""
         self.discarded = 0
-        self.skipped = False
+        self.is_skipped = False
         self.differences: list[str] = []
         self._open: Block | None = None
         self._ended: dict[int, Block | None] = {}
@@ -88,19 +88,19 @@ class Contest:
         return [label for label in self.variants if label not in self.dropped and label not in self.excluded]
 
     @property
-    def judged(self) -> list[Block]:
+    def counting(self) -> list[Block]:
         """The blocks that count for what is claimed: up to the last look; all, while there was none."""
         return self.blocks[: self.looks[-1].blocks] if self.looks else self.blocks
 
     @property
-    def alone(self) -> bool:
+    def is_alone(self) -> bool:
         """Whether there is nothing to compare: one variant, or all others excluded."""
         return len(self.variants) - len(self.excluded) < 2
 
     def next_look(self) -> int | None:
         """Return the number of blocks at which something can be decided next; None after the last look."""
-        if self.fixed:
-            return self.fixed if self._looked < self.fixed else None
+        if self.fixed_blocks:
+            return self.fixed_blocks if self._looked < self.fixed_blocks else None
         return next((m for m in LOOKS if m > self._looked and can_decide(m, self.level)), None)
 
     @property
@@ -112,14 +112,14 @@ class Contest:
     def horizon(self) -> int:
         """How many blocks may be begun before the next look is taken: those up to the look after it."""
         following = self.next_look() or 0
-        return following if self.fixed else next((m for m in LOOKS if m > following), following)
+        return following if self.fixed_blocks else next((m for m in LOOKS if m > following), following)
 
     @property
-    def fixed(self) -> int | None:
+    def fixed_blocks(self) -> int | None:
         """The number of blocks, where the spec fixes it: then nobody leaves, and there is one look."""
         return self.plan.experiment.measure.blocks
 
-    def look_due(self) -> bool:
+    def is_look_due(self) -> bool:
         """Return whether a look is to be taken now."""
         return len(self.blocks) == self.next_look()
 
@@ -154,7 +154,7 @@ class Contest:
         """
         if len(self.blocks) < HOPELESS_BLOCKS or self.looks:
             return {}
-        if self.plan.experiment.measure.precision is not None or self.fixed:
+        if self.plan.experiment.measure.precision is not None or self.fixed_blocks:
             return {}
         if self.plan.level_split > 1:
             return {}
@@ -201,7 +201,7 @@ class Contest:
 
     def compare(self, a: str, b: str, level: float) -> Ratio | None:
         """Return how many times as fast `a` is as `b` over the blocks that count, see `stats.compare`."""
-        return compare([block.walls for block in self.judged], a, b, level)
+        return compare([block.walls for block in self.counting], a, b, level)
 
     def faster(self, a: str, b: str) -> str | None:
         """Return which of two is surely faster, `TIE` when they are as fast, None while a look has not told."""
@@ -267,13 +267,13 @@ class Contest:
         return self.looks[-1].blocks if self.looks else 0
 
     def _on_point_skipped(self, event: Mapping[str, Any]) -> None:
-        self.skipped = True
+        self.is_skipped = True
 
     def _on_block_started(self, event: Mapping[str, Any]) -> None:
         if self._open:
             self._end(self._open.number, None)  # it was cut off
         self.begun_numbers.add(event["block"])
-        self.skipped = False
+        self.is_skipped = False
         self._open = Block(event["block"], event.get("host"))
 
     def _on_runner_ready(self, event: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The figures of one variant beside its ratio: start-up and when it pays, the share of the ideal, how parallel.
 
-Pure: each is of one variant at one point, over the blocks that are judged.
+Pure: each is of one variant at one point, over the blocks that count.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NEGLIGIBLE = 0.01
 
 def startup_ns(contest: Contest, label: str) -> int | None:
     """Return the median time to bring a variant's workers up; None without blocks."""
-    startups = [block.startups[label] for block in contest.judged if label in block.startups]
+    startups = [block.startups[label] for block in contest.counting if label in block.startups]
     return round(median(startups)) if startups else None
 
 
@@ -37,7 +37,7 @@ def break_even_batches(contest: Contest, label: str, other: str) -> int | None:
 
     0 when it starts as fast as `other`, give or take `NEGLIGIBLE`; None when it is not faster, or they share no block.
     """
-    common = [block for block in contest.judged if label in block.walls and other in block.walls]
+    common = [block for block in contest.counting if label in block.walls and other in block.walls]
     if not common:
         return None
     gain_ns = median([median(b.walls[other]) for b in common]) - median([median(b.walls[label]) for b in common])
@@ -60,7 +60,7 @@ def ideal_share(contest: Contest, variant: Variant) -> Estimate | None:
     of_sequential = _longest_share(contest, sequential.label) if sequential else None
     longest = _longest_share(contest, label)
     logs = []
-    for block in contest.judged:
+    for block in contest.counting:
         if label not in block.walls:
             continue
         if sequential and sequential.label in block.walls:
@@ -107,7 +107,7 @@ def _are_alike(longest: float | None, tasks: int) -> bool:
 
 def _longest_share(contest: Contest, label: str) -> float | None:
     """Return the longest call as a share of all calls of a batch, the median over accounts; None without any."""
-    shares = [block.accounts[label].longest_share for block in contest.judged if label in block.accounts]
+    shares = [block.accounts[label].longest_share for block in contest.counting if label in block.accounts]
     return median(shares) if shares else None
 
 
@@ -117,7 +117,7 @@ def parallel_share(contest: Contest, variant: Variant) -> Estimate | None:
     2 - (time of two at once / time of one alone), with the estimate and the interval over blocks that ratios have. Of
     threads it tells for what part the code lets go of the GIL, or waits; the hand-over of calls is not in it.
     """
-    logs = np.log([block.overlaps[variant.label] for block in contest.judged if variant.label in block.overlaps])
+    logs = np.log([block.overlaps[variant.label] for block in contest.counting if variant.label in block.overlaps])
     if not len(logs):
         return None
     interval = block_interval(logs, contest.look_level)
@@ -135,7 +135,7 @@ def drift(contest: Contest, variant: Variant) -> Estimate | None:
     Over blocks, as ratios are; in each, the medians of log(time / time of the reference loop) over the two halves of
     its rounds. Above 1 it grows slower, and a steady state would be 1.
     """
-    pairs = [(block.walls.get(variant.label, ()), block.reference) for block in contest.judged]
+    pairs = [(block.walls.get(variant.label, ()), block.reference) for block in contest.counting]
     timed = [pair for pair in pairs if len(pair[0]) >= 4 and len(pair[0]) == len(pair[1])]
     if not timed:
         return None
@@ -168,7 +168,7 @@ def simplest_first(contest: Contest, labels: Sequence[str]) -> list[str]:
 
     def key(label: str) -> tuple[int, int, float]:
         variant = contest.variants[label]
-        cpus = [median(block.cpus[label]) for block in contest.judged if label in block.cpus]
+        cpus = [median(block.cpus[label]) for block in contest.counting if label in block.cpus]
         at_once = variant.at_once(contest.point.tasks)
         return models.NAMES.index(variant.model), at_once, median(cpus) if cpus else math.inf
 
@@ -210,7 +210,7 @@ def warned(contest: Contest) -> list[str]:
 
 
 def _observed_of(contest: Contest, label: str) -> list[dict[str, Any]]:
-    return [trial for block in contest.judged for trial in block.observed.get(label, [])]
+    return [trial for block in contest.counting for trial in block.observed.get(label, [])]
 
 
 def _summary(key: str, trials: list[dict[str, Any]]) -> Observed:

@@ -1,6 +1,6 @@
 """What the load of this machine does to a ratio: who could use the cores that others used, and does it follow them.
 
-Pure: over the blocks of a contest that are judged.
+Pure: over the blocks of a contest that count.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DIFFERENT_USE = 0.25
 
 def free_cores(contest: Contest) -> float | None:
     """Return how many cores nobody else used, the median over blocks; None where the system does not tell."""
-    found = [block.free_cores for block in contest.judged if block.free_cores is not None]
+    found = [block.free_cores for block in contest.counting if block.free_cores is not None]
     return median(found) if found else None
 
 
@@ -65,14 +65,14 @@ def is_at_this_load(contest: Contest, best: str, rival: str, gap: Ratio) -> bool
 def _cores_wanted(contest: Contest, label: str) -> int:
     """Return how many cores the workers of a variant can keep busy on this machine: one for each thread at most."""
     variant = contest.variants[label]
-    threads = max((block.threads[label] for block in contest.judged if label in block.threads), default=1)
+    threads = max((block.threads[label] for block in contest.counting if label in block.threads), default=1)
     tasks = contest.point.tasks
     return min(contest.plan.cores, tasks, variant.at_once(tasks) if variant.workers is None else threads)
 
 
 def _cores_used(contest: Contest, label: str) -> float:
     """Return how many cores a variant kept busy, in the block where it got most of them."""
-    shares = [median(b.cpus[label]) / median(b.walls[label]) for b in contest.judged if label in b.walls]
+    shares = [median(b.cpus[label]) / median(b.walls[label]) for b in contest.counting if label in b.walls]
     return max(shares, default=0.0)
 
 
@@ -89,7 +89,7 @@ def load_slope(contest: Contest, best: str, rival: str) -> LoadSlope | None:
 
     The first of pressure (PSI) and steal whose Theil-Sen slope has an interval at `LOAD_LEVEL` without 0.
     """
-    common = [block for block in contest.judged if best in block.walls and rival in block.walls]
+    common = [block for block in contest.counting if best in block.walls and rival in block.walls]
     signals: tuple[Literal["pressure", "steal_share"], ...] = ("pressure", "steal_share")
     for signal in signals:
         seen = [block for block in common if getattr(block, signal) is not None]

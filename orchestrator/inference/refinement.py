@@ -24,7 +24,7 @@ def coarse(count: int) -> list[int]:
     return sorted({step * (count - 1) // steps for step in range(steps + 1)})
 
 
-def gaps(low: int, high: int, looked: Collection[int]) -> list[tuple[int, int]]:
+def unlooked(low: int, high: int, looked: Collection[int]) -> list[tuple[int, int]]:
     """Return between which places a change is still to be sought, that lies between two and at none of `looked`."""
     inside = [place for place in sorted(looked) if low < place < high]
     ends = [(low, inside[0]), (inside[-1], high)] if inside else [(low, high)]
@@ -45,7 +45,7 @@ def open_gaps(line: Line) -> list[tuple[int, int]]:
         wins_below = located.below in line.contests[located.low].front
         wins_above = located.above in line.contests[located.high].front
         if located.decision == "found" and wins_below and wins_above:
-            found += gaps(located.low, located.high, line.looked)
+            found += unlooked(located.low, located.high, line.looked)
     return found
 
 

@@ -272,7 +272,7 @@ def theil_sen(x: Values, y: Values, level: float) -> Estimate | None:
     return Estimate(_median(slopes), float(slopes[first - 1]), float(slopes[last]))
 
 
-def spread(values: Values) -> tuple[float, float]:
+def quartiles(values: Values) -> tuple[float, float]:
     """Return the first and third quartile of the values, in their unit: for display, not inference.
 
     Raises ValueError when they are empty or not finite. Source: Hyndman & Fan 1996, type 7.

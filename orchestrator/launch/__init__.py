@@ -57,21 +57,21 @@ class RunnerFailed(Exception):
         self.output = output
 
 
-class Unguarded(Failure):
+class WardenKilled(Failure):
     """The warden was killed, and with it all runners; what was measured before is in the journal."""
 
     status = FAILED
 
 
-class Guard(Warden):
-    """The warden, whose death is told as a failure: every method may raise Unguarded."""
+class RunnerWarden(Warden):
+    """The warden, whose death is told as a failure: every method may raise WardenKilled."""
 
     def _ask(self, request: Mapping[str, Any], pipes: Sequence[int] = ()) -> dict[str, Any]:
         try:
             return super()._ask(request, pipes)
         except WardenLost as lost:
             what = "the process that guards the runners was killed, and they with it"
-            raise Unguarded(what, remedy="run again") from lost
+            raise WardenKilled(what, remedy="run again") from lost
 
 
 class Interrupt:
@@ -104,7 +104,7 @@ class Kit:
     go with the run, `temporary` in it for those of runners, and `shims` are preloaded.
     """
 
-    warden: Guard
+    warden: RunnerWarden
     scratch: Path
     temporary: Path
     runner: Path
@@ -121,7 +121,7 @@ def lay_out() -> Iterator[Kit]:
     """
     with (
         tempfile.TemporaryDirectory(prefix="orchestrator-", ignore_cleanup_errors=True) as directory,
-        Guard(directory) as warden,
+        RunnerWarden(directory) as warden,
     ):
         scratch = Path(directory)
         kit = Kit(warden, scratch, scratch / "tmp", scratch / "runner", scratch / "borrowed", Shims(scratch))
@@ -262,7 +262,7 @@ def is_readable(descriptor: int, timeout_s: float) -> bool:
 def capture(kit: Kit, interrupt: Interrupt, command: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, str]:
     """Run a program that is no runner to its end: its exit status and what it wrote to stdout and to stderr.
 
-    Nothing of it is left afterwards, also when it was interrupted. Raises OSError, Interrupted and Unguarded.
+    Nothing of it is left afterwards, also when it was interrupted. Raises OSError, Interrupted and WardenKilled.
     """
     try:
         with ExitStack() as theirs, ExitStack() as ours:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from ..runner.sensors import TELL_WHERE
-from . import PIPE_BYTES, Command, Interrupt, Interrupted, Kit, Runner, RunnerFailed, Unguarded, is_readable
+from . import PIPE_BYTES, Command, Interrupt, Interrupted, Kit, Runner, RunnerFailed, WardenKilled, is_readable
 
 TELLING_S = 0.3
 """What a runner gets to tell where it hangs, before it is asked to end."""
@@ -50,7 +50,7 @@ class Crew:
             runner.end()
         try:
             self._kit.warden.sweep()
-        except Unguarded:
+        except WardenKilled:
             for runner in self._runners.values():
                 runner.kill()
             raise
@@ -212,7 +212,7 @@ class Answered:
 
 
 def probe(kit: Kit, interrupt: Interrupt, command: Command, variants: list[dict[str, Any]]) -> Answered:
-    """Ask an interpreter about `variants` (as `plan.order` makes them); raises RunnerFailed."""
+    """Ask an interpreter about `variants` (as `plan.runner_request` makes them); raises RunnerFailed."""
     with Crew(kit, interrupt) as crew:
         crew.start("probe", command)
         answer = crew.ask("probe", {"op": "probe", "variants": variants}, timeout_s=120)
@@ -224,8 +224,8 @@ def scout(
 ) -> dict[str, Any]:
     """Return what a first look at a function tells (see `runner.scout`), or why it is refused; raises RunnerFailed.
 
-    `ready_ns` is what starting and importing took: everything but the calls. Results are compared with those of a
-    second process, which has another hash seed.
+    `ready_ns` is what everything but the timed calls took: starting, importing, and probing the models. Results are
+    compared with those of a second process, which has another hash seed.
     """
     with Crew(kit, interrupt) as crew:
         file = str(kit.scratch / "result")

@@ -12,14 +12,14 @@ from typing import Any
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
-def cores() -> list[int] | None:
+def allowed_cpus() -> list[int] | None:
     """Return the processors that this process may run on; None where the system does not tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def keep_to(processors: Collection[int]) -> list[int]:
     """Bind this process, and what it starts from now on, to processors; return those that it can't have, if any."""
-    missing = sorted(set(processors) - set(cores() or ()))
+    missing = sorted(set(processors) - set(allowed_cpus() or ()))
     if not missing:
         os.sched_setaffinity(0, processors)
     return missing
@@ -27,7 +27,7 @@ def keep_to(processors: Collection[int]) -> list[int]:
 
 def effective_cores() -> int:
     """Return how many cores the workers can really use: those of the affinity, or fewer where a quota says so."""
-    allowed = cores()
+    allowed = allowed_cpus()
     count = len(allowed) if allowed else os.cpu_count() or 1
     quota = quota_cores()
     return count if quota is None else max(1, min(count, round(quota)))
@@ -83,7 +83,7 @@ def sample() -> dict[str, Any]:
         "cpu_model": _cpu_model(),
         "cores": os.cpu_count() or 1,
         "effective_cores": effective_cores(),
-        "affinity": cores(),
+        "affinity": allowed_cpus(),
         "quota_cores": quota_cores(),
         "governor": _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
         "turbo": _turbo(),
@@ -120,7 +120,7 @@ def _turbo() -> bool | None:
 
 def _processor_times() -> tuple[int | None, int | None]:
     """Return (steal, busy) of the processors that we may use, in ns since boot (proc_stat(5); ticks)."""
-    allowed = {f"cpu{number}" for number in cores() or ()}
+    allowed = {f"cpu{number}" for number in allowed_cpus() or ()}
     steal = busy = 0
     found = False
     for line in _text("/proc/stat").splitlines():

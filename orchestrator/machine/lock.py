@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..errors import BadInput, Busy
 from ..text import printable
-from ..units import timestamp
+from ..units import utc_now
 
 FILE = "orchestrator.lock"
 
@@ -42,7 +42,7 @@ def where() -> Path:
 
 
 @contextmanager
-def machine(wait_s: float = 0.0) -> Iterator[Tell]:
+def hold(wait_s: float = 0.0) -> Iterator[Tell]:
     """Hold this machine; yields what takes the name of the run, for those who find it held.
 
     Raises Busy, which names the holder, when it is still held after `wait_s`, and BadInput when the file that
@@ -56,7 +56,7 @@ def machine(wait_s: float = 0.0) -> Iterator[Tell]:
         raise BadInput(what, remedy="name another file in ORCHESTRATOR_LOCK") from error
     try:
         _acquire(descriptor, time.monotonic() + wait_s)
-        since = timestamp()
+        since = utc_now()
 
         def tell(run: str) -> None:
             about = {"pid": os.getpid(), "since": since, "run": run}

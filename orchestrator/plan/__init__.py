@@ -63,8 +63,7 @@ class Variant:
 class Claim:
     """One expectation at one point: `variant` is held to the bound, against another where the metric is a ratio."""
 
-    expectation: int
-    expected: Expectation
+    expectation: Expectation
     point: Point
     variant: Variant
     against: Variant
@@ -103,7 +102,7 @@ def identity(value: object) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:12]
 
 
-def order(point: Point, variant: Variant) -> dict[str, Any]:
+def runner_request(point: Point, variant: Variant) -> dict[str, Any]:
     """Return what a runner is told to run `point` under `variant`."""
     workload = {**point.workload, **variant.overrides}
     if "call" in variant.overrides and "async_call" not in variant.overrides:

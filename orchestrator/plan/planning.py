@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from ..runner import models
 from ..specs import KEYWORD, MOST_TASKS, MOST_WORKERS, Expectation, Experiment, ModelEntry, Workload
-from ..specs.document import shown
-from ..specs.problems import Problem, nearest, refusal
+from ..specs.document import quoted
+from ..specs.problems import Problem, refusal, suggestion
 from . import Claim, Plan, Point, Variant, canonical, column, identity, label_of
 
 OF_AN_ENTRY = ("call", "async_call", "kwargs", "initializer", "async_initializer")
@@ -88,8 +88,10 @@ def _check_refined(experiment: Experiment) -> None:
         raise Problem(
             path, what, f"name one of {', '.join(known)}" if known else "give it more numbers, or delete this"
         )
-    remedy = nearest(axis, known, "known: {}") if known else f"add matrix.{axis} with a list of numbers, or delete this"
-    raise Problem(path, f"no axis {shown(axis)} in the matrix", remedy)
+    remedy = (
+        suggestion(axis, known, "known: {}") if known else f"add matrix.{axis} with a list of numbers, or delete this"
+    )
+    raise Problem(path, f"no axis {quoted(axis)} in the matrix", remedy)
 
 
 def _is_number(value: object) -> bool:
@@ -99,15 +101,15 @@ def _is_number(value: object) -> bool:
 def _refused_axis(axis: str, known: Sequence[str]) -> tuple[str, str] | None:
     section, dot, name = axis.partition(".")
     if section == "kwargs" and dot:
-        return None if re.fullmatch(KEYWORD, name) else (f"{shown(name)} is not a Python name", "correct the name")
+        return None if re.fullmatch(KEYWORD, name) else (f"{quoted(name)} is not a Python name", "correct the name")
     if section == "workload" and dot:
         fields = list(Workload.model_fields)
         if name.startswith("kwargs."):
             return "kwargs have a shorter name here", f"write {name}"
-        return None if name in fields else (f"a workload has no {shown(name)}", nearest(name, fields, "known: {}"))
+        return None if name in fields else (f"a workload has no {quoted(name)}", suggestion(name, fields, "known: {}"))
     if axis in known:
         return None
-    return f"no model of this experiment knows {shown(axis)}", nearest(axis, known, "known: {}")
+    return f"no model of this experiment knows {quoted(axis)}", suggestion(axis, known, "known: {}")
 
 
 def _refused_value(experiment: Experiment, axis: str, value: Any) -> tuple[str, str] | None:
@@ -179,7 +181,7 @@ def _variants(experiment: Experiment, cores: int) -> tuple[Variant, ...]:
             what = f"{entry.model} has no number of workers: it is {models.load(entry.model).SUMMARY}"
             raise Problem(("models", place, "workers"), what, "delete it", key=True)
         if entry.label and names.index(entry.label) < place:
-            what = f"models[{names.index(entry.label)}] is called {shown(entry.label)} too"
+            what = f"models[{names.index(entry.label)}] is called {quoted(entry.label)} too"
             raise Problem(("models", place, "label"), what, "give each a label of its own")
     settings = [
         (place, chosen)
@@ -195,7 +197,7 @@ def _variants(experiment: Experiment, cores: int) -> tuple[Variant, ...]:
         label = _label(entry.name, chosen, groups[entry.name])
         if label in made:
             raise Problem(
-                ("models", place), f"a second variant called {shown(label)}", "give each a `label:` of its own"
+                ("models", place), f"a second variant called {quoted(label)}", "give each a `label:` of its own"
             )
         made[label] = _variant(place, entry, label, chosen)
     return tuple(made.values())
@@ -264,8 +266,8 @@ def _named(name: str, variants: Sequence[Variant], experiment: Experiment) -> li
 
 def _unknown(path: tuple[str | int, ...], name: str, variants: Sequence[Variant]) -> Problem:
     known = list(dict.fromkeys([variant.label for variant in variants] + [variant.model for variant in variants]))
-    remedy = nearest(name, known, "known: {}")
-    return Problem(path, f"no model or label {shown(name)} in this experiment", remedy)
+    remedy = suggestion(name, known, "known: {}")
+    return Problem(path, f"no model or label {quoted(name)} in this experiment", remedy)
 
 
 def _baseline(experiment: Experiment, variants: Sequence[Variant]) -> Variant:
@@ -276,7 +278,9 @@ def _baseline(experiment: Experiment, variants: Sequence[Variant]) -> Variant:
         raise _unknown(("baseline",), experiment.baseline, variants)
     if len(found) > 1:
         labels = ", ".join(variant.label for variant in found)
-        raise Problem(("baseline",), f"{shown(experiment.baseline)} means {len(found)} variants", f"name one: {labels}")
+        raise Problem(
+            ("baseline",), f"{quoted(experiment.baseline)} means {len(found)} variants", f"name one: {labels}"
+        )
     return found[0]
 
 
@@ -300,8 +304,8 @@ def _unmatched(number: int, expected: Expectation, points: Sequence[Point], held
         name = column(key)
         path = ("expect", number, "where", key)
         if name not in names:
-            what = f"{expected.of} has no column {shown(name)}"
-            return Problem(path, what, nearest(name, names, "known: {}"), key=True)
+            what = f"{expected.of} has no column {quoted(name)}"
+            return Problem(path, what, suggestion(name, names, "known: {}"), key=True)
         there = list(dict.fromkeys(canonical(row[name]) for row in rows if name in row))
         if not any(name in row and row[name] == expected.where[key] for row in rows):
             return Problem(path, f"matches no point and variant of {expected.of}", f"there is {', '.join(there):.200}")
@@ -335,7 +339,7 @@ def _claims_of(
                 if other is variant and expected.metric == "speedup":
                     remedy = "name another in `against`, or leave it out by `where`"
                     raise Problem(("expect", number), f"compares {variant.label} with itself", remedy)
-                yield Claim(number, expected, point, variant, other)
+                yield Claim(expected, point, variant, other)
 
 
 def _matches(columns: Mapping[str, Any], where: Mapping[str, Any], *, whole: bool = False) -> bool:

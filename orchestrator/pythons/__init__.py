@@ -71,13 +71,13 @@ def installed() -> list[Interpreter]:
         if (own := _own(candidate)) in asked and not _is_script(own):
             continue
         asked.add(own)
-        interpreter = ask(candidate)
+        interpreter = inspect(candidate)
         if interpreter and interpreter.version >= OLDEST:
             found.setdefault(_own(interpreter.path), interpreter)
     return sorted(found.values(), key=lambda each: (each.version, not each.gil))
 
 
-def ask(python: str) -> Interpreter | None:
+def inspect(python: str) -> Interpreter | None:
     """Return what an executable says of itself; None where it is no Python, or does not run."""
     command = [python, "-S", "-E", "-c", _TELL]
     try:
@@ -120,7 +120,7 @@ def how_to_get_uv() -> str:
 
 def complaint(python: str) -> tuple[str, str] | None:
     """Return what is wrong with an executable that has failed as an interpreter, and the remedy; None if not this."""
-    interpreter = ask(python)
+    interpreter = inspect(python)
     if interpreter is None:
         return f"{python} is no Python interpreter", "name one, such as .venv/bin/python"
     if interpreter.version < OLDEST:
@@ -140,7 +140,7 @@ def _on_path(request: str) -> str | None:
     for file in _named(f"python{request}"):
         if not _is_script(file):
             return file
-        interpreter = ask(file)
+        interpreter = inspect(file)
         if interpreter and interpreter.fits(request):
             return interpreter.path  # not the script: it would take longer to start than what it starts
     return None
@@ -148,7 +148,7 @@ def _on_path(request: str) -> str | None:
 
 def _elsewhere(request: str) -> str | None:
     """Return the newest of pyenv's and uv's that fits; only those are started whose names tell that they may."""
-    interpreters = map(ask, [*_of_pyenv(request.removesuffix("t")), *_of_uv(request)])
+    interpreters = map(inspect, [*_of_pyenv(request.removesuffix("t")), *_of_uv(request)])
     fitting = [each for each in interpreters if each and each.fits(request)]
     return max(fitting, key=lambda each: each.version).path if fitting else None
 

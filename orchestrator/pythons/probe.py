@@ -13,7 +13,7 @@ from ..machine import identity
 from ..plan import Plan, Point, Variant
 from ..runner import models
 from ..specs import Experiment
-from ..specs.document import KeyPath, shown
+from ..specs.document import KeyPath, quoted
 from ..specs.loading import Source
 from ..specs.problems import Problem
 from . import environments
@@ -46,14 +46,14 @@ class Refused(Exception):
 
 
 def probe(to_do: Plan, source: Source, kit: Kit, interrupt: Interrupt) -> Probed:
-    """Return what `ask` does; raises BadInput, with the place in the spec, for all that can't run."""
+    """Return what `probe_plan` does; raises BadInput, with the place in the spec, for all that can't run."""
     try:
-        return ask(to_do, kit, interrupt)
+        return probe_plan(to_do, kit, interrupt)
     except Refused as refused:
         raise source.failure(*refused.problems) from None
 
 
-def ask(to_do: Plan, kit: Kit, interrupt: Interrupt) -> Probed:
+def probe_plan(to_do: Plan, kit: Kit, interrupt: Interrupt) -> Probed:
     """Ask every interpreter whether it can run its variants; raises Refused with all that it can't.
 
     Nothing of the workload is called, but its modules are imported, in a runner.
@@ -71,13 +71,13 @@ def ask(to_do: Plan, kit: Kit, interrupt: Interrupt) -> Probed:
         if python is None:
             continue  # that is told
         if variant.path is not None and not Path(variant.path).is_dir():
-            what = f"{shown(variant.path)} is no directory here"
+            what = f"{quoted(variant.path)} is no directory here"
             problems.append(Problem(("models", variant.entry, "path"), what, "check the path"))
         else:
             found[variant.label] = python
             commands.setdefault(command(variant, python, limits), []).extend((point, variant) for point in to_do.points)
     for started, asked in commands.items():
-        orders = [plan.order(point, variant) for point, variant in asked]
+        orders = [plan.runner_request(point, variant) for point, variant in asked]
         try:
             answered = crew.probe(kit, interrupt, started, orders)
         except RunnerFailed as error:

@@ -11,7 +11,7 @@ from .. import units
 from ..advice.design import BUSY, MULTI_CORE
 from ..inference import load
 from ..inference.contest import Contest
-from ..verdicts.results import Findings, Results
+from ..verdicts.results import PointEvents, Results
 from . import layout, table
 
 LETS_GO, HOLDS = 0.5, 0.25
@@ -44,7 +44,7 @@ def _without_gil(results: Results) -> set[str]:
     return {event["variant"] for event in results.named("runner.ready") if not event["gil"]}
 
 
-def advice(contest: Contest, found: Findings, without_gil: set[str]) -> list[str]:
+def advice(contest: Contest, found: PointEvents, without_gil: set[str]) -> list[str]:
     """Return what to do at one point, and why, a sentence or two in each line; nothing where it was skipped."""
     if found.verdict is None:
         return []

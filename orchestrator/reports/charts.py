@@ -1,6 +1,6 @@
 """Charts of a run: what is drawn, as rows, and how, as Vega-Lite. The page and the pictures draw the same.
 
-A figure is a kind, a title, a sentence for who can't see it, and its rows. The specification of a kind holds no data,
+A chart is a kind, a title, a sentence for who can't see it, and its rows. The specification of a kind holds no data,
 so that a page of a hundred points carries each of them once.
 """
 
@@ -18,8 +18,8 @@ from ..inference.contest import Contest
 from ..plan.planning import ordered_axes
 from ..runner.account import SHARES
 from ..verdicts import timeline
-from ..verdicts.crossovers import shown
-from ..verdicts.results import Findings, Results
+from ..verdicts.crossovers import worth_showing
+from ..verdicts.results import PointEvents, Results
 from .kinds import Row, height, template
 from .table import PARTS
 
@@ -37,7 +37,7 @@ WIDE_RANGE = 20
 
 
 @dataclass(frozen=True)
-class Figure:
+class Chart:
     """One chart: `rows` drawn as its `kind` says; `point_id` is None for what is about several points."""
 
     kind: str
@@ -54,7 +54,7 @@ class Figure:
         return height(self.kind, self.rows)
 
 
-def figures(results: Results) -> list[Figure]:
+def charts(results: Results) -> list[Chart]:
     """Return the charts of a run from top to bottom: first what is about several points, then point by point."""
     recorded: dict[str, dict[str, Mapping[str, Any]]] = {}
     for event in results.named("timeline.recorded"):
@@ -69,13 +69,13 @@ def figures(results: Results) -> list[Figure]:
     return found
 
 
-def specification(figure: Figure, theme: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a figure as Vega-Lite that holds its data, in the colours of a theme."""
-    drawn = {"data": {"name": "rows", "values": list(figure.rows)}, "height": figure.height, "title": figure.title}
-    return {**copy.deepcopy(template(figure.kind)), **drawn, "config": theme}
+def specification(chart: Chart, theme: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a chart as Vega-Lite that holds its data, in the colours of a theme."""
+    drawn = {"data": {"name": "rows", "values": list(chart.rows)}, "height": chart.height, "title": chart.title}
+    return {**copy.deepcopy(template(chart.kind)), **drawn, "config": theme}
 
 
-def _sweeps(results: Results) -> Iterator[Figure]:
+def _sweeps(results: Results) -> Iterator[Chart]:
     axes = ordered_axes(results.plan.experiment, fewest=2)
     for number, line in enumerate(crossover.lines(results.plan, results.contests, axes), 1):
         rows: list[Row] = []
@@ -83,7 +83,7 @@ def _sweeps(results: Results) -> Iterator[Figure]:
             for event in results.about(contest.point).compared:
                 if contest.blocks and event["speedup"] is not None:
                     rows.append({"level": level, **_ratio(event), "time": units.duration(event["wall_ns"])})
-        for event in shown(results.derived, line):
+        for event in worth_showing(results.derived, line):
             if event["decision"] == "found":
                 rows.append({"from": event["low"], "to": event["high"], "change": event["sentence"]})
         levels = {row["level"] for row in rows if "level" in row}
@@ -94,7 +94,7 @@ def _sweeps(results: Results) -> Iterator[Figure]:
                 f"Speedup of every variant against {baseline} at {len(levels)} levels of {line.name}; "
                 "shaded: where the winner changes."
             )
-            yield Figure(
+            yield Chart(
                 f"sweep_{'log' if wide else 'linear'}",
                 f"sweep-{number}",
                 f"{line.points}: over {line.name}",
@@ -106,10 +106,10 @@ def _sweeps(results: Results) -> Iterator[Figure]:
 def _of_point(
     number: str,
     contest: Contest,
-    found: Findings,
+    found: PointEvents,
     recorded: Mapping[str, Mapping[str, Any]],
     calls: int,
-) -> Iterator[Figure]:
+) -> Iterator[Chart]:
     label, about = contest.point.label, {"point_id": contest.point.id}
     baseline = contest.plan.baseline.label
     winners: Sequence[str] = found.verdict["winners"] if found.verdict else ()
@@ -120,21 +120,21 @@ def _of_point(
     ]
     if len(rows) > 1:
         text = f"Speedup of each variant against {baseline}, with its interval, on a logarithmic scale."
-        yield Figure("speedups", f"{number}-speedups", f"{label}: speedup", text, rows, **about)
+        yield Chart("speedups", f"{number}-speedups", f"{label}: speedup", text, rows, **about)
     if rows := [row for event in found.fitted for row in _curve(event, contest.plan.cores)]:
         text = "Speedup against the number of workers, with the ideal line."
-        yield Figure("scaling", f"{number}-scaling", f"{label}: scaling", text, rows, **about)
+        yield Chart("scaling", f"{number}-scaling", f"{label}: scaling", text, rows, **about)
     if rows := [row for event in found.explained for row in _shares(event)]:
         text = "Where the time of each variant's workers went, in shares that add up to all of it."
-        yield Figure("time", f"{number}-time", f"{label}: where the time went", text, rows, **about)
+        yield Chart("time", f"{number}-time", f"{label}: where the time went", text, rows, **about)
     order = [variant for variant in contest.variants if variant in recorded]
     if rows := [row for variant in order for row in _timeline(variant, recorded[variant], calls)]:
         text = "What each worker did in one batch: a lane for each worker, its calls cut into what their time went for."
-        yield Figure("timeline", f"{number}-timeline", f"{label}: one batch of each", text, rows, **about)
+        yield Chart("timeline", f"{number}-timeline", f"{label}: one batch of each", text, rows, **about)
     rows = [{"variant": event["variant"], "ns": event["startup_ns"]} for event in found.compared if event["startup_ns"]]
     if rows:
         text = "How long each variant takes until its workers are up, on a logarithmic scale."
-        yield Figure("startup", f"{number}-startup", f"{label}: start-up", text, rows, **about)
+        yield Chart("startup", f"{number}-startup", f"{label}: start-up", text, rows, **about)
     rows = [
         {"variant": event["variant"], "bytes": event["peak_pss_bytes"]}
         for event in found.explained
@@ -142,13 +142,13 @@ def _of_point(
     ]
     if rows:
         text = "The memory of each variant's runner and workers at its peak, each shared page counted once."
-        yield Figure("memory", f"{number}-memory", f"{label}: memory", text, rows, **about)
+        yield Chart("memory", f"{number}-memory", f"{label}: memory", text, rows, **about)
     if len(contest.blocks) > 1:
         text = (
             "The time of a batch in each block, relative to the variant's own median: a line that is level is steady."
         )
         rows = list(_blocks(contest))
-        yield Figure("blocks", f"{number}-blocks", f"{label}: block by block", text, rows, **about)
+        yield Chart("blocks", f"{number}-blocks", f"{label}: block by block", text, rows, **about)
 
 
 def _ratio(event: Mapping[str, Any]) -> Row:
@@ -213,7 +213,7 @@ def _stacked(own: Sequence[timeline.Call]) -> Iterator[tuple[int, timeline.Call]
 
 
 def _blocks(contest: Contest) -> Iterator[Row]:
-    counting = {block.number for block in contest.judged}
+    counting = {block.number for block in contest.counting}
     for variant in (*contest.variants, None):
         times = {
             block.number: median(walls)

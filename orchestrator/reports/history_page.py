@@ -8,7 +8,7 @@ from typing import Any
 from .. import units
 from ..verdicts.history import Entry
 from . import layout, trend
-from .charts import Figure
+from .charts import Chart
 from .page import placed, written
 
 FILE = "history.html"
@@ -16,10 +16,10 @@ FILE = "history.html"
 
 def render(name: str, entries: Sequence[Entry], tolerance: float) -> dict[str, bytes]:
     """Return the page of an experiment's history."""
-    figures = list(_figures(entries))
+    drawn = list(_charts(entries))
     points = [
-        {"label": label, "table": layout.cells(trend.table(own)), "figure": placed(figure)}
-        for (label, own), figure in zip(trend.points(entries), figures, strict=True)
+        {"label": label, "table": layout.cells(trend.table(own)), "figure": placed(chart)}
+        for (label, own), chart in zip(trend.points(entries), drawn, strict=True)
     ]
     runs = list(dict.fromkeys(entry.run_id for entry in entries))
     about = {
@@ -37,13 +37,13 @@ def render(name: str, entries: Sequence[Entry], tolerance: float) -> dict[str, b
         "note": trend.NOTE.format(tolerance=tolerance * 100),
         "points": points,
     }
-    return {FILE: written("history.html.j2", figures, about)}
+    return {FILE: written("history.html.j2", drawn, about)}
 
 
-def _figures(entries: Sequence[Entry]) -> Iterator[Figure]:
+def _charts(entries: Sequence[Entry]) -> Iterator[Chart]:
     for number, (label, own) in enumerate(trend.points(entries), 1):
         text = "The time of a batch in every run, from old to new, as a multiple of the reference loop."
-        yield Figure("history", f"{number}-history", label, text, [_row(entry) for entry in own], own[0].point_id)
+        yield Chart("history", f"{number}-history", label, text, [_row(entry) for entry in own], own[0].point_id)
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -18,13 +18,13 @@ _PAPER = kinds.theme("#1b1f24", "#ffffff")
 
 def png(results: Results) -> dict[str, bytes]:
     """Return a picture of every chart, on white."""
-    drawn = {figure.name: charts.specification(figure, _PAPER) for figure in charts.figures(results)}
+    drawn = {chart.name: charts.specification(chart, _PAPER) for chart in charts.charts(results)}
     return {f"{name}.png": vl_convert.vegalite_to_png(_sized(each), scale=SHARP) for name, each in drawn.items()}
 
 
 def svg(results: Results) -> dict[str, bytes]:
     """Return a drawing of every chart, on white; its text stays text."""
-    drawn = {figure.name: charts.specification(figure, _PAPER) for figure in charts.figures(results)}
+    drawn = {chart.name: charts.specification(chart, _PAPER) for chart in charts.charts(results)}
     return {f"{name}.svg": vl_convert.vegalite_to_svg(_sized(each)).encode() for name, each in drawn.items()}
 
 

@@ -18,8 +18,8 @@ from ..inference.crossover import Line
 from ..runner.account import SHARES
 from ..runner.gil import UNKNOWN
 from ..text import printable
-from ..verdicts.crossovers import shown
-from ..verdicts.results import Findings, Results
+from ..verdicts.crossovers import worth_showing
+from ..verdicts.results import PointEvents, Results
 from .layout import fitting, printed, text_console
 
 _OUTCOME_STYLES = {"held": "green", "broken": "bold red", "undecided": "yellow"}
@@ -77,7 +77,7 @@ def render(results: Results, *, width: int, colour: bool) -> str:
     """Return the text, at most `width` columns wide where words allow."""
     out, written = text_console(width, colour)
     for contest in results.contests:
-        if contest.skipped:
+        if contest.is_skipped:
             continue
         found = results.about(contest.point)
         build = partial(compared_table, contest.point.label, found.compared, found.explained)
@@ -112,7 +112,7 @@ def crossovers(results: Results) -> list[Text | Table]:
     """Return for every axis of numbers what changes along it, and a row for each of its levels; nothing without any."""
     found: list[Text | Table] = []
     for line in crossover.lines(results.plan, results.contests):
-        located = shown(results.derived, line)
+        located = worth_showing(results.derived, line)
         found += [Text(event["sentence"], style=_DECISION_STYLES[event["decision"]]) for event in located]
         if any(contest.blocks for contest in line.contests):
             found += [_along(line, results), Text("")]
@@ -144,7 +144,7 @@ def note(warning: str, event: Mapping[str, Any]) -> str:
     return f"{_WARNINGS.get(warning, warning)}{_detail(warning, event)}"
 
 
-def notes(found: Findings) -> list[str]:
+def notes(found: PointEvents) -> list[str]:
     """Return what stands below the verdict on a point: what each host says by itself, and the warnings."""
     hosts = [event["sentence"] for event in found.on_hosts]
     return hosts + ([note(warning, found.verdict) for warning in found.verdict["warnings"]] if found.verdict else [])

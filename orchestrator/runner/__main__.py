@@ -98,9 +98,9 @@ def _probe(variant: dict[str, Any]) -> dict[str, str] | None:
 
 
 def _scout(asked: dict[str, Any]) -> dict[str, Any]:
-    from .scout import Measured, scout
+    from .scout import CallTimes, scout
 
-    measured = Measured()
+    measured = CallTimes()
     try:
         return scout(asked["workload"], measured, asked["file"], asked["is_second"])
     except workload.Unusable as error:

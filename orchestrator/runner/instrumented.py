@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-from . import clocks, files, gil, loops, models, sensors
+from . import clocks, fd_limit, gil, loops, models, sensors
 from .account import MOST_CALLS, Account
 from .call import Call
-from .stamps import Measured, Stamped, Taken
+from .stamps import Stamped, StampedResult, Taken
 
 ALONE_CALLS, ALONE_SHARE = 16, 0.25
 """So many calls are made one at a time at most, and for no longer than this share of the trial; one at least."""
@@ -81,9 +81,9 @@ async def measure(
 
 async def _run(
     run: models.Run, items: Sequence[int], repeats: int, before_batch: Callable[[], None], account: Account
-) -> tuple[list[Measured], list[tuple[int, int]], list[int]]:
+) -> tuple[list[StampedResult], list[tuple[int, int]], list[int]]:
     """Run batches into an account; return the last one, the memory of workers that end with their call, and turns."""
-    batch: list[Measured] = []
+    batch: list[StampedResult] = []
     weights: list[tuple[int, int]] = []
     turns_ns: list[int] = []
     for _ in range(repeats):
@@ -120,8 +120,8 @@ def _of_calls(account: Account) -> dict[str, Any]:
 
 def _make_room(threads: int) -> None:
     """Allow more open files: each thread that is accounted keeps one open."""
-    if (now := files.allowed()) is not None:
-        files.allow(now + threads)
+    if (now := fd_limit.soft_limit()) is not None:
+        fd_limit.raise_to(now + threads)
 
 
 def _prepare() -> None:
@@ -261,7 +261,7 @@ def _pickled_bytes(value: object) -> int | None:
         return None
 
 
-def _result_bytes(batch: Sequence[Measured]) -> int | None:
+def _result_bytes(batch: Sequence[StampedResult]) -> int | None:
     """Return how many bytes a result is when it is sent, the mean of some."""
     sizes = [_pickled_bytes(measured.value) for measured in batch[:: max(1, len(batch) // WEIGHED_RESULTS)]]
     known = [size for size in sizes if size is not None]

@@ -17,7 +17,7 @@ from .models import WrongResults
 from .workload import call_for, find, initializer_for
 
 SHORTEST_NS = 3_000_000
-"""A trial is repeated until it lasts this long: shorter ones measure the clock and the wake-up (docs/method.md)."""
+"""A trial repeats its batch to last this long: shorter ones measure the clock and the wake-up (docs/method.md)."""
 
 WARM_NS = 20_000_000
 """A warm-up goes on for so long at least: interpreters specialise, caches fill, lazy parts are made."""
@@ -134,9 +134,10 @@ class Bench:
         }
 
     async def do_warm(self) -> dict[str, Any]:
-        """Run the function once in every worker, then batches for `WARM_NS`; the first one's results are to be checked.
+        """Run batches for `WARM_NS`; the first one's results are to be checked.
 
-        There is one batch at least. `first_ns` and `last_ns` are the times of the first and the last one.
+        Where there are several workers, each runs the function once before. There is one batch at least. `first_ns` and
+        `last_ns` are the times of the first and the last one.
         """
         if self._count > 1:
             await self._each(self._call.plain or functools.partial(self._call, 0))

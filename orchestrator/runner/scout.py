@@ -16,7 +16,7 @@ LONG_NS = 5_000_000_000
 """A first call that takes longer than this is the only one."""
 
 
-def scout(given: dict[str, Any], measured: Measured, file: str, is_second: bool) -> dict[str, Any]:
+def scout(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool) -> dict[str, Any]:
     """Return what some calls of the workload's `call` tell; raises `Unusable`, and whatever a call raises.
 
     `wall_ns` is the median of a call, `first_ns` the time of the first one; `cpu_share` is CPU time per wall time of
@@ -56,7 +56,7 @@ def scout(given: dict[str, Any], measured: Measured, file: str, is_second: bool)
 
 
 async def _await_some(
-    measured: Measured, function: Callable[..., Any], kwargs: dict[str, Any], is_second: bool
+    measured: CallTimes, function: Callable[..., Any], kwargs: dict[str, Any], is_second: bool
 ) -> None:
     while measured.wants_more(is_second):
         measured.begin()
@@ -97,7 +97,7 @@ def _left(file: str) -> Any:
         return pickle.load(left)
 
 
-class Measured:
+class CallTimes:
     """The times of calls one after the other, and the results of the first and the last."""
 
     def __init__(self) -> None:

@@ -56,7 +56,7 @@ class Taken(NamedTuple):
 
 
 class Stamped(Call):
-    """A call that returns `Measured`."""
+    """A call that returns `StampedResult`."""
 
     __slots__ = ("arrived", "is_async", "is_small", "weigh")
 
@@ -85,14 +85,14 @@ class Stamped(Call):
         spent = after[CPU] - before[CPU], after[QUEUE] - before[QUEUE], after[GIL] - before[GIL]
         memory = sensors.memory(os.getpid()) if self.weigh else None
         who = os.getpid(), threading.get_ident()
-        return Measured(value, (*who, before[WALL], after[WALL], busy_ns, *spent, before[GIL]), arrived, memory)
+        return StampedResult(value, (*who, before[WALL], after[WALL], busy_ns, *spent, before[GIL]), arrived, memory)
 
     def __reduce__(self) -> tuple[Any, ...]:
         call = self.function, self.kwargs, self.item, self.weigh
         return _passed, call if self.is_small else (_NOW, *call, _Ended())
 
 
-class Measured:
+class StampedResult:
     """A result, with what its call took; `taken` is made when it is asked for, after the trial."""
 
     __slots__ = ("_arrived", "_memory", "_numbers", "_returned", "value")
@@ -167,12 +167,12 @@ def _passed(*parts: Any) -> Any:
         return *parts, time.monotonic_ns()
     if len(parts) == 3:
         value, numbers, memory = parts
-        return Measured(value, numbers, None, memory)
+        return StampedResult(value, numbers, None, memory)
     if len(parts) == 4:
         return Stamped(*parts, True)
     if len(parts) == 5:
         load_begun, value, ended, numbers, memory = parts
-        return Measured(value, numbers, None, memory, (load_begun, ended))
+        return StampedResult(value, numbers, None, memory, (load_begun, ended))
     load_begun, function, kwargs, item, weigh, ended = parts
     call = Stamped(function, kwargs, item, weigh, False)
     call.arrived = _passage(load_begun, ended)
@@ -185,8 +185,8 @@ def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:
 
 
 @types.coroutine
-def _driven(coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Measured]:
-    """Run a coroutine with stamps around each of its steps, and return `Measured`."""
+def _driven(coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, StampedResult]:
+    """Run a coroutine with stamps around each of its steps, and return `StampedResult`."""
     read = clocks.read
     begun = gil_before = busy_ns = cpu_ns = queue_ns = gil_ns = 0
     sent: Any = None
@@ -206,7 +206,7 @@ def _driven(coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Measured
         gil_ns += after[GIL] - before[GIL]
         if finished:
             spent = busy_ns, cpu_ns, queue_ns, gil_ns
-            return Measured(yielded, (os.getpid(), threading.get_ident(), begun, after[WALL], *spent, gil_before))
+            return StampedResult(yielded, (os.getpid(), threading.get_ident(), begun, after[WALL], *spent, gil_before))
         sent, thrown = None, None
         try:
             sent = yield yielded

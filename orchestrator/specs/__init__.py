@@ -53,7 +53,7 @@ def _refused(what: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError("refused", "{what}; {remedy}", {"what": what, "remedy": remedy})
 
 
-def seconds(value: object) -> float:
+def parse_seconds(value: object) -> float:
     """Return the seconds of a duration such as `500ms`, `60s`, `2m`, `1h`; raises PydanticCustomError."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|min|h)", value) if isinstance(value, str) else None
     found = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
@@ -63,7 +63,7 @@ def seconds(value: object) -> float:
     return found
 
 
-def fraction(value: object) -> float:
+def parse_fraction(value: object) -> float:
     """Return the fraction that a percentage such as `3%` is; raises PydanticCustomError."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?%", value) if isinstance(value, str) else None
     found = round(float(match[1]) / 100, 12) if match else 0.0  # so that it is the same when written and read again
@@ -80,7 +80,7 @@ _UNITS_BYTES = {"B": 1} | {
 }
 
 
-def size(value: object) -> int:
+def parse_bytes(value: object) -> int:
     """Return the bytes of a size such as `512MiB` or `2GB`; raises PydanticCustomError."""
     match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([KMGT]i?B|B)", value) if isinstance(value, str) else None
     found = round(float(match[1]) * _UNITS_BYTES[match[2]]) if match else 0
@@ -120,19 +120,19 @@ def _quoted_version(value: object) -> object:
 
 Duration = Annotated[
     float,
-    BeforeValidator(seconds),
+    BeforeValidator(parse_seconds),
     PlainSerializer(lambda s: f"{str(s).removesuffix('.0')}s", return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|min|h)$"}),
 ]
 Percentage = Annotated[
     float,
-    BeforeValidator(fraction),
+    BeforeValidator(parse_fraction),
     PlainSerializer(lambda part: f"{part * 100:.12g}%", return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?%$"}),
 ]
 Size = Annotated[
     int,
-    BeforeValidator(size),
+    BeforeValidator(parse_bytes),
     PlainSerializer(lambda count: f"{count}B", return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?B|B)$"}),
 ]

@@ -104,13 +104,13 @@ def parse(content: bytes, source: str) -> Document:
 def scalar(text: str) -> object:
     """Return what unquoted text means by the core schema of YAML 1.2; raises ValueError with the remedy."""
     if hidden := _HIDDEN.search(text):
-        raise ValueError(f"{shown(text)} holds the {_named(hidden[0])}; delete the character")
+        raise ValueError(f"{quoted(text)} holds the {_named(hidden[0])}; delete the character")
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if match := _DECIMAL.fullmatch(text):
         digits = match[1].replace("_", "")
         if digits[0] == "0" and digits != "0":
-            raise ValueError(f"{shown(text)} is ambiguous (octal or decimal); drop the zero or quote it")
+            raise ValueError(f"{quoted(text)} is ambiguous (octal or decimal); drop the zero or quote it")
         return _bounded(text, digits, 10)
     if match := _BASED.fullmatch(text):
         octal = match["octal"]
@@ -118,10 +118,10 @@ def scalar(text: str) -> object:
     if _FLOAT.fullmatch(text):
         value = float(text)
         if math.isinf(value):
-            raise ValueError(f"{shown(text)} is too large a number; write a smaller one or quote it")
+            raise ValueError(f"{quoted(text)} is too large a number; write a smaller one or quote it")
         return value
     if _NOT_FINITE.fullmatch(text):
-        raise ValueError(f"{shown(text)} is not a finite number; write a finite one or quote it")
+        raise ValueError(f"{quoted(text)} is not a finite number; write a finite one or quote it")
     return text
 
 
@@ -134,11 +134,11 @@ def key_path(path: KeyPath) -> str:
         elif _BARE_KEY.fullmatch(part):
             parts += f".{part}" if parts else part
         else:
-            parts += f"[{shown(part)}]"
+            parts += f"[{quoted(part)}]"
     return parts
 
 
-def shown(text: str) -> str:
+def quoted(text: str) -> str:
     """Return text in double quotes, its unprintable characters escaped, in at most MAX_SHOWN characters."""
     pieces = [_escaped(char) for char in text[:MAX_SHOWN]]
     if len(text) > MAX_SHOWN or sum(map(len, pieces)) > MAX_SHOWN - 2:
@@ -152,7 +152,7 @@ def described(given: object) -> str:
     """Return any value of a spec in a few words, for a message."""
     names = {dict: "a mapping", list: "a list", tuple: "a list", type(None): "nothing"}
     if isinstance(given, str):
-        return shown(given)
+        return quoted(given)
     return names.get(type(given)) or (str(given).lower() if isinstance(given, bool) else str(given)[:60])
 
 
@@ -165,7 +165,7 @@ def _bounded(text: str, digits: str, base: int) -> int:
     # The length first: int() takes quadratic time for long text, and has a limit of its own.
     value = int(digits, base) if len(digits) <= 22 else 2**63
     if value >= 2**63:
-        raise ValueError(f"{shown(text)} does not fit into 64 bits; write a smaller number or quote it")
+        raise ValueError(f"{quoted(text)} does not fit into 64 bits; write a smaller number or quote it")
     return -value if text[0] == "-" else value
 
 
@@ -193,7 +193,7 @@ def _similar(file: Path) -> str:
         return "check the path"
     near = [name for name in names if file.name and Path(name).stem == file.name]
     near = near or difflib.get_close_matches(file.name, names, 1)
-    return f"did you mean {shown(near[0])}?" if near else "check the path"
+    return f"did you mean {quoted(near[0])}?" if near else "check the path"
 
 
 def _decoded(content: bytes, source: str) -> str:
@@ -287,9 +287,9 @@ class _Tree:
 
     def _refuse_decoration(self, event: yaml.NodeEvent, path: KeyPath) -> None:
         if isinstance(event, yaml.AliasEvent):
-            self._refuse(event, path, f"alias {shown(f'*{event.anchor}')} is not allowed", "write the value out")
+            self._refuse(event, path, f"alias {quoted(f'*{event.anchor}')} is not allowed", "write the value out")
         if event.anchor is not None:
-            self._refuse(event, path, f"anchor {shown(f'&{event.anchor}')} is not allowed", "write the value out")
+            self._refuse(event, path, f"anchor {quoted(f'&{event.anchor}')} is not allowed", "write the value out")
         tag = event.tag if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) else None
         if isinstance(event, yaml.ScalarEvent):
             # Elsewhere than in an escape it was found before parsing.
@@ -299,7 +299,7 @@ class _Tree:
             if event.start_mark and self.text.startswith("!", event.start_mark.index):
                 tag = tag or "!"
         if tag is not None:
-            self._refuse(event, path, f"tag {shown(tag)} is not allowed", "delete the tag")
+            self._refuse(event, path, f"tag {quoted(tag)} is not allowed", "delete the tag")
 
     def _take_key(self, top: _Open, event: yaml.NodeEvent) -> None:
         if not isinstance(event, yaml.ScalarEvent):
@@ -309,15 +309,15 @@ class _Tree:
             try:
                 meaning = scalar(key)
             except ValueError:
-                self._refuse(event, top.path, f"the key {shown(key)} is not read as text", "quote it")
+                self._refuse(event, top.path, f"the key {quoted(key)} is not read as text", "quote it")
             if not isinstance(meaning, str):
-                self._refuse(event, top.path, f"the key {shown(key)} is read as {_kind(meaning)}", "quote it")
+                self._refuse(event, top.path, f"the key {quoted(key)} is read as {_kind(meaning)}", "quote it")
             if key == "<<":
                 self._refuse(event, top.path, 'merge key "<<" is not allowed', "write the keys out")
         path = (*top.path, key)
         if path in self.keys:
             first = self.keys[path].line
-            what = f"duplicate key {shown(key)}, first given on line {first}"
+            what = f"duplicate key {quoted(key)}, first given on line {first}"
             self._refuse(event, top.path, what, "keep one of them")
         self.keys[path] = _position(event)
         top.key = key

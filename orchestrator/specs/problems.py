@@ -72,7 +72,7 @@ def refusal(details: ErrorDetails) -> tuple[str, str]:
     return what, f"got {described(given)}, which needs quotes" if unquoted else f"got {described(given)}"
 
 
-def nearest(name: str, known: Sequence[str], remedy: str = "known here: {}") -> str:
+def suggestion(name: str, known: Sequence[str], remedy: str = "known here: {}") -> str:
     """Return the remedy for a name that is not among the known ones."""
     near = difflib.get_close_matches(name, known, 1)
     return f"did you mean {described(near[0])}?" if near else remedy.format(", ".join(known))
@@ -89,7 +89,7 @@ def problem_of(details: ErrorDetails, value: dict[str, Any]) -> Problem:
         path = path if isinstance(value["models"][path[1]], str) else (*path, "model")
         if not isinstance(given, str):
             return Problem(path, "expected a model's name", f"got {described(given)}")
-        return Problem(path, f"unknown model {described(given)}", nearest(given, models.NAMES, "known: {}"))
+        return Problem(path, f"unknown model {described(given)}", suggestion(given, models.NAMES, "known: {}"))
     return Problem(path, *refusal(details), key=key)
 
 
@@ -97,7 +97,7 @@ def _unknown_key(path: KeyPath, value: dict[str, Any]) -> Problem:
     if path in RESERVED:
         return Problem(path, "is reserved for a later version", "delete it", key=True)
     name = str(path[-1])
-    remedy = nearest(name, _known_keys(path[:-1], value))
+    remedy = suggestion(name, _known_keys(path[:-1], value))
     if len(path) == 1 and remedy.startswith("known"):
         options = {option for kind in ENTRY_CLASSES.values() for option in kind.model_fields}
         under = [part for part, kind in _PARTS.items() if name in kind.model_fields]

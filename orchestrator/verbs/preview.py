@@ -103,7 +103,7 @@ def shortage(planned: Plan, runs: Path) -> str | None:
 
 
 def _block_seconds(planned: Plan, runs: Path) -> dict[str, float]:
-    """Return the median time of the first blocks by point, from the latest run of the same variants."""
+    """Return the median time of a block by point, from the blocks of the latest run that had all these variants."""
     try:
         events = journal.Records(journal.find(runs / planned.experiment.name))
         finished = [event for event in events if event["event"] == "block.finished"]

@@ -55,7 +55,7 @@ def _measured(results: Results) -> dict[tuple[str, str], tuple[Contest, Variant]
         (contest.point.id, variant.id): (contest, variant)
         for contest in results.contests
         for label, variant in contest.variants.items()
-        if any(label in block.walls for block in contest.judged)
+        if any(label in block.walls for block in contest.counting)
     }
 
 
@@ -89,7 +89,7 @@ def _change(
 
 
 def _blocks(contest: Contest, variant: Variant) -> Iterator[Block]:
-    return (block for block in contest.judged if variant.label in block.walls)
+    return (block for block in contest.counting if variant.label in block.walls)
 
 
 def _one_loop(versions: set[int | None]) -> bool:

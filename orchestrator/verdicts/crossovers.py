@@ -91,7 +91,7 @@ def _times(gap: Ratio) -> str:
     return f"{units.ratio(gap.value, gap.low, gap.high)} times as fast"
 
 
-def shown(derived: Sequence[Mapping[str, Any]], line: Line) -> list[Mapping[str, Any]]:
+def worth_showing(derived: Sequence[Mapping[str, Any]], line: Line) -> list[Mapping[str, Any]]:
     """Return what is worth a line of all that is said along one: changes, and the other winners, else everything."""
     located = (event for event in derived if event["event"] == "crossover.located")
     along = [event for event in located if (event["points"], event["axis"]) == (line.points, line.column)]

@@ -96,8 +96,8 @@ def explained(contest: Contest, variant: Variant) -> VariantExplained | None:
 
 
 def summary(contest: Contest, label: str) -> Summary | None:
-    """Return the summary of a variant's accounts over the blocks that are judged; None without any."""
-    return accounts.summary([block.accounts[label] for block in contest.judged if label in block.accounts])
+    """Return the summary of a variant's accounts over the blocks that count; None without any."""
+    return accounts.summary([block.accounts[label] for block in contest.counting if label in block.accounts])
 
 
 def is_contaminated(found: Summary) -> bool:
@@ -205,14 +205,14 @@ def _instrumented_ratio(contest: Contest, label: str) -> float | None:
     """Return how many times as long an instrumented batch takes as the others of its block."""
     ratios = [
         account.wall_ns / median(block.walls[label])
-        for block in contest.judged
+        for block in contest.counting
         if (account := block.accounts.get(label)) and account.calls == contest.point.tasks and block.walls.get(label)
     ]
     return round(median(ratios), 4) if ratios else None
 
 
 def _cpu_per_call(contest: Contest, label: str) -> int | None:
-    cpus = [median(block.cpus[label]) for block in contest.judged if label in block.cpus]
+    cpus = [median(block.cpus[label]) for block in contest.counting if label in block.cpus]
     return round(median(cpus) / contest.point.tasks) if cpus else None
 
 

@@ -34,13 +34,13 @@ class Judged:
 
 def judged(contest: Contest, best: str | None, rival: str | None) -> list[Judged]:
     """Return what each host decides, by name; nothing where the blocks that count ran on one only."""
-    names = sorted({block.host for block in contest.judged if block.host is not None})
+    names = sorted({block.host for block in contest.counting if block.host is not None})
     if len(names) < 2:
         return []
     found = []
     level = contest.level / len(names)
     for name in names:
-        blocks = [block for block in contest.judged if block.host == name]
+        blocks = [block for block in contest.counting if block.host == name]
         labels = [label for label in contest.variants if all(label in block.walls for block in blocks)]
         labels = [label for label in labels if label not in contest.excluded]
         if not labels:

@@ -30,7 +30,7 @@ _FEW = DERIVED | {
 
 
 @dataclass(frozen=True)
-class Findings:
+class PointEvents:
     """The derived events of one point; without a verdict where the point was skipped."""
 
     compared: Sequence[Mapping[str, Any]]
@@ -64,13 +64,13 @@ class Results:
         """Return the events of these names, in the order of the journal."""
         return [event for event in (self._few if set(names) <= _FEW else self._all) if event["event"] in names]
 
-    def about(self, point: Point) -> Findings:
+    def about(self, point: Point) -> PointEvents:
         """Return the derived events of a point."""
 
         def called(name: str) -> Sequence[Mapping[str, Any]]:
             return self._derived_by.get((name, point.id), ())
 
-        return Findings(
+        return PointEvents(
             compared=called("variant.compared"),
             explained=called("variant.explained"),
             fitted=called("scaling.fitted"),

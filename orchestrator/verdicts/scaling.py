@@ -51,7 +51,7 @@ def _family(variant: Variant) -> str:
 
 def _fit(contest: Contest, family: str, group: Sequence[Variant]) -> ScalingFitted | None:
     first = group[0]
-    blocks = [block.walls for block in contest.judged if all(v.label in block.walls for v in group)]
+    blocks = [block.walls for block in contest.counting if all(v.label in block.walls for v in group)]
     if not blocks:
         return None
     counts = np.array([_workers(variant) for variant in group], np.float64)

@@ -35,7 +35,7 @@ def tables(results: Results) -> dict[str, list[Row]]:
     with medians over its rounds. `variants`, `verdicts`: the derived events. `contexts`: the samples of the machine.
     In trials and blocks, `counts` tells whether the block is among those that the figures are made of.
     """
-    counting = {(contest.point.id, block.number): block for contest in results.contests for block in contest.judged}
+    counting = {(contest.point.id, block.number): block for contest in results.contests for block in contest.counting}
     raw = results.named("trial.finished", "trial.observed", "runner.ready")
     derived = {name: [event for event in results.derived if event["event"] == name] for name in _DERIVED.values()}
     found: dict[str, Iterable[Row]] = {

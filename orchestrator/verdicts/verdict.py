@@ -25,7 +25,7 @@ from ..inference.stats import (
     is_correlated,
     lag1_autocorrelation,
     log_statistics,
-    spread,
+    quartiles,
 )
 from ..plan import Plan, Variant, columns
 from . import crossovers, hosts, scaling
@@ -42,7 +42,7 @@ def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
     """Return every derived event: per point its comparisons and its verdict, then crossovers and expectations."""
     derived: list[Event] = []
     for contest in contests:
-        if contest.skipped:
+        if contest.is_skipped:
             continue
         derived += [compared(contest, variant) for variant in contest.variants.values()]
         explanations = [event for variant in contest.variants.values() if (event := explained(contest, variant))]
@@ -59,13 +59,13 @@ def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
 def compared(contest: Contest, variant: Variant) -> VariantCompared:
     """Return how a variant stands to the baseline, over the blocks that both ran."""
     label, baseline = variant.label, contest.plan.baseline.label
-    blocks = contest.judged
+    blocks = contest.counting
     ratio = None
     if label not in contest.excluded and baseline not in contest.excluded and label != baseline:
         ratio = contest.compare(label, baseline, contest.look_level)
     mine = [block for block in blocks if label in block.walls]
     walls = [median(block.walls[label]) for block in mine]
-    quartiles = spread(walls) if walls else None
+    low_ns, high_ns = quartiles(walls) if walls else (None, None)
     against_itself = Estimate(1.0, None, None) if label == baseline and walls else None
     return VariantCompared(
         **columns(contest.point, variant),
@@ -75,8 +75,8 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
         blocks=len(mine),
         failures=contest.failures[label],
         wall_ns=_rounded(median(walls) if walls else None),
-        wall_ns_low=_rounded(quartiles and quartiles[0]),
-        wall_ns_high=_rounded(quartiles and quartiles[1]),
+        wall_ns_low=_rounded(low_ns),
+        wall_ns_high=_rounded(high_ns),
         cpu_ns=_rounded(median([median(block.cpus[label]) for block in mine]) if mine else None),
         startup_ns=figures.startup_ns(contest, label),
         break_even_batches=figures.break_even_batches(contest, label, baseline) if label != baseline else None,
@@ -113,7 +113,7 @@ def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> list[
         recommended=winners[0] if look and winners else None,
         runner_up=rival,
         **fields("ratio", gap),
-        blocks=len(contest.judged),
+        blocks=len(contest.counting),
         autocorrelation=doubts.autocorrelation,
         load_signal=doubts.load_slope.signal if doubts.load_slope else None,
         **fields("load_slope", doubts.load_slope.slope if doubts.load_slope else None),
@@ -169,7 +169,7 @@ def _winners(contest: Contest, look: Look | None) -> list[str]:
 
 def _best_and_rival(contest: Contest, winners: list[str], verdict: str) -> tuple[str | None, str | None, Ratio | None]:
     """Return the best, who the ratio of the verdict is to, and how many times as fast the best is."""
-    best = contest.fastest(winners, contest.judged)
+    best = contest.fastest(winners, contest.counting)
     if best is None:
         return None, None, None
     kind = contest.kind(best)
@@ -200,7 +200,7 @@ class Doubts:
 def _doubts(contest: Contest, best: str | None, rival: str | None, won_by: Ratio | None) -> Doubts:
     if best is None or rival is None:
         return Doubts()
-    logs = log_statistics([block.walls for block in contest.judged], best, rival)
+    logs = log_statistics([block.walls for block in contest.counting], best, rival)
     return Doubts(
         autocorrelation=lag1_autocorrelation(logs),
         correlated=is_correlated(logs),
@@ -230,7 +230,7 @@ def _warnings(contest: Contest, look: Look | None, verdict: str, doubts: Doubts)
         warnings.append("variants_excluded")
     if contest.discarded:
         warnings.append("blocks_discarded")
-    if any(block.unchecked for block in contest.judged):
+    if any(block.unchecked for block in contest.counting):
         warnings.append("results_unchecked")
     if _gil_enabled_by(contest):
         warnings.append("gil_enabled")
@@ -243,7 +243,7 @@ def _warnings(contest: Contest, look: Look | None, verdict: str, doubts: Doubts)
 
 def _gil_enabled_by(contest: Contest) -> dict[str, str]:
     """Return by variant the module that switched the GIL back on in a block that counts."""
-    found = {label: module for block in contest.judged for label, module in block.gil_enabled_by.items()}
+    found = {label: module for block in contest.counting for label, module in block.gil_enabled_by.items()}
     return {label: found[label] for label in contest.variants if label in found}
 
 
@@ -265,7 +265,7 @@ def _sentence(
     doubts: Doubts,
 ) -> str:
     about = contest.point.label
-    count = gap.blocks if gap else len(contest.judged)
+    count = gap.blocks if gap else len(contest.counting)
     counted = f"after {units.count(count, 'block')}"
     if not contest.contenders or not contest.blocks:
         why = "every variant failed" if not contest.contenders else "no block was finished within the budget"

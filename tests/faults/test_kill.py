@@ -85,7 +85,7 @@ def test_a_run_that_is_killed_at_random_times_is_resumed_until_it_ends(kills: in
                 break
         assert place.problems() == []
         # one that was killed before its first record has nothing to go on with
-        assert len([run for run in place.runs if journal.ends(run)]) == 1
+        assert len([run for run in place.runs if journal.first_and_last(run)]) == 1
     print(f"{killed} kills of {number} runs")
 
 
@@ -122,7 +122,7 @@ def test_resume_goes_on_with_the_newest_run_that_was_cut_off_behind_one_that_was
     place.run("run", "x.yaml", "--fresh")
     assert place.run("run", "x.yaml", "--resume").returncode == errors.OK
     assert len(place.runs) == 2
-    assert all(journal.ends(run)[1]["event"] == "run.finished" for run in place.runs)  # type: ignore[index]
+    assert all(journal.first_and_last(run)[1]["event"] == "run.finished" for run in place.runs)  # type: ignore[index]
 
 
 @pytest.mark.parametrize("changed", ["spec", "sources"])

@@ -26,8 +26,7 @@ import pytest
 from orchestrator import launch
 from orchestrator.launch import Command, Interrupt, Kit, RunnerFailed, crew
 from orchestrator.launch.crew import Crew
-from orchestrator.plan import Point, Variant
-from orchestrator.plan import order as order_of
+from orchestrator.plan import Point, Variant, runner_request
 from orchestrator.pythons import environments
 from orchestrator.runner.account import SHARES
 from orchestrator.runner.models import NAMES, Needs, load, unavailable
@@ -177,7 +176,7 @@ def order(model: str, workload: dict[str, Any], workers: int = 2, tasks: int = 4
     defaults = {key: about.default for key, about in load(name).OPTIONS.items() if about.default is not None}
     options = defaults | ALONE.get(name, {}) | of_way | options
     point = Point("point", "point", {}, workload, tasks)
-    return order_of(point, Variant("variant", model, {}, name, workers, None, options))
+    return runner_request(point, Variant("variant", model, {}, name, workers, None, options))
 
 
 class Opened:

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from orchestrator.runner.call import Call
-from orchestrator.runner.stamps import Measured, Stamped
+from orchestrator.runner.stamps import Stamped, StampedResult
 
 
 def stamped(function: Any, item: str | None = None, is_small: bool = False, **kwargs: Any) -> Stamped:
@@ -75,7 +75,7 @@ def test_an_exception_of_the_call_comes_out_as_itself() -> None:
 def test_a_call_and_its_result_survive_being_sent(is_small: bool) -> None:
     call = sent(stamped(double, "item", is_small, data=b"x" * 5000))
     result = sent(call(4))
-    assert isinstance(result, Measured)
+    assert isinstance(result, StampedResult)
     assert result.value == [8, b"x" * 5000]
     assert (result.taken.arrived is None) == is_small
     assert result.taken.returned is not None
@@ -97,7 +97,7 @@ def test_pickling_at_both_ends_is_timed() -> None:
 
 @pytest.mark.parametrize("value", [None, True, 7, 0.5])
 def test_a_result_that_is_small_goes_without_stamps(value: object) -> None:
-    result = sent(Measured(value, [1] * 9))
+    result = sent(StampedResult(value, [1] * 9))
     assert (result.value, result.taken.returned) == (value, None)
 
 
@@ -113,8 +113,8 @@ async def wait_and_work(seconds: float) -> str:
 
 
 def test_a_coroutine_is_busy_in_its_steps_alone() -> None:
-    async def main() -> Measured:
-        measured: Measured = await stamped(wait_and_work, seconds=0.02)(0)
+    async def main() -> StampedResult:
+        measured: StampedResult = await stamped(wait_and_work, seconds=0.02)(0)
         return measured
 
     result = anyio.run(main)

@@ -87,4 +87,4 @@ def _sides(again: Contest, contest: Contest, event: Mapping[str, Any], override:
 
 
 def _ratio(contest: Contest, label: str, other: str) -> Ratio | None:
-    return compare([block.walls for block in contest.judged], label, other, contest.look_level)
+    return compare([block.walls for block in contest.counting], label, other, contest.look_level)

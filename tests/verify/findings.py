@@ -1,4 +1,4 @@
-"""`make findings`: every shipped config, run so many times in turn, and what came of it as a table in docs/workloads.md.
+"""`make findings`: every shipped config, run so many times in turn, and what they found, as a table of the docs.
 
 What each run found is kept in docs/figures/findings.jsonl; the table shows each config's last run, and in how many of
 all its runs each of its claims held.

@@ -66,7 +66,7 @@ def replay(planned: Plan, trace: Sequence[Block], seed: int, effect: float = 1.0
         sides = trace[(first + number) % len(trace)]
         _add(contest, number, sides, effect, dice)
         number += 1
-        if contest.look_due():
+        if contest.is_look_due():
             look = contest.judge()
             contest.add({"event": "look.taken", "blocks": look.blocks, "best": look.best})
     return contest

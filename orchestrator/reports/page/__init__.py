@@ -21,7 +21,7 @@ from ...specs import document
 from ...text import printable
 from ...verdicts.results import Results
 from .. import PAGE, charts, kinds, layout, table
-from ..charts import Figure
+from ..charts import Chart
 from . import vega
 
 HERE = Path(__file__).parent
@@ -32,17 +32,17 @@ FEW = 4
 
 def render(results: Results) -> dict[str, bytes]:
     """Return the page; every text in it is shown as it is, and nothing in it is loaded from elsewhere."""
-    figures = charts.figures(results)
+    drawn = charts.charts(results)
     about = {
-        "sweeps": [placed(figure) for figure in figures if figure.point_id is None],
-        "points": [_point(results, contest, figures) for contest in results.contests if not contest.skipped],
+        "sweeps": [placed(chart) for chart in drawn if chart.point_id is None],
+        "points": [_point(results, contest, drawn) for contest in results.contests if not contest.is_skipped],
         **_about(results),
     }
-    return {PAGE: written("page.html.j2", figures, about)}
+    return {PAGE: written("page.html.j2", drawn, about)}
 
 
-def written(template: str, figures: Sequence[Figure], about: Mapping[str, Any]) -> bytes:
-    """Return a page that holds style, scripts and the data of its figures; `about` is what its template shows."""
+def written(template: str, drawn: Sequence[Chart], about: Mapping[str, Any]) -> bytes:
+    """Return a page that holds style, scripts and the data of its charts; `about` is what its template shows."""
     style, script = ((HERE / name).read_text("utf-8") for name in ("page.css", "page.js"))
     library = vega.bundle()
     text = (
@@ -53,7 +53,7 @@ def written(template: str, figures: Sequence[Figure], about: Mapping[str, Any]) 
             library=Markup(library),
             script=Markup(script),
             policy=_policy([library, script], style),
-            figures=Markup(_embedded(figures)),
+            figures=Markup(_embedded(drawn)),
             **about,
         )
     )
@@ -126,11 +126,11 @@ def _several(results: Results) -> bool:
     return len(results.contests) > 1
 
 
-def _point(results: Results, contest: Contest, figures: Sequence[Figure]) -> dict[str, Any]:
+def _point(results: Results, contest: Contest, drawn: Sequence[Chart]) -> dict[str, Any]:
     """Return what the page tells of one point."""
     identity = contest.point.id
     found = results.about(contest.point)
-    shown = [contest.point.id for contest in results.contests if not contest.skipped]
+    shown = [contest.point.id for contest in results.contests if not contest.is_skipped]
     return {
         "id": identity,
         "label": contest.point.label,
@@ -144,13 +144,13 @@ def _point(results: Results, contest: Contest, figures: Sequence[Figure]) -> dic
         "observed": layout.cells(table.observed_table(found.observed)) if found.observed else None,
         "failures": [event for event in results.named("trial.failed") if event["point_id"] == identity],
         "figures": dict.fromkeys(kinds.KINDS)
-        | {figure.kind: placed(figure) for figure in figures if figure.point_id == identity},
+        | {chart.kind: placed(chart) for chart in drawn if chart.point_id == identity},
     }
 
 
-def placed(figure: Figure) -> dict[str, str]:
-    """Return what a page says of a figure beside drawing it."""
-    return {"name": figure.name, "title": figure.title, "text": figure.text}
+def placed(chart: Chart) -> dict[str, str]:
+    """Return what a page says of a chart beside drawing it."""
+    return {"name": chart.name, "title": chart.title, "text": chart.text}
 
 
 def _part(part: Text | Table) -> dict[str, Any]:
@@ -186,22 +186,22 @@ def _machine(sampled: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 # --- the data of the charts
 
 
-def _embedded(figures: Sequence[Figure]) -> str:
+def _embedded(drawn: Sequence[Chart]) -> str:
     """Return what the page draws, as JSON that can stand inside a script: each kind of chart once, rows as columns."""
     data = {
         "theme": kinds.theme("currentColor", None),
-        "kinds": {kind: kinds.template(kind) for kind in dict.fromkeys(figure.kind for figure in figures)},
-        "figures": {figure.name: _packed(figure) for figure in figures},
+        "kinds": {kind: kinds.template(kind) for kind in dict.fromkeys(chart.kind for chart in drawn)},
+        "figures": {chart.name: _packed(chart) for chart in drawn},
     }
     text = orjson.dumps(data).decode()
     # within a string of JSON these may be written so, and then no text can end the script
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _packed(figure: Figure) -> dict[str, Any]:
-    names = dict.fromkeys(name for row in figure.rows for name in row)
-    columns = {name: _column([row.get(name) for row in figure.rows]) for name in names}
-    return {"kind": figure.kind, "height": figure.height, "count": len(figure.rows), "columns": columns}
+def _packed(chart: Chart) -> dict[str, Any]:
+    names = dict.fromkeys(name for row in chart.rows for name in row)
+    columns = {name: _column([row.get(name) for row in chart.rows]) for name in names}
+    return {"kind": chart.kind, "height": chart.height, "count": len(chart.rows), "columns": columns}
 
 
 def _column(values: Sequence[Any]) -> Any:

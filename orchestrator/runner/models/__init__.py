@@ -121,13 +121,13 @@ class Option(NamedTuple):
 class Workers(NamedTuple):
     """Workers that are up.
 
-    `bind(call)` returns `run(items)`, which makes one `call` per item, at most one at a time in every worker, and
-    returns the results in the order of the items; an exception of the workload comes out as itself. `call` is the one
-    that the model was opened with, or that one with stamps around it (`stamps`). `each(function)` calls `function`
-    once in every worker at the same moment and returns what came back: for warm-ups, for the proof of who the workers
-    are; a model with a worker per task starts one for it. `facts` are what only the model can tell for that proof, such
-    as the start method that was really used. `far_cpu_ns()` is the CPU time of workers that have ended and were no
-    children of this process, which the system does not count as its own.
+    `bind(call)` returns `run(items)`, which makes one `call` per item, at most one at a time in every worker that is no
+    loop, and returns the results in the order of the items; an exception of the workload comes out as itself. `call` is
+    the one that the model was opened with, or that one with stamps around it (`stamps`). `each(function)` calls
+    `function` once in every worker at the same moment and returns what came back: for warm-ups, for the proof of who
+    the workers are; a model with a worker per task starts one for it. `facts` are what only the model can tell for that
+    proof, such as the start method that was really used. `far_cpu_ns()` is the CPU time of workers that have ended
+    and were no children of this process, which the system does not count as its own.
     """
 
     bind: Callable[[Call], Run]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import Run, WorkerLost, Workers
 from .bounded import gather
-from .remote import Carried, Imported, beginning, given, meeting
+from .remote import Carried, Imported, beginning, meeting, unwrapped
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -29,7 +29,7 @@ async def open(
 
     async def in_worker(function: Callable[..., Any], *arguments: Any) -> Any:
         try:
-            return given(await to_process.run_sync(function, *arguments, limiter=limiter))
+            return unwrapped(await to_process.run_sync(function, *arguments, limiter=limiter))
         except BrokenWorkerProcess as error:
             raise WorkerLost(
                 "a worker ended without an answer, or something used its descriptors 0 or 1, "

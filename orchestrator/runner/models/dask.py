@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import Count, Needs, Option, Run, WorkerLost, Workers, anywhere
-from .remote import Escaping, Imported, beginning, given, meeting
+from .remote import Escaping, Imported, beginning, meeting, unwrapped
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -72,7 +72,7 @@ async def open(
 
             async def gather(futures: list[Any]) -> list[Any]:
                 try:
-                    return [given(result) for result in await client.gather(futures)]
+                    return [unwrapped(result) for result in await client.gather(futures)]
                 except KilledWorker as error:
                     raise WorkerLost(str(error)) from error
 

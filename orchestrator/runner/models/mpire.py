@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import Count, Needs, Option, Run, WorkerLost, Workers, WrongResults, processes
-from .remote import Escaping, Imported, beginning, given, meeting
+from .remote import Escaping, Imported, beginning, meeting, unwrapped
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -51,7 +51,7 @@ async def open(
 
         def mapped(function: Callable[..., Any], items: Sequence[int], size: int | None) -> list[Any]:
             try:
-                return [given(result) for result in pool.map(function, items, chunk_size=size)]
+                return [unwrapped(result) for result in pool.map(function, items, chunk_size=size)]
             except Exception as error:
                 if isinstance(error, RuntimeError) and "died unexpectedly" in str(error):
                     raise WorkerLost(str(error)) from error

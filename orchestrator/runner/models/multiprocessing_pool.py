@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import Run, WorkerLost, Workers, WrongResults
-from .remote import Failure, Imported, given, meeting
+from .remote import Failure, Imported, meeting, unwrapped
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -47,7 +47,7 @@ async def open(
                 # not by the pool's own chunksize: what it then returns can't be waited for with a timeout
                 for some in watch.results(pool.imap_unordered(_Chunked(one), chunks)):
                     for place, result in some:
-                        results[place] = given(result)
+                        results[place] = unwrapped(result)
                 return results
 
             return run
@@ -84,7 +84,7 @@ class _Watch:
                 self._look()
                 continue
             if type(result) is tuple:
-                given(result[1])
+                unwrapped(result[1])
             yield result
 
     def _look(self) -> None:

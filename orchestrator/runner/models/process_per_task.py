@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from .. import files
+from .. import fd_limit
 from . import Count, Needs, Option, Run, Workers, fleet, processes
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def open(
     from multiprocessing import forkserver, get_context
 
     needed = PIPES * workers + 256
-    if (most := files.allow(needed)) is not None:
+    if (most := fd_limit.raise_to(needed)) is not None:
         raise ValueError(
             f"{workers} processes at once need {needed} open files, and {most} are allowed; "
             "lower `tasks`, or raise the limit (ulimit -n)"

@@ -77,7 +77,7 @@ class Failure:
         return Failure, (ExceptionWithTraceback(self.error, self.error.__traceback__),)
 
 
-def given(result: Any) -> Any:
+def unwrapped(result: Any) -> Any:
     """Return the result of a `Carried` or `Escaping` call; raises what it has raised."""
     if type(result) is Failure:
         raise result.error

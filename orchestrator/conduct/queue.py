@@ -1,4 +1,4 @@
-"""Whose turn it is: the points with the fewest blocks first, so that all of them come to a look. Pure."""
+"""Whose turn it is: the points with the fewest blocks first, so that all of them come to a look."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ CHOICE = 16
 
 
 @dataclass
-class Turn:
-    """One point in the taking of turns: its blocks that run, and what is known of the next one."""
+class PointState:
+    """One point in the queue: its blocks that run, and what is known of the next one."""
 
     contest: Contest
     claims: Sequence[Claim]
@@ -45,52 +45,52 @@ class Turn:
         return next(n for n in range(self.begun + 1) if n not in self.contest.begun_numbers and n not in self.running)
 
 
-class Turns:
+class PointQueue:
     """All points, those that wait for a host in a heap: the next one costs no more where there are many.
 
     A point waits from when it is offered until it is taken, or found not to need a block now. It is to be offered
     again whenever that may have changed.
     """
 
-    def __init__(self, turns: Iterable[Turn]) -> None:
-        self._all = list(turns)
+    def __init__(self, states: Iterable[PointState]) -> None:
+        self._all = list(states)
         self._waiting: list[tuple[int, int]] = []
         """By the blocks begun, then by place; what does not agree with the point's `offered` is out of date."""
-        for turn in self._all:
-            self.offer(turn)
+        for state in self._all:
+            self.offer(state)
 
-    def __iter__(self) -> Iterator[Turn]:
+    def __iter__(self) -> Iterator[PointState]:
         return iter(self._all)
 
-    def offer(self, turn: Turn) -> None:
+    def offer(self, state: PointState) -> None:
         """Let a point wait for a host."""
-        if turn.offered != turn.begun:
-            turn.offered = turn.begun
-            heappush(self._waiting, (turn.begun, turn.place))
+        if state.offered != state.begun:
+            state.offered = state.begun
+            heappush(self._waiting, (state.begun, state.place))
 
     def offer_all(self) -> None:
         """Let all points wait for a host."""
-        for turn in self._all:
-            self.offer(turn)
+        for state in self._all:
+            self.offer(state)
 
-    def take(self, host: str | None, fits: Callable[[Turn], bool]) -> Turn | None:
+    def take(self, host: str | None, fits: Callable[[PointState], bool]) -> PointState | None:
         """Return the point with the fewest blocks that fits; of several, the one that the host was given least.
 
         Were it the first of several, a host might never get another point than the one that it began with.
         """
-        found: list[Turn] = []
+        found: list[PointState] = []
         while self._waiting and len(found) < CHOICE:
             begun, place = self._waiting[0]
             if found and begun > found[0].begun:
                 break
             heappop(self._waiting)
-            turn = self._all[place]
-            if turn.offered == begun:
-                turn.offered = None
-                if fits(turn):
-                    found.append(turn)
-        taken = min(found, key=lambda turn: turn.given[host], default=None)
-        for turn in found:
-            if turn is not taken:
-                self.offer(turn)
+            state = self._all[place]
+            if state.offered == begun:
+                state.offered = None
+                if fits(state):
+                    found.append(state)
+        taken = min(found, key=lambda state: state.given[host], default=None)
+        for state in found:
+            if state is not taken:
+                self.offer(state)
         return taken

@@ -1,9 +1,9 @@
-"""How many files this process may have open."""
+"""The limit on how many files this process may have open (RLIMIT_NOFILE)."""
 
 from __future__ import annotations
 
 
-def allowed() -> int | None:
+def soft_limit() -> int | None:
     """Return how many files may be open; None where there is no limit."""
     try:
         import resource
@@ -13,9 +13,9 @@ def allowed() -> int | None:
     return None if soft == resource.RLIM_INFINITY else soft
 
 
-def allow(files: int) -> int | None:
+def raise_to(files: int) -> int | None:
     """Allow at least so many, as far as that goes; return how many are allowed when they are fewer."""
-    soft = allowed()
+    soft = soft_limit()
     if soft is None or soft >= files:
         return None
     import resource
