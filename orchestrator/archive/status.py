@@ -18,7 +18,7 @@ FILE = "status.json"
 
 
 @contextmanager
-def kept(directory: Path) -> Iterator[Callable[[Results], None]]:
+def recorded(directory: Path) -> Iterator[Callable[[Results], None]]:
     """Say that the run of `directory` is going on, then how it ended; yields what takes its results.
 
     A run that was killed leaves `running` behind, with a `pid` that is gone.

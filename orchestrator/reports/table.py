@@ -247,7 +247,7 @@ def explanation(event: Mapping[str, Any], command: Sequence[str]) -> Text:
 def _tried(command: Sequence[str], overrides: Sequence[str]) -> list[str]:
     """Return the spec of a run with the overrides that it had, and with others."""
     if len(command) < 3 or command[1] != "run":
-        return ["SPEC", *overrides]
+        return ["CONFIG", *overrides]
     replaced = {override.partition("=")[0] for override in overrides}
     had = [word for word in command[3:] if "=" in word and not word.startswith("-")]
     return [command[2], *(word for word in had if word.partition("=")[0] not in replaced), *overrides]

@@ -31,7 +31,7 @@ async def measure(
     items: Sequence[int],
     repeats: int,
     before_batch: Callable[[], None],
-    count: models.Count,
+    count: models.WorkerMode,
     pickles: bool,
     machinery: set[int],
 ) -> dict[str, Any]:
@@ -80,7 +80,7 @@ async def measure(
 
 
 async def _run(
-    run: models.Run, items: Sequence[int], repeats: int, before_batch: Callable[[], None], account: Account
+    run: models.RunBatch, items: Sequence[int], repeats: int, before_batch: Callable[[], None], account: Account
 ) -> tuple[list[StampedResult], list[tuple[int, int]], list[int]]:
     """Run batches into an account; return the last one, the memory of workers that end with their call, and turns."""
     batch: list[StampedResult] = []
@@ -177,7 +177,7 @@ class _Usage:
 
 
 async def _alone(
-    run: models.Run,
+    run: models.RunBatch,
     before_batch: Callable[[], None],
     items: Sequence[int],
     account: Account,

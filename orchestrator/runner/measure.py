@@ -86,7 +86,7 @@ class Bench:
     def __init__(
         self,
         workers: models.Workers,
-        count: models.Count,
+        count: models.WorkerMode,
         pickles: bool,
         call: Call,
         items: range,

@@ -62,11 +62,11 @@ def _nearest(module: Any, name: str) -> str:
 
 def form_for(model: models.Model, workload: dict[str, Any]) -> str:
     """Return the first of the forms that `model` can run and the user gave: `call` or `async_call`."""
-    field = next((form for form in model.RUNS if workload.get(form)), None)
+    field = next((form for form in model.FORMS if workload.get(form)), None)
     if field is None:
         given = "async_call" if workload.get("async_call") else "call"
         name = vars(model)["__name__"].rpartition(".")[2]
-        raise Unusable(given, f"{name} can't run {workload.get(given)}", f"give `{model.RUNS[-1]}` too")
+        raise Unusable(given, f"{name} can't run {workload.get(given)}", f"give `{model.FORMS[-1]}` too")
     return field
 
 
@@ -109,7 +109,7 @@ def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) ->
     is_async = inspect.iscoroutinefunction(call.function)
     if inspect.isgeneratorfunction(call.function) or inspect.isasyncgenfunction(call.function):
         raise Unusable(field, f"{name} is a generator function: calling it runs nothing", "wrap it in a function")
-    if is_async and "async_call" not in model.RUNS:
+    if is_async and "async_call" not in model.FORMS:
         raise Unusable(field, f"{name} is a coroutine function, which {model_name} can't run", "give a plain `call`")
     if field == "async_call" and not is_async:
         raise Unusable(field, f"{name} is not a coroutine function", "make it `async def`, or leave async_call out")

@@ -78,7 +78,7 @@ def _listed(python: str, version: str, gil: bool, reasons: dict[str, dict[str, s
         yield Listed(
             name,
             model.SUMMARY,
-            list(model.RUNS),
+            list(model.FORMS),
             model.WORKERS,
             list(model.OPTIONS),
             python,

@@ -161,7 +161,7 @@ async def _run(
                 with _begun(to_do, probed, runs, policy) as begun:
                     directory = begun.book.directory
                     tell(str(directory))
-                    with status.kept(directory) as ended:
+                    with status.recorded(directory) as ended:
                         code = await _measure(to_do, begun, executor, signals)
                         found = fold(Records(directory / journal.EVENTS_FILE))
                         ended(found)

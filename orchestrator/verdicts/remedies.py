@@ -179,7 +179,7 @@ def _use(contest: Contest, variant: Variant, found: Summary, model: str, clause:
         return Remedy(f"use `{better[0]}`{clause}") if better else None
     workload = contest.point.workload
     runs_plain = workload.get("call") and (workload.get("async_call") or not found.median.is_async)
-    if not runs_plain and "async_call" not in models.load(model).RUNS:
+    if not runs_plain and "async_call" not in models.load(model).FORMS:
         return None
     if any(workload.get(name) for name in ("setup", "initializer", "reset", "observe")):
         return None  # what keeps a state may not do the same elsewhere

@@ -120,7 +120,7 @@ def marked(way: str, quick: Sequence[str] = MODELS) -> list[pytest.MarkDecorator
 def forms(ways: Iterable[str]) -> list[tuple[str, bool]]:
     """Return the ways, each with and without an async twin of the function where it can run one."""
     found = [(way, False) for way in ways]
-    return found + [(way, True) for way, _ in found if "async_call" in load(base(way)).RUNS]
+    return found + [(way, True) for way, _ in found if "async_call" in load(base(way)).FORMS]
 
 
 def form_id(value: object) -> str:

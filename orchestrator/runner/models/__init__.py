@@ -3,7 +3,7 @@
 A model is a module of this package with
 
 - `SUMMARY`: one line for the user;
-- `RUNS`: the forms of the workload that it can run, best first: `"async_call"`, `"call"`;
+- `FORMS`: the forms of the workload that it can run, best first: `"async_call"`, `"call"`;
 - `WORKERS`: how many workers it has: `"none"` to speak of, as many as are `"asked"` for, or one `"per_task"`, which is
   started for a call and ends with it;
 - `OPTIONS`: the options of the spec that it knows;
@@ -51,11 +51,11 @@ NAMES = (
 )
 """The simplest first: of models that tie, the first is recommended."""
 
-Count = Literal["none", "asked", "per_task"]
+WorkerMode = Literal["none", "asked", "per_task"]
 
 LOOPS: tuple[str, ...] = ("asyncio", "uvloop", "trio")
 
-Run = Callable[[Sequence[int]], Awaitable[list[Any]]]
+RunBatch = Callable[[Sequence[int]], Awaitable[list[Any]]]
 
 
 class WrongResults(Exception):
@@ -130,7 +130,7 @@ class Workers(NamedTuple):
     and were no children of this process, which the system does not count as its own.
     """
 
-    bind: Callable[[Call], Run]
+    bind: Callable[[Call], RunBatch]
     each: Callable[[Callable[[], Any]], Awaitable[list[Any]]]
     facts: dict[str, Any] = {}
     far_cpu_ns: Callable[[], int] = int
@@ -149,8 +149,8 @@ if TYPE_CHECKING:
 
     class Model(Protocol):
         SUMMARY: str
-        RUNS: tuple[str, ...]
-        WORKERS: Count
+        FORMS: tuple[str, ...]
+        WORKERS: WorkerMode
         OPTIONS: dict[str, Option]
 
         def needs(self, options: Mapping[str, Any]) -> Needs: ...

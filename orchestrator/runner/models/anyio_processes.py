@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Run, WorkerLost, Workers
+from . import RunBatch, WorkerLost, Workers
 from .bounded import gather
 from .remote import Carried, Imported, beginning, meeting, unwrapped
 
@@ -40,7 +40,7 @@ async def open(
         # anyio ends workers that idle for 300 s, and those that it starts in their place begin like the first
         return Carried(beginning(function, initializer, initargs))
 
-    def bind(call: Call) -> Run:
+    def bind(call: Call) -> RunBatch:
         one = begun(call)
         plain = call.plain and begun(call.plain)
 

@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Needs, Option, Run, WorkerLost, Workers, anywhere
+from . import Needs, Option, RunBatch, WorkerLost, WorkerMode, Workers, anywhere
 from .remote import Escaping, Imported, beginning, meeting, unwrapped
 
 if TYPE_CHECKING:
     from ..call import Call
 
 SUMMARY = "dask.distributed.LocalCluster with an asynchronous client"
-RUNS: tuple[str, ...] = ("call",)
-WORKERS: Count = "asked"
+FORMS: tuple[str, ...] = ("call",)
+WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "pool": Option("workers are processes (the default), or threads of the runner", choices=("processes", "threads"))
 }
@@ -76,7 +76,7 @@ async def open(
                 except KilledWorker as error:
                     raise WorkerLost(str(error)) from error
 
-            def bind(call: Call) -> Run:
+            def bind(call: Call) -> RunBatch:
                 one = begun(call)
                 plain = call.plain and begun(call.plain)
 

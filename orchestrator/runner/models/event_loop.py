@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from . import LOOPS, Conflict, Count, Needs, Option, Run, Workers, bounded
+from . import LOOPS, Conflict, Needs, Option, RunBatch, WorkerMode, Workers, bounded
 
 if TYPE_CHECKING:
     from ..call import Call
 
 SUMMARY = "coroutines in one event loop; `workers` bounds the calls in flight"
-RUNS: tuple[str, ...] = ("async_call", "call")
-WORKERS: Count = "asked"
+FORMS: tuple[str, ...] = ("async_call", "call")
+WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "loop": Option("the event loop (asyncio)", choices=LOOPS),
     "task_per": Option(
@@ -58,7 +58,7 @@ async def open(
     task_per = options.get("task_per", "worker")
     gather = bounded.gather if task_per == "worker" else bounded.one_task_each
 
-    def bind(call: Call) -> Run:
+    def bind(call: Call) -> RunBatch:
         plain = call.plain
         start: Callable[[int], Any] = (lambda _: plain()) if plain else call
         if not iscoroutinefunction(call.function):

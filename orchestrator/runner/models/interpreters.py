@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Needs, Option, Run, Workers
+from . import Needs, Option, RunBatch, WorkerMode, Workers
 from .processes import collect
 
 if TYPE_CHECKING:
     from ..call import Call
 
 SUMMARY = "concurrent.futures.InterpreterPoolExecutor, from Python 3.14 on"
-RUNS: tuple[str, ...] = ("call",)
-WORKERS: Count = "asked"
+FORMS: tuple[str, ...] = ("call",)
+WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {}
 
 
@@ -51,7 +51,7 @@ async def open(
     begin = f"import sys; sys.path[:] = {sys.path!r}"
     pool = InterpreterPoolExecutor(workers, initializer=exec, initargs=(begin,))
 
-    def bind(call: Call) -> Run:
+    def bind(call: Call) -> RunBatch:
         plain = call.plain and _Guarded(call.plain)
         guarded = _Guarded(call)
 

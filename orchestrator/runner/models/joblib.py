@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Needs, Option, Run, Workers, loky, processes
+from . import Needs, Option, RunBatch, WorkerMode, Workers, loky, processes
 from .remote import Imported, beginning, meeting
 
 if TYPE_CHECKING:
     from ..call import Call
 
 SUMMARY = "joblib.Parallel, which sends short calls in batches"
-RUNS: tuple[str, ...] = ("call",)
-WORKERS: Count = "asked"
+FORMS: tuple[str, ...] = ("call",)
+WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "backend": Option("whose workers (loky)", choices=("loky", "threading")),
     "batch_size": Option("calls sent to a worker at once; without it, as many as joblib finds good", minimum=1),
@@ -48,7 +48,7 @@ async def open(
 
     with loky.losses_named(), Parallel(n_jobs=workers, backend=backend, batch_size=batch_size) as parallel:
 
-        def bind(call: Call) -> Run:
+        def bind(call: Call) -> RunBatch:
             one = begun(call)
             plain = call.plain and begun(call.plain)
 

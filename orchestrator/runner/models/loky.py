@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Needs, Option, Run, WorkerLost, Workers, WrongResults, processes
+from . import Needs, Option, RunBatch, WorkerLost, WorkerMode, Workers, WrongResults, processes
 from .remote import Imported, meeting
 
 if TYPE_CHECKING:
     from ..call import Call
 
 SUMMARY = "loky.get_reusable_executor"
-RUNS: tuple[str, ...] = ("call",)
-WORKERS: Count = "asked"
+FORMS: tuple[str, ...] = ("call",)
+WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {"chunksize": processes.OPTIONS["chunksize"]}
 
 NEVER_S = 1_000_000
@@ -44,7 +44,7 @@ async def open(
     begin = partial(initializer, initargs) if initializer else None
     pool = get_reusable_executor(workers, timeout=NEVER_S, initializer=begin)
 
-    def bind(call: Call) -> Run:
+    def bind(call: Call) -> RunBatch:
         plain = call.plain
 
         async def run(items: Sequence[int]) -> list[Any]:

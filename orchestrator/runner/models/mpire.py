@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Needs, Option, Run, WorkerLost, Workers, WrongResults, processes
+from . import Needs, Option, RunBatch, WorkerLost, WorkerMode, Workers, WrongResults, processes
 from .remote import Escaping, Imported, beginning, meeting, unwrapped
 
 if TYPE_CHECKING:
     from ..call import Call
 
 SUMMARY = "mpire.WorkerPool, which sends calls in batches"
-RUNS: tuple[str, ...] = ("call",)
-WORKERS: Count = "asked"
+FORMS: tuple[str, ...] = ("call",)
+WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "start_method": Option("how workers are started (fork)", choices=("fork", "forkserver", "spawn")),
     "chunk_size": Option("calls sent to a worker at once; without it, 64 batches for each worker", minimum=1),
@@ -59,7 +59,7 @@ async def open(
                     error.__cause__.args = (remove_highlighting(str(error.__cause__)),)
                 raise
 
-        def bind(call: Call) -> Run:
+        def bind(call: Call) -> RunBatch:
             one = begun(call)
 
             async def run(items: Sequence[int]) -> list[Any]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Run, WorkerLost, Workers, WrongResults
+from . import RunBatch, WorkerLost, Workers, WrongResults
 from .remote import Failure, Imported, meeting, unwrapped
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ async def open(
     with context.Pool(workers, _begin, begin, options.get("max_tasks_per_child")) as pool:
         watch = _Watch(pool)
 
-        def bind(call: Call) -> Run:
+        def bind(call: Call) -> RunBatch:
             one = _Plain(call.plain) if call.plain else _Numbered(call)
 
             async def run(items: Sequence[int]) -> list[Any]:

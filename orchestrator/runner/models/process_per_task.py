@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import fd_limit
-from . import Count, Needs, Option, Run, Workers, fleet, processes
+from . import Needs, Option, RunBatch, WorkerMode, Workers, fleet, processes
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ..call import Call
 
 SUMMARY = "multiprocessing.Process for every task, all at once, each with a pipe for its result"
-RUNS: tuple[str, ...] = ("call",)
-WORKERS: Count = "per_task"
+FORMS: tuple[str, ...] = ("call",)
+WORKERS: WorkerMode = "per_task"
 OPTIONS: dict[str, Option] = {"start_method": processes.OPTIONS["start_method"]}
 
 
@@ -56,7 +56,7 @@ async def open(
         forkserver.ensure_running()
     started = _Started(context, initializer, initargs)
 
-    def bind(call: Call) -> Run:
+    def bind(call: Call) -> RunBatch:
         plain = call.plain
 
         async def run(items: Sequence[int]) -> list[Any]:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Conflict, Count, Needs, Option, Run, Workers, nothing
+from . import Conflict, Needs, Option, RunBatch, WorkerMode, Workers, nothing
 from .bounded import IN_FLIGHT
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ..call import Call
 
 SUMMARY = "a pool of processes: concurrent.futures.ProcessPoolExecutor, or another one"
-RUNS: tuple[str, ...] = ("call",)
-WORKERS: Count = "asked"
+FORMS: tuple[str, ...] = ("call",)
+WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "pool": Option(
         "concurrent.futures.ProcessPoolExecutor (the default), multiprocessing.Pool, or anyio.to_process",
@@ -116,7 +116,7 @@ async def _executor(
         # CPython before July 2026 takes a finished call for an idle worker and replaces none: it hangs (gh-115634)
         idle.acquire = lambda blocking: False
 
-    def bind(call: Call) -> Run:
+    def bind(call: Call) -> RunBatch:
         plain = call.plain
 
         async def run(items: Sequence[int]) -> list[Any]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import LOOPS, Count, Needs, Option, Run, Workers, event_loop, fleet, nothing, processes
+from . import LOOPS, Needs, Option, RunBatch, WorkerMode, Workers, event_loop, fleet, nothing, processes
 from .remote import meeting
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ..call import Call
 
 SUMMARY = "multiprocessing.Process for each worker, an event loop in each; every process gets its share of the batch"
-RUNS: tuple[str, ...] = ("async_call", "call")
-WORKERS: Count = "asked"
+FORMS: tuple[str, ...] = ("async_call", "call")
+WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "concurrency": Option("calls in flight in each process", default=16, minimum=1),
     "loop": Option("the event loop in each process (asyncio)", choices=LOOPS),
@@ -55,7 +55,7 @@ async def open(
     inner = {"loop": options.get("loop") or "asyncio"}
     with fleet.fleet(workers, start_method, _work, call, concurrency(options), inner, initializer, initargs) as ask:
 
-        def bind(call: Call) -> Run:
+        def bind(call: Call) -> RunBatch:
             async def run(items: Sequence[int]) -> list[Any]:
                 return fleet.shared(ask, workers, items, lambda share: (call, share))
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Needs, Option, Run, Workers, fleet, nothing, processes
+from . import Needs, Option, RunBatch, WorkerMode, Workers, fleet, nothing, processes
 from .remote import meeting
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ..call import Call
 
 SUMMARY = "multiprocessing.Process for each worker, a ThreadPoolExecutor in each; every process gets its share"
-RUNS: tuple[str, ...] = ("call",)
-WORKERS: Count = "asked"
+FORMS: tuple[str, ...] = ("call",)
+WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "threads": Option("threads in each process", default=4, minimum=1),
     "start_method": processes.OPTIONS["start_method"],
@@ -48,7 +48,7 @@ async def open(
     count = threads(options)
     with fleet.fleet(workers, start_method, _work, call.function, count, initializer, initargs) as ask:
 
-        def bind(call: Call) -> Run:
+        def bind(call: Call) -> RunBatch:
             async def run(items: Sequence[int]) -> list[Any]:
                 return fleet.shared(ask, workers, items, lambda share: (call, share))
 

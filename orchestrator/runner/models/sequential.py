@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Needs, Option, Run, Workers, anywhere
+from . import Needs, Option, RunBatch, WorkerMode, Workers, anywhere
 
 if TYPE_CHECKING:
     from ..call import Call
 
 SUMMARY = "one call after the other in one thread"
-RUNS: tuple[str, ...] = ("call",)
-WORKERS: Count = "none"
+FORMS: tuple[str, ...] = ("call",)
+WORKERS: WorkerMode = "none"
 OPTIONS: dict[str, Option] = {}
 
 
@@ -37,7 +37,7 @@ async def open(
     if initializer:
         initializer(initargs)
 
-    def bind(call: Call) -> Run:
+    def bind(call: Call) -> RunBatch:
         plain = call.plain
 
         async def run(items: Sequence[int]) -> list[Any]:

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Needs, Option, Run, Workers, anywhere
+from . import Needs, Option, RunBatch, WorkerMode, Workers, anywhere
 
 if TYPE_CHECKING:
     from ..call import Call
 
 SUMMARY = "threading.Thread for every task, all at once"
-RUNS: tuple[str, ...] = ("call",)
-WORKERS: Count = "per_task"
+FORMS: tuple[str, ...] = ("call",)
+WORKERS: WorkerMode = "per_task"
 OPTIONS: dict[str, Option] = {}
 
 
@@ -59,7 +59,7 @@ async def open(
             raise failed[0]
         return results
 
-    def bind(call: Call) -> Run:
+    def bind(call: Call) -> RunBatch:
         plain = call.plain
         one: Callable[[int], Any] = (lambda _: plain()) if plain else call
 

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Count, Needs, Option, Run, Workers, anywhere, nothing
+from . import Needs, Option, RunBatch, WorkerMode, Workers, anywhere, nothing
 from .bounded import IN_FLIGHT, gather, in_order, one_task_each
 
 if TYPE_CHECKING:
     from ..call import Call
 
 SUMMARY = "anyio.to_thread with a limiter of `workers` tokens, or a ThreadPoolExecutor of so many"
-RUNS: tuple[str, ...] = ("call",)
-WORKERS: Count = "asked"
+FORMS: tuple[str, ...] = ("call",)
+WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "pool": Option(
         "anyio.to_thread (the default), run_in_executor of a ThreadPoolExecutor, or asyncio.to_thread",
@@ -83,7 +83,7 @@ async def _of_anyio(workers: int, initializer: Callable[[Any], object] | None, i
             initializer(initargs)
             begun.done = True
 
-    def bind(call: Call) -> Run:
+    def bind(call: Call) -> RunBatch:
         plain = call.plain
 
         def begin_and_call(item: int) -> Any:
@@ -133,7 +133,7 @@ async def _executor(
         if is_default:
             loop.set_default_executor(pool)
 
-        def bind(call: Call) -> Run:
+        def bind(call: Call) -> RunBatch:
             plain = call.plain
 
             async def run(items: Sequence[int]) -> list[Any]:
