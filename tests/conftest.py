@@ -11,6 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# no example fails because the machine is busy, and none is kept for a later run
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
+settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:

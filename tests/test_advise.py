@@ -159,7 +159,7 @@ values = st.recursive(
     st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), values, max_size=3),
     st.integers(1, 64),
 )
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100)
 def test_whatever_is_found_out_makes_a_spec_that_can_be_planned(
     wall_ns: int, busy: float, incomparable: str | None, unpicklable: str | None, kwargs: dict[str, Any], cores: int
 ) -> None:

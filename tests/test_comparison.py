@@ -124,4 +124,4 @@ def test_what_cannot_be_compared_is_refused(
 
 def test_a_run_that_is_not_there_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["compare", str(tmp_path), str(tmp_path)])
-    assert getattr(done.exception, "status", None) == errors.DAMAGED
+    assert getattr(done.exception, "status", None) == errors.BAD_INPUT

@@ -79,7 +79,7 @@ def test_a_change_lies_between_two_opposite_sure_levels(faster: str, expected: l
 
 
 @given(st.lists(st.sampled_from(["a", "b", TIE, None]), min_size=3, max_size=12))
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300)
 def test_a_change_is_never_told_without_both_sides(faster: list[str | None]) -> None:
     for each in crossover.locate(faster, "a", "b"):
         if each.decision == "found":
@@ -203,7 +203,7 @@ def test_who_is_hopeless_at_one_level_stays_for_the_others() -> None:
 
 
 @given(st.floats(12, 9000), st.floats(0.001, 0.1), st.booleans())
-@settings(max_examples=12, deadline=None, database=None)
+@settings(max_examples=12)
 @pytest.mark.slow
 def test_the_interval_holds_the_known_crossing(at: float, noise: float, refine: bool) -> None:
     run = along({"sequential": plain, "processes": overtaking(at)}, noise=noise, refine=refine)
@@ -215,7 +215,7 @@ def test_the_interval_holds_the_known_crossing(at: float, noise: float, refine: 
 
 
 @given(st.floats(0.001, 0.3), st.sampled_from([1.5, 1.2]))
-@settings(max_examples=15, deadline=None, database=None)
+@settings(max_examples=15)
 def test_who_is_faster_everywhere_is_never_said_to_be_overtaken(noise: float, factor: float) -> None:
     times: dict[str, float | Time] = {"sequential": plain, "threads": lambda columns: factor * plain(columns)}
     assert all(event["decision"] != "found" for event in located(along(times, noise=noise)))
@@ -340,7 +340,7 @@ def test_an_axis_that_cannot_be_refined_is_told_with_its_place(tmp_path: Path, s
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**9))
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=200)
 def test_a_grid_keeps_its_ends_and_grows(low: int, more: int) -> None:
     grid = design.log_grid(low, low + more)
     assert (grid[0], grid[-1]) == (low, low + more)

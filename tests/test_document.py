@@ -16,7 +16,7 @@ from orchestrator.errors import BadInput
 from orchestrator.specs import document
 from orchestrator.specs.document import MAX_BYTES, MAX_DEPTH, MAX_SHOWN, KeyPath, Position
 
-quiet = settings(database=None, deadline=None, max_examples=300)
+quiet = settings(max_examples=300)
 
 LOADERS = [yaml.SafeLoader, *([yaml.CSafeLoader] if yaml.__with_libyaml__ else [])]
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))

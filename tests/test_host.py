@@ -34,7 +34,7 @@ def test_effective_cores_follow_the_affinity() -> None:
     ("quota", "cores"), [("max 100000", 8), ("200000 100000", 2), ("50000 100000", 1), ("", 8), ("nonsense", 8)]
 )
 def test_effective_cores_follow_the_cgroup_quota(monkeypatch: pytest.MonkeyPatch, quota: str, cores: int) -> None:
-    monkeypatch.setattr(host, "cores", lambda: list(range(8)))
+    monkeypatch.setattr(host, "allowed_cpus", lambda: list(range(8)))
     monkeypatch.setattr(host, "_text", lambda file: quota if file.endswith("cpu.max") else "")
     assert host.effective_cores() == cores
 

@@ -262,7 +262,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @given(st.lists(st.dictionaries(st.from_regex(r"kwargs_[a-z]{1,5}", fullmatch=True), scalars | texts)))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_is_written_reads_back_equal(
     tmp_path_factory: pytest.TempPathFactory, columns: list[dict[str, Any]]
 ) -> None:

@@ -18,7 +18,7 @@ from orchestrator.specs.problems import Problem
 
 from .test_spec import DESIGN
 
-quick = settings(database=None, deadline=None, max_examples=100)
+quick = settings(max_examples=100)
 CORES = 3
 
 

@@ -285,6 +285,20 @@ def test_a_damaged_run_is_left_out_and_named(runs: Path) -> None:
     assert f"{file}: byte " in last
 
 
+def test_a_run_of_a_model_that_this_version_lacks_is_left_out_and_named(
+    runs: Path, records: list[dict[str, Any]]
+) -> None:
+    first = {**records[0], "spec": records[0]["spec"].replace('"threads"', '"fibres"')}
+    first["versions"] = {"orchestrator": "9.9"}
+    run = journaled(runs, 9, [first, *records[1:]])
+    why = f'run {run.name} of x: its spec is none that this program reads: unknown model "fibres"'
+    done = asked(runs, COUNT)
+    assert (done.returncode, done.stderr.splitlines()[-1].partition(why)[1]) == (errors.DAMAGED, why)
+    done = told("report", str(run), cwd=runs.parent)
+    remedy = "read it with the version that wrote it, 9.9"
+    assert (done.returncode, done.stderr) == (errors.DAMAGED, f"orchestrator: {why}; {remedy}\n")
+
+
 def test_a_run_that_has_written_nothing_yet_is_no_damage(runs: Path) -> None:
     run = runs / "x" / "20261109T031500000Z-5a5a5a"
     run.mkdir()

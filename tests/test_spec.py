@@ -22,7 +22,7 @@ from orchestrator.specs.loading import Source
 from orchestrator.specs.problems import Problem
 from orchestrator.verbs import schemas
 
-quick = settings(database=None, deadline=None, max_examples=120)
+quick = settings(max_examples=120)
 
 DESIGN = """\
 name: cpu

@@ -24,7 +24,7 @@ SYMMETRIC: dict[str, Callable[[np.random.Generator, tuple[int, int]], Floats]] =
     "cauchy": lambda rng, size: rng.standard_cauchy(size=size),
 }
 
-repeatable = settings(derandomize=True, database=None, deadline=None, max_examples=60)
+repeatable = settings(derandomize=True, max_examples=60)
 
 times = st.integers(1_000, 10**10)
 levels = st.floats(0.001, 0.999)

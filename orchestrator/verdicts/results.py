@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from pydantic import ValidationError
+
 from ..errors import JournalDamaged
 from ..events import EVENTS
 from ..events.common import SCHEMA
@@ -17,6 +19,7 @@ from ..inference.stats import STATS_VERSION
 from ..plan import Plan, Point
 from ..plan.planning import plan
 from ..specs import Experiment
+from ..specs.problems import Problem, problem_of
 from .verdict import derive
 
 DERIVED = {name for name, kind in EVENTS.items() if kind.derived} | {"run.finished"}
@@ -115,17 +118,16 @@ class Standing:
 
 
 def replay(events: Iterable[Mapping[str, Any]]) -> Standing:
-    """Return the standing that a journal's events lead to; raises JournalDamaged when they do not begin with a run.
+    """Return the standing that a journal's events lead to.
 
+    Raises JournalDamaged when they do not begin with a run, or with one whose spec this program can't read.
     Of a run that was resumed, what was derived before it was is left out: it is derived again.
     """
     unread = iter(events)
     started = next(unread)
     if started.get("event") != "run.started":
         raise JournalDamaged("the journal does not begin with run.started", remedy="name the journal of a run")
-    # the run has checked this spec: parsing it again applies the converters, and needs no positions
-    planned = plan(Experiment.model_validate(json.loads(started["spec"])), started["effective_cores"])
-    planned = replace(planned, level_split=started.get("level_split", 1))  # older journals have split nothing
+    planned = replace(_planned(started), level_split=started.get("level_split", 1))  # older journals have split nothing
     contests = {point.id: Contest(planned, point) for point in planned.points}
     few = [started]
     spent_ns: Counter[str | None] = Counter()
@@ -144,6 +146,23 @@ def replay(events: Iterable[Mapping[str, Any]]) -> Standing:
             spent_ns[event.get("host")] += event["elapsed_ns"]
         few.append(event)
     return Standing(planned, list(contests.values()), max(spent_ns.values(), default=0) / 1e9, few)
+
+
+def _planned(started: Mapping[str, Any]) -> Plan:
+    """Return what a run has planned. It has checked its spec, which yet may hold what another version knew."""
+    spec = json.loads(started["spec"])
+    try:
+        # parsing it again applies the converters, and needs no positions
+        return plan(Experiment.model_validate(spec), started["effective_cores"])
+    except ValidationError as error:
+        problem = problem_of(error.errors()[0], spec)
+    except Problem as error:
+        problem = error
+    raise JournalDamaged(
+        f"its spec is none that this program reads: {problem.what}",
+        where=f"run {started['run_id']} of {started['experiment']}",
+        remedy=f"read it with the version that wrote it, {started['versions'].get('orchestrator', 'an older one')}",
+    )
 
 
 def fold(events: Iterable[Mapping[str, Any]]) -> Results:

@@ -39,7 +39,7 @@ def seconds(content: bytes) -> float:
     return time.process_time() - begun_s
 
 
-relaxed = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
+relaxed = settings(suppress_health_check=list(HealthCheck))
 
 
 @given(ANYTHING)
