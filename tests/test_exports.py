@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pandas  # type: ignore[import-untyped]
 import polars
 import pytest
 
-from orchestrator import exports
+from orchestrator import exports, reports
 from orchestrator.exports.csv_tables import cell as shown
 from orchestrator.verdicts.results import Results, fold
 from orchestrator.verdicts.tables import NAMES
@@ -199,9 +200,10 @@ def test_every_format_can_be_written(place: Path) -> None:
         assert all((place / file).stat().st_size for file in done.stdout.splitlines())
 
 
-def test_the_document_names_every_format() -> None:
-    told = (Path(__file__).parents[1] / "docs" / "exports.md").read_text()
-    assert [name for name in exports.FORMATS if f"`{name}`" not in told] == []
+@pytest.mark.parametrize(("document", "formats"), [("exports.md", exports.FORMATS), ("reports.md", reports.FORMATS)])
+def test_the_document_names_every_format(document: str, formats: Mapping[str, object]) -> None:
+    text = (Path(__file__).parents[1] / "docs" / document).read_text()
+    assert [name for name in formats if f"`{name}`" not in text] == []
 
 
 def test_the_help_names_every_format() -> None:

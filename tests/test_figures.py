@@ -6,9 +6,15 @@ from typing import Any
 
 import pytest
 
+from orchestrator.events.derived import VariantCompared
 from orchestrator.inference import figures
 from tests.synthetic import Run, conducted
 from tests.test_verdict import compared
+
+
+def test_every_figure_of_a_variant_is_a_field_with_an_interval() -> None:
+    names = {f"{figure.__name__}{end}" for figure in figures.OF_VARIANT for end in ("", "_low", "_high")}
+    assert names <= set(VariantCompared.model_fields), "declare them in orchestrator/events/derived.py"
 
 
 def shares(run: Run, variant: str) -> tuple[float | None, ...]:

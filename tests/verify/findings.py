@@ -64,6 +64,8 @@ def _keep(found: Found) -> None:
         out.write(json.dumps(asdict(found)) + "\n")
     verdicts = [point["verdict"] for point in found.points]
     print(f"{found.config:18}{found.status:4}{found.elapsed_s:7.1f} s  {', '.join(verdicts)}", flush=True)
+    if found.claims.count("held") < len(found.claims):
+        print(f"{'':18}not every claim held: measure again, with nothing else running", flush=True)
 
 
 def _run(config: str, runs: Path) -> Found:

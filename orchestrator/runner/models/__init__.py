@@ -12,7 +12,14 @@ A model is a module of this package with
 - `open(call, workers, options, initializer, initargs)`: an async context manager that returns with its workers up and
   yields `Workers`.
 
-Whatever is heavy is imported inside `open`: the spec reads `OPTIONS` of every model.
+Whatever is heavy is imported inside `open`: the spec reads `OPTIONS` of every model. What failures ask of a model:
+
+- an exception of a call, also SystemExit, comes out of `run` as itself, and no call is begun any more;
+- an exception of `initializer` comes out of `open`, and nobody is left to wait for a worker that never came up;
+- a worker that died is told as `WorkerLost`, and a result that can't be read as `WrongResults`;
+- after a failure the runner ends: nothing needs to be made good for a next batch, only `open` to be left.
+
+Where `Needs.loop` is None there is no event loop, and `run` and `each` may block their thread.
 """
 
 from __future__ import annotations
