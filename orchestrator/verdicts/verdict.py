@@ -44,12 +44,13 @@ def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
     for contest in contests:
         if contest.is_skipped:
             continue
-        derived += [compared(contest, variant) for variant in contest.variants.values()]
+        comparisons = [compared(contest, variant) for variant in contest.variants.values()]
+        derived += comparisons
         explanations = [event for variant in contest.variants.values() if (event := explained(contest, variant))]
         derived += explanations
         derived += scaling.fitted(contest)
         derived += [event for variant in contest.variants.values() for event in observed(contest, variant)]
-        derived += reached(contest, explanations)
+        derived += reached(contest, comparisons, explanations)
     derived += crossovers.events(plan, contests)
     by_point = {contest.point.id: contest for contest in contests}
     derived += [check(claim, by_point[claim.point.id], columns(claim.point, claim.variant)) for claim in plan.claims]
@@ -95,7 +96,9 @@ def observed(contest: Contest, variant: Variant) -> list[VariantObserved]:
     ]
 
 
-def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> list[VerdictReached | HostJudged]:
+def reached(
+    contest: Contest, comparisons: Sequence[VariantCompared], explanations: Sequence[VariantExplained]
+) -> list[VerdictReached | HostJudged]:
     """Return the verdict on a point, as its last look stands, and that of each host where there are several."""
     look = next((look for look in reversed(contest.looks) if look.decision), None)
     look = look or (contest.looks[-1] if contest.looks else None)
@@ -118,7 +121,7 @@ def reached(contest: Contest, explanations: Sequence[VariantExplained]) -> list[
         load_signal=doubts.load_slope.signal if doubts.load_slope else None,
         **fields("load_slope", doubts.load_slope.slope if doubts.load_slope else None),
         at_this_load=doubts.at_this_load,
-        warnings=_warnings(contest, look, verdict, doubts)
+        warnings=_warnings(contest, look, verdict, doubts, comparisons)
         + ["contaminated"] * any(event.contaminated for event in explanations)
         + ["hosts_disagree"] * bool(disagreeing),
         hosts_disagree=disagreeing or None,
@@ -209,7 +212,9 @@ def _doubts(contest: Contest, best: str | None, rival: str | None, won_by: Ratio
     )
 
 
-def _warnings(contest: Contest, look: Look | None, verdict: str, doubts: Doubts) -> list[str]:
+def _warnings(
+    contest: Contest, look: Look | None, verdict: str, doubts: Doubts, comparisons: Sequence[VariantCompared]
+) -> list[str]:
     warnings = []
     decides = look is not None and can_decide(look.blocks, contest.level)
     if not decides and contest.blocks:
@@ -224,7 +229,7 @@ def _warnings(contest: Contest, look: Look | None, verdict: str, doubts: Doubts)
         warnings.append("cores_decide")
     if load.is_crowded(contest):
         warnings.append("crowded")
-    if any(_drifts(contest, label) for label in contest.variants):
+    if any(map(_drifts, comparisons)):
         warnings.append("no_steady_state")
     if contest.excluded:
         warnings.append("variants_excluded")
@@ -247,12 +252,11 @@ def _gil_enabled_by(contest: Contest) -> dict[str, str]:
     return {label: found[label] for label in contest.variants if label in found}
 
 
-def _drifts(contest: Contest, label: str) -> bool:
+def _drifts(event: VariantCompared) -> bool:
     """Return whether a variant surely grows slower or faster within a block, by more than `STEADY`."""
-    found = figures.drift(contest, contest.variants[label])
-    if found is None or found.low is None or found.high is None:
+    if event.drift_low is None or event.drift_high is None:
         return False
-    return found.low > 1 + STEADY or found.high < 1 / (1 + STEADY)
+    return event.drift_low > 1 + STEADY or event.drift_high < 1 / (1 + STEADY)
 
 
 def _sentence(
