@@ -7,6 +7,7 @@ After a failed write or sync nothing more is written: a second try could report 
 
 from __future__ import annotations
 
+import difflib
 import fcntl
 import os
 import re
@@ -343,4 +344,16 @@ def find(run: Path) -> Path:
     for candidate in (run, run / EVENTS_FILE, run / LATEST / EVENTS_FILE):
         if _is_there(candidate):
             return candidate
-    raise BadInput(f"{run} holds no {EVENTS_FILE}", remedy="name a run directory, such as runs/cpu/latest")
+    remedy = "name a run directory, such as runs/cpu/latest"
+    if os.path.exists(run):  # noqa: PTH110  # which never raises
+        raise BadInput(f"{run} holds no {EVENTS_FILE}", remedy=remedy)
+    raise BadInput(f"{run} is not there", remedy=_did_you_mean(run) or remedy)
+
+
+def _did_you_mean(run: Path) -> str | None:
+    try:
+        names = sorted(entry.name for entry in run.parent.iterdir())
+    except OSError:
+        return None
+    near = difflib.get_close_matches(run.name, names, 1)
+    return f"did you mean {run.parent / near[0]}?" if near else None

@@ -339,7 +339,8 @@ def test_an_environment_variable_moves_the_runs(place: Path) -> None:
 
 def test_an_empty_environment_and_the_c_locale_are_enough(place: Path) -> None:
     (place / "x.yaml").write_text(GOOD + "description: naïve 漢字\n", encoding="utf-8")
-    env = {"LC_ALL": "C", "PYTHONUTF8": "0"} | {k: v for k, v in os.environ.items() if k == "PYTHONPATH"}
+    kept = {name: value for name in ("PYTHONPATH", "ORCHESTRATOR_LOCK") if (value := os.environ.get(name))}
+    env = {"LC_ALL": "C", "PYTHONUTF8": "0"} | kept
     done = orchestrator("run", "x.yaml", "measure.max_time=500ms", cwd=place, env=env)
     assert (done.returncode, [json.loads(line)["event"] for line in done.stderr.splitlines()]) == (0, ["budget.short"])
     assert "naïve 漢字" in (place / "runs/x/latest/spec.yaml").read_text(encoding="utf-8")
@@ -500,6 +501,4 @@ def test_a_wrong_command_line_exits_two(place: Path, arguments: list[str], messa
 def test_a_report_of_a_run_that_is_not_there_is_told_with_a_remedy(tmp_path: Path) -> None:
     done = orchestrator("report", "runs/none", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
-    assert done.stderr == (
-        "orchestrator: runs/none holds no events.jsonl; name a run directory, such as runs/cpu/latest\n"
-    )
+    assert done.stderr == ("orchestrator: runs/none is not there; name a run directory, such as runs/cpu/latest\n")

@@ -200,7 +200,7 @@ def test_a_budget_that_ends_before_the_fixed_blocks_is_undecided() -> None:
 
 def test_a_time_too_short_for_the_first_look_is_told_after_the_first_block() -> None:
     run = conducted({"sequential": 20, "threads": 10}, measure={"max_time": "5s"})
-    assert run.warned == ["the first look needs 7 s, and 4 s are left: ratios, but no verdict"]
+    assert run.warned == ["the first look needs 7 s, and 4 s are left: perhaps no verdict"]
 
 
 def test_time_enough_is_not_told() -> None:

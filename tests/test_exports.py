@@ -224,7 +224,7 @@ def test_a_run_with_nothing_for_a_format_is_told(place: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["runs/none"], 2, "runs/none holds no events.jsonl; name a run directory"),
+        (["runs/none"], 2, "runs/none is not there; name a run directory"),
         (
             ["runs/good", "--to", "xls"],
             2,

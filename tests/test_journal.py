@@ -251,6 +251,13 @@ def test_a_run_that_is_not_there_is_told(tmp_path: Path) -> None:
         journal.find(tmp_path)
 
 
+def test_a_run_that_is_misspelt_is_told_with_what_was_meant(file: Path) -> None:
+    misspelt = file.parent.with_name(f"{file.parent.name}x")
+    with pytest.raises(BadInput) as refused:
+        journal.find(misspelt)
+    assert (refused.value.what, refused.value.remedy) == (f"{misspelt} is not there", f"did you mean {file.parent}?")
+
+
 def test_run_ids_sort_by_time_and_are_safe_as_names() -> None:
     ids = [journal.new_run_id() for _ in range(3)]
     assert [run[:18] for run in ids] == sorted(run[:18] for run in ids)

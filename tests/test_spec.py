@@ -329,6 +329,10 @@ REFUSED = {
     ),
     # the matrix
     "no values": (W + M + "matrix: {workers: []}\n", "3:19: matrix.workers: must not be empty; fill it in"),
+    "a mapping of axes": (
+        W + M + "matrix: {kwargs: {n: [1, 2]}}\n",
+        "3:18: matrix.kwargs: expected a list, got a mapping; name each axis with a dot, such as kwargs.n: [1, 2]",
+    ),
     "one value": (W + M + "matrix: {workers: 2}\n", "3:19: matrix.workers: expected a list; got 2"),
     "empty matrix": (W + M + "matrix:\n", f"3:8: matrix: {MAPPING}; got nothing"),
     "list for a matrix": (W + M + "matrix: [workers]\n", f"3:9: matrix: {MAPPING}; got a list"),

@@ -108,7 +108,10 @@ def log_grid(low: int | float, high: int | float) -> list[int | float]:
 
 @dataclass(frozen=True)
 class Facts:
-    """What trying a function tells, see `runner.scout`; `cpu_share` is CPU time per wall time, of all threads."""
+    """What trying a function tells, see `runner.scout`.
+
+    `cpu_share` is the CPU time of all threads per wall time, less the time in which others had the core.
+    """
 
     is_async: bool
     refused: Mapping[str, str]

@@ -228,7 +228,7 @@ class Conductor:
         left_s = self._deadline - self._clock()
         if len(waiting) == len(asked) and needs_s > left_s > 0:
             self._is_short = True
-            self._warn(f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left: ratios, but no verdict")
+            self._warn(f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left: perhaps no verdict")
 
     def _needs_s(self, state: PointState) -> float:
         """Return the time that a point needs to learn more: one block, or once it had a look, all up to the next."""

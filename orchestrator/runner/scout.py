@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import models, sensors, workload
+from . import clocks, models, sensors, workload
 from .workload import Unusable
 
 ENOUGH_NS = 200_000_000
@@ -103,6 +103,7 @@ class CallTimes:
     def __init__(self) -> None:
         self._walls_ns: list[int] = []
         self._cpu_ns = 0
+        self._queue_ns = 0
         self._results: list[Any] = []
 
     @property
@@ -129,6 +130,8 @@ class CallTimes:
 
     def begin(self) -> None:
         """Start the clocks."""
+        self._queue_begun_ns = clocks.queue_ns() or 0
+        self._own_begun_ns = time.thread_time_ns()
         self._cpu_begun_ns = sensors.cpu_ns(())
         self._begun_ns = time.perf_counter_ns()
 
@@ -136,9 +139,12 @@ class CallTimes:
         """Stop the clocks."""
         wall_ns = time.perf_counter_ns() - self._begun_ns
         cpu_ns = sensors.cpu_ns(()) - self._cpu_begun_ns
+        own_ns = time.thread_time_ns() - self._own_begun_ns
+        queue_ns = (clocks.queue_ns() or 0) - self._queue_begun_ns
         if len(self._walls_ns) == 1:
-            self._cpu_ns = 0  # the first call only warms up: it may have imported and connected
+            self._cpu_ns = self._queue_ns = 0  # the first call only warms up: it may have imported and connected
         self._cpu_ns += cpu_ns
+        self._queue_ns += min(queue_ns, max(0, wall_ns - own_ns))  # the clocks are not read at the same moment
         self._walls_ns.append(wall_ns)
         self._results = [*self._results[:1], result]
 
@@ -152,7 +158,7 @@ class CallTimes:
             "calling_ns": sum(self._walls_ns),
             "first_ns": self._walls_ns[0],
             "wall_ns": max(1, round(median(walls_ns))),
-            "cpu_share": self._cpu_ns / max(1, sum(walls_ns)),
+            "cpu_share": self._cpu_ns / max(1, sum(walls_ns) - self._queue_ns),
             "incomparable": _incomparable(self._results[0], self.last, "two calls"),
         }
 

@@ -63,6 +63,8 @@ def refusal(details: ErrorDetails) -> tuple[str, str]:
     if kind == "string_pattern_mismatch":
         what, remedy = PATTERNS[context["pattern"]]
         return f"{described(given)} {what}", remedy
+    if kind == "tuple_type" and isinstance(given, dict) and details["loc"][0] == "matrix":
+        return "expected a list, got a mapping", "name each axis with a dot, such as kwargs.n: [1, 2]"
     if kind not in _EXPECTED:
         return details["msg"], f"got {described(given)}"
     if kind == "literal_error":

@@ -290,7 +290,7 @@ def _sentence(
         return f"{about}: undecided {counted}."
     best = best or winners[0]
     if gap.low is None:
-        agreeing = f"it was faster in {gap.agreeing} of {gap.blocks}"
+        agreeing = f"{'it' if gap.value >= 1 else rival} was faster in {gap.agreeing} of {gap.blocks}"
         return (
             f"{about}: undecided {counted}, too few to decide: {best} is {_times(gap)} as fast as {rival}; {agreeing}."
         )
