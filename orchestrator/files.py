@@ -1,7 +1,8 @@
-"""Files that are whole whenever somebody reads them."""
+"""Files that are whole whenever somebody reads them, and those that are meant where none is."""
 
 from __future__ import annotations
 
+import difflib
 import os
 import secrets
 from pathlib import Path
@@ -19,6 +20,17 @@ def replace_file(file: Path, content: bytes) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     sync_directory(file.parent)
+
+
+def meant_by(missing: Path) -> str | None:
+    """Return the name beside a file that is not there that is most like its own; None where none is."""
+    try:
+        names = sorted(entry.name for entry in missing.parent.iterdir())[:1000]
+    except OSError:
+        return None
+    near = [name for name in names if missing.name and Path(name).stem == missing.name]
+    near = near or difflib.get_close_matches(missing.name, names, 1)
+    return near[0] if near else None
 
 
 def sync_directory(directory: Path) -> None:

@@ -7,7 +7,6 @@ After a failed write or sync nothing more is written: a second try could report 
 
 from __future__ import annotations
 
-import difflib
 import fcntl
 import os
 import re
@@ -25,7 +24,7 @@ import structlog
 
 from .errors import BadInput, Busy, JournalDamaged, Unwritable
 from .events.common import SCHEMA, Event
-from .files import replace_file, sync_directory
+from .files import meant_by, replace_file, sync_directory
 from .jsonl import dumps
 from .units import utc_now
 
@@ -347,13 +346,5 @@ def find(run: Path) -> Path:
     remedy = "name a run directory, such as runs/cpu/latest"
     if os.path.exists(run):  # noqa: PTH110  # which never raises
         raise BadInput(f"{run} holds no {EVENTS_FILE}", remedy=remedy)
-    raise BadInput(f"{run} is not there", remedy=_did_you_mean(run) or remedy)
-
-
-def _did_you_mean(run: Path) -> str | None:
-    try:
-        names = sorted(entry.name for entry in run.parent.iterdir())
-    except OSError:
-        return None
-    near = difflib.get_close_matches(run.name, names, 1)
-    return f"did you mean {run.parent / near[0]}?" if near else None
+    meant = meant_by(run)
+    raise BadInput(f"{run} is not there", remedy=f"did you mean {run.parent / meant}?" if meant else remedy)

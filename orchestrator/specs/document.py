@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import stat
@@ -15,6 +14,7 @@ from typing import NoReturn, TypeAlias
 import yaml
 
 from ..errors import BadInput
+from ..files import meant_by
 from ..text import HIDDEN
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -80,7 +80,9 @@ def read(file: Path) -> Document:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise BadInput("no such file", where=where, remedy=_similar(file)) from error
+        meant = meant_by(file)
+        remedy = f"did you mean {quoted(meant)}?" if meant else "check the path"
+        raise BadInput("no such file", where=where, remedy=remedy) from error
     except PermissionError as error:
         raise BadInput("no permission to read it", where=where, remedy="grant it with chmod u+r") from error
     except (OSError, ValueError) as error:
@@ -184,16 +186,6 @@ def _kind(value: object) -> str:
 def _place(source: str, position: Position | None = None) -> str:
     name = source if source.isprintable() else f'"{"".join(map(_escaped, source))}"'
     return f"{name}:{position.line}:{position.column}" if position else name
-
-
-def _similar(file: Path) -> str:
-    try:
-        names = sorted(entry.name for entry in file.parent.iterdir())[:1000]
-    except OSError:
-        return "check the path"
-    near = [name for name in names if file.name and Path(name).stem == file.name]
-    near = near or difflib.get_close_matches(file.name, names, 1)
-    return f"did you mean {quoted(near[0])}?" if near else "check the path"
 
 
 def _decoded(content: bytes, source: str) -> str:
