@@ -298,29 +298,28 @@ def test_the_help_shows_the_verbs_and_examples(tmp_path: Path) -> None:
     assert "orchestrator run configs/cpu.yaml tasks=8" in done.stdout
 
 
-def _loaded(*words: str, cwd: Path) -> set[str]:
-    """Return the modules that the program has loaded when it ends."""
+def loaded(*words: str, cwd: Path, env: dict[str, str] | None = None, status: int = errors.OK) -> set[str]:
+    """Return the modules that the program has loaded when it ends, with this status."""
     listing = (
         f"import sys, atexit; sys.argv = {['orchestrator', *words]};"
         "atexit.register(lambda: print(*sys.modules, file=sys.stderr));"
         "from orchestrator.cli import main; main()"
     )
-    done = subprocess.run([sys.executable, "-c", listing], cwd=cwd, capture_output=True, text=True, check=False)
-    loaded = set(done.stderr.split())
-    assert "orchestrator.cli" in loaded
-    return loaded
+    command = [sys.executable, "-c", listing]
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    return set(done.stderr.split())
 
 
 def test_the_help_loads_nothing_heavy(tmp_path: Path) -> None:
     heavy = {"numpy", "duckdb", "altair", "structlog", "pydantic", "yaml", "asyncio", "anyio"}
-    assert not heavy & _loaded("--help", cwd=tmp_path)
+    assert not heavy & loaded("--help", cwd=tmp_path)
 
 
 def test_what_is_wrong_with_a_spec_is_told_before_anything_heavy_is_loaded(place: Path) -> None:
     (place / "wrong.yaml").write_text(GOOD.replace("models: [", "models: [sequental, ", 1))
-    assert not {"numpy", "duckdb", "altair", "structlog", "rich", "asyncio", "anyio"} & _loaded(
-        "run", "wrong.yaml", cwd=place
-    )
+    heavy = {"numpy", "duckdb", "altair", "structlog", "rich", "asyncio", "anyio"}
+    assert not heavy & loaded("run", "wrong.yaml", cwd=place, status=errors.BAD_INPUT)
 
 
 def test_a_reader_that_goes_away_sees_no_traceback(ran: Ran) -> None:

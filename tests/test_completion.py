@@ -15,7 +15,7 @@ import typer
 from orchestrator import exports
 from orchestrator.cli import completion
 from orchestrator.cli.app import app
-from tests.test_cli import orchestrator
+from tests.test_cli import loaded, orchestrator
 
 PROGRAM = Path(sys.executable).with_name("orchestrator")
 
@@ -189,24 +189,14 @@ def test_installing_says_what_it_does_or_lacks_without_a_traceback(place: Path) 
 @pytest.mark.parametrize("words", [["re"], ["run", ""], ["report", ""], ["export", "x", "--to", ""]], ids=" ".join)
 def test_completion_loads_nothing_that_is_slow(words: list[str], place: Path) -> None:
     """Beside typer, which loads pydantic for itself, only what lists the candidates."""
-    code = """
-import atexit, sys
-sys.argv = ["orchestrator"]
-atexit.register(lambda: print(*sys.modules, file=sys.stderr))
-from orchestrator.cli import main
-main()
-"""
     env = {"COMP_WORDS": " ".join(["orchestrator", *words]), "COMP_CWORD": str(len(words))}
     asked = {**os.environ, **env, "_ORCHESTRATOR_COMPLETE": "complete_bash"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=place, env=asked, capture_output=True, text=True, check=True
-    )
-    loaded = set(done.stderr.split())
-    ours = {name for name in loaded if name.startswith("orchestrator.")}
+    there = loaded(cwd=place, env=asked)
+    ours = {name for name in there if name.startswith("orchestrator.")}
     assert {name for name in ours if not name.startswith("orchestrator.cli.")} <= {
         f"orchestrator.{name}" for name in ("cli", "errors", "exports", "extras", "reports")
     }
-    assert not loaded & {"numpy", "duckdb", "altair", "yaml", "orjson", "structlog", "anyio", "asyncio", "rich"}
+    assert not there & {"numpy", "duckdb", "altair", "yaml", "orjson", "structlog", "anyio", "asyncio", "rich"}
 
 
 # --- help

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.runner import models
 from tests.bench import bare
 from tests.bench.__main__ import LOOPS
 from tests.verify import figures, findings
@@ -151,4 +152,5 @@ def test_the_docs_tell_what_every_config_found() -> None:
 
 
 def test_every_model_is_held_to_a_bare_loop() -> None:
+    assert {way.split()[0] for way in LOOPS} == set(models.NAMES)
     assert not [loop for loop in LOOPS.values() if not callable(getattr(bare, loop, None))]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import BadInput
+from ..errors import BUSY, BadInput
 
 if TYPE_CHECKING:
     from ..cluster.scheduler import Cluster
@@ -251,7 +251,8 @@ def _planned(config: Path, overrides: list[str] | None, cluster: Cluster | None 
 def _last_line(results: Results) -> str:
     """Return what went wrong, in one line."""
     if results.ended_by:
-        return f"ended by {results.ended_by}"
+        lost_hosts = results.finished is not None and results.finished["exit_status"] == BUSY
+        return f"ended by {results.ended_by}" + "; run again to go on" * lost_hosts
     broken = [event for event in results.expectations if event["outcome"] == "broken"]
     failed = results.named("trial.failed")
     if broken and not failed:
