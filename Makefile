@@ -38,12 +38,13 @@ faults: $(VENV)/.dev.stamp ## break what can break, long: 500 kill -9, failing d
 	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/faults $(ARGS)
 
 golden: $(VENV)/.dev.stamp ## write the schemas and the outputs that tests compare with anew, to be looked at in the diff
-	ORCHESTRATOR_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_schemas.py tests/test_results.py tests/test_markdown.py
+	ORCHESTRATOR_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/journal tests/analysis/test_results.py tests/output/test_markdown.py
 
-lint: $(VENV)/.dev.stamp ## check style and types
+lint: $(VENV)/.dev.stamp ## check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 bench: $(VENV)/.dev.stamp ## measure the product against the bare primitives, side by side
 	$(BIN)/python -m tests.bench $(ARGS)

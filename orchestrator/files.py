@@ -1,4 +1,4 @@
-"""Files that are whole whenever somebody reads them, and those that are meant where none is."""
+"""Atomic file writes, suggestions for mistyped paths, and the user's cache directory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def replace_file(file: Path, content: bytes) -> None:
     sync_directory(file.parent)
 
 
-def meant_by(missing: Path) -> str | None:
+def closest_match(missing: Path) -> str | None:
     """Return the name beside a file that is not there that is most like its own; None where none is."""
     try:
         names = sorted(entry.name for entry in missing.parent.iterdir())[:1000]
@@ -40,3 +40,11 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def cache_directory(otherwise: Path | None = None) -> Path:
+    """Return the user's cache directory of this program, which need not exist; below `otherwise` if HOME is unset."""
+    # the XDG base directory specification ignores relative paths
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    home = os.environ.get("HOME") or otherwise or Path("~").expanduser()
+    return (given if given.is_absolute() else Path(home) / ".cache") / "orchestrator"

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from tests.test_cli import orchestrator
+from tests.support.command import orchestrator
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 WALKS = ("your-own-code.md", "regressions.md")
 BUDGET = {"advise": ["--max-time", "2s"], "run": ["measure.blocks=1", "measure.rounds=3"]}
 """Verdicts need more; that the commands work does not."""

@@ -1,1 +1,0 @@
-"""A first look at a function, and the spec that compares what it could run on."""

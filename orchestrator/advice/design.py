@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import units
-from ..inference.contest import HOPELESS
-from ..inference.refinement import coarse
-from ..inference.stats import LOOK_LEVEL, LOOKS, can_decide
-from ..plan import FEWEST_ROUNDS, MOST_ROUNDS
-from ..plan.planning import FEWEST_LEVELS
-from ..runner import models
+from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL
+from ..analysis.contest import FUTILE_RATIO
+from ..analysis.refinement import coarse
+from ..analysis.stats import LOOK_LEVEL, LOOKS, can_decide
+from ..runner import registry
 from ..runner.measure import SHORTEST_NS
-from ..specs import Measure
+from ..spec.expand import FEWEST_LEVELS
+from ..spec.model import Measure
+from ..spec.plan import FEWEST_ROUNDS, MOST_ROUNDS
 
 BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
 """How long a plain loop takes over a batch: long enough to be told from wake-ups, short enough for many rounds."""
@@ -27,14 +28,8 @@ SHORT_NS = 500_000
 LONG_NS = 25_000_000
 """Calls that compute for longer than this come one to a core."""
 
-BUSY = 0.9
-"""The share of a call on a core from which on more workers than cores are of no use."""
-
 FIRST_CALL = 20
 """How many times as long as later calls the first one takes where it is worth a word."""
-
-MULTI_CORE = 1.5
-"""CPU time per wall time of one call at a time from which on a function counts as parallel by itself."""
 
 MOST_WORKERS = 16
 
@@ -70,7 +65,7 @@ MOST_PROCESSES, MOST_STARTING_NS = 128, 1e9
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """What the user has asked for: a function with its arguments, and where it runs."""
 
     call: str
@@ -80,7 +75,7 @@ class Asked:
     max_time_s: float | None = None
     over: Range | None = None
 
-    def at(self, level: int | float) -> Asked:
+    def at(self, level: int | float) -> Question:
         """Return what is asked at one level of the range."""
         assert self.over
         return replace(self, kwargs={**self.kwargs, self.over.name: level}, over=None)
@@ -131,7 +126,7 @@ class Facts:
     @property
     def is_parallel(self) -> bool:
         """Whether a call keeps more than one core busy by itself; of very short ones, reading the clock tells more."""
-        return self.cpu_share > MULTI_CORE and self.wall_ns > 100_000
+        return self.cpu_share > MULTI_CORE_CALL and self.wall_ns > 100_000
 
 
 @dataclass(frozen=True)
@@ -158,7 +153,7 @@ class Design:
         return len(self.entries) * len(self.workers)
 
 
-def design(asked: Asked, facts: Facts, cores: int) -> Design:
+def design(asked: Question, facts: Facts, cores: int) -> Design:
     """Return the experiment for a machine of so many cores: all models that can run the function, for `BUDGET_S`."""
     tasks = _tasks(asked, facts, cores)
     left_out = _left_out(facts, tasks, cores)
@@ -175,7 +170,7 @@ def design(asked: Asked, facts: Facts, cores: int) -> Design:
     return Design(left_out, entries, workers, tasks, rounds, timeout_s, needed_s, asked.max_time_s or enough_s)
 
 
-def design_over(asked: Asked, low: Facts, high: Facts, cores: int) -> tuple[Facts, Design]:
+def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[Facts, Design]:
     """Return what holds along the whole of a range, given a look at both of its ends, and the experiment for it.
 
     Batches, workers and the longest trial are those of the end where a call takes longer; calls that are short at the
@@ -227,21 +222,21 @@ def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
     dear = {}
     if tasks > MOST_PROCESSES:
         dear = {"process_per_task": f"it would start {tasks} processes at once"}
-    elif tasks * starting_ns > MOST_STARTING_NS and starting_ns > HOPELESS * cores * facts.wall_ns:
+    elif tasks * starting_ns > MOST_STARTING_NS and starting_ns > FUTILE_RATIO * cores * facts.wall_ns:
         dear = {"process_per_task": f"a process takes {units.duration(starting_ns)} to start and end"}
     unsendable = f"its results can't be sent between processes ({facts.unpicklable})"
-    sending = [name for name in models.STANDARD if models.load(name).needs({}).pickles] if facts.unpicklable else []
+    sending = [name for name in registry.STANDARD if registry.load(name).needs({}).pickles] if facts.unpicklable else []
     return dear | dict.fromkeys(sending, unsendable) | dict(facts.refused)
 
 
 def _entries(facts: Facts, left_out: Mapping[str, str], tasks: int, cores: int) -> list[str | dict[str, Any]]:
     """Return the entries of `models`: all that can run the function, and chunks where calls are short."""
     entries: list[str | dict[str, Any]] = []
-    for name in models.STANDARD:
+    for name in registry.STANDARD:
         if name not in left_out:
             entries.append(name)
             chunk = math.ceil(tasks / (4 * cores))  # four chunks a worker, as multiprocessing.Pool makes them
-            if facts.wall_ns < SHORT_NS and chunk > 1 and "chunksize" in models.load(name).OPTIONS:
+            if facts.wall_ns < SHORT_NS and chunk > 1 and "chunksize" in registry.load(name).OPTIONS:
                 entries.append({"model": name, "chunksize": chunk})
     return entries
 
@@ -251,13 +246,13 @@ def model_of(entry: str | dict[str, Any]) -> str:
     return entry if isinstance(entry, str) else str(entry["model"])
 
 
-def _tasks(asked: Asked, facts: Facts, cores: int) -> int:
+def _tasks(asked: Question, facts: Facts, cores: int) -> int:
     """Return the calls of a batch: what was asked for, or about `BATCH_NS` in a plain loop, the same for every core."""
     if asked.tasks:
         return asked.tasks
     if facts.is_parallel:  # copies of it fight each other for the cores, and a batch takes many times as long
         return max(FEWEST_TASKS, 2 * cores)
-    is_busy = facts.busy >= BUSY
+    is_busy = facts.busy >= BUSY_CALL
     wanted = round((BATCH_NS if is_busy else WAITING_BATCH_NS) / facts.wall_ns)
     fewest = cores if is_busy and facts.wall_ns > LONG_NS else max(FEWEST_TASKS, 2 * cores)
     return math.ceil(max(fewest, min(MOST_TASKS, wanted)) / cores) * cores
@@ -267,7 +262,7 @@ def _workers(facts: Facts, tasks: int, cores: int) -> int:
     """Return the calls to have in flight: one for each core while they compute, more while they wait."""
     if facts.is_async:
         return tasks
-    if facts.busy >= BUSY:
+    if facts.busy >= BUSY_CALL:
         return cores
     return max(1, min(tasks, MOST_WORKERS, math.ceil(cores / max(facts.busy, 0.01))))
 

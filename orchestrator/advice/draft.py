@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import units
-from ..runner import models
-from ..specs.document import dump
+from ..analysis.accounts import BUSY_CALL
+from ..runner import registry
+from ..spec.document import dump
 from ..text import printable
-from .design import BUSY, FIRST_CALL, TIMEOUT_S, Asked, Design, Facts, model_of
+from .design import FIRST_CALL, TIMEOUT_S, Design, Facts, Question, model_of
 
 
-def spec(asked: Asked, facts: Facts, designed: Design, again: str) -> str:
+def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
     """Return the spec of a design as YAML with comments; `again` is the shell command that runs it."""
     workload: dict[str, Any] = {"call": asked.call} | ({"kwargs": dict(asked.kwargs)} if asked.kwargs else {})
     matrix: dict[str, Any] = {f"kwargs.{asked.over.name}": list(asked.over.levels)} if asked.over else {}
@@ -39,7 +40,7 @@ def spec(asked: Asked, facts: Facts, designed: Design, again: str) -> str:
         f"# calls in one batch: about {units.duration(designed.tasks * facts.wall_ns)} {one_by_one}{at_most}",
         dump({"tasks": designed.tasks}),
         "models:",
-        *(f"  - {dump(entry, flow=True)}  # {models.load(model_of(entry)).SUMMARY}" for entry in designed.entries),
+        *(f"  - {dump(entry, flow=True)}  # {registry.load(model_of(entry)).SUMMARY}" for entry in designed.entries),
         "",
         f"# {measured}; workers: {_why_workers(facts)}",
         dump({"matrix": matrix}),
@@ -83,12 +84,12 @@ def _baseline(facts: Facts, designed: Design) -> str:
     return "event_loop(workers=1)" if len(designed.workers) > 1 else "event_loop"
 
 
-def _name(asked: Asked) -> str:
+def _name(asked: Question) -> str:
     over = f"-over-{asked.over.name}" if asked.over else ""
     return re.sub("[^A-Za-z0-9._-]", "_", f"advise-{asked.call.replace(':', '.')}{over}")[:64]
 
 
-def _description(asked: Asked, facts: Facts, designed: Design) -> str:
+def _description(asked: Question, facts: Facts, designed: Design) -> str:
     kind = "coroutine function" if facts.is_async else "function"
     took = units.duration(facts.wall_ns)
     along = ""
@@ -121,10 +122,10 @@ def _description(asked: Asked, facts: Facts, designed: Design) -> str:
 def _why_workers(facts: Facts) -> str:
     if facts.is_async:
         return "calls in flight"
-    return "the cores here" if facts.busy >= BUSY else "more than cores, for calls that wait"
+    return "the cores here" if facts.busy >= BUSY_CALL else "more than cores, for calls that wait"
 
 
-def _heading(asked: Asked, again: str) -> list[str]:
+def _heading(asked: Question, again: str) -> list[str]:
     """Return what stands at the top of the spec: where it comes from, and how it runs again."""
     given = (shlex.quote(f"{name}={dump(value, flow=True)}") for name, value in asked.kwargs.items())
     arguments = "".join(f" {argument}" for argument in given)

@@ -1,1 +1,0 @@
-"""Runs on the disk: to go on with, to watch, to check, to ask in SQL, and to delete."""

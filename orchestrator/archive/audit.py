@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import plan
+from ..analysis.results import replay
 from ..errors import JournalDamaged
-from ..journal import Records
-from ..verdicts.results import replay
+from ..journal.write import Records
+from ..spec.plan import REFERENCE, draw_rounds
 
 
 @dataclass(frozen=True)
@@ -110,14 +110,14 @@ class _Audit:
                 self._wrong(record, f"has a trial that was not planned: {_trial(trial)}")
             elif count > 1:
                 self._wrong(record, f"has a trial {count} times: {_trial(trial)}")
-        orders = [self._order(record, [*block.variants, *reference], rounds) for reference in ([], [plan.REFERENCE])]
+        orders = [self._order(record, [*block.variants, *reference], rounds) for reference in ([], [REFERENCE])]
         if planned == block.trials.keys() and block.positions not in orders:
             self._wrong(record, "ran its trials in another order than the seed gives")
 
     def _order(self, record: Mapping[str, Any], contestants: list[str], rounds: int) -> dict[tuple[str, int], int]:
-        orders = plan.rounds(self._seed, record["point_id"], record["block"], contestants, rounds)
+        orders = draw_rounds(self._seed, record["point_id"], record["block"], contestants, rounds)
         places = ((label, number, place) for number, order in enumerate(orders) for place, label in enumerate(order))
-        return {(label, number): place for label, number, place in places if label != plan.REFERENCE}
+        return {(label, number): place for label, number, place in places if label != REFERENCE}
 
     def _wrong(self, record: Mapping[str, Any], what: str) -> None:
         self.problems.append(f"record {record['seq']}: block {record['block']} of {record['point']} {what}")

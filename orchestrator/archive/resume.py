@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import journal
 from ..errors import Busy, Failure
+from ..journal.write import first_and_last, is_running, newest_first
 
 STOPPED_BY_HAND = 128 + signal.SIGINT
 
@@ -44,15 +44,15 @@ def candidate(runs: Path, experiment: str, policy: Policy) -> CutOff | None:
     """Return the run to go on with; raises JournalDamaged for one that was asked for, and Busy while it is written."""
     if not policy.asked and policy.within_s is None:
         return None
-    for directory in journal.newest_first(runs / experiment):
+    for directory in newest_first(runs / experiment):
         try:
-            ends = journal.first_and_last(directory)
+            ends = first_and_last(directory)
         except Failure:
             if policy.asked:
                 raise
             return None
         if ends and not _is_finished(ends[1]) and (policy.asked or _is_wanted(ends[1], policy)):
-            if journal.is_running(directory):
+            if is_running(directory):
                 raise Busy(f"another process writes {directory}", remedy="wait for it to end, or use --fresh")
             return CutOff(directory, ends[0], ends[1]["ts"])
         if not policy.asked:

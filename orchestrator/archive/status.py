@@ -8,11 +8,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ..analysis.results import Results
 from ..errors import BUG, Failure
 from ..files import replace_file
 from ..jsonl import dumps
 from ..units import utc_now
-from ..verdicts.results import Results
 
 FILE = "status.json"
 

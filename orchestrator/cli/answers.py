@@ -15,9 +15,9 @@ import orjson
 from rich.table import Table
 from rich.text import Text
 
-from ..exports.csv_tables import cell
 from ..jsonl import dumps, unique_names
-from ..reports import layout
+from ..output import grid
+from ..output.export.csv_tables import cell
 from ..text import printable
 
 MOST_ROWS = 1000
@@ -29,7 +29,7 @@ Rows = Iterator[tuple[Any, ...]]
 def as_table(columns: Sequence[str], rows: Rows) -> Iterator[str]:
     """Yield the answer as one text, as wide as it is: folded into a page, many columns could not be read."""
     shown = list(itertools.islice(rows, MOST_ROWS))
-    out, written = layout.text_console(layout.UNBOUNDED, False)
+    out, written = grid.text_console(grid.UNBOUNDED, False)
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for place, name in enumerate(columns):
         is_number = all(isinstance(row[place], int | float | Decimal | None) for row in shown)
@@ -39,7 +39,7 @@ def as_table(columns: Sequence[str], rows: Rows) -> Iterator[str]:
     out.print(drawn)
     if next(rows, None) is not None:
         out.print(Text(f"and more than these {MOST_ROWS:,} rows: add LIMIT, or read them with --csv or --json"))
-    yield layout.printed(written)
+    yield grid.printed(written)
 
 
 def as_json(columns: Sequence[str], rows: Rows) -> Iterator[str]:

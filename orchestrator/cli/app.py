@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .. import reports
+from ..output.formats import FORMATS
 from . import completion
 
 app = typer.Typer(
@@ -48,9 +48,9 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        metavar="|".join(reports.FORMATS),
+        metavar="|".join(FORMATS),
         help="of the output; JSON lines where stdout is no terminal",
-        autocompletion=completion.one_of(*reports.FORMATS),
+        autocompletion=completion.one_of(*FORMATS),
     ),
 ]
 TableOrJson = Annotated[

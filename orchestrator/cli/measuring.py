@@ -15,12 +15,12 @@ import typer
 from ..errors import BUSY, BadInput
 
 if TYPE_CHECKING:
+    from ..analysis.results import Results
     from ..cluster.scheduler import Cluster
+    from ..engine.session import Place, RunOutcome
     from ..machine import lock
-    from ..plan import Plan
-    from ..specs.loading import Source
-    from ..verbs.run import Ended, Place
-    from ..verdicts.results import Results
+    from ..spec.load import Source
+    from ..spec.plan import Plan
 
 from .app import Config, Format, KeepReport, Overrides, Runs, Wait, app
 from .output import NonzeroExit, format_of, say, show, write
@@ -76,17 +76,17 @@ def run(
     within_s, wait_s = given.seconds(resume_within, "--resume-within"), given.seconds(wait, "--wait") or 0.0
     with log.diverted(quiet=quiet, file=log_file):
         workers = _cluster(cluster) if cluster else None
-        planned, source = _planned(config, overrides, workers)
+        plan, source = _load_plan(config, overrides, workers)
         place, held = _place(workers, wait_s)
         from ..archive.resume import NEVER, Policy
-        from ..verbs.preview import shortage
-        from ..verbs.run import run as measure
+        from ..engine.session import run as measure
+        from .plan import shortage
 
-        if short := shortage(planned, runs):
+        if short := shortage(plan, runs):
             log.diagnostics().warning("budget.short", note=short)
         policy = NEVER if fresh else Policy(asked=resume, within_s=within_s)
         with held as tell:
-            ended = measure(planned, source, runs, policy, tell, place)
+            ended = measure(plan, source, runs, policy, tell, place)
             _keep_report(ended, report)
         if ended.status or not quiet:
             _tell(ended, shown)
@@ -127,13 +127,13 @@ def advise(
     No YAML is needed: the function is tried, and compared under every model that can run it.
     """
     shown = format_of(format_, people="advice")
-    from ..advice.design import Asked
+    from ..advice.design import Question
     from ..machine import lock
-    from ..verbs.advise import advise
     from . import arguments as given
+    from .advise import advise
 
     keywords = given.keywords(arguments or ())
-    asked = Asked(
+    asked = Question(
         call=given.reference(function),
         kwargs=keywords,
         python=_absolute_python(python),
@@ -153,31 +153,31 @@ def advise(
 @app.command(epilog="\b\nExample:\n  orchestrator plan configs/cpu.yaml 'matrix.workers=[1,2,4]'")
 def plan(config: Config, overrides: Overrides = None, runs: Runs = Path("runs")) -> None:
     """Show points, variants and the expected times, without measuring."""
-    planned, _ = _planned(config, overrides)
-    from ..verbs.preview import preview
+    plan, _ = _load_plan(config, overrides)
+    from .plan import preview
 
-    write(preview(planned, runs))
+    write(preview(plan, runs))
 
 
-def _tell(ended: Ended, shown: str) -> None:
+def _tell(ended: RunOutcome, shown: str) -> None:
     """Print how a run ended; raises NonzeroExit when its status is not 0."""
     show(shown, ended.results)
     if ended.status:
         raise NonzeroExit(_last_line(ended.results), ended.status)
 
 
-def _keep_report(ended: Ended, wanted: bool) -> None:
+def _keep_report(ended: RunOutcome, wanted: bool) -> None:
     """Write the page of a run beside its journal; not of one that a signal has ended, which is to end soon."""
-    from .. import reports
     from ..files import replace_file
     from ..log import diagnostics
+    from ..output.formats import PAGE, files, has_files
 
     finished = ended.results.finished or {}
-    if not wanted or not reports.has_files() or finished.get("outcome") == "interrupted":
+    if not wanted or not has_files() or finished.get("outcome") == "interrupted":
         return
-    file = ended.directory / reports.PAGE
+    file = ended.directory / PAGE
     try:
-        (content,) = reports.files("html", ended.results).values()
+        (content,) = files("html", ended.results).values()
         replace_file(file, content)
     except Exception as error:  # whatever it is: what was measured stands, and its status is told
         diagnostics().warning("report.unwritten", file=str(file), error=str(error))
@@ -213,7 +213,7 @@ def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractConte
     from ..machine import lock
 
     if cluster is None:
-        from ..conduct.local import here
+        from ..engine.local import here
 
         return here, lock.hold(wait_s)
     from ..cluster.dask import joined
@@ -223,15 +223,15 @@ def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractConte
     return partial(joined, cluster), held
 
 
-def _planned(config: Path, overrides: list[str] | None, cluster: Cluster | None = None) -> tuple[Plan, Source]:
+def _load_plan(config: Path, overrides: list[str] | None, cluster: Cluster | None = None) -> tuple[Plan, Source]:
     """Return the plan of a spec for this machine, or for the hosts of a cluster; raises BadInput."""
-    from ..specs.loading import load
-    from ..specs.problems import Problem
+    from ..spec.load import load
+    from ..spec.problem import Problem
 
     experiment, source = load(config, overrides or [])
     # imported only now: what is wrong with a spec should be told at once
     from ..machine.host import effective_cores, keep_to
-    from ..plan.planning import plan
+    from ..spec.expand import plan_experiment
 
     if cluster:
         cores = cluster.cores()
@@ -243,7 +243,7 @@ def _planned(config: Path, overrides: list[str] | None, cluster: Cluster | None 
     else:
         cores = effective_cores()
     try:
-        return plan(experiment, cores), source
+        return plan_experiment(experiment, cores), source
     except Problem as problem:
         raise source.failure(problem) from problem
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import BadInput, Unwritable
 
 if TYPE_CHECKING:
-    from ..verdicts.results import Results
+    from ..analysis.results import Results
 
 
 class NonzeroExit(Exception):
@@ -35,7 +35,7 @@ def say(text: str) -> None:
 
 def format_of(asked: str | None, people: str = "table") -> str:
     """Return the format to print in; `people` is the one for a terminal."""
-    from ..reports import FORMATS
+    from ..output.formats import FORMATS
 
     return choose(asked, FORMATS, people)
 
@@ -61,7 +61,7 @@ def colour() -> bool:
 
 def show(shown: str, results: Results) -> None:
     """Print results in a format."""
-    from ..reports import render
+    from ..output.formats import render
 
     write(render(shown, results, width=width(), colour=colour()))
 

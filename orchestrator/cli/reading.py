@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import errors, exports, reports
+from .. import errors
 from ..errors import BadInput, JournalDamaged
+from ..output import formats
+from ..output.export import formats as exports
 from . import completion
 
 if TYPE_CHECKING:
-    from ..verdicts.results import Results
+    from ..analysis.results import Results
 
 from .app import Force, Run, Runs, TableOrJson, app
 from .output import NonzeroExit, choose, colour, show, width, write
@@ -33,9 +35,9 @@ def report(
         str | None,
         typer.Option(
             "--format",
-            metavar="|".join((*reports.FORMATS, *reports.FILES)),
-            autocompletion=completion.one_of(*reports.FORMATS, *reports.FILES),
-            help=f"of the output; JSON lines where stdout is no terminal; {', '.join(reports.FILES)} are files",
+            metavar="|".join((*formats.FORMATS, *formats.FILES)),
+            autocompletion=completion.one_of(*formats.FORMATS, *formats.FILES),
+            help=f"of the output; JSON lines where stdout is no terminal; {', '.join(formats.FILES)} are files",
         ),
     ] = None,
     output: Annotated[
@@ -45,18 +47,19 @@ def report(
     force: Force = False,
 ) -> None:
     """Recompute tables, verdicts and charts from a run's journal alone."""
-    from .. import exports, journal
+    from ..journal.write import find
+    from ..output.export import formats as exports
 
-    shown = choose(format_, (*reports.FORMATS, *reports.FILES), "table")
-    if output is not None and shown not in reports.FILES:
-        what = f"{shown} is printed, and only {', '.join(reports.FILES)} are files"
+    shown = choose(format_, (*formats.FORMATS, *formats.FILES), "table")
+    if output is not None and shown not in formats.FILES:
+        what = f"{shown} is printed, and only {', '.join(formats.FILES)} are files"
         raise BadInput(what, where="--output", remedy="redirect the output, or name one of them with --format")
     results = _recomputed(run)
-    if shown in reports.FILES:
-        here = journal.find(run).parent
+    if shown in formats.FILES:
+        here = find(run).parent
         # a run's own page is made again from the journal as often as anybody likes
         own = output is None and shown == "html" and here.resolve().name == results.started["run_id"]
-        made = reports.files(shown, results)
+        made = formats.files(shown, results)
         if not made:
             raise BadInput(f"{run} has no finished block, so there is nothing to draw", remedy="name another run")
         written = exports.write(made, output or (here if own else Path()), replace=force or own)
@@ -84,13 +87,13 @@ def compare(
     format_: TableOrJson = None,
 ) -> None:
     """Say what has become faster or slower between two runs, against each block's reference loop."""
+    from ..analysis.compare import compare_runs
     from ..log import diagnostics
-    from ..reports import changes
-    from ..verdicts.comparison import compare_runs
-    from . import arguments as given
+    from ..output import changes
+    from . import arguments
 
     shown = choose(format_, ("table", "json"), "table")
-    found = compare_runs(_recomputed(before), _recomputed(after), given.percentage(tolerance, "--tolerance"))
+    found = compare_runs(_recomputed(before), _recomputed(after), arguments.percentage(tolerance, "--tolerance"))
     for which, names in (("RUN_A", found.only_before), ("RUN_B", found.only_after)):
         for name in names:
             diagnostics().warning("comparison.unshared", only_in=which, what=name)
@@ -153,19 +156,18 @@ def history(
     format_: TableOrJson = None,
 ) -> None:
     """Show each variant's time over all runs of an experiment, as a multiple of the reference loop."""
-    from .. import exports
     from ..extras import need
-    from . import arguments as given
+    from ..output.export import formats as exports
+    from . import arguments
 
     need("history", "duckdb")
-    from ..archive import query
-    from ..reports import trend
-    from ..verdicts.history import SQL
-    from ..verdicts.history import history as found
+    from ..analysis.history import SQL
+    from ..analysis.history import history as found
+    from ..output import query, trend
 
-    shown, within = choose(format_, ("table", "json"), "table"), given.percentage(tolerance, "--tolerance")
+    shown, within = choose(format_, ("table", "json"), "table"), arguments.percentage(tolerance, "--tolerance")
     damaged: list[JournalDamaged] = []
-    with query.opened(runs, ("runs", "blocks"), damaged, given.name(name)) as connection:
+    with query.opened(runs, ("runs", "blocks"), damaged, arguments.name(name)) as connection:
         cursor = connection.execute(SQL, [name])
         columns = [column[0] for column in cursor.description or ()]
         entries = found([dict(zip(columns, row, strict=True)) for row in cursor.fetchall()], within)
@@ -173,10 +175,10 @@ def history(
         remedy = "name an experiment that has runs there, or another directory with --runs"
         raise BadInput(f"{runs / name} holds no run with a finished block", remedy=remedy)
     if html:
-        from ..reports import EXTRA
+        from ..output.formats import EXTRA
 
         need("--html", *EXTRA)
-        from ..reports import history_page
+        from ..output.html import history_page
 
         page = history_page.render(name, entries, within)
         write("".join(f"{path}\n" for path in exports.write(page, runs / name, replace=True, where="--runs")))
@@ -204,7 +206,7 @@ def query(
     need("query", "duckdb")
     if json and csv:
         raise BadInput("--json and --csv contradict each other", remedy="keep one of them")
-    from ..archive import query as asking
+    from ..output import query as asking
     from . import answers
 
     damaged: list[JournalDamaged] = []
@@ -221,10 +223,10 @@ def query(
 @app.command(epilog="\b\nExample:\n  orchestrator verify runs/cpu/latest")
 def verify(run: Run) -> None:
     """Check a run's journal: every byte of it, and that each planned trial of each finished block is there once."""
-    from .. import journal
     from ..archive import audit
+    from ..journal.write import Records, find
 
-    audited = audit.audit(journal.Records(journal.find(run)))
+    audited = audit.audit(Records(find(run)))
     write(audit.render(audited))
     if audited.problems:
         raise NonzeroExit(f"{len(audited.problems)} things are wrong with {audited.file}", errors.DAMAGED)
@@ -232,11 +234,11 @@ def verify(run: Run) -> None:
 
 def _recomputed(run: Path) -> Results:
     """Return what the journal of a run says; a torn tail is left out, and said so on stderr."""
-    from .. import journal
+    from ..analysis.results import fold
+    from ..journal.write import Records, find
     from ..log import diagnostics
-    from ..verdicts.results import fold
 
-    records = journal.Records(journal.find(run))
+    records = Records(find(run))
     results = fold(records)
     if records.torn_at is not None:
         file = str(records.file)

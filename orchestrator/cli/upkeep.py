@@ -26,12 +26,12 @@ def doctor(
     ] = None,
 ) -> None:
     """Say what makes this machine noisy, and what to do about it."""
-    from ..verbs import doctor as examination
+    from . import doctor
 
-    formats = {"text": examination.render, "json": examination.as_json}
+    formats = {"text": doctor.render, "json": doctor.as_json}
     shown = choose(format_, formats, "text")
-    machine = examination.examine()
-    write(formats[shown](machine, list(examination.diagnose(machine))))
+    machine = doctor.examine()
+    write(formats[shown](machine, list(doctor.diagnose(machine))))
 
 
 @app.command(
@@ -43,12 +43,12 @@ def prune(
     delete: Annotated[bool, typer.Option("--delete", help="delete them; without it, they are only named")] = False,
 ) -> None:
     """Name the oldest runs of every experiment, or delete them; never the newest, and none that is going on."""
-    from ..archive import pruning
+    from ..archive import prune
 
-    old = pruning.old(runs, keep)
+    old = prune.old(runs, keep)
     for directory in old:
         if delete:
-            pruning.delete(directory)
+            prune.delete(directory)
         write(f"{directory}\n")
     if old and not delete:
         say(f"{len(old)} runs would be deleted; do it with --delete")
@@ -65,14 +65,14 @@ def models(
     format_: TableOrJson = None,
 ) -> None:
     """List the models, what each can run, and which interpreters here have it."""
-    from ..verbs import catalogue
+    from . import models
 
     shown = choose(format_, ("table", "json"), "table")
-    found = catalogue.catalogue(python or [])
+    found = models.catalogue(python or [])
     if shown == "json":
-        write(catalogue.as_json(found))
+        write(models.as_json(found))
     else:
-        write(catalogue.as_table(found, width()))
+        write(models.as_table(found, width()))
 
 
 @app.command(epilog="\b\nExample:\n  orchestrator schema spec > spec.schema.json")
@@ -83,7 +83,7 @@ def schema(
     ],
 ) -> None:
     """Print the JSON Schema of the spec or of the log."""
-    from ..verbs.schemas import SCHEMAS
+    from .schema import SCHEMAS
 
     if what not in SCHEMAS:
         raise BadInput(f'no schema "{what}"', remedy=f"name one of {', '.join(SCHEMAS)}")

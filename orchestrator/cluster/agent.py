@@ -15,18 +15,17 @@ import time
 from contextlib import ExitStack, closing
 from typing import Any
 
-from .. import launch
-from ..conduct import block
-from ..conduct.executor import BlockTask
+from ..engine import block
+from ..engine.executor import BlockTask
 from ..errors import BadInput, Busy
+from ..interpreters.probe import Refused, probe_plan
 from ..jsonl import dumps
-from ..launch import Interrupt, Interrupted, Kit
 from ..machine import host, lock, spin
-from ..plan import Plan
-from ..plan.planning import plan
-from ..pythons.probe import Refused, probe_plan
-from ..specs import Experiment
-from ..specs.problems import Problem
+from ..spec.expand import plan_experiment
+from ..spec.model import Experiment
+from ..spec.plan import Plan
+from ..spec.problem import Problem
+from ..supervisor.process import Interrupt, Interrupted, RunnerEnvironment, runner_environment
 
 IDLE_S = 60.0
 """After so long without a request it ends; the next one starts another."""
@@ -40,8 +39,8 @@ Answer = dict[str, Any]
 class Agent:
     """Answers requests, one at a time; `expect` and `stop` come from another thread, which reads them."""
 
-    def __init__(self, kit: Kit) -> None:
-        self._kit = kit
+    def __init__(self, runner_env: RunnerEnvironment) -> None:
+        self._runner_env = runner_env
         self._plan: Plan | None = None
         self._pythons: dict[str, str] = {}
         self._request: dict[str, Any] = {}
@@ -79,10 +78,10 @@ class Agent:
         if cpus and (missing := host.keep_to(cpus)):
             what = f"no processor {missing[0]} to run on"
             return {"problems": [_plain(Problem(("limits", "cpus"), what, "name those that every host has"))]}
-        self._plan = plan(experiment, request["cores"])
+        self._plan = plan_experiment(experiment, request["cores"])
         self._request = request
         try:
-            probed = probe_plan(self._plan, self._kit, interrupt)
+            probed = probe_plan(self._plan, self._runner_env, interrupt)
         except Refused as refused:
             return {"problems": [_plain(problem) for problem in refused.problems]}
         self._pythons = probed.pythons
@@ -108,7 +107,7 @@ class Agent:
                     held.enter_context(lock.hold(LOCK_S))(f"{self._request['run']} on {self._request['host']}")
                 except (Busy, BadInput) as refused:
                     return {"busy": refused.what}
-            events = block.execute(_task(self._plan, request), self._kit, interrupt, self._pythons)
+            events = block.execute(_task(self._plan, request), self._runner_env, interrupt, self._pythons)
         return {"events": [event.fields() for event in events]}
 
 
@@ -119,11 +118,11 @@ def request(task: BlockTask) -> dict[str, Any]:
     return plain | {"guarded": sorted(task.guarded)}
 
 
-def _task(to_do: Plan, request: dict[str, Any]) -> BlockTask:
-    variants = {variant.id: variant for variant in to_do.variants}
+def _task(plan: Plan, request: dict[str, Any]) -> BlockTask:
+    variants = {variant.id: variant for variant in plan.variants}
     return BlockTask(
         number=request["number"],
-        point=next(point for point in to_do.points if point.id == request["point"]),
+        point=next(point for point in plan.points if point.id == request["point"]),
         variants=tuple(variants[name] for name in request["variants"]),
         baseline=request["baseline"],
         seed=request["seed"],
@@ -146,8 +145,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever else is printed
     requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    with launch.lay_out() as kit:
-        agent = Agent(kit)
+    with runner_environment() as runner_env:
+        agent = Agent(runner_env)
 
         def read() -> None:
             for line in sys.stdin.buffer:

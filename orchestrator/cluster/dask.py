@@ -18,19 +18,19 @@ import cloudpickle
 from anyio.abc import TaskGroup
 from distributed.client import FutureCancelledError
 
-from ..conduct.executor import BlockTask, Host, HostGone, HostsLost
+from ..engine.executor import BlockTask, Host, HostGone, HostsLost
 from ..errors import first_of
-from ..events import EVENTS
-from ..events.common import Event
-from ..events.raw import VariantUnavailable
-from ..launch import Interrupt, Interrupted, Kit
+from ..interpreters.identity import differences
+from ..interpreters.probe import Probed
+from ..journal.catalog import EVENTS
+from ..journal.event import Event
+from ..journal.raw_events import VariantUnavailable
 from ..log import diagnostics
-from ..machine.identity import differences
-from ..plan import Plan
-from ..pythons.probe import Probed
-from ..specs.loading import Source
-from ..specs.problems import Problem
-from . import agent, local, parcel, porter
+from ..spec.load import Source
+from ..spec.plan import Plan
+from ..spec.problem import Problem
+from ..supervisor.process import Interrupt, Interrupted, RunnerEnvironment
+from . import agent, bundle, local, worker_plugin
 from .local import RESOURCE
 from .scheduler import CONNECT_S, Cluster, connected, no_worker, refusal_of, workers_of
 
@@ -49,19 +49,19 @@ LATE_S = 30.0
 AGAIN_S = 10.0
 """After so long a host that was held by others is tried again."""
 
-cloudpickle.register_pickle_by_value(porter)
+cloudpickle.register_pickle_by_value(worker_plugin)
 
 Workers = Mapping[str, Mapping[str, Any]]
 
 
 class _Ask:
-    """`porter.ask`, as a worker gets it: pickled once, for by value that takes milliseconds."""
+    """`worker_plugin.ask`, as a worker gets it: pickled once, for by value that takes milliseconds."""
 
-    _pickled = cloudpickle.dumps(porter.ask)
+    _pickled = cloudpickle.dumps(worker_plugin.ask)
 
     def __call__(self, name: str, request: str) -> str:
         """Do what is done on the worker."""
-        return porter.ask(name, request)
+        return worker_plugin.ask(name, request)
 
     def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
         return pickle.loads, (self._pickled,)
@@ -69,7 +69,7 @@ class _Ask:
 
 @asynccontextmanager
 async def joined(
-    cluster: Cluster, to_do: Plan, source: Source, kit: Kit, interrupt: Interrupt
+    cluster: Cluster, plan: Plan, source: Source, runner_env: RunnerEnvironment, interrupt: Interrupt
 ) -> AsyncIterator[tuple[Probed, DaskExecutor]]:
     """Yield what the hosts say of the experiment, and the executor that knows them.
 
@@ -83,9 +83,9 @@ async def joined(
         try:
             async with anyio.create_task_group() as setting_up:
                 setting_up.start_soon(_raise_when_set, interrupt)
-                started = await opened.enter_async_context(local.trial_cluster(kit, count))
+                started = await opened.enter_async_context(local.trial_cluster(runner_env, count))
                 client = await opened.enter_async_context(connected(started or cluster.name))
-                hosts = DaskExecutor(client, cluster.name, to_do, locks=not count)
+                hosts = DaskExecutor(client, cluster.name, plan, locks=not count)
                 opened.push_async_callback(hosts.leave)
                 probed = await hosts.prepare(source, count)
                 setting_up.cancel_scope.cancel()
@@ -148,16 +148,16 @@ class DaskHost:
 class DaskExecutor:
     """The executor: knows which workers are there, and asks them."""
 
-    def __init__(self, client: Any, cluster: str, to_do: Plan, *, locks: bool) -> None:
+    def __init__(self, client: Any, cluster: str, plan: Plan, *, locks: bool) -> None:
         self._client = client
         self._cluster = cluster
-        self._plan = to_do
+        self._plan = plan
         self._locks = locks
-        experiment = to_do.experiment
+        experiment = plan.experiment
         here = f"{Path.cwd()} {experiment.name}"
         self._plugin = f"orchestrator-{hashlib.sha256(here.encode()).hexdigest()[:12]}"
         self.run = f"{experiment.name} of {platform.node()}"
-        self._porter = cloudpickle.dumps(porter.Porter(parcel.pack(experiment, Path.cwd())))
+        self._plugin = cloudpickle.dumps(worker_plugin.AgentPlugin(bundle.pack(experiment, Path.cwd())))
         self._identity: Mapping[str, str] = {}
         self._there: dict[str, DaskHost | None] = {}
         """By address; None: it is being prepared, was refused, or is not to be tried yet."""
@@ -266,7 +266,7 @@ class DaskExecutor:
         if why := await refusal_of(self._client, address):
             raise HostRefused(why)
         self._brought_to.add(address)
-        await self._send("plugin-add", address, plugin=self._porter)
+        await self._send("plugin-add", address, plugin=self._plugin)
         experiment = self._plan.experiment
         spec = json.dumps(experiment.resolved())
         about = {"spec": spec, "cores": self._plan.cores, "locks": self._locks, "run": self.run, "host": name}
@@ -334,7 +334,7 @@ class DaskExecutor:
             with suppress(HostRefused):
                 await self._send("plugin-remove", address)
 
-        with anyio.CancelScope(shield=True), anyio.move_on_after(porter.PATIENCE_S):
+        with anyio.CancelScope(shield=True), anyio.move_on_after(worker_plugin.PATIENCE_S):
             async with anyio.create_task_group() as leaving:
                 for address in self._brought_to:
                     leaving.start_soon(take_away, address)

@@ -1,4 +1,4 @@
-"""A cluster for trying it: a scheduler and workers on this machine, owned by the warden as runners are."""
+"""A cluster for trying it: a scheduler and workers on this machine, owned by the reaper as runners are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from ..errors import BadInput
-from ..launch import Kit
+from ..supervisor.process import RunnerEnvironment
 
 MOST = 64
 
@@ -24,40 +24,40 @@ WORKER = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--resources", f"{R
 
 
 @asynccontextmanager
-async def trial_cluster(kit: Kit, count: int) -> AsyncIterator[str | None]:
+async def trial_cluster(runner_env: RunnerEnvironment, count: int) -> AsyncIterator[str | None]:
     """Yield the address of a new scheduler with so many workers, None where there are to be none; ends them all."""
     if not count:
         yield None
         return
-    file = kit.scratch / "scheduler.json"
+    file = runner_env.scratch / "scheduler.json"
     try:
-        scheduler = _start(kit, "dask_scheduler", *SCHEDULER, str(file))
+        scheduler = _start(runner_env, "dask_scheduler", *SCHEDULER, str(file))
         while not file.exists() or not file.read_text().endswith("}"):
             await anyio.sleep(0.05)
-            if (status := kit.warden.status(scheduler, timeout_s=0)) is not None:
+            if (status := runner_env.reaper.status(scheduler, timeout_s=0)) is not None:
                 what = f"the scheduler of {count} workers here ended with status {status} before it began"
                 raise BadInput(what, where="--cluster", remedy="`dask scheduler` by hand tells why")
         address = json.loads(file.read_text())["address"]
         for number in range(1, count + 1):
             _start(
-                kit,
+                runner_env,
                 "dask_worker",
                 address,
                 "--name",
                 f"local-{number}",
                 *WORKER,
                 "--local-directory",
-                str(kit.temporary),
+                str(runner_env.temporary),
             )
         yield address
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(kit.warden.sweep)
+            await anyio.to_thread.run_sync(runner_env.reaper.sweep)
 
 
-def _start(kit: Kit, module: str, *arguments: str) -> int:
+def _start(runner_env: RunnerEnvironment, module: str, *arguments: str) -> int:
     command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
     with ExitStack() as opened:
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         opened.callback(os.close, null)
-        return kit.warden.start(command, dict(os.environ), (null, null, null), {})
+        return runner_env.reaper.start(command, dict(os.environ), (null, null, null), {})

@@ -16,7 +16,8 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from . import gil, models, sensors, workload
+from . import gil, registry, workload
+from .account import sensors
 
 
 class Link:
@@ -59,14 +60,14 @@ def main() -> None:
         return
     try:
         if first["op"] == "probe":
-            from .identity import identity
+            from .fingerprint import identity
 
             problems = [_probe(variant) for variant in first["variants"]]
             link.send({"event": "probed", "problems": problems, "identity": identity()})
         elif first["op"] == "scout":
             link.send(_scout(first))
         elif first["op"] == "models":
-            reasons = {name: _reasons(name) for name in models.NAMES}
+            reasons = {name: _reasons(name) for name in registry.NAMES}
             version = ".".join(map(str, sys.version_info[:3]))
             link.send({"event": "models", "version": version, "gil": gil.enabled(), "reasons": reasons})
         elif first["op"] == "reference":
@@ -81,11 +82,11 @@ def main() -> None:
 
 def _reasons(name: str) -> dict[str, str]:
     """Return why a model can't run here, by the option that makes the difference; "" is the model as it is."""
-    reason = models.unavailable(name, {})
+    reason = registry.unavailable(name, {})
     if reason:
         return {"": reason}
-    choices = [(option, choice) for option, about in models.load(name).OPTIONS.items() for choice in about.choices]
-    found = {f"{option}={choice}": models.unavailable(name, {option: choice}) for option, choice in choices}
+    choices = [(option, choice) for option, about in registry.load(name).OPTIONS.items() for choice in about.choices]
+    found = {f"{option}={choice}": registry.unavailable(name, {option: choice}) for option, choice in choices}
     return {choice: reason for choice, reason in found.items() if reason}
 
 
@@ -98,7 +99,7 @@ def _probe(variant: dict[str, Any]) -> dict[str, str] | None:
 
 
 def _scout(asked: dict[str, Any]) -> dict[str, Any]:
-    from .scout import CallTimes, scout
+    from .first_calls import CallTimes, scout
 
     measured = CallTimes()
     try:
@@ -118,7 +119,7 @@ def _problem(error: workload.Unusable) -> dict[str, str]:
 def _serve(link: Link, order: dict[str, Any], begun_ns: int) -> None:
     from .measure import serve
 
-    loop = models.load(order["model"]).needs(order["options"]).loop
+    loop = registry.load(order["model"]).needs(order["options"]).loop
     if loop is None:
         _drive(serve(link, order, begun_ns))
         return
@@ -156,11 +157,11 @@ def _text(error: BaseException) -> str:
 
 def _cause(error: BaseException) -> str:
     name = type(error).__name__
-    if isinstance(error, models.WrongResults):
+    if isinstance(error, registry.WrongResults):
         return "result"
     if isinstance(error, MemoryError):
         return "memory"
-    if isinstance(error, models.WorkerLost):
+    if isinstance(error, registry.WorkerLost):
         return "worker_lost"
     if name == "NotShareableError":  # a result, or an exception, that can't leave its interpreter
         return "result"

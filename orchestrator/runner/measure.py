@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from . import loops, models, sensors
+from . import loops, registry
+from .account import sensors
 from .call import Call
-from .models import WrongResults
+from .registry import WrongResults
 from .workload import call_for, find, initializer_for
 
 SHORTEST_NS = 3_000_000
@@ -29,10 +30,10 @@ IDLE_NS = 5_000_000_000
 async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
     """Import all that `order` needs, open the model when asked to, then answer until the request pipe closes."""
     workload = order["workload"]
-    model = models.load(order["model"])
+    model = registry.load(order["model"])
     call = call_for(model, workload)
     initializer = initializer_for(model, workload)
-    companion = {name: find(workload[name], name) for name in ("reset", "observe") if workload.get(name)}
+    hook = {name: find(workload[name], name) for name in ("reset", "observe") if workload.get(name)}
     needs = model.needs(order["options"])
     for name in needs.modules:
         importlib.import_module(name)
@@ -47,7 +48,7 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
         opening_ns = time.perf_counter_ns()
         async with opened as workers:
             startup_ns = time.perf_counter_ns() - opening_ns
-            bench = Bench(workers, model.WORKERS, needs.pickles, call, range(order["tasks"]), companion, initargs)
+            bench = Bench(workers, model.WORKERS, needs.pickles, call, range(order["tasks"]), hook, initargs)
             bench.machinery = sensors.threads() - earlier
             link.send({"event": "ready", "startup_ns": startup_ns, **await bench.prove()})
             while (request := link.receive()) is not None:
@@ -85,12 +86,12 @@ class Bench:
 
     def __init__(
         self,
-        workers: models.Workers,
-        count: models.WorkerMode,
+        workers: registry.Workers,
+        count: registry.WorkerMode,
         pickles: bool,
         call: Call,
         items: range,
-        companion: dict[str, Any],
+        hook: dict[str, Any],
         initargs: Any,
     ) -> None:
         self._workers = workers
@@ -100,8 +101,8 @@ class Bench:
         self._of_model = count, pickles
         self._call = call
         self._items = items
-        self._reset = companion.get("reset")
-        self._observe = companion.get("observe")
+        self._reset = hook.get("reset")
+        self._observe = hook.get("observe")
         self._initargs = initargs
         self._stand = count != "per_task"
         self._others: set[int] = set()
@@ -284,7 +285,7 @@ class Bench:
 
     async def do_account(self, repeats: int) -> dict[str, Any]:
         """Run one trial more, instrumented, and return where its time went."""
-        from .instrumented import measure
+        from .account.instrumented import measure
 
         of_model = *self._of_model, self.machinery
         account = await measure(self._workers, self._call, self._items, repeats, self._before_batch, *of_model)

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import models
+from . import registry
 from .call import Call
 
-COMPANIONS = ("setup", "initializer", "async_initializer", "reset", "observe", "check")
+HOOKS = ("setup", "initializer", "async_initializer", "reset", "observe", "check")
 
 
 class Unusable(Exception):
@@ -60,7 +60,7 @@ def _nearest(module: Any, name: str) -> str:
     return f"did you mean {near[0]!r}?" if near else "check the name"
 
 
-def form_for(model: models.Model, workload: dict[str, Any]) -> str:
+def form_for(model: registry.Model, workload: dict[str, Any]) -> str:
     """Return the first of the forms that `model` can run and the user gave: `call` or `async_call`."""
     field = next((form for form in model.FORMS if workload.get(form)), None)
     if field is None:
@@ -70,13 +70,13 @@ def form_for(model: models.Model, workload: dict[str, Any]) -> str:
     return field
 
 
-def call_for(model: models.Model, workload: dict[str, Any]) -> Call:
+def call_for(model: registry.Model, workload: dict[str, Any]) -> Call:
     """Return the call that `model` makes for `workload`."""
     field = form_for(model, workload)
     return Call(find(workload[field], field), workload.get("kwargs") or {}, workload.get("item"))
 
 
-def initializer_for(model: models.Model, workload: dict[str, Any]) -> Callable[[Any], Any] | None:
+def initializer_for(model: registry.Model, workload: dict[str, Any]) -> Callable[[Any], Any] | None:
     """Return what is to run in every worker before its first call: coroutines have one of their own, if it is given."""
     own = "async_initializer" if form_for(model, workload) == "async_call" else "initializer"
     field = own if workload.get(own) else "initializer"
@@ -90,11 +90,11 @@ def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) ->
     """
     import inspect
 
-    model = models.load(model_name)
+    model = registry.load(model_name)
     needs = model.needs(options)
     if workload.get("unavailable"):
         _check_machine(workload["unavailable"])
-    reason = models.unavailable(model_name, options)
+    reason = registry.unavailable(model_name, options)
     if reason:
         raise Unusable("model", f"{model_name} is unavailable: {reason.partition('; ')[0]}", reason.partition("; ")[2])
     if needs.loop and (sys.flags.dev_mode or os.environ.get("PYTHONASYNCIODEBUG")):
@@ -116,9 +116,9 @@ def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) ->
     _check_arguments(call, name)
     if needs.pickler:
         _check_pickle(call, field, name, model_name, needs.pickler)
-    for companion in COMPANIONS:
-        if ":" in (workload.get(companion) or ""):
-            find(workload[companion], companion)
+    for hook in HOOKS:
+        if ":" in (workload.get(hook) or ""):
+            find(workload[hook], hook)
 
 
 def _check_machine(reference: str) -> None:

@@ -21,11 +21,11 @@ from statistics import median
 from typing import Any
 
 from orchestrator.errors import BAD_INPUT, OK
-from orchestrator.launch import Command, Interrupt, Kit, lay_out
-from orchestrator.launch.crew import Crew
-from orchestrator.runner.models import NAMES, unavailable
+from orchestrator.runner.registry import NAMES, unavailable
+from orchestrator.supervisor.group import RunnerGroup
+from orchestrator.supervisor.process import Command, Interrupt, RunnerEnvironment, runner_environment
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 STANDING = ("sequential", "event_loop", "threads", "processes")
 WITH_OPTIONS = {
     "event_loop task_per=call": "gather",
@@ -68,7 +68,7 @@ def models() -> None:
     """Each model's batch against the bare loop around the same primitive."""
     print(f"batch time of each model / bare loop, {WORKERS} workers, {PAIRS} pairs of processes x {ROUNDS} rounds")
     print(f"{'model':38}{'task':8}{'us/task':>12}{'bare us/task':>15}{'ratio':>8}{'range of pairs':>18}{'goal':>8}")
-    with lay_out() as kit:
+    with runner_environment() as runner_env:
         for way, bare_loop in LOOPS.items():
             python = _python(way)
             if python is None:
@@ -78,7 +78,7 @@ def models() -> None:
                 tasks = (
                     min(most, 100) if "per_task" in bare_loop else most
                 )  # more processes at once would run out of pipes
-                pairs = [_pair(kit, python, way, bare_loop, size, tasks) for _ in range(PAIRS)]
+                pairs = [_pair(runner_env, python, way, bare_loop, size, tasks) for _ in range(PAIRS)]
                 ratios = sorted(pair[0] for pair in pairs)
                 mine, bare = (median(pair[place] for pair in pairs) / tasks / 1e3 for place in (1, 2))
                 spread = f"{ratios[0]:.3f}-{ratios[-1]:.3f}"
@@ -98,12 +98,14 @@ def _parts(way: str) -> tuple[str, dict[str, Any]]:
     return model, {name: int(value) if value.isdigit() else value for name, _, value in pairs}
 
 
-def _pair(kit: Kit, python: str, way: str, bare_loop: str, size: str, tasks: int) -> tuple[float, float, float]:
+def _pair(
+    runner_env: RunnerEnvironment, python: str, way: str, bare_loop: str, size: str, tasks: int
+) -> tuple[float, float, float]:
     """Return the ratio of the model to the bare loop in two fresh processes, and the median times of both."""
     name = f"{size}_async" if way.startswith(("event_loop", "processes_of_loops")) else size
     command = [python, "-m", "tests.bench.bare", bare_loop, name, str(WORKERS), str(tasks)]
     with (
-        _opened(kit, way, name, tasks, python) as crew,
+        _opened(runner_env, way, name, tasks, python) as runner_group,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as bare,
     ):
         assert bare.stdin and bare.stdout
@@ -112,7 +114,7 @@ def _pair(kit: Kit, python: str, way: str, bare_loop: str, size: str, tasks: int
         for _ in range(ROUNDS):
             for side in random.sample(("model", "bare"), 2):
                 if side == "model":
-                    times[side].append(_trial_ns(crew))
+                    times[side].append(_trial_ns(runner_group))
                 else:
                     bare.stdin.write(b"\n")
                     bare.stdin.flush()
@@ -122,17 +124,19 @@ def _pair(kit: Kit, python: str, way: str, bare_loop: str, size: str, tasks: int
     return ratio, median(times["model"]), median(times["bare"])
 
 
-def _trial_ns(crew: Crew) -> int:
+def _trial_ns(runner_group: RunnerGroup) -> int:
     """Return how long one trial of one batch took."""
-    crew.ask("runner", {"op": "arm", "repeats": 1}, 60)
-    crew.ask("runner", 0, 300)
-    wall_ns: int = crew.ask("runner", {"op": "trials"}, 60)["trials"][0]["wall_ns"]
+    runner_group.ask("runner", {"op": "arm", "repeats": 1}, 60)
+    runner_group.ask("runner", 0, 300)
+    wall_ns: int = runner_group.ask("runner", {"op": "trials"}, 60)["trials"][0]["wall_ns"]
     return wall_ns
 
 
 @contextmanager
-def _opened(kit: Kit, way: str, function: str, tasks: int, python: str = sys.executable) -> Iterator[Crew]:
-    """Yield a crew with one warmed-up runner called "runner"."""
+def _opened(
+    runner_env: RunnerEnvironment, way: str, function: str, tasks: int, python: str = sys.executable
+) -> Iterator[RunnerGroup]:
+    """Yield a runner_group with one warmed-up runner called "runner"."""
     form = "async_call" if function.endswith("_async") else "call"
     model, options = _parts(way)
     order = {
@@ -144,12 +148,12 @@ def _opened(kit: Kit, way: str, function: str, tasks: int, python: str = sys.exe
     }
     interrupt = Interrupt()
     try:
-        with Crew(kit, interrupt) as crew:
-            crew.start("runner", Command(python, preload=kit.shims.preload(python)))
-            crew.ask("runner", {"op": "prepare", **order}, 60)
-            crew.ask("runner", {"op": "open"}, 60)
-            crew.ask("runner", {"op": "warm"}, 300)
-            yield crew
+        with RunnerGroup(runner_env, interrupt) as runner_group:
+            runner_group.start("runner", Command(python, preload=runner_env.shims.preload(python)))
+            runner_group.ask("runner", {"op": "prepare", **order}, 60)
+            runner_group.ask("runner", {"op": "open"}, 60)
+            runner_group.ask("runner", {"op": "warm"}, 300)
+            yield runner_group
     finally:
         interrupt.close()
 
@@ -159,27 +163,27 @@ def scaling() -> None:
     print("\nempty tasks in one batch: us per task, and peak memory of the runner and its workers")
     print("goals: growth < 1.10, peak < 150 MB")
     print(f"{'model':12}{'10^3':>10}{'10^4':>10}{'10^5':>10}{'growth':>10}{'peak MB':>10}")
-    with lay_out() as kit:
+    with runner_environment() as runner_env:
         for model in STANDING:
-            cost = {tasks: _cost_per_task(kit, model, tasks) for tasks in (1000, 10_000, 100_000)}
-            peak = _peak_mb(kit, model)
+            cost = {tasks: _cost_per_task(runner_env, model, tasks) for tasks in (1000, 10_000, 100_000)}
+            peak = _peak_mb(runner_env, model)
             shown = "".join(f"{us:10.2f}" for us in cost.values())
             print(f"{model:12}{shown}{cost[100_000] / cost[1000]:10.3f}{peak:10.0f}", flush=True)
 
 
-def _cost_per_task(kit: Kit, model: str, tasks: int) -> float:
+def _cost_per_task(runner_env: RunnerEnvironment, model: str, tasks: int) -> float:
     name = "empty_async" if model == "event_loop" else "empty"
-    with _opened(kit, model, name, tasks) as crew:
+    with _opened(runner_env, model, name, tasks) as runner_group:
         rounds = max(3, 30_000 // tasks)
-        walls = [_trial_ns(crew) for _ in range(rounds)]
+        walls = [_trial_ns(runner_group) for _ in range(rounds)]
     return median(walls) / tasks / 1e3
 
 
-def _peak_mb(kit: Kit, model: str) -> float:
+def _peak_mb(runner_env: RunnerEnvironment, model: str) -> float:
     """Return the peak resident memory of a runner after a batch of 100,000 tasks, with its workers' summed."""
     name = "empty_async" if model == "event_loop" else "empty"
-    with _opened(kit, model, name, 100_000) as crew:
-        pids = set(crew.ask("runner", {"op": "prove"}, 60)["worker_pids"]) | {crew.pid("runner")}
+    with _opened(runner_env, model, name, 100_000) as runner_group:
+        pids = set(runner_group.ask("runner", {"op": "prove"}, 60)["worker_pids"]) | {runner_group.pid("runner")}
         return sum(_high_water_kb(pid) for pid in pids) / 1024
 
 
@@ -193,7 +197,7 @@ def _high_water_kb(pid: int) -> int:
 def startup() -> None:
     """The program's and the runners' start against bare interpreters."""
     print("\nstart-up, ms (median of 15, alternating)")
-    with tempfile.TemporaryDirectory() as directory, lay_out() as kit:
+    with tempfile.TemporaryDirectory() as directory, runner_environment() as runner_env:
         wrong = Path(directory) / "wrong.yaml"
         wrong.write_text("workload: {call: a:b}\nmodels: [sequental]\n")
         program = [sys.executable, "-m", "orchestrator"]
@@ -204,7 +208,7 @@ def startup() -> None:
                 "orchestrator --help": lambda: _wall_ms([*program, "--help"]),
                 "a spec error": lambda: _wall_ms([*program, "run", str(wrong)], status=BAD_INPUT),
                 **{
-                    f"ready: {model}": _ready(kit, model)
+                    f"ready: {model}": _ready(runner_env, model)
                     for model in (*STANDING, "thread_per_task", "process_per_task")
                 },
             }
@@ -218,17 +222,17 @@ def startup() -> None:
         print(f"{name:28}{taken:8.1f}{goal}")
 
 
-def _ready(kit: Kit, model: str) -> Callable[[], float]:
+def _ready(runner_env: RunnerEnvironment, model: str) -> Callable[[], float]:
     def measure() -> float:
         begun = time.perf_counter()
         interrupt = Interrupt()
-        with Crew(kit, interrupt) as crew:
+        with RunnerGroup(runner_env, interrupt) as runner_group:
             python = sys.executable
-            crew.start("runner", Command(python, preload=kit.shims.preload(python)))
+            runner_group.start("runner", Command(python, preload=runner_env.shims.preload(python)))
             workload = {"call": "tests.bench.tasks:empty"}
             order = {"model": model, "workers": WORKERS, "options": {}, "tasks": 1, "workload": workload}
-            crew.ask("runner", {"op": "prepare", **order}, 60)
-            crew.ask("runner", {"op": "open"}, 60)
+            runner_group.ask("runner", {"op": "prepare", **order}, 60)
+            runner_group.ask("runner", {"op": "open"}, 60)
             taken = time.perf_counter() - begun
         interrupt.close()
         return taken * 1e3
@@ -282,27 +286,27 @@ def token() -> None:
         "  os.write(1, b'!')"
     )
     with (
-        lay_out() as kit,
-        _opened(kit, "sequential", "us100", 40) as crew,
+        runner_environment() as runner_env,
+        _opened(runner_env, "sequential", "us100", 40) as runner_group,
         subprocess.Popen(
             [sys.executable, "-S", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         ) as bare,
     ):
         assert bare.stdin and bare.stdout
         taken: dict[str, list[float]] = {"token": [], "bare": []}
-        crew.ask("runner", {"op": "arm", "repeats": 1}, 60)
+        runner_group.ask("runner", {"op": "arm", "repeats": 1}, 60)
         for turn in range(400):
             for side in random.sample(("token", "bare"), 2):
                 time.sleep(0.004)  # as long as another variant holds the token
                 begun = time.perf_counter_ns()
                 if side == "token":
-                    crew.ask("runner", turn, 60)
+                    runner_group.ask("runner", turn, 60)
                 else:
                     bare.stdin.write(b"!")
                     bare.stdout.read(1)
                 taken[side].append((time.perf_counter_ns() - begun) / 1e3)
         bare.stdin.close()
-        trials = crew.ask("runner", {"op": "trials"}, 60)["trials"]
+        trials = runner_group.ask("runner", {"op": "trials"}, 60)["trials"]
     taken["bare"] = [us - 4_000 for us in taken["bare"]]
     taken["token"] = [us - trial["wall_ns"] / 1e3 for us, trial in zip(taken["token"], trials, strict=True)]
     for side, all_us in taken.items():

@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from orchestrator.journal import _render
-from orchestrator.verdicts.results import DERIVED, fold
-from tests.synthetic import conducted
+from orchestrator.analysis.results import DERIVED, fold
+from orchestrator.journal.write import _render
+from tests.support.synthetic import conducted
 
 MODELS = {"sequential": 20, "threads": 19, "processes": 11, "event_loop": 20.2}
 TIMES = 5

@@ -20,17 +20,17 @@ from typing import Any
 
 import anyio
 
-from orchestrator import journal
-from orchestrator.conduct.conductor import Conductor
-from orchestrator.conduct.executor import BlockTask, Host
-from orchestrator.events.common import Event
-from orchestrator.inference.contest import Contest
-from orchestrator.plan.planning import plan
-from orchestrator.reports.console import Silent
-from orchestrator.specs import Experiment
-from tests.synthetic import Clock, Executor
+from orchestrator.analysis.contest import Contest
+from orchestrator.engine.conductor import Conductor
+from orchestrator.engine.executor import BlockTask, Host
+from orchestrator.engine.progress import Silent
+from orchestrator.journal.event import Event
+from orchestrator.journal.write import EVENTS_FILE, Records, create, new_run_id
+from orchestrator.spec.expand import plan_experiment
+from orchestrator.spec.model import Experiment
+from tests.support.paths import ROOT
+from tests.support.synthetic import Clock, Executor
 
-ROOT = Path(__file__).parents[2]
 HOSTS = 500
 BLOCKS = 20
 """Of each point."""
@@ -91,18 +91,18 @@ def simulate(blocks: int) -> dict[str, float]:
         "measure": {"max_time": "10h", "blocks": BLOCKS},
         "matrix": {"kwargs.n": list(range(blocks // BLOCKS))},
     }
-    planned = plan(Experiment.model_validate(value), cores=2)
+    planned = plan_experiment(Experiment.model_validate(value), cores=2)
     contests = [Contest(planned, point) for point in planned.points]
     hosts = _Hosts()
     with (
         tempfile.TemporaryDirectory() as runs,
-        journal.create(Path(runs), "simulated", journal.new_run_id(), "") as book,
+        create(Path(runs), "simulated", new_run_id(), "") as book,
     ):
         conductor = Conductor(planned, contests, hosts, book.write, book.sync, Silent(), seed=1)
         begun = time.monotonic(), time.process_time(), _resident_bytes()
         anyio.run(conductor.run)
         ended = time.monotonic(), time.process_time(), _resident_bytes()
-        journal_bytes = (book.directory / journal.EVENTS_FILE).stat().st_size
+        journal_bytes = (book.directory / EVENTS_FILE).stat().st_size
     assert sum(len(contest.blocks) for contest in contests) == blocks
     wall_s, cpu_s, grown_bytes = (after - before for before, after in zip(begun, ended, strict=True))
     cpu_s -= hosts.faking_s
@@ -158,7 +158,7 @@ def _naps(workers: int, **values: Any) -> dict[str, Any]:
         command = [sys.executable, "-m", "orchestrator", "run", str(spec), "--runs", directory]
         command += ["--cluster", f"local:{workers}"]
         done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-        events = journal.Records(Path(directory) / "naps/latest" / journal.EVENTS_FILE)
+        events = Records(Path(directory) / "naps/latest" / EVENTS_FILE)
         blocks = sum(event["event"] == "block.finished" for event in events)
         return {**json.loads(done.stdout.splitlines()[-1]), "blocks": blocks}
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from tests.clusters import blocks_there, certified, cluster, finished, lay, records, started
-from tests.test_cli import told
-from tests.waiting import until
+from tests.support.clusters import blocks_there, certified, cluster, finished, lay, records, started
+from tests.support.command import told
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
 

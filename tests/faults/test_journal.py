@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import journal
 from orchestrator.errors import JournalDamaged
-from orchestrator.events.raw import BlockDiscarded
-from orchestrator.journal import EVENTS_FILE, Records
+from orchestrator.journal.raw_events import BlockDiscarded
+from orchestrator.journal.write import EVENTS_FILE, Records, create, new_run_id, reopen
 from orchestrator.jsonl import dumps
-
-from .place import ROOT, SPEC, Place
+from tests.support.paths import ROOT
+from tests.support.place import SPEC, Place
 
 
 def event(number: int) -> BlockDiscarded:
@@ -24,7 +23,7 @@ def event(number: int) -> BlockDiscarded:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    with journal.create(tmp_path, "x", journal.new_run_id(), "name: x\n") as book:
+    with create(tmp_path, "x", new_run_id(), "name: x\n") as book:
         for number in range(6):
             book.write(event(number))
         return book.directory
@@ -37,7 +36,7 @@ def test_a_journal_cut_at_any_byte_of_its_last_records_goes_on(run: Path) -> Non
     for end in range(sum(map(len, lines[:3])), len(content) + 1):
         file.write_bytes(content[:end])
         whole = content[:end].count(b"\n")
-        with journal.reopen(run) as reopened:
+        with reopen(run) as reopened:
             assert len(list(reopened.records)) == whole
             book, cut_bytes = reopened.repaired()
             assert cut_bytes == end - sum(map(len, lines[:whole]))
@@ -52,7 +51,7 @@ def test_a_flipped_byte_is_refused_and_nothing_is_appended(run: Path) -> None:
         flipped = bytearray(content)
         flipped[place] ^= 1 << (place % 8)
         file.write_bytes(flipped)
-        with pytest.raises(JournalDamaged, match=r"byte \d+"), journal.reopen(run) as reopened:
+        with pytest.raises(JournalDamaged, match=r"byte \d+"), reopen(run) as reopened:
             list(reopened.records)
         assert file.read_bytes() == flipped
 
@@ -65,7 +64,7 @@ def test_a_million_records_are_recovered_and_read_in_little_time_and_memory(tmp_
     _lengthen(place.runs[0] / EVENTS_FILE, 1_000_000)
     code = (
         "import sys, time, resource; from pathlib import Path\n"
-        "from orchestrator import journal; from orchestrator.verdicts import results\n"
+        "from orchestrator.journal import write as journal; from orchestrator.analysis import results\n"
         "run = Path(sys.argv[1]); begun = time.perf_counter()\n"
         "with journal.reopen(run) as reopened:\n"
         "    standing = results.replay(reopened.records)\n"

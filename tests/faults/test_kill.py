@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import errors, journal
-
-from .failpoint import DEATHS, ERRORS
-from .place import JOURNAL, SPEC, Place, damaged, short
+from orchestrator import errors
+from orchestrator.journal.write import EVENTS_FILE, first_and_last
+from tests.support.failpoint import DEATHS, ERRORS
+from tests.support.place import JOURNAL, SPEC, Place, damaged, short
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ def kept(place: Place) -> bytes:
     """Return the records of the newest journal that are whole."""
     if not place.runs:
         return b""
-    content = (place.runs[0] / journal.EVENTS_FILE).read_bytes()
+    content = (place.runs[0] / EVENTS_FILE).read_bytes()
     return content[: content.rfind(b"\n") + 1]
 
 
@@ -30,7 +30,7 @@ def check_resumed(place: Place, before: bytes) -> None:
     done = place.run("run", "x.yaml")
     assert done.returncode == errors.OK, done.stderr
     assert place.problems() == []
-    assert (place.runs[0] / journal.EVENTS_FILE).read_bytes().startswith(before)
+    assert (place.runs[0] / EVENTS_FILE).read_bytes().startswith(before)
     assert len([event for event in place.events() if event["event"] == "block.finished"]) == 3
 
 
@@ -85,7 +85,7 @@ def test_a_run_that_is_killed_at_random_times_is_resumed_until_it_ends(kills: in
                 break
         assert place.problems() == []
         # one that was killed before its first record has nothing to go on with
-        assert len([run for run in place.runs if journal.first_and_last(run)]) == 1
+        assert len([run for run in place.runs if first_and_last(run)]) == 1
     print(f"{killed} kills of {number} runs")
 
 
@@ -122,7 +122,7 @@ def test_resume_goes_on_with_the_newest_run_that_was_cut_off_behind_one_that_was
     place.run("run", "x.yaml", "--fresh")
     assert place.run("run", "x.yaml", "--resume").returncode == errors.OK
     assert len(place.runs) == 2
-    assert all(journal.first_and_last(run)[1]["event"] == "run.finished" for run in place.runs)  # type: ignore[index]
+    assert all(first_and_last(run)[1]["event"] == "run.finished" for run in place.runs)  # type: ignore[index]
 
 
 @pytest.mark.parametrize("changed", ["spec", "sources"])
@@ -164,7 +164,7 @@ def test_a_resumed_run_takes_no_look_again(tmp_path: Path) -> None:
 def test_resuming_refuses_a_journal_that_was_damaged_and_leaves_it_as_it_is(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.die_at_write(40)
-    file = place.runs[0] / journal.EVENTS_FILE
+    file = place.runs[0] / EVENTS_FILE
     content = damaged(file)
     done = place.run("run", "x.yaml", "--resume")
     assert done.returncode == errors.DAMAGED
@@ -175,7 +175,7 @@ def test_resuming_refuses_a_journal_that_was_damaged_and_leaves_it_as_it_is(tmp_
 def test_a_damaged_journal_that_nobody_asked_for_is_left_and_a_new_run_begins(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.die_at_write(40)
-    file = place.runs[0] / journal.EVENTS_FILE
+    file = place.runs[0] / EVENTS_FILE
     content = damaged(file)
     done = place.run("run", "x.yaml", "--resume-within", "24h")
     assert done.returncode == errors.OK

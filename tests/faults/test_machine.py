@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator import errors, journal
-from orchestrator.journal import EVENTS_FILE
+from orchestrator import errors
+from orchestrator.journal import write
+from orchestrator.journal.write import EVENTS_FILE
 from orchestrator.jsonl import dumps
-
-from .place import JOURNAL, ROOT, SPEC, Place, damaged
+from tests.support.paths import ROOT
+from tests.support.place import JOURNAL, SPEC, Place, damaged
 
 pytestmark = pytest.mark.slow
 
@@ -99,7 +100,7 @@ def test_of_many_runs_that_begin_at_once_one_measures_and_the_others_name_it(sta
 
 
 def _span(run: Path) -> tuple[str, str]:
-    events = list(journal.Records(run / journal.EVENTS_FILE))
+    events = list(write.Records(run / write.EVENTS_FILE))
     return events[0]["ts"], events[-1]["ts"]
 
 
@@ -174,15 +175,15 @@ def test_quiet_says_everything_once_something_is_wrong(tmp_path: Path) -> None:
 def test_a_clock_that_jumps_changes_nothing_that_is_derived(tmp_path: Path) -> None:
     place = Place(tmp_path)
     code = (
-        "import datetime, orchestrator.journal, orchestrator.units\n"
+        "import datetime, orchestrator.journal.write, orchestrator.units\n"
         "class Jumping(datetime.datetime):\n"
         "    turns = 0\n"
         "    @classmethod\n"
         "    def now(cls, tz=None):\n"
         "        cls.turns += 1\n"
         "        return super().now(tz) + datetime.timedelta(days=365 if cls.turns % 2 else -365)\n"
-        "orchestrator.journal.datetime = orchestrator.units.datetime = Jumping\n"
-        "import sys; from orchestrator.cli import main; main()\n"
+        "orchestrator.journal.write.datetime = orchestrator.units.datetime = Jumping\n"
+        "import sys; from orchestrator.cli.main import main; main()\n"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code, "run", "x.yaml"]
@@ -221,7 +222,7 @@ def test_a_run_that_is_going_on_is_never_deleted(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.run("run", "x.yaml", "measure.blocks=1")
     running = place.runs[0]
-    with journal.reopen(running):
+    with write.reopen(running):
         place.run("run", "x.yaml", "--fresh", "measure.blocks=1")
         place.run("prune", "--keep", "1", "--delete")
     assert running in place.runs
@@ -288,6 +289,6 @@ def test_a_run_directory_that_may_not_be_entered_is_passed_over(
         return stat(path, **options)
 
     monkeypatch.setattr(os, "stat", refusing)  # root may enter any
-    assert journal.newest_first(tmp_path / "runs" / "x") == []
+    assert write.newest_first(tmp_path / "runs" / "x") == []
     with pytest.raises(errors.BadInput, match=r"holds no events\.jsonl"):
-        journal.find(tmp_path / "runs" / "x")
+        write.find(tmp_path / "runs" / "x")

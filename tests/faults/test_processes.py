@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from orchestrator import errors
-from tests.waiting import PATIENCE_S, until
-
-from .place import Place
+from tests.support.place import Place
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.slow
 
@@ -118,13 +117,13 @@ def test_what_a_workload_hides_behind_a_double_fork_is_found(model: str, tmp_pat
     assert place.leftovers() == []
 
 
-@pytest.mark.parametrize("who", ["orchestrator", "warden"])
+@pytest.mark.parametrize("who", ["orchestrator", "reaper"])
 def test_what_hides_is_found_even_when_its_keepers_are_killed(who: str, tmp_path: Path) -> None:
     place = Place(tmp_path, spec("hang", "processes"))
     process = place.start("run", "x.yaml")
     place.wait_for("hangs", process)
-    warden = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]
-    os.kill(process.pid if who == "orchestrator" else int(warden), signal.SIGKILL)
+    reaper = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]
+    os.kill(process.pid if who == "orchestrator" else int(reaper), signal.SIGKILL)
     _, stderr = process.communicate(timeout=PATIENCE_S)
     assert "Traceback" not in stderr
     assert place.leftovers() == []

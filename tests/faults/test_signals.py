@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import PATIENCE_S
-
-from .place import Place, short
+from tests.support.place import Place, short
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 

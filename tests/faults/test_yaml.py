@@ -9,9 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import BadInput
-from orchestrator.plan.planning import plan
-from orchestrator.specs import document, loading, problems
-from tests.test_document import FRAGMENTS, mutated
+from orchestrator.spec import document
+from orchestrator.spec.expand import plan_experiment
+from orchestrator.spec.load import Source, parse
+from orchestrator.spec.problem import Problem
+from tests.support.yaml_fuzz import FRAGMENTS, mutated
 
 ANYTHING = st.one_of(
     mutated(),
@@ -30,11 +32,11 @@ def seconds(content: bytes) -> float:
     begun_s = time.process_time()
     try:
         read = document.parse(content, "a.yaml")
-        source = loading.Source(read, {})
-        plan(loading.parse({"name": "x", **read.value}, source), 2)
+        source = Source(read, {})
+        plan_experiment(parse({"name": "x", **read.value}, source), 2)
     except BadInput as refused:
         assert str(refused).isprintable() or "\n" in str(refused)
-    except problems.Problem as problem:
+    except Problem as problem:
         assert problem.remedy
     return time.process_time() - begun_s
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.runner.account import SHARES, TIMELINE, Account
-from orchestrator.runner.stamps import Passage, Taken
+from orchestrator.runner.account.fold import SHARES, TIMELINE, Account
+from orchestrator.runner.account.stamps import Passage, Taken
 
 OWN = (1, 1)
 

@@ -23,13 +23,21 @@ from typing import Any
 
 import pytest
 
-from orchestrator import launch
-from orchestrator.launch import Command, Interrupt, Kit, RunnerFailed, crew
-from orchestrator.launch.crew import Crew
-from orchestrator.plan import Point, Variant, runner_request
-from orchestrator.pythons import environments
-from orchestrator.runner.account import SHARES
-from orchestrator.runner.models import NAMES, Needs, load, unavailable
+from orchestrator.interpreters import environments
+from orchestrator.runner.account.fold import SHARES
+from orchestrator.runner.registry import NAMES, Needs, load, unavailable
+from orchestrator.spec.plan import Point, Variant, runner_request
+from orchestrator.supervisor import group as runner_group
+from orchestrator.supervisor.group import RunnerGroup
+from orchestrator.supervisor.process import (
+    OUTPUT_KEPT,
+    Command,
+    Interrupt,
+    RunnerEnvironment,
+    RunnerFailed,
+    default_python,
+    runner_environment,
+)
 
 from . import workloads
 from .workloads import TOKEN, marks
@@ -147,8 +155,8 @@ each_start_method = pytest.mark.parametrize("start_method", START_METHODS)
 
 
 @pytest.fixture(scope="module")
-def kit() -> Iterator[Kit]:
-    with launch.lay_out() as found:
+def runner_env() -> Iterator[RunnerEnvironment]:
+    with runner_environment() as found:
         yield found
 
 
@@ -180,21 +188,21 @@ def order(model: str, workload: dict[str, Any], workers: int = 2, tasks: int = 4
 
 
 class Opened:
-    """A runner of a crew with its workers up."""
+    """A runner of a runner_group with its workers up."""
 
-    def __init__(self, crew: Crew, name: str, ready: dict[str, Any]) -> None:
-        self.crew = crew
+    def __init__(self, runner_group: RunnerGroup, name: str, ready: dict[str, Any]) -> None:
+        self.runner_group = runner_group
         self.name = name
         self.ready = ready
-        self.process = crew._runners[name]
+        self.process = runner_group._runners[name]
 
     def ask(self, op: str, **request: Any) -> dict[str, Any]:
-        return self.crew.ask(self.name, {"op": op, **request}, PATIENCE_S)
+        return self.runner_group.ask(self.name, {"op": op, **request}, PATIENCE_S)
 
     def trial(self, repeats: int = 1, turn: int = 0) -> dict[str, Any]:
         """Arm the runner, hand it the token, and return what the trial took."""
         self.ask("arm", repeats=repeats)
-        assert self.crew.ask(self.name, turn, PATIENCE_S) == {}
+        assert self.runner_group.ask(self.name, turn, PATIENCE_S) == {}
         (trial,) = self.ask("trials")["trials"]
         assert isinstance(trial, dict)
         return trial
@@ -204,12 +212,12 @@ class Opened:
         return json.loads(self.trial()["observed"]["results"])
 
     def output(self) -> str:
-        self.crew._drain_all()
-        return self.crew._runners[self.name].shown_output()
+        self.runner_group._drain_all()
+        return self.runner_group._runners[self.name].shown_output()
 
     def status(self) -> int | None:
         """Return the exit status, once the runner has ended."""
-        return self.crew._kit.warden.status(self.process.pid, PATIENCE_S)
+        return self.runner_group._runner_env.reaper.status(self.process.pid, PATIENCE_S)
 
     def close_requests(self) -> None:
         self.process.leave()
@@ -218,35 +226,35 @@ class Opened:
 def python_for(model: str, options: Mapping[str, Any]) -> str:
     """Return an interpreter that has a model, this one if it does."""
     if unavailable(model, options) is None:
-        return launch.default_python()
+        return default_python()
     return shutil.which("python3.14") or pytest.skip(f"no interpreter here has {model}")
 
 
-def start(crew: Crew, name: str, asked: dict[str, Any], command: Command | None = None) -> Opened:
-    crew.start(name, command or Command(python_for(asked["model"], asked["options"]), HERE))
-    assert crew.ask(name, {"op": "prepare", **asked}, PATIENCE_S)["event"] == "prepared"
-    ready = crew.ask(name, {"op": "open"}, PATIENCE_S)
+def start(runner_group: RunnerGroup, name: str, asked: dict[str, Any], command: Command | None = None) -> Opened:
+    runner_group.start(name, command or Command(python_for(asked["model"], asked["options"]), HERE))
+    assert runner_group.ask(name, {"op": "prepare", **asked}, PATIENCE_S)["event"] == "prepared"
+    ready = runner_group.ask(name, {"op": "open"}, PATIENCE_S)
     assert ready["event"] == "ready"
-    return Opened(crew, name, ready)
+    return Opened(runner_group, name, ready)
 
 
 @contextmanager
-def new_crew(kit: Kit) -> Iterator[Crew]:
-    """Yield a crew; once it is left, nothing of its runners may be."""
+def new_crew(runner_env: RunnerEnvironment) -> Iterator[RunnerGroup]:
+    """Yield a runner_group; once it is left, nothing of its runners may be."""
     interrupt = Interrupt()
     try:
-        with Crew(kit, interrupt) as crew:
-            yield crew
-            groups = [runner.pid for runner in crew._runners.values()]
+        with RunnerGroup(runner_env, interrupt) as runner_group:
+            yield runner_group
+            groups = [runner.pid for runner in runner_group._runners.values()]
         assert eventually(lambda: not any(map(living, groups))), "left behind"
     finally:
         interrupt.close()
 
 
 @contextmanager
-def opened(kit: Kit, asked: dict[str, Any], command: Command | None = None) -> Iterator[Opened]:
-    with new_crew(kit) as crew:
-        yield start(crew, asked["model"], asked, command)
+def opened(runner_env: RunnerEnvironment, asked: dict[str, Any], command: Command | None = None) -> Iterator[Opened]:
+    with new_crew(runner_env) as runner_group:
+        yield start(runner_group, asked["model"], asked, command)
 
 
 @contextmanager
@@ -286,41 +294,41 @@ def workers_of(ready: Mapping[str, Any]) -> list[tuple[int, int]]:
 
 
 @every_form
-def test_results_come_in_the_order_of_the_items(kit: Kit, model: str, twin: bool) -> None:
+def test_results_come_in_the_order_of_the_items(runner_env: RunnerEnvironment, model: str, twin: bool) -> None:
     asked = order(model, task("uneven", twin, item="i", observe="see"), workers=3, tasks=23)
-    with opened(kit, asked) as runner:
+    with opened(runner_env, asked) as runner:
         assert runner.results() == [i * i for i in range(23)]
 
 
 @each_model
-def test_without_an_item_every_call_is_the_same(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("power", kwargs={"exponent": 3}, observe="see"), tasks=5)) as runner:
+def test_without_an_item_every_call_is_the_same(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("power", kwargs={"exponent": 3}, observe="see"), tasks=5)) as runner:
         assert runner.results() == [125] * 5
 
 
 @each_model
-def test_one_worker_and_one_call_are_enough(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("power", observe="see"), workers=1, tasks=1)) as runner:
+def test_one_worker_and_one_call_are_enough(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("power", observe="see"), workers=1, tasks=1)) as runner:
         runner.ask("warm")
         assert runner.results() == [25]
 
 
 @pytest.mark.slow
-def test_equal_results_have_equal_digests_under_every_model(kit: Kit) -> None:
+def test_equal_results_have_equal_digests_under_every_model(runner_env: RunnerEnvironment) -> None:
     expected = hashlib.sha256(pickle.dumps([i * i for i in range(20)], protocol=4)).hexdigest()
-    with new_crew(kit) as crew:
+    with new_crew(runner_env) as runner_group:
         for model in NAMES:
-            runner = start(crew, model, order(model, task("uneven", item="i"), tasks=20))
+            runner = start(runner_group, model, order(model, task("uneven", item="i"), tasks=20))
             runner.ask("warm")
             assert runner.ask("digest") == {"event": "digested", "digest": expected}
 
 
 @pytest.mark.slow
-def test_equal_results_compare_equal_whatever_their_pickles(kit: Kit, cwd: Path) -> None:
+def test_equal_results_compare_equal_whatever_their_pickles(runner_env: RunnerEnvironment, cwd: Path) -> None:
     saved = str(cwd / "results")
-    with new_crew(kit) as crew:
+    with new_crew(runner_env) as runner_group:
         for model in NAMES:
-            runner = start(crew, model, order(model, task("equal_dict", item="i"), tasks=20))
+            runner = start(runner_group, model, order(model, task("equal_dict", item="i"), tasks=20))
             runner.ask("warm")
             runner.ask("digest")
             if model == NAMES[0]:
@@ -329,11 +337,11 @@ def test_equal_results_compare_equal_whatever_their_pickles(kit: Kit, cwd: Path)
                 assert runner.ask("compare", path=saved, other=NAMES[0]) == {"event": "compared"}
 
 
-def test_results_that_differ_are_told_apart(kit: Kit, cwd: Path) -> None:
+def test_results_that_differ_are_told_apart(runner_env: RunnerEnvironment, cwd: Path) -> None:
     saved = str(cwd / "results")
-    with new_crew(kit) as crew:
+    with new_crew(runner_env) as runner_group:
         for model in ("sequential", "processes"):
-            runner = start(crew, model, order(model, task("process_id")))
+            runner = start(runner_group, model, order(model, task("process_id")))
             runner.ask("warm")
             runner.ask("digest")
             if model == "sequential":
@@ -343,8 +351,8 @@ def test_results_that_differ_are_told_apart(kit: Kit, cwd: Path) -> None:
 
 
 @each_model
-def test_a_check_of_ones_own_may_refuse_the_results(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("square", item="i"))) as runner:
+def test_a_check_of_ones_own_may_refuse_the_results(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("square", item="i"))) as runner:
         runner.ask("warm")
         with fails("result", "workloads:later refused the results"):
             runner.ask("check", reference="workloads:later")
@@ -354,8 +362,8 @@ def test_a_check_of_ones_own_may_refuse_the_results(kit: Kit, model: str) -> Non
 
 
 @each_standing_way
-def test_the_proved_workers_are_as_many_as_were_asked_for(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("power"), workers=3)) as runner:
+def test_the_proved_workers_are_as_many_as_were_asked_for(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("power"), workers=3)) as runner:
         threads = runner.ready["worker_threads"]
         assert len(set(threads)) == len(threads) == (1 if model in ONE_WORKER else 3)
         pids = set(runner.ready["worker_pids"])
@@ -367,18 +375,18 @@ def test_the_proved_workers_are_as_many_as_were_asked_for(kit: Kit, model: str) 
 
 
 @each_standing_way
-def test_as_many_calls_as_workers_are_in_flight_at_once(kit: Kit, model: str) -> None:
+def test_as_many_calls_as_workers_are_in_flight_at_once(runner_env: RunnerEnvironment, model: str) -> None:
     at_once = 1 if model == "sequential" else 3
     asked = order(model, task("meet", kwargs={"others": at_once}, item="i", observe="see"), workers=3, tasks=3)
-    with opened(kit, asked) as runner:
+    with opened(runner_env, asked) as runner:
         # calls that wait for each other: each of them in a worker of its own, and those are the proved ones
         assert set(map(tuple, runner.results())) == set(workers_of(runner.ready))
 
 
 @each_way_per_task
-def test_all_tasks_are_in_flight_at_once_each_in_a_worker_of_its_own(kit: Kit, model: str) -> None:
+def test_all_tasks_are_in_flight_at_once_each_in_a_worker_of_its_own(runner_env: RunnerEnvironment, model: str) -> None:
     asked = order(model, task("meet", kwargs={"others": 5}, item="i", observe="see"), tasks=5)
-    with opened(kit, asked) as runner:
+    with opened(runner_env, asked) as runner:
         pids, threads = zip(*runner.results(), strict=True)
         assert len(set(threads)) == 5
         assert len(set(pids)) == (5 if model in OTHER_PROCESSES else 1)
@@ -386,8 +394,8 @@ def test_all_tasks_are_in_flight_at_once_each_in_a_worker_of_its_own(kit: Kit, m
 
 
 @each_way_per_task
-def test_nobody_is_left_of_a_batch(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("who", observe="see"), tasks=5)) as runner:
+def test_nobody_is_left_of_a_batch(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("who", observe="see"), tasks=5)) as runner:
         workers = {pid for pid, _ in runner.results()} - {runner.process.pid}
         assert not workers & living(runner.process.pid)
         # the kernel takes a joined thread from the list a moment later
@@ -395,9 +403,9 @@ def test_nobody_is_left_of_a_batch(kit: Kit, model: str) -> None:
 
 
 @each_form
-def test_never_more_calls_than_workers_are_in_flight(kit: Kit, model: str, twin: bool) -> None:
+def test_never_more_calls_than_workers_are_in_flight(runner_env: RunnerEnvironment, model: str, twin: bool) -> None:
     workers = 2 if model in STANDING else 16
-    with opened(kit, order(model, task("interval", twin, observe="see"), workers=workers, tasks=16)) as runner:
+    with opened(runner_env, order(model, task("interval", twin, observe="see"), workers=workers, tasks=16)) as runner:
         intervals = runner.results()
     # an end comes before a start at the same nanosecond
     changes = sorted([(start, 1) for start, _ in intervals] + [(end, -1) for _, end in intervals])
@@ -406,9 +414,9 @@ def test_never_more_calls_than_workers_are_in_flight(kit: Kit, model: str, twin:
 
 
 @each_standing_way
-def test_all_workers_are_up_before_the_first_trial(kit: Kit, model: str) -> None:
+def test_all_workers_are_up_before_the_first_trial(runner_env: RunnerEnvironment, model: str) -> None:
     asked = order(model, task("who", initializer="begin", setup="resource", observe="see"), workers=3)
-    with opened(kit, asked) as runner:
+    with opened(runner_env, asked) as runner:
         # startup_ns is a figure of its own, and waits for the slowest initializer
         assert runner.ready["startup_ns"] >= workloads.START_NS
         began = marks("begun")
@@ -421,9 +429,9 @@ def test_all_workers_are_up_before_the_first_trial(kit: Kit, model: str) -> None
 
 
 @each_standing_way
-def test_the_initializer_runs_once_in_every_worker(kit: Kit, model: str) -> None:
+def test_the_initializer_runs_once_in_every_worker(runner_env: RunnerEnvironment, model: str) -> None:
     asked = order(model, task("power", initializer="begin", setup="resource"), workers=3)
-    with opened(kit, asked) as runner:
+    with opened(runner_env, asked) as runner:
         runner.ask("warm")
         runner.trial()
         expected = [f"{pid} {thread} {TOKEN}" for pid, thread in workers_of(runner.ready)]
@@ -431,17 +439,19 @@ def test_the_initializer_runs_once_in_every_worker(kit: Kit, model: str) -> None
 
 
 @each_way_per_task
-def test_the_initializer_runs_before_every_call_where_workers_do_not_last(kit: Kit, model: str) -> None:
+def test_the_initializer_runs_before_every_call_where_workers_do_not_last(
+    runner_env: RunnerEnvironment, model: str
+) -> None:
     asked = order(model, task("begun", initializer="begin", setup="resource", observe="see"), tasks=3)
-    with opened(kit, asked) as runner:
+    with opened(runner_env, asked) as runner:
         before = len(marks("begun"))
         assert runner.results() == [True] * 3
         assert len(set(marks("begun")[before:])) == 3
 
 
-def test_threads_started_later_run_the_initializer_too(kit: Kit) -> None:
+def test_threads_started_later_run_the_initializer_too(runner_env: RunnerEnvironment) -> None:
     asked = order("threads", task("begun", initializer="end_idle_threads", observe="see"), workers=3, tasks=9)
-    with opened(kit, asked) as runner:
+    with opened(runner_env, asked) as runner:
         for _ in range(3):  # every batch ends the threads that idled before it, and starts new ones
             assert runner.results() == [True] * 9
 
@@ -450,8 +460,8 @@ def test_threads_started_later_run_the_initializer_too(kit: Kit) -> None:
 
 
 @each_way
-def test_setup_is_entered_once_and_left_at_the_end(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("power", setup="resource"))) as runner:
+def test_setup_is_entered_once_and_left_at_the_end(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("power", setup="resource"))) as runner:
         runner.ask("warm")
         runner.trial(repeats=2)
         assert marks("setup") == ["entered"]
@@ -461,8 +471,8 @@ def test_setup_is_entered_once_and_left_at_the_end(kit: Kit, model: str) -> None
 
 
 @each_model
-def test_setup_is_left_when_a_call_fails(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("fail", item="i", setup="resource"))) as runner:
+def test_setup_is_left_when_a_call_fails(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("fail", item="i", setup="resource"))) as runner:
         with fails("exception"):
             runner.trial()
         runner.status()
@@ -470,8 +480,8 @@ def test_setup_is_left_when_a_call_fails(kit: Kit, model: str) -> None:
 
 
 @each_model
-def test_reset_runs_before_every_batch(kit: Kit, model: str, cwd: Path) -> None:
-    with opened(kit, order(model, task("count", item="i", reset="reset"), tasks=3)) as runner:
+def test_reset_runs_before_every_batch(runner_env: RunnerEnvironment, model: str, cwd: Path) -> None:
+    with opened(runner_env, order(model, task("count", item="i", reset="reset"), tasks=3)) as runner:
         runner.ask("warm")
         (cwd / "calls").unlink()
         runner.trial(repeats=2)
@@ -480,8 +490,8 @@ def test_reset_runs_before_every_batch(kit: Kit, model: str, cwd: Path) -> None:
 
 
 @each_model
-def test_reset_is_not_timed(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("count", item="i", reset="reset"), tasks=3)) as runner:
+def test_reset_is_not_timed(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("count", item="i", reset="reset"), tasks=3)) as runner:
         asked_ns = time.monotonic_ns()
         wall_ns = runner.trial()["wall_ns"]
         elapsed_ns = time.monotonic_ns() - asked_ns
@@ -490,8 +500,8 @@ def test_reset_is_not_timed(kit: Kit, model: str) -> None:
 
 
 @each_model
-def test_observe_sees_the_results_and_initargs(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("square", item="i", setup="resource", observe="see_all"))) as runner:
+def test_observe_sees_the_results_and_initargs(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("square", item="i", setup="resource", observe="see_all"))) as runner:
         assert runner.trial()["observed"] == {"sum": 0 + 1 + 4 + 9, "token": TOKEN}
 
 
@@ -506,8 +516,8 @@ def test_observe_sees_the_results_and_initargs(kit: Kit, model: str) -> None:
         ),
     ],
 )
-def test_what_observe_may_not_return_is_refused(kit: Kit, observe: str, error: str) -> None:
-    with opened(kit, order("sequential", task("power", observe=observe))) as runner, fails("exception", error):
+def test_what_observe_may_not_return_is_refused(runner_env: RunnerEnvironment, observe: str, error: str) -> None:
+    with opened(runner_env, order("sequential", task("power", observe=observe))) as runner, fails("exception", error):
         runner.trial()
 
 
@@ -515,8 +525,8 @@ def test_what_observe_may_not_return_is_refused(kit: Kit, observe: str, error: s
 
 
 @pytest.mark.parametrize("model", [name for name in STANDING if name not in ONE_WORKER and not needs(name).pickles])
-def test_the_function_runs_in_one_worker_alone_and_in_two_at_once(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("mark_call"), workers=3)) as runner:
+def test_the_function_runs_in_one_worker_alone_and_in_two_at_once(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("mark_call"), workers=3)) as runner:
         before = len(marks("calls"))
         answer = runner.ask("overlap", within_ns=60_000_000_000)
         made = marks("calls")[before:]
@@ -530,8 +540,8 @@ def test_the_function_runs_in_one_worker_alone_and_in_two_at_once(kit: Kit, mode
         assert list(together.values()) == [calls, calls]
 
 
-def test_a_function_that_would_take_too_long_is_not_run_beside_itself(kit: Kit) -> None:
-    with opened(kit, order("threads", task("nap"), workers=2)) as runner:
+def test_a_function_that_would_take_too_long_is_not_run_beside_itself(runner_env: RunnerEnvironment) -> None:
+    with opened(runner_env, order("threads", task("nap"), workers=2)) as runner:
         assert runner.ask("overlap", within_ns=1_000_000) == {
             "event": "overlapped",
             "calls": 1,
@@ -544,8 +554,8 @@ def test_a_function_that_would_take_too_long_is_not_run_beside_itself(kit: Kit) 
 
 
 @each_way
-def test_the_cpu_time_of_every_worker_is_counted(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("burn"), workers=2, tasks=4)) as runner:
+def test_the_cpu_time_of_every_worker_is_counted(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("burn"), workers=2, tasks=4)) as runner:
         runner.ask("warm")
         assert runner.trial()["cpu_ns"] >= 4 * workloads.BURN_NS
 
@@ -554,9 +564,11 @@ def test_the_cpu_time_of_every_worker_is_counted(kit: Kit, model: str) -> None:
 
 
 @each_model
-def test_a_turn_begins_on_its_core_and_leaves_the_calls_free_to_go_elsewhere(kit: Kit, model: str) -> None:
+def test_a_turn_begins_on_its_core_and_leaves_the_calls_free_to_go_elsewhere(
+    runner_env: RunnerEnvironment, model: str
+) -> None:
     allowed = sorted(os.sched_getaffinity(0))
-    with opened(kit, order(model, task("allowed_cores", observe="see"))) as runner:
+    with opened(runner_env, order(model, task("allowed_cores", observe="see"))) as runner:
         for turn in range(3):
             answer = runner.trial(turn=turn)
             assert answer["core"] == allowed[turn % len(allowed)]
@@ -564,8 +576,10 @@ def test_a_turn_begins_on_its_core_and_leaves_the_calls_free_to_go_elsewhere(kit
 
 
 @every_form
-def test_an_exception_of_the_workload_comes_out_as_itself(kit: Kit, model: str, twin: bool) -> None:
-    with opened(kit, order(model, task("fail", twin, item="i"))) as runner:
+def test_an_exception_of_the_workload_comes_out_as_itself(
+    runner_env: RunnerEnvironment, model: str, twin: bool
+) -> None:
+    with opened(runner_env, order(model, task("fail", twin, item="i"))) as runner:
         with fails("exception") as caught:
             runner.trial()
         assert caught.value.error == "ValueError: item 1 is bad"
@@ -575,16 +589,16 @@ def test_an_exception_of_the_workload_comes_out_as_itself(kit: Kit, model: str, 
 
 
 @pytest.mark.parametrize("model", ["processes", "processes:pool=multiprocessing", "loky"])
-def test_an_exception_comes_out_of_a_chunk_too(kit: Kit, model: str) -> None:
+def test_an_exception_comes_out_of_a_chunk_too(runner_env: RunnerEnvironment, model: str) -> None:
     asked = order(model, task("fail", item="i"), tasks=9, chunksize=3)
-    with opened(kit, asked) as runner, fails("exception", "^ValueError: item 1 is bad$"):
+    with opened(runner_env, asked) as runner, fails("exception", "^ValueError: item 1 is bad$"):
         runner.trial()
 
 
 @each_model
-def test_an_initializer_that_fails_is_told(kit: Kit, model: str) -> None:
+def test_an_initializer_that_fails_is_told(runner_env: RunnerEnvironment, model: str) -> None:
     asked = order(model, task("power", initializer="fail_to_begin"))
-    with pytest.raises(RunnerFailed) as caught, opened(kit, asked):
+    with pytest.raises(RunnerFailed) as caught, opened(runner_env, asked):
         pass
     # a process pool only says that it is broken; the reason stands in the output
     assert caught.value.cause in ("worker_lost", "exception")
@@ -592,8 +606,8 @@ def test_an_initializer_that_fails_is_told(kit: Kit, model: str) -> None:
 
 
 @each_model
-def test_a_failure_is_told_before_the_other_calls_are_made(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("fail_first", item="i"), tasks=300)) as runner:
+def test_a_failure_is_told_before_the_other_calls_are_made(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("fail_first", item="i"), tasks=300)) as runner:
         with fails("exception", "^ValueError: item 0 is bad$"):
             runner.trial()
         assert len(marks("calls")) < 299
@@ -608,22 +622,26 @@ def test_a_failure_is_told_before_the_other_calls_are_made(kit: Kit, model: str)
     ],
 )
 @each_form
-def test_what_escapes_except_exception_is_a_failure(kit: Kit, model: str, twin: bool, call: str, error: str) -> None:
-    with opened(kit, order(model, task(call, twin))) as runner:
+def test_what_escapes_except_exception_is_a_failure(
+    runner_env: RunnerEnvironment, model: str, twin: bool, call: str, error: str
+) -> None:
+    with opened(runner_env, order(model, task(call, twin))) as runner:
         with fails("exception") as caught:
             runner.trial()
         assert caught.value.error == error
 
 
 @each_model
-def test_running_out_of_memory_has_a_cause_of_its_own(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("run_out"))) as runner, fails("memory", "^MemoryError"):
+def test_running_out_of_memory_has_a_cause_of_its_own(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("run_out"))) as runner, fails("memory", "^MemoryError"):
         runner.trial()
 
 
 @each_model
-def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("unpicklable"))) as runner:
+def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(
+    runner_env: RunnerEnvironment, model: str
+) -> None:
+    with opened(runner_env, order(model, task("unpicklable"))) as runner:
         if model in OTHER_PROCESSES and base(model) not in CLOUDPICKLING:
             with fails("exception", "(?i)pickle.*lambda|lambda.*pickle"):
                 runner.ask("warm")
@@ -633,30 +651,30 @@ def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(kit: Ki
 
 
 @over([way for way in SENDING if way != "dask:pool=threads"], MODELS)
-def test_an_answer_that_cannot_be_read_is_no_lost_worker(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("unreadable"))) as runner, pytest.raises(RunnerFailed) as caught:
+def test_an_answer_that_cannot_be_read_is_no_lost_worker(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("unreadable"))) as runner, pytest.raises(RunnerFailed) as caught:
         runner.ask("warm")
     # where a library hands on what pickle has raised, it can't be told from what the call has raised
     assert caught.value.cause in ("result", "exception")
 
 
-def test_a_worker_that_ends_in_the_midst_of_its_answer_is_lost(kit: Kit) -> None:
-    with opened(kit, order("process_per_task", task("send_half"))) as runner, fails("worker_lost", "no answer"):
+def test_a_worker_that_ends_in_the_midst_of_its_answer_is_lost(runner_env: RunnerEnvironment) -> None:
+    with opened(runner_env, order("process_per_task", task("send_half"))) as runner, fails("worker_lost", "no answer"):
         runner.ask("warm")
 
 
-def test_more_processes_at_once_than_files_may_be_open_are_refused_with_a_remedy(kit: Kit) -> None:
+def test_more_processes_at_once_than_files_may_be_open_are_refused_with_a_remedy(runner_env: RunnerEnvironment) -> None:
     asked = order("process_per_task", task("power"), workers=10_000_000, tasks=1)
     with (
         fails("exception", "10000000 processes at once need .* lower `tasks`, or raise the limit"),
-        opened(kit, asked),
+        opened(runner_env, asked),
     ):
         pass
 
 
 @over(SENDING, MODELS)
-def test_an_exception_that_cannot_be_sent_is_told_as_such(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("fail_unsendably"))) as runner, pytest.raises(RunnerFailed) as caught:
+def test_an_exception_that_cannot_be_sent_is_told_as_such(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("fail_unsendably"))) as runner, pytest.raises(RunnerFailed) as caught:
         runner.ask("warm")
     # loky's workers end by it
     assert caught.value.cause == ("worker_lost" if base(model) in ("loky", "joblib") else "exception")
@@ -664,8 +682,8 @@ def test_an_exception_that_cannot_be_sent_is_told_as_such(kit: Kit, model: str) 
 
 
 @each_model
-def test_os_exit_in_a_call_is_told(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("die"))) as runner:
+def test_os_exit_in_a_call_is_told(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("die"))) as runner:
         if model in OTHER_PROCESSES:
             with fails("worker_lost"):
                 runner.trial()
@@ -675,27 +693,27 @@ def test_os_exit_in_a_call_is_told(kit: Kit, model: str) -> None:
 
 
 @each_way
-def test_a_killed_runner_is_told_with_its_signal(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("power"))) as runner:
+def test_a_killed_runner_is_told_with_its_signal(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("power"))) as runner:
         os.kill(runner.process.pid, signal.SIGKILL)
         with fails("signal", "SIGKILL"):
             runner.trial()
 
 
 @each_model
-def test_a_call_that_never_ends_is_cut_off_with_all_its_processes(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("hang"))) as runner:
+def test_a_call_that_never_ends_is_cut_off_with_all_its_processes(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("hang"))) as runner:
         group = runner.process.pid
-        runner.crew.send(base(model), 0)
+        runner.runner_group.send(base(model), 0)
         assert eventually(lambda: marks("hanging"))
         with fails("timeout", "no answer within 0.05 s"):
-            runner.crew.receive(base(model), 0.05)
+            runner.runner_group.receive(base(model), 0.05)
     assert eventually(lambda: not living(group))
 
 
 @each_model
-def test_a_runner_ends_by_itself_when_its_requests_do(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("power"))) as runner:
+def test_a_runner_ends_by_itself_when_its_requests_do(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("power"))) as runner:
         runner.trial()
         assert living(runner.process.pid)
         runner.close_requests()
@@ -703,24 +721,24 @@ def test_a_runner_ends_by_itself_when_its_requests_do(kit: Kit, model: str) -> N
         assert eventually(lambda: not living(runner.process.pid))
 
 
-def test_a_runner_that_is_asked_nothing_ends(kit: Kit) -> None:
-    with new_crew(kit) as crew:
-        crew.start("idle", Command(launch.default_python()))
-        crew.leave(["idle"])
-        assert kit.warden.status(crew.pid("idle"), PATIENCE_S) == 0
+def test_a_runner_that_is_asked_nothing_ends(runner_env: RunnerEnvironment) -> None:
+    with new_crew(runner_env) as runner_group:
+        runner_group.start("idle", Command(default_python()))
+        runner_group.leave(["idle"])
+        assert runner_env.reaper.status(runner_group.pid("idle"), PATIENCE_S) == 0
 
 
-def test_an_interpreter_that_cannot_be_started_is_told(kit: Kit, cwd: Path) -> None:
-    with new_crew(kit) as crew, fails("crash", "cannot start .*: No such file or directory"):
-        crew.start("none", Command(str(cwd / "python")))
+def test_an_interpreter_that_cannot_be_started_is_told(runner_env: RunnerEnvironment, cwd: Path) -> None:
+    with new_crew(runner_env) as runner_group, fails("crash", "cannot start .*: No such file or directory"):
+        runner_group.start("none", Command(str(cwd / "python")))
 
 
 # What the workload shares with its runner
 
 
 @each_way_with_stdio
-def test_what_the_workload_prints_cannot_be_taken_for_an_answer(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("chatter", item="i", observe="see"), tasks=2)) as runner:
+def test_what_the_workload_prints_cannot_be_taken_for_an_answer(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("chatter", item="i", observe="see"), tasks=2)) as runner:
         runner.ask("warm")
         assert runner.results() == [0, 1]
         output = runner.output()
@@ -728,71 +746,73 @@ def test_what_the_workload_prints_cannot_be_taken_for_an_answer(kit: Kit, model:
             assert words in output
 
 
-def test_much_output_is_read_and_its_end_kept(kit: Kit) -> None:
-    with opened(kit, order("sequential", task("shout"))) as runner:
+def test_much_output_is_read_and_its_end_kept(runner_env: RunnerEnvironment) -> None:
+    with opened(runner_env, order("sequential", task("shout"))) as runner:
         runner.trial()
         output = runner.output()
         assert output.startswith("[")
         assert "bytes before this are not kept]\nA" in output
         assert output.endswith("the end\n")
-        assert len(output) < launch.OUTPUT_KEPT + 100
+        assert len(output) < OUTPUT_KEPT + 100
 
 
 @each_way_with_stdio
-def test_stdin_is_empty(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("read_stdin", observe="see"))) as runner:
+def test_stdin_is_empty(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("read_stdin", observe="see"))) as runner:
         assert runner.results() == [["", 0]] * 4
 
 
 @each_way
-def test_the_hash_seed_reaches_every_worker(kit: Kit, model: str) -> None:
+def test_the_hash_seed_reaches_every_worker(runner_env: RunnerEnvironment, model: str) -> None:
     env = {**os.environ, "PYTHONHASHSEED": "123"}
     expected = subprocess.check_output([sys.executable, "-c", "print(hash('spam'))"], env=env)
     command = Command(python_for(*parts(model)), HERE, hash_seed=123)
-    with opened(kit, order(model, task("hashed", observe="see")), command) as runner:
+    with opened(runner_env, order(model, task("hashed", observe="see")), command) as runner:
         assert runner.results() == [[int(expected), "123"]] * 4
 
 
 @each_way
-def test_path_is_first_on_the_import_path_and_env_is_set(kit: Kit, model: str, cwd: Path) -> None:
+def test_path_is_first_on_the_import_path_and_env_is_set(runner_env: RunnerEnvironment, model: str, cwd: Path) -> None:
     path = cwd / "first"
     path.mkdir()
     source = Path(workloads.__file__).read_text()
     for directory in (path, cwd):  # a module of one name in both
         (directory / "twice.py").write_text(f"{source}\ndef where(): return {directory.name!r}, os.environ['TOLD']\n")
     command = Command(python_for(*parts(model)), str(path), (("TOLD", "yes"),))
-    with opened(kit, order(model, task("twice:where", observe="twice:see")), command) as runner:
+    with opened(runner_env, order(model, task("twice:where", observe="twice:see")), command) as runner:
         assert runner.results() == [["first", "yes"]] * 4
 
 
 @each_way
-def test_the_working_directory_may_hold_an_orchestrator_of_its_own(kit: Kit, model: str, cwd: Path) -> None:
+def test_the_working_directory_may_hold_an_orchestrator_of_its_own(
+    runner_env: RunnerEnvironment, model: str, cwd: Path
+) -> None:
     package = cwd / "orchestrator"
     package.mkdir()
     (package / "__init__.py").write_text("print('imported')\n")
     (package / "runner.py").write_text("def mine():\n    return 'mine'\n")
     workload = {"call": "orchestrator.runner:mine", "observe": "workloads:see"}
-    with opened(kit, order(model, workload)) as runner:
+    with opened(runner_env, order(model, workload)) as runner:
         assert runner.results() == ["mine"] * 4
 
 
 @over(LOOPLESS, MODELS)
-def test_a_model_without_a_loop_is_spared_the_import_of_one(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("power", observe="see_runner"))) as runner:
+def test_a_model_without_a_loop_is_spared_the_import_of_one(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("power", observe="see_runner"))) as runner:
         modules = set(json.loads(runner.trial()["observed"]["modules"]))
         assert not modules & {"asyncio", "anyio"}
         assert runner.ready["actual_loop"] is None
 
 
 @over([way for way in WAYS if needs(way).loop])
-def test_the_loop_is_proved(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("power"))) as runner:
+def test_the_loop_is_proved(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("power"))) as runner:
         loop = needs(model).loop
         assert runner.ready["actual_loop"].partition(".")[0] == (loop or "asyncio")
 
 
-def test_a_runner_imports_only_the_model_that_it_runs(kit: Kit) -> None:
-    with opened(kit, order("sequential", task("power", observe="see_runner"))) as runner:
+def test_a_runner_imports_only_the_model_that_it_runs(runner_env: RunnerEnvironment) -> None:
+    with opened(runner_env, order("sequential", task("power", observe="see_runner"))) as runner:
         modules = set(json.loads(runner.trial()["observed"]["modules"]))
         package = "orchestrator_runner.models."
         assert {name for name in modules if name.startswith(package)} == {package + "sequential"}
@@ -803,16 +823,16 @@ def test_a_runner_imports_only_the_model_that_it_runs(kit: Kit) -> None:
 
 @each_start_method
 @pytest.mark.parametrize("model", STARTING)
-def test_the_start_method_is_proved(kit: Kit, model: str, start_method: str) -> None:
-    with opened(kit, order(model, task("power"), start_method=start_method)) as runner:
+def test_the_start_method_is_proved(runner_env: RunnerEnvironment, model: str, start_method: str) -> None:
+    with opened(runner_env, order(model, task("power"), start_method=start_method)) as runner:
         assert runner.ready["actual_start_method"] == start_method
 
 
 @pytest.mark.parametrize("model", STARTING)
-def test_the_default_start_method_is_the_interpreters_own(kit: Kit, model: str) -> None:
+def test_the_default_start_method_is_the_interpreters_own(runner_env: RunnerEnvironment, model: str) -> None:
     script = "import multiprocessing; print(multiprocessing.get_start_method())"
     expected = subprocess.check_output([sys.executable, "-c", script], text=True).strip()
-    with opened(kit, order(model, task("power"))) as runner:
+    with opened(runner_env, order(model, task("power"))) as runner:
         assert runner.ready["actual_start_method"] == expected
 
 
@@ -826,18 +846,20 @@ def test_the_default_start_method_is_the_interpreters_own(kit: Kit, model: str) 
         ("mpire", "chunk_size"),
     ],
 )
-def test_chunks_give_the_same_results(kit: Kit, model: str, option: str) -> None:
+def test_chunks_give_the_same_results(runner_env: RunnerEnvironment, model: str, option: str) -> None:
     chunks: dict[str, Any] = {option: 4}
     asked = order(model, task("uneven", item="i", observe="see"), tasks=11, **chunks)
-    with opened(kit, asked) as runner:
+    with opened(runner_env, asked) as runner:
         assert runner.results() == [i * i for i in range(11)]
 
 
 @pytest.mark.parametrize("chunksize", [1, 2])
 @pytest.mark.parametrize("start_method", ["forkserver", "spawn"])
-def test_workers_are_replaced_after_so_many_tasks(kit: Kit, start_method: str, chunksize: int) -> None:
+def test_workers_are_replaced_after_so_many_tasks(
+    runner_env: RunnerEnvironment, start_method: str, chunksize: int
+) -> None:
     options: dict[str, Any] = {"start_method": start_method, "max_tasks_per_child": 2, "chunksize": chunksize}
-    with opened(kit, order("processes", task("who", observe="see"), tasks=14 * chunksize, **options)) as runner:
+    with opened(runner_env, order("processes", task("who", observe="see"), tasks=14 * chunksize, **options)) as runner:
         pids = [pid for pid, _ in runner.results()]
         assert len(pids) == 14 * chunksize
         assert all(pids.count(pid) <= 2 * chunksize for pid in pids)
@@ -845,40 +867,47 @@ def test_workers_are_replaced_after_so_many_tasks(kit: Kit, start_method: str, c
         assert len(set(runner.ask("prove")["worker_pids"])) == 2
 
 
-def test_results_stay_right_when_every_task_has_a_worker_of_its_own(kit: Kit) -> None:
+def test_results_stay_right_when_every_task_has_a_worker_of_its_own(runner_env: RunnerEnvironment) -> None:
     options: dict[str, Any] = {"start_method": "spawn", "max_tasks_per_child": 1}
-    with opened(kit, order("processes", task("square", item="i", observe="see"), tasks=5, **options)) as runner:
+    with opened(runner_env, order("processes", task("square", item="i", observe="see"), tasks=5, **options)) as runner:
         assert runner.results() == [0, 1, 4, 9, 16]
 
 
-def test_fork_refuses_to_replace_workers(kit: Kit) -> None:
+def test_fork_refuses_to_replace_workers(runner_env: RunnerEnvironment) -> None:
     asked = order("processes", task("power"), start_method="fork", max_tasks_per_child=1)
-    with fails("exception", "ValueError: max_tasks_per_child is incompatible with the 'fork'"), opened(kit, asked):
+    with (
+        fails("exception", "ValueError: max_tasks_per_child is incompatible with the 'fork'"),
+        opened(runner_env, asked),
+    ):
         pass
 
 
 # Probing
 
 
-def probe(kit: Kit, *variants: dict[str, Any], python: str | None = None) -> Sequence[dict[str, str] | None]:
+def probe(
+    runner_env: RunnerEnvironment, *variants: dict[str, Any], python: str | None = None
+) -> Sequence[dict[str, str] | None]:
     interrupt = Interrupt()
     try:
-        return crew.probe(kit, interrupt, Command(python or launch.default_python(), HERE), list(variants)).problems
+        return runner_group.probe(
+            runner_env, interrupt, Command(python or default_python(), HERE), list(variants)
+        ).problems
     finally:
         interrupt.close()
 
 
-def test_what_can_run_is_no_problem(kit: Kit) -> None:
+def test_what_can_run_is_no_problem(runner_env: RunnerEnvironment) -> None:
     plain = [order(model, task("square", item="i", setup="resource", reset="reset")) for model in HERE_TOO]
     twins = [order(model, task("power", kwargs={"base": 3})) for model in HERE_TOO]
     only_async = order("event_loop", {"async_call": "workloads:power_async"})
-    assert probe(kit, *plain, *twins, only_async) == [None] * (2 * len(HERE_TOO) + 1)
+    assert probe(runner_env, *plain, *twins, only_async) == [None] * (2 * len(HERE_TOO) + 1)
 
 
 @over([way for way in WAYS if not needs(way).pickles], MODELS)
 @pytest.mark.parametrize("call", ["no_name", "local"])
-def test_models_that_send_nothing_take_any_function(kit: Kit, model: str, call: str) -> None:
-    assert probe(kit, order(model, task(call)), python=python_for(*parts(model))) == [None]
+def test_models_that_send_nothing_take_any_function(runner_env: RunnerEnvironment, model: str, call: str) -> None:
+    assert probe(runner_env, order(model, task(call)), python=python_for(*parts(model))) == [None]
 
 
 @pytest.mark.parametrize(
@@ -904,11 +933,11 @@ def test_models_that_send_nothing_take_any_function(kit: Kit, model: str, call: 
     ],
 )
 def test_what_cannot_run_is_told_with_its_remedy(
-    kit: Kit, model: str, workload: dict[str, Any], field: str, what: str, remedy: str
+    runner_env: RunnerEnvironment, model: str, workload: dict[str, Any], field: str, what: str, remedy: str
 ) -> None:
     asked = order(model, workload)
     asked["workload"] = workload  # a plan leaves `check` to the conductor, and asks for it in the probe
-    (problem,) = probe(kit, asked)
+    (problem,) = probe(runner_env, asked)
     assert problem is not None
     assert problem["field"] == field
     assert what in problem["what"]
@@ -916,19 +945,23 @@ def test_what_cannot_run_is_told_with_its_remedy(
 
 
 @pytest.mark.parametrize("body", ["raise RuntimeError('not today')", "raise SystemExit", "import no_such", "x = ("])
-def test_a_module_that_cannot_be_imported_is_told_with_the_reason(kit: Kit, cwd: Path, body: str) -> None:
+def test_a_module_that_cannot_be_imported_is_told_with_the_reason(
+    runner_env: RunnerEnvironment, cwd: Path, body: str
+) -> None:
     (cwd / "broken.py").write_text(body + "\n")
     fine = order("threads", task("power"))
-    problem, none = probe(kit, order("threads", {"call": "broken:f"}), fine)
+    problem, none = probe(runner_env, order("threads", {"call": "broken:f"}), fine)
     assert none is None
     assert problem is not None
     assert problem["what"].startswith("importing broken failed: ")
     assert "python -c 'import broken'" in problem["remedy"]
 
 
-def test_a_module_that_prints_when_imported_does_not_disturb_the_probe(kit: Kit, cwd: Path) -> None:
+def test_a_module_that_prints_when_imported_does_not_disturb_the_probe(
+    runner_env: RunnerEnvironment, cwd: Path
+) -> None:
     (cwd / "loud.py").write_text("import os; print('{}', flush=True); os.write(1, b'{}')\ndef f(): pass\n")
-    assert probe(kit, order("processes", {"call": "loud:f"})) == [None]
+    assert probe(runner_env, order("processes", {"call": "loud:f"})) == [None]
 
 
 # Other interpreters
@@ -973,38 +1006,40 @@ each_python = pytest.mark.parametrize(("python", "version"), [(name, name) for n
 @over(WAYS, FOREIGN)
 @each_python
 @pytest.mark.slow
-def test_every_interpreter_keeps_the_promises(kit: Kit, python: str, version: str, model: str) -> None:
-    keeps_the_promises(kit, python, version, model)
+def test_every_interpreter_keeps_the_promises(
+    runner_env: RunnerEnvironment, python: str, version: str, model: str
+) -> None:
+    keeps_the_promises(runner_env, python, version, model)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("version", ["3.11", "3.13t", "3.14"])
 @pytest.mark.parametrize("model", [way for way in WAYS if needs(way).packages])
 def test_libraries_keep_the_promises_under_every_interpreter_that_they_install_on(
-    kit: Kit, version: str, model: str
+    runner_env: RunnerEnvironment, version: str, model: str
 ) -> None:
     found = find_python(version) or pytest.skip(f"no Python {version} here")
     interrupt = Interrupt()
     try:
-        python = environments.provide(kit, interrupt, found, needs(model).packages).python
+        python = environments.provide(runner_env, interrupt, found, needs(model).packages).python
     except environments.Unbuilt as error:
         pytest.skip(error.what)
     finally:
         interrupt.close()
-    keeps_the_promises(kit, python, version, model)
+    keeps_the_promises(runner_env, python, version, model)
 
 
-def keeps_the_promises(kit: Kit, python: str, version: str, model: str) -> None:
+def keeps_the_promises(runner_env: RunnerEnvironment, python: str, version: str, model: str) -> None:
     """Ask the most important things of a model under an interpreter, or skip the test where it can't run."""
     call = "square" if model in SILENT else "chatter"
     workload = task(call, item="i", initializer="begin", setup="resource", observe="see_runner")
     command = Command(python, HERE, hash_seed=5)
     asked = order(model, workload, workers=2, tasks=4)
-    (problem,) = probe(kit, asked, python=python)
+    (problem,) = probe(runner_env, asked, python=python)
     if problem:
         assert problem["field"] == "model"
         pytest.skip(problem["what"])
-    with opened(kit, asked, command) as runner:
+    with opened(runner_env, asked, command) as runner:
         ready = runner.ready
         assert ready["runner_python"].rpartition(".")[0] == version.removesuffix("t")
         assert ready["gil"] is not version.endswith("t")
@@ -1027,15 +1062,17 @@ def keeps_the_promises(kit: Kit, python: str, version: str, model: str) -> None:
 
 @each_python
 @pytest.mark.slow
-def test_a_foreign_interpreter_sees_none_of_our_packages_but_anyio(kit: Kit, python: str, version: str) -> None:
-    with opened(kit, order("event_loop", task("power", observe="see_runner")), Command(python, HERE)) as runner:
+def test_a_foreign_interpreter_sees_none_of_our_packages_but_anyio(
+    runner_env: RunnerEnvironment, python: str, version: str
+) -> None:
+    with opened(runner_env, order("event_loop", task("power", observe="see_runner")), Command(python, HERE)) as runner:
         observed = runner.trial()["observed"]
     specs = [importlib.util.find_spec(name) for name in ("anyio", "pydantic")]
     ours = {str(Path(spec.origin).parent.parent) for spec in specs if spec and spec.origin}
     assert ours
     assert not set(json.loads(observed["path"])) & ours
     found = json.loads(observed["found"])
-    assert Path(found.pop("anyio")).is_relative_to(kit.borrowed) or own(python, "anyio")
+    assert Path(found.pop("anyio")).is_relative_to(runner_env.borrowed) or own(python, "anyio")
     assert {name for name in found if not own(python, name)} == set()
 
 
@@ -1046,9 +1083,9 @@ def own(python: str, package: str) -> bool:
 
 
 @each_python
-def test_a_foreign_interpreter_answers_probes(kit: Kit, python: str, version: str) -> None:
+def test_a_foreign_interpreter_answers_probes(runner_env: RunnerEnvironment, python: str, version: str) -> None:
     fine, wrong = order("processes", task("power")), order("processes", task("no_name"))
-    first, second = probe(kit, fine, wrong, python=python)
+    first, second = probe(runner_env, fine, wrong, python=python)
     assert first is None
     assert second is not None
     assert "can't be sent to a worker" in second["what"]
@@ -1058,8 +1095,8 @@ def test_a_foreign_interpreter_answers_probes(kit: Kit, python: str, version: st
 
 
 @each_way
-def test_an_account_splits_all_of_the_workers_time(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("nap", twin=False), tasks=6)) as runner:
+def test_an_account_splits_all_of_the_workers_time(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("nap", twin=False), tasks=6)) as runner:
         runner.ask("warm")
         account = runner.ask("account", repeats=2)
     shares = {name: share for name, share in account.items() if name in [f"{part}_share" for part in SHARES]}
@@ -1075,16 +1112,16 @@ def test_an_account_splits_all_of_the_workers_time(kit: Kit, model: str) -> None
 
 
 @each_way
-def test_an_account_is_of_the_calls_that_a_batch_makes(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("square", item="i", observe="see"), tasks=7)) as runner:
+def test_an_account_is_of_the_calls_that_a_batch_makes(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("square", item="i", observe="see"), tasks=7)) as runner:
         runner.ask("warm")
         assert len(runner.ask("account", repeats=1)["timeline"]) == 7
         assert runner.results() == [i * i for i in range(7)]
 
 
 @each_way
-def test_only_what_crosses_a_process_is_pickled(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("equal_dict", item="i"), tasks=4)) as runner:
+def test_only_what_crosses_a_process_is_pickled(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("equal_dict", item="i"), tasks=4)) as runner:
         runner.ask("warm")
         account = runner.ask("account", repeats=1)
     crosses = needs(model).pickles
@@ -1095,22 +1132,22 @@ def test_only_what_crosses_a_process_is_pickled(kit: Kit, model: str) -> None:
 
 
 @each_model
-def test_a_call_that_fails_in_an_account_is_told_like_any_other(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("fail_first", item="i"))) as runner, fails("exception", "item 0 is bad"):
+def test_a_call_that_fails_in_an_account_is_told_like_any_other(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("fail_first", item="i"))) as runner, fails("exception", "item 0 is bad"):
         runner.ask("account", repeats=1)
 
 
 @over([way for way in WAYS if not needs(way).pickles], MODELS)
-def test_calls_that_use_up_what_a_reset_gives_are_accounted(kit: Kit, model: str) -> None:
-    with opened(kit, order(model, task("take_job", twin=False, reset="give_jobs"), tasks=4)) as runner:
+def test_calls_that_use_up_what_a_reset_gives_are_accounted(runner_env: RunnerEnvironment, model: str) -> None:
+    with opened(runner_env, order(model, task("take_job", twin=False, reset="give_jobs"), tasks=4)) as runner:
         assert runner.ask("account", repeats=3)["batches"] == 3
 
 
 @each_python
 @pytest.mark.slow
-def test_every_interpreter_takes_accounts(kit: Kit, python: str, version: str) -> None:
-    command = Command(python, HERE, preload=kit.shims.preload(python))
-    with opened(kit, order("threads", task("burn")), command) as runner:
+def test_every_interpreter_takes_accounts(runner_env: RunnerEnvironment, python: str, version: str) -> None:
+    command = Command(python, HERE, preload=runner_env.shims.preload(python))
+    with opened(runner_env, order("threads", task("burn")), command) as runner:
         runner.ask("warm")
         account = runner.ask("account", repeats=1)
     has_gil = runner.ready["gil"]
@@ -1118,8 +1155,8 @@ def test_every_interpreter_takes_accounts(kit: Kit, python: str, version: str) -
     assert (account["gil_share"] > 0.01) == has_gil
 
 
-def test_without_the_shim_waits_for_the_gil_are_estimated(kit: Kit) -> None:
-    with opened(kit, order("threads", task("burn"))) as runner:
+def test_without_the_shim_waits_for_the_gil_are_estimated(runner_env: RunnerEnvironment) -> None:
+    with opened(runner_env, order("threads", task("burn"))) as runner:
         runner.ask("warm")
         account = runner.ask("account", repeats=1)
     assert account["gil_source"] == "estimated"
@@ -1127,48 +1164,48 @@ def test_without_the_shim_waits_for_the_gil_are_estimated(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("preloaded", [True, False])
-def test_processes_do_not_wait_for_each_others_gil(kit: Kit, preloaded: bool) -> None:
-    python = launch.default_python()
-    command = Command(python, HERE, preload=kit.shims.preload(python) if preloaded else None)
-    with opened(kit, order("processes", task("burn")), command) as runner:
+def test_processes_do_not_wait_for_each_others_gil(runner_env: RunnerEnvironment, preloaded: bool) -> None:
+    python = default_python()
+    command = Command(python, HERE, preload=runner_env.shims.preload(python) if preloaded else None)
+    with opened(runner_env, order("processes", task("burn")), command) as runner:
         runner.ask("warm")
         assert runner.ask("account", repeats=1)["gil_share"] < 0.1
 
 
-def test_a_loop_that_a_plain_function_blocks_reacts_to_nothing_for_a_batch(kit: Kit) -> None:
-    with opened(kit, order("event_loop", task("nap", twin=False), tasks=3)) as runner:
+def test_a_loop_that_a_plain_function_blocks_reacts_to_nothing_for_a_batch(runner_env: RunnerEnvironment) -> None:
+    with opened(runner_env, order("event_loop", task("nap", twin=False), tasks=3)) as runner:
         account = runner.ask("account", repeats=1)
     assert account["loop_longest_ns"] >= 3 * 10_000_000
     assert account["loop_longest_ns"] >= account["loop_lag_p99_ns"] > account["loop_lag_p50_ns"] >= 10_000_000
 
 
-def test_a_loop_whose_calls_wait_reacts_at_once(kit: Kit) -> None:
-    with opened(kit, order("event_loop", task("doze"), tasks=3)) as runner:
+def test_a_loop_whose_calls_wait_reacts_at_once(runner_env: RunnerEnvironment) -> None:
+    with opened(runner_env, order("event_loop", task("doze"), tasks=3)) as runner:
         account = runner.ask("account", repeats=1)
     assert account["waiting_share"] > 0.5
     assert account["loop_lag_p50_ns"] < 50_000_000
 
 
-def test_the_work_of_a_calls_own_processes_is_told_apart(kit: Kit) -> None:
-    with opened(kit, order("sequential", task("burn_elsewhere"), tasks=2)) as runner:
+def test_the_work_of_a_calls_own_processes_is_told_apart(runner_env: RunnerEnvironment) -> None:
+    with opened(runner_env, order("sequential", task("burn_elsewhere"), tasks=2)) as runner:
         account = runner.ask("account", repeats=1)
     assert account["outside_cpu_ns"] >= 2 * workloads.BURN_NS
     assert account["on_core_share"] < 0.5
     assert min(account[f"{part}_share"] for part in SHARES) >= 0
 
 
-def test_the_memory_of_all_processes_is_counted_and_peaks_are_remembered(kit: Kit) -> None:
-    with opened(kit, order("processes", task("swell"), tasks=2)) as runner:
+def test_the_memory_of_all_processes_is_counted_and_peaks_are_remembered(runner_env: RunnerEnvironment) -> None:
+    with opened(runner_env, order("processes", task("swell"), tasks=2)) as runner:
         runner.ask("warm")
         account = runner.ask("account", repeats=1)
     assert account["peak_pss_bytes"] > workloads.SWOLLEN
     assert 0 < account["worker_private_bytes"] < account["peak_pss_bytes"]
 
 
-def test_interpreters_are_threads_of_one_process_with_a_gil_each(kit: Kit) -> None:
+def test_interpreters_are_threads_of_one_process_with_a_gil_each(runner_env: RunnerEnvironment) -> None:
     python = python_for("interpreters", {})
-    command = Command(python, HERE, preload=kit.shims.preload(python))
-    with opened(kit, order("interpreters", task("burn"), tasks=4), command) as runner:
+    command = Command(python, HERE, preload=runner_env.shims.preload(python))
+    with opened(runner_env, order("interpreters", task("burn"), tasks=4), command) as runner:
         assert set(runner.ready["worker_pids"]) == {runner.process.pid}
         assert len(set(runner.ready["worker_threads"])) == 2
         runner.ask("warm")
@@ -1177,21 +1214,23 @@ def test_interpreters_are_threads_of_one_process_with_a_gil_each(kit: Kit) -> No
     assert account["gil_share"] < 0.1
 
 
-def test_a_module_that_refuses_subinterpreters_is_told_with_the_remedy(kit: Kit, cwd: Path) -> None:
+def test_a_module_that_refuses_subinterpreters_is_told_with_the_remedy(
+    runner_env: RunnerEnvironment, cwd: Path
+) -> None:
     refusal = "import _interpreters\nif _interpreters.get_current()[0]: raise ImportError('not in a subinterpreter')\n"
     (cwd / "refuses.py").write_text(refusal + "def f(): pass\n")
     asked = order("interpreters", {"call": "refuses:f"})
     with (
         fails("exception", r"refuses can't be imported .* use `processes`, .*ImportError: not in a"),
-        opened(kit, asked),
+        opened(runner_env, asked),
     ):
         pass
 
 
-def test_without_interpreters_a_python_says_which_one_has_them(kit: Kit) -> None:
+def test_without_interpreters_a_python_says_which_one_has_them(runner_env: RunnerEnvironment) -> None:
     if is_here("interpreters"):
         pytest.skip("this one has them")
-    (problem,) = probe(kit, order("interpreters", task("power")))
+    (problem,) = probe(runner_env, order("interpreters", task("power")))
     assert problem is not None
     assert problem["what"].startswith("interpreters is unavailable: Python 3.")
     assert problem["remedy"] == "run it under 3.14 or newer"
@@ -1201,7 +1240,7 @@ def test_without_interpreters_a_python_says_which_one_has_them(kit: Kit) -> None
 
 
 @pytest.mark.parametrize("call", ["sleep", "yield_once"])
-def test_trio_says_of_a_coroutine_of_asyncio_what_is_wrong(kit: Kit, cwd: Path, call: str) -> None:
+def test_trio_says_of_a_coroutine_of_asyncio_what_is_wrong(runner_env: RunnerEnvironment, cwd: Path, call: str) -> None:
     (cwd / "of_asyncio.py").write_text(
         "import asyncio\n"
         "async def sleep(): await asyncio.sleep(0.001)\n"
@@ -1209,31 +1248,33 @@ def test_trio_says_of_a_coroutine_of_asyncio_what_is_wrong(kit: Kit, cwd: Path, 
     )
     asked = order("event_loop:loop=trio", {"async_call": f"of_asyncio:{call}"})
     with (
-        opened(kit, asked) as runner,
+        opened(runner_env, asked) as runner,
         fails("exception", "under trio can't run .* awaits asyncio; write it with anyio"),
     ):
         runner.ask("warm")
 
 
-def test_each_process_of_loops_has_so_many_calls_in_flight(kit: Kit) -> None:
+def test_each_process_of_loops_has_so_many_calls_in_flight(runner_env: RunnerEnvironment) -> None:
     meeting = task("meet", kwargs={"others": 6}, item="i", observe="see")
     asked = order("processes_of_loops", meeting, tasks=6, concurrency=3)
-    with opened(kit, asked) as runner:
+    with opened(runner_env, asked) as runner:
         # all six wait for each other: three in each of the two processes
         assert Counter(pid for pid, _ in runner.results()) == dict.fromkeys(runner.ready["worker_pids"], 3)
 
 
-def test_each_process_of_threads_has_so_many_calls_in_flight(kit: Kit) -> None:
+def test_each_process_of_threads_has_so_many_calls_in_flight(runner_env: RunnerEnvironment) -> None:
     asked = order(
         "processes_of_threads", task("meet", kwargs={"others": 6}, item="i", observe="see"), tasks=6, threads=3
     )
-    with opened(kit, asked) as runner:
+    with opened(runner_env, asked) as runner:
         assert set(map(tuple, runner.results())) == set(workers_of(runner.ready))
         assert len(runner.ready["worker_pids"]) == 6
 
 
-def test_an_account_of_coroutines_at_once_in_other_processes_splits_all_of_the_time(kit: Kit) -> None:
-    with opened(kit, order("processes_of_loops", task("doze"), tasks=12, concurrency=3)) as runner:
+def test_an_account_of_coroutines_at_once_in_other_processes_splits_all_of_the_time(
+    runner_env: RunnerEnvironment,
+) -> None:
+    with opened(runner_env, order("processes_of_loops", task("doze"), tasks=12, concurrency=3)) as runner:
         runner.ask("warm")
         account = runner.ask("account", repeats=2)
     shares = {part: account[f"{part}_share"] for part in SHARES}
@@ -1242,7 +1283,7 @@ def test_an_account_of_coroutines_at_once_in_other_processes_splits_all_of_the_t
     assert account["lanes"] == 2
 
 
-def test_a_switch_interval_is_set_while_the_workers_are_up(kit: Kit) -> None:
+def test_a_switch_interval_is_set_while_the_workers_are_up(runner_env: RunnerEnvironment) -> None:
     asked = order("threads", task("switch_interval", observe="see"), switch_interval_us=700)
-    with opened(kit, asked) as runner:
+    with opened(runner_env, asked) as runner:
         assert runner.results() == [0.0007] * 4

@@ -9,8 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
+from orchestrator.runner.account.stamps import Stamped, StampedResult
 from orchestrator.runner.call import Call
-from orchestrator.runner.stamps import Stamped, StampedResult
 
 
 def stamped(function: Any, item: str | None = None, is_small: bool = False, **kwargs: Any) -> Stamped:

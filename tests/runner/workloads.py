@@ -36,7 +36,7 @@ def marks(name: str) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
-# companions
+# hooks
 
 
 def see(results: list[Any], initargs: Any) -> dict[str, Any]:

@@ -14,10 +14,12 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support.paths import ROOT
+
 from . import figures, records
 from .cases import CASES
 from .load import load
-from .measure import ROOT, run, workplace
+from .measure import run, workplace
 
 RECORDS = ROOT / "docs/figures/verification.jsonl"
 PLOT = ROOT / "docs/figures/verification.svg"

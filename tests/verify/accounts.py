@@ -18,12 +18,12 @@ from multiprocessing.reduction import ForkingPickler
 from statistics import median
 from typing import Any
 
-from orchestrator.launch import Command, Interrupt, Kit, default_python, lay_out
-from orchestrator.launch.crew import Crew
-from orchestrator.runner.account import SHARES
+from orchestrator.runner.account.fold import SHARES
+from orchestrator.supervisor.group import RunnerGroup
+from orchestrator.supervisor.process import Command, Interrupt, RunnerEnvironment, default_python, runner_environment
+from tests.support.paths import ROOT
 
 from . import advice, controls, figures
-from .measure import ROOT
 
 METHOD = ROOT / "docs/method.md"
 FRESH, SMALL_ROUNDS, REPEATS = 6, 12, 4
@@ -113,7 +113,7 @@ def main() -> int:
 
 
 def _accounts(fresh: int) -> Iterator[str]:
-    with lay_out() as kit:
+    with runner_environment() as runner_env:
         yield (
             "| control | share | known | account, median | furthest | two of one process differ by, median "
             "| by the other way |"
@@ -121,15 +121,15 @@ def _accounts(fresh: int) -> Iterator[str]:
         yield "|---|---|---|---|---|---|---|"
         for control in CONTROLS:
             if control.python is None or shutil.which(control.python):
-                yield from _shares(kit, control, fresh)
+                yield from _shares(runner_env, control, fresh)
         yield from ("", "| pickled | sent back | known share | account |", "|---|---|---|---|")
-        yield from (_pickling(kit, size, fresh) for size in SIZES)
+        yield from (_pickling(runner_env, size, fresh) for size in SIZES)
         yield from ("", "| instruments | a batch takes |", "|---|---|")
-        yield from (_cost(kit, model, fresh) for model in ("sequential", "event_loop", "threads", "processes"))
+        yield from (_cost(runner_env, model, fresh) for model in ("sequential", "event_loop", "threads", "processes"))
 
 
-def _shares(kit: Kit, control: Control, fresh: int) -> Iterator[str]:
-    pairs = [_pair(kit, control) for _ in range(fresh)]
+def _shares(runner_env: RunnerEnvironment, control: Control, fresh: int) -> Iterator[str]:
+    pairs = [_pair(runner_env, control) for _ in range(fresh)]
     for name in SHARES:
         known = control.truth.get(name, 0.0)
         seen = [account[f"{name}_share"] for pair in pairs for account in pair]
@@ -147,13 +147,13 @@ def _shares(kit: Kit, control: Control, fresh: int) -> Iterator[str]:
         )
 
 
-def _pair(kit: Kit, control: Control) -> tuple[dict[str, Any], dict[str, Any]]:
-    with _opened(kit, control) as crew:
-        first, second = (crew.ask("runner", {"op": "account", "repeats": 1}, 60) for _ in range(2))
+def _pair(runner_env: RunnerEnvironment, control: Control) -> tuple[dict[str, Any], dict[str, Any]]:
+    with _opened(runner_env, control) as runner_group:
+        first, second = (runner_group.ask("runner", {"op": "account", "repeats": 1}, 60) for _ in range(2))
         return first, second
 
 
-def _pickling(kit: Kit, size: int, fresh: int) -> str:
+def _pickling(runner_env: RunnerEnvironment, size: int, fresh: int) -> str:
     """Compare the share with what pickling and unpickling such results by hand takes; one call at a time."""
     count = size // 3
     control = Control("", "processes", "numbers", {"count": count}, {}, tasks=1, workers=1)
@@ -165,36 +165,36 @@ def _pickling(kit: Kit, size: int, fresh: int) -> str:
             begun = time.perf_counter_ns()
             pickle.loads(ForkingPickler.dumps(value))
             by_hand.append(time.perf_counter_ns() - begun)
-        with _opened(kit, control) as crew:
-            accounts.append(crew.ask("runner", {"op": "account", "repeats": REPEATS}, 60))
+        with _opened(runner_env, control) as runner_group:
+            accounts.append(runner_group.ask("runner", {"op": "account", "repeats": REPEATS}, 60))
     known = median(by_hand) / median(account["wall_ns"] for account in accounts)
     found = median(account["serialisation_share"] for account in accounts)
     back = accounts[0]["result_bytes"]
     return f"| {count:,} numbers | {back:,} bytes | {known * 100:.1f} % | {found * 100:.1f} % |"
 
 
-def _cost(kit: Kit, model: str, fresh: int) -> str:
+def _cost(runner_env: RunnerEnvironment, model: str, fresh: int) -> str:
     """Compare instrumented batches of calls of 100 us with others of the same process, in random order."""
     control = Control("", model, "small", {}, {}, tasks=200)
     ratios = []
     for _ in range(fresh):
-        with _opened(kit, control) as crew:
+        with _opened(runner_env, control) as runner_group:
             times: dict[str, list[int]] = {"plain": [], "instrumented": []}
             for _ in range(SMALL_ROUNDS):
                 for kind in random.sample(sorted(times), 2):
                     if kind == "plain":
-                        crew.ask("runner", {"op": "arm", "repeats": 1}, 60)
-                        crew.ask("runner", 0, 60)
-                        times[kind].append(crew.ask("runner", {"op": "trials"}, 60)["trials"][0]["wall_ns"])
+                        runner_group.ask("runner", {"op": "arm", "repeats": 1}, 60)
+                        runner_group.ask("runner", 0, 60)
+                        times[kind].append(runner_group.ask("runner", {"op": "trials"}, 60)["trials"][0]["wall_ns"])
                     else:
-                        times[kind].append(crew.ask("runner", {"op": "account", "repeats": 1}, 60)["wall_ns"])
+                        times[kind].append(runner_group.ask("runner", {"op": "account", "repeats": 1}, 60)["wall_ns"])
             ratios.append(median(times["instrumented"]) / median(times["plain"]))
     spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
     return f"| 200 calls of 100 us, {model} | {median(ratios):.3f} times as long ({spread}) |"
 
 
 @contextmanager
-def _opened(kit: Kit, control: Control) -> Iterator[Crew]:
+def _opened(runner_env: RunnerEnvironment, control: Control) -> Iterator[RunnerGroup]:
     python = shutil.which(control.python or "") or default_python()
     order = {
         "model": control.model,
@@ -207,11 +207,11 @@ def _opened(kit: Kit, control: Control) -> Iterator[Crew]:
             "item": control.item,
         },
     }
-    with closing(Interrupt()) as interrupt, Crew(kit, interrupt) as crew:
-        crew.start("runner", Command(python, path=str(ROOT), preload=kit.shims.preload(python)))
+    with closing(Interrupt()) as interrupt, RunnerGroup(runner_env, interrupt) as runner_group:
+        runner_group.start("runner", Command(python, path=str(ROOT), preload=runner_env.shims.preload(python)))
         for request in ({"op": "prepare", **order}, {"op": "open"}, {"op": "warm"}):
-            crew.ask("runner", request, 60)
-        yield crew
+            runner_group.ask("runner", request, 60)
+        yield runner_group
 
 
 if __name__ == "__main__":

@@ -14,12 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator import journal, units
-from orchestrator.inference.contest import Contest
-from orchestrator.inference.stats import Ratio, compare
-from orchestrator.verdicts.results import fold
+from orchestrator import units
+from orchestrator.analysis.contest import Contest
+from orchestrator.analysis.results import fold
+from orchestrator.analysis.stats import Ratio, compare
+from orchestrator.journal.write import EVENTS_FILE, Records
+from tests.support.paths import ROOT
 
-from .measure import ROOT, workplace
+from .measure import workplace
 
 SMALL = ("kwargs.outer=1", "kwargs.inner=100", "tasks=4000")
 CASES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -57,7 +59,7 @@ def _run(directory: Path, config: str, overrides: Sequence[str]) -> tuple[Contes
     )
     if done.returncode not in (0, 4):
         raise RuntimeError(f"{config}: status {done.returncode}: {done.stderr.strip()}")
-    results = fold(journal.Records(directory / config / "latest" / journal.EVENTS_FILE))
+    results = fold(Records(directory / config / "latest" / EVENTS_FILE))
     return results.contests[0], [event for event in results.derived if event["event"] == "variant.explained"]
 
 

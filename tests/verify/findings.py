@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.reports.table import first_cause
+from orchestrator.output.table import first_cause
 from orchestrator.units import duration, listed, ratio
+from tests.support.paths import ROOT
 
 from .figures import replace
-from .measure import ROOT
 
 RECORDS = ROOT / "docs/figures/findings.jsonl"
 WORKLOADS = ROOT / "docs/workloads.md"

@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
+from tests.support.paths import ROOT
+
 from .cases import Case
 from .records import Record
-
-ROOT = Path(__file__).parents[2]
 
 
 def run(case: Case, load: int, directory: Path, overrides: Sequence[str] = ()) -> Record:

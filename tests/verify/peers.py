@@ -31,10 +31,11 @@ from statistics import median
 from typing import Any
 
 from orchestrator.machine import host
+from tests.support.paths import ROOT
 
 from .cases import CASES, LOOP, Case
 from .figures import replace
-from .measure import ROOT, run, workplace
+from .measure import run, workplace
 
 RECORDS = ROOT / "docs/figures/peers.jsonl"
 README = ROOT / "README.md"

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.inference.contest import Contest
-from orchestrator.plan import Plan
-from orchestrator.plan.planning import plan
-from orchestrator.specs import Experiment
+from orchestrator.analysis.contest import Contest
+from orchestrator.spec.expand import plan_experiment
+from orchestrator.spec.model import Experiment
+from orchestrator.spec.plan import Plan
 
 FILE = Path(__file__).with_name("traces.json.gz")
 
@@ -53,7 +53,7 @@ def pair() -> Plan:
     """Return the plan of a contest of two: `a`, and `b`, the baseline."""
     models = [{"model": "sequential", "label": label} for label in "ab"]
     value = {"name": "replay", "workload": {"call": "m:f"}, "models": models, "baseline": "b"}
-    return plan(Experiment.model_validate(value), cores=2)
+    return plan_experiment(Experiment.model_validate(value), cores=2)
 
 
 def replay(planned: Plan, trace: Sequence[Block], seed: int, effect: float = 1.0) -> Contest:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import RunBatch, WorkerLost, Workers
+from ..registry import RunBatch, WorkerLost, Workers
 from .bounded import gather
 from .remote import Carried, Imported, beginning, meeting, unwrapped
 

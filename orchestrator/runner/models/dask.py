@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Needs, Option, RunBatch, WorkerLost, WorkerMode, Workers, anywhere
+from ..registry import Needs, Option, RunBatch, WorkerLost, WorkerMode, Workers, anywhere
 from .remote import Escaping, Imported, beginning, meeting, unwrapped
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from . import LOOPS, Conflict, Needs, Option, RunBatch, WorkerMode, Workers, bounded
+from ..registry import LOOPS, Conflict, Needs, Option, RunBatch, WorkerMode, Workers
+from . import bounded
 
 if TYPE_CHECKING:
     from ..call import Call

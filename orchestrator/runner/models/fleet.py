@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import WorkerLost, WrongResults
+from ..registry import WorkerLost, WrongResults
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -65,7 +65,7 @@ def fleet(count: int, start_method: str | None, work: Callable[..., None], *argu
     from multiprocessing.connection import wait
 
     context: Any = get_context(start_method)  # typeshed gives the base class no `Process`
-    crew: list[tuple[BaseProcess, Connection]] = []
+    runner_group: list[tuple[BaseProcess, Connection]] = []
 
     def answered(those: Sequence[tuple[BaseProcess, Connection]]) -> list[Any]:
         pending = {connection: place for place, (_, connection) in enumerate(those)}
@@ -77,7 +77,7 @@ def fleet(count: int, start_method: str | None, work: Callable[..., None], *argu
         return results
 
     def ask(requests: Sequence[Any]) -> list[Any]:
-        those = crew[: len(requests)]
+        those = runner_group[: len(requests)]
         for (process, connection), request in zip(those, requests):
             try:
                 connection.send(request)
@@ -89,20 +89,20 @@ def fleet(count: int, start_method: str | None, work: Callable[..., None], *argu
         for _ in range(count):
             ours, theirs = context.Pipe()
             process = context.Process(target=work, args=(theirs, *arguments))
-            crew.append((process, ours))
+            runner_group.append((process, ours))
             process.start()
             theirs.close()  # the worker's copy is then the only one, and its end tells that the worker is gone
-        answered(crew)
+        answered(runner_group)
         yield ask
-        for _, connection in crew:
+        for _, connection in runner_group:
             connection.send(None)
     except BaseException:
-        for process, _ in crew:
+        for process, _ in runner_group:
             if process.pid:
                 process.kill()
         raise
     finally:
-        for process, connection in crew:
+        for process, connection in runner_group:
             if process.pid:
                 process.join()
             process.close()

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import Needs, Option, RunBatch, WorkerMode, Workers
+from ..registry import Needs, Option, RunBatch, WorkerMode, Workers
 from .processes import collect
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Needs, Option, RunBatch, WorkerMode, Workers, loky, processes
+from ..registry import Needs, Option, RunBatch, WorkerMode, Workers
+from . import loky, processes
 from .remote import Imported, beginning, meeting
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import Needs, Option, RunBatch, WorkerLost, WorkerMode, Workers, WrongResults, processes
+from ..registry import Needs, Option, RunBatch, WorkerLost, WorkerMode, Workers, WrongResults
+from . import processes
 from .remote import Imported, meeting
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Needs, Option, RunBatch, WorkerLost, WorkerMode, Workers, WrongResults, processes
+from ..registry import Needs, Option, RunBatch, WorkerLost, WorkerMode, Workers, WrongResults
+from . import processes
 from .remote import Escaping, Imported, beginning, meeting, unwrapped
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import RunBatch, WorkerLost, Workers, WrongResults
+from ..registry import RunBatch, WorkerLost, Workers, WrongResults
 from .remote import Failure, Imported, meeting, unwrapped
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import fd_limit
-from . import Needs, Option, RunBatch, WorkerMode, Workers, fleet, processes
+from ..registry import Needs, Option, RunBatch, WorkerMode, Workers
+from . import fleet, processes
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Conflict, Needs, Option, RunBatch, WorkerMode, Workers, nothing
+from ..registry import Conflict, Needs, Option, RunBatch, WorkerMode, Workers, nothing
 from .bounded import IN_FLIGHT
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import LOOPS, Needs, Option, RunBatch, WorkerMode, Workers, event_loop, fleet, nothing, processes
+from ..registry import LOOPS, Needs, Option, RunBatch, WorkerMode, Workers, nothing
+from . import event_loop, fleet, processes
 from .remote import meeting
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Needs, Option, RunBatch, WorkerMode, Workers, fleet, nothing, processes
+from ..registry import Needs, Option, RunBatch, WorkerMode, Workers, nothing
+from . import fleet, processes
 from .remote import meeting
 
 if TYPE_CHECKING:

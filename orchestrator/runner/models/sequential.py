@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Needs, Option, RunBatch, WorkerMode, Workers, anywhere
+from ..registry import Needs, Option, RunBatch, WorkerMode, Workers, anywhere
 
 if TYPE_CHECKING:
     from ..call import Call

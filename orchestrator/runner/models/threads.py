@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import Needs, Option, RunBatch, WorkerMode, Workers, anywhere, nothing
+from ..registry import Needs, Option, RunBatch, WorkerMode, Workers, anywhere, nothing
 from .bounded import IN_FLIGHT, gather, in_order, one_task_each
 
 if TYPE_CHECKING:

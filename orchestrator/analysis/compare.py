@@ -1,0 +1,155 @@
+"""Two runs of one experiment, on other days or other commits: what has changed, against each block's reference loop.
+
+Pure. What both a variant and the reference loop of its block went through (a slower machine, a busier neighbour)
+cancels; what else may differ between two days does not, so that only variants that compete in the same blocks prove a
+regression of code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from ..journal.derived_events import VariantChanged
+from ..spec.plan import Variant, columns
+from .blocks import Block
+from .contest import Contest
+from .results import Results
+from .stats import STATS_VERSION, Estimate, Values, fields, shift, shift_interval
+
+LEVEL = 0.05
+"""Of all intervals of a comparison together: each is at this level divided by their number."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two runs share, as events, and the points and variants that only one of them measured."""
+
+    changes: Sequence[VariantChanged]
+    only_before: Sequence[str]
+    only_after: Sequence[str]
+
+    @property
+    def regressions(self) -> list[VariantChanged]:
+        """The changes that are surely slower."""
+        return [change for change in self.changes if change.change == "slower"]
+
+
+def compare_runs(before: Results, after: Results, tolerance: float) -> Comparison:
+    """Return how each variant that both runs measured at a point has changed; a change within `tolerance` is none."""
+    earlier, later = _measured(before), _measured(after)
+    shared = [key for key in earlier if key in later]
+    level = LEVEL / max(1, len(shared))
+    return Comparison(
+        changes=[_change(earlier[key], later[key], level, tolerance) for key in shared],
+        only_before=[_named(*earlier[key]) for key in earlier if key not in later],
+        only_after=[_named(*later[key]) for key in later if key not in earlier],
+    )
+
+
+def _measured(results: Results) -> dict[tuple[str, str], tuple[Contest, Variant]]:
+    return {
+        (contest.point.id, variant.id): (contest, variant)
+        for contest in results.contests
+        for label, variant in contest.variants.items()
+        if any(label in block.walls for block in contest.counting)
+    }
+
+
+def _named(contest: Contest, variant: Variant) -> str:
+    return f"{variant.label} at {contest.point.label}"
+
+
+def _change(
+    before: tuple[Contest, Variant], after: tuple[Contest, Variant], level: float, tolerance: float
+) -> VariantChanged:
+    earlier, later = list(_blocks(*before)), list(_blocks(*after))
+    versions = {block.reference_version for block in (*earlier, *later)}
+    label = after[1].label
+    raw_a, raw_b = ([math.log(median(block.walls[label])) for block in blocks] for blocks in (earlier, later))
+    raw = _ratio(raw_a, raw_b, level)
+    # None: blocks without the loop, or with another one than the other run's
+    ratio = _ratio(_relative(earlier, label), _relative(later, label), level) if _one_loop(versions) else None
+    return VariantChanged(
+        **columns(after[0].point, after[1]),
+        stats_version=STATS_VERSION,
+        level=level,
+        tolerance=tolerance,
+        blocks_before=len(earlier),
+        blocks_after=len(later),
+        wall_ns_before=round(median(median(block.walls[label]) for block in earlier)),
+        wall_ns_after=round(median(median(block.walls[label]) for block in later)),
+        **fields("wall_ratio", raw),
+        **fields("ratio", ratio),
+        change=_word(raw, ratio, tolerance),
+    )
+
+
+def _blocks(contest: Contest, variant: Variant) -> Iterator[Block]:
+    return (block for block in contest.counting if variant.label in block.walls)
+
+
+def _one_loop(versions: set[int | None]) -> bool:
+    return len(versions) == 1 and None not in versions
+
+
+def _relative(blocks: Sequence[Block], label: str) -> list[float]:
+    """Return per block the median over its rounds of log(time / time of the reference loop in the same round)."""
+    return [_relative_in(block, label) for block in blocks]
+
+
+def _relative_in(block: Block, label: str) -> float:
+    return median(math.log(wall / loop) for wall, loop in zip(block.walls[label], block.reference, strict=True))
+
+
+def by_the_loop(block: Block, label: str) -> float | None:
+    """Return how many times as long as the reference loop a variant's batch took in a block, the median over rounds.
+
+    None where one of the two was not timed in every round.
+    """
+    if not block.reference or len(block.walls.get(label, ())) != len(block.reference):
+        return None
+    return math.exp(_relative_in(block, label))
+
+
+Change = Literal["slower", "faster", "same", "shifted", "undecided"]
+
+
+def _ratio(before: Values, after: Values, level: float) -> Estimate:
+    interval = shift_interval(before, after, level)
+    low, high = (None, None) if interval is None else (math.exp(interval[0]), math.exp(interval[1]))
+    return Estimate(math.exp(shift(before, after)), low, high)
+
+
+def change(
+    raw: tuple[Values, Values], relative: tuple[Values, Values] | None, level: float, tolerance: float
+) -> Change:
+    """Return what has become of a variant between two runs, from the logarithms of its times in their blocks.
+
+    `raw` are by the clock, `relative` against the reference loop, each before and after; None where they have not timed
+    the same loop.
+    """
+    return _word(_ratio(*raw, level), _ratio(*relative, level) if relative else None, tolerance)
+
+
+def _word(raw: Estimate, ratio: Estimate | None, tolerance: float) -> Change:
+    """Return what has become of a variant, the whole interval being on one side of the tolerance."""
+    if ratio is None:
+        return "undecided"
+    if (word := _side(ratio, tolerance)) in ("slower", "faster"):
+        return word
+    return "shifted" if _side(raw, tolerance) in ("slower", "faster") else word
+
+
+def _side(ratio: Estimate, tolerance: float) -> Change:
+    low, high = ratio.low, ratio.high
+    if low is None or high is None:
+        return "undecided"
+    if low > 1 + tolerance:
+        return "slower"
+    if high < 1 / (1 + tolerance):
+        return "faster"
+    return "same" if 1 / (1 + tolerance) <= low and high <= 1 + tolerance else "undecided"

@@ -1,0 +1,229 @@
+"""The figures of one variant beside its ratio: start-up and when it pays, the share of the ideal, how parallel.
+
+Pure: each is of one variant at one point, over the blocks that count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import mean, median
+from typing import Any
+
+import numpy as np
+
+from ..runner import registry
+from ..spec.plan import Variant
+from .contest import Contest
+from .stats import Estimate, block_interval, fields, geometric, hodges_lehmann
+
+ALIKE = 1.2
+"""Calls are alike when the longest takes no more than so many times the mean."""
+
+NEGLIGIBLE = 0.01
+"""Of the gain of one batch: a start-up that costs less than this more than another's is not worth a word."""
+
+
+def startup_ns(contest: Contest, label: str) -> int | None:
+    """Return the median time to bring a variant's workers up; None without blocks."""
+    startups = [block.startups[label] for block in contest.counting if label in block.startups]
+    return round(median(startups)) if startups else None
+
+
+def break_even_batches(contest: Contest, label: str, other: str) -> int | None:
+    """Return after how many batches the faster `label` has made up for a start-up longer than that of `other`.
+
+    0 when it starts as fast as `other`, give or take `NEGLIGIBLE`; None when it is not faster, or they share no block.
+    """
+    common = [block for block in contest.counting if label in block.walls and other in block.walls]
+    if not common:
+        return None
+    gain_ns = median([median(b.walls[other]) for b in common]) - median([median(b.walls[label]) for b in common])
+    more_ns = (startup_ns(contest, label) or 0) - (startup_ns(contest, other) or 0)
+    if gain_ns <= 0:
+        return None
+    return 0 if more_ns < NEGLIGIBLE * gain_ns else math.ceil(more_ns / gain_ns)
+
+
+def ideal_share(contest: Contest, variant: Variant) -> Estimate | None:
+    """Return the least time that this machine could take for a batch as a share of the time taken; None if unknown.
+
+    Above 1 only by noise: estimate and interval over blocks as for ratios. The least time is that of `_least_ns`, from
+    the calls alone: those of the sequential variant in the same block, else those that its own account made, unless
+    they differ and not all of them were made.
+    """
+    label = variant.label
+    code = _code(variant)
+    sequential = next((v for v in contest.variants.values() if v.model == "sequential" and _code(v) == code), None)
+    of_sequential = _longest_share(contest, sequential.label) if sequential else None
+    longest = _longest_share(contest, label)
+    logs = []
+    for block in contest.counting:
+        if label not in block.walls:
+            continue
+        if sequential and sequential.label in block.walls:
+            cpu_ns, wall_ns = median(block.cpus[sequential.label]), median(block.walls[sequential.label])
+            least_ns = _least_ns(contest, variant, cpu_ns, wall_ns, of_sequential)
+        elif own := block.accounts.get(label):
+            tasks = contest.point.tasks
+            if own.alone_calls < tasks and not _are_alike(longest, tasks):
+                continue
+            alone_ns = tasks * own.alone_cpu_ns, tasks * (own.alone_cpu_ns + own.alone_blocked_ns)
+            least_ns = _least_ns(contest, variant, *alone_ns, longest)
+        else:
+            continue
+        logs.append(math.log(max(1.0, least_ns) / median(block.walls[label])))
+    if not logs:
+        return None
+    found = geometric(logs, contest.look_level)
+    return Estimate(round(found.value, 4), found.low and round(found.low, 4), found.high and round(found.high, 4))
+
+
+def _code(variant: Variant) -> tuple[object, ...]:
+    """Return what must be equal for two variants to make the same calls."""
+    return dict(variant.overrides), variant.path, dict(variant.env), variant.python
+
+
+def _least_ns(contest: Contest, variant: Variant, cpu_ns: float, wall_ns: float, longest: float | None) -> float:
+    """Return the least time for a batch whose calls, one after the other, take `cpu_ns` of a core in `wall_ns`.
+
+    The longest of: the CPU time over the cores that the workers can use; all calls over the workers; and the longest
+    chain of calls that one worker must make, ceil(tasks / workers) where the calls are alike, else the longest call.
+    """
+    tasks = contest.point.tasks
+    workers = variant.at_once(tasks)
+    chain = math.ceil(tasks / workers) / tasks
+    if longest is not None and not _are_alike(longest, tasks):
+        chain = max(1 / workers, longest)
+    usable = min(contest.plan.cores, workers * max(1.0, cpu_ns / wall_ns))  # a call may use several cores by itself
+    return max(cpu_ns / usable, chain * wall_ns)
+
+
+def _are_alike(longest: float | None, tasks: int) -> bool:
+    return longest is None or longest <= ALIKE / tasks
+
+
+def _longest_share(contest: Contest, label: str) -> float | None:
+    """Return the longest call as a share of all calls of a batch, the median over accounts; None without any."""
+    shares = [block.accounts[label].longest_share for block in contest.counting if label in block.accounts]
+    return median(shares) if shares else None
+
+
+def parallel_share(contest: Contest, variant: Variant) -> Estimate | None:
+    """Return for what part of the time two workers ran at once when both had calls to make; None if never asked.
+
+    2 - (time of two at once / time of one alone), with the estimate and the interval over blocks that ratios have. Of
+    threads it tells for what part the code lets go of the GIL, or waits; the hand-over of calls is not in it.
+    """
+    logs = np.log([block.overlaps[variant.label] for block in contest.counting if variant.label in block.overlaps])
+    if not len(logs):
+        return None
+    interval = block_interval(logs, contest.look_level)
+    low, high = (None, None) if interval is None else (_share(interval[1]), _share(interval[0]))
+    return Estimate(_share(hodges_lehmann(logs)), low, high)
+
+
+def _share(log_ratio: float) -> float:
+    return round(min(1.0, max(0.0, 2 - math.exp(log_ratio))), 4)
+
+
+def drift(contest: Contest, variant: Variant) -> Estimate | None:
+    """Return how many times as long a batch took in the later half of a block as in the earlier; None if unknown.
+
+    Over blocks, as ratios are; in each, the medians of log(time / time of the reference loop) over the two halves of
+    its rounds. Above 1 it grows slower, and a steady state would be 1.
+    """
+    pairs = [(block.walls.get(variant.label, ()), block.reference) for block in contest.counting]
+    timed = [pair for pair in pairs if len(pair[0]) >= 4 and len(pair[0]) == len(pair[1])]
+    if not timed:
+        return None
+    # of all blocks at once: they are many and short
+    logs = np.log(np.concatenate([walls for walls, _ in timed])) - np.log(np.concatenate([loop for _, loop in timed]))
+    ends = np.cumsum([len(walls) for walls, _ in timed])
+    grown = [_grown(rounds.tolist()) for rounds in np.split(logs, ends[:-1])]
+    return geometric(grown, contest.look_level)
+
+
+def _grown(rounds: Sequence[float]) -> float:
+    half = len(rounds) // 2
+    return median(rounds[-half:]) - median(rounds[:half])
+
+
+OF_VARIANT: tuple[Callable[[Contest, Variant], Estimate | None], ...] = (ideal_share, parallel_share, drift)
+"""Each is in `variant.compared` by its name, with its interval."""
+
+
+def of_variant(contest: Contest, variant: Variant) -> dict[str, Any]:
+    """Return the fields of all figures in `OF_VARIANT`."""
+    found: dict[str, Any] = {}
+    for figure in OF_VARIANT:
+        found |= fields(figure.__name__, figure(contest, variant))
+    return found
+
+
+def simplest_first(contest: Contest, labels: Sequence[str]) -> list[str]:
+    """Return the simplest first: no new process before threads before processes, fewer workers, less CPU time."""
+
+    def key(label: str) -> tuple[int, int, float]:
+        variant = contest.variants[label]
+        cpus = [median(block.cpus[label]) for block in contest.counting if label in block.cpus]
+        at_once = variant.at_once(contest.point.tasks)
+        return registry.NAMES.index(variant.model), at_once, median(cpus) if cpus else math.inf
+
+    return sorted(labels, key=key)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One observed value over all trials: what it was when it never changed, its range and mean when it is a number."""
+
+    metric: str
+    trials: int
+    distinct: int
+    value: Any
+    low: int | float | bool | None
+    high: int | float | bool | None
+    mean: float | None
+
+
+WARNING = "observed_warning"
+"""What a workload says of a trial of its own that is to be doubted: a sentence, or null."""
+
+
+def observed(contest: Contest, label: str) -> list[Observed]:
+    """Return a summary of everything that `observe` returned for a variant, in the order in which it came up."""
+    trials = _observed_of(contest, label)
+    keys = dict.fromkeys(key for trial in trials for key in trial if key != WARNING)
+    return [_summary(key, trials) for key in keys]
+
+
+def warned(contest: Contest) -> list[str]:
+    """Return what the workload says of its own trials, a sentence for each variant and warning, and of how many."""
+    found = []
+    for label in contest.variants:
+        trials = _observed_of(contest, label)
+        for sentence, count in Counter(str(trial[WARNING]) for trial in trials if trial.get(WARNING)).most_common():
+            found.append(f"{label}: {sentence} (in {count:,} of {len(trials):,} trials)")
+    return found
+
+
+def _observed_of(contest: Contest, label: str) -> list[dict[str, Any]]:
+    return [trial for block in contest.counting for trial in block.observed.get(label, [])]
+
+
+def _summary(key: str, trials: list[dict[str, Any]]) -> Observed:
+    values = [trial[key] for trial in trials if key in trial]
+    distinct = list({repr(value): value for value in values}.values())
+    kinds = {bool if isinstance(value, bool) else float if isinstance(value, int | float) else None for value in values}
+    numbers = values if kinds in ({bool}, {float}) else []  # True counts as 1: the mean is its share
+    return Observed(
+        metric=key.replace("_", ".", 1),
+        trials=len(values),
+        distinct=len(distinct),
+        value=distinct[0] if len(distinct) == 1 else None,
+        low=min(numbers, default=None),
+        high=max(numbers, default=None),
+        mean=mean(numbers) if numbers else None,
+    )

@@ -1,0 +1,139 @@
+"""How a variant scales with its workers: the speedup curve, two laws fitted to it, and where more does not pay. Pure.
+
+Both laws say how N times the time grows with the workers: N t(N) = t(1) (1 + sigma (N - 1) + kappa N (N - 1)). Amdahl's
+has kappa = 0, and sigma is the serial part; the Universal Scalability Law has both, and peaks at sqrt((1 - sigma) /
+kappa) workers. Sources: Amdahl, AFIPS 1967; Gunther, "Guerrilla Capacity Planning", 2007, chapter 4. Intervals are
+percentiles of fits to blocks drawn with replacement (Efron & Tibshirani 1993, chapter 13).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..journal.derived_events import ScalingFitted
+from ..spec.plan import Variant, columns
+from .contest import Contest
+from .stats import STATS_VERSION, Estimate, fields, log_statistics
+
+DRAWS = 1000
+INTERVAL = (2.5, 97.5)
+FEWEST_BLOCKS = 6
+"""With fewer blocks an interval from draws is too narrow to be shown."""
+
+Array = NDArray[np.float64]
+
+
+def fitted(contest: Contest) -> list[ScalingFitted]:
+    """Return how each variant scales that was measured with several numbers of workers in the same blocks."""
+    groups: dict[str, list[Variant]] = {}
+    for variant in contest.variants.values():
+        if variant.workers is not None and variant.label not in contest.excluded:
+            groups.setdefault(_family(variant), []).append(variant)
+    found = [_fit(contest, family, sorted(group, key=_workers)) for family, group in groups.items() if len(group) > 1]
+    return [event for event in found if event is not None]
+
+
+def _workers(variant: Variant) -> int:
+    assert variant.workers is not None
+    return variant.workers
+
+
+def _family(variant: Variant) -> str:
+    """Return the label without the workers: what variants that differ in nothing else share."""
+    name, bracket, rest = variant.label.partition("(")
+    parts = [part for part in rest.rstrip(")").split(", ") if not part.startswith("workers=")]
+    return f"{name}({', '.join(parts)})" if bracket and parts and parts != [""] else name
+
+
+def _fit(contest: Contest, family: str, group: Sequence[Variant]) -> ScalingFitted | None:
+    first = group[0]
+    blocks = [block.walls for block in contest.counting if all(v.label in block.walls for v in group)]
+    if not blocks:
+        return None
+    counts = np.array([_workers(variant) for variant in group], np.float64)
+    logs = np.array([log_statistics(blocks, variant.label, first.label) for variant in group])
+    curves = [np.median(logs, axis=1)]  # of all blocks, then of each draw
+    if len(blocks) >= FEWEST_BLOCKS:
+        places = np.random.default_rng(0).integers(0, len(blocks), (DRAWS, len(blocks)))
+        curves += list(np.median(logs[:, places], axis=2).T)
+    speedups = [_figure_of(np.exp([curve[place] for curve in curves])) for place in range(len(group))]
+    serial = _of_fits(counts, curves, has_kappa=False)[0]
+    sigma = kappa = peak = None
+    if len(group) > 2:
+        sigma, kappa, peak = _of_fits(counts, curves, has_kappa=True)
+    tie = np.log1p(contest.plan.experiment.measure.tie)
+    enough = _figure_of([_enough(counts, curve, tie) for curve in curves])
+    descriptive = any(each is None or each.low is None or each.low <= 0 for each in (sigma, kappa))
+    figures = {
+        **_fields("amdahl_serial", serial),
+        **_fields("usl_sigma", sigma),
+        **_fields("usl_kappa", kappa),
+        **_fields("peak_workers", None if descriptive else peak),
+        **_fields("enough_workers", enough),
+    }
+    return ScalingFitted(
+        **columns(contest.point),
+        stats_version=STATS_VERSION,
+        of=family,
+        model=first.model,
+        blocks=len(blocks),
+        workers=[_workers(variant) for variant in group],
+        speedups=[each.value for each in speedups],
+        speedup_lows=[each.low for each in speedups],
+        speedup_highs=[each.high for each in speedups],
+        **figures,
+        descriptive=descriptive,
+    )
+
+
+def _of_fits(
+    counts: Array, curves: Sequence[Array], *, has_kappa: bool
+) -> tuple[Estimate, Estimate | None, Estimate | None]:
+    """Return sigma, kappa and the peak, each with its interval."""
+    fits = [law(counts, np.exp(-curve), has_kappa=has_kappa) for curve in curves]
+    sigma = _figure_of([fit[0] for fit in fits])
+    if not has_kappa:
+        return sigma, None, None
+    peaks = [float(np.sqrt(max(0.0, 1 - fit[0]) / fit[1])) if fit[1] > 0 else np.inf for fit in fits]
+    return sigma, _figure_of([fit[1] for fit in fits]), _figure_of(peaks)
+
+
+def law(counts: Array, times: Array, *, has_kappa: bool) -> tuple[float, float]:
+    """Return sigma and kappa, 0 or more each, for the times of a batch with so many workers, in any unit.
+
+    Least squares of the relative errors of the times; kappa is 0 unless asked for.
+    """
+    terms = [np.ones_like(counts), counts - 1, counts * (counts - 1)][: 2 + has_kappa]
+    rows = np.array(terms).T / (counts * times)[:, None]
+    best = (0.0, 0.0)
+    least = np.inf
+    for kept in ((0, 1, 2), (0, 1), (0, 2), (0,)) if has_kappa else ((0, 1), (0,)):
+        solution, *_ = np.linalg.lstsq(rows[:, kept], np.ones(len(counts)), rcond=None)
+        error = float(np.sum((rows[:, kept] @ solution - 1) ** 2))
+        if solution[0] > 0 and np.all(solution[1:] >= -1e-12) and error < least - 1e-15:
+            parts = dict(zip(kept, np.maximum(solution, 0) / solution[0], strict=True))
+            best, least = (float(parts.get(1, 0.0)), float(parts.get(2, 0.0))), error
+    return best
+
+
+def _enough(counts: Array, logs: Array, tie: float) -> float:
+    """Return the fewest workers that are as fast as any, give or take a tie."""
+    return float(counts[int(np.argmax(logs >= logs.max() - tie))])
+
+
+def _figure_of(values: Sequence[float] | Array) -> Estimate:
+    """Return the first value, with the interval of the others."""
+    if len(values) == 1:
+        return Estimate(float(values[0]), None, None)
+    low, high = np.percentile(np.array(values[1:]), INTERVAL, method="nearest")
+    return Estimate(float(values[0]), float(low), float(high))
+
+
+def _fields(name: str, figure: Estimate | None) -> dict[str, Any]:
+    # JSON has no infinity: no peak, or none within sight
+    finite = ((key, value is not None and np.isfinite(value), value) for key, value in fields(name, figure).items())
+    return {key: round(value, 6) if is_finite else None for key, is_finite, value in finite}

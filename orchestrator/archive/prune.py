@@ -1,0 +1,23 @@
+"""Old runs: which there are, and their end."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ..errors import BadInput
+from ..journal.write import experiments, is_running, newest_first
+
+
+def old(runs: Path, keep: int) -> list[Path]:
+    """Return the runs below `runs` that are older than the newest `keep` of their experiment, and not going on."""
+    found = [run for experiment in experiments(runs) for run in reversed(newest_first(experiment)[keep:])]
+    return [run for run in found if not is_running(run)]
+
+
+def delete(run: Path) -> None:
+    """Delete a run; raises BadInput when it can't be."""
+    try:
+        shutil.rmtree(run)
+    except OSError as error:
+        raise BadInput(f"cannot delete {run}: {error.strerror}", remedy="delete it by hand") from error

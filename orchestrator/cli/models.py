@@ -1,0 +1,121 @@
+"""The models with what they need, and whether each can run under some interpreters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+
+from rich.table import Table
+
+from ..errors import BadInput
+from ..interpreters.find import complaint, installed, missing, resolve
+from ..output.grid import printed, text_console
+from ..runner import registry
+from ..supervisor.group import RunnerGroup
+from ..supervisor.process import Command, Interrupt, RunnerFailed, runner_environment
+
+PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A model under an interpreter; `reason` and `remedy` are None where it can run.
+
+    `without` are the options that it can't have there, each with the reason and the remedy.
+    """
+
+    model: str
+    summary: str
+    runs: list[str]
+    workers: str
+    options: list[str]
+    python: str
+    version: str
+    gil: bool
+    reason: str | None
+    remedy: str | None
+    without: dict[str, str]
+
+
+def catalogue(asked: Sequence[str]) -> list[Listed]:
+    """Return every model under each of some interpreters, `all` for all that are found; raises BadInput.
+
+    Without any, this program's own interpreter is asked.
+    """
+    found: list[Listed] = []
+    with runner_environment() as runner_env, closing(Interrupt()) as interrupt:
+        for request, python in _resolved(asked):
+            try:
+                with RunnerGroup(runner_env, interrupt) as runner_group:
+                    runner_group.start("models", Command(python))
+                    answer = runner_group.ask("models", {"op": "models"}, PATIENCE_S)
+            except RunnerFailed as error:
+                if request == "all":
+                    continue  # one that runs, and yet can't run a runner: it was not asked for by name
+                what, remedy = complaint(python) or (f"{python}: {error.error}", "name another interpreter")
+                raise BadInput(what, where="--python", remedy=remedy) from error
+            found += _listed(python, answer["version"], answer["gil"], answer["reasons"])
+    return found
+
+
+def _resolved(asked: Sequence[str]) -> Iterator[tuple[str | None, str]]:
+    for request in asked or (None,):
+        if request == "all":
+            yield from (("all", each.path) for each in installed())
+        elif python := resolve(request):
+            yield request, python
+        else:
+            what, remedy = missing(request or "")
+            raise BadInput(what, where="--python", remedy=remedy)
+
+
+def _listed(python: str, version: str, gil: bool, reasons: dict[str, dict[str, str]]) -> Iterator[Listed]:
+    for name in registry.NAMES:
+        model, reason = registry.load(name), reasons[name]
+        what, _, remedy = reason.pop("", "").partition("; ")
+        yield Listed(
+            name,
+            model.SUMMARY,
+            list(model.FORMS),
+            model.WORKERS,
+            list(model.OPTIONS),
+            python,
+            version,
+            gil,
+            what or None,
+            remedy or None,
+            reason,
+        )
+
+
+def as_json(found: Sequence[Listed]) -> str:
+    """Return a JSON line for each."""
+    return "".join(json.dumps({"event": "model.listed", **asdict(each)}) + "\n" for each in found)
+
+
+def as_table(found: Sequence[Listed], width: int) -> str:
+    """Return the models as a table, a column for each interpreter, and below it why some can't run."""
+    interpreters = {each.python: _named(each.version, each.gil) for each in found}
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("model", no_wrap=True)
+    for header in ("runs", "options"):
+        table.add_column(header, overflow="fold")
+    for named in interpreters.values():
+        table.add_column(named, no_wrap=True)
+    for name in dict.fromkeys(each.model for each in found):
+        own = {each.python: each for each in found if each.model == name}
+        first = next(iter(own.values()))
+        marks = ["yes" if own[each].reason is None else "no" for each in interpreters]
+        table.add_row(name, ", ".join(first.runs), ", ".join(first.options), *marks)
+    out, written = text_console(width, colour=False)
+    out.print(table)
+    lines = [f"{named}: {python}" for python, named in interpreters.items()]
+    lines += [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
+    lines += [f"{each.model} with {option}: {why}" for each in found for option, why in each.without.items()]
+    return printed(written) + "".join(f"{line}\n" for line in dict.fromkeys(lines))
+
+
+def _named(version: str, gil: bool) -> str:
+    return version if gil else f"{version} without a GIL"

@@ -1,0 +1,91 @@
+"""What goes to every host: this program's source, and the modules of the workload that lie in the working directory."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import units
+from ..errors import BadInput
+from ..spec.model import REFERENCE, Experiment
+
+SOURCE, WORK = "source", "work"
+"""Directories of the bundle: the first for the import path, the second to run in."""
+
+LARGEST = 64 * 2**20
+"""Bytes: a bundle is held in memory on both sides."""
+
+
+def pack(experiment: Experiment, here: Path) -> bytes:
+    """Return the bundle, as a zip file; raises BadInput when it is too large to send."""
+    own = Path(__file__).parent.parent
+    files = {f"{SOURCE}/orchestrator/{file.relative_to(own)}": file for file in _files(own)}
+    for file in _workload(experiment, here):
+        files[f"{WORK}/{file.relative_to(here)}"] = file
+    size = sum(file.stat().st_size for file in files.values())
+    if size > LARGEST:
+        what = f"the workload's files in {here} take {size / 1e6:.0f} MB, more than can be sent to the hosts"
+        raise BadInput(what, remedy=f"keep what is beyond {units.size(LARGEST)} on storage that the hosts share")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr(f"{WORK}/", b"")
+        for name, file in sorted(files.items()):
+            info = zipfile.ZipInfo(name)  # without the time of the file: equal files make equal parcels
+            info.compress_type = zipfile.ZIP_DEFLATED
+            out.writestr(info, file.read_bytes())
+    return packed.getvalue()
+
+
+def _workload(experiment: Experiment, here: Path) -> Iterator[Path]:
+    """Yield the files that the spec means in `here`: modules by name, what these import, and directories in `path`."""
+    spec = experiment.model_dump(mode="json")
+    named = _modules([spec["workload"], spec["models"], [v for k, v in spec["matrix"].items() if k.startswith("work")]])
+    seen: set[str] = set()
+    while named:
+        name = named.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        module, package = here / f"{name}.py", here / name
+        found = [module] if module.is_file() else list(_files(package)) if package.is_dir() else []
+        yield from found
+        named |= {other for file in found if file.suffix == ".py" for other in _imports(file)}
+    for entry in experiment.models:
+        if entry.path is not None and not Path(entry.path).is_absolute() and (here / entry.path).is_dir():
+            yield from _files(here / entry.path)
+
+
+def _modules(value: Any) -> set[str]:
+    """Return the first names of all `module:function` in plain data."""
+    if isinstance(value, str):
+        return {re.split(r"[.:]", value)[0]} if re.match(REFERENCE, value) else set()
+    values: Iterable[Any] = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return set().union(*map(_modules, values))
+
+
+def _imports(file: Path) -> Iterator[str]:
+    """Yield the first names of what a module imports; nothing of what is no Python: that is told where it runs."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    for entry in sorted(directory.iterdir()):
+        if entry.name == "__pycache__" or entry.name.startswith("."):
+            continue
+        if entry.is_dir() and not (entry / "pyvenv.cfg").exists():
+            yield from _files(entry)
+        elif entry.is_file():
+            yield entry

@@ -1,0 +1,403 @@
+"""One block: a fresh runner for every variant, warm-ups, then rounds in which one variant at a time holds the token.
+
+Blocking: on this machine `local` runs it in a thread. It returns raw events and writes none: nothing is stored
+while somebody is measured.
+"""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Literal
+
+from ..interpreters.probe import command
+from ..journal.event import Event
+from ..journal.raw_events import (
+    BlockDiscarded,
+    BlockFinished,
+    BlockStarted,
+    ContextSampled,
+    PointCalibrated,
+    ReferenceTimed,
+    RunnerGuarded,
+    RunnerReady,
+    RunnerWarmed,
+    TrialFailed,
+    TrialFinished,
+    TrialObserved,
+)
+from ..machine import host
+from ..runner import registry
+from ..spec.plan import (
+    FEWEST_ROUNDS,
+    MOST_ROUNDS,
+    REFERENCE,
+    ROUNDS_S,
+    Start,
+    Variant,
+    columns,
+    draw_rounds,
+    draw_starts,
+    runner_request,
+)
+from ..supervisor.group import RunnerGroup
+from ..supervisor.process import Interrupt, RunnerEnvironment, RunnerFailed
+from . import diagnostics
+from .executor import BlockTask, ignore_progress
+from .reference_loop import START_TIMEOUT_S, ReferenceLoop
+from .surroundings import surroundings
+
+ENTERED = ("setup", "async_initializer")
+"""Companions of a workload that are context managers."""
+
+REFERENCE_NS = 3_000_000
+"""About how long the reference loop takes, as a part of a round."""
+
+BUSY_SHARE = 0.01
+"""Who uses more than this part of a core while others hold the token is stopped meanwhile, in all later blocks."""
+
+COLLECT_TIMEOUT_S = 10.0
+"""Telling the times of a block's trials takes some milliseconds."""
+
+HANDLING_NS = 200_000
+"""What answering and waking up may take for each trial: no runner can do without."""
+
+
+class OutOfTime(Exception):
+    """The run's time was over in the middle of a block."""
+
+
+class Failed(Exception):
+    """A variant has failed, which spoils the block for all."""
+
+    def __init__(self, variant: Variant, error: RunnerFailed) -> None:
+        super().__init__(error.error)
+        self.variant = variant
+        self.error = error
+
+
+def execute(
+    task: BlockTask,
+    runner_env: RunnerEnvironment,
+    interrupt: Interrupt,
+    pythons: Mapping[str, str],
+    notify: Callable[[str], None] = ignore_progress,
+) -> list[Event]:
+    """Run one block and return its raw events; `pythons` tells the executable of each variant. Raises Interrupted."""
+    labels = [variant.label for variant in task.variants]
+    started = BlockStarted(**columns(task.point), block=task.number, variants=labels)
+    run = _Block(task, runner_env, pythons, notify)
+    try:
+        with RunnerGroup(runner_env, interrupt) as runner_group:
+            try:
+                run.measure(runner_group)
+            except (Failed, OutOfTime):
+                run.leave(runner_group)
+                raise
+            run.leave(runner_group)
+    except Failed as failed:
+        error = failed.error
+        failure = TrialFailed(
+            **columns(task.point, failed.variant),
+            block=task.number,
+            round=run.round,
+            position=run.position,
+            cause=error.cause,  # type: ignore[arg-type]  # the runner's causes are those of the schema
+            error=error.error,
+            traceback=error.traceback,
+            output=error.output or None,
+        )
+        reason = f"{failed.variant.label} failed: {error.error}"
+        return [started, *run.events, failure, _discarded(task, reason)]
+    except OutOfTime:
+        return [started, *run.events, _discarded(task, "max_time was reached")]
+    return [started, *run.events, run.finished()]
+
+
+def _discarded(task: BlockTask, reason: str) -> Event:
+    return BlockDiscarded(**columns(task.point), block=task.number, reason=reason)
+
+
+class _Block:
+    """The steps of one block, and the events that they leave."""
+
+    def __init__(
+        self, task: BlockTask, runner_env: RunnerEnvironment, pythons: Mapping[str, str], notify: Callable[[str], None]
+    ) -> None:
+        self._task = task
+        self._runner_env = runner_env
+        self._pythons = pythons
+        self._notify = notify
+        self._variants = {variant.label: variant for variant in task.variants}
+        self._repeats = dict(task.repeats)
+        self._rounds = task.rounds
+        self._clock = [time.perf_counter_ns()]
+        self.round: int | None = None
+        self.position: int | None = None
+        self._unchecked: list[str] = []
+        self._guarded = set(task.guarded & self._variants.keys())
+        self._idle = dict.fromkeys(self._variants, (0, 0))  # ns, and ns of CPU beyond the handling
+        self._order: dict[str, list[tuple[int, int | None, bool]]] = {label: [] for label in self._variants}
+        self._trials: list[TrialFinished | TrialObserved] = []
+        self._holder: str | None = None
+        self.events: list[Event] = []
+
+    def measure(self, runner_group: RunnerGroup) -> None:
+        """Start, warm up, calibrate where that is still to be done, and run the rounds."""
+        loop = ReferenceLoop(runner_group)
+        self._start(runner_group, loop)
+        self._lap()
+        self._warm(runner_group)
+        self._calibrate(runner_group)
+        self._lap()
+        self._sample("start")
+        self._run_rounds(runner_group, loop)
+        self._sample("end")
+        self._lap()
+        self._prove_again(runner_group)
+        self._ask_aside(runner_group)
+        self._lap()
+
+    def leave(self, runner_group: RunnerGroup) -> None:
+        """Let the runners leave what they have entered; who has entered nothing is killed, which is faster."""
+        given = [runner_request(self._task.point, variant)["workload"] for variant in self._task.variants]
+        if any(workload.get(field) for workload in given for field in ENTERED):
+            self._notify("leaving the setup")
+            runner_group.leave(self._variants)
+
+    def finished(self) -> BlockFinished:
+        """Return the event that makes the block count."""
+        starting_ns, warming_ns, trials_ns, diagnostics_ns = (b - a for a, b in itertools.pairwise(self._clock))
+        measured = [event for event in self.events if isinstance(event, TrialFinished)]
+        wall_ns = sum(trial.wall_ns * trial.repeats for trial in measured)
+        start, end = (event for event in self.events if isinstance(event, ContextSampled))
+        around = surroundings(start, end, sum(trial.cpu_ns * trial.repeats for trial in measured))
+        return BlockFinished(
+            **columns(self._task.point),
+            block=self._task.number,
+            variants=list(self._variants),
+            elapsed_ns=time.perf_counter_ns() - self._clock[0],
+            starting_ns=starting_ns,
+            warming_ns=warming_ns,
+            trials_ns=trials_ns,
+            diagnostics_ns=diagnostics_ns,
+            unchecked=self._unchecked,
+            wait_ns=max(0, trials_ns - wall_ns),
+            **around,
+        )
+
+    def _lap(self) -> None:
+        self._clock.append(time.perf_counter_ns())
+
+    def _ask(
+        self, runner_group: RunnerGroup, label: str, request: Mapping[str, Any] | int, timeout_s: float | None = None
+    ) -> dict[str, Any]:
+        """Ask one runner within its deadline and the run's."""
+        allowed_s = self._task.timeout_s if timeout_s is None else timeout_s
+        left_s = self._task.deadline - time.monotonic()
+        try:
+            if left_s <= 0:
+                raise OutOfTime
+            return runner_group.ask(label, request, min(allowed_s, left_s))
+        except RunnerFailed as error:
+            if error.cause == "timeout" and left_s < allowed_s:
+                raise OutOfTime from error
+            raise Failed(self._variants[label], error) from error
+
+    def _start(self, runner_group: RunnerGroup, loop: ReferenceLoop) -> None:
+        """Start all interpreters and their imports at once, then open one after the other: start-up is a figure."""
+        task = self._task
+        self._notify("starting runners")
+        starts = draw_starts(task.seed, task.point.id, task.number, list(self._variants))
+        for start in starts:
+            variant = self._variants[start.variant]
+            python = self._pythons[variant.label]
+            started = command(variant, python, task.limits)
+            preload = self._runner_env.shims.preload(python)
+            started = replace(started, preload=preload, hash_seed=start.hash_seed, padding=start.padding)
+            try:
+                runner_group.start(variant.label, started)
+            except RunnerFailed as error:
+                raise Failed(variant, error) from error
+            runner_group.send(variant.label, {"op": "prepare", **runner_request(task.point, variant)})
+        loop.start()
+        prepared = {}
+        for start in starts:
+            try:
+                prepared[start.variant] = runner_group.receive(start.variant, START_TIMEOUT_S)
+            except RunnerFailed as error:
+                raise Failed(self._variants[start.variant], error) from error
+        for start in starts:
+            answer = self._ask(runner_group, start.variant, {"op": "open"}, START_TIMEOUT_S)
+            self.events.append(self._runner_ready(runner_group, start, prepared[start.variant], answer))
+            if registry.load(self._variants[start.variant].model).WORKERS != "per_task":
+                runner_group.register_workers(
+                    start.variant, answer["worker_pids"]
+                )  # others have ended: their numbers may be anybody's
+
+    def _runner_ready(
+        self, runner_group: RunnerGroup, start: Start, prepared: Mapping[str, Any], answer: Mapping[str, Any]
+    ) -> RunnerReady:
+        return RunnerReady(
+            **columns(self._task.point, self._variants[start.variant]),
+            block=self._task.number,
+            ready_ns=runner_group.age_ns(start.variant),
+            import_ns=prepared["import_ns"],
+            hash_seed=start.hash_seed,
+            **{key: value for key, value in answer.items() if key != "event"},
+        )
+
+    def _warm(self, runner_group: RunnerGroup) -> None:
+        """Let every worker run the function, then one batch; its results must be the same under every variant."""
+        for label in self._variants:
+            self._notify(f"warming up {label}")
+            warmed = self._ask(runner_group, label, {"op": "warm"})
+            about = columns(self._task.point, self._variants[label])
+            took = {key: warmed[key] for key in ("batches", "first_ns", "last_ns")}
+            self.events.append(RunnerWarmed(**about, block=self._task.number, **took))
+        check = self._task.point.workload.get("check", "same")
+        if check == "same":
+            self._compare_results(runner_group)
+        elif check != "none":
+            for label in self._variants:
+                self._ask(runner_group, label, {"op": "check", "reference": check})
+
+    def _compare_results(self, runner_group: RunnerGroup) -> None:
+        reference = self._task.baseline if self._task.baseline in self._variants else next(iter(self._variants))
+        digests = {label: self._ask(runner_group, label, {"op": "digest"})["digest"] for label in self._variants}
+        self._unchecked = [label for label, digest in digests.items() if digest is None]
+        differing = [label for label, digest in digests.items() if digest not in (None, digests[reference])]
+        if not differing or digests[reference] is None:
+            return
+        # equal objects may have different pickles (sets, shared references): then == decides
+        file = str(self._runner_env.scratch / "results")
+        self._ask(runner_group, reference, {"op": "save", "path": file})
+        for label in differing:
+            self._ask(runner_group, label, {"op": "compare", "path": file, "other": reference})
+
+    def _calibrate(self, runner_group: RunnerGroup) -> None:
+        """Choose `repeats` for variants that have none yet, and the number of rounds in the point's first block."""
+        fresh = [label for label in self._variants if label not in self._repeats]
+        trial_ns = {}
+        for label in fresh:
+            self._notify(f"calibrating {label}")
+            answer = self._ask(runner_group, label, {"op": "calibrate"})
+            self._repeats[label], trial_ns[label] = answer["repeats"], answer["trial_ns"]
+        if self._rounds is None:
+            wanted = round(ROUNDS_S * 1e9 / (sum(trial_ns.values()) + REFERENCE_NS))
+            self._rounds = max(FEWEST_ROUNDS, min(MOST_ROUNDS, wanted))
+        for label in fresh:
+            about = columns(self._task.point, self._variants[label])
+            self.events.append(PointCalibrated(**about, repeats=self._repeats[label], rounds=self._rounds))
+
+    def _run_rounds(self, runner_group: RunnerGroup, loop: ReferenceLoop) -> None:
+        task = self._task
+        assert self._rounds is not None
+        contestants = [*self._variants, *[REFERENCE] * (loop.version is not None)]
+        orders = draw_rounds(task.seed, task.point.id, task.number, contestants, self._rounds)
+        for label in self._variants:
+            self._ask(runner_group, label, {"op": "arm", "repeats": self._repeats[label]})
+        for label in self._guarded:
+            runner_group.signal(label, signal.SIGSTOP)
+        try:
+            for self.round, order in enumerate(orders):
+                self._notify(f"round {self.round + 1} of {self._rounds}")
+                for self.position, label in enumerate(order):
+                    if label == REFERENCE:
+                        loop.time(self.round)
+                    else:
+                        self._run_trial(runner_group, label, self.round)
+        finally:
+            for label in self._guarded:
+                runner_group.signal(label, signal.SIGCONT)
+            self._collect(runner_group, loop, self._rounds)
+        self._guard()
+
+    def _run_trial(self, runner_group: RunnerGroup, label: str, round_number: int) -> None:
+        """Hand the token to a variant; who was stopped runs one trial more before, which does not count: it is slow."""
+        is_guarded = label in self._guarded
+        if is_guarded:
+            runner_group.signal(label, signal.SIGCONT)
+        for counts in (False, True) if is_guarded else (True,):
+            self._holder = label
+            self._ask(runner_group, label, round_number)
+            self._holder = None
+            self._order[label].append((round_number, self.position, counts))
+        if is_guarded:
+            runner_group.signal(label, signal.SIGSTOP)
+
+    def _collect(self, runner_group: RunnerGroup, loop: ReferenceLoop, rounds: int) -> None:
+        """Ask the runners what their trials took; not the one that has failed, or is in the midst of a trial."""
+        for label, order in self._order.items():
+            if label == self._holder or not order:
+                continue
+            with suppress(RunnerFailed):
+                trials = runner_group.ask(label, {"op": "trials"}, COLLECT_TIMEOUT_S)["trials"]
+                for (number, position, counts), trial in zip(order, trials, strict=True):
+                    self._keep(label, number, position, trial, counts)
+        self._trials.sort(key=lambda event: (event.round, event.position))
+        self.events += self._trials
+        if (wall_ns := loop.walls_ns(rounds, COLLECT_TIMEOUT_S)) is not None and loop.version is not None:
+            about = {**columns(self._task.point), "block": self._task.number}
+            self.events.append(ReferenceTimed(**about, version=loop.version, wall_ns=wall_ns))
+
+    def _guard(self) -> None:
+        """Tell who burns a core while others hold the token: it is stopped from the next block on."""
+        for label, (idle_ns, cpu_ns) in self._idle.items():
+            if label not in self._guarded and cpu_ns > BUSY_SHARE * idle_ns:
+                about = columns(self._task.point, self._variants[label])
+                self.events.append(RunnerGuarded(**about, block=self._task.number, idle_ns=idle_ns, idle_cpu_ns=cpu_ns))
+
+    def _keep(self, label: str, number: int, position: int | None, trial: Mapping[str, Any], counts: bool) -> None:
+        """Keep what a trial took, and what its variant used of a core before it."""
+        idle_ns, cpu_ns = self._idle[label]
+        self._idle[label] = idle_ns + trial["idle_ns"], cpu_ns + max(0, trial["idle_cpu_ns"] - HANDLING_NS)
+        if not counts:
+            return
+        where = {
+            **columns(self._task.point, self._variants[label]),
+            "block": self._task.number,
+            "round": number,
+            "position": position,
+            "repeats": self._repeats[label],
+        }
+        measured = {key: trial[key] for key in ("started_ns", "wall_ns", "cpu_ns", "core")}
+        self._trials.append(TrialFinished(**where, **measured))
+        if "observed" in trial:
+            seen = {f"observed_{key}": value for key, value in trial["observed"].items()}
+            self._trials.append(TrialObserved(**where, **seen))
+
+    def _ask_aside(self, runner_group: RunnerGroup) -> None:
+        """Ask what the runners can tell when no trial waits for its turn."""
+        assert self._rounds is not None
+        runners = [event for event in self.events if isinstance(event, RunnerReady)]
+        self.events += diagnostics.overlaps(self._task, runner_group, runners, self._notify)
+        trial_ns = dict.fromkeys(self._variants, 0)
+        for trial in self._trials:
+            if isinstance(trial, TrialFinished):
+                trial_ns[trial.variant] = max(trial_ns[trial.variant], trial.wall_ns * trial.repeats)
+        self.events += diagnostics.accounts(
+            self._task, runner_group, self._rounds, self._repeats, trial_ns, self._notify
+        )
+
+    def _prove_again(self, runner_group: RunnerGroup) -> None:
+        """Ask who the workers are once more: as many as there were, or the trials were not what they claim."""
+        self.round = self.position = None
+        for place, ready in enumerate(self.events):
+            if not isinstance(ready, RunnerReady):
+                continue
+            proved = self._ask(runner_group, ready.variant, {"op": "prove"})
+            gil = {"gil_after": proved["gil"], "gil_enabled_by": ready.gil_enabled_by or proved["gil_enabled_by"]}
+            self.events[place] = ready.model_copy(update=gil)
+            after = len(set(proved["worker_threads"]))
+            before = len(set(ready.worker_threads))
+            if after != before:
+                lost = RunnerFailed("worker_lost", f"{before} workers before the trials, {after} after them")
+                raise Failed(self._variants[ready.variant], lost)
+
+    def _sample(self, when: Literal["start", "end"]) -> None:
+        self.events.append(ContextSampled(block=self._task.number, when=when, **host.sample()))

@@ -1,0 +1,393 @@
+"""Conducting a run: blocks of all points in turn until every question is decided or the time is over.
+
+Each host takes one block at a time. Where there are several, the blocks of a point run beside each other, and count in
+the order in which they were given out.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, Protocol
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from ..analysis import crossover, refinement
+from ..analysis.contest import FAILURES_TO_EXCLUDE, FUTILE_BLOCKS, Contest
+from ..analysis.expect import is_open
+from ..analysis.stats import Ratio, fields
+from ..errors import first_of
+from ..journal.event import Event
+from ..journal.raw_events import (
+    BlockCancelled,
+    BlockDiscarded,
+    BlockStarted,
+    HostJoined,
+    HostLeft,
+    LookTaken,
+    PointSkipped,
+    VariantDropped,
+    VariantExcluded,
+)
+from ..spec.plan import Claim, Plan, Variant, columns
+from .executor import BlockExecutor, BlockTask, Host, HostGone, ignore_progress
+from .queue import PointQueue, PointState
+
+LOSSES = 2
+"""A block that so many hosts were lost with is not tried again: it may be what ended them."""
+
+AWAITED_S = 5.0
+"""How long after the end of its time a run waits for hosts to come back."""
+
+
+class Watcher(Protocol):
+    """Somebody who looks on: called between blocks and between trials, never while one is timed."""
+
+    def doing(self, contest: Contest, what: str) -> None:
+        """Take a few words on what is being done for a point."""
+
+    def block_ended(self, contests: Sequence[Contest]) -> None:
+        """Take the standing after a block."""
+
+
+class Conductor:
+    """One run: takes blocks from the hosts, stores what they say, and decides what is measured next."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        contests: Sequence[Contest],
+        executor: BlockExecutor,
+        store: Callable[[Event], None],
+        sync: Callable[[], None],
+        watcher: Watcher,
+        seed: int,
+        warn: Callable[[str], None] = ignore_progress,
+        clock: Callable[[], float] = time.monotonic,
+        spent_s: float = 0.0,
+    ) -> None:
+        self._plan = plan
+        self._contests = contests
+        self._executor = executor
+        self._store = store
+        self._sync = sync
+        self._watcher = watcher
+        self._seed = seed
+        self._warn = warn
+        self._clock = clock
+        self._deadline = clock() + plan.experiment.measure.max_time - spent_s
+        claims: dict[str, list[Claim]] = {}
+        for claim in plan.claims:
+            claims.setdefault(claim.point.id, []).append(claim)
+        every = (PointState(each, claims.get(each.point.id, ()), place) for place, each in enumerate(contests))
+        self._queue = PointQueue(every)
+        refined = plan.experiment.measure.refine
+        self._lines = crossover.lines(plan, contests, [refined]) if refined else []
+        self._telling: set[str] = set()
+        """Of a refined axis, the ids of the points that tell where the winner changes."""
+        self._hosts = self._running = 0
+        """How many there are, and how many of them have a block."""
+        self._told_of = 0
+        """Up to which number blocks were looked through for a shortage of time."""
+        self._untried = len(contests)
+        """How many points have had no block yet."""
+        self._is_short = False
+        self._unsynced = False
+        self._is_idle = False
+        """Nothing is to be given out until a block has ended, or a host has gone."""
+        self._news = anyio.Event()
+
+    async def run(self) -> None:
+        """Measure until every point is decided or `max_time` is over; points take turns.
+
+        A run that was cut off may have had something to settle after its last block. Raises launch.Interrupted,
+        HostsLost and whatever `store` and `sync` raise; no block is running then.
+        """
+        for state in self._queue:
+            self._settle(state, max(0, len(state.contest.blocks) - 1), is_asked=bool(self._wanted(state)))
+        self._refine()
+        try:
+            async with anyio.create_task_group() as working:
+                await self._take_hosts(working)
+        except BaseExceptionGroup as group:
+            raise first_of(group) from None
+        self._tell_skipped()
+
+    async def _take_hosts(self, working: anyio.abc.TaskGroup) -> None:
+        """Let every host work as it comes, until there is nothing left to do."""
+        with anyio.move_on_after(max(0.0, self._deadline - self._clock()) + AWAITED_S) as self._taking:
+            while host := await self._executor.next_host():
+                working.start_soon(self._work, host)
+
+    async def _work(self, host: Host) -> None:
+        """Run blocks on a host while there are any for it."""
+        self._hosts += 1
+        if host.name is not None:
+            self._store(HostJoined(host=host.name, **host.about))
+        self._queue.offer_all()  # with one more, there may be time for more
+        self._tell_news()
+        try:
+            while state := await self._following(host):
+                await self._run_block(state, host)
+        except HostGone as gone:
+            assert host.name is not None
+            self._store(HostLeft(host=host.name, reason=gone.reason))
+        finally:
+            self._hosts -= 1
+            self._tell_news()
+
+    async def _following(self, host: Host) -> PointState | None:
+        """Return the point whose turn it is; None when nothing is left. Waits while that depends on running blocks."""
+        while True:
+            state = None if self._is_idle else self._queue.take(host.name, self._fits)
+            if state:
+                return state
+            self._is_idle = True
+            if not self._running:
+                self._taking.cancel()
+                self._news.set()
+                return None
+            await self._news.wait()
+
+    def _tell_news(self) -> None:
+        """Let the hosts that wait see whether there is something for them now."""
+        self._is_idle = False
+        self._news.set()
+        self._news = anyio.Event()
+
+    def _refine(self) -> None:
+        """Choose the levels of a refined axis that are measured from now on, up to the next look."""
+        if self._lines:
+            self._telling = {line.contests[place].point.id for line in self._lines for place in refinement.wanted(line)}
+            for state in self._queue:
+                state.wanted = None
+            self._queue.offer_all()
+
+    def _tell_skipped(self) -> None:
+        """Record which levels of a refined axis were not measured, and why."""
+        states = {state.contest.point.id: state for state in self._queue}
+        for line in self._lines:
+            for place, contest in enumerate(line.contests):
+                state = states[contest.point.id]
+                if not contest.begun_numbers and not contest.is_skipped and not state.claims:
+                    reason, *ends = refinement.skipped(line, place)
+                    low, high = (None if end is None else line.levels[end] for end in ends)
+                    about = columns(contest.point)
+                    self._record(state, PointSkipped(**about, axis=line.column, low=low, high=high, reason=reason))
+        self._flush()
+
+    def _settle(self, state: PointState, counted: int, *, is_asked: bool) -> bool:
+        """Decide and record what the blocks after so many decide, and return whether that was anything.
+
+        There are no looks at a point of which nothing `is_asked` any more: its blocks ran when the last one was taken.
+        """
+        contest = state.contest
+        if (cut_off := contest.open_block) is not None:
+            about = columns(contest.point)
+            self._record(state, BlockDiscarded(**about, block=cut_off, reason="the run was cut off"))
+        self._exclude(state)
+        if counted < FUTILE_BLOCKS <= len(contest.blocks):
+            for label, gap in contest.futile().items():
+                self._drop(state, label, contest.leader(), gap, "futility")
+        while is_asked and contest.is_look_due() and contest.contenders:
+            self._look(state)
+            is_asked = bool(self._wanted(state))
+        for label, look in contest.unlogged_drops():
+            self._drop(state, label, look.best, look.gaps[label], "separated")
+        is_new = self._unsynced
+        self._flush()
+        return is_new
+
+    def _fits(self, state: PointState) -> bool:
+        """Return whether a point needs a block that can be begun now, and for which there is time."""
+        contest, running = state.contest, len(state.running)
+        wanted = self._wanted(state)
+        left_s = self._deadline - self._clock()
+        if not wanted or left_s <= 0 or self._needs_s(state) > left_s:
+            return False
+        if running and (contest.rounds is None or any(variant.label not in contest.repeats for variant in wanted)):
+            return False  # repeats and rounds are chosen once, by the block that is running
+        return contest.finished + running < contest.horizon
+
+    def _tell_shortage(self, number: int) -> None:
+        """Warn, once every point had its first block, when none can reach its first look in time."""
+        if self._is_short or number < self._told_of or (self._untried and not self._lines):
+            return
+        self._told_of = number + 1  # once in each turn of all points
+        asked = [state for state in self._queue if state.contest.looks or self._wanted(state)]
+        waiting = [state for state in asked if not state.contest.looks]
+        took_s = [state.took_s for state in waiting if state.took_s is not None]
+        if not waiting or len(took_s) < len(waiting):
+            return
+        needs_s = min(
+            self._blocks_s(state, (state.contest.next_look() or 0) - state.contest.finished) for state in waiting
+        )
+        left_s = self._deadline - self._clock()
+        if len(waiting) == len(asked) and needs_s > left_s > 0:
+            self._is_short = True
+            self._warn(f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left: perhaps no verdict")
+
+    def _needs_s(self, state: PointState) -> float:
+        """Return the time that a point needs to learn more: one block, or once it had a look, all up to the next."""
+        contest = state.contest
+        missing = (contest.next_look() or 0) - contest.finished - len(state.running)
+        return self._blocks_s(state, max(1, missing) if contest.looks else 1)
+
+    def _blocks_s(self, state: PointState, blocks: int) -> float:
+        """Return the time that so many blocks of a point take on all hosts; 0 while nobody knows."""
+        return math.ceil(blocks / max(1, self._hosts)) * (state.took_s or 0.0)
+
+    def _wanted(self, state: PointState) -> Sequence[Variant]:
+        """Return the variants that the next block of a point needs; none when nothing is left to decide there."""
+        if state.wanted is None:
+            state.wanted = self._needed(state)
+        return state.wanted
+
+    def _needed(self, state: PointState) -> list[Variant]:
+        contest = state.contest
+        if contest.next_look() is None or not contest.contenders:
+            return []
+        if contest.fixed_blocks:
+            return [variant for label, variant in contest.variants.items() if label not in contest.excluded]
+        claims = [claim for claim in state.claims if not contest.looks or is_open(claim, contest)]
+        # who is left alone is still measured up to a look: its time is worth knowing
+        is_asked = not contest.is_decided
+        if self._lines:
+            is_asked = contest.point.id in self._telling or bool(claims and not contest.looks)
+        contested = is_asked and not (contest.is_alone and contest.looks)
+        if not contested and not claims:
+            return []
+        needed = set(contest.contenders) if contested else set()
+        needed |= {label for claim in claims for label in (claim.variant.label, claim.against.label)}
+        needed.add(self._plan.baseline.label)
+        return [v for label, v in contest.variants.items() if label in needed and label not in contest.excluded]
+
+    async def _run_block(self, state: PointState, host: Host) -> None:
+        """Run the next block of a point on a host and settle what it decides; raises HostGone."""
+        contest = state.contest
+        measure = self._plan.experiment.measure
+        task = BlockTask(
+            number=state.next_number,
+            point=contest.point,
+            variants=tuple(self._wanted(state)),
+            baseline=self._plan.baseline.label,
+            seed=self._seed,
+            repeats=dict(contest.repeats),
+            rounds=contest.rounds or measure.rounds,
+            guarded=frozenset(contest.guarded),
+            limits=self._plan.experiment.limits.bounds(),
+            draws=not contest.blocks and not state.running,
+            timeout_s=measure.timeout,
+            deadline=self._deadline,
+        )
+        begun = self._clock()
+        state.given[host.name] += 1
+        scope = state.running[task.number] = anyio.CancelScope()
+        self._running += 1
+        self._queue.offer(state)  # there may be more to be run beside it
+        events: list[Event] | None = None
+        try:
+            with scope:
+                events = await host.run(task, lambda what: self._watcher.doing(contest, what))
+        except HostGone as gone:
+            state.losses[task.number] += gone.has_begun
+            if state.losses[task.number] < LOSSES:
+                raise
+            events = _lost(task, gone.reason)
+        finally:
+            del state.running[task.number]
+            self._running -= 1
+            self._queue.offer(state)
+        if events is None:
+            assert host.name is not None
+            about = columns(contest.point)
+            events = [BlockCancelled(**about, block=task.number, host=host.name, reason="a verdict was reached")]
+        else:
+            self._untried -= state.took_s is None
+            state.took_s = self._clock() - begun
+        await self._ended(state, task.number, events)
+
+    async def _ended(self, state: PointState, number: int, events: Sequence[Event]) -> None:
+        """Record what a block has told, and settle what follows from it."""
+        counted, is_asked = len(state.contest.blocks), bool(self._wanted(state))
+        for event in events:
+            self._record(state, event)
+        await anyio.lowlevel.checkpoint()  # blocks that have ended at the same time share one sync
+        self._flush()
+        if self._settle(state, counted, is_asked=is_asked):
+            self._refine()
+            self._cancel_overrun(self._queue if self._lines else [state])
+        self._queue.offer(state)
+        self._tell_shortage(number)
+        self._tell_news()
+        self._watcher.block_ended(self._contests)
+
+    def _cancel_overrun(self, states: Iterable[PointState]) -> None:
+        """Cancel, where the spec says so, the blocks of those points at which nothing is left to decide."""
+        if self._plan.experiment.measure.overrun == "cancel":
+            for state in states:
+                if state.running and not self._wanted(state):
+                    for scope in state.running.values():
+                        scope.cancel()
+
+    def _exclude(self, state: PointState) -> None:
+        contest = state.contest
+        for label, count in contest.failures.items():
+            if count >= FAILURES_TO_EXCLUDE and label not in contest.excluded:
+                about = columns(contest.point, contest.variants[label])
+                self._record(state, VariantExcluded(**about, failures=count))
+
+    def _look(self, state: PointState) -> None:
+        contest = state.contest
+        look = contest.judge()
+        gaps = {label: gap for label, gap in look.gaps.items() if gap.low is not None and gap.high is not None}
+        self._record(
+            state,
+            LookTaken(
+                **columns(contest.point),
+                blocks=look.blocks,
+                level=contest.level,
+                best=look.best,
+                variants=list(gaps),
+                ratios=[gap.value for gap in gaps.values()],
+                lows=[gap.low for gap in gaps.values() if gap.low is not None],
+                highs=[gap.high for gap in gaps.values() if gap.high is not None],
+            ),
+        )
+
+    def _drop(
+        self, state: PointState, label: str, best: str, gap: Ratio, reason: Literal["separated", "futility"]
+    ) -> None:
+        about = columns(state.contest.point, state.contest.variants[label])
+        self._record(
+            state,
+            VariantDropped(
+                **about,
+                blocks=gap.blocks,
+                best=best,
+                reason=reason,
+                **fields("ratio", gap),
+            ),
+        )
+
+    def _flush(self) -> None:
+        if self._unsynced:
+            self._sync()
+            self._unsynced = False
+
+    def _record(self, state: PointState, event: Event) -> None:
+        self._store(event)
+        self._unsynced = True
+        state.wanted = None
+        state.contest.add(event.fields())
+
+
+def _lost(task: BlockTask, reason: str) -> list[Event]:
+    """Return what is recorded of a block that is given up: nothing of it is known."""
+    about = {**columns(task.point), "block": task.number}
+    labels = [variant.label for variant in task.variants]
+    why = f"{LOSSES} hosts were lost while they ran it, the last one because {reason}"
+    return [BlockStarted(**about, variants=labels), BlockDiscarded(**about, reason=why)]

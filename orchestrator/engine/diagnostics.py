@@ -1,0 +1,85 @@
+"""What a block asks of its runners when its rounds are over: how parallel threads run, and where the time goes.
+
+The block counts by then. Where an answer fails, or there is no time for it, nothing is told, and nothing is spoilt.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..journal.event import Event
+from ..journal.raw_events import AccountMeasured, OverlapMeasured, RunnerReady, TimelineRecorded
+from ..runner import registry
+from ..spec.plan import Variant, columns, is_accounted
+from ..supervisor.group import RunnerGroup
+from ..supervisor.process import RunnerFailed
+from .executor import BlockTask
+
+ACCOUNT_S, ACCOUNT_MARGIN = 0.5, 3
+"""What an instrumented trial may take for itself, and as a multiple of the other trials: else it is left out."""
+
+
+def overlaps(
+    task: BlockTask, runner_group: RunnerGroup, runners: Sequence[RunnerReady], notify: Callable[[str], None]
+) -> Iterator[Event]:
+    """Yield how parallel the threads of one process can run; only where calls are alike and may be repeated."""
+    if task.point.workload.get("item") or task.point.workload.get("reset"):
+        return
+    for ready in runners:
+        variant = next(variant for variant in task.variants if variant.label == ready.variant)
+        shares_all = not registry.load(variant.model).needs(variant.options).pickles
+        if shares_all and len(set(ready.worker_pids)) == 1 and len(set(ready.worker_threads)) > 1:
+            notify(f"running {ready.variant} beside itself")
+            allowed_s = max(0.0, _allowed_s(task))
+            try:
+                answer = runner_group.ask(
+                    ready.variant, {"op": "overlap", "within_ns": round(allowed_s * 1e9)}, allowed_s
+                )
+            except RunnerFailed:
+                continue
+            if answer["alone_ns"]:
+                measured = {key: answer[key] for key in ("calls", "alone_ns", "together_ns")}
+                yield OverlapMeasured(**_about(task, variant), **measured)
+
+
+def accounts(
+    task: BlockTask,
+    runner_group: RunnerGroup,
+    rounds: int,
+    repeats: Mapping[str, int],
+    trial_ns: Mapping[str, int],
+    notify: Callable[[str], None],
+) -> Iterator[Event]:
+    """Yield where the time of each variant goes, from one trial more, instrumented; not in every block.
+
+    `trial_ns` are the longest trials of the variants so far.
+    """
+    if not (task.draws or is_accounted(task.number, rounds)):
+        return
+    for variant in task.variants:
+        label = variant.label
+        allowed_s = _allowed_s(task)
+        if allowed_s < ACCOUNT_S + ACCOUNT_MARGIN * trial_ns[label] / 1e9:
+            continue
+        notify(f"seeing where the time of {label} goes")
+        try:
+            answer = runner_group.ask(label, {"op": "account", "repeats": repeats[label]}, allowed_s)
+        except RunnerFailed:
+            continue
+        about = _about(task, variant)
+        calls: list[dict[str, Any]] = answer.pop("timeline")
+        wall_ns = answer.pop("timeline_wall_ns")
+        yield AccountMeasured(**about, **{key: value for key, value in answer.items() if key != "event"})
+        if task.draws:
+            drawn: dict[str, Any] = {name: [call[name] for call in calls] for name in TimelineRecorded.PER_CALL}
+            yield TimelineRecorded(**about, wall_ns=wall_ns, **drawn)
+
+
+def _allowed_s(task: BlockTask) -> float:
+    return min(task.timeout_s, task.deadline - time.monotonic())
+
+
+def _about(task: BlockTask, variant: Variant) -> dict[str, Any]:
+    return {**columns(task.point, variant), "block": task.number}

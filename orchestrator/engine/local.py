@@ -1,0 +1,90 @@
+"""Blocks on this machine."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from ..errors import BadInput
+from ..interpreters.probe import Probed, probe
+from ..journal.event import Event
+from ..spec.load import Source
+from ..spec.plan import Plan
+from ..supervisor.process import Interrupt, RunnerEnvironment
+from . import block
+from .executor import BlockExecutor, BlockTask, Host
+
+DESCRIPTORS_OF_A_RUNNER, OWN_DESCRIPTORS = 4, 24
+"""Three pipes and the process itself; and what else this program has open."""
+
+
+@asynccontextmanager
+async def here(
+    plan: Plan, source: Source, runner_env: RunnerEnvironment, interrupt: Interrupt
+) -> AsyncIterator[tuple[Probed, BlockExecutor]]:
+    """Yield what this machine says of the experiment, and the executor of this machine.
+
+    Raises BadInput when it can't run, and Interrupted.
+    """
+    _check_descriptors(plan)
+    probed = await anyio.to_thread.run_sync(probe, plan, source, runner_env, interrupt)
+    yield probed, LocalExecutor(runner_env, interrupt, probed.pythons)
+
+
+class LocalExecutor:
+    """Knows one host, this machine: a block is a worker thread that ends before `run` returns, also when cancelled."""
+
+    name: str | None = None
+    about: Mapping[str, Any] = {}
+
+    def __init__(self, runner_env: RunnerEnvironment, interrupt: Interrupt, pythons: Mapping[str, str]) -> None:
+        self._runner_env = runner_env
+        self._interrupt = interrupt
+        self._pythons = pythons
+        self._is_known = False
+
+    async def next_host(self) -> Host | None:
+        """Return this machine, once."""
+        was_known, self._is_known = self._is_known, True
+        return None if was_known else self
+
+    async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
+        """Return the raw events of the block; raises Interrupted."""
+
+        async def interrupt_when_cancelled() -> None:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                if not done:
+                    self._interrupt.set()
+
+        done = False
+        failed: list[Exception] = []  # raised after the group, which would wrap it
+        async with anyio.create_task_group() as group:
+            group.start_soon(interrupt_when_cancelled)
+            try:
+                events = await anyio.to_thread.run_sync(
+                    block.execute, task, self._runner_env, self._interrupt, self._pythons, notify
+                )
+            except Exception as error:
+                failed.append(error)
+            finally:
+                done = True
+                group.cancel_scope.cancel()
+        if failed:
+            raise failed[0]
+        return events
+
+
+def _check_descriptors(plan: Plan) -> None:
+    """Raise BadInput when this process may not open what a block needs: the pipes of all its runners."""
+    needed = DESCRIPTORS_OF_A_RUNNER * (len(plan.variants) + 1) + OWN_DESCRIPTORS
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if allowed < needed:
+        what = f"{len(plan.variants)} variants at once need {needed} open files, and this process may have {allowed}"
+        raise BadInput(what, remedy=f"allow it with `ulimit -n {needed}`, or compare fewer variants")

@@ -1,0 +1,124 @@
+"""Live progress on a terminal: blocks so far, each contender's ratio, who dropped out, and the time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from .. import units
+from ..analysis.contest import Contest
+from ..analysis.stats import compare
+from ..text import printable
+
+REFRESH_S = 0.5
+"""Drawing costs some milliseconds on a core, so it is done between trials, and not after each of them."""
+
+
+class Progress:
+    """A watcher that draws; `Silent` is the one that does not."""
+
+    def __init__(self, live: Live, left_s: float) -> None:
+        self._live = live
+        self._left_s = left_s
+        self._begun = time.monotonic()
+        self._drawn = 0.0
+        self._contests: Sequence[Contest] = ()
+
+    def doing(self, contest: Contest, what: str) -> None:
+        """Draw what is being done for a point."""
+        self._draw(f"{contest.point.label}, block {len(contest.begun_numbers) + 1}: {what}")
+
+    def block_ended(self, contests: Sequence[Contest]) -> None:
+        """Draw the standing."""
+        self._contests = contests
+        self._draw("")
+
+    def _draw(self, doing: str) -> None:
+        """Draw, at most every `REFRESH_S`: on a cluster, many blocks end in that time."""
+        if time.monotonic() - self._drawn < REFRESH_S:
+            return
+        elapsed_s = time.monotonic() - self._begun
+        standings = [standing(contest) for contest in self._shown()]
+        line = f"{elapsed_s:.0f} s{self._left(elapsed_s)}  {doing}"
+        with suppress(OSError):  # the terminal may be gone, while the run goes on
+            self._live.update(Group(*standings, Text(printable(line), style="dim")), refresh=True)
+        self._drawn = time.monotonic()
+
+    def _shown(self) -> Sequence[Contest]:
+        """Return the points that have begun, as many as there is room for: those that are undecided first."""
+        begun = [contest for contest in self._contests if contest.begun_numbers]
+        lines = max((1 + len(contest.variants) for contest in begun), default=1)
+        shown = sorted(begun, key=lambda contest: contest.is_decided)[
+            : max(1, (self._live.console.height - 1) // lines)
+        ]
+        return [contest for contest in begun if contest in shown]
+
+    def _left(self, elapsed_s: float) -> str:
+        """Return the time to the next looks, at the pace so far, and to the cap."""
+        finished = sum(len(contest.blocks) for contest in self._contests)
+        missing = [m - len(contest.blocks) for contest in self._contests if (m := contest.next_look())]
+        cap = f"at most {max(0.0, self._left_s - elapsed_s):.0f} s left"
+        if not finished:
+            return f", {cap}"
+        return f", next look in about {sum(missing) * elapsed_s / finished:.0f} s, {cap}"
+
+
+class Silent:
+    """A watcher for when nobody looks on."""
+
+    def doing(self, contest: Contest, what: str) -> None:
+        """Take no notice."""
+
+    def block_ended(self, contests: Sequence[Contest]) -> None:
+        """Take no notice."""
+
+
+def standing(contest: Contest) -> Group:
+    """Return the standing at one point as it is now: ratios to the baseline, for the eye only, no decision."""
+    following = contest.next_look()
+    until = f", next look at {following}" if following else ""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    times = [block.walls for block in contest.blocks]
+    baseline = contest.plan.baseline.label
+    for label in contest.variants:
+        found = compare(times, label, baseline, contest.look_level) if label != baseline else None
+        shown = units.ratio(found.value, found.low, found.high) if found else "1" if label == baseline else "-"
+        table.add_row(f"  {label}", shown, _state(contest, label))
+    return Group(Text(printable(f"{contest.point.label}: {len(contest.blocks)} blocks{until}")), table)
+
+
+def _state(contest: Contest, label: str) -> str:
+    if label in contest.excluded:
+        return "failed, excluded"
+    if label in contest.dropped:
+        return f"out after {contest.dropped[label]} blocks"
+    return f"{contest.failures[label]} failures" if contest.failures[label] else ""
+
+
+def show_cursor() -> None:
+    """Undo what a live display has done to the terminal, for a program that ends without leaving it."""
+    Console(stderr=True).show_cursor()
+
+
+@contextmanager
+def watching(left_s: float) -> Iterator[Progress | Silent]:
+    """Yield a watcher: a live display on stderr when it is a terminal, nothing otherwise."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Silent()
+        return
+    # drawn by hand between trials: a refreshing thread would take a core from what is measured
+    live = Live(console=console, auto_refresh=False, transient=True)
+    with suppress(OSError):
+        live.start()
+    try:
+        yield Progress(live, left_s)
+    finally:
+        with suppress(OSError):
+            live.stop()

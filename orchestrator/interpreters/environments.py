@@ -1,0 +1,238 @@
+"""Environments for what a workload imports: one per interpreter and set of requirements, built by uv, and kept.
+
+An environment is built beside its place under a lock, and then renamed: one that is there is whole, whatever was
+killed. Using it again takes no other process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import select
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..files import cache_directory
+from ..log import diagnostics
+from ..spec.model import package
+from ..supervisor.process import Interrupt, Interrupted, RunnerEnvironment, capture
+from . import find
+
+NEEDS = ("anyio>=4.9",)
+"""What the runner imports beside the standard library."""
+
+PACKAGES_FILE = "packages.json"
+"""In an environment: the packages that it was built with, with their versions."""
+
+LAYOUT = 1
+"""Raised when environments of earlier versions of this program are not to be used any more."""
+
+_PROGRESS = ("Using Python ", "Resolved ", "Building ", "Prepared ", "warning: ")
+
+RETRY_S = 0.1
+"""Between two tries to get the lock."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An environment: its interpreter, and the packages in it as `name==version`."""
+
+    python: str
+    packages: tuple[str, ...]
+
+
+class Unbuilt(Exception):
+    """No environment could be made: why, the remedy, and which of the requirements is to blame, if that is known."""
+
+    def __init__(self, what: str, remedy: str, requirement: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+        self.requirement = requirement
+
+
+def directory() -> Path:
+    """Return where environments are kept; it need not exist."""
+    return cache_directory() / "environments"
+
+
+def kept() -> list[Path]:
+    """Return the environments that there are."""
+    return [file.parent for file in directory().glob(f"*/{PACKAGES_FILE}") if "." not in file.parent.name]
+
+
+def kept_bytes() -> int:
+    """Return what they take on the disk; of what they share with the cache of uv (hard links), all."""
+    found = 0
+    for folder, _, names in os.walk(directory()):
+        for name in names:
+            with suppress(OSError):
+                found += os.lstat(Path(folder, name)).st_blocks * 512
+    return found
+
+
+def provide(
+    runner_env: RunnerEnvironment, interrupt: Interrupt, python: str, requirements: Sequence[str]
+) -> Environment:
+    """Return an environment of an interpreter that has `requirements` and what the runner needs, built if need be.
+
+    Raises Unbuilt and Interrupted.
+    """
+    wanted = sorted({*requirements, *NEEDS})
+    try:
+        place = directory() / _key(python, wanted)
+        return _read(place) or _build(runner_env, interrupt, python, wanted, place)
+    except OSError as error:
+        what = f"cannot keep an environment in {directory()}: {error.strerror}"
+        raise Unbuilt(what, "make room there, or name another directory in XDG_CACHE_HOME") from error
+
+
+def _key(python: str, wanted: Sequence[str]) -> str:
+    """Return the name of an environment: another one for another file of the interpreter, whatever its path."""
+    file = Path(python).resolve()
+    about = file.stat()
+    identity = [LAYOUT, str(file), about.st_size, about.st_mtime_ns, *wanted]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]
+
+
+def _read(place: Path) -> Environment | None:
+    """Return the environment at `place`, if it is there."""
+    try:
+        packages = json.loads((place / PACKAGES_FILE).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    python = place / "bin" / "python"
+    return Environment(str(python), tuple(packages)) if python.exists() else None
+
+
+def _build(
+    runner_env: RunnerEnvironment, interrupt: Interrupt, python: str, wanted: Sequence[str], place: Path
+) -> Environment:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(place.parent, interrupt):
+        if there := _read(place):  # somebody else has built it meanwhile
+            return there
+        program = find.uv()
+        if program is None:
+            what = f"uv is needed to install {', '.join(wanted)}, and is not here"
+            raise Unbuilt(what, f"install it: {find.how_to_get_uv()}")
+        for left in (place, *place.parent.glob(f"{place.name}.*")):  # of who was killed
+            shutil.rmtree(left, ignore_errors=True)
+        begun_s = time.monotonic()
+        asked = {"python": python, "requirements": list(wanted)}
+        diagnostics().info("environment.building", **asked)
+        fresh = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=place.parent))
+        try:
+            packages = _fill(_Uv(runner_env, interrupt, program, wanted), python, fresh)
+            (fresh / PACKAGES_FILE).write_text(json.dumps(packages))
+            fresh.rename(place)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        diagnostics().info("environment.built", **asked, seconds=round(time.monotonic() - begun_s, 1))
+    return Environment(str(place / "bin" / "python"), tuple(packages))
+
+
+def _fill(uv: _Uv, python: str, fresh: Path) -> list[str]:
+    """Make the environment and return the packages in it."""
+    inside = str(fresh / "bin" / "python")
+    # the file itself: older Pythons don't find their library from a link to them. Scripts must still run when renamed
+    base = os.path.realpath(python)
+    uv.run("venv", "--no-project", "--relocatable", "--allow-existing", "--python", base, str(fresh))
+    uv.run("pip", "install", "--python", inside, "--", *uv.wanted)
+    return uv.run("pip", "freeze", "--python", inside).splitlines()
+
+
+@dataclass(frozen=True)
+class _Uv:
+    """The program uv, with what it is to install."""
+
+    runner_env: RunnerEnvironment
+    interrupt: Interrupt
+    program: str
+    wanted: Sequence[str]
+
+    def run(self, *arguments: str) -> str:
+        """Return what a command of uv prints; raises Unbuilt and Interrupted."""
+        env = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "UV_PYTHON")}
+        env |= {"NO_COLOR": "1", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
+        command = [self.program, *arguments]
+        status, output, errors = capture(self.runner_env, self.interrupt, command, env)
+        if status:
+            raise self._failed(arguments, status, errors)
+        return output
+
+    def _failed(self, arguments: Sequence[str], status: int, errors: str) -> Unbuilt:
+        what = reason(errors) or f"`uv {arguments[0]}` ended with status {status}"
+        blamed = _blamed(self.wanted, errors)
+        if "Failed to build" in errors:
+            remedy = "ask for a version with a wheel for this interpreter, or install what building it needs"
+            return Unbuilt(what, remedy, blamed)
+        if "os error 28" in errors:
+            return Unbuilt(what, "make room, or name another directory in XDG_CACHE_HOME and UV_CACHE_DIR")
+        if "Failed to fetch" in errors or "network was disabled" in errors:
+            return Unbuilt(what, "let uv reach a package index (UV_DEFAULT_INDEX, UV_OFFLINE)")
+        if "Failed to initialize cache" in errors or re.search(r"os error (13|30)\b", errors):
+            return Unbuilt(what, "name directories that can be written in XDG_CACHE_HOME and UV_CACHE_DIR")
+        return Unbuilt(what, "change requirements, or take another interpreter", blamed)
+
+
+def reason(errors: str) -> str:
+    """Return in one line why uv has failed: what it says first, and what was behind that in the end."""
+    message = re.split(r"\n\W*hint: ", errors)[0]
+    lines = [line for each in message.splitlines() if (line := re.sub(r"^[^\w\[]+", "", each).strip())]
+    lines = [line for line in lines if not line.startswith(_PROGRESS)]
+    failed = [line.removeprefix("error: ") for line in lines if line.startswith(("error: ", "Failed to "))]
+    causes = [line.partition(": ")[2] for line in lines if re.match(r"(cause|Caused by): ", line)]
+    if not {"[stderr]", "[stdout]"}.isdisjoint(lines):  # what uv has run tells the cause with its last words
+        shown = [*failed[:1], lines[-1]]
+    elif not failed:  # older ones draw the causes as a tree, and break its lines
+        shown = [" ".join(lines)]
+    elif failed[0] == "No solution found when resolving dependencies":
+        shown = causes[-1:]
+    else:
+        shown = [failed[0], *causes[-1:]]
+    return ": ".join(dict.fromkeys(each.rstrip(".") for each in shown))
+
+
+def _blamed(wanted: Sequence[str], errors: str) -> str | None:
+    """Return the requirement whose package uv complains about."""
+    for each in wanted:
+        if each not in NEEDS and re.search(rf"(?<![\w-]){re.escape(package(each))}(?![\w-])", errors.lower()):
+            return each
+    return None
+
+
+@contextmanager
+def _locked(place: Path, interrupt: Interrupt) -> Iterator[None]:
+    """Hold the directory of environments: one is built at a time; raises Interrupted while another process does."""
+    descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    poll = select.poll()  # select() takes no descriptor beyond 1023
+    poll.register(interrupt.fileno(), select.POLLIN)
+    is_announced = False
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not is_announced:
+                    diagnostics().info("environment.waiting", note=f"another process builds one in {place}")
+                    is_announced = True
+                if poll.poll(RETRY_S * 1000):
+                    raise Interrupted from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def packages_by_request(environments: Mapping[str | None, Environment]) -> dict[str, list[str]]:
+    """Return the packages of each environment by the version that was asked for, for the log."""
+    return {request or "default": list(each.packages) for request, each in environments.items()}

@@ -1,0 +1,378 @@
+"""Facts, written as they come: of a run, its hosts and blocks, and what was decided in between."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from .event import AboutPoint, AboutVariant, Event
+
+
+class RunStarted(Event):
+    event: Literal["run.started"] = "run.started"
+    experiment: str
+    spec: str
+    """The resolved spec as JSON: what `report` needs, so that the journal alone is enough."""
+    spec_sha256: str
+    seed: int
+    command: list[str]
+    cwd: str
+    versions: dict[str, str]
+    effective_cores: int
+    level_split: int = 1
+    """Over how many points of one axis the level of a look is split."""
+    identity: dict[str, str] = {}
+    """What the results depend on beside the spec, each part in short or as a hash: a run is resumed where all agree."""
+    commit: str | None = None
+    """Of the repository of `cwd`, with `-dirty` where files differ from it; null without one, or without git."""
+    environments: dict[str, list[str]] = {}
+    """The packages of each environment that was made for `requirements`, by what the spec has for `python`, or
+    `default`."""
+
+
+class RunResumed(Event):
+    event: Literal["run.resumed"] = "run.resumed"
+    experiment: str
+    spec_sha256: str
+    seed: int
+    command: list[str]
+    cwd: str
+    versions: dict[str, str]
+    cut_ts: str
+    """When the last record before was written."""
+    cut_bytes: int
+    """What was cut off of the journal's end, since it was no whole record."""
+    spent_s: float
+    """What the blocks so far have taken of `measure.max_time`; on a cluster, those of the host that had most."""
+
+
+class ContextSampled(Event):
+    event: Literal["context.sampled"] = "context.sampled"
+    block: int | None = None
+    when: Literal["start", "end"]
+    monotonic_ns: int
+    hostname: str
+    cpu_model: str | None
+    cores: int
+    effective_cores: int
+    quota_cores: float | None = None
+    spin_cores: float | None = None
+    """What as many processes as there are effective cores got done at once, as a multiple of one; at the start only."""
+    affinity: list[int] | None
+    governor: str | None
+    turbo: bool | None = None
+    load_1m: float | None
+    steal_ns: int | None
+    """Time since boot that the hypervisor kept the processors of `affinity` from running, summed over them."""
+    busy_ns: int | None
+    """Time since boot that those processors ran anything at all."""
+    psi_cpu_some_us: int | None
+
+
+class PointCalibrated(AboutVariant):
+    event: Literal["point.calibrated"] = "point.calibrated"
+    repeats: int
+    rounds: int
+
+
+class BlockStarted(AboutPoint):
+    event: Literal["block.started"] = "block.started"
+    block: int
+    variants: list[str]
+
+
+class RunnerReady(AboutVariant):
+    event: Literal["runner.ready"] = "runner.ready"
+    block: int
+    ready_ns: int
+    """From starting the runner's process until its workers were up."""
+    import_ns: int
+    startup_ns: int
+    hash_seed: int
+    runner_python: str
+    executable: str
+    gil: bool
+    """Whether it was on when the workers were up."""
+    gil_after: bool | None = None
+    """And after the last trial; null where the block did not get so far."""
+    gil_enabled_by: str | None = None
+    """The module that switched it back on, of an interpreter that runs without: its full name, or "unknown"."""
+    actual_loop: str | None
+    """The class of the event loop; in earlier journals it is `loop`, which is the name of an option since."""
+    actual_start_method: str | None = None
+    worker_pids: list[int]
+    worker_threads: list[int]
+
+
+class RunnerWarmed(AboutVariant):
+    event: Literal["runner.warmed"] = "runner.warmed"
+    block: int
+    batches: int
+    first_ns: int
+    last_ns: int
+    """The times of the first and the last batch of the warm-up: what a cold start costs beside the start-up."""
+
+
+class RunnerGuarded(AboutVariant):
+    event: Literal["runner.guarded"] = "runner.guarded"
+    block: int
+    idle_ns: int
+    idle_cpu_ns: int
+    """What it used of a core while others held the token, beyond 0.2 ms a trial for the handling of requests: so much
+    that it is stopped from now on when they do."""
+
+
+class ReferenceTimed(AboutPoint):
+    event: Literal["reference.timed"] = "reference.timed"
+    block: int
+    version: int
+    wall_ns: list[int]
+    """The time of the reference loop in every round of the block: the yardstick between runs and machines."""
+
+
+class TrialFinished(AboutVariant):
+    event: Literal["trial.finished"] = "trial.finished"
+    block: int
+    round: int
+    position: int
+    repeats: int
+    started_ns: int
+    wall_ns: int
+    cpu_ns: int
+    core: int | None = None
+    """Where the runner's thread was put to begin, the same core for all variants of a round; it is free to leave."""
+
+
+class TrialObserved(AboutVariant):
+    event: Literal["trial.observed"] = "trial.observed"
+    block: int
+    round: int
+    position: int
+    repeats: int
+
+
+class OverlapMeasured(AboutVariant):
+    event: Literal["overlap.measured"] = "overlap.measured"
+    block: int
+    calls: int
+    alone_ns: list[int]
+    together_ns: list[int]
+    """In pairs: the time of `calls` calls in one worker alone, and of as many in each of two at once."""
+
+
+class AccountMeasured(AboutVariant):
+    """Where the workers' time went in one instrumented trial; the shares together are 1."""
+
+    event: Literal["account.measured"] = "account.measured"
+    block: int
+    lanes: int
+    """How many workers' time was accounted: the budget is `lanes` x `wall_ns`."""
+    batches: int
+    calls: int
+    """In one batch."""
+    wall_ns: int
+    """Per batch, as in `trial.finished`, but with the instruments on."""
+    on_core_share: float
+    run_queue_share: float | None
+    """Null where the system does not tell: it is then among what was blocked."""
+    gil_share: float
+    blocked_share: float
+    serialisation_share: float
+    dispatch_share: float
+    waiting_share: float
+    idle_share: float
+    gil_source: Literal["measured", "estimated"]
+    gil_share_estimated: float
+    """What calls and their hand-over take beyond what they do alone; only threads that share a GIL can have any."""
+    dispatch_gil_share: float
+    """Of the share of the GIL, what was waited between calls, by the worker or by who hands over."""
+    in_own_thread: bool
+    """Whether the calls ran in the thread that submits them: a plain loop, an event loop."""
+    is_async: bool
+    """Whether the calls are of a coroutine function."""
+    call_cpu_ns: int
+    call_blocked_ns: int
+    longest_call_ns: int
+    """Means of the calls, and the longest, without what it waited for a core or the GIL; of a coroutine as a whole."""
+    longest_share: float
+    """The longest call as a share of all calls of its batch."""
+    alone_calls: int
+    alone_cpu_ns: int
+    alone_blocked_ns: int
+    alone_dispatch_ns: int
+    """Means of so many calls made with no other beside them, and of handing them over."""
+    call_bytes: int | None
+    result_bytes: int | None
+    """Of the pickles of one call and of one result; null when they are not sent."""
+    voluntary_switches: int
+    involuntary_switches: int
+    """Per batch, of the runner and its workers."""
+    loop_lag_p50_ns: int | None
+    loop_lag_p99_ns: int | None
+    loop_longest_ns: int | None
+    """How long something that comes at a random moment waits for the event loop, and the loop's longest turn."""
+    peak_pss_bytes: int | None
+    """Of the runner and all that it has started, each shared page counted once."""
+    worker_private_bytes: int | None
+    outside_cpu_ns: int | None
+    """CPU time per batch that was neither the workers' nor the model's: threads and processes of the workload's own."""
+
+
+class TimelineRecorded(AboutVariant):
+    """The first calls of an instrumented trial, one by one, in the order of their begin; times since the trial's."""
+
+    PER_CALL: ClassVar = (
+        "lane",
+        "begun_ns",
+        "ended_ns",
+        "on_core_ns",
+        "run_queue_ns",
+        "gil_ns",
+        "blocked_ns",
+        "unpickled_ns",
+        "pickled_ns",
+    )
+    event: Literal["timeline.recorded"] = "timeline.recorded"
+    block: int
+    wall_ns: int
+    lane: list[int]
+    begun_ns: list[int]
+    ended_ns: list[int]
+    on_core_ns: list[int]
+    run_queue_ns: list[int]
+    gil_ns: list[int]
+    blocked_ns: list[int]
+    unpickled_ns: list[list[int] | None]
+    pickled_ns: list[list[int] | None]
+    """When the call was unpickled and its result pickled, as begin and end, in the worker."""
+
+
+class TrialFailed(AboutVariant):
+    event: Literal["trial.failed"] = "trial.failed"
+    block: int
+    round: int | None
+    position: int | None
+    cause: Literal["exception", "timeout", "signal", "memory", "crash", "result", "worker_lost"]
+    error: str
+    traceback: str | None
+    output: str | None = None
+    """The end of what the runner wrote to its standard output and error."""
+
+
+class BlockFinished(AboutPoint):
+    event: Literal["block.finished"] = "block.finished"
+    block: int
+    variants: list[str]
+    elapsed_ns: int
+    starting_ns: int
+    warming_ns: int
+    trials_ns: int
+    diagnostics_ns: int = 0
+    """For what is asked when the rounds are over: how parallel threads run, and where the time goes."""
+    wait_ns: int
+    """Of the trials' time, what passed outside of them: the reference loop, the token, resets, observing."""
+    unchecked: list[str]
+    """Variants whose results can't be pickled, so that they were not compared with the others'."""
+    free_cores: float | None
+    """Effective cores less what others and the hypervisor took of them during the rounds."""
+    steal_share: float | None
+    """Of the time of the processors, what the hypervisor took during the rounds."""
+    pressure: float | None = None
+    """For what part of the rounds somebody on this machine waited for a core (PSI, `cpu some`)."""
+
+
+class BlockDiscarded(AboutPoint):
+    event: Literal["block.discarded"] = "block.discarded"
+    block: int
+    reason: str
+
+
+class BlockCancelled(AboutPoint):
+    """A block that ran while a verdict was reached on its point, and was ended: nothing of it is recorded."""
+
+    event: Literal["block.cancelled"] = "block.cancelled"
+    block: int
+    host: str
+    reason: str
+
+
+class HostJoined(Event):
+    """A host of a cluster begins to take blocks; the events of its blocks have its name in the column `host`."""
+
+    event: Literal["host.joined"] = "host.joined"
+    host: str
+    address: str
+    """Of its worker."""
+    hostname: str
+    cpu_model: str | None
+    cores: int
+    effective_cores: int
+    spin_cores: float | None
+    """As in `context.sampled`."""
+    python: str
+    lock: str | None
+    """The file that its blocks lock for themselves; null where several workers stand for several hosts on one."""
+
+
+class HostLeft(Event):
+    event: Literal["host.left"] = "host.left"
+    host: str
+    reason: str
+
+
+class LookTaken(AboutPoint):
+    event: Literal["look.taken"] = "look.taken"
+    blocks: int
+    level: float
+    best: str
+    variants: list[str]
+    ratios: list[float]
+    lows: list[float]
+    highs: list[float]
+    """How many times as long each of `variants` takes as `best`, with its interval at this look."""
+
+
+class VariantDropped(AboutVariant):
+    event: Literal["variant.dropped"] = "variant.dropped"
+    blocks: int
+    best: str
+    reason: Literal["separated", "futility"]
+    """Separated from the best at a look, or so much slower in each of the first blocks that it left before one."""
+    ratio: float
+    ratio_low: float | None
+    ratio_high: float | None
+
+
+class PointSkipped(AboutPoint):
+    """A level of a refined axis that was not measured, and between which measured ones it lies (null: beyond them)."""
+
+    event: Literal["point.skipped"] = "point.skipped"
+    axis: str
+    low: int | float | None
+    high: int | float | None
+    reason: Literal["same_winners", "undecided", "no_time"]
+    """The same variants are the best at both; nobody knows whether they are; or there was no time to measure it."""
+
+
+class VariantUnavailable(Event):
+    event: Literal["variant.unavailable"] = "variant.unavailable"
+    variant: str
+    variant_id: str
+    reason: str
+    remedy: str
+
+
+class VariantExcluded(AboutVariant):
+    event: Literal["variant.excluded"] = "variant.excluded"
+    failures: int
+
+
+class RunFinished(Event):
+    event: Literal["run.finished"] = "run.finished"
+    outcome: Literal["decided", "undecided", "expectation_broken", "workload_failed", "interrupted", "error"]
+    exit_status: int
+    elapsed_s: float
+    cpu_s: float | None = None
+    """Of this program itself, its start included."""
+    conducting_s: float | None = None
+    conducting_cpu_s: float | None = None
+    """The time from the first block to the end of the last, and what this program used of a core meanwhile."""

@@ -1,0 +1,32 @@
+"""The charts of the page as pictures, for a README or a mail: one file each."""
+
+from __future__ import annotations
+
+import vl_convert
+
+from ...analysis.results import Results
+from . import chart_specs, charts
+
+WIDTH = 720
+"""Pixels of a chart at a scale of 1, without its labels."""
+
+SHARP = 2
+"""Pixels of a PNG for one of the chart, as screens of today show them."""
+
+_PAPER = chart_specs.theme("#1b1f24", "#ffffff")
+
+
+def png(results: Results) -> dict[str, bytes]:
+    """Return a picture of every chart, on white."""
+    drawn = {chart.name: charts.specification(chart, _PAPER) for chart in charts.charts(results)}
+    return {f"{name}.png": vl_convert.vegalite_to_png(_sized(each), scale=SHARP) for name, each in drawn.items()}
+
+
+def svg(results: Results) -> dict[str, bytes]:
+    """Return a drawing of every chart, on white; its text stays text."""
+    drawn = {chart.name: charts.specification(chart, _PAPER) for chart in charts.charts(results)}
+    return {f"{name}.svg": vl_convert.vegalite_to_svg(_sized(each)).encode() for name, each in drawn.items()}
+
+
+def _sized(specification: dict[str, object]) -> dict[str, object]:
+    return {**specification, "width": WIDTH}

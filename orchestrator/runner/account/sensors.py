@@ -1,0 +1,176 @@
+"""What can be read of a worker from the operating system: who it is, and the CPU time that it has used."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Collection
+from typing import Any
+
+from .. import gil
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+
+RUNNER_PID = "ORCHESTRATOR_RUNNER_PID"
+
+TELL_WHERE: int = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signal.SIGUSR2
+"""The signal that makes a process write the stacks of all its threads to stderr; hardly one that a workload uses."""
+
+
+def tell_where_on_signal() -> None:
+    """Let this process answer `TELL_WHERE`, also while a call in C holds the GIL."""
+    import faulthandler
+
+    faulthandler.register(TELL_WHERE, file=2, all_threads=True)
+
+
+def identify() -> dict[str, Any]:
+    """Return who runs this: `pid`, `thread` (the system's id), `gil` (is it on here, now?) and `gil_enabled_by`."""
+    import threading
+
+    if os.environ.get(RUNNER_PID) != str(os.getpid()):  # in a worker process; not again in a subinterpreter
+        tell_where_on_signal()
+    return {
+        "pid": os.getpid(),
+        "thread": threading.get_native_id(),
+        "gil": gil.enabled(),
+        "gil_enabled_by": gil.enabled_by(),
+    }
+
+
+def cpu_ns(pids: Collection[int]) -> int:
+    """Return the CPU time used so far by this process, its children that have ended, and the processes `pids`."""
+    used = time.process_time_ns()
+    if resource:
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used += int((ended.ru_utime + ended.ru_stime) * 1e9)
+    return used + sum(_process_cpu_ns(pid) for pid in pids)
+
+
+def _process_cpu_ns(pid: int) -> int:
+    # The clock id of another process as clock_getcpuclockid(3) makes it on Linux: exact, where /proc counts ticks.
+    try:
+        return time.clock_gettime_ns((~pid << 3) | 2) if sys.platform == "linux" else 0
+    except OSError:
+        return 0  # it has ended; once reaped it counts among the children
+
+
+def begin_on(round_number: int) -> int | None:
+    """Move this thread to one of the cores that it may use, and return which; free to leave it at once.
+
+    Cores are rarely alike where others use the machine too, and threads stay where they are: without this, one process
+    would have the fast core for a whole block, and another the slow one. None where the system can't.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    allowed = os.sched_getaffinity(0)
+    core = sorted(allowed)[round_number % len(allowed)]
+    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, allowed)
+    return core
+
+
+def usage() -> dict[str, Any]:
+    """Return what the calling thread and its process have used so far.
+
+    `pid`, `thread` (the system's id), `cpu_ns` and `queue_ns` (the time it waited for a core; None: unknown) are of the
+    thread; `children_cpu_ns`, `voluntary` and `involuntary` (context switches) of its process.
+    """
+    import threading
+
+    from .clocks import queue_ns
+
+    found: dict[str, Any] = {
+        "pid": os.getpid(),
+        "thread": threading.get_native_id(),
+        "cpu_ns": time.thread_time_ns(),
+        "queue_ns": queue_ns(),
+        "children_cpu_ns": 0,
+        "voluntary": 0,
+        "involuntary": 0,
+    }
+    if resource:
+        own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        found["children_cpu_ns"] = int((ended.ru_utime + ended.ru_stime) * 1e9)
+        found["voluntary"] = own.ru_nvcsw + ended.ru_nvcsw
+        found["involuntary"] = own.ru_nivcsw + ended.ru_nivcsw
+    return found
+
+
+def thread_cpu_ns(thread: int) -> int:
+    """Return the CPU time of another thread of this process, by the system's id of it; 0 when it has ended."""
+    # the clock id of a thread as pthread_getcpuclockid(3) makes it on Linux
+    try:
+        return time.clock_gettime_ns((~thread << 3) | 6) if sys.platform == "linux" else 0
+    except OSError:
+        return 0
+
+
+def threads() -> set[int]:
+    """Return the system's ids of the threads of this process; empty where the system does not tell."""
+    try:
+        return {int(name) for name in os.listdir("/proc/self/task")}
+    except OSError:
+        return set()
+
+
+def descendants() -> set[int]:
+    """Return the processes that this one has started, and those that they have, as far as the system tells."""
+    parents = {}
+    try:
+        for name in os.listdir("/proc"):
+            if name.isdigit() and (fields := _stat(int(name))):
+                parents[int(name)] = int(fields[1])
+    except OSError:
+        return set()
+    found: set[int] = set()
+    fresh = {os.getpid()}
+    while fresh:
+        fresh = {pid for pid, parent in parents.items() if parent in fresh}
+        found |= fresh
+    return found
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of a process after its name, its state first; none when it has ended or is hidden."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2].decode("ascii").split()
+    except OSError:
+        return []
+
+
+def memory(pid: int) -> tuple[int, int] | None:
+    """Return the PSS of a process (its memory, of what is shared a part) and what is its own alone, in bytes."""
+    sizes = _sizes(f"/proc/{pid}/smaps_rollup")
+    return (sizes["Pss"], sizes.get("Private_Clean", 0) + sizes.get("Private_Dirty", 0)) if sizes else None
+
+
+def forget_peak(pid: int) -> None:
+    """Let the peak of a process's memory begin anew, where the system can."""
+    from contextlib import suppress
+
+    with suppress(OSError), open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as file:
+        file.write("5")
+
+
+def beyond_now(pid: int) -> int:
+    """Return by how many bytes a process's memory was larger at its peak than it is now."""
+    sizes = _sizes(f"/proc/{pid}/status")
+    return max(0, sizes.get("VmHWM", 0) - sizes.get("VmRSS", 0))
+
+
+def _sizes(path: str) -> dict[str, int]:
+    """Return what a file of the system tells in kB, in bytes by its names; empty where it can't be read."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            pairs = [line.partition(":") for line in file]
+    except OSError:
+        return {}
+    return {name: int(value.split()[0]) * 1024 for name, _, value in pairs if value.rstrip().endswith("kB")}

@@ -1,0 +1,214 @@
+"""The workload's call with stamps around it: each result comes back with what its call took, wherever it was made.
+
+What crosses a process is stamped as it is pickled and unpickled, by objects that look at the clock when the pickler
+reaches them: one before the contents, one after. So serialisation is timed with the model's own pickler, where and as
+often as the model pickles, and nothing is pickled twice. What is so small that its stamps would take longer than its
+pickling goes without.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+import time
+import types
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from inspect import iscoroutinefunction
+from typing import Any, NamedTuple
+
+from ..call import Call
+from . import clocks, sensors
+from .clocks import CPU, GIL, QUEUE, WALL
+
+
+class Passage(NamedTuple):
+    """When something was pickled at one end, and unpickled at the other, on the monotonic clock in ns."""
+
+    dump_begun: int
+    dump_ended: int
+    load_begun: int
+    load_ended: int
+
+
+class Taken(NamedTuple):
+    """What one call took: who made it, from when to when, and where its time went, in ns.
+
+    `busy_ns` is the time in which it was being worked on: all of it, but for a coroutine only its steps.
+    """
+
+    pid: int
+    thread: int
+    begun: int
+    ended: int
+    busy_ns: int
+    cpu_ns: int
+    queue_ns: int
+    gil_ns: int
+    gil_before: int
+    """What its thread had waited for the GIL before: what it waits between calls is known by that."""
+    arrived: Passage | None
+    """How the call came; None where it was not sent, is small, or came together with the one before."""
+    returned: Passage | None
+    """How its result came back; None where it was not sent, or is small."""
+    memory: tuple[int, int] | None
+    """Of a worker that ends with its call: the bytes of its PSS, and those that are its own alone."""
+
+
+class Stamped(Call):
+    """A call that returns `StampedResult`."""
+
+    __slots__ = ("arrived", "is_async", "is_small", "weigh")
+
+    def __init__(
+        self, function: Callable[..., Any], kwargs: dict[str, Any], item: str | None, weigh: bool, is_small: bool
+    ) -> None:
+        """Stamp a call; `weigh`: it tells of its worker's memory; `is_small`: it goes without stamps when pickled."""
+        super().__init__(function, kwargs, item)
+        self.is_small = is_small
+        self.is_async = iscoroutinefunction(function)
+        self.weigh = weigh
+        self.arrived: Passage | None = None
+        if item is None:
+            self.plain = self
+
+    def __call__(self, item: int = 0) -> Any:
+        kwargs = self.kwargs if self.item is None else {**self.kwargs, self.item: item}
+        if self.is_async:
+            return _driven(self.function(**kwargs))
+        arrived, self.arrived = self.arrived, None
+        function, read = self.function, clocks.read
+        before = read()
+        value = function(**kwargs)
+        after = read()
+        busy_ns = after[WALL] - before[WALL]
+        spent = after[CPU] - before[CPU], after[QUEUE] - before[QUEUE], after[GIL] - before[GIL]
+        memory = sensors.memory(os.getpid()) if self.weigh else None
+        who = os.getpid(), threading.get_ident()
+        return StampedResult(value, (*who, before[WALL], after[WALL], busy_ns, *spent, before[GIL]), arrived, memory)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        call = self.function, self.kwargs, self.item, self.weigh
+        return _passed, call if self.is_small else (_NOW, *call, _Ended())
+
+
+class StampedResult:
+    """A result, with what its call took; `taken` is made when it is asked for, after the trial."""
+
+    __slots__ = ("_arrived", "_memory", "_numbers", "_returned", "value")
+
+    def __init__(
+        self,
+        value: Any,
+        numbers: Sequence[int] | bytes,
+        arrived: Passage | None = None,
+        memory: tuple[int, int] | None = None,
+        returned: tuple[int, tuple[int, int, int]] | None = None,
+    ) -> None:
+        self.value = value
+        self._numbers = numbers
+        self._arrived = arrived
+        self._memory = memory
+        self._returned = returned
+
+    @property
+    def taken(self) -> Taken:
+        """What its call took."""
+        if isinstance(self._numbers, bytes):
+            numbers = _NUMBERS.unpack(self._numbers)
+            arrived = Passage(*numbers[9:]) if numbers[9] else None
+        else:
+            numbers, arrived = tuple(self._numbers), self._arrived
+        returned = _passage(*self._returned) if self._returned else None
+        return Taken(*(*numbers[:9], arrived, returned, self._memory))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        numbers = self._numbers
+        if not isinstance(numbers, bytes):
+            numbers = _NUMBERS.pack(*numbers, *(self._arrived or _NOT_SENT))
+        if type(self.value) in _SMALL:
+            return _passed, (self.value, numbers, self._memory)
+        return _passed, (_NOW, self.value, _Ended(), numbers, self._memory)
+
+
+class _Now:
+    """Is pickled before something, and tells when it is loaded."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _passed, ()
+
+
+class _Ended:
+    """Is pickled after something: it tells when that was begun and ended, and when it is loaded."""
+
+    __slots__ = ("begun",)
+
+    def __init__(self) -> None:
+        self.begun = time.monotonic_ns()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _passed, (self.begun, time.monotonic_ns())
+
+
+_NOW = _Now()
+_NUMBERS = struct.Struct("13q")
+_NOT_SENT = Passage(0, 0, 0, 0)
+_SMALL = frozenset({type(None), bool, int, float})
+
+
+def _passed(*parts: Any) -> Any:
+    """Return what the parts were pickled from, told apart by their number.
+
+    One function for all, since naming one takes longer than anything else in a small pickle.
+    """
+    if not parts:
+        return time.monotonic_ns()
+    if len(parts) == 2:
+        return *parts, time.monotonic_ns()
+    if len(parts) == 3:
+        value, numbers, memory = parts
+        return StampedResult(value, numbers, None, memory)
+    if len(parts) == 4:
+        return Stamped(*parts, True)
+    if len(parts) == 5:
+        load_begun, value, ended, numbers, memory = parts
+        return StampedResult(value, numbers, None, memory, (load_begun, ended))
+    load_begun, function, kwargs, item, weigh, ended = parts
+    call = Stamped(function, kwargs, item, weigh, False)
+    call.arrived = _passage(load_begun, ended)
+    return call
+
+
+def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:
+    dump_begun, dump_ended, load_ended = ended
+    return Passage(dump_begun, dump_ended, load_begun, load_ended)
+
+
+@types.coroutine
+def _driven(coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, StampedResult]:
+    """Run a coroutine with stamps around each of its steps, and return `StampedResult`."""
+    read = clocks.read
+    begun = gil_before = busy_ns = cpu_ns = queue_ns = gil_ns = 0
+    sent: Any = None
+    thrown: BaseException | None = None
+    while True:
+        before = read()
+        begun, gil_before = begun or before[WALL], gil_before or before[GIL]
+        finished = False
+        try:
+            yielded = coroutine.send(sent) if thrown is None else coroutine.throw(thrown)
+        except StopIteration as stop:
+            finished, yielded = True, stop.value
+        after = read()
+        busy_ns += after[WALL] - before[WALL]
+        cpu_ns += after[CPU] - before[CPU]
+        queue_ns += after[QUEUE] - before[QUEUE]
+        gil_ns += after[GIL] - before[GIL]
+        if finished:
+            spent = busy_ns, cpu_ns, queue_ns, gil_ns
+            return StampedResult(yielded, (os.getpid(), threading.get_ident(), begun, after[WALL], *spent, gil_before))
+        sent, thrown = None, None
+        try:
+            sent = yield yielded
+        except BaseException as error:  # a cancellation too is the coroutine's own to handle
+            thrown = error

@@ -1,0 +1,203 @@
+"""A first look at a function: what kind it is, who can run it, how long a call takes, whether its result can travel."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable
+from typing import Any
+
+from . import registry, workload
+from .account import clocks, sensors
+from .workload import Unusable
+
+ENOUGH_NS = 200_000_000
+FEWEST_CALLS, MOST_CALLS = 3, 200
+LONG_NS = 5_000_000_000
+"""A first call that takes longer than this is the only one."""
+
+
+def scout(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool) -> dict[str, Any]:
+    """Return what some calls of the workload's `call` tell; raises `Unusable`, and whatever a call raises.
+
+    `wall_ns` is the median of a call, `first_ns` the time of the first one; `cpu_share` is CPU time per wall time of
+    all calls but the first, of all threads and of child processes that have ended. `process_ns` is the time to start
+    and end a process, None where none can be. `refused` says by model why it can't run the function. `unpicklable` says
+    why results can't be sent between processes, None if they can. `incomparable` says why results can't be checked:
+    others came out the second time, or `==` does not tell; None if they can.
+
+    The first look leaves a result in `file`; the second one, in another process, only compares its own with that.
+    """
+    function = workload.find(given["call"], "call")
+    is_async = inspect.iscoroutinefunction(function)
+    workload.probe("event_loop" if is_async else "sequential", {}, given)
+    if is_async:
+        import anyio
+
+        anyio.run(_await_some, measured, function, given["kwargs"], is_second)
+    else:
+        while measured.wants_more(is_second):
+            measured.begin()
+            result = function(**given["kwargs"])
+            measured.end(result)
+            _check_result(given["call"], result)
+    if is_second:
+        return {"event": "piloted", "incomparable": _incomparable(_left(file), measured.last, "two processes")}
+    refused = {name: _refusal(name, given) for name in registry.STANDARD}
+    if not (is_async or refused["event_loop"] or measured.is_long):
+        refused["event_loop"] = _refused_by_loop(function, given["kwargs"])
+    return {
+        "event": "piloted",
+        "is_async": is_async,
+        "refused": {name: why for name, why in refused.items() if why},
+        "process_ns": None if refused["process_per_task"] else _process_ns(function),
+        "unpicklable": _unpicklable(measured.last, file),
+        **measured.figures(),
+    }
+
+
+async def _await_some(
+    measured: CallTimes, function: Callable[..., Any], kwargs: dict[str, Any], is_second: bool
+) -> None:
+    while measured.wants_more(is_second):
+        measured.begin()
+        measured.end(await function(**kwargs))
+
+
+def _refused_by_loop(function: Callable[..., Any], kwargs: dict[str, Any]) -> str | None:
+    """Return why a plain function can't be called inside of an event loop, as one that starts its own can't."""
+    import anyio
+
+    async def inside() -> None:
+        function(**kwargs)
+
+    try:
+        anyio.run(inside)
+    except Exception as error:
+        return f"in a running event loop it fails ({type(error).__name__}: {error})"
+    return None
+
+
+def _process_ns(function: Callable[..., Any]) -> int:
+    """Return the time to start and end a process that has imported the function, when that is not the first."""
+    from multiprocessing import get_context
+
+    context: Any = get_context()
+    for _ in range(2):
+        begun_ns = time.perf_counter_ns()
+        process = context.Process(target=callable, args=(function,))
+        process.start()
+        process.join()
+    return time.perf_counter_ns() - begun_ns
+
+
+def _left(file: str) -> Any:
+    import pickle
+
+    with open(file, "rb") as left:
+        return pickle.load(left)
+
+
+class CallTimes:
+    """The times of calls one after the other, and the results of the first and the last."""
+
+    def __init__(self) -> None:
+        self._walls_ns: list[int] = []
+        self._cpu_ns = 0
+        self._queue_ns = 0
+        self._results: list[Any] = []
+
+    @property
+    def calls(self) -> int:
+        """The number of calls that have returned."""
+        return len(self._walls_ns)
+
+    @property
+    def last(self) -> Any:
+        """The result of the last call."""
+        return self._results[-1]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether one call takes so long that no other is made."""
+        return bool(self._walls_ns) and self._walls_ns[0] > LONG_NS
+
+    def wants_more(self, is_second: bool) -> bool:
+        """Return whether another call is worth its time; one is enough for a second look."""
+        calls = len(self._walls_ns)
+        if calls and (is_second or self.is_long):
+            return False
+        return calls < FEWEST_CALLS or (calls < MOST_CALLS and sum(self._walls_ns) < ENOUGH_NS)
+
+    def begin(self) -> None:
+        """Start the clocks."""
+        self._queue_begun_ns = clocks.queue_ns() or 0
+        self._own_begun_ns = time.thread_time_ns()
+        self._cpu_begun_ns = sensors.cpu_ns(())
+        self._begun_ns = time.perf_counter_ns()
+
+    def end(self, result: Any) -> None:
+        """Stop the clocks."""
+        wall_ns = time.perf_counter_ns() - self._begun_ns
+        cpu_ns = sensors.cpu_ns(()) - self._cpu_begun_ns
+        own_ns = time.thread_time_ns() - self._own_begun_ns
+        queue_ns = (clocks.queue_ns() or 0) - self._queue_begun_ns
+        if len(self._walls_ns) == 1:
+            self._cpu_ns = self._queue_ns = 0  # the first call only warms up: it may have imported and connected
+        self._cpu_ns += cpu_ns
+        self._queue_ns += min(queue_ns, max(0, wall_ns - own_ns))  # the clocks are not read at the same moment
+        self._walls_ns.append(wall_ns)
+        self._results = [*self._results[:1], result]
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures."""
+        from statistics import median
+
+        walls_ns = self._walls_ns[1:] or self._walls_ns
+        return {
+            "calls": len(self._walls_ns),
+            "calling_ns": sum(self._walls_ns),
+            "first_ns": self._walls_ns[0],
+            "wall_ns": max(1, round(median(walls_ns))),
+            "cpu_share": self._cpu_ns / max(1, sum(walls_ns) - self._queue_ns),
+            "incomparable": _incomparable(self._results[0], self.last, "two calls"),
+        }
+
+
+def _check_result(name: str, result: Any) -> None:
+    if inspect.iscoroutine(result):
+        result.close()
+        raise Unusable("call", f"{name} returns a coroutine, but is no `async def`", "wrap it in one that awaits it")
+    if inspect.isgenerator(result):
+        raise Unusable("call", f"{name} returns a generator: calling it runs nothing", "wrap it in a function")
+
+
+def _refusal(model: str, given: dict[str, Any]) -> str | None:
+    try:
+        workload.probe(model, {}, given)
+    except Unusable as error:
+        # a sentence that names the model is not asked for, but the reason with its remedy
+        what = error.what.removeprefix(f"{model} is unavailable: ")
+        return f"{what} ({error.remedy})" if error.field == "model" else what
+    return None
+
+
+def _unpicklable(result: Any, file: str) -> str | None:
+    """Return why a result can't be sent; one that can is left in `file`."""
+    import pickle
+
+    try:
+        data = pickle.dumps(result)
+        pickle.loads(data)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    with open(file, "wb") as out:
+        out.write(data)
+    return None
+
+
+def _incomparable(first: Any, second: Any, of: str) -> str | None:
+    try:
+        return None if first == second else f"{of} gave results that are not equal"
+    except Exception as error:  # arrays, for instance, give no single answer
+        return f"results can't be compared with == ({type(error).__name__})"

@@ -1,0 +1,385 @@
+"""A YAML file read strictly: plain values, and where each of them stands."""
+
+from __future__ import annotations
+
+import math
+import re
+import stat
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn, TypeAlias
+
+import yaml
+
+from ..errors import BadInput
+from ..files import closest_match
+from ..text import HIDDEN
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+
+MAX_BYTES = 256 * 1024
+MAX_DEPTH = 32
+MAX_SHOWN = 60
+
+_LOADER: type[yaml.CSafeLoader | yaml.SafeLoader] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+
+# What a reader can't see or a terminal would obey. U+2028 and U+2029 are line breaks to YAML 1.1, not to 1.2.
+_HIDDEN = re.compile(f"[{HIDDEN}]")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+
+_DIGITS = "[0-9]+(?:_[0-9]+)*"
+_DECIMAL = re.compile(f"[-+]?({_DIGITS})")
+_BASED = re.compile("0o(?P<octal>[0-7]+)|0x(?P<hex>[0-9a-fA-F]+)")
+_FLOAT = re.compile(rf"[-+]?(?:\.{_DIGITS}|{_DIGITS}(?:\.(?:{_DIGITS})?)?)(?:[eE][-+]?{_DIGITS})?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_CONSTANTS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a file; both numbers start at 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Document:
+    """The values of a file, and where each stands."""
+
+    source: str
+    value: dict[str, object]
+    keys: Mapping[KeyPath, Position]
+    values: Mapping[KeyPath, Position]
+
+    def where(self, path: KeyPath, *, key: bool = False) -> str:
+        """Return `file:line:column` of the value (or the key) at `path`, or of what is nearest above it."""
+        for end in range(len(path), -1, -1):
+            position = (self.keys.get(path[:end]) if key else None) or self.values.get(path[:end])
+            if position is not None:
+                return _place(self.source, position)
+        return _place(self.source)
+
+
+def read(file: Path) -> Document:
+    """Return the document in `file`; raises BadInput for whatever is wrong with it."""
+    where = _place(str(file))
+    try:
+        # Question before opening: a FIFO blocks whoever opens it.
+        mode = file.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise BadInput("a directory, not a file", where=where, remedy="name a YAML file in it")
+        if not stat.S_ISREG(mode):
+            raise BadInput("not a regular file", where=where, remedy="save the YAML in a regular file")
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        meant = closest_match(file)
+        remedy = f"did you mean {quoted(meant)}?" if meant else "check the path"
+        raise BadInput("no such file", where=where, remedy=remedy) from error
+    except PermissionError as error:
+        raise BadInput("no permission to read it", where=where, remedy="grant it with chmod u+r") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise BadInput(f"cannot be read: {reason}", where=where, remedy="check the path") from error
+    return parse(content, str(file))
+
+
+def parse(content: bytes, source: str) -> Document:
+    """Return the document that `content` holds, positions named after `source`; raises BadInput."""
+    text = _decoded(content, source)
+    tree = _Tree(text, source)
+    try:
+        for event in _events(text):
+            tree.take(event)
+    except yaml.YAMLError as error:
+        raise tree.unreadable(error) from error
+    return tree.document()
+
+
+def scalar(text: str) -> object:
+    """Return what unquoted text means by the core schema of YAML 1.2; raises ValueError with the remedy."""
+    if hidden := _HIDDEN.search(text):
+        raise ValueError(f"{quoted(text)} holds the {_named(hidden[0])}; delete the character")
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if match := _DECIMAL.fullmatch(text):
+        digits = match[1].replace("_", "")
+        if digits[0] == "0" and digits != "0":
+            raise ValueError(f"{quoted(text)} is ambiguous (octal or decimal); drop the zero or quote it")
+        return _bounded(text, digits, 10)
+    if match := _BASED.fullmatch(text):
+        octal = match["octal"]
+        return _bounded(text, octal, 8) if octal else _bounded(text, match["hex"], 16)
+    if _FLOAT.fullmatch(text):
+        value = float(text)
+        if math.isinf(value):
+            raise ValueError(f"{quoted(text)} is too large a number; write a smaller one or quote it")
+        return value
+    if _NOT_FINITE.fullmatch(text):
+        raise ValueError(f"{quoted(text)} is not a finite number; write a finite one or quote it")
+    return text
+
+
+def key_path(path: KeyPath) -> str:
+    """Return a path as people write it, such as `models[2].label`."""
+    parts = ""
+    for part in path:
+        if isinstance(part, int):
+            parts += f"[{part}]"
+        elif _BARE_KEY.fullmatch(part):
+            parts += f".{part}" if parts else part
+        else:
+            parts += f"[{quoted(part)}]"
+    return parts
+
+
+def quoted(text: str) -> str:
+    """Return text in double quotes, its unprintable characters escaped, in at most MAX_SHOWN characters."""
+    pieces = [_escaped(char) for char in text[:MAX_SHOWN]]
+    if len(text) > MAX_SHOWN or sum(map(len, pieces)) > MAX_SHOWN - 2:
+        while sum(map(len, pieces)) > MAX_SHOWN - 5:
+            pieces.pop()
+        pieces.append("...")
+    return f'"{"".join(pieces)}"'
+
+
+def described(given: object) -> str:
+    """Return any value of a spec in a few words, for a message."""
+    names = {dict: "a mapping", list: "a list", tuple: "a list", type(None): "nothing"}
+    if isinstance(given, str):
+        return quoted(given)
+    return names.get(type(given)) or (str(given).lower() if isinstance(given, bool) else str(given)[:60])
+
+
+def _escaped(char: str) -> str:
+    return '\\"' if char == '"' else repr(char)[1:-1]
+
+
+def _bounded(text: str, digits: str, base: int) -> int:
+    digits = digits.lstrip("0") or "0"
+    # The length first: int() takes quadratic time for long text, and has a limit of its own.
+    value = int(digits, base) if len(digits) <= 22 else 2**63
+    if value >= 2**63:
+        raise ValueError(f"{quoted(text)} does not fit into 64 bits; write a smaller number or quote it")
+    return -value if text[0] == "-" else value
+
+
+def _named(char: str) -> str:
+    name = unicodedata.name(char, "")
+    return f"hidden character U+{ord(char):04X}{f' ({name})' if name else ''}"
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    kinds = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
+    return kinds.get(type(value), "text")
+
+
+def _place(source: str, position: Position | None = None) -> str:
+    name = source if source.isprintable() else f'"{"".join(map(_escaped, source))}"'
+    return f"{name}:{position.line}:{position.column}" if position else name
+
+
+def _decoded(content: bytes, source: str) -> str:
+    where = _place(source)
+    if len(content) > MAX_BYTES:
+        raise BadInput(f"larger than {MAX_BYTES // 1024} KiB", where=where, remedy="move data to its own file")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise BadInput("UTF-16 or UTF-32, not UTF-8", where=where, remedy="save it as UTF-8")
+    try:
+        text = content.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        what = f"not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start}"
+        raise BadInput(what, where=where, remedy="save it as UTF-8") from error
+    if hidden := _HIDDEN.search(text):
+        before = text[: hidden.start()].replace("\r\n", "\n").replace("\r", "\n")
+        position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise BadInput(_named(hidden[0]), where=_place(source, position), remedy="delete the character")
+    return text
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    try:
+        yield from yaml.parse(text, Loader=_LOADER)
+    except (ValueError, OverflowError) as error:
+        # PyYAML without libyaml passes any number of an escape or a %YAML line to chr() and int().
+        raise yaml.YAMLError("a number in an escape or a directive is out of range") from error
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection whose end has not come yet; `key` waits for its value."""
+
+    path: KeyPath
+    items: dict[str, object] | list[object]
+    key: str | None = None
+
+
+@dataclass
+class _Tree:
+    """The values so far; an explicit stack, so that no depth of nesting can exhaust Python's own."""
+
+    text: str
+    source: str
+    root: dict[str, object] | None = None
+    stack: list[_Open] = field(default_factory=list)
+    keys: dict[KeyPath, Position] = field(default_factory=dict)
+    values: dict[KeyPath, Position] = field(default_factory=dict)
+
+    def take(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.NodeEvent):
+            self._take_node(event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self.stack.pop()
+        elif isinstance(event, yaml.DocumentStartEvent):
+            if self.root is not None:
+                self._refuse(event, (), "a second document is not allowed", "keep one of them")
+            if event.tags or event.version not in (None, (1, 2)):
+                self._refuse(event, (), "a directive other than %YAML 1.2 is not allowed", "delete the line")
+
+    def document(self) -> Document:
+        if self.root is None:
+            raise BadInput("the file is empty", where=_place(self.source), remedy='write "key: value" lines')
+        return Document(self.source, self.root, self.keys, self.values)
+
+    def unreadable(self, error: yaml.YAMLError) -> BadInput:
+        if not isinstance(error, yaml.MarkedYAMLError):
+            what = f"not YAML: {' '.join(str(error).split())[:120]}"
+            return BadInput(what, where=_place(self.source), remedy="correct or quote it")
+        mark = error.problem_mark or error.context_mark
+        what = f"not YAML: {(error.problem or '')[:120]}"
+        if error.context:
+            what += f" {error.context}"
+            if error.context_mark and mark and error.context_mark.line != mark.line:
+                what += f" that starts on line {error.context_mark.line + 1}"
+        tab = mark is not None and self.text.startswith("\t", mark.index)
+        remedy = "indent with spaces, not tabs" if tab else "check indentation, quotes and brackets"
+        where = _place(self.source, Position(mark.line + 1, mark.column + 1) if mark else None)
+        return BadInput(self._at(self.stack[-1].path if self.stack else (), what), where=where, remedy=remedy)
+
+    def _take_node(self, event: yaml.NodeEvent) -> None:
+        top = self.stack[-1] if self.stack else None
+        is_key = top is not None and isinstance(top.items, dict) and top.key is None
+        path: KeyPath = ()
+        if top is not None:
+            path = top.path if is_key else (*top.path, len(top.items) if top.key is None else top.key)
+        self._refuse_decoration(event, path)
+        if top is not None and is_key:
+            self._take_key(top, event)
+        else:
+            self._take_value(top, path, event)
+
+    def _refuse_decoration(self, event: yaml.NodeEvent, path: KeyPath) -> None:
+        if isinstance(event, yaml.AliasEvent):
+            self._refuse(event, path, f"alias {quoted(f'*{event.anchor}')} is not allowed", "write the value out")
+        if event.anchor is not None:
+            self._refuse(event, path, f"anchor {quoted(f'&{event.anchor}')} is not allowed", "write the value out")
+        tag = event.tag if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) else None
+        if isinstance(event, yaml.ScalarEvent):
+            # Elsewhere than in an escape it was found before parsing.
+            if event.style == '"' and (hidden := _HIDDEN.search(event.value)):
+                self._refuse(event, path, _named(hidden[0]), "delete the character")
+            # Some versions of libyaml drop the tag `!` of a scalar.
+            if event.start_mark and self.text.startswith("!", event.start_mark.index):
+                tag = tag or "!"
+        if tag is not None:
+            self._refuse(event, path, f"tag {quoted(tag)} is not allowed", "delete the tag")
+
+    def _take_key(self, top: _Open, event: yaml.NodeEvent) -> None:
+        if not isinstance(event, yaml.ScalarEvent):
+            self._refuse(event, top.path, "a list or a mapping as a key", "quote it if it is meant as text")
+        key = event.value
+        if not event.style:
+            try:
+                meaning = scalar(key)
+            except ValueError:
+                self._refuse(event, top.path, f"the key {quoted(key)} is not read as text", "quote it")
+            if not isinstance(meaning, str):
+                self._refuse(event, top.path, f"the key {quoted(key)} is read as {_kind(meaning)}", "quote it")
+            if key == "<<":
+                self._refuse(event, top.path, 'merge key "<<" is not allowed', "write the keys out")
+        path = (*top.path, key)
+        if path in self.keys:
+            first = self.keys[path].line
+            what = f"duplicate key {quoted(key)}, first given on line {first}"
+            self._refuse(event, top.path, what, "keep one of them")
+        self.keys[path] = _position(event)
+        top.key = key
+
+    def _take_value(self, top: _Open | None, path: KeyPath, event: yaml.NodeEvent) -> None:
+        value: object
+        if isinstance(event, yaml.ScalarEvent):
+            value = event.value if event.style else self._meaning(event, path)
+        else:
+            items: dict[str, object] | list[object] = {} if isinstance(event, yaml.MappingStartEvent) else []
+            self.stack.append(_Open(path, items))
+            value = items
+        if len(self.stack) > MAX_DEPTH:
+            self._refuse(event, (), f"nested deeper than {MAX_DEPTH} levels", "make it flatter")
+        if top is None:
+            if not isinstance(value, dict):
+                self._refuse(event, (), f"the top level is {_kind(value)}, not a mapping", 'write "key: value" lines')
+            self.root = value
+        elif isinstance(top.items, list):
+            top.items.append(value)
+        elif top.key is not None:
+            top.items[top.key] = value
+            top.key = None
+        self.values[path] = _position(event)
+
+    def _meaning(self, event: yaml.ScalarEvent, path: KeyPath) -> object:
+        try:
+            return scalar(event.value)
+        except ValueError as error:
+            what, _, remedy = str(error).rpartition("; ")
+            self._refuse(event, path, what, remedy)
+
+    def _refuse(self, event: yaml.Event, path: KeyPath, what: str, remedy: str) -> NoReturn:
+        raise BadInput(self._at(path, what), where=_place(self.source, _position(event)), remedy=remedy)
+
+    def _at(self, path: KeyPath, what: str) -> str:
+        return f"{key_path(path)}: {what}" if path else what
+
+
+def _position(event: yaml.Event) -> Position:
+    mark = event.start_mark
+    return Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
+
+
+def dump(value: object, *, flow: bool = False) -> str:
+    """Return plain data as YAML that `parse` reads back as the same; as one line without its end where `flow`."""
+    if not flow:
+        return yaml.dump(value, Dumper=_Plain, sort_keys=False, allow_unicode=True)
+    text = yaml.dump([value], Dumper=_Plain, sort_keys=False, allow_unicode=True, default_flow_style=True, width=10**9)
+    return text.strip()[1:-1]
+
+
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+    # PyYAML quotes what YAML 1.1 would misread; our reader follows 1.2, where `1e3` is a number
+    style = None if _reads_as_text(value) else "'"
+    if "\n" in value or "\r" in value:
+        style = '"'  # escapes keep a line break in the line
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Plain.add_representer(str, _represent_text)
+
+
+def _reads_as_text(value: str) -> bool:
+    try:
+        return isinstance(scalar(value), str)
+    except ValueError:
+        return False

@@ -1,0 +1,181 @@
+"""The plan: what points, variants and claims are, and the random order of each block.
+
+Pure. Every id is a hash of canonical JSON; every random order follows from the seed, the point and the block's number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..runner import registry
+from .model import Expectation, Experiment
+
+FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
+ROUNDS_PER_ACCOUNT = 40
+"""One instrumented trial for so many others of a variant, or more: it takes up to twice their time."""
+
+ROUNDS_S = 1.0
+"""The rounds of a block take about this long: then sd^2 x cost of its statistic is lowest (docs/method.md)."""
+
+REFERENCE = "=reference"
+"""What the reference loop is called among the contestants of a round: no label begins like that."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of what is asked of every variant."""
+
+    id: str
+    label: str
+    columns: Mapping[str, Any]
+    workload: Mapping[str, Any]
+    tasks: int
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One contestant: a model with its options, worker count (None: one for each task) and interpreter."""
+
+    id: str
+    label: str
+    columns: Mapping[str, Any]
+    model: str
+    workers: int | None
+    python: str | None
+    options: Mapping[str, Any]
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    path: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    entry: int = 0
+
+    def at_once(self, tasks: int) -> int:
+        """Return how many calls of a batch of so many tasks can be in flight."""
+        return (
+            tasks if self.workers is None else self.workers * registry.load(self.model).needs(self.options).per_worker
+        )
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One expectation at one point: `variant` is held to the bound, against another where the metric is a ratio."""
+
+    expectation: Expectation
+    point: Point
+    variant: Variant
+    against: Variant
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run measures."""
+
+    experiment: Experiment
+    points: tuple[Point, ...]
+    variants: tuple[Variant, ...]
+    baseline: Variant
+    claims: tuple[Claim, ...]
+    cores: int
+    level_split: int = 1
+    """Over how many points of one axis the level of a look is split, so that what is said of them holds together."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """How one runner of a block is started."""
+
+    variant: str
+    hash_seed: int
+    padding: int
+
+
+def canonical(value: object) -> str:
+    """Return the one JSON text that equal values share."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def content_id(value: object) -> str:
+    """Return the id of plain data: 12 hexadecimal digits of its hash."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:12]
+
+
+def runner_request(point: Point, variant: Variant) -> dict[str, Any]:
+    """Return what a runner is told to run `point` under `variant`."""
+    workload = {**point.workload, **variant.overrides}
+    if "call" in variant.overrides and "async_call" not in variant.overrides:
+        workload.pop("async_call", None)  # the twin of another function
+    if "kwargs" in variant.overrides:
+        workload["kwargs"] = {**point.workload.get("kwargs", {}), **variant.overrides["kwargs"]}
+    return {
+        "model": variant.model,
+        "workers": point.tasks if variant.workers is None else variant.workers,
+        "options": dict(variant.options),
+        "tasks": point.tasks,
+        "workload": {key: value for key, value in workload.items() if key != "check"},
+    }
+
+
+def columns(point: Point, variant: Variant | None = None) -> dict[str, Any]:
+    """Return the label, the id and the parts of a point, and of a variant, as the columns of an event."""
+    found: dict[str, Any] = {"point": point.label, "point_id": point.id}
+    if variant is None:
+        return {**found, **point.columns}
+    return {**found, "variant": variant.label, "variant_id": variant.id, **point.columns, **variant.columns}
+
+
+def draw_starts(seed: int, point: str, block: int, variants: Sequence[str]) -> list[Start]:
+    """Return the runners of a block in the order of their start, each with its hash seed and environment padding."""
+    dice = _dice(seed, point, block, "starts")
+    return [
+        Start(variant, dice.randrange(1, 2**32), dice.randrange(4096)) for variant in _shuffled(dice, sorted(variants))
+    ]
+
+
+def draw_rounds(seed: int, point: str, block: int, variants: Sequence[str], count: int) -> list[list[str]]:
+    """Return `count` rounds, each with every variant once, in random order."""
+    dice = _dice(seed, point, block, "rounds")
+    return [_shuffled(dice, sorted(variants)) for _ in range(count)]
+
+
+def is_accounted(block: int, rounds: int) -> bool:
+    """Return whether a block has instrumented trials: the first, and so many of the others that they cost little."""
+    return block % math.ceil(ROUNDS_PER_ACCOUNT / rounds) == 0
+
+
+def _dice(seed: int, point: str, block: int, what: str) -> random.Random:
+    return random.Random(f"{seed}/{point}/{block}/{what}")
+
+
+def _shuffled(dice: random.Random, items: Iterable[str]) -> list[str]:
+    shuffled = list(items)
+    dice.shuffle(shuffled)
+    return shuffled
+
+
+def column(axis: str) -> str:
+    """Return the column of events that tells of an axis: `kwargs_n` of `kwargs.n`."""
+    return axis.replace(".", "_")
+
+
+def label_of(workload: Mapping[str, Any], tasks: int, without: str = "") -> str:
+    """Return the label of a point, such as `work(n=1) x 4`; of the axis `without`, no value is told."""
+    called = (workload.get("call") or workload["async_call"]).partition(":")[2]
+    names = workload["kwargs"].items()
+    arguments = [name if without == f"kwargs.{name}" else f"{name}={_brief(value)}" for name, value in names]
+    return f"{called}({', '.join(arguments)})" + ("" if without == "tasks" else f" x {tasks}")
+
+
+def label_along(point: Point, axis: str) -> str:
+    """Return what all points share that differ from `point` along `axis` alone, such as `work(n) x 4`."""
+    beside = point.label.removeprefix(label_of(point.workload, point.tasks))  # what axes of the workload say
+    return label_of(point.workload, point.tasks, axis) + beside
+
+
+def _brief(value: object) -> str:
+    text = canonical(value)
+    return text if len(text) <= 24 else f"{text[:14]}..{content_id(value)[:6]}"

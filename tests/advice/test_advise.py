@@ -1,0 +1,634 @@
+"""Advice without YAML: as a new user asks for it, on functions good and bad."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator import errors
+from orchestrator.advice import design, draft
+from orchestrator.advice import pilot as scout
+from orchestrator.advice.design import Facts, Question
+from orchestrator.analysis.results import fold
+from orchestrator.engine import session as run
+from orchestrator.journal.write import Records
+from orchestrator.output.formats import render
+from orchestrator.runner import registry
+from orchestrator.spec.expand import plan_experiment
+from orchestrator.spec.load import loads
+from orchestrator.spec.plan import Plan
+from tests.support.command import events, orchestrator, told
+from tests.support.facts import FACTS
+from tests.support.synthetic import conducted
+from tests.support.waiting import PATIENCE_S, until
+
+# --- which experiment answers the question
+
+CORES = 2
+
+
+def designed(asked: Question | None = None, **facts: Any) -> Plan:
+    return plan_experiment(loads(written(asked or Question("mine:work", {"n": 7}), CORES, **facts), "advice")[0], CORES)
+
+
+def written(asked: Question, cores: int, **facts: Any) -> str:
+    found = Facts(**{**FACTS, **facts})
+    return draft.spec(asked, found, design.design(asked, found, cores), "orchestrator run a.yaml")
+
+
+def workers(made: Plan) -> dict[str, int | None]:
+    return {variant.label: variant.workers for variant in made.variants}
+
+
+def test_a_plain_function_meets_every_model() -> None:
+    assert list(workers(designed())) == list(registry.STANDARD)
+
+
+def test_an_async_function_is_awaited_one_by_one_and_all_at_once() -> None:
+    refused = dict.fromkeys(set(registry.NAMES) - {"event_loop"}, "a coroutine function")
+    made = designed(is_async=True, refused=refused, wall_ns=5_000_000, cpu_share=0.002)
+    assert workers(made) == {"event_loop(workers=1)": 1, "event_loop(workers=6)": 6}
+    assert made.baseline.label == "event_loop(workers=1)"
+    assert made.points[0].tasks == 6
+
+
+def test_calls_that_compute_get_a_worker_for_each_core() -> None:
+    assert workers(designed())["threads"] == CORES
+
+
+@pytest.mark.parametrize(("busy", "expected"), [(0.5, 4), (0.25, 8), (0.01, 16)])
+def test_calls_that_wait_get_more_workers_than_cores(busy: float, expected: int) -> None:
+    assert workers(designed(cpu_share=busy))["threads"] == expected
+
+
+@pytest.mark.parametrize(
+    ("wall_ns", "tasks"),
+    [(1_000, 64), (1_000_000, 20), (3_000_000, 8), (20_000_000, 4), (100_000_000, 2), (10_000_000_000, 2)],
+)
+def test_a_batch_is_the_smaller_the_longer_a_call_takes(wall_ns: int, tasks: int) -> None:
+    assert designed(wall_ns=wall_ns).points[0].tasks == tasks
+
+
+def test_short_calls_are_also_sent_several_at_a_time() -> None:
+    made = designed(wall_ns=10_000)
+    assert {"processes(chunksize=1)", "processes(chunksize=8)"} <= workers(made).keys()
+    assert "processes" in workers(designed())
+
+
+def test_results_that_cannot_travel_leave_processes_out_and_say_so() -> None:
+    made = designed(unpicklable="TypeError: no")
+    assert not [variant for variant in made.variants if registry.load(variant.model).needs(variant.options).pickles]
+    told = "Left out: interpreters, processes and process_per_task, for its results can't be sent between processes"
+    assert told in made.experiment.description
+
+
+def test_results_that_differ_from_call_to_call_are_not_checked_and_that_is_said() -> None:
+    assert designed().experiment.workload.check == "same"
+    made = designed(incomparable="two calls gave results that are not equal")
+    assert made.experiment.workload.check == "none"
+    assert "Nobody checks that results are right under every model: two calls gave" in made.experiment.description
+
+
+def test_a_process_for_each_call_is_left_out_where_starting_them_takes_longer_than_all_else() -> None:
+    made = designed(process_ns=60_000_000)
+    assert "process_per_task" not in workers(made)
+    assert "Left out: process_per_task, for a process takes 60 ms to start and end." in made.experiment.description
+    assert "process_per_task" in workers(designed(process_ns=60_000_000, wall_ns=30_000_000))
+    assert "process_per_task" not in workers(designed(Question("mine:work", {}, tasks=1000)))
+
+
+def test_a_first_call_that_took_much_longer_is_told() -> None:
+    assert "The first call took 1.5 s: " in designed(first_ns=1_500_000_000).experiment.description
+    assert "first call" not in designed().experiment.description
+
+
+def test_what_the_user_asks_for_is_taken() -> None:
+    made = designed(Question("mine:work", {"n": "1e3"}, python="3.13t", tasks=7, max_time_s=5))
+    (point,) = made.points
+    assert (point.tasks, made.experiment.measure.max_time) == (7, 5)
+    assert point.workload["kwargs"] == {"n": "1e3"}
+    assert {variant.python for variant in made.variants} == {"3.13t"}
+
+
+def test_calls_that_are_parallel_by_themselves_come_few_at_a_time_and_that_is_said() -> None:
+    made = designed(cpu_share=1.9)
+    assert made.points[0].tasks == 4
+    assert "It kept 1.9 cores busy by itself." in made.experiment.description
+
+
+def test_slow_calls_get_time_for_a_first_look() -> None:
+    assert designed().experiment.measure.max_time == 19
+    assert 19 < designed(wall_ns=50_000_000).experiment.measure.max_time < 100
+    assert designed(wall_ns=5_000_000_000).experiment.measure.max_time == 300
+
+
+readable = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")) | st.sampled_from(" \n\t"))
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | readable,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(readable, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    st.integers(1, 10**11),
+    st.floats(0, 3),
+    st.sampled_from([None, "results can't be compared with == (ValueError)"]),
+    st.sampled_from([None, "TypeError: 'x': {y}\n# z"]),
+    st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), values, max_size=3),
+    st.integers(1, 64),
+)
+@settings(max_examples=100)
+def test_whatever_is_found_out_makes_a_spec_that_can_be_planned(
+    wall_ns: int, busy: float, incomparable: str | None, unpicklable: str | None, kwargs: dict[str, Any], cores: int
+) -> None:
+    facts = {
+        "wall_ns": wall_ns,
+        "cpu_share": busy,
+        "incomparable": incomparable,
+        "unpicklable": unpicklable,
+    }
+    experiment, _ = loads(written(Question("mine:work", kwargs), cores, **facts), "advice")
+    made = plan_experiment(experiment, cores)
+    assert made.points[0].workload.get("kwargs", {}) == kwargs
+    assert made.points[0].tasks % cores == 0 or made.points[0].tasks >= design.FEWEST_TASKS
+
+
+# --- what is said
+
+
+def said(run: Any) -> list[str]:
+    text = render("advice", fold(run.records()), width=200)
+    return text.partition("\n\n")[0].splitlines()
+
+
+def test_a_win_is_advised_with_its_ratio_and_when_the_start_up_pays() -> None:
+    lines = said(conducted({"sequential": 20, "threads": 20, "processes": 10}, tasks=4, noise=0.00001))
+    assert lines[0] == "Use processes (2 workers), 2.00 [2.00, 2.00] times as fast as a plain loop."
+    assert "- Against a plain loop, its start-up of 12 ms pays after 2 batches of 4 calls." in lines
+
+
+def test_a_plain_loop_is_advised_where_nothing_is_faster() -> None:
+    assert said(conducted({"sequential": 10, "threads": 20}))[0] == "Use a plain loop: nothing else is faster."
+
+
+def test_of_a_tie_the_simplest_is_advised() -> None:
+    lines = said(conducted({"sequential": 20, "threads": 10, "processes": 10}, noise=0.00001))
+    assert lines[0].startswith(
+        "Use threads (2 workers), the simplest of 2 that tie, 2.00 [2.00, 2.00] times as fast as"
+    )
+
+
+def test_what_is_undecided_is_advised_with_reserve() -> None:
+    run = conducted({"sequential": 40, "threads": 10, "processes": 10.1}, noise=0.5, measure={"max_time": "15s"})
+    assert said(run)[0].startswith("Use threads (2 workers) until more is known, ")
+
+
+def test_before_a_look_nothing_is_advised() -> None:
+    lines = said(conducted({"sequential": 20, "threads": 10}, measure={"max_time": "3s"}))
+    assert lines[0].startswith(
+        "No advice yet. b() x 1: undecided after 3 blocks, too few to decide: threads is 2.00 times"
+    )
+
+
+@pytest.mark.parametrize(
+    ("overlap", "cores", "conclusion"),
+    [
+        (1.0, 2.0, "100 % [100, 100] of their time: the code lets go of the GIL."),
+        (2.0, 2.0, "0 % [0, 0] of their time: the code holds on to the GIL."),
+        (1.6, 2.0, ": the code lets go of the GIL for a part of it."),
+        (2.0, 1.0, ", but only 1 cores were free, which tells little of the GIL."),
+        (1.0, 1.0, ": the code lets go of the GIL."),
+    ],
+)
+def test_threads_tell_whether_the_code_lets_go_of_the_gil(overlap: float, cores: float, conclusion: str) -> None:
+    run = conducted({"sequential": 20, "threads": 20}, overlap=overlap, free_cores=cores, noise=0.00001)
+    line = said(run)[-1]
+    assert line.startswith("- Two threads ran in parallel for ")
+    assert line.endswith(conclusion)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "conclusion"),
+    [
+        (0.0, 0.42, ": too wide an interval to say whether the code lets go of the GIL; run it again, or for longer."),
+        (0.2, 0.42, ": the code lets go of the GIL for a part of it."),
+        (0.2, 1.0, ": the code lets go of the GIL for a part of it at least."),
+    ],
+)
+def test_of_the_gil_no_more_is_said_than_the_interval_tells(low: float, high: float, conclusion: str) -> None:
+    run = conducted({"sequential": 20, "threads": 20}, overlap=1.8, free_cores=2.0)
+    results = fold(run.records())
+    (event,) = [e for e in results.derived if e["event"] == "variant.compared" and e["parallel_share"] is not None]
+    event.update(parallel_share_low=low, parallel_share_high=high)
+    (line,) = [line for line in render("advice", results, width=300).splitlines() if "Two threads" in line]
+    assert line.endswith(conclusion)
+
+
+def test_nothing_is_said_of_a_gil_that_is_not_there() -> None:
+    run = conducted({"sequential": 20, "threads": 20}, overlap=1.0)
+    records = [dict(event, gil=False) if event["event"] == "runner.ready" else event for event in run.records()]
+    assert render("advice", fold(records), width=200).splitlines()[1].endswith("this interpreter has no GIL.")
+
+
+def test_a_function_that_is_parallel_by_itself_is_told_as_such() -> None:
+    run = conducted({"sequential": 20, "threads": 20})
+    records = [
+        {**event, "cpu_ns": 2 * event["wall_ns"]} if event["event"] == "trial.finished" else event
+        for event in run.records()
+    ]
+    text = render("advice", fold(records), width=200)
+    assert "- The function is parallel by itself: alone, it keeps 2.0 cores busy." in text
+
+
+def test_a_saved_spec_ends_with_what_it_can_be_held_to(tmp_path: Path) -> None:
+    results = fold(conducted({"sequential": 20, "threads": 10, "processes": 25}, noise=0.00001).records())
+    text = draft.saved("models: [sequential, threads, processes]\nworkload: {call: a:b}\nname: x\n", results.derived)
+    assert "#   - {of: threads, metric: speedup, min: 1.6}  # measured: 2.00 [2.00, 2.00]" in text
+    assert "#   - {of: processes, metric: speedup, max: 1.0}  # measured: 0.80 [0.80, 0.80]" in text
+    start = text.index("# expect:")
+    uncommented = text[:start] + "".join(line.removeprefix("# ") + "\n" for line in text[start:].splitlines())
+    assert [claim.min for claim in loads(uncommented, "saved")[0].expect] == [1.6, None]
+
+
+# --- the command, on real functions
+
+FUNCTIONS = """
+import os, sys, threading, time, contextlib
+
+def work(n: int, base: int = 3): return sum(range(n)) + base
+async def fetch(seconds: float = 0.002):
+    import asyncio
+    await asyncio.sleep(seconds)
+    return seconds
+def where(): return __file__, sys.prefix, os.getcwd()
+def needs(a: int, b: str = "x", *, c: float): pass
+def positional(data, /): pass
+def generate(): yield 1
+def lazy(): return (i for i in range(3))
+def hidden(): return fetch()
+class Thing:
+    def method(self): pass
+    @staticmethod
+    def static(): return 1
+    @classmethod
+    def of_class(cls): return cls.__name__
+def reads(): return input("name? ")
+def leaves(): sys.exit(7)
+def dies(): os._exit(3)
+def raises(): return {}["k"]
+def shouts():
+    for _ in range(20): os.write(1, b"\\xff" * 100_000)
+    return 1
+def moves():
+    os.chdir("/")
+    return 1
+def haunts():
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    return 1
+def lock(): return threading.Lock()
+anonymous = lambda: 1
+number = 7
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(FUNCTIONS)
+    return tmp_path
+
+
+def advised(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return orchestrator("advise", *arguments, "--max-time", "2s", cwd=place)
+
+
+def test_advice_comes_as_json_lines_where_nobody_looks_on(place: Path) -> None:
+    done = advised(place, "mine:work", "n=100")
+    assert done.returncode == errors.OK
+    told = events(done.stdout)
+    assert [event["event"] for event in told if not event["event"].startswith("variant.")] == [
+        "verdict.reached",
+        "run.finished",
+    ]
+    tried = {event["model"] for event in told if event["event"] == "variant.compared"}
+    assert tried | {"process_per_task"} == HERE  # which is left out where a process takes long to start
+    assert events(done.stderr)[0]["event"] == "function.piloted"
+
+
+def test_an_async_function_needs_no_word_more(place: Path) -> None:
+    compared = [event for event in events(advised(place, "mine:fetch").stdout) if event["event"] == "variant.compared"]
+    assert [event["model"] for event in compared] == ["event_loop", "event_loop"]
+
+
+def test_the_journal_holds_advice_like_any_run(place: Path) -> None:
+    advised(place, "mine:work", "n=100")
+    done = orchestrator("report", "runs/advise-mine.work", "--format", "advice", cwd=place)
+    assert done.stdout.startswith("Which model runs the function mine:work best? A call took ")
+
+
+@pytest.mark.slow
+def test_the_experiment_is_saved_as_it_was_run_and_runs_again(place: Path) -> None:
+    assert advised(place, "mine:work", "n=100", "base=1_000", "--save", "work.yaml").returncode == 0
+    started = next(iter(Records(place / "runs/advise-mine.work/latest/events.jsonl")))
+    again = orchestrator("run", "work.yaml", "measure.max_time=1s", cwd=place)
+    assert again.returncode == 0
+    restarted = next(iter(Records(place / "runs/advise-mine.work/latest/events.jsonl")))
+    assert restarted["run_id"] != started["run_id"]
+    specs = [json.loads(event["spec"]) for event in (started, restarted)]
+    assert [spec.pop("measure")["max_time"] for spec in specs] == ["2s", "1s"]
+    assert specs[0] == specs[1]
+    text = (place / "work.yaml").read_text()
+    command = f"cd {place} && {sys.executable} -m orchestrator run {place}/work.yaml"
+    assert f"#   15 3 * * * {command} >> advise-mine.work.jsonl 2>> advise-mine.work.log\n" in text
+
+
+def test_a_file_that_is_there_is_not_written_over(place: Path) -> None:
+    (place / "mine.yaml").write_text("mine")
+    done = advised(place, "mine:work", "n=1", "--save", "mine.yaml")
+    assert done.returncode == errors.BAD_INPUT
+    assert "mine.yaml is there already; name another file, or delete it" in done.stderr
+    assert (place / "mine.yaml").read_text() == "mine"
+    assert not (place / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_project_is_run_from_its_directory_under_its_own_interpreter(tmp_path: Path) -> None:
+    project, here = tmp_path / "project", tmp_path / "here"
+    here.mkdir()
+    package = project / "app"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "tasks.py").write_text(FUNCTIONS)
+    venv = [sys.executable, "-m", "uv", "-q", "venv", "--python", sys.executable, str(project / ".venv")]
+    subprocess.run(venv, check=True)
+    done = advised(
+        here,
+        "app.tasks:where",
+        "--project",
+        "../project",
+        "--python",
+        "../project/.venv/bin/python",
+        "--save",
+        "a.yaml",
+    )
+    assert done.returncode == 0
+    started, *others = list(Records(here / "runs/advise-app.tasks.where/latest/events.jsonl"))
+    assert started["cwd"] == str(project)
+    ready = next(event for event in others if event["event"] == "runner.ready")
+    assert ready["executable"] == str(project / ".venv" / "bin" / "python")
+    assert f"cd {project} && {sys.executable} -m orchestrator run {here}/a.yaml" in (here / "a.yaml").read_text()
+    assert not list(project.glob("runs"))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("mine:moves", "mine:haunts", "mine:Thing.static"),
+        *(pytest.param(call, marks=pytest.mark.long) for call in ("mine:shouts", "mine:Thing.of_class")),
+    ],
+)
+@pytest.mark.slow
+def test_what_a_function_does_to_its_process_stays_there(place: Path, call: str) -> None:
+    done = advised(place, call)
+    assert done.returncode == 0
+    assert events(done.stdout)[-1]["outcome"] == "undecided"
+
+
+@pytest.mark.slow
+def test_text_with_line_breaks_and_errors_with_escapes_make_a_spec_all_the_same(place: Path) -> None:
+    (place / "odd.py").write_text(
+        "class Odd:\n    def __reduce__(self): raise TypeError('no \\x1b[31m, \\u2028')\ndef odd(text): return Odd()\n"
+    )
+    done = advised(place, "odd:odd", 'text="a\\nb"', "--save", "odd.yaml")
+    assert done.returncode == 0
+    assert orchestrator("plan", "odd.yaml", cwd=place).returncode == 0
+
+
+@pytest.mark.parametrize("body", ["list({'a', 'b', 'c', 'd', 'e', 'f', 'g'})", "os.getpid()"])
+@pytest.mark.slow
+def test_results_that_differ_between_processes_are_not_held_against_anybody(place: Path, body: str) -> None:
+    (place / "own.py").write_text(f"import os\ndef own(): return {body}\n")
+    done = advised(place, "own:own")
+    assert done.returncode == 0
+    told = "Nobody checks that results are right under every model: two processes gave results that are not equal."
+    assert told in events(done.stderr)[0]["description"]
+    assert not [event for event in events(done.stdout) if event.get("failures")]
+
+
+@pytest.mark.slow
+def test_a_function_that_starts_a_loop_of_its_own_is_not_called_in_one(place: Path) -> None:
+    (place / "own.py").write_text(
+        "import asyncio\nasync def wait(): await asyncio.sleep(0.001)\ndef own(): asyncio.run(wait())\n"
+    )
+    done = advised(place, "own:own")
+    assert done.returncode == 0
+    assert "Left out: event_loop, for in a running event loop it fails (RuntimeError: " in done.stderr
+    assert "event_loop" not in {event.get("model") for event in events(done.stdout)}
+
+
+def test_a_function_that_can_be_called_only_once_is_told_as_such(place: Path) -> None:
+    (place / "once.py").write_text("import os\ndef once(): os.remove('it')\n")
+    (place / "it").touch()
+    done = orchestrator("advise", "once:once", cwd=place)
+    assert done.returncode == errors.FAILED
+    told = "orchestrator: once:once failed when it was called: after 1 good call: FileNotFoundError"
+    assert done.stderr.startswith(told)
+    assert done.stderr.endswith("; give it what can be called many times: it is, under every model\n")
+
+
+@pytest.mark.slow
+def test_names_may_have_letters_of_all_languages(place: Path) -> None:
+    (place / "größen.py").write_text("def größe(länge): return länge * 2\n", encoding="utf-8")
+    done = advised(place, "größen:größe", "länge=5")
+    assert done.returncode == 0
+    assert (place / "runs" / "advise-gr__en.gr__e").is_dir()
+
+
+def test_a_module_that_hides_one_of_the_interpreters_own_is_told_with_its_last_words(place: Path) -> None:
+    project = place / "project"
+    project.mkdir()
+    (project / "mine.py").write_text(FUNCTIONS)
+    (project / "types.py").write_text("")
+    done = orchestrator("advise", "mine:work", "n=1", "--project", "project", cwd=place)
+    assert done.returncode == errors.FAILED
+    assert "(ImportError: " in done.stderr or "(AttributeError: " in done.stderr
+
+
+def test_one_coroutine_in_a_batch_has_nothing_to_run_beside_it(place: Path) -> None:
+    done = orchestrator("advise", "mine:fetch", "--tasks", "1", cwd=place)
+    told = "orchestrator: --tasks: one call in a batch has nothing to run beside it; ask for 2 or more\n"
+    assert (done.returncode, done.stderr) == (errors.BAD_INPUT, told)
+
+
+@pytest.mark.long
+def test_what_would_take_very_long_is_done_only_when_asked_for(place: Path) -> None:
+    (place / "slow.py").write_text("import time\ndef slow(): time.sleep(3)\n")
+    done = orchestrator("advise", "slow:slow", cwd=place)
+    assert done.returncode == errors.BAD_INPUT
+    assert re.match(r"orchestrator: a call takes 3(\.\d+)? s, so that a verdict takes about ", done.stderr)
+    assert "; ask for less work in one call, or give it the time: --max-time " in done.stderr
+    assert not (place / "runs").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_the_first_look_leaves_nobody_behind(place: Path, number: signal.Signals) -> None:
+    (place / "slow.py").write_text("import time\ndef slow():\n    open('called', 'w').close()\n    time.sleep(600)\n")
+    running = subprocess.Popen([sys.executable, "-m", "orchestrator", "advise", "slow:slow"], cwd=place)
+    until((place / "called").exists, running)
+    running.send_signal(number)
+    assert running.wait(PATIENCE_S) == 128 + number
+    assert not living_in(place)
+
+
+def living_in(place: Path) -> set[int]:
+    """Return the processes whose working directory is `place`."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").resolve() == place:
+                found.add(int(process.name))
+        except OSError:  # it has just ended
+            continue
+    return found - {os.getpid()}
+
+
+@pytest.mark.slow
+def test_a_saved_spec_is_there_before_the_run_ends(place: Path) -> None:
+    command = [sys.executable, "-m", "orchestrator", "advise", "mine:work", "n=100", "--save", "work.yaml"]
+    running = subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: list(place.glob("runs/*/2*/events.jsonl")), running)
+    running.send_signal(signal.SIGTERM)
+    running.wait(PATIENCE_S)
+    assert orchestrator("plan", "work.yaml", cwd=place).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_budget_too_short_for_a_verdict_is_told_before_the_run(place: Path) -> None:
+    told = events(advised(place, "mine:work", "n=50_000", "--tasks", "50").stderr)
+    assert [event["event"] for event in told][:2] == ["function.piloted", "budget.short"]
+
+
+@pytest.mark.parametrize("call", ["mine:lock", "mine:anonymous"])
+@pytest.mark.slow
+def test_what_cannot_be_sent_is_compared_without_processes(place: Path, call: str) -> None:
+    done = advised(place, call)
+    assert done.returncode == 0
+    compared = {event["model"] for event in events(done.stdout) if event["event"] == "variant.compared"}
+    assert compared == {name for name in registry.STANDARD if not registry.load(name).needs({}).pickles}
+
+
+HERE = {name for name in registry.STANDARD if registry.unavailable(name, {}) is None}
+"""The models that this interpreter has."""
+
+BAD = {
+    "arguments missing": (
+        ["mine:needs"],
+        2,
+        "mine:needs(a: int, b: str = 'x', *, c: float) does not take these kwargs: missing a required argument: 'a'; "
+        "give a: int, c: float, each as name=value",
+    ),
+    "an argument too many": (["mine:work", "n=1", "m=2"], 2, "mine:work(n: int, base: int = 3) does not take"),
+    "arguments without names": (
+        ["mine:positional", "data=1"],
+        2,
+        "mine:positional(data, /) does not take these kwargs: 'data' parameter is positional only, "
+        "but was passed as a keyword; what stands before / can't be named: name a function of your own",
+    ),
+    "a generator": (["mine:generate"], 2, "mine:generate is a generator function: calling it runs nothing; wrap it"),
+    "a generator returned": (["mine:lazy"], 2, "mine:lazy returns a generator: calling it runs nothing; wrap it"),
+    "a coroutine returned": (["mine:hidden"], 2, "mine:hidden returns a coroutine, but is no `async def`; wrap it"),
+    "a class": (["mine:Thing"], 2, "mine:Thing is a class: calling it only makes an object; name a function"),
+    "a method": (["mine:Thing.method"], 2, "mine:Thing.method is a method, and needs an object of Thing; name a"),
+    "a builtin method": (["builtins:str.upper"], 2, "builtins:str.upper is a method, and needs an object of str; "),
+    "a number": (["mine:number"], 2, "mine:number is a int, not a function; name a callable"),
+    "no such function": (["mine:wrok"], 2, "mine has no function 'wrok'; did you mean 'work'?"),
+    "no such module": (["nowhere:f"], 2, "no module named 'nowhere'; name the project's directory with --project, or"),
+    "no function named": (["mine"], 2, '"mine" names no function; write module:function'),
+    "a file": (["src/mine.py:work"], 2, '"src/mine.py:work" names a file; name its module: mine:work --project src'),
+    "not an argument": (
+        ["mine:work", "100"],
+        2,
+        '"100" is no argument of a function; write name=value, such as n=1000',
+    ),
+    "an argument twice": (["mine:work", "n=1", "n=2"], 2, 'argument "n=2": n is given twice; keep one of them'),
+    "not YAML": (["mine:work", "n=["], 2, 'argument "n=[": n: not YAML: '),
+    "stdin": (["mine:reads"], 3, "mine:reads failed when it was called: EOFError: EOF when reading a line (File "),
+    "sys.exit": (["mine:leaves"], 3, "mine:leaves failed when it was called: SystemExit: 7 (File "),
+    "os._exit": (["mine:dies"], 3, "mine:dies failed when it was called: the runner exited with status 3; "),
+    "an exception": (["mine:raises"], 3, "mine:raises failed when it was called: KeyError: 'k' (File "),
+    "text read as a list": (
+        ["json:loads", "s=[1]"],
+        3,
+        "json:loads failed when it was called: TypeError: the JSON object must be str, bytes or bytearray, not list (",
+    ),
+    "no Python": (
+        ["mine:work", "n=1", "--python", "/bin/ls"],
+        2,
+        "--python: /bin/ls is no Python interpreter; name one",
+    ),
+    "no such Python": (["mine:work", "n=1", "--python", "9.9"], 2, '--python: no interpreter "9.9" here, only'),
+    "no such project": (
+        ["mine:work", "--project", "nowhere"],
+        2,
+        "--project: nowhere: No such file or directory; name",
+    ),
+    "no such directory": (["mine:work", "n=1", "--save", "no/x.yaml"], 2, "--save: no directory "),
+    "no duration": (["mine:work", "n=1", "--max-time", "5"], 2, '--max-time: "5" is not a duration from 1ms to 500h; '),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_told_with_a_remedy_and_nothing_is_written(place: Path, name: str) -> None:
+    arguments, status, message = BAD[name]
+    done = told("advise", *arguments, cwd=place)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith(f"orchestrator: {message}")
+    assert done.stderr.count("\n") == 1
+    assert "; " in done.stderr
+    assert {path.name for path in place.iterdir()} <= {"mine.py", "__pycache__"}
+
+
+def test_a_python_too_old_to_measure_in_is_told_with_the_oldest(place: Path) -> None:
+    old = place / "python2"
+    old.write_text("#!/bin/sh\necho 2 7 18 1 python2\n")
+    old.chmod(0o755)
+    done = orchestrator("advise", "mine:work", "n=1", "--python", "./python2", cwd=place)
+    assert done.returncode == errors.BAD_INPUT
+    assert done.stderr == (
+        f"orchestrator: --python: {place}/python2 is Python 2.7, too old to measure in; name one of 3.10 or newer\n"
+    )
+
+
+def test_an_anyio_that_cannot_be_imported_is_told_with_the_command_that_installs_it(place: Path) -> None:
+    project = place / "project"
+    project.mkdir()
+    (project / "mine.py").write_text(FUNCTIONS)
+    (project / "anyio.py").write_text("raise ImportError('broken')\n")
+    done = orchestrator("advise", "mine:fetch", "--project", "project", cwd=place)
+    assert done.returncode == errors.BAD_INPUT
+    assert "anyio can't be imported: broken; install it: " in done.stderr
+    assert done.stderr.endswith("/python -m pip install anyio\n")
+
+
+def test_a_function_that_runs_for_ever_is_given_up(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "mine.py").write_text("import time\ndef hang(): time.sleep(600)\n")
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(scout, "TIMEOUT_S", 1.0)
+    told = "importing and calling mine:hang took longer than 1 s; ask for less work in one call"
+    with pytest.raises(errors.WorkloadFailed, match=told):
+        run.interruptible(lambda runner_env, interrupt: scout.scout(Question("mine:hang", {}), runner_env, interrupt))
+    assert not living_in(place)

@@ -1,0 +1,212 @@
+"""Which block comes next, when it is enough, and what is stored: with an executor whose blocks cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.engine.executor import BlockTask
+from tests.support.synthetic import ROUNDS, conducted
+
+
+def labels(tasks: Sequence[BlockTask]) -> list[list[str]]:
+    return [[variant.label for variant in task.variants] for task in tasks]
+
+
+def test_two_variants_that_differ_take_eight_blocks() -> None:
+    run = conducted({"sequential": 20, "threads": 10})
+    assert len(run.tasks) == 8
+    assert [look.decision for look in run.contests[0].looks] == ["win"]
+
+
+def test_four_variants_are_first_looked_at_after_eleven_blocks() -> None:
+    run = conducted({"sequential": 20, "event_loop": 20.2, "threads": 25, "processes": 10})
+    assert [look.blocks for look in run.contests[0].looks] == [11]
+
+
+def test_the_same_time_ends_in_a_tie() -> None:
+    run = conducted({"sequential": 20, "threads": 20})
+    assert [look.decision for look in run.contests[0].looks] == ["tie"]
+
+
+def test_who_is_out_is_measured_no_more_while_others_still_contend() -> None:
+    # 0.1 % apart is neither a tie nor told apart at the first look
+    times = {"sequential": 40, "event_loop": 25, "threads": 10, "processes": 10.01}
+    run = conducted(times, noise=0.01, measure={"tie": "0.01%", "max_time": "20s"})
+    looks = run.contests[0].looks
+    assert "event_loop" in looks[0].dropped
+    later = labels(run.tasks)[looks[0].blocks :]
+    assert later
+    assert all("event_loop" not in block for block in later)
+
+
+def test_who_is_hopelessly_slower_leaves_after_three_blocks() -> None:
+    run = conducted({"sequential": 20, "event_loop": 29, "threads": 31, "processes": 10})
+    assert [("threads" in block) for block in labels(run.tasks)] == [True] * 3 + [False] * 8
+    assert all({"event_loop", "processes"} <= set(block) for block in labels(run.tasks))
+    (left,) = [event for event in run.named("variant.dropped") if event["reason"] == "futility"]
+    assert (left["variant"], left["best"], left["blocks"]) == ("threads", "processes", 3)
+    assert (left["ratio_low"], left["ratio_high"]) == (None, None)
+    assert 3 < left["ratio"] < 3.2
+
+
+def test_a_baseline_that_is_hopelessly_slower_goes_on() -> None:
+    run = conducted({"sequential": 90, "threads": 20, "processes": 10})
+    assert all("sequential" in block for block in labels(run.tasks))
+    assert run.contests[0].dropped["sequential"] == 3
+
+
+def test_the_nearest_rival_stays_to_the_first_look_however_slow_it_is() -> None:
+    run = conducted({"sequential": 90, "threads": 40, "processes": 10})
+    assert all("threads" in block for block in labels(run.tasks))
+
+
+def test_threads_that_tell_of_the_gil_stay_to_the_first_look() -> None:
+    run = conducted({"sequential": 20, "threads": 90, "processes": 10}, overlap=2.0)
+    assert all("threads" in block for block in labels(run.tasks))
+
+
+def test_an_expectation_keeps_who_is_hopelessly_slower() -> None:
+    spec: dict[str, Any] = {"expect": [{"of": "threads", "max": 0.5}]}
+    run = conducted({"sequential": 20, "threads": 90, "processes": 10}, **spec)
+    assert all("threads" in block for block in labels(run.tasks))
+
+
+def test_nobody_leaves_early_where_a_precision_is_asked_for() -> None:
+    run = conducted({"sequential": 20, "threads": 90, "processes": 10}, measure={"precision": "5%"})
+    assert all("threads" in block for block in labels(run.tasks))
+
+
+def test_who_left_behind_a_leader_that_fails_comes_back() -> None:
+    run = conducted({"sequential": 40, "event_loop": 50, "threads": 45, "processes": 10}, fails_later={"processes": 4})
+    assert run.contests[0].excluded == {"processes"}
+    assert {"event_loop", "threads"} <= set(labels(run.tasks)[-1])
+    assert run.contests[0].looks[-1].best == "sequential"
+
+
+def test_nobody_is_left_to_leave_when_all_have_failed_after_three_blocks() -> None:
+    run = conducted({"sequential": 40, "threads": 45}, fails_later={"sequential": 4, "threads": 4})
+    assert run.contests[0].excluded == {"sequential", "threads"}
+    assert len(run.contests[0].blocks) == 3
+
+
+def test_the_baseline_goes_on_when_it_is_out_of_the_contest() -> None:
+    spec: dict[str, Any] = {"expect": [{"of": "threads", "min": 0.9999, "max": 1.0001, "against": "processes"}]}
+    run = conducted({"sequential": 40, "threads": 10, "processes": 10.0}, **spec)
+    assert len(run.tasks) > 11
+    assert all("sequential" in block for block in labels(run.tasks))
+
+
+def test_an_open_expectation_keeps_its_variants_in_the_blocks() -> None:
+    spec: dict[str, Any] = {"expect": [{"of": "event_loop", "min": 0.49999, "max": 0.50001}]}
+    run = conducted({"sequential": 20, "event_loop": 40, "threads": 10}, **spec)
+    assert len(run.tasks) == 64
+    assert all({"sequential", "event_loop"} <= set(block) for block in labels(run.tasks))
+    assert "threads" not in labels(run.tasks)[-1]
+
+
+def test_the_rounds_of_a_block_are_those_of_the_spec_where_it_names_them() -> None:
+    assert conducted({"sequential": 20, "threads": 10}).tasks[0].rounds is None
+    assert conducted({"sequential": 20, "threads": 10}, measure={"rounds": 4}).tasks[0].rounds == 4
+
+
+def test_points_take_turns() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, matrix={"tasks": [1, 2, 3]})
+    assert [task.point.tasks for task in run.tasks[:6]] == [1, 2, 3, 1, 2, 3]
+
+
+def test_the_budget_ends_a_run_that_is_not_decided() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, measure={"max_time": "5s"})
+    assert len(run.tasks) == 5
+    assert not run.contests[0].looks
+
+
+def test_no_block_is_started_that_can_not_reach_the_next_look() -> None:
+    spec: dict[str, Any] = {"measure": {"max_time": "13s", "tie": "0.01%"}}
+    run = conducted({"sequential": 20, "threads": 20}, **spec)
+    assert [look.blocks for look in run.contests[0].looks] == [8, 11]
+    assert len(run.tasks) == 11
+
+
+def test_a_point_never_goes_beyond_the_last_look() -> None:
+    run = conducted({"sequential": 20, "threads": 20}, measure={"max_time": "1h", "tie": "0.01%"})
+    assert len(run.tasks) == 64
+
+
+def test_who_fails_twice_is_excluded_and_the_others_go_on() -> None:
+    run = conducted({"sequential": 20, "threads": 10, "processes": 5}, fails={"processes": 99})
+    assert [event["variant"] for event in run.named("variant.excluded")] == ["processes"]
+    assert len(run.named("block.discarded")) == 2
+    assert all("processes" not in block for block in labels(run.tasks)[2:])
+    assert run.contests[0].looks[-1].decision == "win"
+
+
+def test_who_failed_once_is_still_in_the_contest() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, fails={"threads": 1})
+    assert not run.named("variant.excluded")
+    assert len(run.contests[0].blocks) == 8
+
+
+def test_who_is_left_alone_is_measured_up_to_one_look() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, fails={"threads": 99})
+    assert len(run.contests[0].blocks) == 8
+
+
+def test_a_run_in_which_everybody_fails_ends() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, fails={"sequential": 99, "threads": 99})
+    assert len(run.tasks) == 4
+
+
+def test_every_block_and_every_look_is_synced() -> None:
+    run = conducted({"sequential": 20, "threads": 10})
+    ends = [place + 1 for place, event in enumerate(run.stored) if event.event == "block.finished"]
+    assert run.synced_after == [*ends, len(run.stored)]
+
+
+def test_calibration_is_handed_to_later_blocks() -> None:
+    run = conducted({"sequential": 20, "threads": 10})
+    assert (run.tasks[0].repeats, run.tasks[0].rounds) == ({}, None)
+    assert (run.tasks[1].repeats, run.tasks[1].rounds) == ({"sequential": 1, "threads": 1}, ROUNDS)
+
+
+def test_precision_goes_on_after_the_win() -> None:
+    quick = conducted({"sequential": 20, "threads": 10})
+    precise = conducted({"sequential": 20, "threads": 10}, measure={"precision": "0.05%", "max_time": "1h"})
+    assert len(precise.tasks) > len(quick.tasks)
+
+
+def test_fixed_blocks_are_run_to_their_end_by_everybody_and_looked_at_once() -> None:
+    run = conducted({"sequential": 90, "threads": 40, "processes": 10}, measure={"blocks": 9, "max_time": "1h"})
+    assert labels(run.tasks) == [["sequential", "threads", "processes"]] * 9
+    assert [(look.blocks, look.decision) for look in run.contests[0].looks] == [(9, "win")]
+
+
+def test_fixed_blocks_need_no_correction_for_looks_that_are_not_taken() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, measure={"blocks": 6, "max_time": "1h"})
+    assert [look.decision for look in run.contests[0].looks] == ["win"]
+
+
+def test_too_few_fixed_blocks_are_undecided() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, measure={"blocks": 5, "max_time": "1h"})
+    (reached,) = [event for event in run.records() if event["event"] == "verdict.reached"]
+    assert (reached["verdict"], reached["warnings"]) == ("undecided", ["too_few_blocks"])
+
+
+def test_a_budget_that_ends_before_the_fixed_blocks_is_undecided() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, measure={"blocks": 20, "max_time": "9s"})
+    (reached,) = [event for event in run.records() if event["event"] == "verdict.reached"]
+    assert (reached["verdict"], reached["warnings"], reached["blocks"]) == ("undecided", ["too_few_blocks"], 9)
+
+
+def test_a_time_too_short_for_the_first_look_is_told_after_the_first_block() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, measure={"max_time": "5s"})
+    assert run.warned == ["the first look needs 7 s, and 4 s are left: perhaps no verdict"]
+
+
+def test_time_enough_is_not_told() -> None:
+    assert conducted({"sequential": 20, "threads": 10}).warned == []
+
+
+def test_who_was_stopped_without_the_token_is_stopped_in_later_blocks_too() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, burns="threads")
+    assert [set(task.guarded) for task in run.tasks] == [set(), *[{"threads"}] * 7]

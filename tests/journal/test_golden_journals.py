@@ -1,0 +1,63 @@
+"""Recorded journals of real runs: every figure and sentence derived from them stays as it was.
+
+After a change of figures or sentences that is meant, `make golden` derives them again, and the diff shows what changed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from orchestrator import errors
+from orchestrator.analysis.results import fold
+from orchestrator.journal.write import EVENTS_FILE, Records, find
+from tests.support.command import told
+from tests.support.event_schema import misfits
+from tests.support.journals import RECORDED, derived_again, recorded
+
+
+@pytest.fixture(params=RECORDED, ids=lambda file: file.name.removesuffix(".jsonl.gz"))
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A directory that holds a recorded journal, and `runs` above it."""
+    file: Path = request.param
+    if os.environ.get("ORCHESTRATOR_UPDATE_GOLDEN"):
+        file.write_bytes(gzip.compress(derived_again(file), mtime=0))
+    directory = tmp_path / "runs" / "recorded" / "20261128T194500000Z-5a5a5a"
+    directory.mkdir(parents=True)
+    (directory / EVENTS_FILE).write_bytes(gzip.decompress(file.read_bytes()))
+    return directory
+
+
+def test_derived_events_are_as_they_were(run: Path) -> None:
+    assert list(fold(Records(find(run))).differences) == [], "changed on purpose? then `make golden`"
+
+
+def test_a_recorded_journal_is_whole(run: Path) -> None:
+    done = told("verify", str(run), cwd=run)
+    assert (done.returncode, done.stderr, done.stdout.splitlines()[-1]) == (errors.OK, "", "whole")
+
+
+def test_every_recorded_event_fits_the_schema(run: Path) -> None:
+    assert misfits(recorded(run / EVENTS_FILE)) == []
+
+
+def test_a_table_shows_every_recorded_verdict(run: Path) -> None:
+    done = told("report", str(run), "--format", "table", cwd=run)
+    shown = "".join(done.stdout.split())
+    sentences = [record["sentence"] for record in recorded(run / EVENTS_FILE) if record["event"] == "verdict.reached"]
+    assert [sentence for sentence in sentences if "".join(sentence.split()) not in shown] == []
+
+
+def test_a_recorded_run_is_no_different_from_itself(run: Path) -> None:
+    done = told("compare", str(run), str(run), "--format", "json", cwd=run)
+    assert {json.loads(line)["wall_ratio"] for line in done.stdout.splitlines()} == {1.0}, done.stderr
+
+
+@pytest.mark.parametrize("form", ["csv", "chrome-trace", "pyperf", "hyperfine", "markdown"])
+def test_a_recorded_run_is_exported(run: Path, form: str, tmp_path: Path) -> None:
+    done = told("export", str(run), "--to", form, "--output", str(tmp_path / "out"), cwd=run)
+    assert (done.returncode, done.stderr) == (errors.OK, "")

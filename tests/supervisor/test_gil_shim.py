@@ -1,0 +1,170 @@
+"""The preload shim: built once, tried before it is used, and done without where it can't be."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.supervisor import gil_shim as shim
+from orchestrator.supervisor.gil_shim import SOURCE, Shims
+
+GIL_PYTHONS = [sys.executable, *filter(None, map(shutil.which, ["python3.14"]))]
+
+READ = """
+import ctypes, threading, time
+def read():
+    clocks = (ctypes.c_uint64 * 4)()
+    ctypes.PyDLL(None).orchestrator_read_clocks(clocks)
+    return clocks[:]
+def spin(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end: pass
+"""
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or not shutil.which("cc"), reason="the shim is built with cc, for Linux"
+)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> str:
+    target = tmp_path_factory.mktemp("shim") / "shim.so"
+    warnings = ("-Wall", "-Wextra", "-Werror")
+    subprocess.run(["cc", "-O2", *warnings, "-shared", "-fPIC", "-o", str(target), str(SOURCE)], check=True)
+    return str(target)
+
+
+def told(built: str, code: str, python: str = sys.executable) -> str:
+    """Return what a program prints that runs with the shim."""
+    env = {**os.environ, "LD_PRELOAD": built}
+    return subprocess.run([python, "-c", READ + code], env=env, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("python", GIL_PYTHONS)
+def test_a_thread_waits_for_the_gil_as_long_as_another_has_it(built: str, python: str) -> None:
+    code = """
+read()
+other = threading.Thread(target=spin, args=(0.1,))
+other.start()
+spin(0.1)
+other.join()
+wall, cpu, queue, gil = read()
+print(gil > 30_000_000)
+"""
+    assert told(built, code, python) == "True\n"
+
+
+def test_a_thread_that_waits_for_a_lock_does_not_wait_for_the_gil(built: str) -> None:
+    code = """
+read()
+lock = threading.Lock()
+lock.acquire()
+threading.Timer(0.2, lock.release).start()
+before = read()
+lock.acquire()
+after = read()
+print(after[0] - before[0] > 150_000_000, after[3] - before[3] < 20_000_000)
+"""
+    assert told(built, code) == "True True\n"
+
+
+def test_a_condition_of_a_c_library_is_no_wait_for_the_gil(built: str) -> None:
+    code = """
+read()
+libc = ctypes.PyDLL(None)
+mutex, condition = ctypes.create_string_buffer(64), ctypes.create_string_buffer(64)
+libc.pthread_mutex_lock(mutex)
+until = time.time() + 0.1
+when = (ctypes.c_long * 2)(int(until), int(until % 1 * 1e9))
+before = read()
+libc.pthread_cond_timedwait(condition, mutex, when)
+after = read()
+print(after[0] - before[0] > 90_000_000, after[3] - before[3])
+"""
+    assert told(built, code) == "True 0\n"
+
+
+def test_a_thread_that_ends_leaves_no_descriptor(built: str) -> None:
+    code = """
+import os
+for _ in range(50):
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join()
+print(len(os.listdir("/proc/self/fd")) < 10)
+"""
+    assert told(built, code) == "True\n"
+
+
+def test_a_forked_child_reads_its_own_clocks(built: str) -> None:
+    code = """
+import os
+read()
+held = set(os.listdir("/proc/self/fd"))
+if os.fork() == 0:
+    read()
+    links = {os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if name.isdigit()
+             and os.path.exists(f"/proc/self/fd/{name}")}
+    mine = [link for link in links if "schedstat" in link]
+    os._exit(mine != [f"/proc/{os.getpid()}/task/{threading.get_native_id()}/schedstat"])
+print(os.wait()[1])
+"""
+    assert told(built, code) == "0\n"
+
+
+def test_it_is_built_once_and_kept_among_the_caches(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Shims(tmp_path).preload(sys.executable)
+    assert first is not None
+    assert Path(first).parent == cache / "orchestrator"
+    monkeypatch.setattr(shim, "_compile", lambda target: "it is not to be compiled again")
+    assert Shims(tmp_path).preload(sys.executable) == first
+    assert list((cache / "orchestrator").iterdir()) == [Path(first)]
+
+
+def test_without_a_place_for_caches_it_goes_with_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    found = Shims(tmp_path).preload(sys.executable)
+    assert found is not None
+    assert Path(found).parent == tmp_path
+
+
+def test_without_a_compiler_there_is_none_and_the_reason_is_known(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    shims = Shims(tmp_path)
+    assert shims.preload(sys.executable) is None
+    assert shims.reason(sys.executable) == "there is no C compiler; install one as `cc`"
+
+
+def test_a_compiler_that_fails_is_quoted(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cc").write_text("#!/bin/sh\necho 'no headers here' >&2\nexit 1\n")
+    (tmp_path / "cc").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    shims = Shims(tmp_path)
+    assert shims.preload(sys.executable) is None
+    assert shims.reason(sys.executable) == "cc failed: no headers here"
+
+
+def test_an_interpreter_that_it_does_not_work_with_runs_without(cache: Path, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nunset LD_PRELOAD\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    shims = Shims(tmp_path)
+    assert shims.preload(str(python)) is None
+    assert shims.reason(str(python)) == f"it can't be preloaded into {python}"
+    assert shims.preload(sys.executable) is not None

@@ -1,0 +1,59 @@
+"""The program as its users run it: in a process of its own, or in this one."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli.main import main
+
+WORKLOADS = """
+import os, threading, time
+
+def double(n): return 2 * n
+async def adouble(n): return 2 * n
+def fails(): raise ValueError("boom")
+def fails_at_length(): raise ValueError(chr(10).join(["one", "two"]))
+def lock(): return threading.Lock()
+def differs(): return threading.get_ident() == threading.main_thread().ident
+def wait(): time.sleep(0.02)
+def generator(): yield 1
+anonymous = lambda: None
+number = 7
+"""
+
+GOOD = "workload: {call: 'mine:double', kwargs: {n: 21}}\ntasks: 4\nmodels: [sequential, threads]\n"
+
+
+def orchestrator(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "orchestrator", *arguments]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=120)
+
+
+def told(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program in this process, for what ends before it measures: a process of its own would take a second."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    command = ["orchestrator", *arguments]
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patched.chdir(cwd)
+        patched.setattr(sys, "argv", command)
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+
+
+def events(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]

@@ -1,0 +1,333 @@
+"""Runs that cost nothing: blocks made from given times, conducted, and told as a journal tells them."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+
+from orchestrator.analysis import results, verdict
+from orchestrator.analysis.contest import Contest
+from orchestrator.engine.conductor import Conductor
+from orchestrator.engine.executor import BlockTask, Host
+from orchestrator.engine.progress import Silent
+from orchestrator.journal.event import SCHEMA, Event
+from orchestrator.journal.raw_events import (
+    AccountMeasured,
+    BlockDiscarded,
+    BlockFinished,
+    BlockStarted,
+    OverlapMeasured,
+    PointCalibrated,
+    ReferenceTimed,
+    RunFinished,
+    RunnerGuarded,
+    RunnerReady,
+    RunStarted,
+    TrialFailed,
+    TrialFinished,
+    TrialObserved,
+)
+from orchestrator.runner.account.fold import SHARES
+from orchestrator.spec.expand import plan_experiment
+from orchestrator.spec.model import Experiment
+from orchestrator.spec.plan import Plan, Variant, columns
+
+ROUNDS = 5
+
+
+Times = Mapping[str, float | Callable[[Mapping[str, Any]], float]]
+"""The time of a batch by variant, in milliseconds, or what gives it for the columns of a point."""
+
+
+class Clock:
+    """A monotonic clock that blocks advance."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+class Executor:
+    """Makes blocks from the time of each variant, with a little noise; `fails` names who fails how often."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        times_ms: Times,
+        block_s: float,
+        fails: Mapping[str, int],
+        fails_later: Mapping[str, int],
+        free_cores: float,
+        observed: Mapping[str, Any],
+        overlap: float | None,
+        noise: float,
+        cores: Mapping[str, float],
+        steal: Callable[[int], float],
+        follows: float,
+        grows: float,
+        burns: str | None,
+        reference_ms: float | None,
+        accounts: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        self._accounts = accounts
+        self._reference_ms = reference_ms
+        self._cores = cores
+        self._steal = steal
+        self._follows = follows
+        self._grows = grows
+        self._burns = burns
+        self.tasks: list[BlockTask] = []
+        self.is_known = False
+        self.clock = clock
+        self._times_ms = times_ms
+        self._block_s = block_s
+        self._fails = dict(fails)
+        self._fails_later = fails_later
+        self._free_cores = free_cores
+        self._observed = observed
+        self._overlap = overlap
+        self._noise = noise
+        self._dice = random.Random(1)
+
+    name = None
+    about: Mapping[str, Any] = {}
+
+    async def next_host(self) -> Host | None:
+        was_known, self.is_known = self.is_known, True
+        return None if was_known else self
+
+    async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
+        self.tasks.append(task)
+        self.clock.now_s += self._block_s
+        about = columns(task.point)
+        labels = [variant.label for variant in task.variants]
+        started = BlockStarted(**about, block=task.number, variants=labels)
+        for variant in task.variants:
+            later = 0 < self._fails_later.get(variant.label, 0) <= len(self.tasks)
+            if later or self._fails.get(variant.label):
+                self._fails[variant.label] = self._fails.get(variant.label, 0) - (not later)
+                failure: dict[str, Any] = dict.fromkeys(("round", "position", "traceback"))
+                text: dict[str, Any] = {"cause": "exception", "error": "ValueError: no"}
+                spoilt = TrialFailed(**columns(task.point, variant), block=task.number, **failure, **text)
+                return [started, spoilt, BlockDiscarded(**about, block=task.number, reason="no")]
+        trials: list[Event] = [self._ready(task, variant) for variant in task.variants]
+        for variant in task.variants:
+            if variant.label not in task.repeats:
+                calibrated = columns(task.point, variant)
+                trials.append(PointCalibrated(**calibrated, repeats=1, rounds=ROUNDS))
+        for number in range(ROUNDS):
+            for variant in task.variants:
+                factor = self._dice.lognormvariate(0, self._noise)
+                if variant is task.variants[-1]:
+                    factor *= math.exp(self._follows * self._steal(task.number)) * (1 + self._grows * number / ROUNDS)
+                time_ms = self._times_ms[variant.label]
+                time_ms = time_ms(task.point.columns) if callable(time_ms) else time_ms
+                wall_ns = round(time_ms * 1e6 * factor)
+                cpu_ns = round(wall_ns * self._cores.get(variant.label, 1))
+                where = {**columns(task.point, variant), "block": task.number, "round": number, "position": 0}
+                trials.append(TrialFinished(**where, repeats=1, started_ns=0, wall_ns=wall_ns, cpu_ns=cpu_ns))
+                if self._observed:
+                    trials.append(TrialObserved(**where, repeats=1, **self._observed))
+        if self._burns and self._burns not in task.guarded:
+            (burner,) = (variant for variant in task.variants if variant.label == self._burns)
+            trials.append(
+                RunnerGuarded(**columns(task.point, burner), block=task.number, idle_ns=10**8, idle_cpu_ns=10**7)
+            )
+        if self._reference_ms:
+            wall_ns = round(self._reference_ms * 1e6)
+            trials.append(ReferenceTimed(**about, block=task.number, version=1, wall_ns=[wall_ns] * ROUNDS))
+        overlap = self._overlap or 0.0
+        for variant in [variant for variant in task.variants if overlap and variant.model == "threads"]:
+            together_ns = [round(1e6 * overlap * self._dice.lognormvariate(0, self._noise)) for _ in range(3)]
+            about_threads = {**columns(task.point, variant), "block": task.number}
+            trials.append(OverlapMeasured(**about_threads, calls=1, alone_ns=[1_000_000] * 3, together_ns=together_ns))
+        for variant in [variant for variant in task.variants if variant.label in self._accounts]:
+            about_variant = {**columns(task.point, variant), "block": task.number}
+            trials.append(AccountMeasured(**about_variant, **account(**self._accounts[variant.label])))
+        parts: dict[str, Any] = {
+            "starting_ns": 100,
+            "warming_ns": 200,
+            "trials_ns": 600,
+            "wait_ns": 20,
+            "elapsed_ns": 910,
+        }
+        return [
+            started,
+            *trials,
+            BlockFinished(
+                **about,
+                block=task.number,
+                variants=labels,
+                unchecked=[],
+                free_cores=self._free_cores,
+                steal_share=self._steal(task.number),
+                pressure=0.0,
+                **parts,
+            ),
+        ]
+
+    def _ready(self, task: BlockTask, variant: Variant) -> RunnerReady:
+        return RunnerReady(
+            **columns(task.point, variant),
+            block=task.number,
+            ready_ns=90_000_000,
+            import_ns=1_000_000,
+            startup_ns=12_000_000 if variant.model == "processes" else 1_000,
+            hash_seed=1,
+            runner_python="3.11.7",
+            executable="python",
+            gil=True,
+            actual_loop=None,
+            worker_pids=[1],
+            worker_threads=list(range(2 if variant.model in ("threads", "processes") else 1)),
+        )
+
+
+def account(**told: Any) -> dict[str, Any]:
+    """Return the fields of an account: shares by their names (`gil=0.5`), what is left is on a core; and others."""
+    shares = {f"{name}_share": told.pop(name, 0.0) for name in SHARES}
+    shares["on_core_share"] = 1 - sum(shares.values())
+    plain: dict[str, Any] = {
+        **dict.fromkeys(("call_bytes", "result_bytes", "outside_cpu_ns"), None),
+        **dict.fromkeys(("loop_lag_p50_ns", "loop_lag_p99_ns", "loop_longest_ns"), None),
+        **{"lanes": 2, "batches": 1, "calls": 4, "wall_ns": 20_000_000},
+        **{"call_cpu_ns": 5_000_000, "call_blocked_ns": 0, "longest_call_ns": 5_000_000, "longest_share": 0.25},
+        **{"alone_calls": 1, "alone_cpu_ns": 5_000_000, "alone_blocked_ns": 0, "alone_dispatch_ns": 100_000},
+        **{"voluntary_switches": 10, "involuntary_switches": 1},
+        **{"peak_pss_bytes": 10_000_000, "worker_private_bytes": 5_000_000},
+        **{
+            "gil_source": "measured",
+            "gil_share_estimated": shares["gil_share"],
+            "in_own_thread": False,
+            "dispatch_gil_share": 0.0,
+            "is_async": False,
+        },
+    }
+    return {**plain, **shares, **told}
+
+
+class Run:
+    """A conducted run: what was asked of the executor, and what was stored, derived events included."""
+
+    def __init__(self, planned: Plan, executor: Executor, contests: list[Contest]) -> None:
+        self.plan = planned
+        self.executor = executor
+        self.tasks = executor.tasks
+        self.contests = contests
+        self.stored: list[Event] = []
+        self.synced_after: list[int] = []
+        self.warned: list[str] = []
+
+    def conduct(self, clock: Clock, spent_s: float = 0.0) -> None:
+        """Let the conductor take blocks until it is content."""
+        self.executor.clock = clock
+        self.executor.is_known = False
+        store, sync = self.stored.append, lambda: self.synced_after.append(len(self.stored))
+        conductor = Conductor(
+            *(self.plan, self.contests, self.executor, store, sync, Silent(), 1, self.warned.append),
+            clock=clock.monotonic,
+            spent_s=spent_s,
+        )
+        anyio.run(conductor.run)
+
+    def resumed(self, cut: int) -> list[dict[str, Any]]:
+        """Return the records of a run like this one that was cut off after so many, and then resumed."""
+        kept = self.records()[:cut]
+        standing = results.replay(kept)
+        again = Run(self.plan, self.executor, list(standing.contests))
+        again.conduct(Clock())
+        about = {"schema": SCHEMA, "run_id": "a-run", "ts": "then"}
+        stored = [{**about, **event.fields()} for event in (*again.stored, *again.derived())]
+        return [*kept, {**about, "event": "run.resumed"}, *json.loads(json.dumps(stored))]
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        """Return the fields of the events of one name."""
+        return [event.fields() for event in self.stored if event.event == name]
+
+    def written(self) -> list[Event]:
+        """Return the events that are written to the journal of this run."""
+        started = RunStarted(
+            experiment=self.plan.experiment.name,
+            spec=json.dumps(self.plan.experiment.resolved()),
+            spec_sha256="0" * 64,
+            seed=1,
+            command=["orchestrator"],
+            cwd="/",
+            versions={},
+            effective_cores=self.plan.cores,
+            level_split=self.plan.level_split,
+        )
+        return [started, *self.stored, *self.derived()]
+
+    def derived(self) -> list[Event]:
+        """Return the events that end a journal."""
+        derived = verdict.derive(self.plan, self.contests)
+        outcome, status = verdict.outcome([e.fields() for e in derived], sum(c.failures.total() for c in self.contests))
+        return [*derived, RunFinished(outcome=outcome, exit_status=status, elapsed_s=12.3)]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return what the journal then holds."""
+        plain: list[dict[str, Any]] = json.loads(json.dumps([event.fields() for event in self.written()]))
+        return [
+            {"event": fields.pop("event"), "schema": SCHEMA, "run_id": "a-run", "seq": seq, "ts": "then", **fields}
+            for seq, fields in enumerate(plain)
+        ]
+
+
+def conducted(
+    times_ms: Times,
+    *,
+    block_s: float = 1.0,
+    fails: Mapping[str, int] | None = None,
+    fails_later: Mapping[str, int] | None = None,
+    free_cores: float = 2.0,
+    observed: Mapping[str, Any] | None = None,
+    overlap: float | None = None,
+    noise: float = 0.002,
+    cores: Mapping[str, float] | None = None,
+    steal: Callable[[int], float] = lambda _: 0.0,
+    follows: float = 0.0,
+    grows: float = 0.0,
+    burns: str | None = None,
+    reference_ms: float | None = 3.0,
+    accounts: Mapping[str, Mapping[str, Any]] | None = None,
+    **spec: Any,
+) -> Run:
+    """Return a run of variants that take `times_ms`; `fails` names who fails how often.
+
+    `fails_later` names from which block on somebody fails, counted from 1. `overlap` tells how many times as long two
+    threads take as one. `cores` is how many cores each keeps busy. The last variant's time grows by `follows` with
+    the `steal` of a block, and by `grows` within a block; `burns` names who uses a core without the token. `accounts`
+    is where the time of some goes, as `account` takes it.
+    """
+    clock = Clock()
+    value = {"name": "x", "workload": {"call": "a:b"}, "models": list(times_ms), "measure": {"max_time": "1h"}, **spec}
+    planned = plan_experiment(Experiment.model_validate(value), cores=2)
+    executor = Executor(
+        clock,
+        dict(times_ms),
+        block_s,
+        fails or {},
+        fails_later or {},
+        free_cores,
+        observed or {},
+        overlap,
+        noise,
+        cores or {},
+        steal,
+        follows,
+        grows,
+        burns,
+        reference_ms,
+        accounts or {},
+    )
+    made = Run(planned, executor, [Contest(planned, point) for point in planned.points])
+    made.conduct(clock)
+    return made
