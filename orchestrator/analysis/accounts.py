@@ -1,67 +1,34 @@
-"""Accounts of the workers' time, as the fold keeps them, and their summary over blocks. Pure."""
+"""Accounts of the workers' time, one per block, and their summary over blocks. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from operator import itemgetter
+from dataclasses import dataclass
 from statistics import median
-from typing import Any, Literal
+from typing import Any
 
+from ..runner.account.figures import FIGURES, Figures
 from ..runner.account.fold import SHARES
 
 BUSY_CALL = 0.9
-"""The share of a call on a core from which on more workers than cores are of no use."""
+"""From this share of a call on a core, more workers than cores bring nothing."""
 
 MULTI_CORE_CALL = 1.5
-"""CPU time per wall time of one call at a time from which on a function counts as parallel by itself."""
+"""From this CPU time per wall time of one call at a time, a function counts as parallel by itself."""
 
 MUCH = 0.05
-"""A share of the workers' time, or a part of a core, that is worth a word."""
+"""From this share of the workers' time, or part of a core, a figure is mentioned."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What explanations need of one `account.measured`; the fields are as there."""
-
-    lanes: int
-    calls: int
-    wall_ns: int
-    on_core_share: float
-    run_queue_share: float | None
-    gil_share: float
-    blocked_share: float
-    serialisation_share: float
-    dispatch_share: float
-    waiting_share: float
-    idle_share: float
-    gil_source: Literal["measured", "estimated"]
-    gil_share_estimated: float
-    dispatch_gil_share: float
-    in_own_thread: bool
-    is_async: bool
-    call_cpu_ns: int
-    call_blocked_ns: int
-    longest_call_ns: int
-    longest_share: float
-    alone_calls: int
-    alone_cpu_ns: int
-    alone_blocked_ns: int
-    call_bytes: int | None
-    result_bytes: int | None
-    voluntary_switches: int
-    involuntary_switches: int
-    loop_lag_p50_ns: int | None
-    loop_lag_p99_ns: int | None
-    loop_longest_ns: int | None
-    peak_pss_bytes: int | None
-    worker_private_bytes: int | None
-    outside_cpu_ns: int | None
+class Account(Figures):
+    """The figures of one `account.measured`, or the medians of several."""
 
     @classmethod
-    def of(cls, event: Mapping[str, Any]) -> Account:
-        """Return the account that an `account.measured` tells."""
-        return cls(*_values(event))
+    def of(cls, figures: Mapping[str, Any]) -> Account:
+        """Return the account that an event holds; its other fields are ignored."""
+        account = cls()
+        account.__dict__.update((name, figures[name]) for name in FIGURES if name in figures)
+        return account
 
     def share(self, name: str) -> float:
         """Return one of `SHARES`, 0 to 1; 0 where it is not known."""
@@ -88,52 +55,44 @@ class Summary:
 
     @property
     def shares_something(self) -> bool:
-        """Whether calls block each other: much of their blocked time is not there when one runs alone."""
+        """Whether calls block each other: much of their blocked time is absent when one runs alone."""
         return self.excess_blocked > max(MUCH, self.shares["blocked"] / 4)
 
     @property
     def waits_to_dispatch(self) -> bool:
-        """Whether most of the wait for a GIL is not in calls, but between them."""
+        """Whether most of the wait for a GIL is between calls, not in them."""
         return self.median.dispatch_gil_share > self.shares["gil"] / 2
 
     @property
     def outside_cores(self) -> float:
-        """How many cores threads and processes of the workload's own kept busy."""
+        """How many cores the workload's own threads and processes kept busy."""
         return (self.median.outside_cpu_ns or 0) / max(1, self.median.wall_ns)
 
     @property
     def busy_cores(self) -> float:
-        """How many cores were kept busy, by workers and by what is the workload's own."""
+        """How many cores were busy, with workers or with the workload's own threads and processes."""
         return self.shares["on_core"] * self.median.lanes + self.outside_cores
 
     @property
     def waits(self) -> bool:
-        """Whether a call alone waits for longer than it works."""
+        """Whether a call alone is blocked for longer than it computes."""
         return self.median.alone_blocked_ns > self.median.alone_cpu_ns
 
 
-_values = itemgetter(*(field.name for field in fields(Account)))
-
-
 def summary(accounts: Sequence[Account]) -> Summary | None:
-    """Return the summary of accounts; None without any.
-
-    The medians of shares are scaled so that together they are 1.
-    """
+    """Return the summary of accounts, the shares scaled so that together they are 1; None without any."""
     if not accounts:
         return None
     shares = {name: [account.share(name) for account in accounts] for name in SHARES}
     middles = {name: median(own) for name, own in shares.items()}
     total = sum(middles.values()) or 1.0
     noise = {name: (max(own) - min(own)) / 2 for name, own in shares.items()}
-    middle = Account(
-        **{field.name: _middle([getattr(each, field.name) for each in accounts]) for field in fields(Account)}
-    )
+    middle = Account.of({name: _middle([getattr(each, name) for each in accounts]) for name in FIGURES})
     return Summary(len(accounts), middle, {name: value / total for name, value in middles.items()}, noise)
 
 
 def _middle(values: Sequence[Any]) -> Any:
-    """Return the median of numbers, whole where they are; of anything else the first."""
+    """Return the median of numbers, as an integer where they are; of anything else the first."""
     known = [value for value in values if value is not None]
     if not known or isinstance(known[0], bool | str):
         return known[0] if known else None

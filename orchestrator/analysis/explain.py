@@ -1,7 +1,7 @@
-"""Why a variant takes as long as it does: from accounts of the workers' time to causes, a sentence, and a remedy. Pure.
+"""Why a variant takes as long as it does: from accounts of the workers' time to causes, a sentence, and advice. Pure.
 
-A cause is a share of the workers' time that is not work. None is told below `LEAST`, or below its own noise: half the
-range of the share over the accounts. `remedies` has what can be done about it.
+A cause is a share of the workers' time that is not work. None is named below `LEAST`, or below its own noise: half the
+range of the share over the accounts. `remedies` holds the advice.
 """
 
 from __future__ import annotations
@@ -13,28 +13,29 @@ from typing import Any
 from .. import units
 from ..journal.derived_events import VariantExplained
 from ..runner import registry
+from ..runner.account.figures import FIGURES
 from ..spec.plan import Variant, columns
 from . import accounts, remedies
-from .accounts import MUCH, Summary
+from .accounts import MUCH, Account, Summary
 from .contest import Contest
 from .figures import ALIKE
 from .stats import STATS_VERSION
 
 LEAST = 0.05
-"""The least share of the workers' time that is told as a cause."""
+"""The least share of the workers' time that is named as a cause."""
 
 MOST_CAUSES = 2
 
 BUSY = 0.5
-"""Who works on a core for so much of the time, and loses less than half as much to any cause, is told to work."""
+"""From this share on a core, and with no cause half as large, work itself is named first."""
 
 AGREE = 0.08
-"""Two ways to know the share of the GIL agree when they differ by no more than this."""
+"""The measured and the estimated share of the GIL agree when they differ by no more than this."""
 
 _CAN_BE_MISSING = ("run_queue_share", "peak_pss_bytes", "worker_private_bytes")
 
 CONTAMINATED = 0.05
-"""One worker alone waits for a core only when others have it; so much of it, and the account is of them as well."""
+"""A single worker waits for a core only when other processes use it; from this share on, they distort its account."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,11 @@ class Cause:
     kind: str
     share: float
     text: str
+    detail: str = ""
 
-    @property
-    def sentence(self) -> str:
-        """Return the share and what it was, such as `63 % of the workers' time waited for the GIL`."""
-        return f"{units.percent(self.share)} {self.text}"
+    def sentence(self, of: str = "") -> str:
+        """Return the cause with its share `of` something, such as `waiting for the GIL 63 % of the time`."""
+        return f"{self.text} {units.percent(self.share)}{of}{self.detail}"
 
 
 def explained(contest: Contest, variant: Variant) -> VariantExplained | None:
@@ -60,38 +61,31 @@ def explained(contest: Contest, variant: Variant) -> VariantExplained | None:
     causes = _causes(contest, variant, found)
     remedy = remedies.remedy(contest, variant, found, {cause.kind: cause.share for cause in causes})
     middle = found.median
-    shares: dict[str, Any] = {f"{name}_share": round(share, 4) for name, share in found.shares.items()}
-    if middle.run_queue_share is None:
-        shares["run_queue_share"] = None
     return VariantExplained(
         **columns(contest.point, variant),
+        **_figures(found),
         stats_version=STATS_VERSION,
         accounts=found.accounts,
-        lanes=middle.lanes,
-        **shares,
-        gil_source=middle.gil_source,
-        gil_share_estimated=round(middle.gil_share_estimated, 4),
         missing=[name for name in _CAN_BE_MISSING if getattr(middle, name) is None],
         instrumented_ratio=_instrumented_ratio(contest, label),
         causes=[cause.kind for cause in causes],
         cause_shares=[round(cause.share, 4) for cause in causes],
-        why="; ".join(cause.sentence for cause in causes),
+        why=_why(variant, found, causes),
         advice=remedy.advice if remedy else None,
         try_overrides=list(remedy.overrides) if remedy else [],
-        call_cpu_ns=middle.call_cpu_ns,
-        call_blocked_ns=middle.call_blocked_ns,
         cpu_ns_per_call=_cpu_per_call(contest, label),
-        outside_cpu_ns=middle.outside_cpu_ns,
-        voluntary_switches=middle.voluntary_switches,
-        involuntary_switches=middle.involuntary_switches,
-        loop_lag_p50_ns=middle.loop_lag_p50_ns,
-        loop_lag_p99_ns=middle.loop_lag_p99_ns,
-        loop_longest_ns=middle.loop_longest_ns,
-        peak_pss_bytes=middle.peak_pss_bytes,
-        worker_private_bytes=middle.worker_private_bytes,
-        copied_bytes=_copied(found, contest.point.tasks),
+        copied_bytes=_copied(middle, contest.point.tasks),
         contaminated=is_contaminated(found),
     )
+
+
+def _figures(found: Summary) -> dict[str, Any]:
+    """Return the median of every figure, with the scaled shares."""
+    values = {name: getattr(found.median, name) for name in FIGURES}
+    for name, share in found.shares.items():
+        if values[f"{name}_share"] is not None:
+            values[f"{name}_share"] = share
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items()}
 
 
 def summary(contest: Contest, label: str) -> Summary | None:
@@ -100,99 +94,114 @@ def summary(contest: Contest, label: str) -> Summary | None:
 
 
 def is_contaminated(found: Summary) -> bool:
-    """Return whether one worker alone had to wait for a core, so that its account is of others' work too."""
+    """Return whether a single worker waited for a core, so that its account includes other processes' work."""
     return found.median.lanes == 1 and found.shares["run_queue"] > CONTAMINATED and found.outside_cores < MUCH
 
 
 def blocks_loop(variant: Variant, found: Summary) -> bool:
-    """Return whether a variant runs a plain function inside its event loop, which reacts to nothing meanwhile."""
+    """Return whether a variant runs a plain function inside its event loop, which is blocked meanwhile."""
     has_loop = registry.load(variant.model).needs(variant.options).loop is not None
     return has_loop and found.median.in_own_thread and not found.median.is_async
 
 
 def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
     texts = _texts(contest, variant, found)
-    # a worker that ends with its call has none left after it by design
-    told_apart = {"on_core", "idle"} if registry.load(variant.model).WORKERS == "per_task" else {"on_core"}
+    # a worker that ends with its call is idle after it by design
+    excluded = {"on_core", "idle"} if _is_per_task(variant) else {"on_core"}
     lost = [
-        Cause(name, share, texts[name])
+        Cause(name, share, *texts[name])
         for name, share in found.shares.items()
-        if name not in told_apart and share >= max(LEAST, found.noise[name])
+        if name not in excluded and share >= max(LEAST, found.noise[name])
     ]
     work = found.shares["on_core"]
     held = work + found.shares["blocked"] + found.shares["gil"]
     is_blocking = blocks_loop(variant, found) and held >= LEAST
     if is_blocking:
-        blocking = Cause("loop_blocked", held, "of the time the loop was blocked by a plain function")
+        blocking = Cause("loop_blocked", held, "event loop blocked by a plain function")
         lost = [blocking, *(cause for cause in lost if cause.kind not in ("blocked", "gil"))]
     lost.sort(key=lambda cause: -cause.share)
     if not is_blocking and work >= BUSY and (not lost or lost[0].share < work / 2):
-        lost.insert(0, Cause("on_core", work, texts["on_core"]))
+        lost.insert(0, Cause("on_core", work, *texts["on_core"]))
     return lost[:MOST_CAUSES]
 
 
-def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, str]:
-    """Return what is said of each share, to be read after its percentage."""
+def _is_per_task(variant: Variant) -> bool:
+    return registry.load(variant.model).WORKERS == "per_task"
+
+
+def _why(variant: Variant, found: Summary, causes: list[Cause]) -> str:
+    """Return the causes as one sentence; where idle workers are the largest share by design, they come first."""
+    idle = found.shares["idle"]
+    if _is_per_task(variant) and causes and idle > causes[0].share:
+        causes = [Cause("idle", idle, "idle", " (each worker ends with its call)"), *causes]
+    of = " of the workers' time" if found.median.lanes > 1 else " of the time"
+    return "; ".join(cause.sentence("" if place else of) for place, cause in enumerate(causes))
+
+
+def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, tuple[str, str]]:
+    """Return the words for each share: those before its percentage, and those behind it."""
     middle, cores = found.median, contest.plan.cores
-    whose = "of the workers' time" if middle.lanes > 1 else "of the time"
-    busy = found.busy_cores
-    model = registry.load(variant.model)
-    needs = model.needs(variant.options)
-    own_gil = f"waited for the GIL{_doubt(found)}"
-    handing = needs.pickles and found.waits_to_dispatch
-    gil = "the process that hands over waited for its GIL" if handing else own_gil
-    service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
-    between = f"{'spent between' if model.WORKERS == 'none' else 'handing over'} calls of {service}"
-    if needs.loop and middle.in_own_thread:
-        between = "the event loop's own work"
-    queue = f"{middle.lanes} workers on {units.count(cores, 'core')}" if middle.lanes > cores else "others had it"
-    if found.outside_cores > MUCH:
-        queue = "threads or processes of its own had it"
+    busy = f" ({found.busy_cores:.1f} of {cores} cores busy)" if cores > 1 else ""
     return {
-        "on_core": f"{whose} on a core" + (f", which keeps {busy:.1f} of {cores} busy" if cores > 1 else ""),
-        "run_queue": f"{whose} waited for a core: {queue}",
-        "gil": f"{whose} {gil}",
-        "blocked": f"{whose} was blocked in calls{_blocked_by(found)}",
-        "serialisation": f"{whose} was pickling{_sizes(found)}",
-        "dispatch": f"{whose} was {between}",
-        "waiting": f"{whose} nothing could go on: all calls waited (I/O, sleep)",
-        "idle": f"{whose} had no call left{_uneven(found)}",
+        "on_core": ("on a core", busy),
+        "run_queue": ("waiting for a core", f" ({_cores_taken(found, cores)})"),
+        "gil": _gil_text(variant, found),
+        "blocked": ("blocked in calls", f" ({_blocked_by(found)})"),
+        "serialisation": ("pickling", _sizes(middle)),
+        "dispatch": _dispatch_text(variant, middle),
+        "waiting": ("all calls waiting", " (I/O, sleep)"),
+        "idle": ("idle", _uneven(found)),
     }
 
 
-def _doubt(found: Summary) -> str:
-    """Return how the share of the GIL is known, where that is worth a word."""
+def _cores_taken(found: Summary, cores: int) -> str:
+    if found.outside_cores > MUCH:
+        return "the workload's own threads or processes used it"
+    lanes = found.median.lanes
+    return f"{lanes} workers on {units.count(cores, 'core')}" if lanes > cores else "other processes used it"
+
+
+def _gil_text(variant: Variant, found: Summary) -> tuple[str, str]:
+    if registry.load(variant.model).needs(variant.options).pickles and found.waits_to_dispatch:
+        return "dispatch waiting for the GIL of the submitting process", ""
     if found.median.gil_source == "estimated":
-        return " (estimated)"
+        return "waiting for the GIL", " (estimated)"
     other = found.median.gil_share_estimated
     differs = abs(found.shares["gil"] - other) > AGREE
-    return f" (from blocked time alone: {units.percent(other)})" if differs else ""
+    return "waiting for the GIL", f" (estimated from blocked time: {units.percent(other)})" if differs else ""
+
+
+def _dispatch_text(variant: Variant, middle: Account) -> tuple[str, str]:
+    model = registry.load(variant.model)
+    if model.needs(variant.options).loop and middle.in_own_thread:
+        return "event loop overhead", ""
+    service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
+    return "between calls" if model.WORKERS == "none" else "dispatch", f" (calls of {service})"
 
 
 def _blocked_by(found: Summary) -> str:
     if found.outside_cores > MUCH:
-        return ", while threads or processes of its own worked"
+        return "the workload's own threads or processes ran meanwhile"
     if found.shares_something:
-        return " beyond what a call alone is: a lock, or something else that they share"
-    return " (I/O, locks, sleep)"
+        return "longer than in a call alone: calls share a lock or another resource"
+    return "I/O, locks, sleep"
 
 
-def _sizes(found: Summary) -> str:
-    there, back = found.median.call_bytes, found.median.result_bytes
-    if there is None or back is None:
+def _sizes(middle: Account) -> str:
+    if middle.call_bytes is None or middle.result_bytes is None:
         return ""
-    return f" {units.size(there)} there and {units.size(back)} back"
+    return f" ({units.size(middle.call_bytes)} per call, {units.size(middle.result_bytes)} per result)"
 
 
 def _uneven(found: Summary) -> str:
     middle = found.median
     if middle.calls < middle.lanes:
-        return f": {units.count(middle.calls, 'call')} for {middle.lanes} workers"
+        return f" ({units.count(middle.calls, 'call')} for {middle.lanes} workers)"
     if middle.calls % middle.lanes and middle.calls < 4 * middle.lanes and is_alike(found):
-        return f": {middle.calls} calls are not shared evenly by {middle.lanes} workers"
+        return f" ({middle.calls} calls do not divide evenly among {middle.lanes} workers)"
     if not is_alike(found):
-        return f": the longest call takes {units.percent(middle.longest_call_ns / middle.wall_ns)} of the batch"
-    return ""
+        return f" (the longest call takes {units.percent(middle.longest_call_ns / middle.wall_ns)} of the batch)"
+    return " (no calls left)"
 
 
 def is_alike(found: Summary) -> bool:
@@ -201,7 +210,7 @@ def is_alike(found: Summary) -> bool:
 
 
 def _instrumented_ratio(contest: Contest, label: str) -> float | None:
-    """Return how many times as long an instrumented batch takes as the others of its block."""
+    """Return the time of an instrumented batch over the others of its block."""
     ratios = [
         account.wall_ns / median(block.walls[label])
         for block in contest.counting
@@ -215,8 +224,7 @@ def _cpu_per_call(contest: Contest, label: str) -> int | None:
     return round(median(cpus) / contest.point.tasks) if cpus else None
 
 
-def _copied(found: Summary, tasks: int) -> int | None:
-    middle = found.median
+def _copied(middle: Account, tasks: int) -> int | None:
     if middle.result_bytes is None:
         return None
     return ((middle.call_bytes or 0) + middle.result_bytes) * tasks

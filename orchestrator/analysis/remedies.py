@@ -1,6 +1,6 @@
-"""What can be done about a cause: one piece of advice, and the overrides of the spec that try it. Pure.
+"""Advice about a cause, and the overrides of the spec that try it. Pure.
 
-What is advised follows from the account: a share can shrink only to what remains when its cause is gone.
+Advice follows from the account: a share can shrink only to what remains without its cause.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from .accounts import Summary
 from .contest import Contest
 
 WORTH = 0.15
-"""Advice is given about a share of at least so much of the workers' time."""
+"""The least share of the workers' time that gets advice."""
 
 GAIN = 0.2
-"""Chunks are advised where they save at least so much of the workers' time: not all of a hand-over shrinks."""
+"""Chunks are advised where they save at least this share of the workers' time: not all of dispatch shrinks."""
 
 SMALL_NS = 1_000_000
-"""Calls shorter than this are not worth a process each."""
+"""Calls shorter than this do not pay for their dispatch to a process."""
 
 FEW = 0.5
-"""Workers keep the cores busy for less than this part of the time: there is room for more of them."""
+"""Below this share of busy cores, more workers are advised; from this many idle cores on, processes are."""
 
 CHUNKS_PER_WORKER = 4
-"""So many chunks for each worker keep the load even."""
+"""This many chunks for each worker keep the load even."""
 
 
 @dataclass(frozen=True)
 class Remedy:
-    """Advice, with overrides of the spec that try it, beside what there is."""
+    """Advice, with the overrides that add it to the spec."""
 
     advice: str
     overrides: tuple[str, ...] = ()
 
 
 def remedy(contest: Contest, variant: Variant, found: Summary, causes: Mapping[str, float]) -> Remedy | None:
-    """Return what to do about the first of a variant's causes, with their shares, that something can be done about."""
+    """Return the advice for the first of a variant's causes (with their shares) that has any."""
     for cause, share in causes.items():
         advised = _REMEDIES[cause](contest, variant, found) if cause in _REMEDIES and share >= WORTH else None
         if advised:
@@ -52,24 +52,26 @@ def remedy(contest: Contest, variant: Variant, found: Summary, causes: Mapping[s
 def _loop_blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     middle = found.median
     if found.waits:
-        return _use(contest, variant, found, "threads", " or make it `async`")
+        return _use(contest, variant, found, "threads", ", or make the function `async`")
     if middle.call_cpu_ns < SMALL_NS or contest.plan.cores < 2:
-        return Remedy("a plain loop does as well: these calls compute") if _loop_does(contest, variant, found) else None
-    return _use(contest, variant, found, "processes", ": its calls compute, and do not wait")
+        if not _loop_does(contest, variant, found):
+            return None
+        return Remedy("use a plain loop: the calls compute, and an event loop gains nothing")
+    return _use(contest, variant, found, "processes", ": the calls compute and do not wait")
 
 
 def _gil(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     if registry.load(variant.model).needs(variant.options).pickles:
         return _dispatch(contest, variant, found) if found.waits_to_dispatch else None
     if found.median.call_cpu_ns >= SMALL_NS:
-        return _use(contest, variant, found, "processes", ": each has a GIL of its own")
+        return _use(contest, variant, found, "processes", ": each has its own GIL")
     if _loop_does(contest, variant, found):
-        return Remedy("threads can't help calls that compute; run them in a plain loop, or put more work into one")
+        return Remedy("use a plain loop, or do more work per call: the GIL lets one thread compute at a time")
     return None
 
 
 def _loop_does(contest: Contest, variant: Variant, found: Summary) -> bool:
-    """Return whether a plain loop may do as well as a variant, as far as is known."""
+    """Return whether a plain loop may be as fast as a variant, as far as is known."""
     loops = [other.label for other in contest.variants.values() if other.model == "sequential"]
     surely_slower = any(_surely_faster(contest, variant.label, loop) for loop in loops)
     return not (found.median.is_async or found.waits or surely_slower)
@@ -80,28 +82,32 @@ def _on_core(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
     free = cores - found.busy_cores
     if middle.lanes > 1 or free < FEW or middle.call_cpu_ns < SMALL_NS or contest.point.tasks < 2:
         return None
-    return _use(contest, variant, found, "processes", f": {free:.0f} of {cores} cores had nothing to do")
+    return _use(contest, variant, found, "processes", f": {_count_idle(round(free), cores, 'cores')}")
+
+
+def _count_idle(idle: int, of: int, things: str) -> str:
+    return f"{idle} of {of} {things} {'was' if idle == 1 else 'were'} idle"
 
 
 def _run_queue(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
-    """Advise as many workers as keep the cores busy while others of them wait."""
+    """Advise the fewest workers that keep the cores busy while some of them are blocked."""
     middle, cores = found.median, contest.plan.cores
     alone_ns = middle.alone_cpu_ns + middle.alone_blocked_ns
     enough = math.ceil(cores * alone_ns / max(1, middle.alone_cpu_ns))
     if middle.lanes <= enough or variant.workers is None:
         return None
-    return Remedy(f"more workers than keep the cores busy only queue for them: `workers: {enough}` does as well")
+    return Remedy(f"use `workers: {enough}`: that keeps the cores busy, and more only queue for them")
 
 
 def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
-    """Advise more workers where they wait and the cores do not work."""
+    """Advise more workers where they are blocked and the cores are idle."""
     middle, tasks = found.median, contest.point.tasks
     in_flight = variant.at_once(tasks)
     if found.busy_cores > FEW * contest.plan.cores or found.shares_something:
         return None
     if variant.workers is None or registry.load(variant.model).WORKERS != "asked":
         if middle.lanes == 1 and tasks > 1 and not variant.overrides:
-            return _use(contest, variant, found, "threads", ": the calls can wait at the same time")
+            return _use(contest, variant, found, "threads", ": calls can wait at the same time")
         return None
     others = [
         v.workers or 0 for v in contest.variants.values() if (v.entry, v.options) == (variant.entry, variant.options)
@@ -109,12 +115,12 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
     if in_flight >= tasks or in_flight < max(others):
         return None
     more = min(tasks, 4 * in_flight)
-    advice = f"let more of the calls wait at once: workers {more} instead of {in_flight}"
+    advice = f"use more workers, {more} instead of {in_flight}: more calls can wait at the same time"
     return Remedy(advice, _on_axis(contest, variant, "workers", in_flight, more))
 
 
 def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
-    """Advise chunks where the model has them: a chunk is handed over as one call is, so that part falls by its size."""
+    """Advise chunks where the model has them: a chunk costs one dispatch, so dispatch falls by the size of a chunk."""
     model, middle = registry.load(variant.model), found.median
     if model.WORKERS == "none" or middle.is_async:
         return None
@@ -122,45 +128,46 @@ def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | No
     now = int(variant.options.get("chunksize") or 1)
     most = contest.point.tasks // (CHUNKS_PER_WORKER * middle.lanes)
     if "chunksize" in model.OPTIONS and most >= 2 * now:
-        handing = sum(found.shares[name] for name in ("dispatch", "serialisation", "gil"))
+        dispatching = sum(found.shares[name] for name in ("dispatch", "serialisation", "gil"))
         size = now
-        while size * 2 <= most and _left(handing, size / now) > 0.1:
+        while size * 2 <= most and _left(dispatching, size / now) > 0.1:
             size *= 2
-        if handing - _left(handing, size / now) >= GAIN:
-            before, after = units.percent(handing), units.percent(_left(handing, size / now))
-            advice = f"calls of {service} are too small to send one by one: chunksize {size} would cut the hand-over"
+        if dispatching - _left(dispatching, size / now) >= GAIN:
+            before, after = units.percent(dispatching), units.percent(_left(dispatching, size / now))
+            advice = f"use `chunksize: {size}`: it would cut the dispatch of calls of {service}"
             return Remedy(f"{advice} from {before} to {after}", _on_axis(contest, variant, "chunksize", now, size))
     if middle.call_cpu_ns + middle.call_blocked_ns < SMALL_NS:
         if model.WORKERS == "per_task":
-            return Remedy(f"calls of {service} are too small to start a worker for each: keep workers in a pool")
+            return Remedy(f"use a pool: calls of {service} are too short to start a worker for each")
         loop = ", or use a plain loop" if _loop_does(contest, variant, found) else ""
-        return Remedy(f"calls of {service} are too small to hand over: put more work into one{loop}")
+        return Remedy(f"do more work per call{loop}: calls of {service} are too short to pay for their dispatch")
     if model.WORKERS == "per_task":
         pool = model.needs(variant.options).pool
         if pool is None:
-            return Remedy("keep workers in a pool, instead of starting one for every call")
-        return _use(contest, variant, found, pool, ", which starts its workers once, and not for every call")
+            return Remedy("use a pool, which starts its workers only once")
+        return _use(contest, variant, found, pool, ", which starts its workers only once")
     return None
 
 
 def _left(share: float, factor: float) -> float:
-    """Return what is left of a share of the whole when it is made `factor` times smaller, and the rest stays."""
+    """Return the new share of a part that becomes `factor` times smaller while the rest stays."""
     return share / factor / (share / factor + 1 - share)
 
 
 def _serialisation(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
-    return Remedy("send less: a path, a key or a range instead of the data, and results that are summed up")
+    return Remedy("send less: a path, a key or a range instead of the data, and aggregated results")
 
 
 def _idle(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     middle = found.median
     if int(variant.options.get("chunksize") or 1) > 1:
         overrides = _on_axis(contest, variant, "chunksize", variant.options["chunksize"], 1)
-        return Remedy("smaller chunks share the calls more evenly", overrides)
+        return Remedy("use smaller chunks, which divide the calls more evenly", overrides)
     if middle.calls < middle.lanes:
-        return Remedy(f"{middle.lanes - middle.calls} of {middle.lanes} workers never have a call: give a batch more")
+        idle = _count_idle(middle.lanes - middle.calls, middle.lanes, "workers")
+        return Remedy(f"use at least as many tasks as workers: {idle}")
     if middle.longest_share * middle.calls > 2:
-        return Remedy("begin with the longest calls, or split them: the others' workers wait for them at the end")
+        return Remedy("start the longest calls first, or split them: other workers are idle until they end")
     return None
 
 
@@ -170,7 +177,7 @@ def _surely_faster(contest: Contest, label: str, other: str) -> bool:
 
 
 def _use(contest: Contest, variant: Variant, found: Summary, model: str, clause: str) -> Remedy | None:
-    """Advise a model: one of the contest only if it was faster there, else with the override that puts it there."""
+    """Advise a model: one of the contest only where it was faster, any other with the override that adds it."""
     others = [other for other in contest.variants.values() if other.model == model]
     alike = [other for other in others if other.python == variant.python]
     present = [other.label for other in alike or others]
@@ -182,7 +189,7 @@ def _use(contest: Contest, variant: Variant, found: Summary, model: str, clause:
     if not runs_plain and "async_call" not in registry.load(model).FORMS:
         return None
     if any(workload.get(name) for name in ("setup", "initializer", "reset", "observe")):
-        return None  # what keeps a state may not do the same elsewhere
+        return None  # a workload with state may behave differently under another model
     entries = [entry.model_dump(exclude_defaults=True) for entry in contest.plan.experiment.models]
     plain = all(entry.keys() <= {"model"} for entry in entries)
     names = [entry.model for entry in contest.plan.experiment.models]

@@ -69,12 +69,10 @@ def accounts(
         except RunnerFailed:
             continue
         about = _about(task, variant)
-        calls: list[dict[str, Any]] = answer.pop("timeline")
-        wall_ns = answer.pop("timeline_wall_ns")
+        timeline = answer.pop("timeline")
         yield AccountMeasured(**about, **{key: value for key, value in answer.items() if key != "event"})
         if task.draws:
-            drawn: dict[str, Any] = {name: [call[name] for call in calls] for name in TimelineRecorded.PER_CALL}
-            yield TimelineRecorded(**about, wall_ns=wall_ns, **drawn)
+            yield TimelineRecorded(**about, **timeline)
 
 
 def _allowed_s(task: BlockTask) -> float:

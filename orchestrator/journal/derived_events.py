@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
+from ..runner.account.figures import Figures
 from .event import AboutPoint, AboutVariant, Event
 
 
@@ -45,51 +46,33 @@ class VariantCompared(AboutVariant):
     excluded: bool
 
 
-class VariantExplained(AboutVariant):
-    """Where the time of a variant's workers went: medians over its accounts, the shares scaled to be 1 together."""
+class VariantExplained(Figures, AboutVariant):
+    """Where the time of a variant's workers went: medians over its accounts, with causes and advice.
+
+    The shares are scaled so that together they are 1.
+    """
 
     derived: ClassVar[bool] = True
     event: Literal["variant.explained"] = "variant.explained"
     stats_version: int
     accounts: int
-    lanes: int
-    on_core_share: float
-    run_queue_share: float | None
-    gil_share: float
-    blocked_share: float
-    serialisation_share: float
-    dispatch_share: float
-    waiting_share: float
-    idle_share: float
-    gil_source: Literal["measured", "estimated"]
-    gil_share_estimated: float
     missing: list[str]
-    """What could not be had on this machine, by the names of the fields."""
+    """The figures that this machine does not report, by the names of the fields."""
     instrumented_ratio: float | None
-    """How many times as long an instrumented batch takes as the others; null when it held only a part of the calls."""
+    """The time of an instrumented batch over the others; null when it held only a part of the calls."""
     causes: list[str]
     cause_shares: list[float]
     """At most two, the larger first."""
     why: str
     advice: str | None
     try_overrides: list[str]
-    """What to give to `run` beside the spec, to try the advice."""
-    call_cpu_ns: int
-    call_blocked_ns: int
+    """Overrides of the spec for `run`, to try the advice."""
     cpu_ns_per_call: int | None
     """Of the runner and all workers, without instruments."""
-    outside_cpu_ns: int | None
-    voluntary_switches: int
-    involuntary_switches: int
-    loop_lag_p50_ns: int | None
-    loop_lag_p99_ns: int | None
-    loop_longest_ns: int | None
-    peak_pss_bytes: int | None
-    worker_private_bytes: int | None
     copied_bytes: int | None
     """Per batch, both ways."""
     contaminated: bool
-    """One worker alone had to wait for a core: others' work is in the account."""
+    """A single worker waited for a core: the account includes other processes' work."""
 
 
 class ScalingFitted(AboutPoint):

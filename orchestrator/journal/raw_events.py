@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
+from ..runner.account.figures import Figures, TimelineColumns
 from .event import AboutPoint, AboutVariant, Event
 
 
@@ -151,99 +152,32 @@ class TrialObserved(AboutVariant):
 
 
 class OverlapMeasured(AboutVariant):
+    """How parallel the threads of one process run: the same calls in one worker, and in two at once."""
+
     event: Literal["overlap.measured"] = "overlap.measured"
     block: int
     calls: int
+    """Per worker."""
     alone_ns: list[int]
+    """The time of `calls` calls in one worker."""
     together_ns: list[int]
-    """In pairs: the time of `calls` calls in one worker alone, and of as many in each of two at once."""
+    """The time of as many calls in each of two workers at once, right after the item of `alone_ns`."""
 
 
-class AccountMeasured(AboutVariant):
+class AccountMeasured(Figures, AboutVariant):
     """Where the workers' time went in one instrumented trial; the shares together are 1."""
 
     event: Literal["account.measured"] = "account.measured"
     block: int
-    lanes: int
-    """How many workers' time was accounted: the budget is `lanes` x `wall_ns`."""
-    batches: int
-    calls: int
-    """In one batch."""
-    wall_ns: int
-    """Per batch, as in `trial.finished`, but with the instruments on."""
-    on_core_share: float
-    run_queue_share: float | None
-    """Null where the system does not tell: it is then among what was blocked."""
-    gil_share: float
-    blocked_share: float
-    serialisation_share: float
-    dispatch_share: float
-    waiting_share: float
-    idle_share: float
-    gil_source: Literal["measured", "estimated"]
-    gil_share_estimated: float
-    """What calls and their hand-over take beyond what they do alone; only threads that share a GIL can have any."""
-    dispatch_gil_share: float
-    """Of the share of the GIL, what was waited between calls, by the worker or by who hands over."""
-    in_own_thread: bool
-    """Whether the calls ran in the thread that submits them: a plain loop, an event loop."""
-    is_async: bool
-    """Whether the calls are of a coroutine function."""
-    call_cpu_ns: int
-    call_blocked_ns: int
-    longest_call_ns: int
-    """Means of the calls, and the longest, without what it waited for a core or the GIL; of a coroutine as a whole."""
-    longest_share: float
-    """The longest call as a share of all calls of its batch."""
-    alone_calls: int
-    alone_cpu_ns: int
-    alone_blocked_ns: int
-    alone_dispatch_ns: int
-    """Means of so many calls made with no other beside them, and of handing them over."""
-    call_bytes: int | None
-    result_bytes: int | None
-    """Of the pickles of one call and of one result; null when they are not sent."""
-    voluntary_switches: int
-    involuntary_switches: int
-    """Per batch, of the runner and its workers."""
-    loop_lag_p50_ns: int | None
-    loop_lag_p99_ns: int | None
-    loop_longest_ns: int | None
-    """How long something that comes at a random moment waits for the event loop, and the loop's longest turn."""
-    peak_pss_bytes: int | None
-    """Of the runner and all that it has started, each shared page counted once."""
-    worker_private_bytes: int | None
-    outside_cpu_ns: int | None
-    """CPU time per batch that was neither the workers' nor the model's: threads and processes of the workload's own."""
 
 
-class TimelineRecorded(AboutVariant):
-    """The first calls of an instrumented trial, one by one, in the order of their begin; times since the trial's."""
+class TimelineRecorded(TimelineColumns, AboutVariant):
+    """The first calls of an instrumented trial, in the order of their begin; times are since the trial's begin."""
 
-    PER_CALL: ClassVar = (
-        "lane",
-        "begun_ns",
-        "ended_ns",
-        "on_core_ns",
-        "run_queue_ns",
-        "gil_ns",
-        "blocked_ns",
-        "unpickled_ns",
-        "pickled_ns",
-    )
     event: Literal["timeline.recorded"] = "timeline.recorded"
     block: int
     wall_ns: int
-    lane: list[int]
-    begun_ns: list[int]
-    ended_ns: list[int]
-    on_core_ns: list[int]
-    run_queue_ns: list[int]
-    gil_ns: list[int]
-    blocked_ns: list[int]
-    unpickled_ns: list[list[int] | None]
-    pickled_ns: list[list[int] | None]
-    """When the call was unpickled and its result pickled, as begin and end, in the worker."""
+    """Of the batch."""
 
 
 class TrialFailed(AboutVariant):

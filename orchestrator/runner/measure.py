@@ -290,7 +290,7 @@ class Bench:
         of_model = *self._of_model, self.machinery
         account = await measure(self._workers, self._call, self._items, repeats, self._before_batch, *of_model)
         self._used_ns = time.perf_counter_ns()
-        return account
+        return {"event": "accounted", **account}
 
     async def do_prove(self) -> dict[str, Any]:
         """Prove the treatment once more: who the workers are after the trials."""

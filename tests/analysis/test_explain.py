@@ -8,11 +8,12 @@ import pytest
 
 from orchestrator.output.table import explanation
 from orchestrator.runner import registry as models
+from orchestrator.runner.account.figures import FIGURES
 from tests.support.synthetic import Run, conducted
 
 US = 1_000
 WAITING: dict[str, Any] = {"call_blocked_ns": 9_000_000, "alone_blocked_ns": 9_000_000, "alone_cpu_ns": 100_000}
-"""Of calls that hardly do anything but wait."""
+"""Calls that wait nearly all of the time."""
 
 
 def explained(run: Run, variant: str) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def explained(run: Run, variant: str) -> dict[str, Any]:
 
 
 def why(model: str = "threads", others: tuple[str, ...] = ("sequential",), **account: Any) -> dict[str, Any]:
-    """Return what is said of one variant with this account; the others take `slower` ms, twice as long without it."""
+    """Return the explanation of a variant with this account; it takes 10 ms, the others take `slower` ms."""
     slower = account.pop("slower", 20.0)
     spec = {key: account.pop(key) for key in ("tasks", "workload", "matrix", "models") if key in account}
     spec.setdefault("tasks", 4)
@@ -36,18 +37,16 @@ def test_nothing_is_explained_without_an_account() -> None:
     assert not [event for event in run.derived() if event.event == "variant.explained"]
 
 
-def test_the_largest_loss_comes_first_and_two_are_told_at_most() -> None:
+def test_at_most_two_causes_are_named_the_larger_first() -> None:
     event = why(gil=0.4, blocked=0.1, dispatch=0.2, idle=0.06)
     assert (event["causes"], event["cause_shares"]) == (["gil", "dispatch"], [0.4, 0.2])
-    assert event["why"] == (
-        "40 % of the workers' time waited for the GIL; 20 % of the workers' time was handing over calls of 5 ms"
-    )
+    assert event["why"] == ("waiting for the GIL 40 % of the workers' time; dispatch 20 % (calls of 5 ms)")
 
 
 def test_a_loss_below_the_least_is_no_cause() -> None:
     event = why(gil=0.04)
     assert event["causes"] == ["on_core"]
-    assert event["why"] == "96 % of the workers' time on a core, which keeps 1.9 of 2 busy"
+    assert event["why"] == "on a core 96 % of the workers' time (1.9 of 2 cores busy)"
 
 
 def test_a_loss_within_its_own_noise_is_no_cause() -> None:
@@ -55,7 +54,7 @@ def test_a_loss_within_its_own_noise_is_no_cause() -> None:
     accounts = [event for event in run.stored if event.event == "account.measured"]
     assert accounts
     for block, share in zip(run.contests[0].blocks, (0.0, 0.3) * 10, strict=False):
-        object.__setattr__(block.accounts["threads"], "dispatch_share", share)
+        block.accounts["threads"].dispatch_share = share
     assert "dispatch" not in explained(run, "threads")["causes"]
 
 
@@ -65,18 +64,18 @@ def test_shares_are_all_of_the_time() -> None:
     assert sum(event[f"{name}_share"] for name in names) == pytest.approx(1, abs=0.001)
 
 
-def test_an_estimate_is_called_one() -> None:
-    assert "waited for the GIL (estimated)" in why(gil=0.4, gil_source="estimated")["why"]
+def test_an_estimated_share_of_the_gil_is_marked() -> None:
+    assert why(gil=0.4, gil_source="estimated")["why"].endswith("of the workers' time (estimated)")
 
 
-def test_evidence_that_contradicts_is_shown() -> None:
-    assert "waited for the GIL (from blocked time alone: 10 %)" in why(gil=0.4, gil_share_estimated=0.1)["why"]
-    assert "alone" not in why(gil=0.4, gil_share_estimated=0.33)["why"]
+def test_an_estimate_that_contradicts_the_measured_share_is_shown() -> None:
+    assert "(estimated from blocked time: 10 %)" in why(gil=0.4, gil_share_estimated=0.1)["why"]
+    assert "estimated" not in why(gil=0.4, gil_share_estimated=0.33)["why"]
 
 
 def test_more_workers_than_cores_wait_for_a_core() -> None:
-    assert "waited for a core: 4 workers on 2 cores" in why(run_queue=0.5, lanes=4)["why"]
-    assert "waited for a core: others had it" in why(run_queue=0.5, lanes=2)["why"]
+    assert "waiting for a core 50 % of the workers' time (4 workers on 2 cores)" in why(run_queue=0.5, lanes=4)["why"]
+    assert "(other processes used it)" in why(run_queue=0.5, lanes=2)["why"]
 
 
 def test_a_plain_loop_that_waits_for_a_core_is_contaminated() -> None:
@@ -90,96 +89,101 @@ def test_workers_that_wait_for_a_core_are_not_contaminated() -> None:
     assert not why(run_queue=0.5, lanes=2)["contaminated"]
 
 
-def test_calls_that_block_longer_than_alone_share_something() -> None:
+def test_calls_blocked_longer_than_a_call_alone_share_a_resource() -> None:
     alone: dict[str, Any] = {"blocked": 0.9, "call_blocked_ns": 9_000_000, "calls": 4}
-    assert "beyond what a call alone is: a lock" in why(**alone, alone_blocked_ns=2_000_000)["why"]
+    assert (
+        "(longer than in a call alone: calls share a lock or another resource)"
+        in why(**alone, alone_blocked_ns=2_000_000)["why"]
+    )
     assert "(I/O, locks, sleep)" in why(**alone, alone_blocked_ns=9_000_000)["why"]
 
 
-def test_calls_with_threads_of_their_own_are_told_apart_from_io() -> None:
-    assert "while threads or processes of its own worked" in why(blocked=0.9, outside_cpu_ns=9_000_000)["why"]
+def test_calls_blocked_by_threads_of_the_workload_are_distinguished_from_io() -> None:
+    assert (
+        "(the workload's own threads or processes ran meanwhile)" in why(blocked=0.9, outside_cpu_ns=9_000_000)["why"]
+    )
 
 
-def test_pickling_is_told_with_its_size() -> None:
+def test_pickling_is_named_with_its_sizes() -> None:
     event = why("processes", serialisation=0.41, call_bytes=1 << 20, result_bytes=1 << 11)
-    assert "41 % of the workers' time was pickling 1 MiB there and 2 KiB back" in event["why"]
+    assert "pickling 41 % of the workers' time (1 MiB per call, 2 KiB per result)" in event["why"]
     assert event["advice"].startswith("send less")
     assert event["copied_bytes"] == 4 * ((1 << 20) + (1 << 11))
 
 
 def test_too_few_calls_leave_workers_idle() -> None:
-    assert "had no call left: 2 calls for 4 workers" in why(idle=0.5, calls=2, lanes=4)["why"]
-    assert "3 calls are not shared evenly by 2 workers" in why(idle=0.25, calls=3)["why"]
+    assert "(2 calls for 4 workers)" in why(idle=0.5, calls=2, lanes=4)["why"]
+    assert "(3 calls do not divide evenly among 2 workers)" in why(idle=0.25, calls=3)["why"]
 
 
 def test_a_long_call_at_the_end_leaves_workers_idle() -> None:
     event = why(idle=0.3, longest_call_ns=15_000_000, longest_share=0.75)
-    assert "the longest call takes 75 % of the batch" in event["why"]
-    assert event["advice"].startswith("begin with the longest calls")
+    assert "(the longest call takes 75 % of the batch)" in event["why"]
+    assert event["advice"].startswith("start the longest calls first")
 
 
 def test_a_plain_function_blocks_an_event_loop() -> None:
     event = why("event_loop", lanes=1, dispatch=0.02, in_own_thread=True)
     assert event["causes"][0] == "loop_blocked"
-    assert event["why"].startswith("98 % of the time the loop was blocked by a plain function")
+    assert event["why"].startswith("event loop blocked by a plain function 98 % of the time")
 
 
 def test_a_coroutine_does_not_block_its_loop() -> None:
     event = why("event_loop", lanes=1, waiting=0.8, dispatch=0.1, in_own_thread=True, is_async=True)
     assert event["causes"] == ["waiting", "dispatch"]
-    assert event["why"].endswith("10 % of the time was the event loop's own work")
+    assert event["why"].endswith("; event loop overhead 10 %")
 
 
-def test_what_is_to_be_tried_keeps_the_overrides_of_the_run() -> None:
+def test_the_command_to_try_keeps_the_overrides_of_the_run() -> None:
     event = why(gil=0.5)
     had = ["orchestrator", "run", "io.yaml", "--quiet", "kwargs.n=5", "models=[sequential]"]
     said = explanation({**event, "try_overrides": ["models=[threads]"]}, had).plain
     assert said.endswith("; try: orchestrator run io.yaml kwargs.n=5 'models=[threads]'")
 
 
-def test_a_loop_blocked_by_calls_that_wait_wants_threads_and_says_how_to_try() -> None:
+def test_threads_are_advised_for_a_loop_blocked_by_calls_that_wait() -> None:
     event = why("event_loop", lanes=1, in_own_thread=True, blocked=0.9, **WAITING)
-    assert event["advice"] == "use `threads` or make it `async`"
+    assert event["advice"] == "use `threads`, or make the function `async`"
     assert event["try_overrides"] == ['models=["event_loop", "sequential", "threads"]']
 
 
-def test_a_loop_blocked_by_calls_that_compute_wants_processes() -> None:
+def test_processes_are_advised_for_a_loop_blocked_by_calls_that_compute() -> None:
     event = why("event_loop", lanes=1, in_own_thread=True)
-    assert event["advice"] == "use `processes`: its calls compute, and do not wait"
+    assert event["advice"] == "use `processes`: the calls compute and do not wait"
 
 
-def test_threads_that_wait_for_the_gil_want_processes() -> None:
+def test_processes_are_advised_for_threads_that_wait_for_the_gil() -> None:
     event = why(gil=0.5)
-    assert event["advice"] == "use `processes`: each has a GIL of its own"
+    assert event["advice"] == "use `processes`: each has its own GIL"
     assert event["try_overrides"] == ['models=["threads", "sequential", "processes"]']
 
 
 def test_a_model_of_the_contest_is_advised_only_where_it_was_faster() -> None:
     accounts = {"threads": {"gil": 0.5}}
     faster = conducted({"sequential": 20, "threads": 20, "processes": 12}, accounts=accounts)
-    assert explained(faster, "threads")["advice"] == "use `processes`: each has a GIL of its own"
+    assert explained(faster, "threads")["advice"] == "use `processes`: each has its own GIL"
     assert explained(faster, "threads")["try_overrides"] == []
     slower = conducted({"sequential": 20, "threads": 20, "processes": 30}, accounts=accounts)
     assert explained(slower, "threads")["advice"] is None
 
 
-def test_calls_too_small_for_processes_are_told_what_chunks_would_bring() -> None:
+def test_chunks_are_advised_for_short_calls_with_what_they_would_save() -> None:
     small: dict[str, Any] = {"call_cpu_ns": 8 * US, "longest_call_ns": 8 * US, "calls": 4000, "tasks": 4000}
     event = why("processes", dispatch=0.91, **small)
-    assert event["advice"] == (
-        "calls of 8 us are too small to send one by one: chunksize 128 would cut the hand-over from 91 % to 7 %"
-    )
+    assert event["advice"] == ("use `chunksize: 128`: it would cut the dispatch of calls of 8 us from 91 % to 7 %")
     assert event["try_overrides"] == ["matrix.chunksize=[1, 128]"]
 
 
-def test_chunks_stay_small_enough_to_share_the_calls() -> None:
+def test_chunks_stay_small_enough_to_balance_the_load() -> None:
     event = why("processes", dispatch=0.9, call_cpu_ns=8 * US, calls=40, tasks=40)
     assert event["try_overrides"] == ["matrix.chunksize=[1, 4]"]
 
 
-def test_small_calls_in_threads_want_a_plain_loop() -> None:
+def test_a_plain_loop_is_advised_for_short_calls_in_threads() -> None:
     event = why(dispatch=0.7, call_cpu_ns=8 * US, slower=9.0)
-    assert event["advice"] == "calls of 8 us are too small to hand over: put more work into one, or use a plain loop"
+    assert event["advice"] == (
+        "do more work per call, or use a plain loop: calls of 8 us are too short to pay for their dispatch"
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in models.NAMES if models.load(name).WORKERS == "per_task"])
@@ -187,18 +191,18 @@ def test_a_model_with_a_worker_per_task_names_the_one_that_keeps_them(name: str)
     assert models.load(name).needs({}).pool in models.NAMES
 
 
-def test_a_worker_per_call_wants_a_pool() -> None:
+def test_a_pool_is_advised_instead_of_a_worker_per_call() -> None:
     event = why("process_per_task", dispatch=0.7, call_cpu_ns=8_000_000, longest_call_ns=8_000_000)
-    assert event["advice"] == "use `processes`, which starts its workers once, and not for every call"
+    assert event["advice"] == "use `processes`, which starts its workers only once"
 
 
-def test_workers_that_wait_want_more_of_them() -> None:
+def test_more_workers_are_advised_where_workers_are_blocked() -> None:
     event = why(blocked=0.95, call_blocked_ns=5_000_000, alone_blocked_ns=5_000_000, tasks=20, calls=20)
-    assert event["advice"] == "let more of the calls wait at once: workers 8 instead of 2"
+    assert event["advice"] == "use more workers, 8 instead of 2: more calls can wait at the same time"
     assert event["try_overrides"] == ["matrix.workers=[2, 8]"]
 
 
-def test_as_many_workers_as_calls_are_enough() -> None:
+def test_no_more_workers_than_calls_are_advised() -> None:
     assert why(blocked=0.95, tasks=2, calls=2)["advice"] is None
 
 
@@ -206,33 +210,33 @@ def test_more_workers_than_cores_are_not_advised_where_the_cores_are_busy() -> N
     assert why(blocked=0.3, tasks=20, calls=20)["advice"] is None
 
 
-def test_a_loop_that_keeps_one_core_busy_wants_processes() -> None:
+def test_processes_are_advised_where_a_plain_loop_leaves_a_core_idle() -> None:
     event = why("sequential", others=("threads",), lanes=1, in_own_thread=True)
-    assert event["advice"] == "use `processes`: 1 of 2 cores had nothing to do"
+    assert event["advice"] == "use `processes`: 1 of 2 cores was idle"
 
 
-def test_entries_with_options_are_not_written_anew() -> None:
+def test_entries_with_options_get_no_override() -> None:
     models = [{"model": "threads", "label": "mine"}, "sequential"]
     run = conducted({"mine": 10.0, "sequential": 20.0}, accounts={"mine": {"gil": 0.5}}, models=models)
     event = explained(run, "mine")
-    assert (event["advice"], event["try_overrides"]) == ("use `processes`: each has a GIL of its own", [])
+    assert (event["advice"], event["try_overrides"]) == ("use `processes`: each has its own GIL", [])
 
 
-def test_the_factor_of_the_instruments_is_told() -> None:
+def test_the_slowdown_by_the_instruments_is_reported() -> None:
     assert why(wall_ns=11_000_000)["instrumented_ratio"] == pytest.approx(1.1, abs=0.02)
 
 
-def test_a_part_of_a_batch_has_no_factor() -> None:
+def test_a_part_of_a_batch_has_no_slowdown() -> None:
     assert why(calls=3, tasks=4)["instrumented_ratio"] is None
 
 
-def test_a_verdict_holds_why() -> None:
+def test_a_verdict_lists_the_causes() -> None:
     run = conducted({"sequential": 20, "threads": 10}, accounts={"threads": {"gil": 0.5}})
     (verdict,) = [event.fields() for event in run.derived() if event.event == "verdict.reached"]
-    assert verdict["why"] == ["threads: 50 % of the workers' time waited for the GIL"]
+    assert verdict["why"] == ["threads: waiting for the GIL 50 % of the workers' time"]
 
 
-def test_workers_that_wait_may_be_more_than_the_cores() -> None:
+def test_as_many_workers_are_advised_as_keep_the_cores_busy() -> None:
     alone: dict[str, Any] = {
         "alone_cpu_ns": 5_000_000,
         "alone_blocked_ns": 10_000_000,
@@ -240,29 +244,29 @@ def test_workers_that_wait_may_be_more_than_the_cores() -> None:
         "matrix": {"workers": [16]},
     }
     event = why("processes", run_queue=0.62, blocked=0.06, tasks=64, calls=64, **alone)
-    assert event["advice"] == "more workers than keep the cores busy only queue for them: `workers: 6` does as well"
+    assert event["advice"] == "use `workers: 6`: that keeps the cores busy, and more only queue for them"
     assert why("processes", run_queue=0.3, tasks=64, calls=64, **{**alone, "lanes": 6})["advice"] is None
 
 
-def test_a_plain_loop_is_not_advised_to_calls_that_wait_or_where_it_is_slower() -> None:
+def test_a_plain_loop_is_not_advised_for_calls_that_wait_or_where_it_is_slower() -> None:
     small: dict[str, Any] = {"call_cpu_ns": 8 * US, "alone_cpu_ns": 8 * US}
     assert "plain loop" not in why(dispatch=0.7, slower=9.0, **small, alone_blocked_ns=50 * US)["advice"]
     assert "plain loop" not in why(dispatch=0.7, slower=20.0, **small)["advice"]
     assert why(gil=0.6, slower=20.0, **small)["advice"] is None
 
 
-def test_coroutines_are_not_advised_to_be_handed_over_otherwise() -> None:
+def test_coroutines_get_no_advice_about_dispatch() -> None:
     event = why("event_loop", dispatch=0.9, lanes=1, in_own_thread=True, is_async=True, call_cpu_ns=8 * US)
     assert event["advice"] is None
 
 
-def test_a_coroutine_function_is_not_advised_what_cannot_run_it() -> None:
+def test_only_models_that_can_run_a_coroutine_function_are_advised() -> None:
     event = why("event_loop", others=("threads",), lanes=1, in_own_thread=True, is_async=True, tasks=4)
     assert event["causes"] == ["on_core"]
     assert event["advice"] is None
     twin = {"call": "a:b", "async_call": "a:c"}
     event = why("event_loop", others=("threads",), lanes=1, in_own_thread=True, is_async=True, workload=twin)
-    assert event["advice"] == "use `processes`: 1 of 2 cores had nothing to do"
+    assert event["advice"] == "use `processes`: 1 of 2 cores was idle"
 
 
 def test_a_lock_that_two_workers_share_is_named_and_more_workers_are_not_advised() -> None:
@@ -273,32 +277,54 @@ def test_a_lock_that_two_workers_share_is_named_and_more_workers_are_not_advised
         "alone_cpu_ns": 0,
     }
     event = why(**locked, tasks=20, calls=4)
-    assert "beyond what a call alone is: a lock" in event["why"]
+    assert "calls share a lock or another resource" in event["why"]
     assert event["advice"] is None
 
 
-def test_a_call_that_uses_both_cores_by_itself_leaves_none_to_advise() -> None:
+def test_nothing_is_advised_where_a_call_uses_both_cores_by_itself() -> None:
     event = why("sequential", others=("threads",), lanes=1, in_own_thread=True, outside_cpu_ns=20_000_000)
-    assert event["why"] == "100 % of the time on a core, which keeps 2.0 of 2 busy"
+    assert event["why"] == "on a core 100 % of the time (2.0 of 2 cores busy)"
     assert event["advice"] is None
 
 
 def test_a_loop_that_queues_behind_threads_of_its_own_is_not_contaminated() -> None:
     event = why("sequential", others=("threads",), lanes=1, run_queue=0.3, outside_cpu_ns=10_000_000)
     assert not event["contaminated"]
-    assert "threads or processes of its own had it" in event["why"]
+    assert "waiting for a core 30 % (the workload's own threads or processes used it)" in event["why"]
 
 
-def test_a_function_that_hardly_runs_is_not_said_to_block_its_loop() -> None:
+def test_a_function_that_hardly_runs_does_not_block_its_loop() -> None:
     event = why("event_loop", lanes=1, in_own_thread=True, dispatch=0.97)
     assert event["causes"] == ["dispatch"]
 
 
-def test_a_pool_whose_parent_waits_for_its_gil_is_told_apart_from_calls_that_do() -> None:
+def test_a_submitting_process_that_waits_for_its_gil_is_distinguished_from_calls_that_do() -> None:
     small: dict[str, Any] = {"call_cpu_ns": 8 * US, "calls": 4000, "tasks": 4000}
     event = why("processes", gil=0.4, dispatch=0.5, dispatch_gil_share=0.4, **small)
-    assert "40 % of the workers' time the process that hands over waited for its GIL" in event["why"]
+    assert event["why"].endswith("dispatch waiting for the GIL of the submitting process 40 %")
     assert "chunksize" in event["advice"]
     event = why("processes", gil=0.4, dispatch_gil_share=0.01)
-    assert event["why"].startswith("40 % of the workers' time waited for the GIL")
+    assert event["why"].startswith("waiting for the GIL 40 % of the workers' time")
     assert event["advice"] is None
+
+
+def test_idle_workers_are_named_first_where_a_worker_per_task_leaves_most_of_the_time_idle() -> None:
+    event = why("thread_per_task", gil=0.41, idle=0.47)
+    assert event["why"] == ("idle 47 % of the workers' time (each worker ends with its call); waiting for the GIL 41 %")
+    assert (event["causes"], event["cause_shares"]) == (["gil"], [0.41])
+    assert "idle" not in why("thread_per_task", gil=0.47, idle=0.41)["why"]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_of_the_account_is_explained(name: str) -> None:
+    assert name in why()
+
+
+def test_a_figure_of_the_account_is_the_median_over_the_blocks() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, accounts={"threads": {}})
+    accounts = [block.accounts["threads"] for block in run.contests[0].counting if block.accounts]
+    assert len(accounts) > 2
+    for account in accounts:
+        account.voluntary_switches = 30
+    accounts[0].voluntary_switches = 9000
+    assert explained(run, "threads")["voluntary_switches"] == 30

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.analysis.results import fold
-from orchestrator.journal.raw_events import TimelineRecorded
+from orchestrator.runner.account.figures import COLUMNS
 from orchestrator.output.export.formats import render
 from tests.support import hostile
 from tests.support.command import events, orchestrator
@@ -177,7 +177,7 @@ def recorded(number: int, calls: list[dict[str, Any]]) -> dict[str, Any]:
         made.append({**call, **passages, "begun_ns": begun, "ended_ns": ended})
         begun = ended
     made.sort(key=lambda call: call["begun_ns"])
-    lists = {name: [call[name] for call in made] for name in TimelineRecorded.PER_CALL}
+    lists = {name: [call[name] for call in made] for name in COLUMNS}
     return {"event": "timeline.recorded", "point": "b() x 1", "variant": f"v{number}", "wall_ns": 60, **lists}
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.runner.account.fold import SHARES, TIMELINE, Account
+from orchestrator.runner.account.fold import SHARES, TIMELINE, Budget
 from orchestrator.runner.account.stamps import Passage, Taken
 
 OWN = (1, 1)
@@ -35,10 +35,10 @@ def taken(thread: int, begun: int, ended: int, **more: Any) -> Taken:
 
 def split(*calls: Taken, until: int, lanes: int = 2, per_task: bool = False, **more: Any) -> dict[str, int]:
     """Return the parts of one batch from 0 to `until`, without those that are 0."""
-    account = Account(lanes, OWN, per_task)
+    budget = Budget(lanes, OWN, per_task)
     begun, ended = more.get("begun", (0, 0, 0, 0)), more.get("ended", (until, 0, 0, 0))
-    account.add(begun, ended, calls, more.get("gil_waits", []))
-    return {name: ns for name, ns in account.sums.items() if ns}
+    budget.add(begun, ended, calls, more.get("gil_waits", []))
+    return {name: ns for name, ns in budget.sums.items() if ns}
 
 
 def test_who_works_all_the_time_is_on_a_core() -> None:
@@ -114,31 +114,31 @@ def test_workers_that_were_replaced_take_the_lanes_of_those_before() -> None:
 
 
 def test_batches_add_up() -> None:
-    account = Account(1, OWN, per_task=False)
+    budget = Budget(1, OWN, per_task=False)
     for start in (0, 1000):
-        account.add((start, 0, 0, 0), (start + 100, 0, 0, 0), [taken(1, start, start + 60)], [])
-    assert (account.batches, account.calls, account.wall_ns) == (2, 2, 200)
-    assert account.shares() == {**dict.fromkeys(SHARES, 0.0), "on_core": 0.6, "dispatch": 0.4}
+        budget.add((start, 0, 0, 0), (start + 100, 0, 0, 0), [taken(1, start, start + 60)], [])
+    assert (budget.batches, budget.calls, budget.wall_ns) == (2, 2, 200)
+    assert budget.shares() == {**dict.fromkeys(SHARES, 0.0), "on_core": 0.6, "dispatch": 0.4}
 
 
 def test_the_longest_call_is_told_as_a_share_of_all() -> None:
-    account = Account(2, OWN, per_task=False)
-    account.add((0, 0, 0, 0), (90, 0, 0, 0), [taken(1, 0, 40, gil_ns=10, cpu_ns=30), taken(2, 0, 90)], [])
-    assert (account.longest_ns, account.longest_shares) == ([90], [0.75])
+    budget = Budget(2, OWN, per_task=False)
+    budget.add((0, 0, 0, 0), (90, 0, 0, 0), [taken(1, 0, 40, gil_ns=10, cpu_ns=30), taken(2, 0, 90)], [])
+    assert (budget.longest_ns, budget.longest_shares) == ([90], [0.75])
 
 
 def test_a_coroutine_is_as_long_as_from_its_begin_to_its_end() -> None:
-    account = Account(1, OWN, per_task=False)
+    budget = Budget(1, OWN, per_task=False)
     calls = [taken(1, 0, 100, pid=1, busy_ns=5, cpu_ns=5), taken(1, 5, 100, pid=1, busy_ns=20, cpu_ns=20)]
-    account.add((0, 0, 0, 0), (100, 25, 0, 0), calls, [])
-    assert account.longest_shares == [pytest.approx(100 / 195)]
+    budget.add((0, 0, 0, 0), (100, 25, 0, 0), calls, [])
+    assert budget.longest_shares == [pytest.approx(100 / 195)]
 
 
 def test_only_the_first_calls_are_kept_one_by_one() -> None:
-    account = Account(1, OWN, per_task=False)
-    account.add((0, 0, 0, 0), (10**6, 0, 0, 0), [taken(1, at, at + 1) for at in range(0, 4000, 2)], [])
-    assert len(account.timeline) == TIMELINE
-    assert account.timeline[1]["begun_ns"] == 2
+    budget = Budget(1, OWN, per_task=False)
+    budget.add((0, 0, 0, 0), (10**6, 0, 0, 0), [taken(1, at, at + 1) for at in range(0, 4000, 2)], [])
+    assert len(budget.timeline["begun_ns"]) == TIMELINE
+    assert budget.timeline["begun_ns"][1] == 2
 
 
 @st.composite
@@ -166,14 +166,14 @@ def test_the_parts_are_all_of_the_workers_time_and_none_is_negative(
     batch: tuple[list[Taken], int, list[tuple[int, int]]], lanes: int, per_task: bool
 ) -> None:
     calls, until, waits = batch
-    account = Account(lanes, OWN, per_task)
-    account.add((0, 0, 0, 0), (until, 0, 0, 0), calls, waits)
+    budget = Budget(lanes, OWN, per_task)
+    budget.add((0, 0, 0, 0), (until, 0, 0, 0), calls, waits)
     spent = sum(call.cpu_ns + call.queue_ns + call.gil_ns for call in calls)
     beyond = max(0, spent - sum(call.busy_ns for call in calls))  # of clocks that disagree, taken from the core's
-    if account.sums["on_core"] >= 0:
-        assert min(account.sums.values()) >= 0
-    assert sum(account.sums.values()) == account.lanes * until
-    assert account.sums["on_core"] == sum(call.cpu_ns for call in calls) - beyond
+    if budget.sums["on_core"] >= 0:
+        assert min(budget.sums.values()) >= 0
+    assert sum(budget.sums.values()) == budget.lanes * until
+    assert budget.sums["on_core"] == sum(call.cpu_ns for call in calls) - beyond
 
 
 @pytest.mark.parametrize("per_task", [True, False])

@@ -1115,7 +1115,7 @@ def test_an_account_splits_all_of_the_workers_time(runner_env: RunnerEnvironment
 def test_an_account_is_of_the_calls_that_a_batch_makes(runner_env: RunnerEnvironment, model: str) -> None:
     with opened(runner_env, order(model, task("square", item="i", observe="see"), tasks=7)) as runner:
         runner.ask("warm")
-        assert len(runner.ask("account", repeats=1)["timeline"]) == 7
+        assert len(runner.ask("account", repeats=1)["timeline"]["lane"]) == 7
         assert runner.results() == [i * i for i in range(7)]
 
 

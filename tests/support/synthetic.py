@@ -32,6 +32,7 @@ from orchestrator.journal.raw_events import (
     TrialFinished,
     TrialObserved,
 )
+from orchestrator.runner.account.figures import FIGURES
 from orchestrator.runner.account.fold import SHARES
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.model import Experiment
@@ -195,6 +196,7 @@ def account(**told: Any) -> dict[str, Any]:
     shares = {f"{name}_share": told.pop(name, 0.0) for name in SHARES}
     shares["on_core_share"] = 1 - sum(shares.values())
     plain: dict[str, Any] = {
+        **dict.fromkeys(FIGURES, 0),
         **dict.fromkeys(("call_bytes", "result_bytes", "outside_cpu_ns"), None),
         **dict.fromkeys(("loop_lag_p50_ns", "loop_lag_p99_ns", "loop_longest_ns"), None),
         **{"lanes": 2, "batches": 1, "calls": 4, "wall_ns": 20_000_000},

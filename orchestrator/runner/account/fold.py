@@ -1,39 +1,45 @@
-"""Where the workers' time went in one instrumented trial: the budget of `lanes` x makespan, split without remainder.
+"""The workers' time of one instrumented trial, split without remainder: the budget is `lanes` x the time of the batch.
 
-A lane is what one worker does in a batch, from its beginning to its end: it is in a call or in a gap. Of a call the
-clocks tell what was on a core, waiting for a core, and waiting for the GIL; the rest was blocked. A gap is
-serialisation while something is pickled or unpickled, in the lane's worker or at the other end; waiting for the GIL
-while the lane's thread or the one that submits does; idle once no call was left to begin; else dispatch. Where the
-calls run in the thread that submits them (a plain loop, an event loop) there is one lane, and what of its gaps was
-neither on a core nor in a queue is waiting: select, with calls outstanding.
+A lane is one worker's time in a batch, from begin to end: it is in a call or in a gap. The clocks of a call give its
+time on a core, waiting for a core, and waiting for the GIL; the rest was blocked. A gap is
+
+- serialisation while something is pickled or unpickled, in the lane's worker or in the submitting process;
+- a wait for the GIL while the lane's thread or the submitting thread waits for it;
+- idle once no call was left to begin;
+- dispatch otherwise.
+
+Where the calls run in the thread that submits them (a plain loop, an event loop) there is one lane. The time of its
+gaps that was neither on a core nor in a queue is waiting: in select, with calls outstanding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
+from statistics import median
 from typing import Any
 
 from .clocks import CPU, GIL, QUEUE, WALL, Clocks
+from .figures import COLUMNS, complete
 from .stamps import Taken
 
 SHARES = ("on_core", "run_queue", "gil", "blocked", "serialisation", "dispatch", "waiting", "idle")
-"""The parts of the workers' time, in the order in which they are told; together they are all of it."""
+"""The parts of the workers' time, in the order in which they are shown; together they are all of it."""
 
 MOST_CALLS = 20_000
-"""An account is of so many calls of a batch at most, which bounds its memory to some 10 MB."""
+"""At most this many calls of a batch are accounted, which bounds the memory to some 10 MB."""
 
 TIMELINE = 1_000
-"""So many calls of the first batch are kept one by one, to be drawn."""
+"""This many calls of the first batch are kept one by one, to be drawn."""
 
 Span = tuple[int, int]
 
 
-class Account:
-    """Sums over the batches of one trial, in ns, and the timeline of the first."""
+class Budget:
+    """Sums over the batches of one trial, in ns, and the timeline of the first batch."""
 
     def __init__(self, lanes: int, own: tuple[int, int], per_task: bool) -> None:
-        """Begin an account; `own` are the process and the thread that submit, `lanes` the standing workers."""
+        """Begin; `own` are the process and the thread that submit, `lanes` the number of standing workers."""
         self._lanes = lanes
         self._own = own
         self._per_task = per_task
@@ -41,47 +47,38 @@ class Account:
         self.calls = 0
         self.wall_ns = 0
         self.lanes = 0
-        self.busy_ns = 0
         self.sums = dict.fromkeys(SHARES, 0)
         self.longest_ns: list[int] = []
+        """The longest call of each batch."""
         self.longest_shares: list[float] = []
-        """The longest call of each batch, and what share of all its calls it is."""
-        self.first_wall_ns = 0
+        """The longest call of each batch as a share of all its calls."""
         self.own_cpu_ns = 0
         self.gap_gil_ns = 0
         self.in_own_thread = False
         self.in_this_process = False
-        self.timeline: list[dict[str, Any]] = []
+        self.timeline: dict[str, Any] = {}
 
     def add(self, begun: Clocks, ended: Clocks, taken: Sequence[Taken], gil_waits: Sequence[Span]) -> None:
-        """Take a batch: the submitting thread's clocks before and after it, its calls, its waits for the GIL."""
+        """Add a batch: the submitting thread's clocks before and after it, its calls, its waits for the GIL."""
         self.in_own_thread = all((call.pid, call.thread) == self._own for call in taken)
         self.in_this_process = all(call.pid == self._own[0] for call in taken)
         lanes = self._split(taken)
+        wall_ns = ended[WALL] - begun[WALL]
         if not self.batches:
-            self.first_wall_ns = ended[WALL] - begun[WALL]
-            self.timeline = _timeline(begun[WALL], taken, lanes)
+            self.timeline = {"wall_ns": wall_ns, **_timeline(begun[WALL], taken, lanes)}
         self.batches += 1
         self.calls += len(taken)
-        self.wall_ns += ended[WALL] - begun[WALL]
+        self.wall_ns += wall_ns
         self.own_cpu_ns += ended[CPU] - begun[CPU]
         self.lanes = len(lanes)
-        sums = dict.fromkeys(SHARES, 0)
-        sums["on_core"] = sum(call.cpu_ns for call in taken)
-        sums["run_queue"] = sum(call.queue_ns for call in taken)
-        sums["gil"] = sum(call.gil_ns for call in taken)
         busy_ns = sum(call.busy_ns for call in taken)
-        sums["blocked"] = busy_ns - sums["on_core"] - sums["run_queue"] - sums["gil"]
-        if sums["blocked"] < 0:  # the clocks are read one after the other: some ns for each call
-            sums["on_core"] += sums["blocked"]
-            sums["blocked"] = 0
+        sums = _in_calls(taken, busy_ns)
         if self.in_own_thread:
-            self._add_own_gaps(sums, begun, ended, busy_ns)
+            _add_own_gaps(sums, begun, ended, busy_ns)
         else:
             self._add_gaps(sums, begun[WALL], ended[WALL], lanes, _union(gil_waits))
         for name, ns in sums.items():
             self.sums[name] += ns
-        self.busy_ns += busy_ns
         lengths = [_length_ns(call) for call in taken]
         self.longest_ns.append(max(lengths))
         self.longest_shares.append(max(lengths) / (sum(lengths) or 1))
@@ -97,25 +94,11 @@ class Account:
         for call in by_begin:
             found.setdefault((call.pid, call.thread), []).append(call)
         lanes = list(found.values())
-        if len(lanes) > self._lanes:  # workers were replaced: who came later takes the place of one that had ended
+        if len(lanes) > self._lanes:  # workers were replaced: a later one takes the lane of one that had ended
             lanes = [[] for _ in range(self._lanes)]
             for call in by_begin:
                 min(lanes, key=lambda lane: lane[-1].ended if lane else 0).append(call)
         return lanes + [[] for _ in range(self._lanes - len(lanes))]
-
-    def _add_own_gaps(self, sums: dict[str, int], begun: Clocks, ended: Clocks, busy_ns: int) -> None:
-        gap_ns = max(0, ended[WALL] - begun[WALL] - busy_ns)
-        queue_ns = ended[QUEUE] - begun[QUEUE] - sums["run_queue"]
-        gil_ns = ended[GIL] - begun[GIL] - sums["gil"]
-        for name, ns in (
-            ("dispatch", ended[CPU] - begun[CPU] - sums["on_core"]),
-            ("run_queue", queue_ns),
-            ("gil", gil_ns),
-        ):
-            part_ns = min(gap_ns, max(0, ns))
-            sums[name] += part_ns
-            gap_ns -= part_ns
-        sums["waiting"] += gap_ns
 
     def _add_gaps(
         self,
@@ -156,9 +139,55 @@ class Account:
         total = sum(self.sums.values())
         return {name: round(ns / total, 6) if total else 0.0 for name, ns in self.sums.items()}
 
+    def figures(self) -> dict[str, Any]:
+        """Return the figures of the calls and of the workers' time."""
+        return {
+            "lanes": self.lanes,
+            "batches": self.batches,
+            "calls": self.calls // self.batches,
+            "wall_ns": self.wall_ns // self.batches,
+            **{f"{name}_share": share for name, share in self.shares().items()},
+            "dispatch_gil_share": round(self.gap_gil_ns / (sum(self.sums.values()) or 1), 6),
+            "in_own_thread": self.in_own_thread,
+            "call_cpu_ns": mean(self.sums["on_core"], self.calls),
+            "call_blocked_ns": mean(self.sums["blocked"], self.calls),
+            "longest_call_ns": round(median(self.longest_ns)),
+            "longest_share": round(median(self.longest_shares), 6),
+        }
+
+
+def mean(total: int, count: int) -> int:
+    """Return the mean as a whole number; 0 of nothing."""
+    return round(total / count) if count else 0
+
+
+def _in_calls(taken: Sequence[Taken], busy_ns: int) -> dict[str, int]:
+    """Return the parts of the time in calls, of which `busy_ns` is the sum."""
+    sums = dict.fromkeys(SHARES, 0)
+    sums["on_core"] = sum(call.cpu_ns for call in taken)
+    sums["run_queue"] = sum(call.queue_ns for call in taken)
+    sums["gil"] = sum(call.gil_ns for call in taken)
+    sums["blocked"] = busy_ns - sums["on_core"] - sums["run_queue"] - sums["gil"]
+    if sums["blocked"] < 0:  # the clocks are read one after the other: some ns for each call
+        sums["on_core"] += sums["blocked"]
+        sums["blocked"] = 0
+    return sums
+
+
+def _add_own_gaps(sums: dict[str, int], begun: Clocks, ended: Clocks, busy_ns: int) -> None:
+    gap_ns = max(0, ended[WALL] - begun[WALL] - busy_ns)
+    queue_ns = ended[QUEUE] - begun[QUEUE] - sums["run_queue"]
+    gil_ns = ended[GIL] - begun[GIL] - sums["gil"]
+    cpu_ns = ended[CPU] - begun[CPU] - sums["on_core"]
+    for name, ns in (("dispatch", cpu_ns), ("run_queue", queue_ns), ("gil", gil_ns)):
+        part_ns = min(gap_ns, max(0, ns))
+        sums[name] += part_ns
+        gap_ns -= part_ns
+    sums["waiting"] += gap_ns
+
 
 def _length_ns(call: Taken) -> int:
-    """Return how long a call is, without what it waited for a core or the GIL; of a coroutine, from begin to end."""
+    """Return the time of a call without its waits for a core or the GIL; of a coroutine, from begin to end."""
     span_ns = call.ended - call.begun
     return span_ns if call.busy_ns != span_ns else span_ns - call.queue_ns - call.gil_ns
 
@@ -209,16 +238,17 @@ def _common(gaps: Sequence[Span], union: Sequence[Span]) -> int:
     return common
 
 
-def _timeline(begun: int, taken: Sequence[Taken], lanes: Sequence[Sequence[Taken]]) -> list[dict[str, Any]]:
-    """Return the first calls, each with its lane, its times since `begun`, and what it took, in ns."""
+def _timeline(begun: int, taken: Sequence[Taken], lanes: Sequence[Sequence[Taken]]) -> dict[str, list[Any]]:
+    """Return the columns of the timeline for the first calls of a batch."""
     lane_of = {id(call): number for number, lane in enumerate(lanes) for call in lane}
     first = sorted(taken, key=lambda call: call.begun)[:TIMELINE]
-    return [_drawn(begun, lane_of[id(call)], call) for call in first]
+    rows = [_drawn(begun, lane_of[id(call)], call) for call in first]
+    return {name: [row[name] for row in rows] for name in COLUMNS}
 
 
 def _drawn(begun: int, lane: int, call: Taken) -> dict[str, Any]:
     arrived, returned = call.arrived, call.returned
-    return {
+    columns = {
         "lane": lane,
         "begun_ns": call.begun - begun,
         "ended_ns": call.ended - begun,
@@ -229,3 +259,4 @@ def _drawn(begun: int, lane: int, call: Taken) -> dict[str, Any]:
         "unpickled_ns": [arrived.load_begun - begun, arrived.load_ended - begun] if arrived else None,
         "pickled_ns": [returned.dump_begun - begun, returned.dump_ended - begun] if returned else None,
     }
+    return complete(COLUMNS, columns)

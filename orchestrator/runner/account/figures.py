@@ -1,0 +1,105 @@
+"""Every figure of an account, declared once: the events, the analysis and the explanations take the fields from here.
+
+A new figure is one line here, and its value under the same name in what a module of this package returns to
+`instrumented.measure`. Give it the default None, so that journals recorded without it can still be read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+
+class Figures:
+    """Where the workers' time went in one instrumented trial; the shares together are 1."""
+
+    lanes: int
+    """How many workers were accounted: the budget is `lanes` x `wall_ns`."""
+    batches: int
+    calls: int
+    """In one batch."""
+    wall_ns: int
+    """Per batch, as in `trial.finished`, but with the instruments on."""
+    on_core_share: float
+    run_queue_share: float | None
+    """Null where the system does not report it: it is then part of `blocked_share`."""
+    gil_share: float
+    blocked_share: float
+    serialisation_share: float
+    dispatch_share: float
+    waiting_share: float
+    idle_share: float
+    gil_source: Literal["measured", "estimated"]
+    gil_share_estimated: float
+    """What calls and their dispatch take beyond what they take alone; 0 unless threads share a GIL."""
+    dispatch_gil_share: float
+    """The part of `gil_share` waited between calls, by the worker or by the submitting thread."""
+    in_own_thread: bool
+    """Whether the calls ran in the thread that submits them: a plain loop, an event loop."""
+    is_async: bool
+    """Whether the calls are of a coroutine function."""
+    call_cpu_ns: int
+    """Mean CPU time of a call."""
+    call_blocked_ns: int
+    """Mean time a call was blocked."""
+    longest_call_ns: int
+    """The longest call, without its waits for a core or the GIL; of a coroutine, from begin to end."""
+    longest_share: float
+    """The longest call as a share of all calls of its batch."""
+    alone_calls: int
+    """How many calls were also made with no other call beside them."""
+    alone_cpu_ns: int
+    """Mean CPU time of a call made alone."""
+    alone_blocked_ns: int
+    """Mean time a call made alone was blocked."""
+    alone_dispatch_ns: int
+    """Mean time of dispatching a call made alone."""
+    call_bytes: int | None
+    """The pickle of one call; null when calls are not sent."""
+    result_bytes: int | None
+    """The pickle of one result; null when results are not sent."""
+    voluntary_switches: int
+    """Voluntary context switches per batch, of the runner and its workers."""
+    involuntary_switches: int
+    """Involuntary context switches per batch, of the runner and its workers."""
+    loop_lag_p50_ns: int | None
+    """How long an event that comes at a random moment waits for the event loop, the median."""
+    loop_lag_p99_ns: int | None
+    """The same, the 99th percentile."""
+    loop_longest_ns: int | None
+    """The longest turn of the event loop."""
+    peak_pss_bytes: int | None
+    """Peak memory of the runner and all that it has started, each shared page counted once."""
+    worker_private_bytes: int | None
+    """Memory that one worker shares with no other process."""
+    outside_cpu_ns: int | None
+    """CPU time per batch of the workload's own threads and processes, neither workers nor of the model."""
+
+
+class TimelineColumns:
+    """The first calls of an instrumented trial, in the order of their begin: one value per call in each column.
+
+    Times are since the begin of the trial.
+    """
+
+    lane: list[int]
+    begun_ns: list[int]
+    ended_ns: list[int]
+    on_core_ns: list[int]
+    run_queue_ns: list[int]
+    gil_ns: list[int]
+    blocked_ns: list[int]
+    unpickled_ns: list[list[int] | None]
+    """When the worker unpickled the call, as begin and end."""
+    pickled_ns: list[list[int] | None]
+    """When the worker pickled the result, as begin and end."""
+
+
+FIGURES = tuple(Figures.__annotations__)
+COLUMNS = tuple(TimelineColumns.__annotations__)
+
+
+def complete(names: tuple[str, ...], values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values in the order of `names`; raises KeyError when a name is missing or unknown."""
+    if unknown := values.keys() - set(names):
+        raise KeyError(f"{', '.join(sorted(unknown))}: not declared in {__name__}")
+    return {name: values[name] for name in names}
