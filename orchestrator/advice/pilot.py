@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from ..errors import BadInput, WorkloadFailed
 from ..interpreters import find
 from ..supervisor import group
-from ..supervisor.process import Command, Interrupt, RunnerEnvironment, RunnerFailed
+from ..supervisor.environment import RunnerEnvironment
+from ..supervisor.interrupt import Interrupt
+from ..supervisor.process import Command, RunnerFailed
 from .design import Facts, Question
 
 TIMEOUT_S = 30.0

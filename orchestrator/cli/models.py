@@ -13,8 +13,10 @@ from ..errors import BadInput
 from ..interpreters.find import complaint, installed, missing, resolve
 from ..output.grid import printed, text_console
 from ..runner import registry
+from ..supervisor.environment import runner_environment
 from ..supervisor.group import RunnerGroup
-from ..supervisor.process import Command, Interrupt, RunnerFailed, runner_environment
+from ..supervisor.interrupt import Interrupt
+from ..supervisor.process import Command, RunnerFailed
 
 PATIENCE_S = 30.0
 

@@ -25,7 +25,8 @@ from ..spec.expand import plan_experiment
 from ..spec.model import Experiment
 from ..spec.plan import Plan
 from ..spec.problem import Problem
-from ..supervisor.process import Interrupt, Interrupted, RunnerEnvironment, runner_environment
+from ..supervisor.environment import RunnerEnvironment, runner_environment
+from ..supervisor.interrupt import Interrupt, Interrupted
 
 IDLE_S = 60.0
 """After so long without a request it ends; the next one starts another."""

@@ -29,7 +29,8 @@ from ..log import diagnostics
 from ..spec.load import Source
 from ..spec.plan import Plan
 from ..spec.problem import Problem
-from ..supervisor.process import Interrupt, Interrupted, RunnerEnvironment
+from ..supervisor.environment import RunnerEnvironment
+from ..supervisor.interrupt import Interrupt, Interrupted
 from . import agent, bundle, local, worker_plugin
 from .local import RESOURCE
 from .scheduler import CONNECT_S, Cluster, connected, no_worker, refusal_of, workers_of

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from ..errors import BadInput
-from ..supervisor.process import RunnerEnvironment
+from ..supervisor.environment import RunnerEnvironment
 
 MOST = 64
 

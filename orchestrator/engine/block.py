@@ -44,8 +44,10 @@ from ..spec.plan import (
     draw_starts,
     runner_request,
 )
+from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.group import RunnerGroup
-from ..supervisor.process import Interrupt, RunnerEnvironment, RunnerFailed
+from ..supervisor.interrupt import Interrupt
+from ..supervisor.process import RunnerFailed
 from . import diagnostics
 from .executor import BlockTask, ignore_progress
 from .reference_loop import START_TIMEOUT_S, ReferenceLoop

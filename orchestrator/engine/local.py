@@ -15,7 +15,8 @@ from ..interpreters.probe import Probed, probe
 from ..journal.event import Event
 from ..spec.load import Source
 from ..spec.plan import Plan
-from ..supervisor.process import Interrupt, RunnerEnvironment
+from ..supervisor.environment import RunnerEnvironment
+from ..supervisor.interrupt import Interrupt
 from . import block
 from .executor import BlockExecutor, BlockTask, Host
 

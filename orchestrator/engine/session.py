@@ -49,7 +49,8 @@ from ..machine import host, spin
 from ..spec import document
 from ..spec.load import Source
 from ..spec.plan import Plan, canonical
-from ..supervisor.process import Interrupt, Interrupted, RunnerEnvironment, runner_environment
+from ..supervisor.environment import RunnerEnvironment, runner_environment
+from ..supervisor.interrupt import Interrupt, Interrupted
 from .conductor import Conductor
 from .executor import BlockExecutor, HostsLost
 from .local import here

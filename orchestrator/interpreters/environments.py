@@ -23,7 +23,9 @@ from pathlib import Path
 from ..files import cache_directory
 from ..log import diagnostics
 from ..spec.model import package
-from ..supervisor.process import Interrupt, Interrupted, RunnerEnvironment, capture
+from ..supervisor.capture import capture
+from ..supervisor.environment import RunnerEnvironment
+from ..supervisor.interrupt import Interrupt, Interrupted
 from . import find
 
 NEEDS = ("anyio>=4.9",)

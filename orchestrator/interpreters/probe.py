@@ -14,7 +14,9 @@ from ..spec.model import Experiment
 from ..spec.plan import Plan, Point, Variant, runner_request
 from ..spec.problem import Problem
 from ..supervisor import group
-from ..supervisor.process import Command, Interrupt, RunnerEnvironment, RunnerFailed
+from ..supervisor.environment import RunnerEnvironment
+from ..supervisor.interrupt import Interrupt
+from ..supervisor.process import Command, RunnerFailed
 from . import environments, find, identity
 from .environments import Environment, Unbuilt
 

@@ -34,7 +34,7 @@ from ..errors import BadInput, JournalDamaged, Unwritable
 from ..journal import write
 from ..journal.catalog import EVENTS
 from ..machine.host import effective_cores
-from ..supervisor.reaper import end_with_parent
+from ..supervisor.reaper_process import end_with_parent
 from .columns import NAMES, declared
 from .export import parquet
 

@@ -1,6 +1,6 @@
-"""The preload shim (`shim.c`) that measures how long threads wait for the GIL: compiled once, tried before it is used.
+"""The preloaded shim (`gil_shim.c`) that measures how long threads wait for the GIL: compiled once, tried before use.
 
-Without it (no C compiler, another libc, a static interpreter) that time is estimated, and all else goes on as usual.
+Without it (no C compiler, another libc, a static interpreter) that time is estimated instead.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class Shims:
     """The shim for each interpreter of a run, built and tried at most once."""
 
     def __init__(self, scratch: Path) -> None:
-        """Keep what is compiled among the user's caches, or in `scratch` where there are none."""
+        """Compile into the user's cache directory, or into `scratch` where there is none."""
         self._scratch = scratch
         self._built: Path | str | None = None
         self._usable: dict[str, str | None] = {}
 
     def preload(self, python: str) -> str | None:
-        """Return what to preload into `python`, or None where the shim does not work; `reason` then tells why."""
+        """Return the library to preload into `python`; None where it does not work, see `reason`."""
         if python not in self._usable:
             self._built = self._built or _build(self._scratch)
             works = isinstance(self._built, Path) and _works(python, self._built)
@@ -59,14 +59,14 @@ class Shims:
         return self._usable[python]
 
     def reason(self, python: str) -> str | None:
-        """Return why `python` runs without the shim, with the remedy; None when it has it, or was never asked for."""
+        """Return why `python` runs without the shim, with the remedy; None when it has it, or was not tried."""
         if python not in self._usable or self._usable[python]:
             return None
-        return self._built if isinstance(self._built, str) else f"it can't be preloaded into {python}"
+        return self._built if isinstance(self._built, str) else f"the shim can't be preloaded into {python}"
 
 
 def _build(scratch: Path) -> Path | str:
-    """Return the compiled shim, or why there is none."""
+    """Return the path of the compiled shim, or why there is none."""
     source = SOURCE.read_bytes()
     name = f"shim-{hashlib.sha256(source).hexdigest()[:16]}-{platform.machine()}.so"
     kept = cache_directory(otherwise=scratch)
@@ -81,11 +81,11 @@ def _build(scratch: Path) -> Path | str:
                     return reason
                 (Path(fresh) / name).replace(directory / name)
             return directory / name
-    return f"neither {kept} nor {scratch} can be written to"
+    return f"neither {kept} nor {scratch} is writable"
 
 
 def _compile(target: Path) -> str | None:
-    """Compile to `target`; return what hindered it."""
+    """Compile to `target`; return the error, or None."""
     command = ["cc", "-O2", "-shared", "-fPIC", "-o", str(target), str(SOURCE), "-ldl", "-pthread"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, check=False)
@@ -98,7 +98,7 @@ def _compile(target: Path) -> str | None:
 
 
 def _works(python: str, shim: Path) -> bool:
-    """Return whether an interpreter starts with the shim, and threads that wait for its GIL are seen to."""
+    """Return whether an interpreter starts with the shim, which then sees threads wait for the GIL."""
     env = {**os.environ, "LD_PRELOAD": str(shim)}
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The runners of a block, asked one at a time; and the two questions that are asked before any block."""
+"""The runners of a block, asked one at a time, and the two requests before any block: `probe` and `scout`."""
 
 from __future__ import annotations
 
@@ -13,30 +13,22 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
-from ..runner.account.sensors import TELL_WHERE
-from .process import (
-    PIPE_BYTES,
-    Command,
-    Interrupt,
-    Interrupted,
-    ReaperKilled,
-    Runner,
-    RunnerEnvironment,
-    RunnerFailed,
-    is_readable,
-)
+from ..runner.account.sensors import DUMP_STACKS
+from .environment import ReaperKilled, RunnerEnvironment
+from .interrupt import Interrupt, Interrupted
+from .process import PIPE_BYTES, Command, Runner, RunnerFailed, is_readable
 
-TELLING_S = 0.3
-"""What a runner gets to tell where it hangs, before it is asked to end."""
+DUMPING_S = 0.3
+"""The time for a runner that hangs to write its stacks, before it gets SIGTERM."""
 
 GRACE_S = 0.5
-"""What a runner gets to end by itself, before it is killed."""
+"""The time for a runner to end after SIGTERM, before it is killed."""
 
 SENDING_S = 120.0
-"""What a runner gets to read a request."""
+"""The time for a runner to read a request."""
 
 LEAVING_S = 1.0
-"""What the runners of a block that is over get to leave their `setup` in."""
+"""The time for the runners of a finished block to leave their `setup`."""
 
 
 class RunnerGroup:
@@ -66,7 +58,7 @@ class RunnerGroup:
             raise
 
     def start(self, name: str, command: Command) -> None:
-        """Start a runner; raises RunnerFailed when its interpreter can't be."""
+        """Start a runner; raises RunnerFailed when its interpreter can't be started."""
         try:
             runner = Runner(self._runner_env, command)
         except OSError as error:
@@ -84,7 +76,7 @@ class RunnerGroup:
         return self._runners[name].pid
 
     def register_workers(self, name: str, workers: Iterable[int]) -> None:
-        """Take note of a runner's worker processes, which signals to it are for too."""
+        """Register a runner's worker processes, so that signals to the runner reach them too."""
         self._runners[name].workers = tuple(workers)
 
     def signal(self, name: str, number: signal.Signals) -> None:
@@ -92,7 +84,7 @@ class RunnerGroup:
         self._runners[name].signal(number)
 
     def leave(self, names: Iterable[str]) -> None:
-        """Let runners end by themselves, so that they leave their `setup`; who takes too long is killed later."""
+        """Let runners end by themselves, so that they leave their `setup`; one that takes too long is killed later."""
         leaving = [self._runners[name] for name in names if name in self._runners]
         for runner in leaving:
             runner.leave()
@@ -103,7 +95,7 @@ class RunnerGroup:
     def ask(self, name: str, request: Mapping[str, Any] | int, timeout_s: float) -> dict[str, Any]:
         """Send a request and return the answer; raises RunnerFailed or Interrupted.
 
-        A number is the token: the runner runs a trial, and answers nothing but that it is over.
+        A number is the token: the runner runs a trial, and the answer is empty.
         """
         self.send(name, request)
         return self.receive(name, timeout_s)
@@ -111,7 +103,7 @@ class RunnerGroup:
     def send(self, name: str, request: Mapping[str, Any] | int) -> None:
         """Send a request, which may be longer than a pipe holds; raises RunnerFailed or Interrupted.
 
-        That the runner is gone shows when the answer is awaited.
+        A runner that has ended raises when the answer is received.
         """
         runner = self._runners[name]
         data = json.dumps(request).encode() + b"\n"
@@ -124,7 +116,7 @@ class RunnerGroup:
                     self._await_room(runner, deadline)
 
     def _await_room(self, runner: Runner, deadline: float) -> None:
-        """Wait until a runner has read of what it was sent."""
+        """Wait until the pipe to a runner has room."""
         self._poll.register(runner.requests, select.POLLOUT)
         try:
             ready = {descriptor for descriptor, _ in self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000)}
@@ -134,14 +126,16 @@ class RunnerGroup:
             raise Interrupted
         if not ready:
             runner.is_late = True
-            raise RunnerFailed("timeout", f"it read no request within {SENDING_S:g} s", None, runner.shown_output())
+            raise RunnerFailed(
+                "timeout", f"the runner read no request within {SENDING_S:g} s", None, runner.shown_output()
+            )
         self._drain(ready)
 
     def receive(self, name: str, timeout_s: float) -> dict[str, Any]:
         """Return the next answer of a runner; raises RunnerFailed or Interrupted."""
         runner = self._runners[name]
         if runner.is_late:
-            raise RunnerFailed("timeout", "an earlier answer is still awaited", None, runner.shown_output())
+            raise RunnerFailed("timeout", "the runner has not answered an earlier request", None, runner.shown_output())
         watched = [runner.answers] + ([runner.exit] if runner.exit is not None else [])
         for descriptor in watched:
             self._poll.register(descriptor, select.POLLIN)
@@ -163,7 +157,7 @@ class RunnerGroup:
             ready = self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
             if not ready:
                 runner.is_late = True
-                self._ask_where(runner)
+                self._dump_stacks(runner)
                 raise RunnerFailed("timeout", f"no answer within {timeout_s:.3g} s", None, runner.shown_output())
             descriptors = {descriptor for descriptor, _ in ready}
             if self._interrupt.fileno() in descriptors:
@@ -173,9 +167,9 @@ class RunnerGroup:
                 data = os.read(runner.answers, PIPE_BYTES)
                 runner.buffer += data
                 if not data:
-                    raise self._gone(runner)
+                    raise self._ended(runner)
             elif runner.exit in descriptors:
-                raise self._gone(runner)
+                raise self._ended(runner)
         line, _, runner.buffer = runner.buffer.partition(b"\n")
         return line
 
@@ -188,14 +182,14 @@ class RunnerGroup:
     def _drain_all(self) -> None:
         self._drain(set(self._noisy))
 
-    def _ask_where(self, runner: Runner) -> None:
-        """Let a runner that hangs, and its workers, write to their output where; then ask it to end."""
-        for number, patience_s in ((signal.SIGCONT, 0.0), (TELL_WHERE, TELLING_S), (signal.SIGTERM, GRACE_S)):
+    def _dump_stacks(self, runner: Runner) -> None:
+        """Make a runner that hangs, and its workers, write their stacks to stderr; then send SIGTERM."""
+        for number, patience_s in ((signal.SIGCONT, 0.0), (DUMP_STACKS, DUMPING_S), (signal.SIGTERM, GRACE_S)):
             runner.signal(number)
             runner.has_ended(patience_s)
             self._drain_all()
 
-    def _gone(self, runner: Runner) -> RunnerFailed:
+    def _ended(self, runner: Runner) -> RunnerFailed:
         death = runner.death()
         while runner.errors in self._noisy and is_readable(runner.errors, 0.0):
             self._drain({runner.errors})
@@ -205,17 +199,17 @@ class RunnerGroup:
 
 def _answer(line: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(line.decode())  # whole numbers of any size, as observed values may be: not orjson
+        answer = json.loads(line.decode())  # not orjson: observed values may be integers of any size
     except ValueError:
         answer = None
-    if not isinstance(answer, dict) or "event" not in answer:  # an executable that is no Python may print anything
-        raise RunnerFailed("crash", f"no runner answers like this: {line[:80]!r}")
+    if not isinstance(answer, dict) or "event" not in answer:  # an executable other than Python may print anything
+        raise RunnerFailed("crash", f"the executable is not a Python that runs the runner; it answered {line[:80]!r}")
     return answer
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What an interpreter says of variants: what it could not run of each, and what its results depend on."""
+    """An interpreter's answer about variants: the problem of each, and the identity of what results depend on."""
 
     problems: Sequence[dict[str, str] | None]
     identity: Mapping[str, str]
@@ -224,7 +218,7 @@ class Answered:
 def probe(
     runner_env: RunnerEnvironment, interrupt: Interrupt, command: Command, variants: list[dict[str, Any]]
 ) -> Answered:
-    """Ask an interpreter about `variants` (as `plan.runner_request` makes them); raises RunnerFailed."""
+    """Return whether an interpreter can run `variants` (made by `plan.runner_request`); raises RunnerFailed."""
     with RunnerGroup(runner_env, interrupt) as runner_group:
         runner_group.start("probe", command)
         answer = runner_group.ask("probe", {"op": "probe", "variants": variants}, timeout_s=120)
@@ -234,10 +228,10 @@ def probe(
 def scout(
     runner_env: RunnerEnvironment, interrupt: Interrupt, command: Command, workload: dict[str, Any], timeout_s: float
 ) -> dict[str, Any]:
-    """Return what a first look at a function tells (see `runner.scout`), or why it is refused; raises RunnerFailed.
+    """Return the facts about a function from its first calls (`runner.first_calls`); raises RunnerFailed.
 
-    `ready_ns` is what everything but the timed calls took: starting, importing, and probing the models. Results are
-    compared with those of a second process, which has another hash seed.
+    `ready_ns` is the time outside of the timed calls: starting, importing, and probing the models. Results are compared
+    with those of a second process, which has another hash seed.
     """
     with RunnerGroup(runner_env, interrupt) as runner_group:
         file = str(runner_env.scratch / "result")

@@ -1,48 +1,29 @@
-"""The reaper: a small process between the orchestrator and its runners, so that nothing ever outlives a run.
+"""The reaper: a small process between the orchestrator and its runners, so that no process outlives a run.
 
-It starts the runners, and is the child subreaper of all that they start (prctl(2)): whoever loses its parent becomes a
-child of the reaper, also after a double fork and setsid. A sweep kills until there is no child left. When its socket
-closes, because the orchestrator has ended or was killed with SIGKILL, the reaper sweeps, clears the scratch directory,
-and ends. It has a session of its own, so that a signal to the orchestrator's group leaves it its work; runners are
-killed by the kernel when the reaper itself is (`PR_SET_PDEATHSIG`).
-
-Elsewhere than on Linux there is no subreaper: there, process groups are killed, and who has left them stays.
-
-The program below is run by file name in an interpreter without site-packages, and so imports the standard library only.
+This is the orchestrator's side; `reaper_process` is the program, and explains how it ends all processes.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-SWEEP_S = 5.0
-"""Whoever has not died of SIGKILL by then hangs in the kernel: nobody can help that."""
-
-TRACKERS_S = 1.0
-"""What the resource trackers of multiprocessing, loky and joblib get to remove what the killed have left: semaphores,
-shared memory and folders in /dev/shm, which are nobody's else. They end by themselves once nobody else is there."""
-
-_TRACKER = b"resource_tracker import main"
-_PIPES = 3
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+from . import reaper_process
 
 
 class ReaperLost(Exception):
-    """The reaper has died: its runners with it."""
+    """The reaper has died, and its runners with it."""
 
 
 class Reaper:
-    """The orchestrator's side; leaving the `with` block ends all that was started."""
+    """The connection to the reaper process; leaving the `with` block ends all that was started."""
 
     def __init__(self, scratch: str) -> None:
         self._scratch = scratch
@@ -50,7 +31,8 @@ class Reaper:
     def __enter__(self) -> Self:
         ours, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-I", "-S", __file__, str(theirs.fileno()), self._scratch]
+            program = reaper_process.__file__
+            command = [sys.executable, "-I", "-S", program, str(theirs.fileno()), self._scratch]
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -75,7 +57,7 @@ class Reaper:
 
         `limits` are those that the spec has for a runner. Raises OSError when it can't be started, and ReaperLost.
         """
-        request = {"op": "start", "command": command, "env": dict(env), "cwd": os.getcwd(), "limits": dict(limits)}
+        request = {"op": "start", "command": command, "env": dict(env), "cwd": str(Path.cwd()), "limits": dict(limits)}
         answer = self._ask(request, pipes)
         if "errno" in answer:
             raise OSError(answer["errno"], os.strerror(answer["errno"]))
@@ -83,12 +65,12 @@ class Reaper:
         return pid
 
     def status(self, pid: int, timeout_s: float) -> int | None:
-        """Return how a process that was started has ended: its exit status, or -N for signal N; None: it has not."""
+        """Return the exit status of a started process, -N for signal N, or None while it runs; raises ReaperLost."""
         status: int | None = self._ask({"op": "status", "pid": pid, "timeout_s": timeout_s})["status"]
         return status
 
     def sweep(self) -> None:
-        """Return when nothing is left of all that was started."""
+        """Kill all that was started and what it has started; return when none is left. Raises ReaperLost."""
         self._ask({"op": "sweep"})
 
     def _ask(self, request: Mapping[str, Any], pipes: Sequence[int] = ()) -> dict[str, Any]:
@@ -96,189 +78,10 @@ class Reaper:
         try:
             sent = socket.send_fds(self._socket, [data], pipes) if pipes else self._socket.send(data)
             self._socket.sendall(data[sent:])
-            line, _ = _receive(self._socket)
+            line, _ = reaper_process.receive(self._socket)
         except OSError:
             line = b""
         if not line:
             raise ReaperLost
         answer: dict[str, Any] = json.loads(line)
         return answer
-
-
-def _receive(stream: socket.socket) -> tuple[bytes, list[int]]:
-    """Return the next line and the descriptors that came with it; an empty one when the other side has closed."""
-    line, descriptors = b"", []
-    while not line.endswith(b"\n"):
-        data, received, _, _ = socket.recv_fds(stream, 65536, _PIPES, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
-        descriptors += received
-        if not data:
-            return b"", descriptors
-        line += data
-    return line, descriptors
-
-
-class _Children:
-    """The reaper's side: those that it has started, and how they ended."""
-
-    def __init__(self) -> None:
-        self._started: set[int] = set()
-        self._ended: dict[int, int] = {}
-
-    def start(self, pipes: Sequence[int], request: Mapping[str, Any]) -> dict[str, Any]:
-        """Fork and execute; the number of the error comes back through a pipe that a successful exec closes."""
-        reader, writer = os.pipe()
-        reaper = os.getpid()
-        try:
-            pid = os.fork()
-        except OSError as error:  # no more processes: that is for the caller to tell, and no end of the reaper
-            os.close(reader)
-            os.close(writer)
-            return {"errno": error.errno}
-        if pid == 0:
-            try:
-                _become(pipes, request, reaper)
-            except OSError as error:
-                os.write(writer, str(error.errno).encode())
-            finally:
-                os._exit(127)
-        os.close(writer)
-        with os.fdopen(reader, "rb") as failed:
-            errno = failed.read()
-        if errno:
-            os.waitpid(pid, 0)
-            return {"errno": int(errno)}
-        self._started.add(pid)
-        self._ended.pop(pid, None)  # the system may use a number again
-        return {"pid": pid}
-
-    def status(self, pid: int, timeout_s: float) -> dict[str, Any]:
-        """Return how a started process has ended, as soon as it has."""
-        end = time.monotonic() + timeout_s
-        while pid in self._started and time.monotonic() < end:
-            self._reap()
-            time.sleep(0.001)
-        return {"status": self._ended.get(pid)}
-
-    def sweep(self) -> dict[str, Any]:
-        """Kill until there are no children: whoever loses its parent becomes one. Resource trackers go last."""
-        begun = time.monotonic()
-        while self._reap() and time.monotonic() < begun + SWEEP_S:
-            patient = time.monotonic() < begun + TRACKERS_S
-            for pid in _descendants(os.getpid()) or self._started:
-                if patient and _is_tracker(pid):
-                    continue
-                # a group is killed at once, whoever forks meanwhile; but trackers are in it, too
-                for kill in (os.kill,) if patient and sys.platform == "linux" else (os.killpg, os.kill):
-                    with suppress(ProcessLookupError, PermissionError):
-                        kill(pid, signal.SIGKILL)
-            time.sleep(0.001)
-        self._ended.clear()
-        return {"swept": True}
-
-    def _reap(self) -> bool:
-        """Reap who has ended; return whether there are children left."""
-        try:
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    return True
-                if pid in self._started:
-                    self._started.remove(pid)
-                    self._ended[pid] = os.waitstatus_to_exitcode(status)
-        except ChildProcessError:
-            return False
-
-
-def _become(pipes: Sequence[int], request: Mapping[str, Any], reaper: int) -> None:
-    """Turn this process, fresh from the fork, into the one that was asked for; raises OSError."""
-    os.setsid()
-    end_with_parent(reaper)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
-    for target, pipe in enumerate(pipes):
-        os.dup2(pipe, target)
-    os.chdir(request["cwd"])
-    _limit(**request["limits"])
-    os.execvpe(request["command"][0], request["command"], request["env"])
-
-
-def _limit(memory: int | None = None, open_files: int | None = None, processes: int | None = None) -> None:
-    """Bound this process and all that it starts (getrlimit(2)); raises OSError."""
-    import resource
-
-    bounds = ((resource.RLIMIT_AS, memory), (resource.RLIMIT_NOFILE, open_files), (resource.RLIMIT_NPROC, processes))
-    for kind, bound in bounds:
-        if bound is not None:
-            hard = resource.getrlimit(kind)[1]
-            bound = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
-            resource.setrlimit(kind, (bound, bound))
-
-
-def _descendants(root: int) -> list[int]:
-    """Return the processes below `root`; none where the system does not tell (proc_pid_stat(5))."""
-    children: dict[int, list[int]] = {}
-    with suppress(FileNotFoundError):
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            with suppress(OSError, ValueError), open(f"/proc/{name}/stat", "rb") as file:
-                parent = int(file.read().rpartition(b")")[2].split()[1])
-                children.setdefault(parent, []).append(int(name))
-    found, fresh = [], [root]
-    while fresh:
-        fresh = [child for pid in fresh for child in children.get(pid, ())]
-        found += fresh
-    return found
-
-
-def _is_tracker(pid: int) -> bool:
-    """Return whether a process does nothing but remove what others leave behind."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return _TRACKER in file.read()
-    except OSError:
-        return False
-
-
-def end_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when `parent`, which started it, ends, however that is; on Linux only."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the kernel was told
-        os._exit(1)
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(option, ctypes.c_ulong(value), 0, 0, 0)
-
-
-def _serve(stream: socket.socket, scratch: str) -> None:
-    """Do what the orchestrator asks for until it is gone, then leave nothing behind."""
-    import shutil
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    children = _Children()
-    try:
-        while True:
-            line, pipes = _receive(stream)
-            if not line:
-                return
-            request = json.loads(line)
-            operation = request.pop("op")
-            answer = children.start(pipes, request) if operation == "start" else getattr(children, operation)(**request)
-            for pipe in pipes:
-                os.close(pipe)
-            stream.sendall(json.dumps(answer).encode() + b"\n")
-    except OSError:
-        return  # it was killed in the midst of it
-    finally:
-        children.sweep()
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    with socket.socket(fileno=int(sys.argv[1])) as _stream:
-        _stream.set_inheritable(False)
-        _serve(_stream, sys.argv[2])

@@ -22,8 +22,10 @@ from typing import Any
 
 from orchestrator.errors import BAD_INPUT, OK
 from orchestrator.runner.registry import NAMES, unavailable
+from orchestrator.supervisor.environment import RunnerEnvironment, runner_environment
 from orchestrator.supervisor.group import RunnerGroup
-from orchestrator.supervisor.process import Command, Interrupt, RunnerEnvironment, runner_environment
+from orchestrator.supervisor.interrupt import Interrupt
+from orchestrator.supervisor.process import Command
 from tests.support.paths import ROOT
 
 STANDING = ("sequential", "event_loop", "threads", "processes")

@@ -16,7 +16,9 @@ from orchestrator.engine.executor import BlockTask
 from orchestrator.runner import reference
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.model import Experiment
-from orchestrator.supervisor.process import Interrupt, RunnerEnvironment, default_python, runner_environment
+from orchestrator.supervisor.environment import RunnerEnvironment, runner_environment
+from orchestrator.supervisor.interrupt import Interrupt
+from orchestrator.supervisor.process import default_python
 
 WORKLOAD = """
 import contextlib, threading, time

@@ -1,4 +1,4 @@
-"""The preload shim: built once, tried before it is used, and done without where it can't be."""
+"""The preloaded shim: built once, tried before it is used, and left out where it can't be."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(target)
 
 
-def told(built: str, code: str, python: str = sys.executable) -> str:
-    """Return what a program prints that runs with the shim."""
+def printed(built: str, code: str, python: str = sys.executable) -> str:
+    """Return the output of a program that runs with the shim."""
     env = {**os.environ, "LD_PRELOAD": built}
     return subprocess.run([python, "-c", READ + code], env=env, check=True, capture_output=True, text=True).stdout
 
@@ -62,7 +62,7 @@ other.join()
 wall, cpu, queue, gil = read()
 print(gil > 30_000_000)
 """
-    assert told(built, code, python) == "True\n"
+    assert printed(built, code, python) == "True\n"
 
 
 def test_a_thread_that_waits_for_a_lock_does_not_wait_for_the_gil(built: str) -> None:
@@ -76,7 +76,7 @@ lock.acquire()
 after = read()
 print(after[0] - before[0] > 150_000_000, after[3] - before[3] < 20_000_000)
 """
-    assert told(built, code) == "True True\n"
+    assert printed(built, code) == "True True\n"
 
 
 def test_a_condition_of_a_c_library_is_no_wait_for_the_gil(built: str) -> None:
@@ -92,7 +92,7 @@ libc.pthread_cond_timedwait(condition, mutex, when)
 after = read()
 print(after[0] - before[0] > 90_000_000, after[3] - before[3])
 """
-    assert told(built, code) == "True 0\n"
+    assert printed(built, code) == "True 0\n"
 
 
 def test_a_thread_that_ends_leaves_no_descriptor(built: str) -> None:
@@ -104,7 +104,7 @@ for _ in range(50):
     thread.join()
 print(len(os.listdir("/proc/self/fd")) < 10)
 """
-    assert told(built, code) == "True\n"
+    assert printed(built, code) == "True\n"
 
 
 def test_a_forked_child_reads_its_own_clocks(built: str) -> None:
@@ -120,7 +120,7 @@ if os.fork() == 0:
     os._exit(mine != [f"/proc/{os.getpid()}/task/{threading.get_native_id()}/schedstat"])
 print(os.wait()[1])
 """
-    assert told(built, code) == "0\n"
+    assert printed(built, code) == "0\n"
 
 
 def test_it_is_built_once_and_kept_among_the_caches(
@@ -134,7 +134,7 @@ def test_it_is_built_once_and_kept_among_the_caches(
     assert list((cache / "orchestrator").iterdir()) == [Path(first)]
 
 
-def test_without_a_place_for_caches_it_goes_with_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_cache_directory_it_is_built_for_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     found = Shims(tmp_path).preload(sys.executable)
@@ -160,11 +160,11 @@ def test_a_compiler_that_fails_is_quoted(cache: Path, tmp_path: Path, monkeypatc
     assert shims.reason(sys.executable) == "cc failed: no headers here"
 
 
-def test_an_interpreter_that_it_does_not_work_with_runs_without(cache: Path, tmp_path: Path) -> None:
+def test_an_interpreter_that_refuses_it_runs_without(cache: Path, tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nunset LD_PRELOAD\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     shims = Shims(tmp_path)
     assert shims.preload(str(python)) is None
-    assert shims.reason(str(python)) == f"it can't be preloaded into {python}"
+    assert shims.reason(str(python)) == f"the shim can't be preloaded into {python}"
     assert shims.preload(sys.executable) is not None

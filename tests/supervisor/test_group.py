@@ -11,17 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.supervisor.environment import RunnerEnvironment, runner_environment
 from orchestrator.supervisor.group import RunnerGroup
-from orchestrator.supervisor.process import (
-    OUTPUT_KEPT,
-    Command,
-    Interrupt,
-    Interrupted,
-    RunnerEnvironment,
-    RunnerFailed,
-    default_python,
-    runner_environment,
-)
+from orchestrator.supervisor.interrupt import Interrupt, Interrupted
+from orchestrator.supervisor.process import OUTPUT_KEPT, Command, RunnerFailed, default_python
 from tests.support.processes import is_alive
 
 
@@ -61,7 +54,7 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_an_interrupt_from_another_thread_wakes_who_waits_for_a_runner(
+def test_an_interrupt_from_another_thread_ends_the_wait_for_a_runner(
     runner_env: RunnerEnvironment, interrupt: Interrupt, workload: Path
 ) -> None:
     with RunnerGroup(runner_env, interrupt) as runner_group:
@@ -75,7 +68,7 @@ def test_an_interrupt_from_another_thread_wakes_who_waits_for_a_runner(
     assert not is_alive(pid)
 
 
-def test_an_interrupt_wakes_who_sends_more_than_a_runner_reads(
+def test_an_interrupt_ends_a_request_that_is_longer_than_a_runner_reads(
     runner_env: RunnerEnvironment, interrupt: Interrupt, tmp_path: Path
 ) -> None:
     deaf = tmp_path / "python"
@@ -146,7 +139,7 @@ def test_an_interpreter_that_is_not_there_is_a_failure(runner_env: RunnerEnviron
         runner_group.start("a", Command("/no/python"))
 
 
-def test_a_crew_leaves_no_descriptor_open(runner_env: RunnerEnvironment, workload: Path) -> None:
+def test_a_runner_group_leaves_no_descriptor_open(runner_env: RunnerEnvironment, workload: Path) -> None:
     def once() -> None:
         interrupt = Interrupt()
         with RunnerGroup(runner_env, interrupt) as runner_group:
@@ -160,7 +153,7 @@ def test_a_crew_leaves_no_descriptor_open(runner_env: RunnerEnvironment, workloa
     assert descriptors() == before
 
 
-def test_the_kit_is_gone_after_its_block() -> None:
+def test_the_runner_environment_is_deleted_after_its_block() -> None:
     with runner_environment() as runner_env:
         assert (runner_env.runner / "orchestrator_runner" / "__main__.py").is_file()
         assert (runner_env.borrowed / "anyio" / "__init__.py").is_file()

@@ -19,8 +19,10 @@ from statistics import median
 from typing import Any
 
 from orchestrator.runner.account.fold import SHARES
+from orchestrator.supervisor.environment import RunnerEnvironment, runner_environment
 from orchestrator.supervisor.group import RunnerGroup
-from orchestrator.supervisor.process import Command, Interrupt, RunnerEnvironment, default_python, runner_environment
+from orchestrator.supervisor.interrupt import Interrupt
+from orchestrator.supervisor.process import Command, default_python
 from tests.support.paths import ROOT
 
 from . import advice, controls, figures

@@ -1,4 +1,4 @@
-"""What can be read of a worker from the operating system: who it is, and the CPU time that it has used."""
+"""Readings from the operating system: the identity of a worker, CPU time, context switches, memory."""
 
 from __future__ import annotations
 
@@ -19,23 +19,26 @@ except ImportError:  # Windows
 
 RUNNER_PID = "ORCHESTRATOR_RUNNER_PID"
 
-TELL_WHERE: int = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signal.SIGUSR2
-"""The signal that makes a process write the stacks of all its threads to stderr; hardly one that a workload uses."""
+DUMP_STACKS: int = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signal.SIGUSR2
+"""The signal that makes a process write the stacks of all its threads to stderr; workloads rarely use it."""
 
 
-def tell_where_on_signal() -> None:
-    """Let this process answer `TELL_WHERE`, also while a call in C holds the GIL."""
+def dump_stacks_on_signal() -> None:
+    """Write the stacks of this process on `DUMP_STACKS`, also while a call in C holds the GIL."""
     import faulthandler
 
-    faulthandler.register(TELL_WHERE, file=2, all_threads=True)
+    faulthandler.register(DUMP_STACKS, file=2, all_threads=True)
 
 
 def identify() -> dict[str, Any]:
-    """Return who runs this: `pid`, `thread` (the system's id), `gil` (is it on here, now?) and `gil_enabled_by`."""
+    """Return the identity of the calling worker.
+
+    `pid`, `thread` (the system's id), `gil` (whether it is on), `gil_enabled_by` (the module that switched it on).
+    """
     import threading
 
     if os.environ.get(RUNNER_PID) != str(os.getpid()):  # in a worker process; not again in a subinterpreter
-        tell_where_on_signal()
+        dump_stacks_on_signal()
     return {
         "pid": os.getpid(),
         "thread": threading.get_native_id(),
@@ -62,10 +65,10 @@ def _process_cpu_ns(pid: int) -> int:
 
 
 def begin_on(round_number: int) -> int | None:
-    """Move this thread to one of the cores that it may use, and return which; free to leave it at once.
+    """Move this thread to one of its allowed cores, and return which; it may leave it at once.
 
-    Cores are rarely alike where others use the machine too, and threads stay where they are: without this, one process
-    would have the fast core for a whole block, and another the slow one. None where the system can't.
+    On a shared machine cores differ in speed, and threads stay where they are: without this, one process would have the
+    fast core for a whole block, and another the slow one. None where the system has no affinity.
     """
     if not hasattr(os, "sched_setaffinity"):
         return None
@@ -77,7 +80,7 @@ def begin_on(round_number: int) -> int | None:
 
 
 def usage() -> dict[str, Any]:
-    """Return what the calling thread and its process have used so far.
+    """Return the CPU time, waits and context switches of the calling thread and its process so far.
 
     `pid`, `thread` (the system's id), `cpu_ns` and `queue_ns` (the time it waited for a core; None: unknown) are of the
     thread; `children_cpu_ns`, `voluntary` and `involuntary` (context switches) of its process.
@@ -113,7 +116,7 @@ def thread_cpu_ns(thread: int) -> int:
 
 
 def threads() -> set[int]:
-    """Return the system's ids of the threads of this process; empty where the system does not tell."""
+    """Return the system's ids of the threads of this process; empty where the system has no /proc."""
     try:
         return {int(name) for name in os.listdir("/proc/self/task")}
     except OSError:
@@ -121,7 +124,7 @@ def threads() -> set[int]:
 
 
 def descendants() -> set[int]:
-    """Return the processes that this one has started, and those that they have, as far as the system tells."""
+    """Return the processes below this one; empty where the system has no /proc."""
     parents = {}
     try:
         for name in os.listdir("/proc"):
@@ -147,13 +150,13 @@ def _stat(pid: int) -> list[str]:
 
 
 def memory(pid: int) -> tuple[int, int] | None:
-    """Return the PSS of a process (its memory, of what is shared a part) and what is its own alone, in bytes."""
+    """Return the PSS of a process (shared pages counted in part) and its private memory, in bytes."""
     sizes = _sizes(f"/proc/{pid}/smaps_rollup")
     return (sizes["Pss"], sizes.get("Private_Clean", 0) + sizes.get("Private_Dirty", 0)) if sizes else None
 
 
 def forget_peak(pid: int) -> None:
-    """Let the peak of a process's memory begin anew, where the system can."""
+    """Reset the peak memory of a process, where the system can."""
     from contextlib import suppress
 
     with suppress(OSError), open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as file:
@@ -161,13 +164,13 @@ def forget_peak(pid: int) -> None:
 
 
 def beyond_now(pid: int) -> int:
-    """Return by how many bytes a process's memory was larger at its peak than it is now."""
+    """Return the peak memory of a process less its present memory, in bytes."""
     sizes = _sizes(f"/proc/{pid}/status")
     return max(0, sizes.get("VmHWM", 0) - sizes.get("VmRSS", 0))
 
 
 def _sizes(path: str) -> dict[str, int]:
-    """Return what a file of the system tells in kB, in bytes by its names; empty where it can't be read."""
+    """Return the kB figures of a /proc file in bytes, by name; empty where it can't be read."""
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             pairs = [line.partition(":") for line in file]
