@@ -1,10 +1,10 @@
 """The runner: a small program that runs one variant's workload and answers requests, one JSON line each.
 
-It imports the standard library, anyio and its own package, nothing else, on CPython 3.10 or newer. Requests come on
-stdin; answers go to a duplicate of stdout, so that what the workload prints can't corrupt them: after the start, file
-descriptor 0 is empty and 1 is stderr. It ends when the request pipe closes.
+It imports only the standard library, anyio and its own package, on CPython 3.10 or newer. Requests come on stdin.
+Answers go to a duplicate of stdout, so that output of the workload can't corrupt them: after the start, file
+descriptor 0 is empty and 1 is stderr. The runner ends when the request pipe closes.
 
-The token is a line with nothing but the number of the round; it is given back as an empty line.
+The token is a line that holds only the number of the round. The runner returns it as an empty line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .account import sensors
 
 
 class Link:
-    """The two pipes to the conductor, out of the workload's reach."""
+    """The two pipes to the conductor, on descriptors that the workload does not know."""
 
     def __init__(self) -> None:
         self._requests = os.fdopen(os.dup(0), "rb")
@@ -32,29 +32,29 @@ class Link:
         os.dup2(2, 1)
 
     def receive(self) -> Any:
-        """Return the next request, or the round's number when it is the token; None when there will be no more."""
+        """Return the next request, or the round's number when it is the token; None at the end."""
         line = self._requests.readline()
         if not line:
             return None
         return json.loads(line) if line.startswith(b"{") else int(line)
 
-    def hand_back(self) -> None:
-        """Give the token back: one byte, since what the trial took is told when it disturbs nobody."""
+    def return_token(self) -> None:
+        """Return the token: one byte; the times of the trial are sent after the rounds, outside of every trial."""
         os.write(self._answers, b"\n")
 
     def send(self, answer: dict[str, Any]) -> None:
-        """Send one answer; raises TypeError or ValueError when it holds what JSON does not know."""
+        """Send one answer; raises TypeError or ValueError for a value that JSON has no form for."""
         data = json.dumps(answer, allow_nan=False).encode() + b"\n"
         while data:
             data = data[os.write(self._answers, data) :]
 
 
 def main() -> None:
-    """Serve the first request: tell the models, probe variants, scout, time the reference loop, or run a variant."""
+    """Serve the first request: list models, probe variants, time first calls, the reference loop, or a variant."""
     begun_ns = time.perf_counter_ns()
     link = Link()
     os.environ[sensors.RUNNER_PID] = str(os.getpid())
-    sensors.tell_where_on_signal()
+    sensors.dump_stacks_on_signal()
     first = link.receive()
     if first is None:
         return
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def _reasons(name: str) -> dict[str, str]:
-    """Return why a model can't run here, by the option that makes the difference; "" is the model as it is."""
+    """Return why a model can't run here, by the option that prevents it; "" is the model without options."""
     reason = registry.unavailable(name, {})
     if reason:
         return {"": reason}
@@ -129,12 +129,12 @@ def _serve(link: Link, order: dict[str, Any], begun_ns: int) -> None:
 
 
 def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine that never waits: models without a loop are spared the import of one."""
+    """Run a coroutine that never waits: a model without a loop needs no import of one."""
     try:
         coroutine.send(None)
     except StopIteration:
         return
-    raise RuntimeError("a model without an event loop has waited for one")
+    raise RuntimeError("a model without an event loop awaited one")
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _text(error: BaseException) -> str:
     try:
         return str(error)
     except Exception as inner:
-        return f"(its own text fails with {type(inner).__name__})"
+        return f"(its message fails with {type(inner).__name__})"
 
 
 def _cause(error: BaseException) -> str:
@@ -166,7 +166,7 @@ def _cause(error: BaseException) -> str:
     if name == "NotShareableError":  # a result, or an exception, that can't leave its interpreter
         return "result"
     if name == "BrokenProcessPool":
-        # with a cause, it is an answer that can't be unpickled here; the worker itself was well
+        # with a cause, an answer can't be unpickled here; the worker itself has not failed
         return "result" if error.__cause__ else "worker_lost"
     return "exception"
 

@@ -1,4 +1,4 @@
-"""Serving one variant: bring its workers up, then time trials as they are asked for."""
+"""Serving one variant: start its workers, then time trials on request."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from . import loops, registry
+from . import loops, registry, results
 from .account import sensors
 from .call import Call
 from .registry import WrongResults
 from .workload import call_for, find, initializer_for
 
 SHORTEST_NS = 3_000_000
-"""A trial repeats its batch to last this long: shorter ones measure the clock and the wake-up (docs/method.md)."""
+"""A trial repeats its batch to last this long: a shorter one measures the clock and the wake-up (docs/method.md)."""
 
 WARM_NS = 20_000_000
-"""A warm-up goes on for so long at least: interpreters specialise, caches fill, lazy parts are made."""
+"""The least time of a warm-up: interpreters specialise, caches fill, lazy imports happen."""
 
 IDLE_NS = 5_000_000_000
-"""Workers that sat still for so long run something untimed first: anyio ends threads idle for 10 s."""
+"""Workers idle for this long first run something untimed: anyio ends threads idle for 10 s."""
 
 
 async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
-    """Import all that `order` needs, open the model when asked to, then answer until the request pipe closes."""
+    """Import all that `order` needs, open the model on request, then answer until the request pipe closes."""
     workload = order["workload"]
     model = registry.load(order["model"])
     call = call_for(model, workload)
@@ -38,7 +38,7 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
     for name in needs.modules:
         importlib.import_module(name)
     import_ns = time.perf_counter_ns() - begun_ns
-    gc.collect()  # what the imports left would be collected in the midst of the start-up, or not, by chance
+    gc.collect()  # else the garbage of the imports might be collected during the start-up, or not, by chance
     link.send({"event": "prepared", "import_ns": import_ns})
     if link.receive() is None:
         return
@@ -54,7 +54,7 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
             while (request := link.receive()) is not None:
                 if isinstance(request, int):
                     await bench.run_trial(request)
-                    link.hand_back()
+                    link.return_token()
                 else:
                     link.send(await getattr(bench, "do_" + request.pop("op"))(**request))
 
@@ -68,21 +68,8 @@ def _entered(reference: str | None) -> Iterator[Any]:
             yield initargs
 
 
-OVERLAP_NS, OVERLAP_PAIRS = 8_000_000, 3
-"""Two workers run at once for so long at least: longer than the interval in which CPython hands on the GIL."""
-
-OVERLAP_ENOUGH_NS = 60_000_000
-"""After this time there is no further pair: it would be a noticeable part of the block."""
-
-SETTLE_S = 0.001
-"""Before that, who has no part in it gets out of the way: a loop that takes answers wants the GIL too."""
-
-OVERLAP_MARGIN = 4
-"""Two calls at once, one after the other in the worst case, take twice as long as one: this leaves as much again."""
-
-
 class Bench:
-    """The workers of one variant with the batch that they run; each `do_` method answers one kind of request."""
+    """The workers of one variant and the batch that they run; each `do_` method answers one kind of request."""
 
     def __init__(
         self,
@@ -117,28 +104,28 @@ class Bench:
         self._cpu_after: int | None = None
 
     async def prove(self) -> dict[str, Any]:
-        """Return what the workers really are: the proof of the treatment."""
+        """Return the identity of the workers: the proof of the treatment."""
         import os
 
-        who = await self._each(sensors.identify)
-        self._count = len(who)
-        self._others = {worker["pid"] for worker in who} - {os.getpid()} if self._stand else set()
+        found = await self._each(sensors.identify)
+        self._count = len(found)
+        self._others = {worker["pid"] for worker in found} - {os.getpid()} if self._stand else set()
         return {
             "runner_python": sys.version.split()[0],
             "executable": sys.executable,
-            "gil": any(worker["gil"] for worker in who),
+            "gil": any(worker["gil"] for worker in found),
             "actual_loop": loops.name(),
-            "gil_enabled_by": next((name for worker in who if (name := worker["gil_enabled_by"])), None),
+            "gil_enabled_by": next((name for worker in found if (name := worker["gil_enabled_by"])), None),
             **self._workers.facts,
-            "worker_pids": [worker["pid"] for worker in who],
-            "worker_threads": [worker["thread"] for worker in who],
+            "worker_pids": [worker["pid"] for worker in found],
+            "worker_threads": [worker["thread"] for worker in found],
         }
 
     async def do_warm(self) -> dict[str, Any]:
-        """Run batches for `WARM_NS`; the first one's results are to be checked.
+        """Run batches for `WARM_NS`, one at least, and keep the results of the first for the check.
 
-        Where there are several workers, each runs the function once before. There is one batch at least. `first_ns` and
-        `last_ns` are the times of the first and the last one.
+        Several workers each run the function once before. `first_ns` and `last_ns` are the times of the first and the
+        last batch.
         """
         if self._count > 1:
             await self._each(self._call.plain or functools.partial(self._call, 0))
@@ -154,15 +141,9 @@ class Bench:
         return {"event": "warmed", "batches": batches, "first_ns": first_ns, "last_ns": last_ns}
 
     async def do_digest(self) -> dict[str, Any]:
-        """Return a digest of the warm-up's results: equal digests are equal results; None if they can't be pickled."""
-        import hashlib
-        import pickle
-
-        try:
-            self._pickle = pickle.dumps(self._results, protocol=4)
-        except Exception:
-            return {"event": "digested", "digest": None}
-        return {"event": "digested", "digest": hashlib.sha256(self._pickle).hexdigest()}
+        """Return a digest of the warm-up's results; None if they can't be pickled."""
+        self._pickle = results.pickled(self._results)
+        return {"event": "digested", "digest": results.digest(self._pickle)}
 
     async def do_save(self, path: str) -> dict[str, Any]:
         """Write the warm-up's results, digested before, to `path` for another variant to compare with."""
@@ -172,32 +153,17 @@ class Bench:
 
     async def do_compare(self, path: str, other: str) -> dict[str, Any]:
         """Compare the warm-up's results with those that the variant `other` saved; raises `WrongResults`."""
-        import pickle
-
-        with open(path, "rb") as file:
-            theirs = pickle.load(file)
-        if len(theirs) != len(self._results):
-            raise WrongResults(f"{len(self._results)} results, but {len(theirs)} under {other}")
-        for place, (mine, expected) in enumerate(zip(self._results, theirs)):
-            try:
-                same = bool(mine == expected)
-            except Exception as error:
-                raise WrongResults(
-                    f"result {place} can't be compared with ==: {type(error).__name__}: {error}; "
-                    "set `check: none`, or `check: module:function` to check results yourself"
-                ) from error
-            if not same:
-                raise WrongResults(f"result {place} is {_short(mine)}, but {_short(expected)} under {other}")
+        results.compare(self._results, path, other)
         return {"event": "compared"}
 
     async def do_check(self, reference: str) -> dict[str, Any]:
-        """Hand the warm-up's results to the user's check: False or an exception refuses them."""
+        """Pass the warm-up's results to the user's check; raises `WrongResults` when it returns False."""
         if find(reference, "check")(self._results) is False:
             raise WrongResults(f"{reference} refused the results")
         return {"event": "checked"}
 
     async def do_calibrate(self) -> dict[str, Any]:
-        """Return `repeats`, the power of two that makes a trial last `SHORTEST_NS`, and how long a trial then takes."""
+        """Return `repeats`, the power of two that makes a trial last `SHORTEST_NS`, and the time of such a trial."""
         self._results, self._pickle = [], b""
         repeats = 1
         while (trial_ns := (await self._timed(repeats))[1]) < SHORTEST_NS:
@@ -205,13 +171,13 @@ class Bench:
         return {"event": "calibrated", "repeats": repeats, "trial_ns": trial_ns}
 
     async def do_arm(self, repeats: int) -> dict[str, Any]:
-        """Get ready for trials of `repeats` batches: what comes next is the token."""
+        """Prepare for trials of `repeats` batches: the next line is the token."""
         self._repeats, self._trials, self._cpu_after = repeats, [], None
         self._results, self._pickle = [], b""
         return {"event": "armed"}
 
     async def run_trial(self, round_number: int) -> None:
-        """Time `repeats` batches, and keep what they took; variants of the same round begin on the same core."""
+        """Time `repeats` batches and keep the times; variants of the same round begin on the same core."""
         idle_from_ns = self._used_ns
         if time.perf_counter_ns() - idle_from_ns > IDLE_NS:
             await self._each(sensors.identify)
@@ -228,63 +194,30 @@ class Bench:
             "idle_cpu_ns": 0 if self._cpu_after is None else max(0, before_ns - self._cpu_after),
         }
         if self._observe:
-            trial["observed"] = _flat(self._observe(self._results, self._initargs))
+            trial["observed"] = results.observe(self._observe, self._results, self._initargs)
         self._results = []
         self._trials.append(trial)
         self._cpu_after = self._cpu_ns() if self._observe else after_ns
         self._used_ns = time.perf_counter_ns()
 
     async def do_trials(self) -> dict[str, Any]:
-        """Return what each trial since `arm` took: `wall_ns` and `cpu_ns` per batch, `started_ns` as `monotonic_ns`.
+        """Return each trial since `arm`: `wall_ns` and `cpu_ns` per batch, `started_ns` as `monotonic_ns`.
 
-        `idle_ns` is for how long the runner and its workers had nothing to do before the trial, and `idle_cpu_ns` what
-        they used of a core meanwhile, the handling of the token included.
+        `idle_ns` is how long the runner and its workers were idle before the trial, and `idle_cpu_ns` the CPU time they
+        used meanwhile, the handling of the token included.
         """
         return {"event": "trials", "trials": self._trials}
 
     async def do_overlap(self, within_ns: int) -> dict[str, Any]:
-        """Time the function in one thread alone and in two at once, in turn: that tells whether they run in parallel.
+        """Time the function in one thread alone and in two at once, which shows whether they run in parallel."""
+        from .overlap import overlap
 
-        In pairs, ns: as many calls in one worker, and in each of two. No dispatch is in them. There are none where a
-        pair would not be over `within_ns`.
-        """
-        begun_ns = time.perf_counter_ns()
-        calls = 1
-        while (alone_ns := await self._span_ns(calls, 1)) < OVERLAP_NS:
-            calls *= 2
-        alone, together = [alone_ns], []
-        while time.perf_counter_ns() - begun_ns + OVERLAP_MARGIN * alone_ns < within_ns:
-            together.append(await self._span_ns(calls, 2))
-            if len(together) == OVERLAP_PAIRS or time.perf_counter_ns() - begun_ns > OVERLAP_ENOUGH_NS:
-                break
-            alone.append(await self._span_ns(calls, 1))
+        measured = await overlap(self._each, self._call, within_ns)
         self._used_ns = time.perf_counter_ns()
-        return {"event": "overlapped", "calls": calls, "alone_ns": alone[: len(together)], "together_ns": together}
-
-    async def _span_ns(self, calls: int, workers: int) -> int:
-        """Return the time from the first begin to the last end of `calls` calls in each of so many workers."""
-        from collections import deque
-
-        one = self._call.plain
-        assert one is not None  # the conductor asks only where calls are alike
-        turns = deque(range(workers))  # pop is atomic, also without a GIL
-
-        def work() -> tuple[int, int] | None:
-            try:
-                turns.pop()
-            except IndexError:
-                return None
-            time.sleep(SETTLE_S)
-            begun_ns = time.perf_counter_ns()
-            for _ in range(calls):
-                one()
-            return begun_ns, time.perf_counter_ns()
-
-        spans: list[tuple[int, int]] = [span for span in await self._each(work) if span]
-        return max(end_ns for _, end_ns in spans) - min(begun_ns for begun_ns, _ in spans)
+        return {"event": "overlapped", **measured}
 
     async def do_account(self, repeats: int) -> dict[str, Any]:
-        """Run one trial more, instrumented, and return where its time went."""
+        """Run one more trial, instrumented, and return where its time went."""
         from .account.instrumented import measure
 
         of_model = *self._of_model, self.machinery
@@ -293,7 +226,7 @@ class Bench:
         return {"event": "accounted", **account}
 
     async def do_prove(self) -> dict[str, Any]:
-        """Prove the treatment once more: who the workers are after the trials."""
+        """Return the identity of the workers after the trials."""
         return {"event": "proved", **await self.prove()}
 
     def _cpu_ns(self) -> int:
@@ -318,28 +251,3 @@ class Bench:
     def _before_batch(self) -> None:
         if self._reset:
             self._reset(self._initargs)
-
-
-def _flat(observed: Any) -> dict[str, Any]:
-    if not isinstance(observed, dict):
-        raise TypeError(f"observe returned a {type(observed).__name__}, expected a flat dict")
-    for key, value in observed.items():
-        _check_storable(key, value)
-    return observed
-
-
-def _check_storable(key: str, value: Any) -> None:
-    """Raise ValueError where the log can't hold an observed value: better in its own trial than at the end."""
-    import json
-
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"observe returned {key}={_short(value)}: {error}") from error
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        raise ValueError(f"observe returned {key}={_short(value)}, which takes more than 64 bits")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

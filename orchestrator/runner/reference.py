@@ -1,4 +1,4 @@
-"""A fixed loop, the same in every block of every run: the yardstick between runs and machines."""
+"""The reference loop, the same in every block of every run, by which runs and machines are compared."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from .account import sensors
 
 VERSION = 1
-"""Goes up when the loop changes: times of another version are no yardstick for these."""
+"""Raised when the loop changes: times of different versions are not comparable."""
 
 LENGTH = 30_000
-"""Some 3 ms on the machines of 2026."""
+"""About 3 ms on the machines of 2026."""
 
 
 def loop() -> int:
-    """Do what interpreted code does most: arithmetic on small integers, and stores into a dictionary."""
+    """Compute as most interpreted code does: arithmetic on small integers, and stores into a dictionary."""
     total = 0
     seen = {}
     for i in range(LENGTH):
@@ -25,7 +25,7 @@ def loop() -> int:
 
 
 def serve(link: Any) -> None:
-    """Warm up, then time the loop whenever the token comes, on the core of its turn, and tell all times when asked."""
+    """Warm up, then time the loop at every token, on the core of its round; return all times on request."""
     for _ in range(3):
         loop()
     link.send({"event": "ready", "version": VERSION})
@@ -38,4 +38,4 @@ def serve(link: Any) -> None:
         begun_ns = time.perf_counter_ns()
         loop()
         wall_ns.append(time.perf_counter_ns() - begun_ns)
-        link.hand_back()
+        link.return_token()

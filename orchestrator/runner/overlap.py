@@ -1,0 +1,63 @@
+"""How parallel the threads of one process run: a function in one worker alone, and in two at once."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from .call import Call
+
+SHORTEST_NS, PAIRS = 8_000_000, 3
+"""Two workers run at once for this long at least: longer than CPython's switch interval of 5 ms."""
+
+ENOUGH_NS = 60_000_000
+"""After this time there is no further pair: it would be a noticeable part of the block."""
+
+SETTLE_S = 0.001
+"""The pause before the calls, in which other threads become idle: a loop that takes answers wants the GIL too."""
+
+MARGIN = 4
+"""Two calls at once take at most twice as long as one, when they run in turn; the rest is reserve."""
+
+Each = Callable[[Callable[[], Any]], Awaitable["list[Any]"]]
+
+
+async def overlap(each: Each, call: Call, within_ns: int) -> dict[str, Any]:
+    """Time as many calls in one worker, and in each of two, in turn; no dispatch is in the times.
+
+    Returns `calls`, and in pairs `alone_ns` and `together_ns`. There is no pair where one would take over `within_ns`.
+    """
+    begun_ns = time.perf_counter_ns()
+    calls = 1
+    while (alone_ns := await _span_ns(each, call, calls, 1)) < SHORTEST_NS:
+        calls *= 2
+    alone, together = [alone_ns], []
+    while time.perf_counter_ns() - begun_ns + MARGIN * alone_ns < within_ns:
+        together.append(await _span_ns(each, call, calls, 2))
+        if len(together) == PAIRS or time.perf_counter_ns() - begun_ns > ENOUGH_NS:
+            break
+        alone.append(await _span_ns(each, call, calls, 1))
+    return {"calls": calls, "alone_ns": alone[: len(together)], "together_ns": together}
+
+
+async def _span_ns(each: Each, call: Call, calls: int, workers: int) -> int:
+    """Return the time from the first begin to the last end of `calls` calls in each of some workers."""
+    one = call.plain
+    assert one is not None  # the conductor asks only where calls are alike
+    turns = deque(range(workers))  # pop is atomic, also without a GIL
+
+    def work() -> tuple[int, int] | None:
+        try:
+            turns.pop()
+        except IndexError:
+            return None
+        time.sleep(SETTLE_S)
+        begun_ns = time.perf_counter_ns()
+        for _ in range(calls):
+            one()
+        return begun_ns, time.perf_counter_ns()
+
+    spans: list[tuple[int, int]] = [span for span in await each(work) if span]
+    return max(end_ns for _, end_ns in spans) - min(begun_ns for begun_ns, _ in spans)

@@ -1,0 +1,71 @@
+"""The results of a batch: their digest, the comparison with another variant's, and the values observed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .registry import WrongResults
+
+
+def pickled(results: Sequence[Any]) -> bytes:
+    """Return the pickle that variants exchange; empty where the results can't be pickled."""
+    import pickle
+
+    try:
+        return pickle.dumps(results, protocol=4)
+    except Exception:
+        return b""
+
+
+def digest(data: bytes) -> str | None:
+    """Return a digest of pickled results: equal digests are equal results; None where there are none."""
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest() if data else None
+
+
+def compare(results: Sequence[Any], path: str, other: str) -> None:
+    """Compare results with those that the variant `other` saved at `path`; raises `WrongResults`."""
+    import pickle
+
+    with open(path, "rb") as file:
+        theirs = pickle.load(file)
+    if len(theirs) != len(results):
+        raise WrongResults(f"{len(results)} results, but {len(theirs)} under {other}")
+    for place, (mine, expected) in enumerate(zip(results, theirs)):
+        try:
+            same = bool(mine == expected)
+        except Exception as error:
+            raise WrongResults(
+                f"result {place} can't be compared with ==: {type(error).__name__}: {error}; "
+                "set `check: none`, or `check: module:function` to check results yourself"
+            ) from error
+        if not same:
+            raise WrongResults(f"result {place} is {_short(mine)}, but {_short(expected)} under {other}")
+
+
+def observe(function: Callable[[Any, Any], Any], results: Sequence[Any], initargs: Any) -> dict[str, Any]:
+    """Return what the workload's `observe` returns; raises where the log can't hold it, in the trial at fault."""
+    observed = function(results, initargs)
+    if not isinstance(observed, dict):
+        raise TypeError(f"observe returned a {type(observed).__name__}, expected a flat dict")
+    for key, value in observed.items():
+        _check_storable(key, value)
+    return observed
+
+
+def _check_storable(key: str, value: Any) -> None:
+    import json
+
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"observe returned {key}={_short(value)}: {error}") from error
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise ValueError(f"observe returned {key}={_short(value)}, which takes more than 64 bits")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
