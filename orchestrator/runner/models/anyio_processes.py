@@ -1,4 +1,4 @@
-"""`anyio.to_process`, for the model `processes`: bare interpreters, one call at a time over their pipes."""
+"""`anyio.to_process`, for the model `processes`: one interpreter per worker, one call at a time over its pipes."""
 
 from __future__ import annotations
 
@@ -32,12 +32,11 @@ async def open(
             return unwrapped(await to_process.run_sync(function, *arguments, limiter=limiter))
         except BrokenWorkerProcess as error:
             raise WorkerLost(
-                "a worker ended without an answer, or something used its descriptors 0 or 1, "
-                "through which anyio.to_process talks"
+                "a worker ended without an answer, or the workload used descriptor 0 or 1, which anyio.to_process needs"
             ) from error
 
     def begun(function: Callable[..., Any]) -> Callable[..., Any]:
-        # anyio ends workers that idle for 300 s, and those that it starts in their place begin like the first
+        # anyio ends workers that are idle for 300 s; their replacements run the initializer too
         return Carried(beginning(function, initializer, initargs))
 
     def bind(call: Call) -> RunBatch:
@@ -62,7 +61,7 @@ async def open(
 
 @contextmanager
 def _findable() -> Iterator[None]:
-    """Let new interpreters find anyio before they are told the import path of this one, which may only lend it."""
+    """Let new interpreters find anyio before they receive the import path of this one, which may borrow anyio."""
     import os
 
     import anyio

@@ -1,4 +1,4 @@
-"""A batch as coroutines, tasks or futures of a loop: never more calls in flight than there may be."""
+"""A batch as coroutines, tasks or futures of a loop, with a bound on the calls in flight."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from asyncio import Future
 
 IN_FLIGHT = 4096
-"""Calls submitted and not yet collected: a future takes 2 KB, so 100,000 at once would take 200 MB. Workers run dry
+"""Calls submitted and not yet collected: a future takes 2 KB, so 100,000 at once would take 200 MB. Workers become idle
 only when one call outlasts half as many others."""
 
 
@@ -30,7 +30,7 @@ async def gather(items: Sequence[int], workers: int, start: Callable[[int], Awai
         try:
             for place, item in todo:
                 results[place] = await start(item)
-        except BaseException as error:  # a task group would wrap it, and take CancelledError for an end like any other
+        except BaseException as error:  # a task group would wrap it, and take CancelledError for a normal end
             failed.append(error)
             group.cancel_scope.cancel()
 
@@ -43,7 +43,7 @@ async def gather(items: Sequence[int], workers: int, start: Callable[[int], Awai
 
 
 async def one_task_each(items: Sequence[int], workers: int, start: Callable[[int], Awaitable[Any]]) -> list[Any]:
-    """Return the same as `gather`, each item in an asyncio task of its own, as many at once as there are workers."""
+    """Return the same as `gather`, with one asyncio task per item and at most `workers` at once."""
     import asyncio
 
     results: list[Any] = [None] * len(items)
@@ -55,7 +55,7 @@ async def one_task_each(items: Sequence[int], workers: int, start: Callable[[int
     async def one(place: int, item: int) -> None:
         try:
             results[place] = await start(item)
-        except BaseException as error:  # a task would hand SystemExit to the loop
+        except BaseException as error:  # a task would raise SystemExit in the loop
             failed.append(error)
         finally:
             free.release()
@@ -82,7 +82,7 @@ async def one_task_each(items: Sequence[int], workers: int, start: Callable[[int
 
 
 async def in_order(futures: Iterable[Future[Any]]) -> list[Any]:
-    """Return the results of asyncio futures in order, as they are made: never more than `IN_FLIGHT` of them at once."""
+    """Return the results of asyncio futures in order, with at most `IN_FLIGHT` of them at once."""
     waiting: deque[Future[Any]] = deque()
     results: list[Any] = []
     try:

@@ -17,19 +17,21 @@ SUMMARY = "dask.distributed.LocalCluster with an asynchronous client"
 FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
-    "pool": Option("workers are processes (the default), or threads of the runner", choices=("processes", "threads"))
+    "pool": Option(
+        "kind of workers: processes (the default), or threads of the runner", choices=("processes", "threads")
+    )
 }
 
 CONFIG = {
-    "distributed.scheduler.allowed-failures": 0,  # a call whose worker has died is not tried again
-    "distributed.worker.profile.enabled": False,  # the profiler would be measured with the calls
+    "distributed.scheduler.allowed-failures": 0,  # the call of a worker that has died is not retried
+    "distributed.worker.profile.enabled": False,  # else the profiler would be measured with the calls
     "distributed.admin.tick.interval": "10s",
 }
 
 
 def needs(options: Mapping[str, Any]) -> Needs:
-    """Tell what the model needs."""
-    # calls are pickled for its own threads, too
+    """Return what the model needs."""
+    # dask pickles calls for threads, too
     return Needs("asyncio", ("distributed",), ("distributed",), pickler="cloudpickle")
 
 
@@ -44,7 +46,7 @@ async def open(
     initializer: Callable[[Any], object] | None,
     initargs: Any,
 ) -> AsyncIterator[Workers]:
-    """Yield a cluster of `workers` processes of one thread, or of one process with so many threads."""
+    """Yield a cluster of `workers` processes with one thread each, or one process with `workers` threads."""
     import dask
     from distributed import Client, LocalCluster
     from distributed.scheduler import KilledWorker
@@ -62,7 +64,9 @@ async def open(
     def begun(function: Callable[..., Any]) -> Callable[..., Any]:
         return Escaping(beginning(function, initializer, initargs))
 
-    seed = {"distributed.nanny.pre-spawn-environ.PYTHONHASHSEED": os.environ["PYTHONHASHSEED"]}  # not one of its own
+    seed = {
+        "distributed.nanny.pre-spawn-environ.PYTHONHASHSEED": os.environ["PYTHONHASHSEED"]
+    }  # dask would set its own
     with dask.config.set(CONFIG | seed):
         async with (
             make_cluster(**size, asynchronous=True, dashboard_address=":0") as cluster,

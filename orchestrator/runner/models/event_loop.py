@@ -1,4 +1,4 @@
-"""Coroutines in one event loop; a plain function runs inline and blocks the loop, as it would in real code."""
+"""Coroutines in one event loop; a plain function runs inline and blocks the loop."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "loop": Option("the event loop (asyncio)", choices=LOOPS),
     "task_per": Option(
-        "one task for each of `workers`, which makes call after call (the default), or one for each call, on asyncio "
-        "and uvloop; eager ones begin at once (Python 3.12)",
+        "one task per worker, which makes call after call (the default), or one task per call (asyncio and uvloop); "
+        "eager tasks begin at once (Python 3.12)",
         choices=("worker", "call", "eager_call"),
     ),
 }
 
 
 def needs(options: Mapping[str, Any]) -> Needs:
-    """Tell what the model needs: the package of the loop, too."""
+    """Return what the model needs, with the package of the loop; raises Conflict."""
     loop = options.get("loop") or "asyncio"
     if loop == "trio" and options.get("task_per", "worker") != "worker":
-        raise Conflict("task_per", "trio has no tasks for each call here", "leave it out, or use asyncio or uvloop")
+        raise Conflict("task_per", "trio runs no task per call here", "leave it out, or use asyncio or uvloop")
     return Needs(loop, ("anyio", loop), () if loop == "asyncio" else (loop,))
 
 
 def unavailable(options: Mapping[str, Any]) -> str | None:
-    """Say why this model can't run here: eager tasks are of Python 3.12."""
+    """Return why this model can't run here: eager tasks need Python 3.12."""
     import sys
 
     if options.get("task_per") != "eager_call" or sys.version_info >= (3, 12):
@@ -86,7 +86,7 @@ async def open(
 
 
 def _explained(start: Callable[[int], Awaitable[Any]]) -> Callable[[int], Awaitable[Any]]:
-    """Return the same, which says what is wrong with a coroutine that needs asyncio."""
+    """Return the same function, with a clear error for a coroutine that needs asyncio."""
 
     async def explained(item: int) -> Any:
         try:

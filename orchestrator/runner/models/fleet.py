@@ -1,4 +1,4 @@
-"""Standing processes of our own, each with a pipe: one request to each of them, one answer from each."""
+"""Standing worker processes, each with a pipe: one request to each, one answer from each."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def answer(process: BaseProcess, answers: Connection) -> Any:
 
     try:
         data = answers.recv_bytes()
-    except (EOFError, OSError):  # OSError: it ended in the midst of its answer
+    except (EOFError, OSError):  # OSError: it ended while it sent its answer
         process.join()
         raise WorkerLost(f"a worker ended with status {process.exitcode} and no answer") from None
     try:
@@ -53,64 +53,88 @@ def answer(process: BaseProcess, answers: Connection) -> Any:
     return answer
 
 
-@contextmanager
-def fleet(count: int, start_method: str | None, work: Callable[..., None], *arguments: Any) -> Iterator[Ask]:
-    """Yield `ask`, which sends a request to each of so many processes, the first ones if there are fewer requests.
+class _Fleet:
+    """Processes with a pipe each, in the order of their start."""
 
-    Each of them runs `work(connection, *arguments)`, which replies once when it is ready, then to each request, and
-    returns when there is None to be received. `ask(requests)` returns the answers in the order of the requests, and
-    raises the first failure as soon as it is there.
-    """
-    from multiprocessing import get_context
-    from multiprocessing.connection import wait
+    def __init__(self, start_method: str | None) -> None:
+        from multiprocessing import get_context
 
-    context: Any = get_context(start_method)  # typeshed gives the base class no `Process`
-    runner_group: list[tuple[BaseProcess, Connection]] = []
+        self._context: Any = get_context(start_method)  # typeshed gives the base class no `Process`
+        self._members: list[tuple[BaseProcess, Connection]] = []
 
-    def answered(those: Sequence[tuple[BaseProcess, Connection]]) -> list[Any]:
-        pending = {connection: place for place, (_, connection) in enumerate(those)}
-        results: list[Any] = [None] * len(those)
-        while pending:
-            for ready in wait(list(pending)):
-                place = pending.pop(ready)  # type: ignore[call-overload]  # typeshed: it may be a socket or a number, too
-                results[place] = answer(*those[place])
-        return results
+    def start(self, work: Callable[..., None], arguments: Sequence[Any]) -> None:
+        """Start one more process, which runs `work(connection, *arguments)`."""
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=work, args=(theirs, *arguments))
+        self._members.append((process, ours))
+        process.start()
+        theirs.close()  # the worker's copy is then the only one, so end-of-file means that the worker has ended
 
-    def ask(requests: Sequence[Any]) -> list[Any]:
-        those = runner_group[: len(requests)]
-        for (process, connection), request in zip(those, requests):
+    def ask(self, requests: Sequence[Any]) -> list[Any]:
+        """Send a request to each of the first processes; return the answers in the same order."""
+        for (process, connection), request in zip(self._members, requests):
             try:
                 connection.send(request)
             except BrokenPipeError:
                 answer(process, connection)
-        return answered(those)
+        return self.answers(len(requests))
 
-    try:
-        for _ in range(count):
-            ours, theirs = context.Pipe()
-            process = context.Process(target=work, args=(theirs, *arguments))
-            runner_group.append((process, ours))
-            process.start()
-            theirs.close()  # the worker's copy is then the only one, and its end tells that the worker is gone
-        answered(runner_group)
-        yield ask
-        for _, connection in runner_group:
+    def answers(self, count: int) -> list[Any]:
+        """Return the next answer of each of the first `count` processes; raises the first failure at once."""
+        from multiprocessing.connection import wait
+
+        pending = {connection: place for place, (_, connection) in enumerate(self._members[:count])}
+        results: list[Any] = [None] * len(pending)
+        while pending:
+            for ready in wait(list(pending)):
+                place = pending.pop(ready)  # type: ignore[call-overload]  # typeshed: it may be a socket or a number
+                results[place] = answer(*self._members[place])
+        return results
+
+    def dismiss(self) -> None:
+        """Let every process return from `work`."""
+        for _, connection in self._members:
             connection.send(None)
-    except BaseException:
-        for process, _ in runner_group:
+
+    def kill(self) -> None:
+        """Kill every process that has started."""
+        for process, _ in self._members:
             if process.pid:
                 process.kill()
-        raise
-    finally:
-        for process, connection in runner_group:
+
+    def close(self) -> None:
+        """Wait for the end of every process, and close the pipes."""
+        for process, connection in self._members:
             if process.pid:
                 process.join()
             process.close()
             connection.close()
 
 
+@contextmanager
+def fleet(count: int, start_method: str | None, work: Callable[..., None], *arguments: Any) -> Iterator[Ask]:
+    """Yield `ask(requests)`, which sends one request to each of the first processes of `count`.
+
+    Each process runs `work(connection, *arguments)`, which replies once when it is ready, then to each request, and
+    returns when it receives None. `ask` returns the answers in the order of the requests, and raises the first failure
+    at once.
+    """
+    processes = _Fleet(start_method)
+    try:
+        for _ in range(count):
+            processes.start(work, arguments)
+        processes.answers(count)
+        yield processes.ask
+        processes.dismiss()
+    except BaseException:
+        processes.kill()
+        raise
+    finally:
+        processes.close()
+
+
 def shared(ask: Ask, count: int, items: Sequence[int], request: Callable[[Sequence[int]], Any]) -> list[Any]:
-    """Return the results of a batch of which each worker gets every `count`-th item, in one request."""
+    """Return the results of a batch; each worker gets every `count`-th item, in one request."""
     shares = [items[first::count] for first in range(min(count, len(items)))]
     results: list[Any] = [None] * len(items)
     for first, share in enumerate(ask([request(share) for share in shares])):

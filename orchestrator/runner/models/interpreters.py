@@ -1,4 +1,4 @@
-"""Subinterpreters of the standard library (`InterpreterPoolExecutor`): threads, each with a GIL of its own."""
+"""Subinterpreters of the standard library (`InterpreterPoolExecutor`): threads, each with its own GIL."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .processes import collect
 if TYPE_CHECKING:
     from ..call import Call
 
-SUMMARY = "concurrent.futures.InterpreterPoolExecutor, from Python 3.14 on"
+SUMMARY = "concurrent.futures.InterpreterPoolExecutor (Python 3.14 or newer)"
 FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {}
 
 
 def needs(options: Mapping[str, Any]) -> Needs:
-    """Tell what the model needs."""
+    """Return what the model needs."""
     return Needs(modules=("concurrent.futures.interpreter",), pickler="pickle")
 
 
 def unavailable(options: Mapping[str, Any]) -> str | None:
-    """Say why this model can't run here: before Python 3.14."""
+    """Return why this model can't run here: it needs Python 3.14."""
     import sys
 
     if sys.version_info >= (3, 14):
@@ -46,8 +46,8 @@ async def open(
     from concurrent import interpreters  # type: ignore[attr-defined]  # typeshed knows it from 3.14 on
     from concurrent.futures.interpreter import InterpreterPoolExecutor  # type: ignore[import-not-found]
 
-    # a new interpreter has an import path of its own, and finds nothing by name before it has this one; so what
-    # begins it must be a builtin
+    # a new interpreter has its own import path, and finds no module of the workload before it has this one; so its
+    # initializer must be a builtin
     begin = f"import sys; sys.path[:] = {sys.path!r}"
     pool = InterpreterPoolExecutor(workers, initializer=exec, initargs=(begin,))
 
@@ -63,7 +63,7 @@ async def open(
         return run
 
     async def each(function: Callable[[], Any]) -> list[Any]:
-        # who waits at the gate can't take a second call, so each of them takes exactly one
+        # a worker that waits at the gate can't take a second call, so each takes exactly one
         here, gate = interpreters.create_queue(), interpreters.create_queue()
         submitted = [pool.submit(_together, here, gate, _Guarded(function)) for _ in range(workers)]
         for _ in submitted:
@@ -84,19 +84,19 @@ async def open(
 
 
 async def _imported(each: Callable[[Callable[[], Any]], Awaitable[list[Any]]], call: Call) -> None:
-    """Import the workload in every interpreter; raises ImportError with the remedy where it refuses."""
+    """Import the workload in every interpreter; raises ImportError with the remedy."""
     name = call.function.__module__
     try:
         await each(partial(_import, name))
     except Exception as error:
         raise ImportError(
-            f"{name} can't be imported in a subinterpreter, which some extension modules refuse; use `processes`, or "
+            f"{name} can't be imported in a subinterpreter: some extension modules refuse it; use `processes`, or "
             f"`threads` on a Python without a GIL ({type(error).__name__}: {error})"
         ) from error
 
 
 def _wait_for(here: Any, submitted: Sequence[Any]) -> None:
-    """Take one from the queue of those that are here; raises what one of the others failed with instead."""
+    """Wait for one more worker at the gate; raises the failure of any worker instead."""
     import queue
 
     while True:

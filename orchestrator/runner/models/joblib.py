@@ -1,4 +1,4 @@
-"""`joblib.Parallel`, with loky's processes or threads; it makes batches of short calls unless it is told their size."""
+"""`joblib.Parallel`, with loky's processes or threads; it sends short calls in batches unless `batch_size` is set."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SUMMARY = "joblib.Parallel, which sends short calls in batches"
 FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
-    "backend": Option("whose workers (loky)", choices=("loky", "threading")),
-    "batch_size": Option("calls sent to a worker at once; without it, as many as joblib finds good", minimum=1),
+    "backend": Option("kind of workers: processes of loky (the default), or threads", choices=("loky", "threading")),
+    "batch_size": Option("calls sent to a worker at once [default: chosen by joblib]", minimum=1),
 }
 
 unavailable = processes.unavailable
 
 
 def needs(options: Mapping[str, Any]) -> Needs:
-    """Tell what the model needs."""
+    """Return what the model needs."""
     pickler = None if options.get("backend") == "threading" else "cloudpickle"
     return Needs(modules=("joblib",), packages=("joblib",), pickler=pickler)
 
@@ -61,7 +61,7 @@ async def open(
             return run
 
         async def each(function: Callable[[], Any]) -> list[Any]:
-            parallel.batch_size = 1  # two that wait for each other must not be one batch
+            parallel.batch_size = 1  # calls that wait for each other must not share a batch
             try:
                 with meeting(workers, function) as together:
                     return list(parallel(begun(together)() for _ in range(workers)))

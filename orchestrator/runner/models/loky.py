@@ -1,4 +1,4 @@
-"""The process pool of loky: workers that are started afresh, and whose death is told (`get_reusable_executor`)."""
+"""The process pool of loky (`get_reusable_executor`): workers start as new processes, and their death is reported."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {"chunksize": processes.OPTIONS["chunksize"]}
 
 NEVER_S = 1_000_000
-"""How long workers may idle: loky would end them after 10 s."""
+"""How long workers may be idle: loky would end them after 10 s."""
 
 unavailable = processes.unavailable
 
 
 def needs(options: Mapping[str, Any]) -> Needs:
-    """Tell what the model needs."""
+    """Return what the model needs."""
     return Needs(modules=("loky",), packages=("loky",), pickler="cloudpickle")
 
 
@@ -73,7 +73,7 @@ async def open(
 
 @contextmanager
 def losses_named() -> Iterator[None]:
-    """Tell a lost worker from an answer that can't be read, in our own words."""
+    """Raise WorkerLost for a lost worker, and WrongResults for an answer that can't be unpickled."""
     from concurrent.futures.process import BrokenProcessPool
 
     try:

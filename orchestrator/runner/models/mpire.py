@@ -1,4 +1,4 @@
-"""`mpire.WorkerPool`; it makes batches of calls unless it is told their size."""
+"""`mpire.WorkerPool`; it sends calls in batches unless `chunk_size` is set."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "start_method": Option("how workers are started (fork)", choices=("fork", "forkserver", "spawn")),
-    "chunk_size": Option("calls sent to a worker at once; without it, 64 batches for each worker", minimum=1),
+    "chunk_size": Option("calls sent to a worker at once [default: 64 batches per worker]", minimum=1),
 }
 
 unavailable = processes.unavailable
 
 
 def needs(options: Mapping[str, Any]) -> Needs:
-    """Tell what the model needs."""
+    """Return what the model needs."""
     return Needs(modules=("mpire",), packages=("mpire",), pickler="pickle")
 
 
@@ -77,7 +77,7 @@ async def open(
 
 
 class _Checked(Escaping):
-    """A function whose first result in each worker is known to be readable: mpire hangs at one that is not."""
+    """A function that checks in each worker that its first result can be unpickled: mpire hangs at one that can't."""
 
     is_checked = False
 

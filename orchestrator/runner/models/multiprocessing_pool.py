@@ -12,8 +12,8 @@ from .remote import Failure, Imported, meeting, unwrapped
 if TYPE_CHECKING:
     from ..call import Call
 
-LOOK_S = 0.1
-"""The pool itself would wait for ever for a call whose worker has died: so often somebody looks."""
+CHECK_S = 0.1
+"""How often the workers are checked: the pool itself waits for ever for the call of a dead worker."""
 
 
 @asynccontextmanager
@@ -44,7 +44,7 @@ async def open(
                     return results
                 numbered = list(enumerate(items))
                 chunks = (numbered[first : first + chunksize] for first in range(0, len(items), chunksize))
-                # not by the pool's own chunksize: what it then returns can't be waited for with a timeout
+                # not by the pool's own chunksize: its results then can't be awaited with a timeout
                 for some in watch.results(pool.imap_unordered(_Chunked(one), chunks)):
                     for place, result in some:
                         results[place] = unwrapped(result)
@@ -65,29 +65,29 @@ async def open(
 
 
 class _Watch:
-    """Whoever looks after the workers of a pool."""
+    """A check of the pool's workers while results are awaited."""
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         self._known = list(pool._pool)
 
     def results(self, arriving: Any) -> Iterator[Any]:
-        """Yield what arrives; raises what a call has raised, and WorkerLost when a worker has died instead."""
+        """Yield results as they arrive; raises the exception of a call, and WorkerLost when a worker has died."""
         from multiprocessing import TimeoutError
 
         while True:
             try:
-                result = arriving.next(timeout=LOOK_S)
+                result = arriving.next(timeout=CHECK_S)
             except StopIteration:
                 return
             except TimeoutError:
-                self._look()
+                self._check()
                 continue
             if type(result) is tuple:
                 unwrapped(result[1])
             yield result
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if not self._pool._result_handler.is_alive():  # its thread has printed why
             raise WrongResults("an answer can't be unpickled: the reason is in the output")
         known = {id(process): process for process in (*self._known, *self._pool._pool)}
@@ -98,7 +98,7 @@ class _Watch:
 
 
 class _Numbered:
-    """A call that returns its place beside its result, or beside a `Failure`."""
+    """A call that returns its place with its result, or with a `Failure`."""
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self.call = call
@@ -107,12 +107,12 @@ class _Numbered:
         place, item = numbered
         try:
             return place, self.call(item)
-        except BaseException as error:  # of one that is no Exception, the pool would hear nothing
+        except BaseException as error:  # the pool loses what is no Exception
             return place, Failure(error)
 
 
 class _Plain(_Numbered):
-    """The same for calls that are all alike; it is pickled with each of them, so it holds no more than it must."""
+    """The same for calls without arguments; it is pickled with each of them, so it is small."""
 
     def __call__(self, numbered: tuple[int, int]) -> tuple[int, Any]:
         place, _ = numbered

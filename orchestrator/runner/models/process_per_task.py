@@ -1,4 +1,4 @@
-"""A process for every task, as tutorials do it: all are started, then joined; nothing is kept for the next batch."""
+"""One process per task, as in tutorials: all are started, then joined; no process is kept for the next batch."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from ..call import Call
 
-SUMMARY = "multiprocessing.Process for every task, all at once, each with a pipe for its result"
+SUMMARY = "one multiprocessing.Process per task, all at once, each with a pipe for its result"
 FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "per_task"
 OPTIONS: dict[str, Option] = {"start_method": processes.OPTIONS["start_method"]}
 
 
 def needs(options: Mapping[str, Any]) -> Needs:
-    """Tell what the model needs."""
+    """Return what the model needs."""
     return Needs(modules=fleet.MODULES, pickler="pickle", pool="processes")
 
 
@@ -31,7 +31,7 @@ unavailable = processes.unavailable
 
 
 PIPES = 3
-"""Descriptors that a running process takes: of its result, of its end, and of the other way."""
+"""Descriptors per running process: of its result, of its end, and the other end of the pipe."""
 
 
 @asynccontextmanager
@@ -42,7 +42,7 @@ async def open(
     initializer: Callable[[Any], object] | None,
     initargs: Any,
 ) -> AsyncIterator[Workers]:
-    """Yield nothing that stands: a batch starts its processes, each of which runs `initializer` and one call."""
+    """Yield no standing workers: a batch starts its processes, each of which runs `initializer` and one call."""
     from multiprocessing import forkserver, get_context
 
     needed = PIPES * workers + 256
@@ -68,13 +68,13 @@ async def open(
     async def each(function: Callable[[], Any]) -> list[Any]:
         return started.results([(function,)])
 
-    # the children of a fork server are not ours: the system does not add their time to ours
+    # the children of a fork server are not this process's: the system does not add their CPU time to its own
     far = (lambda: started.cpu_ns) if start_method == "forkserver" else int
     yield Workers(bind, each, {"actual_start_method": start_method}, far)
 
 
 class _Started:
-    """Starts a process for every call of a batch, and waits for all; `cpu_ns` is what those that have ended used."""
+    """One process per call of a batch; `cpu_ns` is the CPU time of the processes that have ended."""
 
     def __init__(self, context: Any, initializer: Callable[[Any], object] | None, initargs: Any) -> None:
         self._context = context
@@ -83,7 +83,7 @@ class _Started:
         self.cpu_ns = 0
 
     def results(self, functions: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Return what the functions, each with its arguments, return; raises what one raises, and leaves none."""
+        """Return the results of functions with their arguments; raises the first exception, and leaves no process."""
         results: list[Any] = []
         working: list[tuple[BaseProcess, Connection]] = []
 
@@ -95,7 +95,7 @@ class _Started:
         try:
             for function, *arguments in functions:
                 working.append(self._start(function, arguments))
-                # what is there already, so that a failure is told before all are started
+                # take the results that are there, so that a failure is reported before all are started
                 while len(results) < len(working) and working[len(results)][1].poll():
                     take()
             while len(results) < len(working):
@@ -120,7 +120,7 @@ class _Started:
             answers.close()
             raise
         finally:
-            sender.close()  # the worker's copy is then the only one, and its end tells that the worker is gone
+            sender.close()  # the worker's copy is then the only one, so end-of-file means that the worker has ended
         return process, answers
 
 

@@ -1,4 +1,4 @@
-"""A process pool: that of the standard library's executor, that of multiprocessing, or anyio's."""
+"""A process pool: the standard library's executor, multiprocessing.Pool, or anyio.to_process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..call import Call
 
-SUMMARY = "a pool of processes: concurrent.futures.ProcessPoolExecutor, or another one"
+SUMMARY = "a process pool: concurrent.futures.ProcessPoolExecutor, or another one"
 FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
@@ -25,20 +25,21 @@ OPTIONS: dict[str, Option] = {
         choices=("futures", "multiprocessing", "anyio"),
     ),
     "start_method": Option(
-        "how workers are started; without it, the interpreter's own default (fork, from 3.14 on forkserver)",
+        "how workers are started [default: the interpreter's own, fork before 3.14, then forkserver]",
         choices=("fork", "forkserver", "spawn"),
     ),
     "chunksize": Option("calls sent to a worker at once", default=1, minimum=1),
-    "max_tasks_per_child": Option("a worker is replaced after so many calls (not with fork)", minimum=1),
+    "max_tasks_per_child": Option("calls after which a worker is replaced (not with fork)", minimum=1),
 }
 
 TOGETHER_S = 60.0
+"""How long the workers wait for each other before the model counts as unable to start them."""
 
 _barrier: Barrier
 
 
 def needs(options: Mapping[str, Any]) -> Needs:
-    """Tell what the model needs; anyio starts its workers in a way of its own, and sends them one call at a time."""
+    """Return what the model needs; raises Conflict for options that anyio.to_process lacks."""
     pool = options.get("pool", "futures")
     if pool == "anyio":
         for option in ("start_method", "chunksize", "max_tasks_per_child"):
@@ -51,7 +52,7 @@ def needs(options: Mapping[str, Any]) -> Needs:
 
 
 def unavailable(options: Mapping[str, Any]) -> str | None:
-    """Say why this model can't run here: on platforms without semaphores."""
+    """Return why this model can't run here: on platforms without semaphores."""
     try:
         import multiprocessing.synchronize  # noqa: F401  # the import itself is the check
     except ImportError as error:
@@ -60,7 +61,7 @@ def unavailable(options: Mapping[str, Any]) -> str | None:
 
 
 def start_method(options: Mapping[str, Any]) -> str:
-    """Return the start method that is asked for, or the interpreter's own."""
+    """Return the requested start method, or the interpreter's own."""
     from multiprocessing import get_context
 
     return get_context(options.get("start_method")).get_start_method()
@@ -113,7 +114,7 @@ async def _executor(
     )
     idle = getattr(pool, "_idle_worker_semaphore", None)
     if more and idle:
-        # CPython before July 2026 takes a finished call for an idle worker and replaces none: it hangs (gh-115634)
+        # CPython before July 2026 takes a finished call for an idle worker, replaces none, and hangs (gh-115634)
         idle.acquire = lambda blocking: False
 
     def bind(call: Call) -> RunBatch:
@@ -136,12 +137,12 @@ async def _executor(
         try:
             yield Workers(bind, each, {"actual_start_method": context.get_start_method()})
         except BaseException:
-            pool.shutdown(cancel_futures=True)  # tell a failure at once, not after all the calls that are left
+            pool.shutdown(cancel_futures=True)  # report a failure at once, not after the calls that are left
             raise
 
 
 def collect(submitted: Any) -> list[Any]:
-    """Return the results of futures in order, as they are submitted: never more than `IN_FLIGHT` of them at once."""
+    """Return the results of futures in order, with at most `IN_FLIGHT` of them at once."""
     waiting: deque[Future[Any]] = deque()
     results: list[Any] = []
     for future in submitted:

@@ -1,4 +1,4 @@
-"""Processes that each run an event loop of their own with many coroutines, as servers with workers do."""
+"""Processes with an event loop each, which runs many coroutines, as servers with workers do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..call import Call
 
-SUMMARY = "multiprocessing.Process for each worker, an event loop in each; every process gets its share of the batch"
+SUMMARY = "one multiprocessing.Process per worker, with an event loop in each; each gets its share of the batch"
 FORMS: tuple[str, ...] = ("async_call", "call")
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
@@ -33,7 +33,7 @@ def concurrency(options: Mapping[str, Any]) -> int:
 
 
 def needs(options: Mapping[str, Any]) -> Needs:
-    """Tell what the model needs: no loop in the runner, but what the loops of the workers do."""
+    """Return what the model needs: no loop in the runner, but the packages of the workers' loops."""
     inner = event_loop.needs(options)
     return Needs(
         modules=(*fleet.MODULES, *inner.modules),
@@ -51,7 +51,7 @@ async def open(
     initializer: Callable[[Any], object] | None,
     initargs: Any,
 ) -> AsyncIterator[Workers]:
-    """Yield `workers` processes with a loop that runs, each of which has run `initializer`."""
+    """Yield `workers` processes with a running loop, each of which has run `initializer`."""
     start_method = processes.start_method(options)
     inner = {"loop": options.get("loop") or "asyncio"}
     with fleet.fleet(workers, start_method, _work, call, concurrency(options), inner, initializer, initargs) as ask:
@@ -90,7 +90,7 @@ async def _serve(
     initializer: Callable[[Any], object] | None,
     initargs: Any,
 ) -> None:
-    # the loop stands still while it waits for a request: between batches it has nothing else to do
+    # the loop is blocked while it waits for a request: between batches it has nothing else to do
     try:
         async with event_loop.open(call, concurrency, inner, initializer, initargs) as workers:
             fleet.reply(connection, nothing)

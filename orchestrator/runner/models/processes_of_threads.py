@@ -1,4 +1,4 @@
-"""Processes that each run a thread pool of their own."""
+"""Processes with a thread pool each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..call import Call
 
-SUMMARY = "multiprocessing.Process for each worker, a ThreadPoolExecutor in each; every process gets its share"
+SUMMARY = "one multiprocessing.Process per worker, with a ThreadPoolExecutor in each; each gets its share of the batch"
 FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
@@ -32,7 +32,7 @@ def threads(options: Mapping[str, Any]) -> int:
 
 
 def needs(options: Mapping[str, Any]) -> Needs:
-    """Tell what the model needs."""
+    """Return what the model needs."""
     return Needs(modules=("concurrent.futures.thread", *fleet.MODULES), pickler="pickle", per_worker=threads(options))
 
 
@@ -44,7 +44,7 @@ async def open(
     initializer: Callable[[Any], object] | None,
     initargs: Any,
 ) -> AsyncIterator[Workers]:
-    """Yield `workers` processes of so many threads, each thread of which has run `initializer`."""
+    """Yield `workers` processes with a thread pool each; every thread has run `initializer`."""
     start_method = processes.start_method(options)
     count = threads(options)
     with fleet.fleet(workers, start_method, _work, call.function, count, initializer, initargs) as ask:

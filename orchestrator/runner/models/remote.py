@@ -1,4 +1,4 @@
-"""Workers that a library starts when it likes: how each begins, takes exactly one of some calls, tells of failures."""
+"""For workers that a library starts on demand: their initializer, one call for each of them, their failures."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from typing import Any
 
 TOGETHER_S = 60.0
-"""How long workers wait for each other before the model is given up as unable to start them."""
+"""How long the workers wait for each other before the model counts as unable to start them."""
 
-_LOOK_S = 0.0005
+_CHECK_S = 0.0005
 
 _worker = threading.local()
 
 
 class Beginning:
-    """A function before which its worker runs the initializer, the first time."""
+    """A function before which its worker runs the initializer, at the first call."""
 
     def __init__(self, function: Callable[..., Any], initializer: Callable[[Any], object], initargs: Any) -> None:
         self.function = function
@@ -35,10 +35,7 @@ class Beginning:
 
 
 class Carried:
-    """A function that returns what it raises, as a `Failure`.
-
-    Some libraries lose the traceback of an exception.
-    """
+    """A function that returns its exception as a `Failure`: some libraries lose the traceback of one that is raised."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -51,7 +48,7 @@ class Carried:
 
 
 class Escaping:
-    """A function that returns, as a `Failure`, what it raises and is no `Exception`: a worker would end by it."""
+    """A function that returns as a `Failure` what is no `Exception`: raised, it would end the worker."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -66,7 +63,7 @@ class Escaping:
 
 
 class Failure:
-    """What a call has raised, with its traceback."""
+    """The exception of a call, with its traceback."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
@@ -78,7 +75,7 @@ class Failure:
 
 
 def unwrapped(result: Any) -> Any:
-    """Return the result of a `Carried` or `Escaping` call; raises what it has raised."""
+    """Return the result of a `Carried` or `Escaping` call; raises its exception."""
     if type(result) is Failure:
         raise result.error
     return result
@@ -97,12 +94,12 @@ class Imported:
 def beginning(
     function: Callable[..., Any], initializer: Callable[[Any], object] | None, initargs: Any
 ) -> Callable[..., Any]:
-    """Return the function as a worker is to call it: after the initializer, if there is one."""
+    """Return the function, preceded by the initializer if there is one."""
     return Beginning(function, initializer, initargs) if initializer else function
 
 
 class Together:
-    """A function that a worker calls once it has met the others: who waits for them can't take a second call."""
+    """A function that a worker calls once all have arrived: one that waits can't take a second call."""
 
     def __init__(self, place: str, count: int, function: Callable[[], Any]) -> None:
         self.place = place
@@ -115,8 +112,8 @@ class Together:
         deadline_s = time.monotonic() + TOGETHER_S
         while len(os.listdir(self.place)) < self.count:
             if time.monotonic() > deadline_s:
-                raise TimeoutError(f"not all of {self.count} workers have begun within {TOGETHER_S:g} s")
-            time.sleep(_LOOK_S)
+                raise TimeoutError(f"not all of {self.count} workers have started within {TOGETHER_S:g} s")
+            time.sleep(_CHECK_S)
         return self.function()
 
 

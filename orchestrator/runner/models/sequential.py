@@ -1,4 +1,4 @@
-"""One call after the other in one thread: what every other model is compared to."""
+"""One call after the other in one thread: the usual baseline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPTIONS: dict[str, Option] = {}
 
 
 def needs(options: Mapping[str, Any]) -> Needs:
-    """Tell what the model needs."""
+    """Return what the model needs."""
     return Needs()
 
 

@@ -1,9 +1,10 @@
-"""A thread for every task, as tutorials do it: all are started, then joined; nothing is kept for the next batch."""
+"""One thread per task, as in tutorials: all are started, then joined; no thread is kept for the next batch."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from ..registry import Needs, Option, RunBatch, WorkerMode, Workers, anywhere
@@ -11,14 +12,14 @@ from ..registry import Needs, Option, RunBatch, WorkerMode, Workers, anywhere
 if TYPE_CHECKING:
     from ..call import Call
 
-SUMMARY = "threading.Thread for every task, all at once"
+SUMMARY = "one threading.Thread per task, all at once"
 FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "per_task"
 OPTIONS: dict[str, Option] = {}
 
 
 def needs(options: Mapping[str, Any]) -> Needs:
-    """Tell what the model needs."""
+    """Return what the model needs."""
     return Needs(modules=("threading",), pool="threads")
 
 
@@ -33,42 +34,51 @@ async def open(
     initializer: Callable[[Any], object] | None,
     initargs: Any,
 ) -> AsyncIterator[Workers]:
-    """Yield nothing that stands: a batch starts its threads, each of which runs `initializer` and one call."""
-    from threading import Thread
+    """Yield no standing workers: a batch starts its threads, each of which runs `initializer` and one call."""
 
-    def start_all(items: Sequence[Any], function: Callable[[Any], Any]) -> list[Any]:
-        results: list[Any] = [None] * len(items)
-        failed: list[BaseException] = []
+    def begun(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        if initializer is None:
+            return function
 
-        def work(place: int, item: Any) -> None:
-            try:
-                if initializer:
-                    initializer(initargs)
-                results[place] = function(item)
-            except BaseException as error:  # threading would print it and go on, without SystemExit even that
-                failed.append(error)
+        def initialized(item: Any) -> Any:
+            initializer(initargs)
+            return function(item)
 
-        threads = [Thread(target=work, args=(place, item)) for place, item in enumerate(items)]
-        for started, thread in enumerate(threads, 1):
-            thread.start()
-            if failed:  # tell it before the others are started
-                del threads[started:]
-        for thread in threads:
-            thread.join()
-        if failed:
-            raise failed[0]
-        return results
+        return initialized
 
     def bind(call: Call) -> RunBatch:
         plain = call.plain
-        one: Callable[[int], Any] = (lambda _: plain()) if plain else call
+        one = begun((lambda _: plain()) if plain else call)
 
         async def run(items: Sequence[int]) -> list[Any]:
-            return start_all(items, one)
+            return _start_all(items, one)
 
         return run
 
     async def each(function: Callable[[], Any]) -> list[Any]:
-        return start_all([None], lambda _: function())
+        return _start_all([None], begun(lambda _: function()))
 
     yield Workers(bind, each)
+
+
+def _start_all(items: Sequence[Any], function: Callable[[Any], Any]) -> list[Any]:
+    """Return the results of one thread per item; raises the first failure, and then starts no more threads."""
+    results: list[Any] = [None] * len(items)
+    failed: list[BaseException] = []
+
+    def work(place: int, item: Any) -> None:
+        try:
+            results[place] = function(item)
+        except BaseException as error:  # threading would print it and go on, and ignore SystemExit
+            failed.append(error)
+
+    threads = [Thread(target=work, args=(place, item)) for place, item in enumerate(items)]
+    for started, thread in enumerate(threads, 1):
+        thread.start()
+        if failed:
+            del threads[started:]
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
+    return results

@@ -1,4 +1,4 @@
-"""Worker threads that an event loop hands its calls to: anyio's, or those of an executor."""
+"""Worker threads to which an event loop submits its calls: anyio's, or those of an executor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .bounded import IN_FLIGHT, gather, in_order, one_task_each
 if TYPE_CHECKING:
     from ..call import Call
 
-SUMMARY = "anyio.to_thread with a limiter of `workers` tokens, or a ThreadPoolExecutor of so many"
+SUMMARY = "a thread pool: anyio.to_thread with a limiter of `workers`, or a ThreadPoolExecutor"
 FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
@@ -20,15 +20,15 @@ OPTIONS: dict[str, Option] = {
         "anyio.to_thread (the default), run_in_executor of a ThreadPoolExecutor, or asyncio.to_thread",
         choices=("anyio", "futures", "asyncio"),
     ),
-    "switch_interval_us": Option("for how long a thread keeps the GIL when others want it (5,000)", minimum=1),
+    "switch_interval_us": Option("how long a thread keeps the GIL when others wait for it [default: 5,000]", minimum=1),
 }
 
 TOGETHER_S = 60.0
-"""How long the workers wait for each other before the model is given up as unable to start them."""
+"""How long the workers wait for each other before the model counts as unable to start them."""
 
 
 def needs(options: Mapping[str, Any]) -> Needs:
-    """Tell what the model needs."""
+    """Return what the model needs."""
     modules = ("anyio.to_thread",) if options.get("pool", "anyio") == "anyio" else ("concurrent.futures.thread",)
     return Needs(loop="asyncio", modules=(*modules, "threading"))
 
@@ -78,7 +78,7 @@ async def _of_anyio(workers: int, initializer: Callable[[Any], object] | None, i
     begun = local()
 
     def begin() -> None:
-        # anyio ends threads that idle for 10 s, and those that it starts in their place begin like the first
+        # anyio ends threads that are idle for 10 s; their replacements run the initializer too
         if initializer and not hasattr(begun, "done"):
             initializer(initargs)
             begun.done = True
@@ -116,7 +116,7 @@ async def _of_anyio(workers: int, initializer: Callable[[Any], object] | None, i
 async def _executor(
     workers: int, is_default: bool, initializer: Callable[[Any], object] | None, initargs: Any
 ) -> AsyncIterator[Workers]:
-    """Yield the threads of an executor: the loop's default one, which asyncio.to_thread uses, or one beside it."""
+    """Yield the threads of an executor: the loop's default one, which asyncio.to_thread uses, or another."""
     from asyncio import get_running_loop, to_thread
     from concurrent.futures import ThreadPoolExecutor
     from functools import partial
@@ -154,5 +154,7 @@ async def _executor(
             await each(nothing)
             yield Workers(bind, each)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # tell a failure at once, not after the calls that are left
+            pool.shutdown(
+                wait=False, cancel_futures=True
+            )  # report a failure at once, not after the calls that are left
             raise
