@@ -1,7 +1,7 @@
 import sys
 
-# Workers import this before the workload, however they were started: only from here on can it be told who switches the
-# GIL back on. Where there is one, or it is the conductor that imports this, there is nothing to watch.
+# Workers import this before the workload, with every start method: from here on, the module that switches the GIL back
+# on can be named. With a GIL, and in the conductor, there is nothing to watch.
 if __name__ == "orchestrator_runner" and not getattr(sys, "_is_gil_enabled", lambda: True)():
     from . import gil
 

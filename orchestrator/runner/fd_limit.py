@@ -1,10 +1,10 @@
-"""The limit on how many files this process may have open (RLIMIT_NOFILE)."""
+"""The limit of open files of this process (RLIMIT_NOFILE)."""
 
 from __future__ import annotations
 
 
 def soft_limit() -> int | None:
-    """Return how many files may be open; None where there is no limit."""
+    """Return the number of files that may be open; None where there is no limit."""
     try:
         import resource
     except ImportError:  # Windows, which has no such limit
@@ -14,7 +14,7 @@ def soft_limit() -> int | None:
 
 
 def raise_to(files: int) -> int | None:
-    """Allow at least so many, as far as that goes; return how many are allowed when they are fewer."""
+    """Raise the limit to at least `files`; return the limit where it stays lower, else None."""
     soft = soft_limit()
     if soft is None or soft >= files:
         return None

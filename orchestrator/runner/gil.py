@@ -1,4 +1,4 @@
-"""Who has switched the GIL back on, in an interpreter that runs without: an extension module that needs it."""
+"""Which extension module has switched the GIL back on, in an interpreter that runs without it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import sys
 from typing import Any
 
 UNKNOWN = "unknown"
-"""For a module that was imported before anybody watched, or by a loader of its own."""
+"""Stands for a module that was imported before `watch`, or by another loader."""
 
 _suspect: str | None = None
 
 
 def enabled() -> bool:
-    """Return whether this interpreter runs with its global lock; an import may have switched it on."""
+    """Return whether this interpreter runs with the GIL; an import may have switched it on."""
     return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
 def enabled_by() -> str | None:
-    """Return the module that switched it on; None where it is off, or was asked for, or the interpreter has it."""
+    """Return the module that switched the GIL on; None where it is off, was requested, or is always on."""
     asked_for = getattr(sys.flags, "gil", None) == 1  # PYTHON_GIL or -X gil
     if not enabled() or asked_for or "free-threading" not in sys.version:
         return None
@@ -25,7 +25,7 @@ def enabled_by() -> str | None:
 
 
 def watch() -> None:
-    """From now on, take note of what each import of an extension module does to the lock."""
+    """From now on, record which import of an extension module switches the GIL on."""
     from importlib.machinery import ExtensionFileLoader
 
     create = ExtensionFileLoader.create_module
@@ -34,7 +34,7 @@ def watch() -> None:
         global _suspect
         if enabled():
             return create(loader, spec)
-        _suspect = None  # the lock is on for the time of an import, too: another thread may have looked just then
+        _suspect = None  # the lock is also on during an import: another thread may have looked just then
         try:
             return create(loader, spec)
         finally:

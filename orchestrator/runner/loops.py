@@ -1,4 +1,4 @@
-"""The event loops that a model may ask for: running one, telling which one runs, and how long its turns take."""
+"""The event loops that a model may need: running one, naming the running one, and timing its turns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def run(loop: str, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-    """Return what a coroutine function returns in a new event loop: `asyncio`, `uvloop` or `trio`."""
+    """Return the result of a coroutine function in a new event loop: `asyncio`, `uvloop` or `trio`."""
     import anyio
 
     backend = "trio" if loop == "trio" else "asyncio"
@@ -53,9 +53,9 @@ def running() -> Any:
 
 @contextmanager
 def watched(turns_ns: list[int]) -> Iterator[None]:
-    """Add how long each turn of the running event loop takes, in ns: while it lasts, the loop reacts to nothing.
+    """Append the time of each turn of the running event loop, in ns: during a turn, the loop handles no event.
 
-    Adds nothing without a loop, and with uvloop, which does not tell.
+    Appends nothing without a loop, and with uvloop, which does not expose its turns.
     """
     if _is_trio():
         with _watched_trio(turns_ns):

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.analysis.results import fold
-from orchestrator.runner.account.figures import COLUMNS
 from orchestrator.output.export.formats import render
+from orchestrator.runner.account.figures import COLUMNS
 from tests.support import hostile
 from tests.support.command import events, orchestrator
 from tests.support.synthetic import conducted

@@ -1,4 +1,4 @@
-"""The split of the workers' time, from stamps made by hand."""
+"""The split of the workers' time, from made-up stamps."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def split(*calls: Taken, until: int, lanes: int = 2, per_task: bool = False, **m
     return {name: ns for name, ns in budget.sums.items() if ns}
 
 
-def test_who_works_all_the_time_is_on_a_core() -> None:
+def test_workers_that_compute_all_the_time_are_on_a_core() -> None:
     assert split(taken(1, 0, 100), taken(2, 0, 100), until=100) == {"on_core": 200}
 
 
-def test_what_of_a_call_was_neither_on_a_core_nor_waiting_was_blocked() -> None:
+def test_the_time_of_a_call_neither_on_a_core_nor_waiting_was_blocked() -> None:
     call = taken(1, 0, 100, cpu_ns=30, queue_ns=20, gil_ns=10)
     assert split(call, until=100, lanes=1) == {"on_core": 30, "run_queue": 20, "gil": 10, "blocked": 40}
 
@@ -62,7 +62,7 @@ def test_a_worker_is_idle_once_no_call_is_left_to_begin() -> None:
     assert split(taken(1, 0, 30), taken(2, 0, 100), until=100) == {"on_core": 130, "idle": 70}
 
 
-def test_a_worker_that_others_leave_no_call_waits_for_one_until_the_last_is_begun() -> None:
+def test_a_worker_is_idle_only_after_the_last_call_has_begun() -> None:
     calls = taken(1, 0, 20), taken(2, 0, 50), taken(2, 50, 100)
     assert split(*calls, until=100) == {"on_core": 120, "dispatch": 30, "idle": 50}
 
@@ -75,7 +75,7 @@ def test_workers_without_a_call_are_idle() -> None:
     assert split(taken(1, 0, 100), until=100, lanes=3) == {"on_core": 100, "idle": 200}
 
 
-def test_a_worker_per_task_has_nothing_to_do_after_its_call() -> None:
+def test_a_worker_per_task_is_idle_after_its_call() -> None:
     calls = taken(1, 10, 30), taken(1, 20, 100)
     assert split(*calls, until=100, per_task=True) == {"on_core": 100, "dispatch": 30, "idle": 70}
 
@@ -87,12 +87,12 @@ def test_a_gap_in_which_something_is_pickled_is_serialisation() -> None:
     assert split(call, until=100, lanes=1) == {"on_core": 80, "serialisation": 5 + 2 + 2 + 4, "dispatch": 7}
 
 
-def test_what_is_unpickled_while_the_worker_works_costs_nothing() -> None:
+def test_unpickling_while_the_worker_computes_costs_nothing() -> None:
     first = taken(1, 0, 50, returned=Passage(50, 50, 60, 80))
     assert split(first, taken(1, 50, 100), until=100, lanes=1) == {"on_core": 100}
 
 
-def test_a_gap_in_which_who_submits_waits_for_the_gil_is_a_wait_for_the_gil() -> None:
+def test_a_gap_in_which_the_submitting_thread_waits_for_the_gil_is_a_wait_for_the_gil() -> None:
     calls = taken(1, 0, 40), taken(1, 60, 100)
     assert split(*calls, until=100, lanes=1, gil_waits=[(42, 55)]) == {"on_core": 80, "gil": 13, "dispatch": 7}
 
@@ -102,13 +102,13 @@ def test_a_gap_in_which_the_worker_waits_for_the_gil_is_a_wait_for_the_gil() -> 
     assert split(*calls, until=100, lanes=1) == {"on_core": 80, "gil": 15, "dispatch": 5}
 
 
-def test_a_loop_that_neither_works_nor_queues_between_its_steps_is_waiting() -> None:
+def test_a_loop_that_neither_computes_nor_queues_between_its_steps_is_waiting() -> None:
     call = taken(1, 10, 90, pid=1, busy_ns=30, cpu_ns=30)
     parts = split(call, until=100, begun=(0, 0, 0, 0), ended=(100, 45, 5, 0))
     assert parts == {"on_core": 30, "run_queue": 5, "dispatch": 15, "waiting": 50}
 
 
-def test_workers_that_were_replaced_take_the_lanes_of_those_before() -> None:
+def test_replaced_workers_take_the_lanes_of_earlier_ones() -> None:
     calls = [taken(thread, thread * 10, thread * 10 + 10) for thread in range(10)]
     assert split(*calls, until=100, lanes=1) == {"on_core": 100}
 
@@ -121,7 +121,7 @@ def test_batches_add_up() -> None:
     assert budget.shares() == {**dict.fromkeys(SHARES, 0.0), "on_core": 0.6, "dispatch": 0.4}
 
 
-def test_the_longest_call_is_told_as_a_share_of_all() -> None:
+def test_the_longest_call_is_a_share_of_all_calls() -> None:
     budget = Budget(2, OWN, per_task=False)
     budget.add((0, 0, 0, 0), (90, 0, 0, 0), [taken(1, 0, 40, gil_ns=10, cpu_ns=30), taken(2, 0, 90)], [])
     assert (budget.longest_ns, budget.longest_shares) == ([90], [0.75])

@@ -1,4 +1,4 @@
-"""What a call and its result tell of themselves, wherever they go."""
+"""The times that a stamped call and its result carry."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_call_and_its_result_survive_being_sent(is_small: bool) -> None:
     assert result.taken.returned is not None
 
 
-def test_the_first_call_after_the_arrival_tells_of_it_and_no_other() -> None:
+def test_only_the_first_call_after_the_transfer_holds_its_times() -> None:
     call = sent(stamped(double, "item"))
     assert call(0).taken.arrived is not None
     assert call(1).taken.arrived is None
@@ -112,7 +112,7 @@ async def wait_and_work(seconds: float) -> str:
     return "done"
 
 
-def test_a_coroutine_is_busy_in_its_steps_alone() -> None:
+def test_a_coroutine_is_busy_only_in_its_steps() -> None:
     async def main() -> StampedResult:
         measured: StampedResult = await stamped(wait_and_work, seconds=0.02)(0)
         return measured

@@ -1,4 +1,4 @@
-"""What the runners of these tests run: plain functions, of the standard library, for every Python from 3.10 on.
+"""The functions that the runners of these tests run: standard library only, for every Python from 3.10 on.
 
 Runners import this module as `workloads`. Calls leave marks in the working directory, which is the test's own.
 """
@@ -25,7 +25,7 @@ _local = threading.local()
 
 
 def mark(name: str, *words: object) -> None:
-    """Append one line to a file: atomic, whoever else does."""
+    """Append one line to a file, atomically."""
     with Path(name).open("a", encoding="utf-8") as file:
         file.write(" ".join(map(str, words)) + "\n")
 
@@ -134,7 +134,7 @@ async def uneven_async(i: int) -> int:
 
 
 def equal_dict(i: int) -> dict[str, Any]:
-    """Return an equal value every time, whose parts may be shared with those of other results or not."""
+    """Return an equal value every time; its parts may be shared with those of other results."""
     return {"name": "equal", "again": "equal", "item": i}
 
 
@@ -220,19 +220,19 @@ def allowed_cores() -> list[int]:
     return sorted(os.sched_getaffinity(0))
 
 
-def who() -> tuple[int, int]:
+def worker_id() -> tuple[int, int]:
     return os.getpid(), threading.get_native_id()
 
 
 def meet(others: int, i: int) -> tuple[int, int]:
-    """Return who this is once `others` calls are in flight at once; fails when they never are."""
+    """Return the worker once `others` calls are in flight at once; fails when they never are."""
     mark("met", i)
     until_s = time.monotonic() + MEET_S
     while len(marks("met")) < others:
         if time.monotonic() > until_s:
             raise TimeoutError(f"only {len(marks('met'))} calls in flight")
         time.sleep(0.005)
-    return who()
+    return worker_id()
 
 
 async def meet_async(others: int, i: int) -> tuple[int, int]:
@@ -242,7 +242,7 @@ async def meet_async(others: int, i: int) -> tuple[int, int]:
     with anyio.fail_after(MEET_S):
         while len(marks("met")) < others:
             await anyio.sleep(0.005)
-    return who()
+    return worker_id()
 
 
 def switch_interval() -> float:
@@ -345,7 +345,7 @@ BURN_NS = 20_000_000
 
 
 def burn() -> None:
-    """Use the CPU for `BURN_NS`, whoever else wants it."""
+    """Use the CPU for `BURN_NS` of CPU time."""
     until_ns = time.thread_time_ns() + BURN_NS
     while time.thread_time_ns() < until_ns:
         pass

@@ -1,7 +1,7 @@
 """The clocks of one thread, read together: time, CPU time, time waited for a core and for the GIL.
 
-With the shim preloaded (`launch/shim.c`) all four come from one call, which keeps the GIL: reading them does not
-disturb what they tell. Without it the last two are 0, and are told by other means (`instrumented`).
+With the shim preloaded (`supervisor/gil_shim.c`) all four come from one call, which keeps the GIL: reading them does
+not disturb what they measure. Without it the last two are 0, and `instrumented` estimates them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 Clocks = Sequence[int]
-"""`WALL`, `CPU`, `QUEUE` and `GIL`, each in ns and since some moment in the past."""
+"""`WALL`, `CPU`, `QUEUE` and `GIL`, each in ns since an arbitrary moment."""
 
 WALL, CPU, QUEUE, GIL = range(4)
 
@@ -51,7 +51,7 @@ MOST_WAITS = 100_000
 
 @contextmanager
 def kept_gil_waits() -> Iterator[list[tuple[int, int]]]:
-    """Yield a list that in the end holds when the calling thread waited for the GIL, as begin and end on `WALL`."""
+    """Yield a list, filled at the end with the calling thread's waits for the GIL, as begin and end on `WALL`."""
     waits: list[tuple[int, int]] = []
     if not HAS_SHIM:
         yield waits
@@ -70,7 +70,7 @@ def kept_gil_waits() -> Iterator[list[tuple[int, int]]]:
 
 
 def queue_ns() -> int | None:
-    """Return for how long the calling thread has waited for a core so far; None where the system does not tell."""
+    """Return how long the calling thread has waited for a core so far; None where schedstat is missing."""
     try:
         with open("/proc/thread-self/schedstat", encoding="ascii") as file:
             return int(file.read().split()[1])

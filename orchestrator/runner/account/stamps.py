@@ -1,9 +1,9 @@
-"""The workload's call with stamps around it: each result comes back with what its call took, wherever it was made.
+"""The workload's call with time stamps: each result comes back with the times of its call, from any worker.
 
-What crosses a process is stamped as it is pickled and unpickled, by objects that look at the clock when the pickler
-reaches them: one before the contents, one after. So serialisation is timed with the model's own pickler, where and as
-often as the model pickles, and nothing is pickled twice. What is so small that its stamps would take longer than its
-pickling goes without.
+Calls and results that cross a process are stamped as they are pickled and unpickled, by objects that read the clock
+when the pickler reaches them: one before the contents, one after. So serialisation is timed with the model's own
+pickler, where and as often as the model pickles, and nothing is pickled twice. Small calls and results have no
+stamps, which would take longer than their pickling.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .clocks import CPU, GIL, QUEUE, WALL
 
 
 class Passage(NamedTuple):
-    """When something was pickled at one end, and unpickled at the other, on the monotonic clock in ns."""
+    """When a call or a result was pickled at one end, and unpickled at the other, on the monotonic clock in ns."""
 
     dump_begun: int
     dump_ended: int
@@ -32,9 +32,9 @@ class Passage(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What one call took: who made it, from when to when, and where its time went, in ns.
+    """The times of one call in ns, and its worker.
 
-    `busy_ns` is the time in which it was being worked on: all of it, but for a coroutine only its steps.
+    `busy_ns` is the time in which it was executed: all of it, but for a coroutine only its steps.
     """
 
     pid: int
@@ -46,13 +46,13 @@ class Taken(NamedTuple):
     queue_ns: int
     gil_ns: int
     gil_before: int
-    """What its thread had waited for the GIL before: what it waits between calls is known by that."""
+    """The waits of its thread for the GIL before the call, from which the waits between calls follow."""
     arrived: Passage | None
-    """How the call came; None where it was not sent, is small, or came together with the one before."""
+    """The transfer of the call; None where it was not sent, is small, or came together with the one before."""
     returned: Passage | None
-    """How its result came back; None where it was not sent, or is small."""
+    """The transfer of its result; None where it was not sent, or is small."""
     memory: tuple[int, int] | None
-    """Of a worker that ends with its call: the bytes of its PSS, and those that are its own alone."""
+    """The PSS and the private bytes of a worker that ends with its call."""
 
 
 class Stamped(Call):
@@ -63,7 +63,7 @@ class Stamped(Call):
     def __init__(
         self, function: Callable[..., Any], kwargs: dict[str, Any], item: str | None, weigh: bool, is_small: bool
     ) -> None:
-        """Stamp a call; `weigh`: it tells of its worker's memory; `is_small`: it goes without stamps when pickled."""
+        """Stamp a call; `weigh`: also measure its worker's memory; `is_small`: do not stamp its pickle."""
         super().__init__(function, kwargs, item)
         self.is_small = is_small
         self.is_async = iscoroutinefunction(function)
@@ -84,8 +84,8 @@ class Stamped(Call):
         busy_ns = after[WALL] - before[WALL]
         spent = after[CPU] - before[CPU], after[QUEUE] - before[QUEUE], after[GIL] - before[GIL]
         memory = sensors.memory(os.getpid()) if self.weigh else None
-        who = os.getpid(), threading.get_ident()
-        return StampedResult(value, (*who, before[WALL], after[WALL], busy_ns, *spent, before[GIL]), arrived, memory)
+        worker = os.getpid(), threading.get_ident()
+        return StampedResult(value, (*worker, before[WALL], after[WALL], busy_ns, *spent, before[GIL]), arrived, memory)
 
     def __reduce__(self) -> tuple[Any, ...]:
         call = self.function, self.kwargs, self.item, self.weigh
@@ -93,7 +93,7 @@ class Stamped(Call):
 
 
 class StampedResult:
-    """A result, with what its call took; `taken` is made when it is asked for, after the trial."""
+    """A result with the times of its call; `taken` is computed on access, after the trial."""
 
     __slots__ = ("_arrived", "_memory", "_numbers", "_returned", "value")
 
@@ -113,7 +113,7 @@ class StampedResult:
 
     @property
     def taken(self) -> Taken:
-        """What its call took."""
+        """The times of its call."""
         if isinstance(self._numbers, bytes):
             numbers = _NUMBERS.unpack(self._numbers)
             arrived = Passage(*numbers[9:]) if numbers[9] else None
@@ -132,14 +132,14 @@ class StampedResult:
 
 
 class _Now:
-    """Is pickled before something, and tells when it is loaded."""
+    """Is pickled before the contents, and records when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _passed, ()
 
 
 class _Ended:
-    """Is pickled after something: it tells when that was begun and ended, and when it is loaded."""
+    """Is pickled after the contents: it records the begin and end of pickling, and when it is unpickled."""
 
     __slots__ = ("begun",)
 
@@ -157,9 +157,9 @@ _SMALL = frozenset({type(None), bool, int, float})
 
 
 def _passed(*parts: Any) -> Any:
-    """Return what the parts were pickled from, told apart by their number.
+    """Return the object that the parts were pickled from, which their number identifies.
 
-    One function for all, since naming one takes longer than anything else in a small pickle.
+    One function for all, since its name is the most expensive part of a small pickle.
     """
     if not parts:
         return time.monotonic_ns()
@@ -210,5 +210,5 @@ def _driven(coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, StampedR
         sent, thrown = None, None
         try:
             sent = yield yielded
-        except BaseException as error:  # a cancellation too is the coroutine's own to handle
+        except BaseException as error:  # the coroutine also handles its own cancellation
             thrown = error
