@@ -38,7 +38,7 @@ class Account(Figures):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The median of each figure over some accounts of one variant; `noise` is half the range of each share."""
+    """The medians of some accounts of one variant; `noise` is half the range of each share."""
 
     accounts: int
     median: Account

@@ -1,4 +1,4 @@
-"""Why a variant takes as long as it does: from accounts of the workers' time to causes, a sentence, and advice. Pure.
+"""Why a variant takes as long as it does: causes, a sentence and advice, from its accounts. Pure.
 
 A cause is a share of the workers' time that is not work. None is named below `LEAST`, or below its own noise: half the
 range of the share over the accounts. `remedies` holds the advice.
@@ -94,7 +94,7 @@ def summary(contest: Contest, label: str) -> Summary | None:
 
 
 def is_contaminated(found: Summary) -> bool:
-    """Return whether a single worker waited for a core, so that its account includes other processes' work."""
+    """Return whether a single worker waited for a core, because of other processes' work."""
     return found.median.lanes == 1 and found.shares["run_queue"] > CONTAMINATED and found.outside_cores < MUCH
 
 
@@ -130,7 +130,7 @@ def _is_per_task(variant: Variant) -> bool:
 
 
 def _why(variant: Variant, found: Summary, causes: list[Cause]) -> str:
-    """Return the causes as one sentence; where idle workers are the largest share by design, they come first."""
+    """Return the causes as one sentence, idle workers first where they are the largest share."""
     idle = found.shares["idle"]
     if _is_per_task(variant) and causes and idle > causes[0].share:
         causes = [Cause("idle", idle, "idle", " (each worker ends with its call)"), *causes]

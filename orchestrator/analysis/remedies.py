@@ -120,7 +120,7 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
 
 
 def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
-    """Advise chunks where the model has them: a chunk costs one dispatch, so dispatch falls by the size of a chunk."""
+    """Advise chunks where the model has them: a chunk of calls costs one dispatch."""
     model, middle = registry.load(variant.model), found.median
     if model.WORKERS == "none" or middle.is_async:
         return None
@@ -177,7 +177,7 @@ def _surely_faster(contest: Contest, label: str, other: str) -> bool:
 
 
 def _use(contest: Contest, variant: Variant, found: Summary, model: str, clause: str) -> Remedy | None:
-    """Advise a model: one of the contest only where it was faster, any other with the override that adds it."""
+    """Advise a model: one of the contest only where it was faster, others with an override."""
     others = [other for other in contest.variants.values() if other.model == model]
     alike = [other for other in others if other.python == variant.python]
     present = [other.label for other in alike or others]
@@ -197,7 +197,7 @@ def _use(contest: Contest, variant: Variant, found: Summary, model: str, clause:
 
 
 def _on_axis(contest: Contest, variant: Variant, axis: str, *values: object) -> tuple[str, ...]:
-    """Return the override that measures a variant with each of some values; none where its entry fixes the value."""
+    """Return the override that tries some values; none where the variant's entry fixes the value."""
     entry = contest.plan.experiment.models[variant.entry].model_dump(exclude_defaults=True)
     return () if axis in entry else (f"matrix.{axis}={json.dumps(values)}",)
 

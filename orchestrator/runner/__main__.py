@@ -1,4 +1,4 @@
-"""The runner: a small program that runs one variant's workload and answers requests, one JSON line each.
+"""The runner: a program that runs one variant's workload and answers requests, a JSON line each.
 
 It imports only the standard library, anyio and its own package, on CPython 3.10 or newer. Requests come on stdin.
 Answers go to a duplicate of stdout, so that output of the workload can't corrupt them: after the start, file
@@ -39,7 +39,7 @@ class Link:
         return json.loads(line) if line.startswith(b"{") else int(line)
 
     def return_token(self) -> None:
-        """Return the token: one byte; the times of the trial are sent after the rounds, outside of every trial."""
+        """Return the token: one byte, since the times of the trial are sent after the rounds."""
         os.write(self._answers, b"\n")
 
     def send(self, answer: dict[str, Any]) -> None:
@@ -50,7 +50,7 @@ class Link:
 
 
 def main() -> None:
-    """Serve the first request: list models, probe variants, time first calls, the reference loop, or a variant."""
+    """Serve the first request: models, a probe, first calls, the reference loop, or a variant."""
     begun_ns = time.perf_counter_ns()
     link = Link()
     os.environ[sensors.RUNNER_PID] = str(os.getpid())

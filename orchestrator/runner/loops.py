@@ -53,9 +53,9 @@ def running() -> Any:
 
 @contextmanager
 def watched(turns_ns: list[int]) -> Iterator[None]:
-    """Append the time of each turn of the running event loop, in ns: during a turn, the loop handles no event.
+    """Append the time of each turn of the running event loop, in ns.
 
-    Appends nothing without a loop, and with uvloop, which does not expose its turns.
+    During a turn the loop handles no event. Appends nothing without a loop, nor with uvloop, which hides them.
     """
     if _is_trio():
         with _watched_trio(turns_ns):

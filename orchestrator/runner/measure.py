@@ -69,7 +69,7 @@ def _entered(reference: str | None) -> Iterator[Any]:
 
 
 class Bench:
-    """The workers of one variant and the batch that they run; each `do_` method answers one kind of request."""
+    """The workers of one variant and their batch; each `do_` method answers one kind of request."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class Bench:
         return {"event": "checked"}
 
     async def do_calibrate(self) -> dict[str, Any]:
-        """Return `repeats`, the power of two that makes a trial last `SHORTEST_NS`, and the time of such a trial."""
+        """Return the power of two of `repeats` that makes a trial last `SHORTEST_NS`, and its time."""
         self._results, self._pickle = [], b""
         repeats = 1
         while (trial_ns := (await self._timed(repeats))[1]) < SHORTEST_NS:

@@ -1,4 +1,4 @@
-"""The results of a batch: their digest, the comparison with another variant's, and the values observed."""
+"""The results of a batch: their digest, the comparison with others, and the observed values."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def compare(results: Sequence[Any], path: str, other: str) -> None:
 
 
 def observe(function: Callable[[Any, Any], Any], results: Sequence[Any], initargs: Any) -> dict[str, Any]:
-    """Return what the workload's `observe` returns; raises where the log can't hold it, in the trial at fault."""
+    """Return what the workload's `observe` returns; raises where the log can't hold it."""
     observed = function(results, initargs)
     if not isinstance(observed, dict):
         raise TypeError(f"observe returned a {type(observed).__name__}, expected a flat dict")

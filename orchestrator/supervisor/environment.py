@@ -1,4 +1,4 @@
-"""The runner as any interpreter finds it: its import path, its scratch directories, and the reaper that ends it."""
+"""What runners are started with: an import path for any interpreter, scratch space, the reaper."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RunnerReaper(Reaper):
 
 @dataclass(frozen=True)
 class RunnerEnvironment:
-    """What runners are started with: the reaper, the directories for their import path, and scratch space.
+    """The reaper, the directories for the runners' import path, and scratch space.
 
     `runner` holds the runner alone, and `borrowed` the packages that an interpreter may lack. `scratch` is deleted with
     the run; `temporary` in it is the runners' TMPDIR. `shims` are preloaded.

@@ -1,4 +1,4 @@
-"""The preloaded shim (`gil_shim.c`) that measures how long threads wait for the GIL: compiled once, tried before use.
+"""The preloaded shim (`gil_shim.c`) that measures waits for the GIL: compiled once, tried before use.
 
 Without it (no C compiler, another libc, a static interpreter) that time is estimated instead.
 """

@@ -1,4 +1,4 @@
-"""The runners of a block, asked one at a time, and the two requests before any block: `probe` and `scout`."""
+"""The runners of a block, and the two requests before any block: `probe` and `scout`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LEAVING_S = 1.0
 
 
 class RunnerGroup:
-    """The runners of one block, alive at once and asked one at a time; leaving the `with` block ends them all."""
+    """The runners of one block, asked one at a time; leaving the `with` block ends them all."""
 
     def __init__(self, runner_env: RunnerEnvironment, interrupt: Interrupt) -> None:
         self._runner_env = runner_env
@@ -84,7 +84,7 @@ class RunnerGroup:
         self._runners[name].signal(number)
 
     def leave(self, names: Iterable[str]) -> None:
-        """Let runners end by themselves, so that they leave their `setup`; one that takes too long is killed later."""
+        """Let runners end by themselves and leave their `setup`; one that takes too long is killed later."""
         leaving = [self._runners[name] for name in names if name in self._runners]
         for runner in leaving:
             runner.leave()
@@ -209,7 +209,7 @@ def _answer(line: bytes) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Answered:
-    """An interpreter's answer about variants: the problem of each, and the identity of what results depend on."""
+    """An interpreter's answer about variants: the problem of each, and what results depend on."""
 
     problems: Sequence[dict[str, str] | None]
     identity: Mapping[str, str]
@@ -218,7 +218,7 @@ class Answered:
 def probe(
     runner_env: RunnerEnvironment, interrupt: Interrupt, command: Command, variants: list[dict[str, Any]]
 ) -> Answered:
-    """Return whether an interpreter can run `variants` (made by `plan.runner_request`); raises RunnerFailed."""
+    """Return whether an interpreter can run variants (`plan.runner_request`); raises RunnerFailed."""
     with RunnerGroup(runner_env, interrupt) as runner_group:
         runner_group.start("probe", command)
         answer = runner_group.ask("probe", {"op": "probe", "variants": variants}, timeout_s=120)

@@ -1,4 +1,4 @@
-"""The reaper: a small process between the orchestrator and its runners, so that no process outlives a run.
+"""The reaper: a process between the orchestrator and its runners, so that none outlives a run.
 
 This is the orchestrator's side; `reaper_process` is the program, and explains how it ends all processes.
 """
@@ -65,7 +65,7 @@ class Reaper:
         return pid
 
     def status(self, pid: int, timeout_s: float) -> int | None:
-        """Return the exit status of a started process, -N for signal N, or None while it runs; raises ReaperLost."""
+        """Return the exit status of a started process, -N for signal N; None while it runs."""
         status: int | None = self._ask({"op": "status", "pid": pid, "timeout_s": timeout_s})["status"]
         return status
 

@@ -1,4 +1,4 @@
-"""The program of the reaper, run by file name in an interpreter without site-packages: standard library only.
+"""The program of the reaper; it imports the standard library only, and runs without site-packages.
 
 It starts the runners, and is the child subreaper of all that they start (prctl(2)): a process that loses its parent
 becomes a child of the reaper, also after a double fork and setsid. A sweep kills until no child is left. When its
@@ -46,7 +46,7 @@ def receive(stream: socket.socket) -> tuple[bytes, list[int]]:
 
 
 class _Children:
-    """The processes that the reaper has started, and how they ended; each public method answers one request."""
+    """The processes that the reaper has started; each public method answers one request."""
 
     def __init__(self) -> None:
         self._started: set[int] = set()

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.runner.account.figures import COLUMNS, complete
 from orchestrator.runner.account.fold import SHARES, TIMELINE, Budget
+from orchestrator.runner.account.lag import lag
 from orchestrator.runner.account.stamps import Passage, Taken
 
 OWN = (1, 1)
@@ -179,3 +181,35 @@ def test_the_parts_are_all_of_the_workers_time_and_none_is_negative(
 @pytest.mark.parametrize("per_task", [True, False])
 def test_an_account_of_one_call_is_whole(per_task: bool) -> None:
     assert sum(split(taken(1, 3, 7), until=10, lanes=1, per_task=per_task).values()) == 10
+
+
+def test_an_event_waits_for_half_of_the_turn_in_the_median() -> None:
+    found = lag([1_000_000], wall_ns=1_000_000)
+    assert found["loop_lag_p50_ns"] == pytest.approx(500_000, abs=1000)
+    assert found["loop_lag_p99_ns"] == pytest.approx(990_000, abs=1000)
+    assert found["loop_longest_ns"] == 1_000_000
+
+
+def test_an_event_outside_of_turns_does_not_wait() -> None:
+    assert lag([400_000], wall_ns=1_000_000)["loop_lag_p50_ns"] == 0
+
+
+def test_without_a_loop_there_is_no_lag() -> None:
+    assert set(lag([], wall_ns=1).values()) == {None}
+
+
+def test_a_value_without_a_declared_figure_is_refused() -> None:
+    with pytest.raises(KeyError, match="no_such: not declared"):
+        complete(COLUMNS, {**dict.fromkeys(COLUMNS), "no_such": 1})
+
+
+def test_a_declared_figure_without_a_value_is_refused() -> None:
+    with pytest.raises(KeyError, match="lane"):
+        complete(COLUMNS, dict.fromkeys(COLUMNS[1:]))
+
+
+def test_the_columns_of_a_timeline_are_equally_long() -> None:
+    budget = Budget(1, OWN, per_task=False)
+    budget.add((0, 0, 0, 0), (100, 0, 0, 0), [taken(1, 0, 40), taken(1, 60, 100)], [])
+    assert budget.timeline.pop("wall_ns") == 100
+    assert {name: len(column) for name, column in budget.timeline.items()} == dict.fromkeys(COLUMNS, 2)

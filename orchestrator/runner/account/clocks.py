@@ -51,7 +51,7 @@ MOST_WAITS = 100_000
 
 @contextmanager
 def kept_gil_waits() -> Iterator[list[tuple[int, int]]]:
-    """Yield a list, filled at the end with the calling thread's waits for the GIL, as begin and end on `WALL`."""
+    """Yield a list, filled at the end with the thread's waits for the GIL as begin and end on `WALL`."""
     waits: list[tuple[int, int]] = []
     if not HAS_SHIM:
         yield waits

@@ -1,4 +1,4 @@
-"""Every figure of an account, declared once: the events, the analysis and the explanations take the fields from here.
+"""Every figure of an account, declared once: events, analysis and explanations take them from here.
 
 A new figure is one line here, and its value under the same name in what a module of this package returns to
 `instrumented.measure`. Give it the default None, so that journals recorded without it can still be read.
@@ -76,9 +76,9 @@ class Figures:
 
 
 class TimelineColumns:
-    """The first calls of an instrumented trial, in the order of their begin: one value per call in each column.
+    """The first calls of an instrumented trial: one value per call in each column.
 
-    Times are since the begin of the trial.
+    Calls are in the order of their begin; times are since the begin of the trial.
     """
 
     lane: list[int]

@@ -1,7 +1,8 @@
-"""The workers' time of one instrumented trial, split without remainder: the budget is `lanes` x the time of the batch.
+"""The workers' time of one instrumented trial, split without remainder.
 
-A lane is one worker's time in a batch, from begin to end: it is in a call or in a gap. The clocks of a call give its
-time on a core, waiting for a core, and waiting for the GIL; the rest was blocked. A gap is
+The budget is `lanes` x the time of the batch. A lane is one worker's time in a batch, from begin to end: it is in a
+call or in a gap. The clocks of a call give its time on a core, waiting for a core, and waiting for the GIL; the rest
+was blocked. A gap is
 
 - serialisation while something is pickled or unpickled, in the lane's worker or in the submitting process;
 - a wait for the GIL while the lane's thread or the submitting thread waits for it;
@@ -187,7 +188,7 @@ def _add_own_gaps(sums: dict[str, int], begun: Clocks, ended: Clocks, busy_ns: i
 
 
 def _length_ns(call: Taken) -> int:
-    """Return the time of a call without its waits for a core or the GIL; of a coroutine, from begin to end."""
+    """Return the time of a call without waits for a core or the GIL; of a coroutine, all of it."""
     span_ns = call.ended - call.begun
     return span_ns if call.busy_ns != span_ns else span_ns - call.queue_ns - call.gil_ns
 

@@ -1,4 +1,4 @@
-"""One more trial, instrumented, and what is only measured outside of timed trials: calls alone, and memory."""
+"""One more trial, instrumented, with what timed trials leave out: calls alone, and memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def measure(
     pickles: bool,
     machinery: set[int],
 ) -> dict[str, Any]:
-    """Run `repeats` batches of stamped calls, then some calls alone; return their `Figures`, and the timeline.
+    """Return the `Figures` of `repeats` batches of stamped calls and of some calls alone, and `timeline`.
 
     `machinery` are the threads of this process that came with the model and not with the workload.
     """
@@ -80,7 +80,7 @@ async def measure(
 async def _run(
     run: registry.RunBatch, items: Sequence[int], repeats: int, before_batch: Callable[[], None], budget: Budget
 ) -> tuple[list[StampedResult], list[tuple[int, int]], list[int]]:
-    """Add batches to a budget; return the last batch, the memory of workers that end with their call, and turns."""
+    """Add batches to a budget; return the last batch, the memory of ended workers, and the loop's turns."""
     batch: list[StampedResult] = []
     memory: list[tuple[int, int]] = []
     turns_ns: list[int] = []

@@ -48,7 +48,7 @@ def identify() -> dict[str, Any]:
 
 
 def cpu_ns(pids: Collection[int]) -> int:
-    """Return the CPU time used so far by this process, its children that have ended, and the processes `pids`."""
+    """Return the CPU time so far of this process, its ended children, and the processes `pids`."""
     used = time.process_time_ns()
     if resource:
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -107,7 +107,7 @@ def usage() -> dict[str, Any]:
 
 
 def thread_cpu_ns(thread: int) -> int:
-    """Return the CPU time of another thread of this process, by the system's id of it; 0 when it has ended."""
+    """Return the CPU time of another thread of this process, by its system id; 0 when it has ended."""
     # the clock id of a thread as pthread_getcpuclockid(3) makes it on Linux
     try:
         return time.clock_gettime_ns((~thread << 3) | 6) if sys.platform == "linux" else 0

@@ -1,4 +1,4 @@
-"""The workload's call with time stamps: each result comes back with the times of its call, from any worker.
+"""The workload's call with time stamps: each result carries the times of its call.
 
 Calls and results that cross a process are stamped as they are pickled and unpickled, by objects that read the clock
 when the pickler reaches them: one before the contents, one after. So serialisation is timed with the model's own
@@ -23,7 +23,7 @@ from .clocks import CPU, GIL, QUEUE, WALL
 
 
 class Passage(NamedTuple):
-    """When a call or a result was pickled at one end, and unpickled at the other, on the monotonic clock in ns."""
+    """When a call or a result was pickled and unpickled, on the monotonic clock in ns."""
 
     dump_begun: int
     dump_ended: int

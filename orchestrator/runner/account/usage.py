@@ -72,7 +72,7 @@ class Usage:
         }
 
     def memory(self, per_task: bool, of_ended: Sequence[tuple[int, int]]) -> dict[str, int | None]:
-        """Return the peak memory of the tree, and a worker's own; `of_ended` is that of workers that have ended."""
+        """Return the peak memory of the tree, and a worker's own; `of_ended` is that of ended workers."""
         found = {pid: memory for pid in self.tree if (memory := sensors.memory(pid))}
         if per_task:
             workers = [private for _, private in of_ended]

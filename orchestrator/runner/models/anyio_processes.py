@@ -1,4 +1,4 @@
-"""`anyio.to_process`, for the model `processes`: one interpreter per worker, one call at a time over its pipes."""
+"""`anyio.to_process`, for the model `processes`: one call at a time over each worker's pipes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def open(
 
 @contextmanager
 def _findable() -> Iterator[None]:
-    """Let new interpreters find anyio before they receive the import path of this one, which may borrow anyio."""
+    """Let new interpreters find anyio before they receive this one's import path."""
     import os
 
     import anyio

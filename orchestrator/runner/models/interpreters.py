@@ -117,7 +117,7 @@ def _together(here: Any, gate: Any, function: Callable[[], Any]) -> Any:
 
 
 class _Guarded:
-    """A function that returns a MemoryError: CPython 3.14 loses one that is raised, and the call returns None."""
+    """A function that returns its MemoryError: CPython 3.14 loses one that is raised."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function

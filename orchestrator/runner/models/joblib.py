@@ -1,4 +1,4 @@
-"""`joblib.Parallel`, with loky's processes or threads; it sends short calls in batches unless `batch_size` is set."""
+"""`joblib.Parallel`, with loky's processes or threads; it sends short calls in batches."""
 
 from __future__ import annotations
 

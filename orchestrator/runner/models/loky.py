@@ -1,4 +1,4 @@
-"""The process pool of loky (`get_reusable_executor`): workers start as new processes, and their death is reported."""
+"""The process pool of loky (`get_reusable_executor`), which reports the death of a worker."""
 
 from __future__ import annotations
 

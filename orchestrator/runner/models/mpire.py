@@ -77,7 +77,7 @@ async def open(
 
 
 class _Checked(Escaping):
-    """A function that checks in each worker that its first result can be unpickled: mpire hangs at one that can't."""
+    """A function that checks once per worker that results can be unpickled, where mpire would hang."""
 
     is_checked = False
 

@@ -1,4 +1,4 @@
-"""One process per task, as in tutorials: all are started, then joined; no process is kept for the next batch."""
+"""One process per task, as in tutorials: all are started, then joined; none is kept."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def open(
     initializer: Callable[[Any], object] | None,
     initargs: Any,
 ) -> AsyncIterator[Workers]:
-    """Yield no standing workers: a batch starts its processes, each of which runs `initializer` and one call."""
+    """Yield no standing workers: each process of a batch runs `initializer` and one call."""
     from multiprocessing import forkserver, get_context
 
     needed = PIPES * workers + 256
@@ -83,7 +83,7 @@ class _Started:
         self.cpu_ns = 0
 
     def results(self, functions: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Return the results of functions with their arguments; raises the first exception, and leaves no process."""
+        """Return the results of functions with their arguments; raises the first exception."""
         results: list[Any] = []
         working: list[tuple[BaseProcess, Connection]] = []
 

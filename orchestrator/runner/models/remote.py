@@ -1,4 +1,4 @@
-"""For workers that a library starts on demand: their initializer, one call for each of them, their failures."""
+"""For workers that a library starts on demand: initializer, one call for each, failures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Beginning:
 
 
 class Carried:
-    """A function that returns its exception as a `Failure`: some libraries lose the traceback of one that is raised."""
+    """A function that returns its exception as a `Failure`: some libraries lose the traceback."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function

@@ -1,4 +1,4 @@
-"""One thread per task, as in tutorials: all are started, then joined; no thread is kept for the next batch."""
+"""One thread per task, as in tutorials: all are started, then joined; none is kept."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def open(
     initializer: Callable[[Any], object] | None,
     initargs: Any,
 ) -> AsyncIterator[Workers]:
-    """Yield no standing workers: a batch starts its threads, each of which runs `initializer` and one call."""
+    """Yield no standing workers: each thread of a batch runs `initializer` and one call."""
 
     def begun(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         if initializer is None:
@@ -62,7 +62,7 @@ async def open(
 
 
 def _start_all(items: Sequence[Any], function: Callable[[Any], Any]) -> list[Any]:
-    """Return the results of one thread per item; raises the first failure, and then starts no more threads."""
+    """Return the results of one thread per item; starts no more threads after a failure, and raises it."""
     results: list[Any] = [None] * len(items)
     failed: list[BaseException] = []
 
