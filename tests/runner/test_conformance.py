@@ -450,7 +450,7 @@ def test_threads_started_later_run_the_initializer_too(runner_env: RunnerEnviron
             assert runner.results() == [True] * 9
 
 
-# Companions
+# Hooks
 
 
 @each_way
