@@ -65,9 +65,9 @@ def test_a_worker_for_each_task_counts_for_as_many() -> None:
 
 def test_what_was_observed_is_summed_up_over_all_trials() -> None:
     run = conducted({"sequential": 20, "threads": 10}, observed={"observed_pids": 1, "observed_who": "me"})
-    (pids, who) = figures.observed(run.contests[0], "threads")
+    (pids, user) = figures.observed(run.contests[0], "threads")
     assert (pids.metric, pids.trials, pids.value) == ("observed.pids", 8 * 5, 1)
-    assert (who.metric, who.value, who.mean) == ("observed.who", "me", None)
+    assert (user.metric, user.value, user.mean) == ("observed.who", "me", None)
 
 
 @pytest.mark.parametrize(

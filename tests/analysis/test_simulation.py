@@ -20,7 +20,7 @@ def replayed(load: str, effect: float) -> list[Contest]:
 
 
 def decisions(load: str, effect: float) -> list[tuple[str | None, str | None]]:
-    """Return what each contest decided, and who won where somebody did."""
+    """Return the decision of each contest, and the winner of each win."""
     looks = [contest.looks[-1] for contest in replayed(load, effect)]
     return [(look.decision, look.best if look.decision == "win" else None) for look in looks]
 

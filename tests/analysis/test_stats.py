@@ -1,4 +1,4 @@
-"""What the statistics promise: exact null distributions, coverage, and figures blind to order and unit."""
+"""The statistics: exact null distributions, coverage, and figures that depend on neither order nor unit."""
 
 from __future__ import annotations
 
@@ -496,13 +496,13 @@ def test_a_shift_the_other_way_is_negated_with_its_interval(a: list[float], b: l
 
 @pytest.mark.parametrize(("m", "n"), [(1, 1), (3, 5), (8, 8), (8, 20), (11, 13)])
 def test_the_chances_of_rank_sums_agree_with_scipy(m: int, n: int) -> None:
-    """scipy tells P(U <= u) by the exact one-sided p-value of samples that have that U."""
+    """The exact one-sided p-value of scipy for samples that have this U is P(U <= u)."""
     cdf = stats._rank_sum_cdf(m, n)
     assert len(cdf) == m * n + 1 and cdf[-1] == pytest.approx(1)
     for above in range(n + 1):  # the first of m lies above so many of n, the others below all
         a = [*np.linspace(-2, -1, m - 1), above - 0.5]
-        told = mannwhitneyu(a, np.arange(n), alternative="less", method="exact").pvalue
-        assert cdf[above] == pytest.approx(told, rel=1e-9)
+        expected = mannwhitneyu(a, np.arange(n), alternative="less", method="exact").pvalue
+        assert cdf[above] == pytest.approx(expected, rel=1e-9)
 
 
 def test_two_samples_of_the_same_differ_in_one_of_twenty_cases_at_most() -> None:
@@ -529,9 +529,11 @@ def test_a_slope_and_its_interval_agree_with_scipy_with_and_without_ties(distinc
     for _ in range(20):
         x = rng.integers(0, distinct, 15).astype(float)
         y = 3 * x / distinct + rng.normal(size=15)
-        found, told = stats.theil_sen(x, y, 0.05), theilslopes(y, x, 0.95)
+        found, expected = stats.theil_sen(x, y, 0.05), theilslopes(y, x, 0.95)
         assert found is not None
-        assert (found.value, found.low, found.high) == pytest.approx((told.slope, told.low_slope, told.high_slope))
+        assert (found.value, found.low, found.high) == pytest.approx(
+            (expected.slope, expected.low_slope, expected.high_slope)
+        )
 
 
 def test_a_load_that_never_changed_has_no_slope() -> None:
