@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import units
 from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL
-from ..analysis.contest import FUTILE_RATIO
+from ..analysis.decide import FUTILE_RATIO
 from ..analysis.refinement import coarse
 from ..analysis.stats import LOOK_LEVEL, LOOKS, can_decide
 from ..runner import registry

@@ -1,34 +1,36 @@
-"""What the fold keeps of one block, and what is known after so many of them."""
+"""The data of one block, and the result of one look."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from .accounts import Account
 from .stats import Ratio
 
+Decision = Literal["win", "tie"]
+
 
 @dataclass(slots=True)
 class Block:
-    """The raw data of one block by variant label: one value per round, and one start-up.
+    """The raw data of one block by variant label: one value per round, and one start-up time.
 
-    Kept small: a run on a cluster may have a hundred thousand of them.
+    It is small, since a run on a cluster may have a hundred thousand blocks.
     """
 
     number: int
     host: str | None = None
-    """Where on a cluster it ran; None for the machine of the run."""
+    """The host of a cluster that it ran on; None: the machine of the run."""
     walls: dict[str, array[int]] = field(default_factory=dict)
     cpus: dict[str, array[int]] = field(default_factory=dict)
     startups: dict[str, int] = field(default_factory=dict)
     threads: dict[str, int] = field(default_factory=dict)
-    """How many threads of the system its workers had, in one process or more."""
+    """The number of operating-system threads of all workers, over all processes."""
     observed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     overlaps: dict[str, float] = field(default_factory=dict)
-    """How many times as long two workers took at once as one alone, from 1 (in parallel) to 2 (one at a time)."""
+    """The time of two workers at once divided by that of one alone, from 1 (in parallel) to 2 (one at a time)."""
     accounts: dict[str, Account] = field(default_factory=dict)
     reference: Sequence[int] = ()
     """The reference loop's time in every round; empty where it was not timed."""
@@ -38,15 +40,15 @@ class Block:
     pressure: float | None = None
     unchecked: tuple[str, ...] = ()
     gil_enabled_by: dict[str, str] = field(default_factory=dict)
-    """The module that switched the GIL back on, where a variant began without."""
+    """The module that enabled the GIL, for a variant that started without it."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What is known after `blocks` blocks.
+    """The result of a look after `blocks` blocks.
 
-    `gaps` tells how many times as long each contender takes as `best`. `dropped` are separated from the best;
-    `remaining` are not. `decision` is "win", "tie" or None.
+    `gaps`: how many times as fast `best` is as each other contender. `dropped` are separated from the best,
+    `remaining` are not.
     """
 
     blocks: int
@@ -54,4 +56,4 @@ class Look:
     gaps: Mapping[str, Ratio]
     dropped: tuple[str, ...]
     remaining: tuple[str, ...]
-    decision: str | None
+    decision: Decision | None

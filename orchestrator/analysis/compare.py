@@ -1,8 +1,7 @@
-"""Two runs of one experiment, on other days or other commits: what has changed, against each block's reference loop.
+"""Two runs of one experiment, of different days or commits: what changed relative to the reference loop. Pure.
 
-Pure. What both a variant and the reference loop of its block went through (a slower machine, a busier neighbour)
-cancels; what else may differ between two days does not, so that only variants that compete in the same blocks prove a
-regression of code.
+What slows down both a variant and the reference loop of its block (a slower machine, a busier neighbour) cancels. Other
+differences between two days do not cancel, so only variants that compete in the same blocks prove a regression of code.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from .results import Results
 from .stats import STATS_VERSION, Estimate, Values, fields, shift, shift_interval
 
 LEVEL = 0.05
-"""Of all intervals of a comparison together: each is at this level divided by their number."""
+"""The level of all intervals of a comparison together; each is at this level divided by their number."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two runs share, as events, and the points and variants that only one of them measured."""
+    """The changes of what two runs share, and the variants and points that only one of them measured."""
 
     changes: Sequence[VariantChanged]
     only_before: Sequence[str]
@@ -34,12 +33,12 @@ class Comparison:
 
     @property
     def regressions(self) -> list[VariantChanged]:
-        """The changes that are surely slower."""
+        """The changes that are significantly slower."""
         return [change for change in self.changes if change.change == "slower"]
 
 
 def compare_runs(before: Results, after: Results, tolerance: float) -> Comparison:
-    """Return how each variant that both runs measured at a point has changed; a change within `tolerance` is none."""
+    """Return the change of each variant at each point that both runs measured; one within `tolerance` is "same"."""
     earlier, later = _measured(before), _measured(after)
     shared = [key for key in earlier if key in later]
     level = LEVEL / max(1, len(shared))
@@ -71,7 +70,7 @@ def _change(
     label = after[1].label
     raw_a, raw_b = ([math.log(median(block.walls[label])) for block in blocks] for blocks in (earlier, later))
     raw = _ratio(raw_a, raw_b, level)
-    # None: blocks without the loop, or with another one than the other run's
+    # None: the loop was not timed, or is another one than in the other run
     ratio = _ratio(_relative(earlier, label), _relative(later, label), level) if _one_loop(versions) else None
     return VariantChanged(
         **columns(after[0].point, after[1]),
@@ -106,7 +105,7 @@ def _relative_in(block: Block, label: str) -> float:
 
 
 def by_the_loop(block: Block, label: str) -> float | None:
-    """Return how many times as long as the reference loop a variant's batch took in a block, the median over rounds.
+    """Return the time of a batch divided by that of the reference loop, the median over the rounds of a block.
 
     None where one of the two was not timed in every round.
     """
@@ -127,16 +126,16 @@ def _ratio(before: Values, after: Values, level: float) -> Estimate:
 def change(
     raw: tuple[Values, Values], relative: tuple[Values, Values] | None, level: float, tolerance: float
 ) -> Change:
-    """Return what has become of a variant between two runs, from the logarithms of its times in their blocks.
+    """Return how a variant changed between two runs, from the logarithms of its times in their blocks.
 
-    `raw` are by the clock, `relative` against the reference loop, each before and after; None where they have not timed
-    the same loop.
+    `raw` are wall-clock times, `relative` those divided by the reference loop's, each before and after; None where the
+    runs did not time the same loop.
     """
     return _word(_ratio(*raw, level), _ratio(*relative, level) if relative else None, tolerance)
 
 
 def _word(raw: Estimate, ratio: Estimate | None, tolerance: float) -> Change:
-    """Return what has become of a variant, the whole interval being on one side of the tolerance."""
+    """Return the change of a variant: a word that holds for the whole interval, or "undecided"."""
     if ratio is None:
         return "undecided"
     if (word := _side(ratio, tolerance)) in ("slower", "faster"):

@@ -1,4 +1,4 @@
-"""Expectations: whether a claim of the spec holds, is broken, or can't be decided."""
+"""Expectations: whether a claim of the spec holds, is broken, or is undecided. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Held = Literal["held", "broken", "undecided"]
 
 @dataclass(frozen=True)
 class MetricValue:
-    """The value of a claim's metric with its interval, or why there is none."""
+    """The value of a claim's metric with its interval, or the reason why there is none."""
 
     value: float | str | bool | None = None
     low: float | None = None
@@ -30,7 +30,7 @@ class MetricValue:
 
 
 def check(claim: Claim, contest: Contest, columns: dict[str, Any]) -> ExpectationChecked:
-    """Return the outcome of a claim, as the blocks judged so far show it."""
+    """Return the outcome of a claim over the blocks that count; `columns` are those of its event."""
     expected = claim.expectation
     measured, outcome = _outcome(claim, contest)
     reason = measured.reason
@@ -54,7 +54,7 @@ def check(claim: Claim, contest: Contest, columns: dict[str, Any]) -> Expectatio
 
 
 def is_open(claim: Claim, contest: Contest) -> bool:
-    """Return whether more blocks could still decide a claim."""
+    """Return whether a claim is undecided and more blocks could decide it."""
     involved = {
         claim.variant.label,
         claim.against.label if claim.expectation.metric == "speedup" else claim.variant.label,
@@ -109,7 +109,7 @@ def _absolute(claim: Claim, contest: Contest) -> MetricValue:
 
 
 def _observed(claim: Claim, contest: Contest) -> tuple[MetricValue, Held]:
-    """Hold every observed value to the bound: what is observed is exact, so one value beyond it breaks the claim."""
+    """Check every observed value: they are exact, so a single one outside the bounds breaks the claim."""
     key = claim.expectation.metric.replace(".", "_", 1)
     seen = [trial for block in contest.counting for trial in block.observed.get(claim.variant.label, [])]
     values = [trial[key] for trial in seen if key in trial]
@@ -137,10 +137,10 @@ def _numbers(values: Sequence[Any]) -> list[float]:
 
 
 def _crowded(claim: Claim, contest: Contest, measured: MetricValue) -> str | None:
-    """Return why a broken claim about parallel speed can't be held against the workload: others had the cores.
+    """Return why a broken claim about parallel speed is undecided: other processes used the cores; else None.
 
-    With all cores free a ratio could have been larger or smaller by at most wanted / free: a claim that is broken by
-    more than that stays broken.
+    With all cores free the ratio would differ by a factor of at most wanted / free; a claim that is broken by more than
+    that stays broken.
     """
     if claim.expectation.metric != "speedup" or measured.low is None or measured.high is None:
         return None

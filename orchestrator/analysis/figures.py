@@ -1,6 +1,6 @@
-"""The figures of one variant beside its ratio: start-up and when it pays, the share of the ideal, how parallel.
+"""The figures of one variant at one point: start-up and break-even, share of the ideal, parallel share, drift. Pure.
 
-Pure: each is of one variant at one point, over the blocks that count.
+Each is computed over the blocks that count.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from .contest import Contest
 from .stats import Estimate, block_interval, fields, geometric, hodges_lehmann
 
 ALIKE = 1.2
-"""Calls are alike when the longest takes no more than so many times the mean."""
+"""Calls are alike when the longest takes at most this many times the mean."""
 
 NEGLIGIBLE = 0.01
-"""Of the gain of one batch: a start-up that costs less than this more than another's is not worth a word."""
+"""A difference of start-ups below this share of the gain of one batch counts as none."""
 
 
 def startup_ns(contest: Contest, label: str) -> int | None:
-    """Return the median time to bring a variant's workers up; None without blocks."""
+    """Return the median time to start a variant's workers; None without blocks."""
     startups = [block.startups[label] for block in contest.counting if label in block.startups]
     return round(median(startups)) if startups else None
 
 
 def break_even_batches(contest: Contest, label: str, other: str) -> int | None:
-    """Return after how many batches the faster `label` has made up for a start-up longer than that of `other`.
+    """Return after how many batches the longer start-up of the faster `label` pays off against `other`.
 
-    0 when it starts as fast as `other`, give or take `NEGLIGIBLE`; None when it is not faster, or they share no block.
+    0 when its start-up is not longer, see `NEGLIGIBLE`; None when it is not faster, or when they share no block.
     """
     common = [block for block in contest.counting if label in block.walls and other in block.walls]
     if not common:
@@ -48,11 +48,11 @@ def break_even_batches(contest: Contest, label: str, other: str) -> int | None:
 
 
 def ideal_share(contest: Contest, variant: Variant) -> Estimate | None:
-    """Return the least time that this machine could take for a batch as a share of the time taken; None if unknown.
+    """Return the least possible time of a batch on this machine as a share of its time; None if unknown.
 
-    Above 1 only by noise: estimate and interval over blocks as for ratios. The least time is that of `_least_ns`, from
-    the calls alone: those of the sequential variant in the same block, else those that its own account made, unless
-    they differ and not all of them were made.
+    Above 1 only by noise; estimate and interval over blocks as for ratios. The least time, see `_least_ns`, follows
+    from the times of the calls alone: those of the sequential variant in the same block, or else those that the
+    variant's own account timed, unless the calls differ and only some of them were timed.
     """
     label = variant.label
     code = _code(variant)
@@ -82,15 +82,15 @@ def ideal_share(contest: Contest, variant: Variant) -> Estimate | None:
 
 
 def _code(variant: Variant) -> tuple[object, ...]:
-    """Return what must be equal for two variants to make the same calls."""
+    """Return what two variants that make the same calls have in common."""
     return dict(variant.overrides), variant.path, dict(variant.env), variant.python
 
 
 def _least_ns(contest: Contest, variant: Variant, cpu_ns: float, wall_ns: float, longest: float | None) -> float:
-    """Return the least time for a batch whose calls, one after the other, take `cpu_ns` of a core in `wall_ns`.
+    """Return the least time of a batch whose calls take `cpu_ns` of CPU time and `wall_ns` one after the other.
 
-    The longest of: the CPU time over the cores that the workers can use; all calls over the workers; and the longest
-    chain of calls that one worker must make, ceil(tasks / workers) where the calls are alike, else the longest call.
+    It is the maximum of the CPU time divided by the usable cores, of the time of all calls divided by the workers, and
+    of the longest chain of calls of one worker: ceil(tasks / workers) where the calls are alike, else the longest call.
     """
     tasks = contest.point.tasks
     workers = variant.at_once(tasks)
@@ -106,16 +106,16 @@ def _are_alike(longest: float | None, tasks: int) -> bool:
 
 
 def _longest_share(contest: Contest, label: str) -> float | None:
-    """Return the longest call as a share of all calls of a batch, the median over accounts; None without any."""
+    """Return the longest call as a share of the time of all calls, the median over accounts; None without any."""
     shares = [block.accounts[label].longest_share for block in contest.counting if label in block.accounts]
     return median(shares) if shares else None
 
 
 def parallel_share(contest: Contest, variant: Variant) -> Estimate | None:
-    """Return for what part of the time two workers ran at once when both had calls to make; None if never asked.
+    """Return the share of time that two workers with calls ran at once; None if it was not measured.
 
-    2 - (time of two at once / time of one alone), with the estimate and the interval over blocks that ratios have. Of
-    threads it tells for what part the code lets go of the GIL, or waits; the hand-over of calls is not in it.
+    2 - (time of two at once / time of one alone); estimate and interval over blocks as for ratios. For threads it is
+    the share of time in which the code releases the GIL or waits; the dispatch of calls is not included.
     """
     logs = np.log([block.overlaps[variant.label] for block in contest.counting if variant.label in block.overlaps])
     if not len(logs):
@@ -130,10 +130,10 @@ def _share(log_ratio: float) -> float:
 
 
 def drift(contest: Contest, variant: Variant) -> Estimate | None:
-    """Return how many times as long a batch took in the later half of a block as in the earlier; None if unknown.
+    """Return the time of a batch in the later half of a block divided by that in the earlier; None if unknown.
 
-    Over blocks, as ratios are; in each, the medians of log(time / time of the reference loop) over the two halves of
-    its rounds. Above 1 it grows slower, and a steady state would be 1.
+    Estimate and interval over blocks as for ratios; in each block, the difference between the two halves of its rounds
+    in the median of log(time / time of the reference loop). 1 is a steady state; above 1, it slows down.
     """
     pairs = [(block.walls.get(variant.label, ()), block.reference) for block in contest.counting]
     timed = [pair for pair in pairs if len(pair[0]) >= 4 and len(pair[0]) == len(pair[1])]
@@ -152,7 +152,7 @@ def _grown(rounds: Sequence[float]) -> float:
 
 
 OF_VARIANT: tuple[Callable[[Contest, Variant], Estimate | None], ...] = (ideal_share, parallel_share, drift)
-"""Each is in `variant.compared` by its name, with its interval."""
+"""The figures that `variant.compared` has by their names, with their intervals."""
 
 
 def of_variant(contest: Contest, variant: Variant) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def of_variant(contest: Contest, variant: Variant) -> dict[str, Any]:
 
 
 def simplest_first(contest: Contest, labels: Sequence[str]) -> list[str]:
-    """Return the simplest first: no new process before threads before processes, fewer workers, less CPU time."""
+    """Return the variants, the simplest first: plain calls, threads, processes; then fewer workers, less CPU time."""
 
     def key(label: str) -> tuple[int, int, float]:
         variant = contest.variants[label]
@@ -177,7 +177,7 @@ def simplest_first(contest: Contest, labels: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Observed:
-    """One observed value over all trials: what it was when it never changed, its range and mean when it is a number."""
+    """One observed key over all trials: its value if that is always the same, and of numbers the range and the mean."""
 
     metric: str
     trials: int
@@ -189,18 +189,18 @@ class Observed:
 
 
 WARNING = "observed_warning"
-"""What a workload says of a trial of its own that is to be doubted: a sentence, or null."""
+"""The key under which `observe` returns a warning about a trial: a sentence, or null."""
 
 
 def observed(contest: Contest, label: str) -> list[Observed]:
-    """Return a summary of everything that `observe` returned for a variant, in the order in which it came up."""
+    """Return a summary of each key that `observe` returned for a variant, in the order of their first use."""
     trials = _observed_of(contest, label)
     keys = dict.fromkeys(key for trial in trials for key in trial if key != WARNING)
     return [_summary(key, trials) for key in keys]
 
 
 def warned(contest: Contest) -> list[str]:
-    """Return what the workload says of its own trials, a sentence for each variant and warning, and of how many."""
+    """Return the workload's own warnings: a sentence for each variant and warning, with the number of trials."""
     found = []
     for label in contest.variants:
         trials = _observed_of(contest, label)

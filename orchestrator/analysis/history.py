@@ -1,7 +1,7 @@
-"""How fast each variant of an experiment was in every run, as a multiple of the reference loop of its blocks. Pure.
+"""The history of an experiment: the time of each variant in every run, divided by the reference loop's. Pure.
 
-What a run's machine was like at the time cancels out, as far as the loop went through the same; so runs of other days,
-commits and machines can stand on one line. What has changed has since the run before on the same machine.
+The speed of the machine cancels as far as it affects the loop equally, so runs of different days, commits and machines
+are comparable. A change is relative to the previous run on the same machine.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ SQL = f"""
     WHERE blocks.experiment = $1 AND blocks.counts AND blocks.wall_ns > 0
     ORDER BY runs.started, runs.run_id, blocks.point_id, blocks.variant_id, blocks.block
 """
-"""What a history is made of: a row for each variant in each block that counts, from old to new."""
+"""The query for the rows of `history`: one for each variant in each block that counts, the oldest first."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """One variant at one point in one run.
 
-    `ratio` tells how many times as long as the reference loop its batch took, the pseudo-median over blocks with its
-    interval; None where the loop was not timed, and no interval while blocks are too few. `change` is what has become
-    of it since the run before on the same machine; None where there was none.
+    `ratio` is the time of a batch divided by that of the reference loop, the pseudo-median over blocks with its
+    interval; None where the loop was not timed, and without interval where there are too few blocks. `change` is
+    relative to the previous run on the same machine; None where there is none.
     """
 
     run_id: str
@@ -63,7 +63,7 @@ class Entry:
 
 
 def history(rows: Iterable[Row], tolerance: float) -> list[Entry]:
-    """Return the entries of the rows of `SQL`, in their order; a change within `tolerance` is none.
+    """Return the entries of the rows of `SQL`, in their order; a change within `tolerance` is "same".
 
     The intervals of all changes hold together: each is at `LEVEL` divided by their number.
     """

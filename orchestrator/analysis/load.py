@@ -1,6 +1,6 @@
-"""What the load of this machine does to a ratio: who could use the cores that others used, and does it follow them.
+"""How load on the machine can bias a ratio: missing cores, and ratios that change with the load. Pure.
 
-Pure: over the blocks of a contest that count.
+Everything is computed over the blocks of a contest that count.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from .contest import Contest
 from .stats import Estimate, Ratio, log_statistics, theil_sen
 
 MISSING_CORES = 0.5
-"""So many cores more or fewer may be free at another time; what turns on less than that is said with reserve."""
+"""The number of free cores can change by this much; a win that depends on less holds "at this load" only."""
 
 CROWDED_CORES = 0.75
-"""With less than so much of a core free, a batch has to wait for one in its midst."""
+"""With less than this part of a core free, a batch has to wait for a core while it runs."""
 
 LOAD_LEVEL, LOAD_RANGE = 0.01, 0.05
-"""The level of the slope of a ratio against load, and the least range of load that can tell anything of it."""
+"""The level of the slope of a ratio against load, and the least range of load that allows an estimate."""
 
 DIFFERENT_USE = 0.25
-"""Two variants use the cores alike when what they keep busy differs by less than so many."""
+"""Two variants use the cores alike when the numbers of cores they keep busy differ by less than this."""
 
 
 def free_cores(contest: Contest) -> float | None:
-    """Return how many cores nobody else used, the median over blocks; None where the system does not tell."""
+    """Return how many cores other processes left free, the median over blocks; None where that is unknown."""
     found = [block.free_cores for block in contest.counting if block.free_cores is not None]
     return median(found) if found else None
 
 
 def is_crowded(contest: Contest) -> bool:
-    """Return whether others left less than a core to what was measured."""
+    """Return whether other processes left less than a core free, see `CROWDED_CORES`."""
     free = free_cores(contest)
     return free is not None and free < CROWDED_CORES
 
 
 def lead_at_stake(contest: Contest, best: str, rival: str) -> float:
-    """Return how large a lead of `best` over `rival` another load could make up for; 1: none could.
+    """Return the largest lead of `best` over `rival` that another load could remove; 1: it could remove none.
 
-    Where one can use more cores than the other, wanted / (wanted - missing): with fewer cores it slows down by so much
-    at most. Missing are those that others used, or `MISSING_CORES`, whichever is more. Two models that use cores alike
-    are scheduled in different ways, which shows where others used more than `MISSING_CORES`: cores / free cores.
+    Where one can use more cores than the other: wanted / (wanted - missing), the most that it can slow down by. Missing
+    are the cores that other processes used, or `MISSING_CORES` if that is more. Two models that use the cores alike are
+    scheduled differently, which matters once other processes use more than `MISSING_CORES`: cores / free cores.
     """
     cores, free = contest.plan.cores, free_cores(contest)
     missing = 0.0 if free is None else max(0.0, cores - free)
@@ -57,13 +57,13 @@ def lead_at_stake(contest: Contest, best: str, rival: str) -> float:
 
 
 def is_at_this_load(contest: Contest, best: str, rival: str, gap: Ratio) -> bool:
-    """Return whether another load could take away the lead of `best`, which is `gap`: it follows it, or is small."""
+    """Return whether another load could remove the lead `gap` of `best`: it changes with the load, or is small."""
     low = math.inf if gap.low is None else gap.low
     return low < lead_at_stake(contest, best, rival) or load_slope(contest, best, rival) is not None
 
 
 def _cores_wanted(contest: Contest, label: str) -> int:
-    """Return how many cores the workers of a variant can keep busy on this machine: one for each thread at most."""
+    """Return how many cores the workers of a variant can keep busy on this machine, at most one per thread."""
     variant = contest.variants[label]
     threads = max((block.threads[label] for block in contest.counting if label in block.threads), default=1)
     tasks = contest.point.tasks
@@ -71,7 +71,7 @@ def _cores_wanted(contest: Contest, label: str) -> int:
 
 
 def _cores_used(contest: Contest, label: str) -> float:
-    """Return how many cores a variant kept busy, in the block where it got most of them."""
+    """Return how many cores a variant kept busy, in the block where it had most of them."""
     shares = [median(b.cpus[label]) / median(b.walls[label]) for b in contest.counting if label in b.walls]
     return max(shares, default=0.0)
 
@@ -85,7 +85,7 @@ class LoadSlope:
 
 
 def load_slope(contest: Contest, best: str, rival: str) -> LoadSlope | None:
-    """Return how the ratio of two variants follows the load from block to block; None when it does not.
+    """Return how the ratio of two variants changes with the load of the blocks; None when it does not.
 
     The first of pressure (PSI) and steal whose Theil-Sen slope has an interval at `LOAD_LEVEL` without 0.
     """

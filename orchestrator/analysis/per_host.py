@@ -1,6 +1,6 @@
-"""What each host of a cluster says of a point by itself, and whether they say the same. Pure.
+"""The verdict of each host of a cluster on a point, and whether the hosts disagree. Pure.
 
-The level of a look is split over the hosts, so that what is said of all of them holds together.
+The level of a look is divided by the number of hosts, so that the claims about all hosts hold together.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .. import units
+from . import decide
 from .blocks import Look
 from .contest import Contest
 from .stats import Ratio, compare
@@ -16,7 +17,7 @@ from .stats import Ratio, compare
 
 @dataclass(frozen=True)
 class HostVerdict:
-    """What the blocks of one host decide; `ratio` is of the two that the verdict on the point compares."""
+    """The result of a look at the blocks of one host; `ratio` is of the two variants that the verdict compares."""
 
     host: str
     look: Look
@@ -25,7 +26,7 @@ class HostVerdict:
 
     @property
     def decision(self) -> str:
-        """What is decided, in words."""
+        """The verdict in words."""
         names = units.listed(self.winners)
         if self.look.decision is None:
             return f"undecided between {names}"
@@ -33,7 +34,7 @@ class HostVerdict:
 
 
 def judged(contest: Contest, best: str | None, rival: str | None) -> list[HostVerdict]:
-    """Return what each host decides, by name; nothing where the blocks that count ran on one only."""
+    """Return the verdict of each host, sorted by name; empty where all blocks that count ran on one."""
     names = sorted({block.host for block in contest.counting if block.host is not None})
     if len(names) < 2:
         return []
@@ -45,14 +46,14 @@ def judged(contest: Contest, best: str | None, rival: str | None) -> list[HostVe
         labels = [label for label in labels if label not in contest.excluded]
         if not labels:
             continue
-        look = contest.judge_blocks(blocks, labels, level)
+        look = decide.judge_blocks(contest, blocks, labels, level)
         ratio = compare([block.walls for block in blocks], best, rival, level) if best and rival else None
         found.append(HostVerdict(name, look, look.remaining, ratio))
     return found
 
 
 def disagreement(contest: Contest, found: Sequence[HostVerdict]) -> list[str]:
-    """Return what hosts say that surely differ: in who is the best, and by ratios whose intervals do not overlap."""
+    """Return all decided verdicts where two hosts have different winners and intervals that do not overlap; else []."""
     sure = [each for each in found if each.look.decision and each.ratio and each.ratio.low and each.ratio.high]
     for place, one in enumerate(sure):
         for other in sure[place + 1 :]:

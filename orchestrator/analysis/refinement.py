@@ -1,8 +1,8 @@
-"""Which levels of an axis to measure next, so that the interval in which the winner changes becomes narrow. Pure.
+"""Which values of an axis to measure next, so that the interval in which the winner changes becomes narrow. Pure.
 
-Both ends and some levels between them come first. Then every interval with opposite winners at its ends is halved, by
-place and not by value: a logarithmic grid stays one. Where neither is surely faster, the change is sought on both sides
-of that level, and the level itself gets what time is left.
+Both ends and some values between them come first. Then every interval with opposite winners at its ends is halved, by
+place and not by value, so that a logarithmic grid stays one. At a value where neither variant is significantly faster,
+the search goes on on both sides of it, and the value itself gets the remaining time.
 """
 
 from __future__ import annotations
@@ -10,36 +10,37 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal
 
+from . import decide
 from .crossover import Line, are_winners, changes
 
 MANY = 13
-"""Of so many levels or more three lie between the ends at first, else one."""
+"""An axis of so many values begins with three between the ends, a shorter one with one."""
 
 Reason = Literal["same_winners", "undecided", "no_time"]
 
 
 def coarse(count: int) -> list[int]:
-    """Return the places of `count` levels that are measured first, both ends among them."""
+    """Return the places that are measured first, of an axis of `count` values; both ends are among them."""
     steps = 4 if count >= MANY else 2
     return sorted({step * (count - 1) // steps for step in range(steps + 1)})
 
 
 def unlooked(low: int, high: int, looked: Collection[int]) -> list[tuple[int, int]]:
-    """Return between which places a change is still to be sought, that lies between two and at none of `looked`."""
+    """Return the intervals that can hold a change between `low` and `high`, and have places without a look."""
     inside = [place for place in sorted(looked) if low < place < high]
     ends = [(low, inside[0]), (inside[-1], high)] if inside else [(low, high)]
     return [(below, above) for below, above in ends if above - below > 1]
 
 
 def wanted(line: Line) -> set[int]:
-    """Return the places that need more blocks, up to a first look or beyond it; none when all is known that can be."""
+    """Return the places that need more blocks, for their first look or a later one; empty when nothing is open."""
     looked = line.looked
-    first = {*coarse(len(line.levels)), *((below + above) // 2 for below, above in open_gaps(line))}
+    first = {*coarse(len(line.values)), *((below + above) // 2 for below, above in open_gaps(line))}
     return {place for place in first if place not in looked} | _worth_more(line)
 
 
 def open_gaps(line: Line) -> list[tuple[int, int]]:
-    """Return between which places of a line the winner changes, and no level has been looked at."""
+    """Return the intervals of a line in which the winner changes, and that have places without a look."""
     found = []
     for located, _ in changes(line):
         wins_below = located.below in line.contests[located.low].front
@@ -50,25 +51,26 @@ def open_gaps(line: Line) -> list[tuple[int, int]]:
 
 
 def skipped(line: Line, place: int) -> tuple[Reason, int | None, int | None]:
-    """Return why a place was not measured, and the next places below and above that were looked at."""
+    """Return why a place was not measured, and the nearest places below and above that had a look."""
     below = max((other for other in line.looked if other < place), default=None)
     above = min((other for other in line.looked if other > place), default=None)
     if below is None or above is None or any(low < place < high for low, high in open_gaps(line)):
         return "no_time", below, above
-    fronts = set(line.contests[below].front), set(line.contests[above].front)
-    is_told = len({line.contests[below].kind(label) for label in fronts[0] & fronts[1]}) == 1
-    return "same_winners" if is_told else "undecided", below, above
+    shared = set(line.contests[below].front) & set(line.contests[above].front)
+    is_one_kind = len({line.contests[below].kind(label) for label in shared}) == 1
+    return "same_winners" if is_one_kind else "undecided", below, above
 
 
 def _worth_more(line: Line) -> set[int]:
-    """Return the places that were looked at, and hold an interval open since neither winner is surely faster there."""
+    """Return the places with a look that keep an interval open, since neither winner is significantly faster there."""
     found: set[int] = set()
     for located, faster in changes(line):
         if located.decision == "none" or not are_winners(line, located.below, located.above):
             continue
+        pair = {located.below, located.above}
         for place in line.looked:
+            is_open = located.low <= place <= located.high and faster[place] is None
             contest = line.contests[place]
-            contends = bool({located.below, located.above} & set(contest.front))
-            if located.low <= place <= located.high and faster[place] is None and contends and not contest.is_decided:
+            if is_open and pair & set(contest.front) and not decide.is_decided(contest):
                 found.add(place)
     return found

@@ -19,6 +19,7 @@ from ..spec.model import Experiment
 from ..spec.plan import Plan, Point
 from ..spec.problem import Problem, problem_of
 from .contest import Contest
+from .fold import add_event
 from .stats import STATS_VERSION
 from .verdict import derive
 
@@ -134,7 +135,7 @@ def replay(events: Iterable[Mapping[str, Any]]) -> Standing:
     for event in unread:
         name = event["event"]
         if contest := contests.get(event.get("point_id", "")):
-            contest.add(event)
+            add_event(contest, event)
         if name not in _FEW:  # most of all events
             continue
         if name == "run.resumed":

@@ -1,6 +1,6 @@
-"""How a variant scales with its workers: the speedup curve, two laws fitted to it, and where more does not pay. Pure.
+"""How a variant scales with its workers: its curve, two fitted laws, and how many workers are enough. Pure.
 
-Both laws say how N times the time grows with the workers: N t(N) = t(1) (1 + sigma (N - 1) + kappa N (N - 1)). Amdahl's
+Both laws describe N times the time with N workers: N t(N) = t(1) (1 + sigma (N - 1) + kappa N (N - 1)). Amdahl's
 has kappa = 0, and sigma is the serial part; the Universal Scalability Law has both, and peaks at sqrt((1 - sigma) /
 kappa) workers. Sources: Amdahl, AFIPS 1967; Gunther, "Guerrilla Capacity Planning", 2007, chapter 4. Intervals are
 percentiles of fits to blocks drawn with replacement (Efron & Tibshirani 1993, chapter 13).
@@ -8,32 +8,35 @@ percentiles of fits to blocks drawn with replacement (Efron & Tibshirani 1993, c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..journal.derived_events import ScalingFitted
-from ..spec.plan import Variant, columns
+from ..spec.plan import Variant, canonical, columns
 from .contest import Contest
 from .stats import STATS_VERSION, Estimate, fields, log_statistics
 
 DRAWS = 1000
 INTERVAL = (2.5, 97.5)
 FEWEST_BLOCKS = 6
-"""With fewer blocks an interval from draws is too narrow to be shown."""
+"""With fewer blocks, an interval from draws is too narrow to show."""
 
 Array = NDArray[np.float64]
 
 
 def fitted(contest: Contest) -> list[ScalingFitted]:
-    """Return how each variant scales that was measured with several numbers of workers in the same blocks."""
+    """Return one curve for all variants of an entry that differ in their number of workers only.
+
+    Entries of one name share a curve where they differ in nothing else: not in their code, its environment or options.
+    """
     groups: dict[str, list[Variant]] = {}
     for variant in contest.variants.values():
         if variant.workers is not None and variant.label not in contest.excluded:
-            groups.setdefault(_family(variant), []).append(variant)
-    found = [_fit(contest, family, sorted(group, key=_workers)) for family, group in groups.items() if len(group) > 1]
+            groups.setdefault(canonical([variant.model, contest.name_of(variant), _parts(variant)]), []).append(variant)
+    found = [_fit(contest, sorted(group, key=_workers)) for group in groups.values() if len(group) > 1]
     return [event for event in found if event is not None]
 
 
@@ -42,14 +45,26 @@ def _workers(variant: Variant) -> int:
     return variant.workers
 
 
-def _family(variant: Variant) -> str:
-    """Return the label without the workers: what variants that differ in nothing else share."""
-    name, bracket, rest = variant.label.partition("(")
-    parts = [part for part in rest.rstrip(")").split(", ") if not part.startswith("workers=")]
-    return f"{name}({', '.join(parts)})" if bracket and parts and parts != [""] else name
+def _parts(variant: Variant) -> dict[str, Any]:
+    """Return what a variant is, beside its name, its model and its number of workers."""
+    beside = {"path": variant.path, "env": dict(variant.env)} if variant.path or variant.env else {}
+    return {"python": variant.python, **variant.options, **variant.overrides, **beside}
 
 
-def _fit(contest: Contest, family: str, group: Sequence[Variant]) -> ScalingFitted | None:
+def _label(contest: Contest, variant: Variant) -> str:
+    """Return the name of a variant with those of its parts that differ between variants of that name."""
+    name, parts = contest.name_of(variant), _parts(variant)
+    group = [_parts(other) for other in contest.plan.variants if contest.name_of(other) == name]
+    differing = [key for key in parts if len({canonical(other.get(key)) for other in group}) > 1]
+    shown = ", ".join(f"{key}={_brief(parts[key])}" for key in differing if parts[key] is not None)
+    return f"{name}({shown})" if shown else name
+
+
+def _brief(value: object) -> str:
+    return canonical(value) if isinstance(value, Mapping) else str(value)
+
+
+def _fit(contest: Contest, group: Sequence[Variant]) -> ScalingFitted | None:
     first = group[0]
     blocks = [block.walls for block in contest.counting if all(v.label in block.walls for v in group)]
     if not blocks:
@@ -78,7 +93,7 @@ def _fit(contest: Contest, family: str, group: Sequence[Variant]) -> ScalingFitt
     return ScalingFitted(
         **columns(contest.point),
         stats_version=STATS_VERSION,
-        of=family,
+        of=_label(contest, first),
         model=first.model,
         blocks=len(blocks),
         workers=[_workers(variant) for variant in group],
@@ -93,7 +108,7 @@ def _fit(contest: Contest, family: str, group: Sequence[Variant]) -> ScalingFitt
 def _of_fits(
     counts: Array, curves: Sequence[Array], *, has_kappa: bool
 ) -> tuple[Estimate, Estimate | None, Estimate | None]:
-    """Return sigma, kappa and the peak, each with its interval."""
+    """Return sigma, kappa and the number of workers at the peak, each with its interval."""
     fits = [law(counts, np.exp(-curve), has_kappa=has_kappa) for curve in curves]
     sigma = _figure_of([fit[0] for fit in fits])
     if not has_kappa:
@@ -103,7 +118,7 @@ def _of_fits(
 
 
 def law(counts: Array, times: Array, *, has_kappa: bool) -> tuple[float, float]:
-    """Return sigma and kappa, 0 or more each, for the times of a batch with so many workers, in any unit.
+    """Return sigma and kappa, 0 or more each, for the times of a batch by number of workers, in any unit.
 
     Least squares of the relative errors of the times; kappa is 0 unless asked for.
     """
@@ -121,7 +136,7 @@ def law(counts: Array, times: Array, *, has_kappa: bool) -> tuple[float, float]:
 
 
 def _enough(counts: Array, logs: Array, tie: float) -> float:
-    """Return the fewest workers that are as fast as any, give or take a tie."""
+    """Return the fewest workers that are as fast as any other number, within the tie bounds."""
     return float(counts[int(np.argmax(logs >= logs.max() - tie))])
 
 
@@ -134,6 +149,6 @@ def _figure_of(values: Sequence[float] | Array) -> Estimate:
 
 
 def _fields(name: str, figure: Estimate | None) -> dict[str, Any]:
-    # JSON has no infinity: no peak, or none within sight
+    # JSON has no infinity; a peak at infinity is no peak
     finite = ((key, value is not None and np.isfinite(value), value) for key, value in fields(name, figure).items())
     return {key: round(value, 6) if is_finite else None for key, is_finite, value in finite}

@@ -1,10 +1,10 @@
-"""From the times of blocks to a ratio with an exact interval: the unit is the block, never the trial.
+"""Ratios with exact intervals from the times of blocks. The unit of inference is the block, never the trial.
 
-Rounds inside a block, like iterations inside one process, share its luck; only what differs between blocks
-says how sure a ratio is (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013). The
-interval inverts Wilcoxon's signed-rank test: exact when the block statistics are independent and symmetric
-about one centre, whatever their shape, so that no outlier need ever be dropped. Where blocks follow their
-predecessors, it is widened (`widening`).
+Rounds inside a block are not independent, just as iterations inside one process are not; only the variation between
+blocks shows how precise a ratio is (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013). The
+interval inverts Wilcoxon's signed-rank test. It is exact when the block statistics are independent and symmetric
+about one centre, whatever their shape, so no outlier is ever removed. Where consecutive blocks are correlated, it is
+widened (`widening`).
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 STATS_VERSION = 1
-"""Goes up when the same blocks would give other figures."""
+"""Increases when the same blocks would give different figures."""
 
 LOOKS = (8, 11, 15, 20, 27, 36, 48, 64)
-"""The numbers of blocks at which a decision may be taken."""
+"""The numbers of blocks at which a decision can be taken."""
 
 LOOK_LEVEL = 0.011
 """The two-sided level of one look: all eight then cover in 95.2 % of runs (400 000 simulated, s.e. 0.03 %).
 
-That holds for symmetric, independent statistics of one shape, whichever it is. Noise that grows from block
-to block leaves every look its level, but together they cover less: 93.4 % at worst of those simulated.
+This holds for symmetric, independent statistics of any one shape. With noise that grows from block to block,
+every look keeps its level, but together they cover less: 93.4 % at worst of those simulated.
 """
 
 ONE_LOOK_LEVEL = 0.05
-"""The level where there is one look only, at a number of blocks fixed beforehand."""
+"""The level of the only look where the number of blocks is fixed beforehand."""
 
 MOST_CORRELATION = 0.8
-"""Estimates of autocorrelation beyond this widen no further: so few blocks can't tell 0.8 from 1."""
+"""The largest autocorrelation that `widening` uses: so few blocks can't distinguish 0.8 from 1."""
 
 Times = NDArray[np.float64]
 Values = Sequence[float] | Times
 Walls = Mapping[str, Sequence[int]]
-"""Of one block: the `wall_ns` of each variant's trials by variant, one per round, in the order of rounds."""
+"""The `wall_ns` of the trials of one block by variant, one per round, in the order of rounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure and what bounds it; `low` and `high` are None where there is too little for an interval."""
+    """A figure with its interval; `low` and `high` are None where there are too few values for one."""
 
     value: float
     low: float | None
@@ -61,17 +61,17 @@ def fields(name: str, found: Estimate | None) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Ratio(Estimate):
-    """How many times as fast `a` is as `b` over the blocks that both ran; above 1, `a` is the faster one.
+    """How many times as fast `a` is as `b`, over the blocks that both ran.
 
     `value` is exp(pseudo-median over blocks of log(t_b / t_a)). `agreeing` counts the blocks whose statistic has the
-    sign of the estimate's logarithm: a statistic of 0 agrees with neither side, an estimate of 1 with none.
+    sign of the estimate's logarithm; neither a statistic of 0 nor an estimate of 1 agrees with any.
     """
 
     blocks: int
     agreeing: int
 
     def inverse(self) -> Ratio:
-        """Return how many times as fast `b` is as `a`: the same blocks seen from the other side."""
+        """Return how many times as fast `b` is as `a`."""
         low, high = (bound and 1 / bound for bound in (self.high, self.low))
         return Ratio(1 / self.value, low, high, self.blocks, self.agreeing)
 
@@ -85,7 +85,7 @@ def block_statistic(a_ns: Sequence[int] | Times, b_ns: Sequence[int] | Times) ->
     """
     a, b = _checked(a_ns), _checked(b_ns)
     if len(a) != len(b):
-        raise ValueError(f"{len(a)} times against {len(b)}: a block has one of each per round")
+        raise ValueError(f"{len(a)} times against {len(b)}: a block has one of each in every round")
     if a.min() <= 0 or b.min() <= 0:
         raise ValueError("a time is not positive")
     # A difference of logs, not the log of a quotient: swapping the sides then negates it to the last bit.
@@ -113,10 +113,10 @@ def hodges_lehmann(values: Values) -> float:
 
 
 def critical_index(m: int, level: float) -> int:
-    """Return k: the interval is [w[k-1], w[-k]] of the sorted Walsh averages w, or 0: m is too small.
+    """Return k of the interval [w[k-1], w[-k]] of the sorted Walsh averages w; 0: m is too small.
 
-    `level` is two-sided, the probability of missing: k is the largest with 2 P(T+ < k) <= level, T+ having
-    the exact null distribution of the signed-rank statistic. Raises ValueError unless m >= 0 and
+    `level` is two-sided, the probability that the interval misses: k is the largest with 2 P(T+ < k) <= level, where
+    T+ has the exact null distribution of the signed-rank statistic. Raises ValueError unless m >= 0 and
     0 < level < 1. Source: Wilcoxon, "Individual comparisons by ranking methods", 1945; Hollander & Wolfe 3.3.
     """
     if m < 0 or not 0 < level < 1:
@@ -125,9 +125,9 @@ def critical_index(m: int, level: float) -> int:
 
 
 def can_decide(m: int, level: float) -> bool:
-    """Return whether m blocks give an interval at this two-sided level, as they do when 2**(1-m) <= level.
+    """Return whether m blocks give an interval at this two-sided level: whether 2**(1-m) <= level.
 
-    Raises ValueError as `critical_index` does. Two variants decide first at 8 blocks, three to ten at 11.
+    Raises ValueError as `critical_index` does. Two variants can be decided at 8 blocks, three to ten at 11.
     """
     return critical_index(m, level) > 0
 
@@ -143,12 +143,12 @@ def walsh_interval(values: Values, level: float) -> tuple[float, float] | None:
 
 
 def widening(values: Values) -> float:
-    """Return how many times as wide the interval of correlated values must be as that of independent ones.
+    """Return the factor by which the interval of correlated values must be wider than that of independent ones.
 
-    sqrt((1 + r) / (1 - r)) for values in order of time of which each is like its predecessor by r, the ratio of the
-    standard errors of a mean (Box & Jenkins, "Time Series Analysis", section 2.1); 1 where r is not positive. r is the
-    lag-1 autocorrelation plus its bias of 1/m. Simulated with all looks and a centre of 1, of 100 intervals at the end
-    of a run these cover: r = 0: 97 (96 without widening), 0.2: 94 (91), 0.3: 90 (84), 0.5: 86 (70).
+    sqrt((1 + r) / (1 - r)) for values in order of time, the ratio of the standard errors of a mean (Box & Jenkins,
+    "Time Series Analysis", section 2.1); 1 where r is not positive. r is the lag-1 autocorrelation plus its bias of
+    1/m. In a simulation with all looks and a centre of 1, so many of 100 intervals at the end of a run covered it:
+    r = 0: 97 (96 without widening), 0.2: 94 (91), 0.3: 90 (84), 0.5: 86 (70).
     """
     found = lag1_autocorrelation(values)
     r = 0.0 if found is None else min(max(found + 1 / len(values), 0.0), MOST_CORRELATION)
@@ -156,7 +156,7 @@ def widening(values: Values) -> float:
 
 
 def is_correlated(values: Values) -> bool:
-    """Return whether values in order of time are more like their predecessors than chance allows in 19 of 20 cases.
+    """Return whether the lag-1 autocorrelation of values in order of time is significant, one-sided at 5 %.
 
     Source: Bartlett 1946: the lag-1 autocorrelation of m independent values has a standard error of 1 / sqrt(m).
     """
@@ -165,7 +165,7 @@ def is_correlated(values: Values) -> bool:
 
 
 def block_interval(values: Values, level: float) -> tuple[float, float] | None:
-    """Return the `walsh_interval` of values in order of time, its bounds moved away from the estimate by `widening`.
+    """Return the `walsh_interval` of values in order of time, widened by the factor `widening`.
 
     Same unit as the values; None when they are too few for this level. Raises ValueError as `walsh_interval` does.
     """
@@ -175,7 +175,7 @@ def block_interval(values: Values, level: float) -> tuple[float, float] | None:
 def geometric(logs: Values, level: float) -> Estimate:
     """Return exp of the pseudo-median of logarithms in order of time, with exp of their `block_interval`.
 
-    Raises ValueError as that does.
+    Raises ValueError as `block_interval` does.
     """
     averages = walsh_averages(logs)
     interval = _widened(logs, averages, level)
@@ -184,9 +184,11 @@ def geometric(logs: Values, level: float) -> Estimate:
 
 
 def log_statistics(blocks: Sequence[Walls], a: str, b: str) -> Times:
-    """Return the `block_statistic` of every block that both ran, in order, or empty; raises as that does."""
+    """Return the `block_statistic` of every block that both ran, in order; raises ValueError as that does."""
     pairs = [(own[a], own[b]) for own in blocks if a in own and b in own]
-    if len({len(times) for pair in pairs for times in pair}) == 1:  # as of a frozen number of rounds: all at once
+    if (
+        len({len(times) for pair in pairs for times in pair}) == 1
+    ):  # all blocks have the same number of rounds: faster at once
         a_ns, b_ns = np.array(pairs, np.float64).transpose(1, 0, 2)
         if a_ns.size and min(a_ns.min(), b_ns.min()) > 0:
             ascending = np.sort(np.log(b_ns) - np.log(a_ns), axis=1)
@@ -211,7 +213,7 @@ def compare(blocks: Sequence[Walls], a: str, b: str, level: float) -> Ratio | No
 
 
 def lag1_autocorrelation(values: Values) -> float | None:
-    """Return how like its predecessor each value is, from -1 to 1; None below 8 values or when all are equal.
+    """Return the lag-1 autocorrelation, from -1 to 1; None below 8 values or when all are equal.
 
     Values are in order of time; independent ones give -1/m on average, not 0. Raises ValueError when they
     are not finite. Source: Box & Jenkins, "Time Series Analysis", section 2.1.
@@ -226,16 +228,16 @@ def lag1_autocorrelation(values: Values) -> float | None:
 
 
 def shift(a: Values, b: Values) -> float:
-    """Return by how much values like `b` lie above values like `a`: the median of all differences, in their unit.
+    """Return the shift from `a` to `b`: the median of all differences, in the unit of the values.
 
-    The two are independent of each other, as blocks of two runs are. Raises ValueError when one is empty or not
+    The two samples are independent, as blocks of two runs are. Raises ValueError when one is empty or not
     finite. Source: Hodges & Lehmann 1963; Hollander & Wolfe, section 4.2.
     """
     return _median(_differences(a, b))
 
 
 def shift_interval(a: Values, b: Values, level: float) -> tuple[float, float] | None:
-    """Return the rank-sum interval of `shift`, each bound moved away from it by the wider `widening` of the two.
+    """Return the rank-sum interval of `shift`, widened by the larger `widening` of the two samples.
 
     Exact for independent values; None when they are too few for this two-sided level. Raises ValueError when one is
     empty or not finite, or the level is not between 0 and 1. Source: Moses 1953; Hollander & Wolfe, section 4.3.
@@ -251,7 +253,7 @@ def shift_interval(a: Values, b: Values, level: float) -> tuple[float, float] | 
 
 
 def theil_sen(x: Values, y: Values, level: float) -> Estimate | None:
-    """Return by how much y grows when x grows by 1, the median over all pairs; None without an interval.
+    """Return the slope of y over x, the median over all pairs; None without an interval.
 
     Raises ValueError when lengths differ, when they are empty, or not finite. Source: Sen, "Estimates of the regression
     coefficient based on Kendall's tau", JASA 63, 1968; ties of x and y as there.
@@ -283,7 +285,7 @@ def quartiles(values: Values) -> tuple[float, float]:
 
 @lru_cache(maxsize=256)
 def _signed_rank_cdf(m: int) -> Times:
-    """Return P(T+ <= t) for t = 0 .. m(m+1)/2: every rank counts or not, each with probability 1/2."""
+    """Return P(T+ <= t) for t = 0 .. m(m+1)/2; every rank counts with probability 1/2."""
     chances = np.eye(1, m * (m + 1) // 2 + 1)[0]
     for rank in range(1, m + 1):
         chances /= 2  # probabilities instead of counts, which would overflow; a division by 2 rounds nothing
@@ -295,9 +297,10 @@ def _signed_rank_cdf(m: int) -> Times:
 
 @lru_cache(maxsize=64)
 def _rank_sum_cdf(m: int, n: int) -> Times:
-    """Return P(U <= u) for u = 0 .. m n: the chances of all ways to lay m values among n others.
+    """Return P(U <= u) for u = 0 .. m n, where all orders of m and n values are equally likely.
 
-    By the larger one, which is either of the m, above n others, or of the n: p(m, n) = (m shifted by n + n) / (m + n).
+    Recursion over the largest value, which is one of the m and above all n, or one of the n:
+    p(m, n, u) = (m p(m - 1, n, u - n) + n p(m, n - 1, u)) / (m + n).
     """
     row = [np.ones(1) for _ in range(n + 1)]
     for i in range(1, m + 1):
@@ -314,7 +317,7 @@ def _rank_sum_cdf(m: int, n: int) -> Times:
 
 @lru_cache(maxsize=256)
 def _pairs(m: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the places of all pairs of m values, each value with itself too."""
+    """Return the indices of all pairs of m values, each value with itself too."""
     return np.triu_indices(m)
 
 
@@ -323,7 +326,7 @@ def _bounds(averages: Times, k: int) -> tuple[float, float]:
 
 
 def _widened(values: Values, averages: Times, level: float) -> tuple[float, float] | None:
-    """Return what `block_interval` does of values whose Walsh averages are known."""
+    """Return the `block_interval` of values with these Walsh averages."""
     if not (k := critical_index(len(values), level)):
         return None
     (low, high), centre, factor = _bounds(averages, k), _median(averages), widening(values)

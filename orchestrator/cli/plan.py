@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from ..analysis import crossover, refinement
+from ..analysis import crossover, decide, refinement
 from ..analysis.contest import Contest
 from ..analysis.stats import LOOKS
 from ..errors import Failure
@@ -76,7 +76,7 @@ def _expected(plan: Plan, runs: Path) -> _Expected:
     design_s = ROUNDS_S + RUNNER_S * (len(plan.variants) + 1)
     begun = _begun_with(plan)
     block_s = sum(seen.get(point.id, design_s) for point in begun)
-    return _Expected(Contest(plan, plan.points[0]).next_look(), len(begun), block_s, bool(seen))
+    return _Expected(decide.next_look(Contest(plan, plan.points[0])), len(begun), block_s, bool(seen))
 
 
 def _shortage(plan: Plan, times: _Expected) -> str | None:
@@ -94,7 +94,7 @@ def _begun_with(plan: Plan) -> list[Point]:
         return list(plan.points)
     contests = [Contest(plan, point) for point in plan.points]
     lines = crossover.lines(plan, contests, [refined])
-    return [line.contests[place].point for line in lines for place in refinement.coarse(len(line.levels))]
+    return [line.contests[place].point for line in lines for place in refinement.coarse(len(line.values))]
 
 
 def shortage(plan: Plan, runs: Path) -> str | None:

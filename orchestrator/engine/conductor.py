@@ -15,9 +15,10 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from ..analysis import crossover, refinement
-from ..analysis.contest import FAILURES_TO_EXCLUDE, FUTILE_BLOCKS, Contest
+from ..analysis import crossover, decide, refinement
+from ..analysis.contest import Contest
 from ..analysis.expect import is_open
+from ..analysis.fold import add_event
 from ..analysis.stats import Ratio, fields
 from ..errors import first_of
 from ..journal.event import Event
@@ -174,7 +175,7 @@ class Conductor:
                 state = states[contest.point.id]
                 if not contest.begun_numbers and not contest.is_skipped and not state.claims:
                     reason, *ends = refinement.skipped(line, place)
-                    low, high = (None if end is None else line.levels[end] for end in ends)
+                    low, high = (None if end is None else line.values[end] for end in ends)
                     about = columns(contest.point)
                     self._record(state, PointSkipped(**about, axis=line.column, low=low, high=high, reason=reason))
         self._flush()
@@ -189,10 +190,10 @@ class Conductor:
             about = columns(contest.point)
             self._record(state, BlockDiscarded(**about, block=cut_off, reason="the run was cut off"))
         self._exclude(state)
-        if counted < FUTILE_BLOCKS <= len(contest.blocks):
-            for label, gap in contest.futile().items():
-                self._drop(state, label, contest.leader(), gap, "futility")
-        while is_asked and contest.is_look_due() and contest.contenders:
+        if counted < decide.FUTILE_BLOCKS <= len(contest.blocks):
+            for label, gap in decide.futile(contest).items():
+                self._drop(state, label, decide.leader(contest), gap, "futility")
+        while is_asked and decide.is_look_due(contest) and contest.contenders:
             self._look(state)
             is_asked = bool(self._wanted(state))
         for label, look in contest.unlogged_drops():
@@ -210,7 +211,7 @@ class Conductor:
             return False
         if running and (contest.rounds is None or any(variant.label not in contest.repeats for variant in wanted)):
             return False  # repeats and rounds are chosen once, by the block that is running
-        return contest.finished + running < contest.horizon
+        return contest.finished + running < decide.horizon(contest)
 
     def _tell_shortage(self, number: int) -> None:
         """Warn, once every point had its first block, when none can reach its first look in time."""
@@ -223,7 +224,7 @@ class Conductor:
         if not waiting or len(took_s) < len(waiting):
             return
         needs_s = min(
-            self._blocks_s(state, (state.contest.next_look() or 0) - state.contest.finished) for state in waiting
+            self._blocks_s(state, (decide.next_look(state.contest) or 0) - state.contest.finished) for state in waiting
         )
         left_s = self._deadline - self._clock()
         if len(waiting) == len(asked) and needs_s > left_s > 0:
@@ -233,7 +234,7 @@ class Conductor:
     def _needs_s(self, state: PointState) -> float:
         """Return the time that a point needs to learn more: one block, or once it had a look, all up to the next."""
         contest = state.contest
-        missing = (contest.next_look() or 0) - contest.finished - len(state.running)
+        missing = (decide.next_look(contest) or 0) - contest.finished - len(state.running)
         return self._blocks_s(state, max(1, missing) if contest.looks else 1)
 
     def _blocks_s(self, state: PointState, blocks: int) -> float:
@@ -248,13 +249,13 @@ class Conductor:
 
     def _needed(self, state: PointState) -> list[Variant]:
         contest = state.contest
-        if contest.next_look() is None or not contest.contenders:
+        if decide.next_look(contest) is None or not contest.contenders:
             return []
         if contest.fixed_blocks:
             return [variant for label, variant in contest.variants.items() if label not in contest.excluded]
         claims = [claim for claim in state.claims if not contest.looks or is_open(claim, contest)]
         # who is left alone is still measured up to a look: its time is worth knowing
-        is_asked = not contest.is_decided
+        is_asked = not decide.is_decided(contest)
         if self._lines:
             is_asked = contest.point.id in self._telling or bool(claims and not contest.looks)
         contested = is_asked and not (contest.is_alone and contest.looks)
@@ -336,13 +337,13 @@ class Conductor:
     def _exclude(self, state: PointState) -> None:
         contest = state.contest
         for label, count in contest.failures.items():
-            if count >= FAILURES_TO_EXCLUDE and label not in contest.excluded:
+            if count >= decide.FAILURES_TO_EXCLUDE and label not in contest.excluded:
                 about = columns(contest.point, contest.variants[label])
                 self._record(state, VariantExcluded(**about, failures=count))
 
     def _look(self, state: PointState) -> None:
         contest = state.contest
-        look = contest.judge()
+        look = decide.judge(contest)
         gaps = {label: gap for label, gap in look.gaps.items() if gap.low is not None and gap.high is not None}
         self._record(
             state,
@@ -382,7 +383,7 @@ class Conductor:
         self._store(event)
         self._unsynced = True
         state.wanted = None
-        state.contest.add(event.fields())
+        add_event(state.contest, event.fields())
 
 
 def _lost(task: BlockTask, reason: str) -> list[Event]:

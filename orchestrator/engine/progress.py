@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import units
+from ..analysis import decide
 from ..analysis.contest import Contest
 from ..analysis.stats import compare
 from ..text import printable
@@ -54,7 +55,7 @@ class Progress:
         """Return the points that have begun, as many as there is room for: those that are undecided first."""
         begun = [contest for contest in self._contests if contest.begun_numbers]
         lines = max((1 + len(contest.variants) for contest in begun), default=1)
-        shown = sorted(begun, key=lambda contest: contest.is_decided)[
+        shown = sorted(begun, key=lambda contest: decide.is_decided(contest))[
             : max(1, (self._live.console.height - 1) // lines)
         ]
         return [contest for contest in begun if contest in shown]
@@ -62,7 +63,7 @@ class Progress:
     def _left(self, elapsed_s: float) -> str:
         """Return the time to the next looks, at the pace so far, and to the cap."""
         finished = sum(len(contest.blocks) for contest in self._contests)
-        missing = [m - len(contest.blocks) for contest in self._contests if (m := contest.next_look())]
+        missing = [m - len(contest.blocks) for contest in self._contests if (m := decide.next_look(contest))]
         cap = f"at most {max(0.0, self._left_s - elapsed_s):.0f} s left"
         if not finished:
             return f", {cap}"
@@ -81,7 +82,7 @@ class Silent:
 
 def standing(contest: Contest) -> Group:
     """Return the standing at one point as it is now: ratios to the baseline, for the eye only, no decision."""
-    following = contest.next_look()
+    following = decide.next_look(contest)
     until = f", next look at {following}" if following else ""
     table = Table(box=None, show_header=False, pad_edge=False)
     times = [block.walls for block in contest.blocks]

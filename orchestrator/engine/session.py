@@ -273,7 +273,7 @@ async def _measure(plan: Plan, begun: OpenRun, executor: BlockExecutor, signals:
         for event in derived:
             store(event)
         failures = sum(contest.failures.total() for contest in begun.contests)
-        outcome, code = verdict.outcome([event.fields() for event in derived], failures)
+        outcome, code = verdict.outcome(derived, failures)
         if signals:
             outcome, code = "interrupted", 128 + signals[0]
         elif lost:

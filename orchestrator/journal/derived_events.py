@@ -1,4 +1,4 @@
-"""What can be computed again from the raw events, with the version of the statistics that made it."""
+"""Derived events: what is computed from the raw events, with the version of the statistics that did it."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class VariantCompared(AboutVariant):
     cpu_ns: int | None
     startup_ns: int | None
     break_even_batches: int | None
-    """After so many batches, the start-up is paid for by what the variant gains over the baseline; null: never."""
+    """The number of batches after which the longer start-up pays off against the baseline; null: never."""
     ideal_share: float | None
     ideal_share_low: float | None
     ideal_share_high: float | None
-    """The least time that this machine could take for the batch, as a share of the time taken, with its interval."""
+    """The least possible time of a batch on this machine as a share of its time, with its interval."""
     parallel_share: float | None
     parallel_share_low: float | None
     parallel_share_high: float | None
-    """Threads only: for what part of the time two of them ran at once when both could, 0 to 1, with its interval."""
+    """Threads only: the share of time that two of them with calls ran at once, 0 to 1, with its interval."""
     drift: float | None
     drift_low: float | None
     drift_high: float | None
-    """How many times as long a batch took late in a block as early in it, against the reference loop."""
+    """The time of a batch late in a block divided by that early in it, relative to the reference loop."""
     dropped_after: int | None
     dropped_for_futility: bool
     """Dropped as futile, before the first look."""
@@ -76,19 +76,20 @@ class VariantExplained(Figures, AboutVariant):
 
 
 class ScalingFitted(AboutPoint):
-    """How one model scales with its workers at a point, over the blocks that had all of their numbers."""
+    """How one model scales with its workers at a point, over the blocks that ran every number of workers."""
 
     derived: ClassVar[bool] = True
     event: Literal["scaling.fitted"] = "scaling.fitted"
     stats_version: int
     of: str
+    """The label of the variants, without the number of workers."""
     model: str
     blocks: int
     workers: list[int]
     speedups: list[float]
     speedup_lows: list[float | None]
     speedup_highs: list[float | None]
-    """Against the fewest workers."""
+    """Relative to the fewest workers."""
     amdahl_serial: float | None
     amdahl_serial_low: float | None
     amdahl_serial_high: float | None
@@ -101,13 +102,13 @@ class ScalingFitted(AboutPoint):
     peak_workers: float | None
     peak_workers_low: float | None
     peak_workers_high: float | None
-    """Null where the interval of kappa includes 0: there is no peak then, as far as can be told."""
+    """The number of workers at the highest speed; null where the interval of sigma or kappa includes 0."""
     enough_workers: float
     enough_workers_low: float | None
     enough_workers_high: float | None
-    """The fewest of the measured numbers that are as fast as any of them, give or take a tie."""
+    """The fewest measured workers that are as fast as any other number, within the tie bounds."""
     descriptive: bool
-    """The parameters of the Universal Scalability Law describe the curve, and no more: an interval includes 0."""
+    """Whether the Universal Scalability Law only describes the curve: the interval of sigma or kappa includes 0."""
 
 
 class VariantObserved(AboutVariant):
@@ -118,7 +119,7 @@ class VariantObserved(AboutVariant):
     trials: int
     distinct: int
     value: Any
-    """The value, where it was the same in all trials."""
+    """The value, if it was the same in all trials."""
     low: int | float | bool | None
     high: int | float | bool | None
     mean: float | None
@@ -126,7 +127,7 @@ class VariantObserved(AboutVariant):
 
 
 class HostJudged(AboutPoint):
-    """What the blocks of one host say by themselves, where a point was measured on several."""
+    """The verdict from the blocks of one host, where a point was measured on several."""
 
     derived: ClassVar[bool] = True
     event: Literal["host.judged"] = "host.judged"
@@ -136,7 +137,7 @@ class HostJudged(AboutPoint):
     winners: list[str]
     best: str | None
     runner_up: str | None
-    """The two that the verdict on the point compares, on this host."""
+    """The two variants that the verdict on the point compares."""
     ratio: float | None
     ratio_low: float | None
     ratio_high: float | None
@@ -156,53 +157,55 @@ class VerdictReached(AboutPoint):
     ratio: float | None
     ratio_low: float | None
     ratio_high: float | None
+    """How many times as fast the fastest winner is as `runner_up`; the interval holds against all rivals at once, so it
+    is wider than the pairwise one in `sentence`."""
     blocks: int
     autocorrelation: float | None
-    """Of the block statistics behind the ratio, from one block to the next."""
+    """Lag-1 autocorrelation of the block statistics of the ratio."""
     load_signal: Literal["pressure", "steal_share"] | None
     load_slope: float | None
     load_slope_low: float | None
     load_slope_high: float | None
-    """By how much the logarithm of the ratio grows as the signal goes from 0 to 1; null: it does not follow it."""
+    """The change of the logarithm of the ratio as the load signal goes from 0 to 1; null: not significant."""
     at_this_load: bool
-    """A win that another load could take away."""
+    """Whether a win may change with the load of the machine."""
     warnings: list[str]
     gil_enabled_by: dict[str, str] | None = None
-    """By variant, the module that switched the GIL back on where there was none."""
+    """By variant, the module that enabled the GIL of a free-threaded interpreter."""
     workload_warnings: list[str] | None = None
-    """What `observe` returned as `warning`, by variant, and in how many trials."""
+    """The warnings that `observe` returned, by variant, with the number of trials."""
     hosts_disagree: list[str] | None = None
-    """What the hosts of a cluster say, where they surely differ."""
+    """The verdicts of the hosts of a cluster, where they disagree significantly."""
     sentence: str
     why: list[str]
-    """Where the time of each variant went, a sentence for each that was accounted."""
+    """Where the time of each variant went: one sentence for each variant with an account."""
 
 
 class CrossoverLocated(Event):
-    """Where along an axis one variant begins to be faster than another; what all its points share are extra fields."""
+    """Where along an axis one variant begins to be faster than another; columns of all points are extra fields."""
 
     model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
     derived: ClassVar[bool] = True
     event: Literal["crossover.located"] = "crossover.located"
     stats_version: int
     points: str
-    """What its points have in common, in short."""
+    """The label of its points, without the value of the axis."""
     axis: str
-    """The column that differs."""
+    """The column of the axis."""
     levels: list[int | float]
-    """Those that were looked at, in ascending order."""
+    """The values of the axis that had a look, in ascending order."""
     from_variant: str
     to_variant: str
-    """Who is faster below and above the change; unless one was found, who is faster anywhere, and the other one."""
+    """The variants that are faster below and above the change; without one, the faster variant and the other."""
     of_winners: bool
-    """Each of the two is somewhere along the axis the best, or not separated from it."""
+    """Whether each of the two is somewhere along the axis the best, or not separated from it."""
     decision: Literal["found", "none", "undecided"]
     changes: int
-    """How often the faster one of the two changes along the axis; each change has an event of its own."""
+    """The number of changes of the faster variant along the axis; each has its own event."""
     low: int | float
     high: int | float
-    """Found: the next levels at which one and then the other is surely faster. None: the ends of the axis. Undecided:
-    what is between them is not known."""
+    """Found: the nearest values at which one and then the other is significantly faster. None: the ends of the axis.
+    Undecided: the values between which it is unknown."""
     low_ratio: float | None
     low_ratio_low: float | None
     low_ratio_high: float | None
@@ -212,7 +215,7 @@ class CrossoverLocated(Event):
     high_ratio_high: float | None
     """How many times as fast `to_variant` is at `high`."""
     at_this_load: bool
-    """Found, but another load could move it: it could take the lead at `low` or at `high` away."""
+    """Whether a crossover that was found may move with the load of the machine."""
     sentence: str
 
 
@@ -234,7 +237,7 @@ class ExpectationChecked(AboutVariant):
 
 
 class VariantChanged(AboutVariant):
-    """Not of one journal: what `compare` prints of two."""
+    """The change of a variant between two runs; printed by `compare`, and in no journal."""
 
     derived: ClassVar[bool] = True
     event: Literal["variant.changed"] = "variant.changed"
@@ -248,10 +251,10 @@ class VariantChanged(AboutVariant):
     wall_ratio: float
     wall_ratio_low: float | None
     wall_ratio_high: float | None
-    """How many times as long a batch takes in the later run, as the clock has it."""
+    """The wall-clock time of a batch in the later run divided by that in the earlier."""
     ratio: float | None
     ratio_low: float | None
     ratio_high: float | None
-    """The same against the reference loop of each block; null when one of the runs has not timed the same loop."""
+    """The same, relative to the reference loop of each block; null when the runs did not time the same loop."""
     change: Literal["slower", "faster", "same", "shifted", "undecided"]
-    """Shifted: the times have changed, but so has the machine."""
+    """Shifted: the times changed, and so did those of the reference loop."""

@@ -14,8 +14,7 @@ from rich.text import Text
 
 from .. import units
 from ..analysis import crossover
-from ..analysis.crossover import Line
-from ..analysis.crossover_events import worth_showing
+from ..analysis.crossover import Line, worth_showing
 from ..analysis.results import PointEvents, Results
 from ..runner.account.fold import SHARES
 from ..runner.gil import UNKNOWN
@@ -125,7 +124,7 @@ def _along(line: Line, results: Results) -> Table:
     labels = list(line.contests[0].variants)
     for header in (line.name, *labels, "best"):
         table.add_column(header, justify="left" if header == "best" else "right", overflow="fold")
-    for level, contest in zip(line.levels, line.contests, strict=True):
+    for level, contest in zip(line.values, line.contests, strict=True):
         own = results.about(contest.point)
         times = {event["variant"]: event["wall_ns"] for event in own.compared}
         if contest.blocks and own.verdict:

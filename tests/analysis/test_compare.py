@@ -1,4 +1,4 @@
-"""Two runs of an experiment: what is said of a change, by the clock and by the reference loop."""
+"""The changes between two runs of an experiment, by the clock and by the reference loop."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def test_a_variant_that_takes_less_against_the_loop_is_faster() -> None:
     assert not found.regressions
 
 
-def test_what_is_slower_as_the_loop_is_has_shifted_with_the_machine() -> None:
+def test_a_variant_that_is_slower_like_the_loop_has_shifted_with_the_machine() -> None:
     found = compared({"sequential": 26.0, "threads": 13.0}, reference_ms=3.9)
     assert words(found) == {"sequential": "shifted", "threads": "shifted"}
     assert found.changes[0].wall_ratio == pytest.approx(1.3, rel=0.01)
     assert found.changes[0].ratio == pytest.approx(1.0, rel=0.01)
 
 
-def test_what_is_as_fast_on_a_slower_machine_is_faster() -> None:
+def test_a_variant_with_equal_times_on_a_slower_machine_is_faster() -> None:
     assert words(compared(BEFORE, reference_ms=3.9)) == {"sequential": "faster", "threads": "faster"}
 
 
-def test_a_change_within_the_tolerance_is_none() -> None:
+def test_a_change_within_the_tolerance_is_called_same() -> None:
     assert words(compared({"sequential": 20.0, "threads": 12.0}, tolerance=0.5))["threads"] == "same"
 
 
@@ -59,7 +59,7 @@ def test_an_interval_on_both_sides_of_the_tolerance_is_undecided() -> None:
     assert words(compared({"sequential": 20.0, "threads": 10.5}, noise=0.1))["threads"] == "undecided"
 
 
-def test_without_a_reference_loop_nothing_is_decided() -> None:
+def test_without_a_reference_loop_a_change_is_undecided() -> None:
     found = compared({"sequential": 20.0, "threads": 12.0}, reference_ms=None)
     assert words(found) == {"sequential": "undecided", "threads": "undecided"}
     assert changes.WITHOUT_LOOP in changes.table(found, width=120, colour=False)
@@ -69,13 +69,13 @@ def test_all_intervals_of_a_comparison_hold_together() -> None:
     assert [change.level for change in compared(BEFORE).changes] == [0.025, 0.025]
 
 
-def test_what_only_one_run_measured_is_named() -> None:
+def test_variants_that_only_one_run_measured_are_named() -> None:
     found = compared({"sequential": 20.0, "event_loop": 10.0})
     assert list(words(found)) == ["sequential"]
     assert (found.only_before, found.only_after) == (["threads at b() x 1"], ["event_loop at b() x 1"])
 
 
-def test_a_regression_is_told_with_how_to_prove_it() -> None:
+def test_a_regression_is_reported_with_how_to_prove_it() -> None:
     shown = changes.table(compared({"sequential": 20.0, "threads": 12.0}), width=120, colour=False)
     assert "threads      10 ms  12 ms  1.20 " in shown
     assert "`path:`" in shown
@@ -113,7 +113,7 @@ def test_no_regression_ends_with_status_0(tmp_path: Path) -> None:
         (BEFORE, "5", errors.BAD_INPUT, '--tolerance: "5" is not a percentage'),
     ],
 )
-def test_what_cannot_be_compared_is_refused(
+def test_runs_that_cannot_be_compared_are_refused(
     tmp_path: Path, after: dict[str, float], option: str, status: int, message: str
 ) -> None:
     runs = [journal(tmp_path, "a", BEFORE), journal(tmp_path, "b", after)]
@@ -122,6 +122,6 @@ def test_what_cannot_be_compared_is_refused(
     assert message in str(done.exception)
 
 
-def test_a_run_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_run_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["compare", str(tmp_path), str(tmp_path)])
     assert getattr(done.exception, "status", None) == errors.BAD_INPUT

@@ -1,4 +1,4 @@
-"""Where along an axis the winner changes, and which levels are measured to find that out."""
+"""Where along an axis the winner changes, and which values are measured to find that out."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from orchestrator import errors
 from orchestrator.advice import design, draft
 from orchestrator.advice.design import Facts, Question, Range
 from orchestrator.analysis import crossover, refinement
-from orchestrator.analysis.contest import TIE
+from orchestrator.analysis.decide import TIE, Faster
 from orchestrator.analysis.results import fold
 from orchestrator.output.formats import render
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.load import loads
-from tests.support.command import events, orchestrator, told
+from tests.support.command import events, orchestrator
+from tests.support.command import told as refused
 from tests.support.facts import FACTS
 from tests.support.synthetic import Run, conducted
 
@@ -34,7 +35,7 @@ def plain(columns: Mapping[str, Any]) -> float:
 
 
 def overtaking(at: float) -> Time:
-    """Return the times of one that takes as long as `plain` at this n: half as much for the work, and a hand-over."""
+    """Return times that equal `plain` at this n: half as much for the work, and a constant dispatch."""
     return lambda columns: at / 200 + columns["kwargs_n"] / 200
 
 
@@ -51,7 +52,7 @@ def begun(run: Run) -> list[int]:
     return [n for n, contest in zip(LEVELS, run.contests, strict=True) if contest.blocks]
 
 
-# --- what is said of a pair
+# --- what is reported about a pair
 
 
 @pytest.mark.parametrize(
@@ -72,16 +73,18 @@ def begun(run: Run) -> list[int]:
         ("...", [("undecided", 0, 2)]),
     ],
 )
-def test_a_change_lies_between_two_opposite_sure_levels(faster: str, expected: list[tuple[str, int, int]]) -> None:
-    told: list[str | None] = [{"=": TIE, ".": None}.get(who, who) for who in faster]
-    found = crossover.locate(told, "a", "b")
+def test_a_change_lies_between_two_opposite_significant_values(
+    faster: str, expected: list[tuple[str, int, int]]
+) -> None:
+    symbols: dict[str, Faster] = {"=": TIE, ".": None, "a": "a", "b": "b"}
+    found = crossover.locate([symbols[symbol] for symbol in faster], "a", "b")
     assert [(each.decision, each.low, each.high) for each in found] == expected
     assert {each.changes for each in found} == {len(found) if found[0].decision == "found" else 0}
 
 
 @given(st.lists(st.sampled_from(["a", "b", TIE, None]), min_size=3, max_size=12))
 @settings(max_examples=300)
-def test_a_change_is_never_told_without_both_sides(faster: list[str | None]) -> None:
+def test_a_change_is_never_found_without_both_sides(faster: list[Faster]) -> None:
     for each in crossover.locate(faster, "a", "b"):
         if each.decision == "found":
             assert (faster[each.low], faster[each.high]) == (each.below, each.above)
@@ -91,7 +94,7 @@ def test_a_change_is_never_told_without_both_sides(faster: list[str | None]) -> 
             assert not {"a", "b"} <= set(faster)
 
 
-def test_a_change_is_told_with_the_ratios_at_both_sides() -> None:
+def test_a_change_is_reported_with_the_ratios_at_both_sides() -> None:
     (event,) = located(along({"sequential": plain, "processes": overtaking(700)}, noise=0.00001))
     assert (event["axis"], event["low"], event["high"], event["decision"]) == ("kwargs_n", 560, 1000, "found")
     assert (event["from_variant"], event["to_variant"], event["tasks"]) == ("sequential", "processes", 1)
@@ -101,25 +104,25 @@ def test_a_change_is_told_with_the_ratios_at_both_sides() -> None:
     )
 
 
-def test_a_lead_that_half_a_core_could_take_away_is_told_as_one_at_this_load() -> None:
+def test_a_crossover_that_half_a_core_could_move_holds_at_this_load_only() -> None:
     times = {"sequential": plain, "processes": overtaking(700)}
     (event,) = located(along(times, tasks=4, cores={"processes": 1.8}))
     assert event["at_this_load"]
     assert " on at this load (" in event["sentence"]
 
 
-def test_without_a_change_it_is_told_who_is_faster() -> None:
+def test_without_a_change_the_faster_variant_is_named() -> None:
     (event,) = located(along({"sequential": plain, "processes": overtaking(1e6)}))
     assert event["decision"] == "none"
-    told = (
-        "b(n) x 1: no crossover of sequential and processes for n from 10 to 10,000: sequential is faster at 3 levels."
+    expected = (
+        "b(n) x 1: no crossover of sequential and processes for n from 10 to 10,000: sequential is faster at 3 values."
     )
-    assert event["sentence"].replace("5 levels", "3 levels") == told
+    assert event["sentence"].replace("5 values", "3 values") == expected
 
 
-def test_who_is_always_as_fast_never_overtakes() -> None:
+def test_variants_that_always_tie_have_no_crossover() -> None:
     (event,) = located(along({"sequential": plain, "threads": plain}))
-    assert event["sentence"].endswith("for n from 10 to 10,000: they tie at 5 levels.")
+    assert event["sentence"].endswith("for n from 10 to 10,000: they tie at 5 values.")
 
 
 def test_noise_is_undecided() -> None:
@@ -131,7 +134,7 @@ def test_noise_is_undecided() -> None:
     )
 
 
-def test_without_a_look_nothing_is_said_to_be_known() -> None:
+def test_without_a_look_there_is_no_crossover_event() -> None:
     run = along({"sequential": plain, "threads": overtaking(700)}, measure={"max_time": "5s"})
     assert not located(run)
 
@@ -142,34 +145,34 @@ def test_three_winners_change_twice() -> None:
         "threads": overtaking(100),
         "processes": lambda columns: 10 + columns["kwargs_n"] / 400,
     }
-    told = [event for event in located(along(times)) if event["of_winners"] and event["decision"] == "found"]
-    changes = {(event["from_variant"], event["to_variant"]): (event["low"], event["high"]) for event in told}
+    found = [event for event in located(along(times)) if event["of_winners"] and event["decision"] == "found"]
+    changes = {(event["from_variant"], event["to_variant"]): (event["low"], event["high"]) for event in found}
     low, high = changes["sequential", "threads"]
     assert low <= 100 <= high
     low, high = changes["threads", "processes"]
     assert low <= 3800 <= high
 
 
-def test_a_pair_that_changes_twice_is_told_twice() -> None:
+def test_a_pair_that_changes_twice_has_two_events() -> None:
     times: dict[str, float | Time] = {
         "sequential": 10,
         "threads": lambda columns: 5 if columns["kwargs_n"] in (2, 3) else 20,
     }
-    told = located(along(times, refine=False, levels=[1, 2, 3, 4]))
-    assert [(event["to_variant"], event["low"], event["high"]) for event in told] == [
+    found = located(along(times, refine=False, levels=[1, 2, 3, 4]))
+    assert [(event["to_variant"], event["low"], event["high"]) for event in found] == [
         ("threads", 1, 2),
         ("sequential", 3, 4),
     ]
-    assert all(event["sentence"].endswith("; the faster one changes 2 times.") for event in told)
+    assert all(event["sentence"].endswith("; the faster one changes 2 times.") for event in found)
 
 
-def test_every_combination_of_the_other_columns_has_its_own() -> None:
+def test_every_combination_of_the_other_columns_has_its_own_crossover() -> None:
     def threads(columns: Mapping[str, Any]) -> float:
         return overtaking(700 if columns["tasks"] == 2 else 50)(columns)
 
-    told = located(along({"sequential": plain, "threads": threads}, matrix={"tasks": [2, 4]}))
-    assert {event["tasks"]: (event["low"], event["high"]) for event in told} == {2: (560, 1000), 4: (32, 56)}
-    assert {event["points"] for event in told} == {"b(n) x 2", "b(n) x 4"}
+    found = located(along({"sequential": plain, "threads": threads}, matrix={"tasks": [2, 4]}))
+    assert {event["tasks"]: (event["low"], event["high"]) for event in found} == {2: (560, 1000), 4: (32, 56)}
+    assert {event["points"] for event in found} == {"b(n) x 2", "b(n) x 4"}
 
 
 def test_tasks_are_an_axis_too() -> None:
@@ -186,7 +189,7 @@ def test_tasks_are_an_axis_too() -> None:
 
 
 @pytest.mark.parametrize("matrix", [{"tasks": [1, 2]}, {"kwargs.n": [1, 2, "3"]}, {"kwargs.n": [True, False, 3]}])
-def test_what_is_no_axis_of_three_numbers_has_no_crossover(matrix: dict[str, Any]) -> None:
+def test_an_axis_without_three_numbers_has_no_crossover(matrix: dict[str, Any]) -> None:
     run = conducted({"sequential": 10, "threads": 20}, matrix=matrix)
     assert not located(run)
     assert len(run.contests[0].blocks) == 8
@@ -198,7 +201,7 @@ def test_the_level_is_split_over_the_points_of_an_axis() -> None:
     assert [len(contest.blocks) for contest in run.contests] == [11, 11, 11]
 
 
-def test_who_is_hopeless_at_one_level_stays_for_the_others() -> None:
+def test_a_variant_that_is_slow_at_one_value_is_still_measured_at_the_others() -> None:
     times: dict[str, float | Time] = {"sequential": plain, "threads": 1e3, "processes": overtaking(700)}
     assert any(event["low"] == 560 for event in located(along(times)))
 
@@ -217,16 +220,16 @@ def test_the_interval_holds_the_known_crossing(at: float, noise: float, refine: 
 
 @given(st.floats(0.001, 0.3), st.sampled_from([1.5, 1.2]))
 @settings(max_examples=15)
-def test_who_is_faster_everywhere_is_never_said_to_be_overtaken(noise: float, factor: float) -> None:
+def test_there_is_no_crossover_where_one_variant_is_faster_everywhere(noise: float, factor: float) -> None:
     times: dict[str, float | Time] = {"sequential": plain, "threads": lambda columns: factor * plain(columns)}
     assert all(event["decision"] != "found" for event in located(along(times, noise=noise)))
 
 
-# --- which levels are measured
+# --- which values are measured
 
 
 @pytest.mark.parametrize(("count", "places"), [(3, [0, 1, 2]), (4, [0, 1, 3]), (9, [0, 4, 8]), (13, [0, 3, 6, 9, 12])])
-def test_both_ends_and_some_levels_between_come_first(count: int, places: list[int]) -> None:
+def test_both_ends_and_some_values_between_come_first(count: int, places: list[int]) -> None:
     assert refinement.coarse(count) == places
 
 
@@ -239,100 +242,96 @@ def test_both_ends_and_some_levels_between_come_first(count: int, places: list[i
         (0, 6, [0, 2, 4, 6], [(0, 2), (4, 6)]),
     ],
 )
-def test_a_change_is_sought_on_both_sides_of_what_is_undecided(
+def test_a_change_is_searched_on_both_sides_of_an_undecided_value(
     low: int, high: int, looked: list[int], expected: list[tuple[int, int]]
 ) -> None:
     assert refinement.unlooked(low, high, looked) == expected
 
 
-def test_only_the_levels_around_the_change_are_measured() -> None:
+def test_only_the_values_around_the_change_are_measured() -> None:
     assert begun(along({"sequential": plain, "processes": overtaking(700)})) == [10, 56, 320, 560, 1000, 1800, 10000]
 
 
-def test_without_a_change_only_the_first_levels_are_measured() -> None:
+def test_without_a_change_only_the_first_values_are_measured() -> None:
     assert begun(along({"sequential": plain, "processes": overtaking(1e6)})) == [10, 56, 320, 1800, 10000]
 
 
-def test_a_level_with_an_expectation_is_measured_too() -> None:
+def test_a_value_with_an_expectation_is_measured_too() -> None:
     expect = [{"of": "processes", "where": {"kwargs.n": 18}, "max": 0.9}]
     run = along({"sequential": plain, "processes": overtaking(700)}, expect=expect)
     assert 18 in begun(run)
     assert [event["outcome"] for event in run.records() if event["event"] == "expectation.checked"] == ["held"]
 
 
-def test_levels_left_out_are_told_with_the_reason_and_are_in_no_table() -> None:
+def test_skipped_values_are_logged_with_the_reason_and_are_in_no_table() -> None:
     run = along({"sequential": plain, "processes": overtaking(700)})
-    told = {event["kwargs_n"]: (event["low"], event["high"], event["reason"]) for event in run.named("point.skipped")}
-    assert set(told) == set(LEVELS) - set(begun(run))
-    assert told[18] == (10, 56, "same_winners")
-    assert told[5600] == (1800, 10000, "same_winners")
+    skipped = {
+        event["kwargs_n"]: (event["low"], event["high"], event["reason"]) for event in run.named("point.skipped")
+    }
+    assert set(skipped) == set(LEVELS) - set(begun(run))
+    assert skipped[18] == (10, 56, "same_winners")
+    assert skipped[5600] == (1800, 10000, "same_winners")
     verdicts = [event["kwargs_n"] for event in run.records() if event["event"] == "verdict.reached"]
     assert verdicts == begun(run)
     assert "b(n=18)" not in render("table", fold(run.records()), width=110)
 
 
-def test_a_run_without_a_finished_block_has_no_table_of_levels() -> None:
+def test_a_run_without_a_finished_block_has_no_table_of_values() -> None:
     records = along({"sequential": plain, "processes": overtaking(700)}).records()
     heading = re.compile(r"^ *n +sequential +processes +best$", re.MULTILINE)
     assert heading.search(render("table", fold(records), width=110))
     assert not heading.search(render("table", fold(records[:2]), width=110))
 
 
-def test_levels_for_which_there_was_no_time_are_told_as_such() -> None:
+def test_values_without_time_have_the_reason_no_time() -> None:
     run = along({"sequential": plain, "processes": overtaking(700)}, measure={"max_time": "80s"})
     reasons = {event["kwargs_n"]: event["reason"] for event in run.named("point.skipped")}
     assert reasons[1000] == "no_time"
 
 
-def test_a_level_at_which_neither_is_faster_gets_what_time_is_left() -> None:
+def test_a_value_at_which_neither_is_faster_gets_the_remaining_time() -> None:
     run = along({"sequential": plain, "processes": overtaking(320)}, noise=0.1, measure={"max_time": "1000s"})
     blocks = dict(zip(LEVELS, (len(contest.blocks) for contest in run.contests), strict=True))
     assert blocks[320] > blocks[10]
 
 
-def test_a_run_that_was_cut_off_anywhere_comes_to_the_same_levels() -> None:
+def test_a_run_interrupted_anywhere_measures_the_same_values() -> None:
     run = along({"sequential": plain, "processes": overtaking(700)}, noise=0.00001)
     records = run.records()
     for cut in range(40, len(records), 97):
         again = fold(run.resumed(cut))
         assert not again.differences
         assert [contest.point.columns["kwargs_n"] for contest in again.contests if contest.blocks] == begun(run)
-        told = [event for event in again.derived if event["event"] == "crossover.located"]
-        assert [(event["low"], event["high"]) for event in told] == [(560, 1000)]
+        found = [event for event in again.derived if event["event"] == "crossover.located"]
+        assert [(event["low"], event["high"]) for event in found] == [(560, 1000)]
 
 
-def test_a_journal_from_before_the_level_was_split_keeps_its_verdicts() -> None:
-    run = conducted({"sequential": 20, "threads": 10}, matrix={"tasks": [1, 2, 3]})
-    older = [{key: value for key, value in event.items() if key != "level_split"} for event in run.records()]
-    assert fold(older).contests[0].level == pytest.approx(0.011)
-
-
-def test_the_table_has_a_row_for_every_level_that_was_measured() -> None:
+def test_the_table_has_a_row_for_every_measured_value() -> None:
     text = render("table", fold(along({"sequential": plain, "processes": overtaking(700)}).records()), width=110)
     assert "     n  sequential  processes  best\n    10 " in text
     assert "\n10,000 " in text
 
 
-def test_the_advice_begins_with_where_the_winner_changes() -> None:
+def test_the_advice_begins_with_the_crossover() -> None:
     run = along({"sequential": plain, "processes": overtaking(700)})
     text = render("advice", fold(run.records()), width=200)
     assert text.startswith("b(n) x 1: processes beats sequential from n between 560 and 1,000 on")
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "message"),
     [
         ("matrix: {kwargs.n: [1, 2]}", "kwargs.n is no axis of points with 3 different numbers or more; give it more"),
         ("matrix: {kwargs.m: [1, 2, 3]}", 'no axis "kwargs.n" in the matrix; did you mean "kwargs.m"?'),
         ("tasks: 2", 'no axis "kwargs.n" in the matrix; add matrix.kwargs.n with a list of numbers, or delete this'),
     ],
 )
-def test_an_axis_that_cannot_be_refined_is_told_with_its_place(tmp_path: Path, spec: str, told: str) -> None:
+def test_an_axis_that_cannot_be_refined_is_refused_with_its_place(tmp_path: Path, spec: str, message: str) -> None:
     text = f"workload: {{call: a:b}}\nmodels: [sequential, threads]\n{spec}\nmeasure: {{refine: kwargs.n}}\n"
     (tmp_path / "x.yaml").write_text(text)
     done = orchestrator("plan", "x.yaml", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
-    assert done.stderr.startswith(f"orchestrator: x.yaml:4:19: measure.refine: {told}")
+    assert done.stderr.startswith(f"orchestrator: x.yaml:4:19: measure.refine: {message}")
 
 
 # --- advice over a range
@@ -348,12 +347,12 @@ def test_a_grid_keeps_its_ends_and_grows(low: int, more: int) -> None:
     assert len(grid) <= design.MOST_LEVELS
 
 
-def test_a_range_of_six_decades_has_four_levels_for_each() -> None:
+def test_a_range_of_six_decades_has_four_values_for_each() -> None:
     grid = design.log_grid(10, 10_000_000)
     assert (len(grid), grid[:5]) == (25, [10, 18, 32, 56, 100])
 
 
-def test_an_argument_that_is_no_whole_number_has_a_grid_of_such() -> None:
+def test_a_range_of_fractions_has_a_grid_of_fractions() -> None:
     assert design.log_grid(0.001, 0.01) == [0.001, 0.0018, 0.0032, 0.0056, 0.01]
 
 
@@ -402,16 +401,16 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_range_is_told_with_a_remedy_and_nothing_is_written(tmp_path: Path, name: str) -> None:
+def test_a_bad_range_is_refused_with_a_remedy_and_nothing_is_written(tmp_path: Path, name: str) -> None:
     arguments, message = BAD[name]
     (tmp_path / "mine.py").write_text(WORK)
-    done = told("advise", "mine:work", *arguments, cwd=tmp_path)
+    done = refused("advise", "mine:work", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
     assert done.stderr.startswith(f"orchestrator: --over: {message}")
     assert not (tmp_path / "runs").exists()
 
 
-def test_an_argument_that_the_function_has_not_is_told(tmp_path: Path) -> None:
+def test_a_range_of_an_argument_that_the_function_lacks_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(WORK)
     done = orchestrator("advise", "mine:work", "n=3", "--over", "m=5:600", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
@@ -419,7 +418,7 @@ def test_an_argument_that_the_function_has_not_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_range_that_would_take_very_long_is_measured_only_when_asked_for(tmp_path: Path) -> None:
+def test_a_range_that_takes_very_long_needs_an_explicit_max_time(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import time\ndef slow(n): time.sleep(n / 1000)\n")
     done = orchestrator("advise", "mine:slow", "--over", "n=1:3000", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT

@@ -1,4 +1,4 @@
-"""How a model scales: the fits, and what is told of them."""
+"""How a model scales: the fits, their events, and which variants share a curve."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def threads(*times_ms: float, **more: Any) -> list[dict[str, Any]]:
     return scaled(named, **{**spec, **more})
 
 
-def test_what_scales_without_loss_pays_with_every_worker() -> None:
+def test_every_worker_is_needed_where_there_is_no_loss() -> None:
     (event,) = threads(40, 20, 10)
     assert (event["of"], event["workers"], event["enough_workers"]) == ("threads", [1, 2, 4], 4)
     assert event["speedups"] == pytest.approx([1, 2, 4], rel=0.01)
@@ -68,19 +68,19 @@ def test_what_scales_without_loss_pays_with_every_worker() -> None:
     assert event["peak_workers"] is None
 
 
-def test_parameters_that_may_be_0_have_no_peak() -> None:
+def test_there_is_no_peak_where_sigma_may_be_zero() -> None:
     (event,) = threads(*(40 * t for t in times(0.0, 0.05)[:4]))
     assert event["usl_kappa_low"] > 0
     assert (event["descriptive"], event["peak_workers"]) == (True, None)
 
 
-def test_what_does_not_scale_has_enough_with_one() -> None:
+def test_one_worker_is_enough_where_more_gain_nothing() -> None:
     (event,) = threads(40, 40, 40)
     assert (event["enough_workers"], event["enough_workers_high"]) == (1, 1)
     assert event["amdahl_serial"] == pytest.approx(1, abs=0.01)
 
 
-def test_what_gets_slower_with_more_workers_has_a_peak() -> None:
+def test_there_is_a_peak_where_more_workers_become_slower() -> None:
     (event,) = threads(*(40 * t for t in times(0.05, 0.05)[:4]))
     assert event["usl_kappa_low"] > 0
     assert event["peak_workers_low"] <= event["peak_workers"] <= event["peak_workers_high"]
@@ -105,7 +105,7 @@ def test_models_without_an_axis_of_workers_do_not_scale() -> None:
     assert scaled({"sequential": 20, "threads": 10}) == []
 
 
-def test_variants_that_differ_in_more_than_workers_scale_apart() -> None:
+def test_variants_that_differ_in_options_have_curves_of_their_own() -> None:
     labels = [f"processes(workers={w}, chunksize={c})" for w in (1, 2) for c in (1, 4)]
     spec: dict[str, Any] = {"models": ["processes"], "matrix": {"workers": [1, 2], "chunksize": [1, 4]}}
     found = scaled(dict(zip(labels, (40.0, 30.0, 20.0, 15.0), strict=True)), **spec, measure={"blocks": 6})
@@ -115,7 +115,24 @@ def test_variants_that_differ_in_more_than_workers_scale_apart() -> None:
     ]
 
 
-def test_a_journal_tells_the_same_scaling_again() -> None:
+def test_two_functions_under_one_label_pattern_have_curves_of_their_own() -> None:
+    calls = {1: "a:slow", 2: "a:slow", 4: "a:fast", 8: "a:fast"}
+    models = [{"model": "threads", "workers": workers, "call": call} for workers, call in calls.items()]
+    times_ms = {f"threads(workers={workers})": 40.0 / workers for workers in calls}
+    found = scaled(times_ms, models=models, measure={"blocks": 6})
+    assert [(event["of"], event["workers"]) for event in found] == [
+        ("threads(call=a:slow)", [1, 2]),
+        ("threads(call=a:fast)", [4, 8]),
+    ]
+
+
+def test_entries_that_differ_in_workers_only_share_a_curve() -> None:
+    models = [{"model": "threads", "workers": workers} for workers in (1, 2)]
+    (event,) = scaled({"threads(workers=1)": 40.0, "threads(workers=2)": 20.0}, models=models, measure={"blocks": 6})
+    assert (event["of"], event["workers"]) == ("threads", [1, 2])
+
+
+def test_a_journal_gives_the_same_scaling_again() -> None:
     workers = {"threads(workers=1)": 40.0, "threads(workers=2)": 25.0}
     spec: dict[str, Any] = {"models": ["threads"], "matrix": {"workers": [1, 2]}, "measure": {"blocks": 6}}
     assert fold(conducted(workers, **spec).records()).differences == []

@@ -20,7 +20,7 @@ def replayed(load: str, effect: float) -> list[Contest]:
 
 
 def decisions(load: str, effect: float) -> list[tuple[str | None, str | None]]:
-    """Return what each contest decided, and who won where somebody did."""
+    """Return the decision of each contest, and the winner of each win."""
     looks = [contest.looks[-1] for contest in replayed(load, effect)]
     return [(look.decision, look.best if look.decision == "win" else None) for look in looks]
 
@@ -37,7 +37,7 @@ def test_the_slower_one_never_wins(load: str) -> None:
     assert all(winner != "b" for effect in (1.05, 1.1) for _, winner in decisions(load, effect))
 
 
-def test_5_percent_are_found_in_at_least_95_percent_without_load() -> None:
+def test_a_difference_of_5_percent_is_found_in_at_least_95_percent_without_load() -> None:
     assert decisions("0", 1.05).count(("win", "a")) / RUNS >= 0.95
 
 

@@ -1,4 +1,4 @@
-"""What the statistics promise: exact null distributions, coverage, and figures blind to order and unit."""
+"""The statistics: exact null distributions, coverage, and figures that depend on neither order nor unit."""
 
 from __future__ import annotations
 
@@ -434,7 +434,7 @@ def test_a_trend_needs_a_wider_interval_but_not_a_boundless_one() -> None:
     assert stats.widening(range(64)) == pytest.approx(math.sqrt(1.8 / 0.2))
 
 
-def test_so_few_values_that_nothing_can_be_told_of_them_are_not_widened() -> None:
+def test_too_few_values_for_an_autocorrelation_are_not_widened() -> None:
     assert stats.widening(range(7)) == 1
 
 
@@ -470,7 +470,7 @@ def test_independent_values_are_called_correlated_in_one_of_twenty_cases_at_most
     assert sum(stats.is_correlated(row) for row in rows) / len(rows) < 0.05
 
 
-def test_correlated_values_are_told() -> None:
+def test_correlated_values_are_recognised() -> None:
     rows = autocorrelated(np.random.default_rng(1), (2_000, 20), 0.6)
     assert sum(stats.is_correlated(row) for row in rows) / len(rows) > 0.7
 
@@ -496,16 +496,16 @@ def test_a_shift_the_other_way_is_negated_with_its_interval(a: list[float], b: l
 
 @pytest.mark.parametrize(("m", "n"), [(1, 1), (3, 5), (8, 8), (8, 20), (11, 13)])
 def test_the_chances_of_rank_sums_agree_with_scipy(m: int, n: int) -> None:
-    """scipy tells P(U <= u) by the exact one-sided p-value of samples that have that U."""
+    """The exact one-sided p-value of scipy for samples that have this U is P(U <= u)."""
     cdf = stats._rank_sum_cdf(m, n)
     assert len(cdf) == m * n + 1 and cdf[-1] == pytest.approx(1)
     for above in range(n + 1):  # the first of m lies above so many of n, the others below all
         a = [*np.linspace(-2, -1, m - 1), above - 0.5]
-        told = mannwhitneyu(a, np.arange(n), alternative="less", method="exact").pvalue
-        assert cdf[above] == pytest.approx(told, rel=1e-9)
+        expected = mannwhitneyu(a, np.arange(n), alternative="less", method="exact").pvalue
+        assert cdf[above] == pytest.approx(expected, rel=1e-9)
 
 
-def test_two_samples_of_the_same_differ_in_one_of_twenty_cases_at_most() -> None:
+def test_two_samples_of_one_distribution_differ_in_one_of_twenty_cases_at_most() -> None:
     rng = np.random.default_rng(1)
     found = [stats.shift_interval(rng.normal(size=11), rng.normal(size=15), 0.05) for _ in range(2_000)]
     assert sum(not (bounds and bounds[0] <= 0 <= bounds[1]) for bounds in found) / len(found) < 0.06
@@ -529,9 +529,11 @@ def test_a_slope_and_its_interval_agree_with_scipy_with_and_without_ties(distinc
     for _ in range(20):
         x = rng.integers(0, distinct, 15).astype(float)
         y = 3 * x / distinct + rng.normal(size=15)
-        found, told = stats.theil_sen(x, y, 0.05), theilslopes(y, x, 0.95)
+        found, expected = stats.theil_sen(x, y, 0.05), theilslopes(y, x, 0.95)
         assert found is not None
-        assert (found.value, found.low, found.high) == pytest.approx((told.slope, told.low_slope, told.high_slope))
+        assert (found.value, found.low, found.high) == pytest.approx(
+            (expected.slope, expected.low_slope, expected.high_slope)
+        )
 
 
 def test_a_load_that_never_changed_has_no_slope() -> None:
@@ -542,7 +544,7 @@ def test_too_few_points_have_no_slope() -> None:
     assert stats.theil_sen([1, 2, 3], [1, 2, 3], 0.01) is None
 
 
-def test_points_that_are_no_pairs_are_refused() -> None:
+def test_unpaired_points_are_refused() -> None:
     with pytest.raises(ValueError, match="3 values of x against 2 of y"):
         stats.theil_sen([1, 2, 3], [1, 2], 0.01)
 

@@ -1,4 +1,4 @@
-"""What is said of a contest: comparisons, verdicts with their sentences, expectations, and the exit status."""
+"""Derived events: comparisons, verdicts with their sentences, expectations, and the exit status."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.derived import compared
 from tests.support.synthetic import Run, conducted
 
 
-def said(run: Run) -> dict[str, Any]:
+def verdict_of(run: Run) -> dict[str, Any]:
     """Return the verdict of a run of one point."""
     return next(event for event in run.records() if event["event"] == "verdict.reached")
 
@@ -27,7 +27,7 @@ def status(run: Run) -> int:
 
 
 def test_the_faster_one_wins_by_the_ratio_of_the_times() -> None:
-    found = said(conducted({"sequential": 20, "threads": 10}))
+    found = verdict_of(conducted({"sequential": 20, "threads": 10}))
     assert (found["verdict"], found["winners"], found["runner_up"]) == ("win", ["threads"], "sequential")
     assert found["ratio"] == pytest.approx(2, rel=0.01)
     assert found["ratio_low"] < found["ratio"] < found["ratio_high"]
@@ -40,42 +40,53 @@ def test_a_speedup_above_one_is_faster_than_the_baseline() -> None:
     assert compared(run, "sequential")["speedup"] == 1
 
 
-def test_a_win_is_told_with_its_rival_its_interval_and_when_the_start_up_is_paid() -> None:
-    sentence = said(conducted({"sequential": 20, "processes": 10}))["sentence"]
-    assert sentence.startswith("b() x 1: processes wins, 2.00 [2.00, 2.00] times as fast as sequential, after 8 blocks")
-    assert sentence.endswith("; pays for its 12 ms of start-up after 2 batches.")
+def test_the_sentence_of_a_win_has_the_rival_the_interval_and_when_the_start_up_pays_off() -> None:
+    sentence = verdict_of(conducted({"sequential": 20, "processes": 10}))["sentence"]
+    assert sentence.startswith("b() x 1: processes wins: 2.00 [2.00, 2.00] times as fast as sequential, after 8 blocks")
+    assert sentence.endswith("; its start-up of 12 ms pays off after 2 batches.")
 
 
-def test_a_win_has_an_interval_also_where_everybody_else_is_hopeless() -> None:
-    found = said(conducted({"threads": 10, "processes": 60, "sequential": 50}, baseline="threads"))
+def test_a_win_has_an_interval_even_where_all_other_variants_are_futile() -> None:
+    found = verdict_of(conducted({"threads": 10, "processes": 60, "sequential": 50}, baseline="threads"))
     assert (found["verdict"], found["winners"], found["runner_up"]) == ("win", ["threads"], "sequential")
     assert found["ratio"] == pytest.approx(5, rel=0.01)
     assert found["ratio_low"] is not None
 
 
+def test_the_sentence_of_a_win_shows_the_interval_of_the_table() -> None:
+    run = conducted({"sequential": 20, "threads": 10, "processes": 13}, noise=0.3)
+    found, row = verdict_of(run), compared(run, "threads")
+    assert (found["verdict"], found["runner_up"]) == ("win", "processes")
+    assert f"[{row['speedup_low']:.2f}, " not in found["sentence"], "the rival is not the baseline here"
+    run = conducted({"sequential": 13, "threads": 10, "processes": 30}, noise=0.1)
+    found, row = verdict_of(run), compared(run, "threads")
+    assert f"{row['speedup']:.2f} [{row['speedup_low']:.2f}, {row['speedup_high']:.2f}] times" in found["sentence"]
+    assert found["ratio_low"] < row["speedup_low"] < row["speedup_high"] < found["ratio_high"]
+
+
 def test_a_tie_names_all_and_the_simplest_of_them() -> None:
-    found = said(conducted({"processes": 10, "threads": 10, "event_loop": 10}))
+    found = verdict_of(conducted({"processes": 10, "threads": 10, "event_loop": 10}))
     assert found["verdict"] == "tie"
     assert found["winners"] == ["event_loop", "threads", "processes"]
     assert found["sentence"] == (
-        "b() x 1: event_loop, threads and processes tie within 3 %, after 11 blocks; event_loop is the simplest."
+        "b() x 1: event_loop, threads and processes tie within 3 % after 11 blocks; event_loop is the simplest."
     )
 
 
 def test_the_simplest_of_the_winners_is_recommended() -> None:
-    assert said(conducted({"processes": 10, "threads": 10, "event_loop": 10}))["recommended"] == "event_loop"
+    assert verdict_of(conducted({"processes": 10, "threads": 10, "event_loop": 10}))["recommended"] == "event_loop"
 
 
-def test_nobody_is_recommended_before_a_look() -> None:
-    assert said(conducted({"threads": 20, "processes": 10}, measure={"max_time": "3s"}))["recommended"] is None
+def test_no_variant_is_recommended_before_a_look() -> None:
+    assert verdict_of(conducted({"threads": 20, "processes": 10}, measure={"max_time": "3s"}))["recommended"] is None
 
 
-def test_a_start_up_that_hardly_differs_is_not_worth_a_word() -> None:
-    assert said(conducted({"sequential": 20, "threads": 10}))["sentence"].endswith("after 8 blocks.")
+def test_a_start_up_that_hardly_differs_is_not_mentioned() -> None:
+    assert verdict_of(conducted({"sequential": 20, "threads": 10}))["sentence"].endswith("after 8 blocks.")
 
 
 def test_a_difference_within_the_tie_bounds_is_a_tie_although_the_interval_excludes_one() -> None:
-    found = said(conducted({"sequential": 10, "threads": 10.1}))
+    found = verdict_of(conducted({"sequential": 10, "threads": 10.1}))
     assert found["verdict"] == "tie"
     assert found["ratio_low"] > 1
 
@@ -83,26 +94,26 @@ def test_a_difference_within_the_tie_bounds_is_a_tie_although_the_interval_exclu
 def test_variants_of_one_model_win_together() -> None:
     models = ["sequential", {"model": "threads", "workers": 2}, {"model": "threads", "workers": 4}]
     times = {"sequential": 20.0, "threads(workers=2)": 10.0, "threads(workers=4)": 10.0}
-    found = said(conducted(times, models=models))
+    found = verdict_of(conducted(times, models=models))
     assert (found["verdict"], found["runner_up"]) == ("win", "sequential")
     assert found["winners"] == ["threads(workers=2)", "threads(workers=4)"]
     assert "threads (threads(workers=2) or threads(workers=4)) wins" in found["sentence"]
 
 
-def test_where_all_are_of_one_model_each_competes_for_itself() -> None:
+def test_variants_of_a_single_model_compete_with_each_other() -> None:
     models = [{"model": "threads", "workers": 2}, {"model": "threads", "workers": 4}]
-    found = said(conducted({"threads(workers=2)": 20, "threads(workers=4)": 10}, models=models))
+    found = verdict_of(conducted({"threads(workers=2)": 20, "threads(workers=4)": 10}, models=models))
     assert (found["winners"], found["runner_up"]) == (["threads(workers=4)"], "threads(workers=2)")
 
 
-def test_a_label_makes_a_contestant_of_its_own() -> None:
+def test_a_labelled_entry_competes_with_other_entries_of_its_model() -> None:
     models = ["sequential", "threads", {"model": "threads", "label": "locked", "kwargs": {"lock": True}}]
-    found = said(conducted({"sequential": 20, "threads": 10, "locked": 15}, models=models))
+    found = verdict_of(conducted({"sequential": 20, "threads": 10, "locked": 15}, models=models))
     assert (found["winners"], found["runner_up"]) == (["threads"], "locked")
 
 
 def test_too_few_blocks_are_undecided_with_the_ratio_and_the_blocks_that_agree() -> None:
-    found = said(conducted({"sequential": 20, "threads": 10}, measure={"max_time": "3s"}))
+    found = verdict_of(conducted({"sequential": 20, "threads": 10}, measure={"max_time": "3s"}))
     assert (found["verdict"], found["ratio_low"], found["warnings"]) == ("undecided", None, ["too_few_blocks"])
     assert found["sentence"] == (
         "b() x 1: undecided after 3 blocks, too few to decide: threads is 2.00 times as fast as sequential; "
@@ -111,114 +122,114 @@ def test_too_few_blocks_are_undecided_with_the_ratio_and_the_blocks_that_agree()
 
 
 def test_an_interval_on_both_sides_is_undecided() -> None:
-    found = said(conducted({"sequential": 10, "threads": 10}, noise=0.5, measure={"max_time": "12s"}))
+    found = verdict_of(conducted({"sequential": 10, "threads": 10}, noise=0.5, measure={"max_time": "12s"}))
     assert found["verdict"] == "undecided"
     assert "undecided after 11 blocks" in found["sentence"]
 
 
 def test_a_variant_alone_has_nothing_to_win_against() -> None:
-    found = said(conducted({"threads": 10}))
+    found = verdict_of(conducted({"threads": 10}))
     assert found["verdict"] == "undecided"
-    assert found["sentence"] == "b() x 1: undecided: threads ran alone, there is nothing to compare it with."
+    assert found["sentence"] == "b() x 1: undecided: threads ran alone, so there is nothing to compare it with."
 
 
-def test_who_is_left_when_the_others_failed_wins_without_a_ratio() -> None:
+def test_the_only_variant_that_did_not_fail_wins_without_a_ratio() -> None:
     run = conducted({"sequential": 20, "threads": 10}, fails={"threads": 99})
-    found = said(run)
+    found = verdict_of(run)
     assert (found["verdict"], found["winners"], found["ratio"]) == ("win", ["sequential"], None)
     assert found["sentence"] == "b() x 1: sequential wins: every other variant failed."
     assert found["warnings"] == ["variants_excluded", "blocks_discarded"]
     assert status(run) == errors.FAILED
 
 
-def test_when_everybody_fails_nothing_is_decided() -> None:
-    found = said(conducted({"sequential": 20, "threads": 10}, fails={"sequential": 99, "threads": 99}))
+def test_a_point_is_undecided_when_every_variant_fails() -> None:
+    found = verdict_of(conducted({"sequential": 20, "threads": 10}, fails={"sequential": 99, "threads": 99}))
     assert found["sentence"] == "b() x 1: undecided: every variant failed."
 
 
 def test_an_excluded_variant_cannot_win_and_its_failures_are_counted() -> None:
     run = conducted({"sequential": 20, "threads": 10, "processes": 1}, fails={"processes": 99})
-    assert said(run)["winners"] == ["threads"]
+    assert verdict_of(run)["winners"] == ["threads"]
     assert (compared(run, "processes")["failures"], compared(run, "processes")["excluded"]) == (2, True)
 
 
-def test_without_its_baseline_nobody_has_a_speedup() -> None:
+def test_without_the_baseline_there_are_no_speedups() -> None:
     expect = [{"of": "threads", "min": 1.5}]
     run = conducted({"sequential": 20, "threads": 10, "event_loop": 30}, fails={"sequential": 99}, expect=expect)
     assert compared(run, "threads")["speedup"] is None
-    assert said(run)["winners"] == ["threads"]
+    assert verdict_of(run)["winners"] == ["threads"]
     assert checked(run)[0]["outcome"] == "undecided"
     assert checked(run)[0]["reason"] == "sequential, which it is compared with, did not run"
 
 
-def test_a_precision_that_the_budget_does_not_allow_is_told() -> None:
-    found = said(conducted({"sequential": 20, "threads": 10}, measure={"precision": "0.01%", "max_time": "12s"}))
+def test_a_precision_that_the_budget_does_not_allow_gives_a_warning() -> None:
+    found = verdict_of(conducted({"sequential": 20, "threads": 10}, measure={"precision": "0.01%", "max_time": "12s"}))
     assert (found["verdict"], found["warnings"]) == ("win", ["precision_missed"])
 
 
-def test_a_lead_that_half_a_core_could_take_away_is_told_as_one_at_this_load() -> None:
-    found = said(conducted({"sequential": 20, "processes": 18}, tasks=2, cores={"processes": 1.8}))
+def test_a_lead_that_half_a_core_could_remove_holds_at_this_load_only() -> None:
+    found = verdict_of(conducted({"sequential": 20, "processes": 18}, tasks=2, cores={"processes": 1.8}))
     assert found["at_this_load"] and found["warnings"] == ["cores_decide"]
-    assert "processes wins at this load, 1.11 " in found["sentence"]
+    assert "processes wins at this load: 1.11 " in found["sentence"]
 
 
 def test_one_task_needs_no_second_core() -> None:
-    found = said(conducted({"sequential": 18, "processes": 20}, tasks=1))
+    found = verdict_of(conducted({"sequential": 18, "processes": 20}, tasks=1))
     assert (found["at_this_load"], found["warnings"]) == (False, [])
 
 
-def test_a_lead_that_half_a_core_could_not_take_away_is_told_without_reserve() -> None:
-    found = said(conducted({"sequential": 20, "processes": 11}, tasks=2, cores={"processes": 1.8}))
+def test_a_lead_that_half_a_core_could_not_remove_holds_without_a_warning() -> None:
+    found = verdict_of(conducted({"sequential": 20, "processes": 11}, tasks=2, cores={"processes": 1.8}))
     assert (found["at_this_load"], found["warnings"]) == (False, [])
 
 
-def test_a_lead_that_missing_cores_could_take_away_is_one_at_this_load() -> None:
+def test_a_lead_that_missing_cores_could_remove_holds_at_this_load_only() -> None:
     run = conducted({"sequential": 20, "processes": 14}, tasks=2, cores={"processes": 1.8}, free_cores=1.2)
-    assert said(run)["at_this_load"]
+    assert verdict_of(run)["at_this_load"]
 
 
-def test_ratios_measured_where_no_core_was_free_are_told_to_be_of_a_crowd() -> None:
-    assert "crowded" in said(conducted({"sequential": 20, "threads": 10}, free_cores=0.5))["warnings"]
-    assert "crowded" not in said(conducted({"sequential": 20, "threads": 10}, free_cores=0.9))["warnings"]
+def test_less_than_a_free_core_gives_the_warning_crowded() -> None:
+    assert "crowded" in verdict_of(conducted({"sequential": 20, "threads": 10}, free_cores=0.5))["warnings"]
+    assert "crowded" not in verdict_of(conducted({"sequential": 20, "threads": 10}, free_cores=0.9))["warnings"]
 
 
-def test_a_small_lead_of_one_that_uses_as_many_cores_is_told_without_reserve() -> None:
-    assert not said(conducted({"processes": 20, "threads": 18}))["at_this_load"]
+def test_a_small_lead_of_a_variant_that_uses_as_many_cores_holds_without_a_warning() -> None:
+    assert not verdict_of(conducted({"processes": 20, "threads": 18}))["at_this_load"]
 
 
-def test_a_small_lead_between_models_on_a_crowded_machine_is_one_at_this_load() -> None:
-    assert said(conducted({"processes": 20, "threads": 18}, free_cores=0.8))["at_this_load"]
+def test_a_small_lead_between_models_on_a_crowded_machine_holds_at_this_load_only() -> None:
+    assert verdict_of(conducted({"processes": 20, "threads": 18}, free_cores=0.8))["at_this_load"]
 
 
 def test_a_small_lead_between_versions_of_one_model_holds_on_a_crowded_machine_too() -> None:
     models = [{"model": "sequential", "label": "old"}, {"model": "sequential", "label": "new"}]
-    assert not said(conducted({"old": 20, "new": 18}, models=models, free_cores=0.8))["at_this_load"]
+    assert not verdict_of(conducted({"old": 20, "new": 18}, models=models, free_cores=0.8))["at_this_load"]
 
 
-def test_a_ratio_that_follows_the_load_is_told_with_its_slope() -> None:
+def test_a_ratio_that_changes_with_the_load_has_a_slope() -> None:
     run = conducted({"sequential": 10, "processes": 20}, steal=lambda block: block % 4 / 10, follows=-0.5)
-    found = said(run)
+    found = verdict_of(run)
     assert (found["load_signal"], found["at_this_load"]) == ("steal_share", True)
     assert found["load_slope"] == pytest.approx(-0.5, abs=0.05)
     assert found["load_slope_low"] < found["load_slope"] < found["load_slope_high"] < 0
     assert "load_dependent" in found["warnings"]
 
 
-def test_a_ratio_that_does_not_follow_the_load_has_no_slope() -> None:
-    found = said(conducted({"sequential": 10, "processes": 20}, steal=lambda block: block % 4 / 10))
+def test_a_ratio_that_does_not_change_with_the_load_has_no_slope() -> None:
+    found = verdict_of(conducted({"sequential": 10, "processes": 20}, steal=lambda block: block % 4 / 10))
     assert (found["load_signal"], found["load_slope"], found["at_this_load"]) == (None, None, False)
 
 
-def test_who_grows_slower_within_a_block_has_no_steady_state() -> None:
+def test_a_variant_that_becomes_slower_within_a_block_has_no_steady_state() -> None:
     run = conducted({"sequential": 10, "processes": 20}, grows=0.1)
-    assert said(run)["warnings"] == ["no_steady_state"]
+    assert verdict_of(run)["warnings"] == ["no_steady_state"]
     assert compared(run, "processes")["drift"] == pytest.approx(1.06, abs=0.01)
     assert compared(run, "sequential")["drift"] == pytest.approx(1.0, abs=0.01)
 
 
-def test_blocks_that_follow_each_other_are_told() -> None:
+def test_correlated_blocks_give_a_warning() -> None:
     run = conducted({"sequential": 10, "processes": 20}, steal=lambda block: block / 100, follows=1.0)
-    found = said(run)
+    found = verdict_of(run)
     assert "blocks_correlated" in found["warnings"]
     assert found["autocorrelation"] > 0.5
 
@@ -241,13 +252,13 @@ def test_an_expectation_holds_when_its_whole_interval_does(
     assert status(run) == exit_status
 
 
-def test_a_speedup_that_others_took_the_cores_from_is_undecided_not_broken() -> None:
+def test_a_claim_is_undecided_when_other_processes_used_the_cores() -> None:
     expect = [{"of": "threads", "min": 2.1}]
     run = conducted({"sequential": 20, "threads": 10}, free_cores=1.2, expect=expect)
     assert (checked(run)[0]["outcome"], checked(run)[0]["reason"]) == ("undecided", "only 1.2 of 2 cores were free")
 
 
-def test_a_claim_broken_by_more_than_missing_cores_explain_stays_broken() -> None:
+def test_a_claim_that_missing_cores_do_not_explain_is_broken() -> None:
     run = conducted({"sequential": 20, "threads": 10}, free_cores=1.2, expect=[{"of": "threads", "min": 5}])
     assert checked(run)[0]["outcome"] == "broken"
 
@@ -267,32 +278,37 @@ def test_a_time_can_be_expected_in_nanoseconds() -> None:
         ({"max": 2}, "broken"),
     ],
 )
-def test_what_was_observed_is_held_to_the_bound(bound: dict[str, Any], outcome: str) -> None:
+def test_an_observed_value_is_checked_against_the_bounds(bound: dict[str, Any], outcome: str) -> None:
     expect = [{"of": "threads", "metric": "observed.count", **bound}]
     run = conducted({"sequential": 20, "threads": 10}, observed={"observed_count": 3}, expect=expect)
     assert checked(run)[0]["outcome"] == outcome
 
 
-def test_what_was_never_observed_is_undecided() -> None:
+def test_a_claim_about_a_key_that_was_never_observed_is_undecided() -> None:
     expect = [{"of": "threads", "metric": "observed.count", "equals": 3}]
     run = conducted({"sequential": 20, "threads": 10}, expect=expect)
     assert checked(run)[0]["reason"] == "nothing was observed as 'count'"
 
 
 @pytest.mark.parametrize(
-    ("derived", "failures", "exit_status"),
+    ("minima", "failures", "exit_status"),
     [
         ([], 0, errors.OK),
-        ([{"event": "verdict.reached", "verdict": "undecided"}], 0, errors.OK),
-        ([{"event": "expectation.checked", "outcome": "undecided"}], 0, errors.UNDECIDED),
-        ([{"event": "expectation.checked", "outcome": word} for word in ("undecided", "broken")], 0, errors.BROKEN),
-        ([{"event": "expectation.checked", "outcome": "broken"}], 1, errors.FAILED),
+        ([1.5], 0, errors.OK),
+        ([2.0], 0, errors.UNDECIDED),
+        ([2.0, 2.5], 0, errors.BROKEN),
+        ([2.5], 1, errors.FAILED),
     ],
 )
-def test_the_worst_of_what_happened_is_the_exit_status(
-    derived: list[dict[str, Any]], failures: int, exit_status: int
-) -> None:
-    assert verdict.outcome(derived, failures)[1] == exit_status
+def test_the_worst_result_decides_the_exit_status(minima: list[float], failures: int, exit_status: int) -> None:
+    expect = [{"of": "threads", "min": least} for least in minima]
+    run = conducted({"sequential": 20, "threads": 10}, noise=0.01, expect=expect)
+    assert verdict.outcome(verdict.derive(run.plan, run.contests), failures)[1] == exit_status
+
+
+def test_an_undecided_verdict_is_no_failure() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, measure={"max_time": "3s"})
+    assert verdict.outcome(verdict.derive(run.plan, run.contests), 0) == ("undecided", errors.OK)
 
 
 def test_statuses_have_an_order() -> None:

@@ -1,4 +1,4 @@
-"""What a run that was cut off goes on with: the standing that its journal leads to, wherever that ends."""
+"""Resuming an interrupted run from its journal, wherever the journal ends."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.support.synthetic import Clock, Run, conducted
 RUNS = {
     "a win": lambda: conducted({"sequential": 20, "threads": 10}),
     "a tie": lambda: conducted({"sequential": 20, "threads": 20}),
-    "somebody futile": lambda: conducted({"sequential": 20, "event_loop": 70, "threads": 80, "processes": 10}),
-    "somebody separated": lambda: conducted({"sequential": 40, "event_loop": 25, "threads": 10, "processes": 10.3}),
-    "somebody who fails": lambda: conducted({"sequential": 20, "threads": 10, "processes": 12}, fails={"threads": 2}),
+    "a futile variant": lambda: conducted({"sequential": 20, "event_loop": 70, "threads": 80, "processes": 10}),
+    "a separated variant": lambda: conducted({"sequential": 40, "event_loop": 25, "threads": 10, "processes": 10.3}),
+    "a variant that fails": lambda: conducted({"sequential": 20, "threads": 10, "processes": 12}, fails={"threads": 2}),
     "two points": lambda: conducted({"sequential": 20, "threads": 10}, matrix={"tasks": [1, 2]}),
 }
 
@@ -33,35 +33,35 @@ def counted(records: list[dict[str, Any]], name: str) -> Counter[tuple[Any, ...]
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_run_cut_off_at_any_record_goes_on_to_a_journal_without_a_difference(name: str) -> None:
+def test_a_run_interrupted_at_any_record_is_resumed_to_a_journal_without_differences(name: str) -> None:
     run = RUNS[name]()
     winners = fold(run.records()).derived[-1]["winners"]
     for cut in ends(run):
         records = run.resumed(cut)
         found = fold(records)
         assert found.differences == [], cut
-        if not run.named("trial.failed"):  # else the one who failed at first has failed once before
+        if not run.named("trial.failed"):  # else the variant that failed first has failed once already
             assert found.derived[-1]["winners"] == winners, cut
         for once in ("block.started", "trial.finished", "block.finished", "look.taken", "variant.dropped"):
             assert set(counted(records, once).values()) <= {1}, (cut, once)
 
 
-def test_everybody_who_left_at_a_look_is_told_even_if_the_run_was_cut_off_amid_the_telling() -> None:
-    run = RUNS["somebody separated"]()
+def test_all_variants_dropped_at_a_look_are_logged_even_if_the_run_was_interrupted_between() -> None:
+    run = RUNS["a separated variant"]()
     look = next(number for number, event in enumerate(run.stored, 1) if event.event == "look.taken")
     for cut in range(look + 1, look + 4):
         dropped = [r["variant"] for r in run.resumed(cut) if r["event"] == "variant.dropped"]
         assert sorted(dropped) == sorted(event["variant"] for event in run.named("variant.dropped")), cut
 
 
-def test_what_was_derived_before_a_resume_counts_no_more() -> None:
+def test_events_derived_before_a_resume_are_ignored() -> None:
     run = conducted({"sequential": 20, "threads": 10})
     records = run.resumed(len(run.records()))
     assert [r["event"] for r in records].count("run.finished") == 2
     assert fold(records).differences == []
 
 
-def test_the_time_that_was_spent_counts() -> None:
+def test_the_time_spent_before_a_resume_counts() -> None:
     run = conducted({"sequential": 20, "threads": 20.4}, measure={"max_time": "20s", "tie": "0.01%"})
     again = Run(run.plan, run.executor, [Contest(run.plan, point) for point in run.plan.points])
     measured = len(run.tasks)

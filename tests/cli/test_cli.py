@@ -59,7 +59,7 @@ def test_the_verdict_is_a_sentence(ran: Ran) -> None:
     verdict = next(event for event in events(ran.done.stdout) if event["event"] == "verdict.reached")
     assert verdict["winners"] == ["sequential"]
     # "at this load" where others were busy
-    assert re.match(r"double\(n=21\) x 4: sequential wins(?: at this load)?, ", verdict["sentence"])
+    assert re.match(r"double\(n=21\) x 4: sequential wins(?: at this load)?: ", verdict["sentence"])
 
 
 def test_a_report_prints_the_bytes_of_the_run(ran: Ran) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.analysis import results, verdict
 from orchestrator.analysis.contest import Contest
+from orchestrator.analysis.fold import add_event
 from orchestrator.engine.conductor import Conductor
 from orchestrator.engine.executor import BlockTask, Host, HostGone, HostsLost
 from orchestrator.engine.progress import Silent
@@ -198,7 +199,7 @@ def test_a_run_that_lost_its_hosts_says_so_and_can_go_on() -> None:
     about = {"schema": SCHEMA, "run_id": "a-run", "ts": "then"}
     contest = Contest(run.plan, run.plan.points[0])
     for event in run.stored:
-        contest.add({**about, **event.fields()})
+        add_event(contest, {**about, **event.fields()})
     assert 2 not in contest.begun_numbers
     assert len(contest.blocks) <= 2, "what comes after the block that is missing does not count yet"
 
@@ -238,7 +239,7 @@ def test_the_journal_of_many_hosts_is_recomputed_to_the_same(hosts: int) -> None
     for event in json.loads(json.dumps([event.fields() for event in run.stored])):
         for contest in again:
             if event.get("point_id") == contest.point.id:
-                contest.add({**about, **event})
+                add_event(contest, {**about, **event})
     derived = [event.fields() for event in verdict.derive(run.plan, again)]
     assert not any(contest.differences for contest in again)
     assert derived == [event.fields() for event in verdict.derive(run.plan, run.contests)]

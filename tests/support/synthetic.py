@@ -1,4 +1,4 @@
-"""Runs that cost nothing: blocks made from given times, conducted, and told as a journal tells them."""
+"""Synthetic runs: blocks made from given times, conducted, with the records of their journal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ROUNDS = 5
 
 
 Times = Mapping[str, float | Callable[[Mapping[str, Any]], float]]
-"""The time of a batch by variant, in milliseconds, or what gives it for the columns of a point."""
+"""The time of a batch by variant, in milliseconds, or a function from the columns of a point to it."""
 
 
 class Clock:
@@ -56,7 +56,7 @@ class Clock:
 
 
 class Executor:
-    """Makes blocks from the time of each variant, with a little noise; `fails` names who fails how often."""
+    """Makes blocks from the time of each variant, with a little noise."""
 
     def __init__(
         self,
@@ -107,77 +107,76 @@ class Executor:
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
         self.tasks.append(task)
         self.clock.now_s += self._block_s
-        about = columns(task.point)
+        about = {**columns(task.point), "block": task.number}
         labels = [variant.label for variant in task.variants]
-        started = BlockStarted(**about, block=task.number, variants=labels)
-        for variant in task.variants:
-            later = 0 < self._fails_later.get(variant.label, 0) <= len(self.tasks)
-            if later or self._fails.get(variant.label):
-                self._fails[variant.label] = self._fails.get(variant.label, 0) - (not later)
-                failure: dict[str, Any] = dict.fromkeys(("round", "position", "traceback"))
-                text: dict[str, Any] = {"cause": "exception", "error": "ValueError: no"}
-                spoilt = TrialFailed(**columns(task.point, variant), block=task.number, **failure, **text)
-                return [started, spoilt, BlockDiscarded(**about, block=task.number, reason="no")]
-        trials: list[Event] = [self._ready(task, variant) for variant in task.variants]
+        started = BlockStarted(**about, variants=labels)
+        if failed := next(filter(self._fails_now, task.variants), None):
+            failure: dict[str, Any] = dict.fromkeys(("round", "position", "traceback"))
+            text: dict[str, Any] = {"cause": "exception", "error": "ValueError: no"}
+            trial = TrialFailed(**_about(task, failed), **failure, **text)
+            return [started, trial, BlockDiscarded(**about, reason="no")]
+        events: list[Event] = [self._ready(task, variant) for variant in task.variants]
         for variant in task.variants:
             if variant.label not in task.repeats:
-                calibrated = columns(task.point, variant)
-                trials.append(PointCalibrated(**calibrated, repeats=1, rounds=ROUNDS))
+                events.append(PointCalibrated(**columns(task.point, variant), repeats=1, rounds=ROUNDS))
         for number in range(ROUNDS):
             for variant in task.variants:
-                factor = self._dice.lognormvariate(0, self._noise)
-                if variant is task.variants[-1]:
-                    factor *= math.exp(self._follows * self._steal(task.number)) * (1 + self._grows * number / ROUNDS)
-                time_ms = self._times_ms[variant.label]
-                time_ms = time_ms(task.point.columns) if callable(time_ms) else time_ms
-                wall_ns = round(time_ms * 1e6 * factor)
-                cpu_ns = round(wall_ns * self._cores.get(variant.label, 1))
-                where = {**columns(task.point, variant), "block": task.number, "round": number, "position": 0}
-                trials.append(TrialFinished(**where, repeats=1, started_ns=0, wall_ns=wall_ns, cpu_ns=cpu_ns))
-                if self._observed:
-                    trials.append(TrialObserved(**where, repeats=1, **self._observed))
+                events += self._trial(task, variant, number)
+        events += self._beside_trials(task)
+        parts = {"starting_ns": 100, "warming_ns": 200, "trials_ns": 600, "wait_ns": 20, "elapsed_ns": 910}
+        finished = BlockFinished(
+            **about,
+            variants=labels,
+            unchecked=[],
+            free_cores=self._free_cores,
+            steal_share=self._steal(task.number),
+            pressure=0.0,
+            **parts,  # type: ignore[arg-type]  # mypy tries every field
+        )
+        return [started, *events, finished]
+
+    def _fails_now(self, variant: Variant) -> bool:
+        if 0 < self._fails_later.get(variant.label, 0) <= len(self.tasks):
+            return True
+        if not self._fails.get(variant.label):
+            return False
+        self._fails[variant.label] -= 1
+        return True
+
+    def _trial(self, task: BlockTask, variant: Variant, number: int) -> list[Event]:
+        factor = self._dice.lognormvariate(0, self._noise)
+        if variant is task.variants[-1]:
+            factor *= math.exp(self._follows * self._steal(task.number)) * (1 + self._grows * number / ROUNDS)
+        time_ms = self._times_ms[variant.label]
+        time_ms = time_ms(task.point.columns) if callable(time_ms) else time_ms
+        wall_ns = round(time_ms * 1e6 * factor)
+        cpu_ns = round(wall_ns * self._cores.get(variant.label, 1))
+        where = {**_about(task, variant), "round": number, "position": 0, "repeats": 1}
+        trial = TrialFinished(**where, started_ns=0, wall_ns=wall_ns, cpu_ns=cpu_ns)
+        return [trial, TrialObserved(**where, **self._observed)] if self._observed else [trial]
+
+    def _beside_trials(self, task: BlockTask) -> list[Event]:
+        """Return the events about idle runners, the reference loop, overlaps and accounts."""
+        found: list[Event] = []
         if self._burns and self._burns not in task.guarded:
             (burner,) = (variant for variant in task.variants if variant.label == self._burns)
-            trials.append(
-                RunnerGuarded(**columns(task.point, burner), block=task.number, idle_ns=10**8, idle_cpu_ns=10**7)
-            )
+            found.append(RunnerGuarded(**_about(task, burner), idle_ns=10**8, idle_cpu_ns=10**7))
         if self._reference_ms:
-            wall_ns = round(self._reference_ms * 1e6)
-            trials.append(ReferenceTimed(**about, block=task.number, version=1, wall_ns=[wall_ns] * ROUNDS))
-        overlap = self._overlap or 0.0
-        for variant in [variant for variant in task.variants if overlap and variant.model == "threads"]:
-            together_ns = [round(1e6 * overlap * self._dice.lognormvariate(0, self._noise)) for _ in range(3)]
-            about_threads = {**columns(task.point, variant), "block": task.number}
-            trials.append(OverlapMeasured(**about_threads, calls=1, alone_ns=[1_000_000] * 3, together_ns=together_ns))
-        for variant in [variant for variant in task.variants if variant.label in self._accounts]:
-            about_variant = {**columns(task.point, variant), "block": task.number}
-            trials.append(AccountMeasured(**about_variant, **account(**self._accounts[variant.label])))
-        parts: dict[str, Any] = {
-            "starting_ns": 100,
-            "warming_ns": 200,
-            "trials_ns": 600,
-            "wait_ns": 20,
-            "elapsed_ns": 910,
-        }
-        return [
-            started,
-            *trials,
-            BlockFinished(
-                **about,
-                block=task.number,
-                variants=labels,
-                unchecked=[],
-                free_cores=self._free_cores,
-                steal_share=self._steal(task.number),
-                pressure=0.0,
-                **parts,
-            ),
-        ]
+            walls_ns = [round(self._reference_ms * 1e6)] * ROUNDS
+            found.append(ReferenceTimed(**columns(task.point), block=task.number, version=1, wall_ns=walls_ns))
+        for variant in task.variants:
+            if self._overlap and variant.model == "threads":
+                together_ns = [round(1e6 * self._overlap * self._dice.lognormvariate(0, self._noise)) for _ in range(3)]
+                times: dict[str, Any] = {"alone_ns": [1_000_000] * 3, "together_ns": together_ns}
+                found.append(OverlapMeasured(**_about(task, variant), calls=1, **times))
+        for variant in task.variants:
+            if variant.label in self._accounts:
+                found.append(AccountMeasured(**_about(task, variant), **account(**self._accounts[variant.label])))
+        return found
 
     def _ready(self, task: BlockTask, variant: Variant) -> RunnerReady:
         return RunnerReady(
-            **columns(task.point, variant),
-            block=task.number,
+            **_about(task, variant),
             ready_ns=90_000_000,
             import_ns=1_000_000,
             startup_ns=12_000_000 if variant.model == "processes" else 1_000,
@@ -191,9 +190,13 @@ class Executor:
         )
 
 
-def account(**told: Any) -> dict[str, Any]:
-    """Return the fields of an account: shares by their names (`gil=0.5`), what is left is on a core; and others."""
-    shares = {f"{name}_share": told.pop(name, 0.0) for name in SHARES}
+def _about(task: BlockTask, variant: Variant) -> dict[str, Any]:
+    return {**columns(task.point, variant), "block": task.number}
+
+
+def account(**given: Any) -> dict[str, Any]:
+    """Return the fields of an account, from shares by name (`gil=0.5`; the rest is on a core) and other fields."""
+    shares = {f"{name}_share": given.pop(name, 0.0) for name in SHARES}
     shares["on_core_share"] = 1 - sum(shares.values())
     plain: dict[str, Any] = {
         **dict.fromkeys(FIGURES, 0),
@@ -212,11 +215,11 @@ def account(**told: Any) -> dict[str, Any]:
             "is_async": False,
         },
     }
-    return {**plain, **shares, **told}
+    return {**plain, **shares, **given}
 
 
 class Run:
-    """A conducted run: what was asked of the executor, and what was stored, derived events included."""
+    """A conducted run: the tasks that the executor got, and the events that were stored and derived."""
 
     def __init__(self, planned: Plan, executor: Executor, contests: list[Contest]) -> None:
         self.plan = planned
@@ -228,7 +231,7 @@ class Run:
         self.warned: list[str] = []
 
     def conduct(self, clock: Clock, spent_s: float = 0.0) -> None:
-        """Let the conductor take blocks until it is content."""
+        """Run the conductor until it needs no more blocks."""
         self.executor.clock = clock
         self.executor.is_known = False
         store, sync = self.stored.append, lambda: self.synced_after.append(len(self.stored))
@@ -240,7 +243,7 @@ class Run:
         anyio.run(conductor.run)
 
     def resumed(self, cut: int) -> list[dict[str, Any]]:
-        """Return the records of a run like this one that was cut off after so many, and then resumed."""
+        """Return the records of this run if it is interrupted after `cut` records, and then resumed."""
         kept = self.records()[:cut]
         standing = results.replay(kept)
         again = Run(self.plan, self.executor, list(standing.contests))
@@ -271,11 +274,11 @@ class Run:
     def derived(self) -> list[Event]:
         """Return the events that end a journal."""
         derived = verdict.derive(self.plan, self.contests)
-        outcome, status = verdict.outcome([e.fields() for e in derived], sum(c.failures.total() for c in self.contests))
+        outcome, status = verdict.outcome(derived, sum(contest.failures.total() for contest in self.contests))
         return [*derived, RunFinished(outcome=outcome, exit_status=status, elapsed_s=12.3)]
 
     def records(self) -> list[dict[str, Any]]:
-        """Return what the journal then holds."""
+        """Return the records of the journal."""
         plain: list[dict[str, Any]] = json.loads(json.dumps([event.fields() for event in self.written()]))
         return [
             {"event": fields.pop("event"), "schema": SCHEMA, "run_id": "a-run", "seq": seq, "ts": "then", **fields}
@@ -302,12 +305,12 @@ def conducted(
     accounts: Mapping[str, Mapping[str, Any]] | None = None,
     **spec: Any,
 ) -> Run:
-    """Return a run of variants that take `times_ms`; `fails` names who fails how often.
+    """Return a run of variants that take `times_ms`.
 
-    `fails_later` names from which block on somebody fails, counted from 1. `overlap` tells how many times as long two
-    threads take as one. `cores` is how many cores each keeps busy. The last variant's time grows by `follows` with
-    the `steal` of a block, and by `grows` within a block; `burns` names who uses a core without the token. `accounts`
-    is where the time of some goes, as `account` takes it.
+    `fails` is the number of failures by variant, `fails_later` the block, counted from 1, from which on one fails.
+    `overlap` is the time of two threads at once divided by that of one alone. `cores` is how many cores each variant
+    keeps busy. The last variant's time grows by `follows` with the `steal` of a block, and by `grows` within a block.
+    `burns` names a variant that uses a core without the token. `accounts` holds arguments of `account` by variant.
     """
     clock = Clock()
     value = {"name": "x", "workload": {"call": "a:b"}, "models": list(times_ms), "measure": {"max_time": "1h"}, **spec}

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.analysis import decide
 from orchestrator.analysis.contest import Contest
+from orchestrator.analysis.fold import add_event
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.model import Experiment
 from orchestrator.spec.plan import Plan
@@ -62,23 +64,23 @@ def replay(planned: Plan, trace: Sequence[Block], seed: int, effect: float = 1.0
     first = dice.randrange(len(trace))
     contest = Contest(planned, planned.points[0])
     number = 0
-    while contest.next_look() and not contest.is_decided:
+    while decide.next_look(contest) and not decide.is_decided(contest):
         sides = trace[(first + number) % len(trace)]
         _add(contest, number, sides, effect, dice)
         number += 1
-        if contest.is_look_due():
-            look = contest.judge()
-            contest.add({"event": "look.taken", "blocks": look.blocks, "best": look.best})
+        if decide.is_look_due(contest):
+            look = decide.judge(contest)
+            add_event(contest, {"event": "look.taken", "blocks": look.blocks, "best": look.best})
     return contest
 
 
 def _add(contest: Contest, number: int, sides: Block, effect: float, dice: random.Random) -> None:
-    contest.add({"event": "block.started", "block": number})
+    add_event(contest, {"event": "block.started", "block": number})
     if dice.random() < 0.5:
         sides = sides[1], sides[0]
     for a, b in zip(*sides, strict=True):
         for variant, wall_us in (("a", a), ("b", b * effect)):
             wall_ns = round(wall_us * 1e3)
-            contest.add({"event": "trial.finished", "variant": variant, "wall_ns": wall_ns, "cpu_ns": wall_ns})
+            add_event(contest, {"event": "trial.finished", "variant": variant, "wall_ns": wall_ns, "cpu_ns": wall_ns})
     quiet = {"free_cores": 2.0, "steal_share": 0.0, "pressure": 0.0, "unchecked": []}
-    contest.add({"event": "block.finished", "block": number, **quiet})
+    add_event(contest, {"event": "block.finished", "block": number, **quiet})

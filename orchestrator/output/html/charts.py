@@ -15,7 +15,7 @@ from typing import Any
 from ... import units
 from ...analysis import crossover
 from ...analysis.contest import Contest
-from ...analysis.crossover_events import worth_showing
+from ...analysis.crossover import worth_showing
 from ...analysis.results import PointEvents, Results
 from ...runner.account.fold import SHARES
 from ...spec.expand import ordered_axes
@@ -79,7 +79,7 @@ def _sweeps(results: Results) -> Iterator[Chart]:
     axes = ordered_axes(results.plan.experiment, fewest=2)
     for number, line in enumerate(crossover.lines(results.plan, results.contests, axes), 1):
         rows: list[Row] = []
-        for level, contest in zip(line.levels, line.contests, strict=True):
+        for level, contest in zip(line.values, line.contests, strict=True):
             for event in results.about(contest.point).compared:
                 if contest.blocks and event["speedup"] is not None:
                     rows.append({"level": level, **_ratio(event), "time": units.duration(event["wall_ns"])})

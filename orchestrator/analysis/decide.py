@@ -1,0 +1,221 @@
+"""What the blocks of a contest decide: the next look, wins, ties, futility, and which of two is faster. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from . import figures
+from .blocks import Block, Decision, Look
+from .contest import Contest
+from .stats import LOOKS, Ratio, Walls, can_decide, compare, log_statistics
+
+FAILURES_TO_EXCLUDE = 2
+"""A variant that fails so often at a point is excluded there."""
+
+FUTILE_RATIO, FUTILE_BLOCKS = 3.0, 3
+"""A variant that takes so many times as long as the best in each of the first blocks is dropped for futility."""
+
+
+class Tie(Enum):
+    """The type of `TIE`: two variants are equally fast."""
+
+    TIE = "tie"
+
+
+TIE = Tie.TIE
+Faster = str | Literal[Tie.TIE] | None
+"""The label of the faster one of two variants, `TIE`, or None while that is unknown."""
+
+
+def next_look(contest: Contest) -> int | None:
+    """Return the number of blocks at which the next look is taken; None after the last one."""
+    looked = contest.looks[-1].blocks if contest.looks else 0
+    if contest.fixed_blocks:
+        return contest.fixed_blocks if looked < contest.fixed_blocks else None
+    return next((m for m in LOOKS if m > looked and can_decide(m, contest.level)), None)
+
+
+def horizon(contest: Contest) -> int:
+    """Return how many blocks may begin before the next look is taken: those up to the look after it."""
+    following = next_look(contest) or 0
+    return following if contest.fixed_blocks else next((m for m in LOOKS if m > following), following)
+
+
+def is_look_due(contest: Contest) -> bool:
+    """Return whether a look must be taken now."""
+    return len(contest.blocks) == next_look(contest)
+
+
+def judge(contest: Contest) -> Look:
+    """Return what a look at all blocks decides between the contenders."""
+    return judge_blocks(contest, contest.blocks, contest.contenders, contest.level)
+
+
+def judge_blocks(contest: Contest, blocks: Sequence[Block], contenders: Sequence[str], level: float) -> Look:
+    """Return what a look at some blocks decides between some variants at this level."""
+    times = [block.walls for block in blocks]
+    best = _leader(contest, contenders, blocks)
+    gaps = _gaps(times, best, contenders, level)
+    separated = [label for label, gap in gaps.items() if _is_separated(contest, gap)]
+    remaining = tuple(label for label in contenders if label not in separated)
+    decision: Decision | None = None
+    if len({contest.kind(label) for label in remaining}) == 1:
+        decision = "win"
+    elif _all_pairs_tie(contest, times, remaining, level):
+        decision = "tie"
+    kept = _imprecise_rival(contest, best, gaps) if decision == "win" else None
+    dropped = tuple(label for label in separated if label != kept)
+    return Look(len(blocks), best, gaps, dropped, remaining, decision)
+
+
+def is_tie(contest: Contest, gap: Ratio) -> bool:
+    """Return whether the interval of a ratio lies within the tie bounds, on the logarithmic scale."""
+    width = math.log1p(contest.plan.experiment.measure.tie)
+    return gap.low is not None and gap.high is not None and -width < math.log(gap.low) <= math.log(gap.high) < width
+
+
+def is_precise(contest: Contest, look: Look) -> bool:
+    """Return whether a win needs no further blocks: no precision was asked for, or the interval is narrow enough."""
+    return _imprecise_rival(contest, look.best, look.gaps) is None
+
+
+def is_decided(contest: Contest) -> bool:
+    """Return whether a look found a tie, or a win of the precision asked for; expectations may still be open."""
+    return any(
+        look.decision == "tie" or (look.decision == "win" and is_precise(contest, look)) for look in contest.looks
+    )
+
+
+def futile(contest: Contest) -> dict[str, Ratio]:
+    """Return the variants to drop before the first look, with how many times as long each takes as the leader.
+
+    Kept are: the nearest rival of the leader, so that a win has an interval, and threads whose overlap is measured.
+    No variant is futile where the spec asks for a precision or fixes the number of blocks. The same holds along an
+    axis: a variant that is slow at one point may win at another, and its interval here bounds the crossover.
+    """
+    measure = contest.plan.experiment.measure
+    keeps_all = measure.precision is not None or contest.fixed_blocks or contest.plan.level_split > 1
+    if keeps_all or contest.looks or len(contest.blocks) < FUTILE_BLOCKS or len(contest.contenders) < 2:
+        return {}
+    first = contest.blocks[:FUTILE_BLOCKS]
+    times = [block.walls for block in first]
+    best = _leader(contest, contest.contenders, first)
+    gaps = _gaps(times, best, contest.contenders, contest.level)
+    nearest = _nearest_rival(contest, best, gaps)
+    return {
+        label: gap
+        for label, gap in gaps.items()
+        if label != nearest
+        and min(log_statistics(times, best, label)) >= math.log(FUTILE_RATIO)
+        and not any(label in block.overlaps for block in first)
+    }
+
+
+def leader(contest: Contest) -> str:
+    """Return the contender that is fastest so far."""
+    return _leader(contest, contest.contenders, contest.blocks)
+
+
+def fastest(contest: Contest, labels: Sequence[str], blocks: Sequence[Block]) -> str | None:
+    """Return the fastest of some variants over some blocks; None where no two of them can be compared."""
+    times = [block.walls for block in blocks]
+    ratios = {label: ratio for label in labels if (ratio := compare(times, label, labels[0], contest.level))}
+    return max(ratios, key=lambda label: ratios[label].value, default=None)
+
+
+def faster(contest: Contest, a: str, b: str) -> Faster:
+    """Return the significantly faster one of two variants, `TIE` when they are equally fast, or None: not known."""
+    gap = contest.compare(a, b, contest.level) if contest.looks else None
+    if gap is None or gap.low is None or gap.high is None or {a, b} & contest.excluded:
+        return None
+    if is_tie(contest, gap):
+        return TIE
+    return a if gap.low > 1 else b if gap.high < 1 else None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict on a point, by its last look that decided.
+
+    `gap` is how many times as fast `best` is as `rival`, at the level that holds against all rivals at once. `look` is
+    None before the first look.
+    """
+
+    verdict: Literal["win", "tie", "undecided"]
+    look: Look | None
+    winners: list[str]
+    best: str | None = None
+    rival: str | None = None
+    gap: Ratio | None = None
+
+
+def finding(contest: Contest) -> Finding:
+    """Return the winners, the simplest first, and the ratio of the fastest of them to its rival.
+
+    The rival is the nearest variant of another kind after a win, the slowest winner of a tie, and else the nearest of
+    the variants that can still win.
+    """
+    look = next((look for look in reversed(contest.looks) if look.decision), None)
+    look = look or (contest.looks[-1] if contest.looks else None)
+    verdict = look.decision if look and look.decision and len(contest.variants) > 1 else "undecided"
+    remaining = [label for label in look.remaining if label not in contest.excluded] if look else contest.contenders
+    winners = figures.simplest_first(contest, remaining)
+    best = fastest(contest, winners, contest.counting)
+    gaps = {} if best is None else _rivals(contest, best, winners, is_win=verdict == "win")
+    if not gaps:
+        return Finding(verdict, look, winners, best)
+    sure = {label: gap for label, gap in gaps.items() if gap.low is not None} or gaps
+    pick = max if verdict == "tie" else min
+    rival = pick(sure, key=lambda label: sure[label].value)
+    return Finding(verdict, look, winners, best, rival, gaps[rival])
+
+
+def _rivals(contest: Contest, best: str, winners: Sequence[str], *, is_win: bool) -> dict[str, Ratio]:
+    """Return how many times as fast `best` is as each variant that can be its rival in the verdict."""
+    others = [label for label in contest.variants if label != best and label not in contest.excluded]
+    if is_win:
+        others = [label for label in others if contest.kind(label) != contest.kind(best)]
+    else:
+        others = [label for label in others if label in winners] or others
+    return _gaps([block.walls for block in contest.counting], best, others, contest.level)
+
+
+def _leader(contest: Contest, labels: Sequence[str], blocks: Sequence[Block]) -> str:
+    return fastest(contest, labels, blocks) or labels[0]
+
+
+def _gaps(times: Sequence[Walls], best: str, labels: Sequence[str], level: float) -> dict[str, Ratio]:
+    """Return how many times as fast `best` is as each of the others."""
+    return {label: gap for label in labels if label != best and (gap := compare(times, best, label, level))}
+
+
+def _is_separated(contest: Contest, gap: Ratio) -> bool:
+    return gap.low is not None and gap.low > 1 and not is_tie(contest, gap)
+
+
+def _all_pairs_tie(contest: Contest, times: Sequence[Walls], labels: Sequence[str], level: float) -> bool:
+    pairs = [(a, b) for place, a in enumerate(labels) for b in labels[place + 1 :]]
+    gaps = [compare(times, a, b, level) for a, b in pairs]
+    return bool(gaps) and all(gap is not None and is_tie(contest, gap) for gap in gaps)
+
+
+def _nearest_rival(contest: Contest, best: str, gaps: Mapping[str, Ratio]) -> str | None:
+    """Return the variant of another kind that is closest to the best."""
+    rivals = [label for label in gaps if contest.kind(label) != contest.kind(best)]
+    return min(rivals, key=lambda label: gaps[label].value, default=None)
+
+
+def _imprecise_rival(contest: Contest, best: str, gaps: Mapping[str, Ratio]) -> str | None:
+    """Return the runner-up while its ratio to the best is less precise than asked for."""
+    precision = contest.plan.experiment.measure.precision
+    runner_up = None if precision is None else _nearest_rival(contest, best, gaps)
+    if precision is None or runner_up is None:
+        return None
+    gap = gaps[runner_up]
+    if gap.low is None or gap.high is None:
+        return runner_up
+    return runner_up if math.log(gap.high / gap.low) / 2 > math.log1p(precision) else None

@@ -1,0 +1,174 @@
+"""The fold from raw events to contests: the conductor, `report` and resume all use it, so they agree.
+
+What a look decides is recomputed from the trials. A journaled look only records that one was taken, and is compared
+with the recomputed one.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from . import decide
+from .accounts import Account
+from .blocks import Block
+from .contest import Contest
+
+Event = Mapping[str, Any]
+
+
+def add_event(contest: Contest, event: Event) -> None:
+    """Add one raw event of the contest's point to it.
+
+    Blocks count in the order of their numbers, each once all before it have ended: where several run at once, a look
+    must not depend on how long each took. No block beyond the next look counts before that look is taken.
+    """
+    handler = _HANDLERS.get(event["event"])
+    if handler:
+        handler(contest, event)
+
+
+def _end(contest: Contest, number: int, block: Block | None) -> None:
+    """Record that a block has ended; None: it does not count."""
+    contest.ended[number] = block
+    _count(contest)
+
+
+def _count(contest: Contest) -> None:
+    """Count the blocks that have ended, up to the first that has not, or up to the next look."""
+    most = decide.next_look(contest)
+    while contest.following in contest.ended and (most is None or len(contest.blocks) < most):
+        block = contest.ended.pop(contest.following)
+        contest.following += 1
+        if block:
+            contest.blocks.append(block)
+
+
+def _point_skipped(contest: Contest, event: Event) -> None:
+    contest.is_skipped = True
+
+
+def _block_started(contest: Contest, event: Event) -> None:
+    if contest.running:
+        _end(contest, contest.running.number, None)  # it was cut off
+    contest.begun_numbers.add(event["block"])
+    contest.is_skipped = False
+    contest.running = Block(event["block"], event.get("host"))  # a column of runs on a cluster only
+
+
+def _runner_ready(contest: Contest, event: Event) -> None:
+    if block := contest.running:
+        block.startups[event["variant"]] = event["startup_ns"]
+        block.threads[event["variant"]] = len(set(event["worker_threads"]))
+        if event["gil_enabled_by"]:
+            block.gil_enabled_by[event["variant"]] = event["gil_enabled_by"]
+
+
+def _point_calibrated(contest: Contest, event: Event) -> None:
+    contest.repeats[event["variant"]] = event["repeats"]
+    contest.rounds = event["rounds"]
+
+
+def _runner_guarded(contest: Contest, event: Event) -> None:
+    contest.guarded.add(event["variant"])
+
+
+def _reference_timed(contest: Contest, event: Event) -> None:
+    if block := contest.running:
+        block.reference = array("q", event["wall_ns"])
+        block.reference_version = event["version"]
+
+
+def _trial_finished(contest: Contest, event: Event) -> None:
+    if block := contest.running:
+        block.walls.setdefault(event["variant"], array("q")).append(event["wall_ns"])
+        block.cpus.setdefault(event["variant"], array("q")).append(event["cpu_ns"])
+
+
+def _trial_observed(contest: Contest, event: Event) -> None:
+    if block := contest.running:
+        seen = {key: value for key, value in event.items() if key.startswith("observed_")}
+        block.observed.setdefault(event["variant"], []).append(seen)
+
+
+def _overlap_measured(contest: Contest, event: Event) -> None:
+    if block := contest.running:
+        pairs = zip(event["alone_ns"], event["together_ns"], strict=True)
+        block.overlaps[event["variant"]] = median(together / alone for alone, together in pairs)
+
+
+def _account_measured(contest: Contest, event: Event) -> None:
+    if block := contest.running:
+        block.accounts[event["variant"]] = Account.of(event)
+
+
+def _trial_failed(contest: Contest, event: Event) -> None:
+    contest.failures[event["variant"]] += 1
+
+
+def _block_finished(contest: Contest, event: Event) -> None:
+    if block := contest.running:
+        block.free_cores = event["free_cores"]
+        block.steal_share = event["steal_share"]
+        block.pressure = event["pressure"]
+        block.unchecked = tuple(event["unchecked"])
+        _end(contest, block.number, block)
+        contest.running = None
+
+
+def _block_discarded(contest: Contest, event: Event) -> None:
+    contest.discarded += 1
+    _end(contest, event["block"], None)
+    contest.running = None
+
+
+def _variant_excluded(contest: Contest, event: Event) -> None:
+    contest.excluded.add(event["variant"])
+    for label in contest.dropped_for_futility:  # perhaps futile only against the excluded one: back in the contest
+        del contest.dropped[label]
+    contest.dropped_for_futility.clear()
+
+
+def _look_taken(contest: Contest, event: Event) -> None:
+    look = decide.judge(contest)
+    contest.looks.append(look)
+    contest.dropped.update(dict.fromkeys(look.dropped, look.blocks))
+    if (look.blocks, look.best) != (event["blocks"], event["best"]):
+        contest.differences.append(
+            f"look at {event['blocks']} blocks: the journal says best {event['best']}, "
+            f"recomputed {look.best} at {look.blocks} blocks"
+        )
+    _count(contest)
+
+
+def _variant_dropped(contest: Contest, event: Event) -> None:
+    label = event["variant"]
+    if event["reason"] == "futility" and label in decide.futile(contest):
+        contest.dropped[label] = decide.FUTILE_BLOCKS
+        contest.dropped_for_futility.add(label)
+    contest.logged_drops.add(label)
+    if label not in contest.dropped:
+        contest.differences.append(f"the journal drops {label}, recomputing does not")
+
+
+_HANDLERS = {
+    "point.skipped": _point_skipped,
+    "block.started": _block_started,
+    "runner.ready": _runner_ready,
+    "point.calibrated": _point_calibrated,
+    "runner.guarded": _runner_guarded,
+    "reference.timed": _reference_timed,
+    "trial.finished": _trial_finished,
+    "trial.observed": _trial_observed,
+    "overlap.measured": _overlap_measured,
+    "account.measured": _account_measured,
+    "trial.failed": _trial_failed,
+    "block.finished": _block_finished,
+    "block.discarded": _block_discarded,
+    "variant.excluded": _variant_excluded,
+    "look.taken": _look_taken,
+    "variant.dropped": _variant_dropped,
+}
+"""What an event does to a contest, by the name of the event."""

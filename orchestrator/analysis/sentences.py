@@ -1,0 +1,83 @@
+"""Verdicts in one sentence each: of a point, and of one host at a point. Pure."""
+
+from __future__ import annotations
+
+from .. import units
+from . import figures
+from .contest import Contest
+from .decide import Finding
+from .per_host import HostVerdict
+from .stats import Ratio
+
+
+def of_point(contest: Contest, finding: Finding, *, at_this_load: bool) -> str:
+    """Return the verdict on a point.
+
+    A win shows the pairwise interval at `look_level`, as the table and expectations do; an undecided verdict shows the
+    interval that decides, see `Finding`.
+    """
+    return f"{contest.point.label}: {_text(contest, finding, at_this_load=at_this_load)}."
+
+
+def of_host(found: HostVerdict, best: str | None, rival: str | None) -> str:
+    """Return the verdict of one host, with its ratio of the two variants that the verdict on the point compares."""
+    ratio = f"; {best} is {_times(found.ratio)} as fast as {rival}" if found.ratio else ""
+    return f"on {found.host}: {found.decision}{ratio}, after {units.count(found.look.blocks, 'block')}."
+
+
+def _text(contest: Contest, finding: Finding, *, at_this_load: bool) -> str:
+    winners = finding.winners
+    if not contest.contenders:
+        return "undecided: every variant failed"
+    if not contest.blocks:
+        return "undecided: no block was finished within the budget"
+    if len(contest.variants) == 1:
+        return f"undecided: {winners[0]} ran alone, so there is nothing to compare it with"
+    if finding.verdict == "win":
+        return _win(contest, finding, at_this_load=at_this_load)
+    if finding.verdict == "tie":
+        bounds = f"{contest.plan.experiment.measure.tie * 100:.3g} %"
+        after = _after(contest, finding.gap)
+        return f"{units.listed(winners)} tie within {bounds} {after}; {winners[0]} is the simplest"
+    return _undecided(contest, finding)
+
+
+def _win(contest: Contest, finding: Finding, *, at_this_load: bool) -> str:
+    winners, rival, gap = finding.winners, finding.rival, finding.gap
+    best = finding.best or winners[0]
+    named = best if len(winners) == 1 else f"{contest.kind(best)} ({' or '.join(winners)})"
+    if rival is None or gap is None:
+        return f"{named} wins: every other variant failed"
+    here = " at this load" * at_this_load
+    shown = contest.compare(best, rival, contest.look_level) or gap
+    return (
+        f"{named} wins{here}: {_times(shown)} as fast as {rival}, {_after(contest, gap)}{_pays(contest, best, rival)}"
+    )
+
+
+def _undecided(contest: Contest, finding: Finding) -> str:
+    rival, gap, after = finding.rival, finding.gap, _after(contest, finding.gap)
+    best = finding.best or finding.winners[0]
+    if rival is None or gap is None:
+        return f"undecided {after}"
+    if gap.low is None:
+        agreeing = f"{'it' if gap.value >= 1 else rival} was faster in {gap.agreeing} of {gap.blocks}"
+        return f"undecided {after}, too few to decide: {best} is {_times(gap)} as fast as {rival}; {agreeing}"
+    return f"undecided {after}: {best} is not separated from {rival}; it is {_times(gap)} as fast"
+
+
+def _after(contest: Contest, gap: Ratio | None) -> str:
+    return f"after {units.count(gap.blocks if gap else len(contest.counting), 'block')}"
+
+
+def _times(gap: Ratio) -> str:
+    return f"{units.ratio(gap.value, gap.low, gap.high)} times"
+
+
+def _pays(contest: Contest, best: str, rival: str) -> str:
+    """Return the end of a sentence: after how many batches a longer start-up pays off."""
+    batches = figures.break_even_batches(contest, best, rival)
+    if not batches:
+        return ""
+    startup = units.duration(figures.startup_ns(contest, best))
+    return f"; its start-up of {startup} pays off after {units.count(batches, 'batch')}"

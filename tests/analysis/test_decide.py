@@ -1,0 +1,105 @@
+"""The decisions of a contest: when to look, what is a tie, what is futile, and which of two is faster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.analysis import decide
+from orchestrator.analysis.contest import Contest
+from orchestrator.analysis.decide import TIE
+from orchestrator.analysis.stats import LOOKS, Ratio
+from orchestrator.spec.expand import plan_experiment
+from orchestrator.spec.model import Experiment
+from tests.support.synthetic import conducted
+
+
+def contest(count: int = 2, **measure: Any) -> Contest:
+    """Return a contest of so many variants without blocks."""
+    models = [{"model": "sequential", "label": f"v{number}"} for number in range(count)]
+    value = {"name": "x", "workload": {"call": "a:b"}, "models": models, "measure": measure}
+    plan = plan_experiment(Experiment.model_validate(value), cores=2)
+    return Contest(plan, plan.points[0])
+
+
+def ended(times_ms: dict[str, float], **spec: Any) -> Contest:
+    """Return the contest of a run at its end."""
+    (found,) = conducted(times_ms, **spec).contests
+    return found
+
+
+@pytest.mark.parametrize(("count", "blocks"), [(2, 8), (3, 11), (10, 11), (13, 15)])
+def test_the_first_look_needs_more_blocks_with_more_rivals(count: int, blocks: int) -> None:
+    assert decide.next_look(contest(count)) == blocks
+
+
+def test_blocks_may_begin_up_to_the_look_after_the_next() -> None:
+    assert decide.horizon(contest()) == 11
+
+
+def test_a_fixed_number_of_blocks_has_one_look() -> None:
+    fixed = contest(blocks=5)
+    assert (decide.next_look(fixed), decide.horizon(fixed)) == (5, 5)
+    assert decide.next_look(ended({"sequential": 20, "threads": 10}, measure={"blocks": 5})) is None
+
+
+def test_there_is_no_look_after_the_last() -> None:
+    undecided = ended({"sequential": 10, "threads": 10}, noise=0.5)
+    assert undecided.looks[-1].blocks == LOOKS[-1]
+    assert decide.next_look(undecided) is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.98, 1.02, True), (1.01, 1.02, True), (0.98, 1.04, False), (0.96, 1.02, False), (1.04, 1.05, False)],
+)
+def test_a_tie_is_an_interval_within_the_bounds(low: float, high: float, expected: bool) -> None:
+    assert decide.is_tie(contest(tie="3%"), Ratio(1.0, low, high, 8, 8)) is expected
+
+
+def test_a_ratio_without_an_interval_is_no_tie() -> None:
+    assert not decide.is_tie(contest(), Ratio(1.0, None, None, 3, 3))
+
+
+@pytest.mark.parametrize(("threads_ms", "expected"), [(10, "threads"), (40, "sequential"), (20, TIE)])
+def test_one_of_two_is_faster_or_they_tie(threads_ms: float, expected: object) -> None:
+    assert decide.faster(ended({"sequential": 20, "threads": threads_ms}), "sequential", "threads") == expected
+
+
+def test_which_of_two_is_faster_is_unknown_before_a_look() -> None:
+    before = ended({"sequential": 20, "threads": 10}, measure={"max_time": "3s"})
+    assert decide.faster(before, "sequential", "threads") is None
+
+
+def test_an_excluded_variant_is_not_compared() -> None:
+    found = ended({"sequential": 20, "threads": 10, "processes": 30}, fails={"processes": 99})
+    assert decide.faster(found, "threads", "processes") is None
+
+
+def futile_of(times_ms: dict[str, float], **spec: Any) -> set[str]:
+    return ended(times_ms, **spec).dropped_for_futility
+
+
+def test_a_variant_is_futile_at_three_times_the_time_of_the_best() -> None:
+    assert futile_of({"sequential": 10, "threads": 12, "processes": 31}) == {"processes"}
+    assert futile_of({"sequential": 10, "threads": 12, "processes": 29}) == set()
+
+
+def test_the_nearest_rival_is_never_futile() -> None:
+    assert futile_of({"sequential": 10, "threads": 50, "processes": 60}) == {"processes"}
+
+
+def test_no_variant_is_futile_where_a_precision_is_asked_for() -> None:
+    assert futile_of({"sequential": 10, "threads": 12, "processes": 31}, measure={"precision": "5%"}) == set()
+
+
+def test_threads_with_a_measured_overlap_are_not_futile() -> None:
+    assert futile_of({"sequential": 10, "processes": 12, "threads": 50}, overlap=1.5) == set()
+
+
+def test_the_rival_of_a_win_is_the_nearest_of_another_kind_and_that_of_a_tie_the_slowest() -> None:
+    win = decide.finding(ended({"sequential": 30, "threads": 10, "processes": 20}))
+    assert (win.verdict, win.best, win.rival) == ("win", "threads", "processes")
+    tie = decide.finding(ended({"sequential": 10, "threads": 10.05, "processes": 10.1}, noise=0.0001))
+    assert (tie.verdict, tie.best, tie.rival) == ("tie", "sequential", "processes")
