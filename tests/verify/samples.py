@@ -105,7 +105,8 @@ def output(words: tuple[str, ...], directory: Path) -> str:
     print(f"{directory.name}$ {shlex.join(words)}", flush=True)
     command = (sys.executable, "-m", *words) if words[0] == "orchestrator" else ("bash", "-c", " ".join(words))
     author = {f"GIT_{role}_{field}": "a@b" for role in ("AUTHOR", "COMMITTER") for field in ("NAME", "EMAIL")}
-    env = {**os.environ, **author, "COLUMNS": str(COLUMNS), "NO_COLOR": "1"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {**os.environ, **author, "PATH": path, "COLUMNS": str(COLUMNS), "NO_COLOR": "1"}
     reading, writing = pty.openpty()
     with tempfile.TemporaryFile("w+") as diagnostics:
         with subprocess.Popen(
@@ -119,7 +120,7 @@ def output(words: tuple[str, ...], directory: Path) -> str:
     if process.returncode not in STATUSES:
         raise RuntimeError(f"{shlex.join(words)}: exit status {process.returncode}\n{failed}")
     text += "".join(line for line in failed.splitlines(keepends=True) if line.startswith("orchestrator: "))
-    return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
+    return re.sub(r"\x1b\[[\d;]*m|[ \t]+$", "", text, flags=re.MULTILINE)  # without colours
 
 
 def _read(terminal: int) -> Iterator[bytes]:
