@@ -35,7 +35,7 @@ PARTS = re.compile(
     "|".join(f"(?:{each.pattern})".replace("(?P<", f"(?P<{name}_") for name, each in NAMED.items()), re.M | re.S
 )
 STATUSES = (errors.OK, errors.BROKEN, errors.UNDECIDED)
-"""Exit statuses of a command whose output is a sample: an expectation may fail on another machine."""
+"""Exit statuses of a sample's command: an expectation may fail on another machine."""
 
 
 @dataclass(frozen=True)
