@@ -1,4 +1,4 @@
-"""NumPy, with the threads of its BLAS fixed to one, and counted: they would compete with those that are compared."""
+"""NumPy with one BLAS thread, so that BLAS does not compete with the workers."""
 
 from __future__ import annotations
 
@@ -63,5 +63,5 @@ def blas_threads() -> int:
 
 
 def observe(results: Sequence[tuple[float, int]], initargs: object) -> dict[str, int]:
-    """Return how many threads BLAS had at most, in the workers, in a batch."""
+    """Return the largest number of BLAS threads in a worker during a batch."""
     return {"blas_threads": max(threads for _, threads in results)}

@@ -1,4 +1,4 @@
-"""Compression, by C code that lets go of the GIL."""
+"""Compression in C code that releases the GIL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .extra import missing
 from .generated import text
 
 LEVELS = {"zlib": 6, "bz2": 9, "zstd": 12}
-"""The defaults, but for zstd, whose default of 3 is too quick to compare it with the others on the same text."""
+"""The default levels, except for zstd: its default of 3 is too fast for a comparison on the same text."""
 
 ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 
@@ -22,7 +22,7 @@ def unavailable() -> str | None:
 
 
 def compress(codec: str, size: int) -> int:
-    """Return to how many bytes `codec`, which is zlib, bz2 or zstd, shrinks `size` bytes of text."""
+    """Return the length of `size` bytes of text compressed by `codec` (zlib, bz2 or zstd)."""
     return len(packed(codec, text(size)))
 
 
@@ -33,7 +33,7 @@ def packed(codec: str, data: bytes) -> bytes:
 
 
 def unpacked(codec: str, data: bytes) -> bytes:
-    """Return what was compressed."""
+    """Return the decompressed data."""
     original: bytes = _module(codec).decompress(data)
     return original
 

@@ -1,4 +1,4 @@
-"""Databases: an embedded SQLite in a file, and a PostgreSQL server of the runner's own, both on temporary files.
+"""Databases on temporary files: SQLite, and a PostgreSQL server for each runner.
 
 A call is one transaction: it reads sums over some of the items that were there from the start, then writes rows. The
 rows are counted after every trial, and must be exactly those that were written.
@@ -28,32 +28,32 @@ if TYPE_CHECKING:
     import psycopg
 
 ITEMS, OWNERS = 20_000, 100
-"""Rows that are there to be read, and to how many owners they belong."""
+"""Number of rows to read, and of their owners."""
 
 DRIVERS = ("psycopg", "asyncpg")
 
 WAITING_S = 10
-"""What a connection waits for another's lock, or for the server to take it."""
+"""Time limit for a lock, and for a connection to the server."""
 
 Results = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
 class Place:
-    """A database: what it is called in errors, and what connects to it."""
+    """A database: its name in errors, and its connect function."""
 
     name: str
     target: str
 
     def failed(self, error: Exception) -> RuntimeError:
-        """Return what to raise when it does not do as it should: full, gone, or locked for too long."""
+        """Return the exception for a database that is full, gone, or locked for too long."""
         said = str(error).strip()
         return RuntimeError(f"{self.name}: {type(error).__name__}" + (f": {said}" if said else ""))
 
 
 @contextmanager
 def named(given: Place, kind: type[Exception] | tuple[type[Exception], ...]) -> Iterator[None]:
-    """Let errors of a kind say which database it was."""
+    """Add the name of the database to errors of a kind."""
     try:
         yield
     except kind as error:
@@ -62,11 +62,11 @@ def named(given: Place, kind: type[Exception] | tuple[type[Exception], ...]) -> 
 
 place: Place
 of_thread = threading.local()
-"""Holds the connection of a worker: they are not made to be shared."""
+"""The connection of each worker: connections can't be shared."""
 
 
 def counted(results: Results, rows: int, distinct: int) -> dict[str, Any]:
-    """Return how many rows there are after a batch, and whether they are those that its calls have written."""
+    """Return the number of rows after a batch, and whether they are exactly the rows of its calls."""
     written = sum(count for count, _ in results)
     return {"rows": rows, "exact": rows == distinct == written}
 
@@ -105,10 +105,10 @@ def connect_sqlite(given: Place) -> None:
 
 
 def with_sqlite(item: int, reads: int, writes: int) -> tuple[int, int]:
-    """Return how many rows a transaction has written, and the sum of all that it read."""
+    """Return the number of rows that a transaction wrote, and the sum of the values that it read."""
     connection = of_thread.connection
     try:
-        # who is going to write says so at once: two readers that both go on to write would exclude each other
+        # take the write lock at once: two readers that both want to write later would deadlock
         connection.execute("begin immediate" if writes else "begin")
         total = 0
         for number in range(reads):
@@ -205,12 +205,12 @@ def _cluster() -> Path:
 
 
 def _user() -> str | None:
-    """Return under whom to run, if not as we are: PostgreSQL refuses to be root."""
+    """Return the user to run as, or None for the current one: PostgreSQL refuses to run as root."""
     return "postgres" if os.geteuid() == 0 else None
 
 
 def _tool(name: str, *arguments: str, said: str = "") -> None:
-    """Run a program of the server's to its end; raises RuntimeError with what it said when it fails."""
+    """Run a program of the server; raises RuntimeError with its output if it fails."""
     command, user = [str(postgres_program(name)), *arguments], _user()
     done = subprocess.run(
         command, input=said, capture_output=True, text=True, check=False, user=user, group=user, cwd="/"
@@ -236,13 +236,13 @@ def _serving(data: Path) -> Iterator[Place]:
 
 
 def postgres_at(port: int) -> Place:
-    """Return what connects to the server on a port of this machine."""
+    """Return the connection settings for the server on a port of this machine."""
     target = f"host=127.0.0.1 port={port} user=postgres dbname=postgres connect_timeout={WAITING_S}"
     return Place(f"PostgreSQL on port {port}", target)
 
 
 def _is_ready(data: Path, process: serving.Server) -> bool:
-    """Return whether the server takes connections: its file says so, in the last line."""
+    """Return whether the server accepts connections, by the last line of its status file."""
     with suppress(FileNotFoundError):
         lines = (data / "postmaster.pid").read_text().splitlines()
         return bool(lines) and lines[0] == str(process.pid) and lines[-1].strip() == "ready"
@@ -250,7 +250,7 @@ def _is_ready(data: Path, process: serving.Server) -> bool:
 
 
 def _stop(process: serving.Server) -> None:
-    """Shut the server down at once: it has nothing to keep."""
+    """Stop the server at once: its data are not needed."""
     process.send_signal(SIGQUIT)
     try:
         process.wait(WAITING_S)
@@ -283,7 +283,7 @@ def count_postgres(results: Results, given: Place) -> dict[str, Any]:
 # --- PostgreSQL: its clients
 
 idle: list[Any] = []
-"""Connections of a loop that no call uses: there are as many as ever were in use at once."""
+"""Idle connections of a loop: as many as were in use at the same time at most."""
 
 
 def connect_psycopg(given: Place) -> None:
@@ -297,7 +297,7 @@ def connect_psycopg(given: Place) -> None:
 
 
 def with_psycopg(item: int, reads: int, writes: int) -> tuple[int, int]:
-    """Return how many rows a transaction has written, and the sum of all that it read."""
+    """Return the number of rows that a transaction wrote, and the sum of the values that it read."""
     import psycopg
 
     connection = of_thread.connection

@@ -1,4 +1,4 @@
-"""A task that does nothing: what it takes is what handing it over takes."""
+"""A task that does nothing, so its time is the time of dispatch."""
 
 from __future__ import annotations
 

@@ -47,12 +47,12 @@ def in_place(path: str, flags: int) -> int:
 
 @cache
 def content(size: int) -> bytes:
-    """Return what a file of `size` bytes holds."""
+    """Return the content of a file of `size` bytes."""
     return b"x" * size
 
 
 def write_and_read(item: int, count: int, size: int, sync: bool) -> int:
-    """Write `count` files of `size` bytes, onto the disk if `sync`, read them again, and return how many bytes came."""
+    """Write `count` files of `size` bytes (with fsync if `sync`), and return the number of bytes read back."""
     found = 0
     for number in range(count):
         path = directory / f"{item}-{number}"
@@ -66,7 +66,7 @@ def write_and_read(item: int, count: int, size: int, sync: bool) -> int:
 
 
 async def with_anyio(item: int, count: int, size: int, sync: bool) -> int:
-    """Do the same with anyio, which hands every single call to a thread."""
+    """Do the same with anyio, which runs every file operation in a thread."""
     import anyio
     import anyio.to_thread
 
@@ -83,7 +83,7 @@ async def with_anyio(item: int, count: int, size: int, sync: bool) -> int:
 
 
 async def with_aiofiles(item: int, count: int, size: int, sync: bool) -> int:
-    """Do the same with aiofiles, which does so too."""
+    """Do the same with aiofiles, which also uses threads."""
     import asyncio
 
     import aiofiles

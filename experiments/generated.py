@@ -1,4 +1,4 @@
-"""Data to work on: the same in every process and every run, and kept, so that making it is not timed."""
+"""Generated data, the same in every process and run, cached so that its creation is not timed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import random
 
 WORDS = 2_000
-"""So many words there are to draw from: text of them shrinks to about a third, as prose does."""
+"""Size of the vocabulary: text of these words compresses to about a third, as prose does."""
 
 
 @functools.cache
@@ -27,7 +27,7 @@ def text(size: int) -> bytes:
 
 @functools.cache
 def orders(rows: int) -> list[dict[str, str]]:
-    """Return so many orders, all of whose fields are text."""
+    """Return `count` orders; all fields are text."""
     source = random.Random(0)
     names = text(20 * rows).decode().split()
     return [

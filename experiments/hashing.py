@@ -1,4 +1,4 @@
-"""Digests, by C code that lets go of the GIL for more than 2,047 bytes."""
+"""Digests in C code that releases the GIL for more than 2,047 bytes."""
 
 from __future__ import annotations
 

@@ -30,28 +30,28 @@ if TYPE_CHECKING:
 CLIENTS = ("urllib3", "requests", "httpx", "aiohttp")
 
 TIMEOUT_S = 10.0
-"""No request waits longer: a server that hangs is a failed trial, and not a run that never ends."""
+"""Time limit of a request, so that a hanging server gives a failed trial and not an endless run."""
 
 BUSY_SHARE = 0.7
-"""A server that uses more of a core is a part of what is measured."""
+"""Above this share of a core, the server limits the clients."""
 
 BODIES = (0, 100, 1_000, 10_000, 100_000, 1_000_000)
-"""The sizes that nginx serves: files."""
+"""The sizes of the files that nginx serves."""
 
 CONNECTIONS = 256
-"""That a client keeps: more than any config has workers, so that no client waits for its own pool."""
+"""Connections that a client keeps: more than the workers of any config, so no client waits for its pool."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """A server that runs: where it is, and which process it is."""
+    """A running server: its address and process id."""
 
     name: str
     url: str
     pid: int
 
     def gone(self, error: Exception) -> ConnectionError:
-        """Return what to raise when it does not answer."""
+        """Return the exception for a server that does not answer."""
         return ConnectionError(f"{self.name} at {self.url} does not answer: {type(error).__name__}: {error}")
 
 
@@ -96,7 +96,7 @@ def nginx() -> Iterator[Address]:
 
 
 def configuration(place: Path, port: int) -> str:
-    """Return what nginx is told: one process, no log, and a file for each size."""
+    """Return the nginx configuration: one process, no log, a file for each size."""
     temporary = "".join(
         f"  {kind}_temp_path {place}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -132,7 +132,7 @@ of_thread = threading.local()
 
 
 def urllib3_pool(given: Address) -> None:
-    """Make the pool of connections that all threads of a process share."""
+    """Create the connection pool that all threads of a process share."""
     import urllib3
 
     global address, pool
@@ -141,7 +141,7 @@ def urllib3_pool(given: Address) -> None:
 
 
 def requests_session(given: Address) -> None:
-    """Make a session for each thread: they are not made to be shared."""
+    """Create a session for each thread: sessions can't be shared."""
     import requests
 
     global address
@@ -224,7 +224,7 @@ async def with_aiohttp(item: int, size: int, latency_ms: float, spread: str, kee
 
 
 def url(item: int, size: int, latency_ms: float, spread: str) -> str:
-    """Return where to ask for a body; call number `item` waits equally long in every batch and model.
+    """Return the URL of a body; call number `item` waits equally long in every batch and model.
 
     `spread` is `constant`, or `exponential`: many are soon there, some take several times the mean.
     """
@@ -241,7 +241,7 @@ def headers(keep_alive: bool) -> dict[str, str]:
 
 
 def received(status: int, body: bytes) -> int:
-    """Return how many bytes came; raises ValueError when it was no answer."""
+    """Return the number of bytes received; raises ValueError for a wrong answer."""
     if status != 200:
         raise ValueError(f"{address.name} answered with status {status}: {body[:80].decode(errors='replace').strip()}")
     return len(body)
@@ -253,13 +253,13 @@ began = (0, 0)
 
 
 def look(given: Address) -> None:
-    """Take note of the time and of what the server has used of a core, before a batch."""
+    """Record the time and the server's CPU time before a batch."""
     global began
     began = time.perf_counter_ns(), used_ns(given.pid)
 
 
 def busy(results: object, given: Address) -> dict[str, Any]:
-    """Return what part of a core the server used during the batch, and a warning above 70 %."""
+    """Return the server's share of a core during the batch, with a warning above 70 %."""
     share = (used_ns(given.pid) - began[1]) / max(1, time.perf_counter_ns() - began[0])
     warning = f"{given.name} used more than {BUSY_SHARE:.0%} of a core, so it is measured, too"
     return {"server_cpu_share": round(share, 3), "warning": warning if share > BUSY_SHARE else None}

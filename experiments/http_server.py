@@ -1,6 +1,6 @@
-"""A small HTTP server, a program of its own: `GET /<bytes>/<microseconds>` gets a body of so many bytes, so much later.
+"""A small HTTP server: `GET /<bytes>/<microseconds>` returns a body of that size after that time.
 
-It writes its port to stdout, and ends when its stdin is closed: whoever started it and is gone can't leave it behind.
+It writes its port to stdout, and ends when its stdin is closed, so it can't outlive its parent.
 Standard library only.
 """
 
@@ -26,13 +26,13 @@ def answer(size: int, close: bool) -> bytes:
 
 
 def refusal() -> bytes:
-    """Return the response to what the server does not know."""
+    """Return the response to an unknown request."""
     text = b"ask for /<bytes>/<microseconds>\n"
     return CLOSED % (400, b"Bad Request", len(text)) + text
 
 
 class Server(asyncio.Protocol):
-    """One connection; a client sends one request after the other, as all of those that are compared here do."""
+    """One connection; a client sends one request after the other, without pipelining."""
 
     transport: asyncio.Transport
 
@@ -41,7 +41,7 @@ class Server(asyncio.Protocol):
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way back."""
+        """Keep the transport for the responses."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 

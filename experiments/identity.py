@@ -1,4 +1,4 @@
-"""Who runs a task: which process, which thread."""
+"""Which process and which thread run a task."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 
 def whoami() -> tuple[int, str]:
-    """Return the process id and the thread's name of whoever runs this."""
+    """Return the current process id and thread name."""
     return os.getpid(), threading.current_thread().name
 
 
 def observe(results: Sequence[tuple[int, str]], initargs: object) -> dict[str, int]:
-    """Return how many processes and thread names a batch saw, and how many of its tasks ran in the parent process."""
+    """Return the numbers of processes and thread names in a batch, and of tasks in the parent process."""
     pids, names = zip(*results, strict=True)
     return {"pids": len(set(pids)), "thread_names": len(set(names)), "in_parent": pids.count(os.getpid())}

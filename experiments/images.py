@@ -23,7 +23,7 @@ def resize(width: int) -> tuple[int, int]:
 
 
 def encode(width: int) -> int:
-    """Return how many bytes a picture takes as a JPEG."""
+    """Return the size of a picture as a JPEG, in bytes."""
     return len(jpeg(picture(width)))
 
 

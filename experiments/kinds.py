@@ -1,4 +1,4 @@
-"""One function whose calls compute or wait, as it is told: for contests of all models at both."""
+"""One function that computes or waits, to compare all models at both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coroutines that put event loops to work, with and without a thread beside them that never lets go of the GIL."""
+"""Coroutines for event loops, alone or beside a thread that never releases the GIL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def alone() -> Iterator[None]:
 
 @contextmanager
 def beside_a_spinning_thread() -> Iterator[None]:
-    """Run a thread that computes all the time, and hands over the GIL only when its switch interval is over."""
+    """Run a thread that always computes, and releases the GIL only after the switch interval."""
     ended = threading.Event()
 
     def spin() -> None:
@@ -45,7 +45,7 @@ async def steps(count: int = 20) -> int:
 
 
 async def echo(messages: int = 2, size: int = 1024) -> int:
-    """Return how many bytes came back over a loopback socket from an echo server in the same loop."""
+    """Return the number of bytes echoed over a loopback socket by a server in the same loop."""
     import anyio
 
     async def serve(stream: anyio.abc.SocketStream) -> None:

@@ -1,4 +1,4 @@
-"""Tasks that wait first and compute then, as a handler does that asks a database and works on the answer."""
+"""Tasks that first wait and then compute, like a handler that queries a database."""
 
 from __future__ import annotations
 

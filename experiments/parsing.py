@@ -1,4 +1,4 @@
-"""Parsers, whose C code makes Python objects and therefore holds on to the GIL."""
+"""Parsers in C code that creates Python objects and therefore holds the GIL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def unavailable() -> str | None:
 
 
 def parse(parser: str, rows: int) -> int:
-    """Return how many orders `parser`, which is json, orjson, regex or csv, finds in a text of so many."""
+    """Return the number of orders that `parser` (json, orjson, regex or csv) finds in a text of `count`."""
     return len(parsed(parser, rows))
 
 

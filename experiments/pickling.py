@@ -1,4 +1,4 @@
-"""Ways to hand a payload to another process and get it back: what each of them costs.
+"""Ways to send a payload to another process and back.
 
 The other process stands for one worker. It changes the first byte, which shows that the payload was there.
 """
@@ -42,21 +42,21 @@ def take(connection: Connection) -> None:
 
 
 def by_pickle(size: int) -> tuple[int, int, int]:
-    """Hand over a payload of `size` bytes inside a pickle; return its size, first and last byte when it is back."""
+    """Send `size` bytes inside a pickle and back; return the size, the first and the last byte."""
     other.send("pickle")
     other.send(payload(size))
     return summary(other.recv())
 
 
 def by_buffers(size: int) -> tuple[int, int, int]:
-    """Hand it over beside a pickle, out of band (protocol 5), and return the same."""
+    """Send it beside a pickle, out of band (protocol 5), and return the same."""
     other.send("buffers")
     send_with_buffers(other, payload(size))
     return summary(receive_with_buffers(other))
 
 
 def by_shared_memory(size: int) -> tuple[int, int, int]:
-    """Put it into shared memory whose name is handed over, and return the same."""
+    """Put it into shared memory, send its name, and return the same."""
     block = SharedMemory(create=True, size=size)
     try:
         other.send("shared_memory")
@@ -77,7 +77,7 @@ def payload(size: int) -> bytearray:
 
 
 def summary(back: bytearray) -> tuple[int, int, int]:
-    """Return the size, the first and the last byte of what has come back."""
+    """Return the size, the first and the last byte of a payload."""
     return len(back), back[0], back[-1]
 
 
@@ -91,7 +91,7 @@ def send_with_buffers(connection: Connection, sent: bytearray) -> None:
 
 
 def receive_with_buffers(connection: Connection) -> bytearray:
-    """Return what was so sent: the pickle refers to the memory that the payload was received into."""
+    """Return the received object; its data are in the receive buffer, without a copy."""
     head, sizes = connection.recv()
     buffers = [bytearray(size) for size in sizes]
     for buffer in buffers:
@@ -101,7 +101,7 @@ def receive_with_buffers(connection: Connection) -> bytearray:
 
 
 def answer(connection: Connection) -> None:
-    """Give back everything that comes, in the way it came: what the other process does until the connection ends."""
+    """Send everything back in the way it came, until the connection ends: the other process."""
     try:
         while True:
             way = connection.recv()

@@ -1,4 +1,4 @@
-"""Running a server that is told its port: on a free one, and on another where somebody takes that before."""
+"""Running a server on a free port, with another try if a program takes that port first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import IO
 
 PORTS_TRIED = 5
 STARTING_S = 10.0
-"""What a server gets to begin in."""
+"""Time limit for the start of a server."""
 
 IN_USE = "Address already in use"
 
@@ -61,7 +61,7 @@ def _gets_ready(process: Server, is_ready: Callable[[Server], bool]) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody uses now."""
+    """Return an unused port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

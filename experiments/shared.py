@@ -1,4 +1,4 @@
-"""State that tasks share, or only seem to: a global, a `multiprocessing.Value`, a dict with and without a lock."""
+"""State that tasks share, or seem to share: a global, a `multiprocessing.Value`, a dict with and without a lock."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ obj_lock = threading.Lock()
 
 
 def objify(item: int, count: int, locked: bool) -> list[int]:
-    """Put `count` values into the one dict, and return how large it was seen to be after each."""
+    """Put `count` values into one dict, and return its size after each."""
     if not locked:
         return [put(item, number) for number in range(count)]
     sizes = []
@@ -78,12 +78,12 @@ def clear(initargs: object) -> None:
 
 
 def observe_sizes(results: Sequence[Sequence[int]], initargs: object) -> dict[str, int | bool]:
-    """Return whether the sizes seen are exactly 1 to n, and how many were torn: not the seer's own, but seen twice."""
+    """Return whether the sizes are exactly 1 to n, and how many were torn (read twice)."""
     sizes = sorted(size for seen in results for size in seen)
     return {"exact": sizes == list(range(1, len(sizes) + 1)), "torn": len(sizes) - len(set(sizes))}
 
 
 def fits(results: Sequence[Sequence[int]]) -> bool:
-    """Return whether the results can be those of `objify`, torn or not: sizes that only grow, up to the values put."""
+    """Return whether the results are possible for `objify`, torn or not: sizes that only grow, up to n."""
     total = sum(map(len, results))
     return all(list(seen) == sorted(seen) and seen[0] >= 1 and seen[-1] <= total for seen in results)

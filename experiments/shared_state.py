@@ -1,4 +1,4 @@
-"""A count that tasks share, kept in different ways: each must be exact, and has its price.
+"""A count that tasks share, in different ways: each must be exact, and has a cost.
 
 Between threads: a dict under a lock, or a queue that the count is taken out of and put back into. Between processes:
 shared memory with a lock, a dict of a manager, or a pipe.
@@ -27,7 +27,7 @@ in_queue.put(0)
 
 @dataclass
 class Shared:
-    """What processes share: counts of 0, and one lock for those that have none of their own."""
+    """The shared counts of processes, and one lock for the kinds without their own."""
 
     lock: Lock
     value: Synchronized[int]
@@ -80,7 +80,7 @@ def by_rlock(times: int) -> int:
 
 
 def by_queue(times: int) -> int:
-    """Do it with a queue: who has taken the count out of it is the only one who has it."""
+    """Do it with a queue: only the thread that took the count out of it has it."""
     for _ in range(times):
         in_queue.put(in_queue.get() + 1)
     return times
@@ -103,7 +103,7 @@ def by_array(times: int) -> int:
 
 
 def by_manager(times: int) -> int:
-    """Do it with the dict of a manager, a process that is asked twice for every count, under a lock."""
+    """Do it with the dict of a manager process, with two requests for every count, under a lock."""
     for _ in range(times):
         with shared.lock:
             shared.manager["count"] += 1
@@ -119,7 +119,7 @@ def by_shared_memory(times: int) -> int:
 
 
 def by_pipe(times: int) -> int:
-    """Do it with a pipe that the count is taken out of and put back into, under a lock: a message has many bytes."""
+    """Do it with a pipe that holds the count as a message, under a lock."""
     for _ in range(times):
         with shared.lock:
             shared.sender.send(shared.receiver.recv() + 1)
@@ -139,7 +139,7 @@ def reset(state: Shared) -> None:
 
 
 def observe(results: object, state: Shared) -> dict[str, int]:
-    """Return the count as the runner's process sees it after a batch: all but one of the kinds are still at 0."""
+    """Return the count in the runner's process after a batch: all kinds but one are still at 0."""
     in_pipe = state.receiver.recv()
     state.sender.send(in_pipe)
     queued = in_queue.get()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def run(command: Sequence[str]) -> int:
-    """Return the status of a command, which gets no input and whose output is thrown away."""
+    """Return the status of a command, without input; its output is discarded."""
     nothing = subprocess.DEVNULL
     return subprocess.run(command, stdin=nothing, stdout=nothing, stderr=nothing, check=False).returncode
 

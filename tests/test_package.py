@@ -1,4 +1,4 @@
-"""The package outside of a clone, and the files around it."""
+"""The wheel, the locks, the Makefile and the top level of the repository."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["make", "-s", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_make_help_lists_every_verb() -> None:
+def test_make_help_lists_every_target() -> None:
     listed = set(re.findall(r"^  make ([\w-]+)", make("help").stdout, re.MULTILINE))
     assert listed == {
         "help",
@@ -115,6 +115,7 @@ def test_make_help_lists_every_verb() -> None:
         "bench-cluster",
         "bench-peers",
         "findings",
+        "samples",
         "conformance",
         "faults",
         "wheel",
@@ -123,13 +124,13 @@ def test_make_help_lists_every_verb() -> None:
     }
 
 
-def test_make_without_a_config_says_which_there_are() -> None:
+def test_make_without_a_config_lists_the_configs() -> None:
     done = make("experiment", "-o", ".venv/.run.stamp")
     assert done.returncode == 2
     assert "CONFIG is missing" in done.stderr
     assert "cpu.yaml" in done.stderr
 
 
-def test_make_hands_overrides_on() -> None:
+def test_make_passes_overrides_on() -> None:
     planned = make("plan", "CONFIG=cpu.yaml", "ARGS=tasks=8 kwargs.outer=7")
     assert "nested_loop(outer=7, inner=100000) x 8" in planned.stdout

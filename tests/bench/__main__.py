@@ -275,9 +275,9 @@ def _wall_ms(command: list[str], status: int = OK) -> float:
 
 
 def token() -> None:
-    """What handing over the token takes: round trip less trial, against a byte to and fro between bare processes.
+    """The time to pass the token: round trip minus trial, against a byte to and fro between bare processes.
 
-    The bare one works as long in between: waking up somebody who has slept for 4 ms takes longer than at once.
+    The bare one works as long in between: waking up a process after 4 ms of sleep takes longer than at once.
     """
     print("\nhanding over the token, us (medians of 400, alternating); goal: at most twice the bare ping-pong")
     code = (

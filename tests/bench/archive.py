@@ -26,7 +26,7 @@ subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
 print(time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 READ = "import sys, orjson; [orjson.loads(line) for line in open(sys.argv[1], 'rb')]"
-"""The least that anybody has to do who reads a journal."""
+"""The least work to read a journal."""
 
 
 def reports() -> Iterator[str]:
@@ -71,8 +71,8 @@ def _records(blocks: int, matrix: Mapping[str, Any]) -> list[dict[str, Any]]:
     kept = [each for each in records if each["event"] != "account.measured" or each["block"] < ACCOUNTS]
     timelines = [_timeline(each) for each in kept if each["event"] == "account.measured" and each["block"] == 0]
     raw = [*(each for each in kept if each["event"] not in DERIVED), *timelines]
-    told = [*raw, *fold(raw).derived, records[-1]]
-    return [{**each, "seq": seq, "ts": "then"} for seq, each in enumerate(told)]
+    lines = [*raw, *fold(raw).derived, records[-1]]
+    return [{**each, "seq": seq, "ts": "then"} for seq, each in enumerate(lines)]
 
 
 def _timeline(account: dict[str, Any]) -> dict[str, Any]:

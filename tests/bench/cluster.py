@@ -61,10 +61,10 @@ def simulation() -> None:
     print(f"{'blocks':>9}{'points':>9}{'CPU/block':>13}{'blocks/s':>10}{'memory/block':>14}{'journal':>10}")
     for size in SIZES:
         command = [sys.executable, "-m", "tests.bench.cluster", str(size)]
-        told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         print(
-            f"{size:>9,}{size // BLOCKS:>9,}{told['cpu_s'] / size * 1e3:>10.2f} ms{size / told['wall_s']:>10.0f}"
-            f"{told['grown_bytes'] / size / 1e3:>11.2f} kB{told['journal_bytes'] / 1e6:>7.0f} MB",
+            f"{size:>9,}{size // BLOCKS:>9,}{figures['cpu_s'] / size * 1e3:>10.2f} ms{size / figures['wall_s']:>10.0f}"
+            f"{figures['grown_bytes'] / size / 1e3:>11.2f} kB{figures['journal_bytes'] / 1e6:>7.0f} MB",
             flush=True,
         )
 
@@ -73,13 +73,13 @@ def workers() -> None:
     """Real workers: how many blocks 4 of them do in the time that one does one, and what a small block costs."""
     print("\nreal Dask workers on this machine; goals: >= 3.6 times the blocks per second, < 5 ms of CPU a block")
     one, four = (_naps(count, seconds=[0.1, 0.101, 0.102, 0.103], blocks=8, rounds=6) for count in (1, 4))
-    per_second = [told["blocks"] / told["conducting_s"] for told in (one, four)]
+    per_second = [figures["blocks"] / figures["conducting_s"] for figures in (one, four)]
     print(f"blocks per second: one {per_second[0]:.2f}, four {per_second[1]:.2f}: {per_second[1] / per_second[0]:.2f}x")
     small = _naps(4, seconds=[0.001, 0.002, 0.003, 0.004], blocks=100, rounds=1)
-    for name, told in (("blocks of naps", four), ("small blocks", small)):
-        each_ms = told["conducting_cpu_s"] / told["blocks"] * 1e3
-        share = told["conducting_cpu_s"] / told["conducting_s"] * 100
-        print(f"{told['blocks']} {name}: {each_ms:.1f} ms of CPU for each, {share:.1f} % of a core")
+    for name, figures in (("blocks of naps", four), ("small blocks", small)):
+        each_ms = figures["conducting_cpu_s"] / figures["blocks"] * 1e3
+        share = figures["conducting_cpu_s"] / figures["conducting_s"] * 100
+        print(f"{figures['blocks']} {name}: {each_ms:.1f} ms of CPU for each, {share:.1f} % of a core")
 
 
 def simulate(blocks: int) -> dict[str, float]:
@@ -151,7 +151,7 @@ def _resident_bytes() -> int:
 
 
 def _naps(workers: int, **values: Any) -> dict[str, Any]:
-    """Return what a run on so many workers tells at its end, and how many blocks it had."""
+    """Return the `run.finished` of a run on so many workers, and its number of blocks."""
     with tempfile.TemporaryDirectory() as directory:
         spec = Path(directory) / "naps.yaml"
         spec.write_text(NAPS.format(**values))

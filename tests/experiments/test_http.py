@@ -37,7 +37,7 @@ needs_nginx = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is
 
 
 def fetch(client: str, address: http.Address, **asked: Any) -> int:
-    """Return what one call of a client returns, whose connections are closed again."""
+    """Return the result of one call of a client, and close its connections."""
     kwargs = {"item": 0, "size": 1000, "latency_ms": 0.0, "spread": "constant", "keep_alive": True, **asked}
     if client in PLAIN:
         call, begin = PLAIN[client]

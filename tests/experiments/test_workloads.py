@@ -166,7 +166,7 @@ def test_a_jpeg_is_the_picture_that_was_encoded() -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@pytest.mark.parametrize(("command", "status"), [(["true"], 0), (["sh", "-c", "echo told; exit 3"], 3)])
+@pytest.mark.parametrize(("command", "status"), [(["true"], 0), (["sh", "-c", "echo done; exit 3"], 3)])
 def test_both_forms_of_running_a_command_return_its_status(
     capfd: pytest.CaptureFixture[str], backend: str, command: list[str], status: int
 ) -> None:

@@ -1,1 +1,1 @@
-"""The proof of the verdicts: controls whose answer is known, through the real command line, and what came of them."""
+"""Controls with a known answer, run through the real command line."""

@@ -43,11 +43,11 @@ def rows() -> Iterator[str]:
             for event in explained:
                 if event["advice"]:
                     gain = _gain(Path(directory), config, overrides, contest, event)
-                    told = units.ratio(gain.value, gain.low, gain.high) if gain else "not ours to try"
+                    shown = units.ratio(gain.value, gain.low, gain.high) if gain else "not ours to try"
                     asked = " ".join([config, *(f"`{override}`" for override in overrides)])
                     tried = "".join(f"; `{override}`" for override in event["try_overrides"])
-                    yield f"| {asked} | {event['variant']} | {event['why']} | {event['advice']}{tried} | {told} |"
-                    print(config, event["variant"], event["advice"], event["try_overrides"], told, flush=True)
+                    yield f"| {asked} | {event['variant']} | {event['why']} | {event['advice']}{tried} | {shown} |"
+                    print(config, event["variant"], event["advice"], event["try_overrides"], shown, flush=True)
 
 
 def _run(directory: Path, config: str, overrides: Sequence[str]) -> tuple[Contest, list[Mapping[str, Any]]]:

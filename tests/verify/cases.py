@@ -1,4 +1,4 @@
-"""The controls: specs whose answer is known beforehand, and what would be a wrong answer to each."""
+"""The controls: specs with a known answer, and the wrong answers to each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOOP = {"inner": 500}
 class Case:
     """One control. `truth` is how many times as fast the first variant really is; None where that is not known.
 
-    `cross` names the control that tells how far apart the two models are with the same work: the truth is then that of
+    `cross` names the control that measures the ratio of the two models with the same work: the truth is then that of
     it times `truth`.
     """
 

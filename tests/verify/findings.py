@@ -26,7 +26,7 @@ from .figures import replace
 RECORDS = ROOT / "docs/figures/findings.jsonl"
 WORKLOADS = ROOT / "docs/workloads.md"
 MOST = 4
-"""Variants whose time is told."""
+"""Number of variants with a main cause in the table."""
 
 CONFIGS = sorted(file.stem for file in (ROOT / "configs").glob("*.yaml"))
 

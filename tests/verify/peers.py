@@ -38,7 +38,7 @@ from .figures import replace
 from .measure import run, workplace
 
 RECORDS = ROOT / "docs/figures/peers.jsonl"
-README = ROOT / "README.md"
+METHOD = ROOT / "docs/method.md"
 PAIRS = {"same": (100, 100), "plus5": (100, 105)}
 DIFFERENT = 0.03
 LONGER = 20
@@ -57,7 +57,7 @@ class Answer:
 
 
 def main() -> None:
-    """Ask every tool about every pair in turn, so often; then make the table of the README from all records."""
+    """Ask every tool about every pair in turn, so often; then make the table of docs/method.md from all records."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=10, help="of each tool and pair (default 10)")
     parser.add_argument("--tools", type=lambda text: text.split(","), default=list(TOOLS), help=",".join(TOOLS))
@@ -73,7 +73,7 @@ def main() -> None:
                 if tool in asked.tools:
                     _keep(_five(tool, Path(directory)))
     shown = _table([Answer(**json.loads(line)) for line in RECORDS.read_text().splitlines()])
-    README.write_text(replace(README.read_text(), "peers", shown))
+    METHOD.write_text(replace(METHOD.read_text(), "peers", shown))
     print(shown)
 
 
@@ -103,9 +103,9 @@ def _pyperf(pair: str, directory: Path) -> tuple[bool, float]:
         file.unlink(missing_ok=True)
         files.append(str(file))
         _pyperf_once(outer, file)
-    told = _run([sys.executable, "-m", "pyperf", "compare_to", *files])
+    printed = _run([sys.executable, "-m", "pyperf", "compare_to", *files])
     means = [_pyperf_mean(Path(file)) for file in files]
-    return re.search(r"\b(faster|slower)\b", told) is not None, means[1] / means[0]
+    return re.search(r"\b(faster|slower)\b", printed) is not None, means[1] / means[0]
 
 
 def _pyperf_once(outer: int, file: Path) -> None:
@@ -188,7 +188,7 @@ def _run(command: Sequence[str]) -> str:
 
 
 def _table(answers: Sequence[Answer]) -> str:
-    """Return the Markdown table of the README with the date, the machine and the versions."""
+    """Return the Markdown table of docs/method.md with the date, the machine and the versions."""
     names = ("", "the same loop twice: called different", "5 % more turns: called different", "time for a pair, median")
     rows = [f"| {' | '.join((*names, 'five models'))} |", "|---|---|---|---|---|"]
     for tool in TOOLS:

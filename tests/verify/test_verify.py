@@ -121,7 +121,7 @@ FOUND: dict[str, Any] = {
             "best": "sequential",
             "rival": "threads",
             "ratio": [64.8, 55.6, 69.6],
-            "why": {"sequential": "55 % of the time on a core", "threads": "60 % of the time was handing over"},
+            "why": {"sequential": "55 % of the time on a core", "threads": "60 % of the time was dispatch"},
         },
         {
             "at": "size=65,536",
@@ -141,7 +141,7 @@ def test_a_finding_is_a_row_for_each_point_of_the_last_run_and_a_count_over_all(
     rows = findings.table([first, findings.Found(**FOUND)]).splitlines()[2:]
     assert rows == [
         "| `hashing.yaml`, 40.1 s | size=1,024 | **sequential**, 64.80 [55.60, 69.60] times as fast as threads "
-        "| sequential: 55 % of the time on a core; threads: 60 % of the time was handing over | 3 of 4 in 2 runs |",
+        "| sequential: 55 % of the time on a core; threads: 60 % of the time was dispatch | 3 of 4 in 2 runs |",
         "|  | size=65,536 | tie: sequential and threads |  |  |",
     ]
 
