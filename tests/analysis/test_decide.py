@@ -103,3 +103,9 @@ def test_the_rival_of_a_win_is_the_nearest_of_another_kind_and_that_of_a_tie_the
     assert (win.verdict, win.best, win.rival) == ("win", "threads", "processes")
     tie = decide.finding(ended({"sequential": 10, "threads": 10.05, "processes": 10.1}, noise=0.0001))
     assert (tie.verdict, tie.best, tie.rival) == ("tie", "sequential", "processes")
+
+
+def test_a_futile_variant_is_back_in_the_contest_when_another_is_excluded() -> None:
+    found = ended({"sequential": 10, "threads": 12, "processes": 40}, fails_later={"sequential": 5})
+    assert (found.excluded, found.dropped_for_futility) == ({"sequential"}, set())
+    assert found.dropped.get("processes") != decide.FUTILE_BLOCKS
