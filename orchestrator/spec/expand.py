@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -199,7 +199,7 @@ def _variants(experiment: Experiment, cores: int) -> tuple[Variant, ...]:
             raise Problem(
                 ("models", place), f"a second variant called {quoted(label)}", "give each a `label:` of its own"
             )
-        made[label] = _variant(place, entry, label, chosen)
+        made[label] = _variant(experiment, place, label, chosen)
     return tuple(made.values())
 
 
@@ -230,7 +230,8 @@ def _label(name: str, chosen: dict[str, Any], group: list[dict[str, Any]]) -> st
     return f"{name}({options})" if options else name
 
 
-def _variant(place: int, entry: ModelEntry, label: str, chosen: dict[str, Any]) -> Variant:
+def _variant(experiment: Experiment, place: int, label: str, chosen: dict[str, Any]) -> Variant:
+    entry = experiment.models[place]
     options = {key: value for key, value in chosen.items() if key not in ("workers", "python") and value is not None}
     try:
         registry.load(entry.model).needs(options)
@@ -245,7 +246,7 @@ def _variant(place: int, entry: ModelEntry, label: str, chosen: dict[str, Any]) 
     return Variant(
         id=content_id(parts),
         label=label,
-        columns=columns,
+        columns=columns | _override_columns(overrides, entry, experiment.matrix),
         model=entry.model,
         workers=workers,
         python=chosen["python"],
@@ -255,6 +256,15 @@ def _variant(place: int, entry: ModelEntry, label: str, chosen: dict[str, Any]) 
         env=entry.env,
         entry=place,
     )
+
+
+def _override_columns(overrides: Mapping[str, Any], entry: ModelEntry, axes: Container[str]) -> dict[str, Any]:
+    """Return the columns of what an entry overrides: in its variant's events they replace those of the point."""
+    found = {name: value for name, value in overrides.items() if name != "kwargs"}
+    found |= {column(f"workload.{name}"): found[name] for name in tuple(found) if f"workload.{name}" in axes}
+    found |= {column(f"kwargs.{name}"): value for name, value in overrides.get("kwargs", {}).items()}
+    found |= {} if entry.path is None else {"path": entry.path}
+    return found | {column(f"env.{name}"): value for name, value in entry.env.items()}
 
 
 def _named(name: str, variants: Sequence[Variant], experiment: Experiment) -> list[Variant]:
