@@ -206,15 +206,15 @@ def _variants(experiment: Experiment, cores: int) -> tuple[Variant, ...]:
 def _settings(experiment: Experiment, entry: ModelEntry, cores: int) -> list[dict[str, Any]]:
     """Return workers, python and options of every variant that an entry makes with the axes it knows."""
     known = _known(entry) | ({"workers": cores} if registry.load(entry.model).WORKERS == "asked" else {})
-    fixed = {name: getattr(entry, name) for name in known if name in entry.model_fields_set}
+    fixed = {name: getattr(entry, name) for name in known if entry.fixes(name)}
     axes = _axes(experiment, entry)
     return [known | fixed | dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*axes.values())]
 
 
 def _axes(experiment: Experiment, entry: ModelEntry) -> dict[str, tuple[Any, ...]]:
     """Return the axes of the matrix that an entry knows and does not set itself."""
-    free = _known(entry).keys() - entry.model_fields_set
-    return {axis: values for axis, values in experiment.matrix.items() if axis in free}
+    known = _known(entry)
+    return {axis: values for axis, values in experiment.matrix.items() if axis in known and not entry.fixes(axis)}
 
 
 def _known(entry: ModelEntry) -> dict[str, Any]:
@@ -236,7 +236,7 @@ def _variant(experiment: Experiment, place: int, label: str, chosen: dict[str, A
     try:
         registry.load(entry.model).needs(options)
     except registry.Conflict as conflict:
-        in_entry = conflict.option in entry.model_fields_set
+        in_entry = entry.fixes(conflict.option)
         path = ("models", place, conflict.option) if in_entry else ("matrix", conflict.option)
         raise Problem(path, conflict.what, conflict.remedy) from conflict
     overrides = {key: getattr(entry, key) for key in OF_AN_ENTRY if getattr(entry, key)}

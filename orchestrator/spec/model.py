@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import (
@@ -209,9 +210,15 @@ class ModelEntry(Strict):
         """What its variants are called: the label that it was given, or its model."""
         return self.label or self.model
 
-    def options(self) -> dict[str, Any]:
-        """Return the options that this entry sets."""
-        return {name: getattr(self, name) for name in sorted(self.model_fields_set - set(ModelEntry.model_fields))}
+    def fixes(self, axis: str) -> bool:
+        """Return whether this entry sets a worker count, interpreter or option itself, so that no axis varies it."""
+        return axis in self.model_fields_set and (axis != "workers" or self.workers is not None)
+
+    def resolved(self, axes: Container[str]) -> dict[str, Any]:
+        """Return the entry as plain data with its defaults, but without what `axes` of the matrix vary."""
+        return {
+            name: value for name, value in self.model_dump(mode="json").items() if self.fixes(name) or name not in axes
+        }
 
 
 def _entry_class(name: str) -> type[ModelEntry]:
@@ -316,6 +323,10 @@ class Expectation(Strict):
     max: float | None = None
     equals: Any = None
 
+    def resolved(self) -> dict[str, Any]:
+        """Return the claim as plain data; without `equals` where it is not given, since `equals: null` is a claim."""
+        return {k: v for k, v in self.model_dump(mode="json").items() if k != "equals" or k in self.model_fields_set}
+
     @model_validator(mode="after")
     def _claims_something(self) -> Expectation:
         observed = self.metric.startswith("observed.")
@@ -353,9 +364,7 @@ class Experiment(Strict):
     expect: Annotated[tuple[Expectation, ...], _as_tuple] = ()
 
     def resolved(self) -> dict[str, Any]:
-        """Return the spec as plain data that reads back as the same experiment."""
-        models = [entry.model_dump(mode="json", exclude_unset=True) | {"model": entry.model} for entry in self.models]
-        # not without defaults: `equals: null` is a claim
-        expect = [expected.model_dump(mode="json", exclude_unset=True) for expected in self.expect]
-        dumped = self.model_dump(mode="json", exclude_defaults=True) | {"models": models}
-        return dumped | {"expect": expect} if expect else dumped
+        """Return the complete spec as plain data, defaults included; it reads back as the same experiment."""
+        models = [entry.resolved(self.matrix) for entry in self.models]
+        expect = [expected.resolved() for expected in self.expect]
+        return self.model_dump(mode="json") | {"models": models, "expect": expect}

@@ -9,7 +9,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -92,11 +91,6 @@ def test_a_file_name_that_is_no_name_is_told(cwd: Path) -> None:
     assert refusal(W + M, name="my work.yaml") == (
         "my work.yaml:1:1: name: the file's name can't be the experiment's: \"my work\" is not a name; give a `name:`"
     )
-
-
-def test_an_option_that_is_not_set_is_not_among_the_options(cwd: Path) -> None:
-    entries = load(W + "models: [processes, {model: processes, start_method: spawn, workers: 2}]\n").models
-    assert [entry.options() for entry in entries] == [{}, {"start_method": "spawn"}]
 
 
 @pytest.mark.parametrize(
@@ -753,13 +747,50 @@ def test_the_published_schema_has_the_defaults_as_people_write_them() -> None:
     }
 
 
-def test_what_is_written_names_only_what_the_user_set() -> None:
-    experiment = Experiment.model_validate({"name": "a", "workload": {"call": "m:f"}, "models": ["threads"]})
-    assert yaml.safe_load(document.dump(experiment.resolved())) == {
-        "name": "a",
-        "workload": {"call": "m:f"},
-        "models": [{"model": "threads"}],
-    }
+def resolved(**more: Any) -> dict[str, Any]:
+    spec = {"name": "a", "workload": {"call": "m:f"}, "models": ["threads"], **more}
+    experiment = Experiment.model_validate(spec)
+    again = Experiment.model_validate(experiment.resolved())
+    assert plan_experiment(again, 2) == plan_experiment(experiment, 2)
+    return experiment.resolved()
+
+
+def test_a_resolved_spec_has_every_default() -> None:
+    found = resolved()
+    assert set(found) == set(Experiment.model_fields)
+    assert (found["measure"]["tie"], found["measure"]["max_time"]) == ("3%", "60s")
+    assert found["workload"]["check"] == "same"
+
+
+def test_a_resolved_entry_has_the_defaults_of_its_options() -> None:
+    (entry,) = resolved(models=["processes"])["models"]
+    assert (entry["chunksize"], entry["start_method"], entry["workers"], entry["python"]) == (1, None, None, None)
+
+
+def test_a_resolved_entry_leaves_out_what_the_matrix_varies() -> None:
+    (entry,) = resolved(models=["processes"], matrix={"workers": [1, 2], "chunksize": [1, 2]})["models"]
+    assert {"workers", "chunksize"}.isdisjoint(entry)
+
+
+def test_a_resolved_entry_keeps_what_it_sets_itself_beside_an_axis() -> None:
+    given = {"model": "processes", "python": None, "chunksize": 3}
+    (entry,) = resolved(models=[given], matrix={"python": ["3.13"], "chunksize": [1, 2]})["models"]
+    assert (entry["python"], entry["chunksize"]) == (None, 3)
+
+
+def test_workers_of_null_are_the_cores_or_those_of_the_matrix() -> None:
+    entry = {"model": "threads", "workers": None}
+    plain = Experiment.model_validate({"name": "a", "workload": {"call": "m:f"}, "models": [entry]})
+    assert [variant.workers for variant in plan_experiment(plain, 2).variants] == [2]
+
+
+def test_a_resolved_expectation_has_equals_only_where_it_was_given() -> None:
+    claims = [
+        {"of": "threads", "metric": "observed.x", "equals": None},
+        {"of": "threads", "metric": "wall_ns", "max": 1},
+    ]
+    first, second = resolved(expect=claims)["expect"]
+    assert (first["equals"], "equals" in second, second["min"]) == (None, False, None)
 
 
 # anything at all
