@@ -14,7 +14,7 @@ from ..analysis.refinement import coarse
 from ..analysis.stats import LOOK_LEVEL, LOOKS, can_decide
 from ..runner import registry
 from ..runner.measure import SHORTEST_NS
-from ..spec.expand import FEWEST_LEVELS
+from ..spec.axes import FEWEST_LEVELS
 from ..spec.model import Measure
 from ..spec.plan import FEWEST_ROUNDS, MOST_ROUNDS
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from ..spec.expand import ordered_axes
+from ..spec.axes import ordered_axes
 from ..spec.plan import Plan, canonical, column, label_along
 from . import figures
 from .contest import Contest

@@ -167,18 +167,19 @@ class CallTimes:
 def _check_result(name: str, result: Any) -> None:
     if inspect.iscoroutine(result):
         result.close()
-        raise Unusable("call", f"{name} returns a coroutine, but is no `async def`", "wrap it in one that awaits it")
+        what = f"{name} returns a coroutine, but is no `async def`"
+        raise Unusable("call", "returns_coroutine", what, "wrap it in one that awaits it")
     if inspect.isgenerator(result):
-        raise Unusable("call", f"{name} returns a generator: calling it runs nothing", "wrap it in a function")
+        what = f"{name} returns a generator: calling it runs nothing"
+        raise Unusable("call", "returns_generator", what, "wrap it in a function")
 
 
 def _refusal(model: str, given: dict[str, Any]) -> str | None:
     try:
         workload.probe(model, {}, given)
     except Unusable as error:
-        # a sentence that names the model is not asked for, but the reason with its remedy
-        what = error.what.removeprefix(f"{model} is unavailable: ")
-        return f"{what} ({error.remedy})" if error.field == "model" else what
+        what, remedy = error.problem.what, error.problem.remedy
+        return f"{what} ({remedy})" if error.field == "model" else what
     return None
 
 

@@ -155,7 +155,14 @@ class RunnerGroup:
         answer = _answer(line)
         if answer["event"] == "failed":
             self._drain_all()
-            raise RunnerFailed(answer["cause"], answer["error"], answer["traceback"], runner.shown_output())
+            raise RunnerFailed(
+                answer["cause"],
+                answer["error"],
+                answer["traceback"],
+                runner.shown_output(),
+                answer["kind"],
+                answer.get("calls", 0),
+            )
         return answer
 
     def _line(self, runner: Runner, deadline: float, timeout_s: float) -> bytes:
@@ -217,7 +224,7 @@ def _answer(line: bytes) -> dict[str, Any]:
 class Answered:
     """What an interpreter says of variants: what it could not run of each, and what its results depend on."""
 
-    problems: Sequence[dict[str, str] | None]
+    problems: Sequence[dict[str, Any] | None]
     identity: Mapping[str, str]
 
 

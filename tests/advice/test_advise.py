@@ -16,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator import errors
-from orchestrator.advice import design, draft
-from orchestrator.advice import pilot as scout
+from orchestrator.advice import design, draft, pilot
 from orchestrator.advice.design import Facts, Question
 from orchestrator.analysis.results import fold
 from orchestrator.engine import session as run
@@ -447,7 +446,7 @@ def test_a_function_that_can_be_called_only_once_is_told_as_such(place: Path) ->
     assert done.returncode == errors.FAILED
     told = "orchestrator: once:once failed when it was called: after 1 good call: FileNotFoundError"
     assert done.stderr.startswith(told)
-    assert done.stderr.endswith("; give it what can be called many times: it is, under every model\n")
+    assert done.stderr.endswith("; pass a function that can be called many times, since every model does so\n")
 
 
 @pytest.mark.slow
@@ -546,7 +545,7 @@ BAD = {
         ["mine:positional", "data=1"],
         2,
         "mine:positional(data, /) does not take these kwargs: 'data' parameter is positional only, "
-        "but was passed as a keyword; what stands before / can't be named: name a function of your own",
+        "but was passed as a keyword; positional-only arguments can't be passed by name: wrap the function",
     ),
     "a generator": (["mine:generate"], 2, "mine:generate is a generator function: calling it runs nothing; wrap it"),
     "a generator returned": (["mine:lazy"], 2, "mine:lazy returns a generator: calling it runs nothing; wrap it"),
@@ -627,8 +626,8 @@ def test_an_anyio_that_cannot_be_imported_is_told_with_the_command_that_installs
 def test_a_function_that_runs_for_ever_is_given_up(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "mine.py").write_text("import time\ndef hang(): time.sleep(600)\n")
     monkeypatch.chdir(place)
-    monkeypatch.setattr(scout, "TIMEOUT_S", 1.0)
+    monkeypatch.setattr(pilot, "TIMEOUT_S", 1.0)
     told = "importing and calling mine:hang took longer than 1 s; ask for less work in one call"
     with pytest.raises(errors.WorkloadFailed, match=told):
-        run.interruptible(lambda runner_env, interrupt: scout.scout(Question("mine:hang", {}), runner_env, interrupt))
+        run.interruptible(lambda runner_env, interrupt: pilot.pilot(Question("mine:hang", {}), runner_env, interrupt))
     assert not living_in(place)

@@ -887,7 +887,7 @@ def test_fork_refuses_to_replace_workers(runner_env: RunnerEnvironment) -> None:
 
 def probe(
     runner_env: RunnerEnvironment, *variants: dict[str, Any], python: str | None = None
-) -> Sequence[dict[str, str] | None]:
+) -> Sequence[dict[str, Any] | None]:
     interrupt = Interrupt()
     try:
         return runner_group.probe(
@@ -1023,7 +1023,7 @@ def test_libraries_keep_the_promises_under_every_interpreter_that_they_install_o
     try:
         python = environments.provide(runner_env, interrupt, found, needs(model).packages).python
     except environments.Unbuilt as error:
-        pytest.skip(error.what)
+        pytest.skip(error.problem.what)
     finally:
         interrupt.close()
     keeps_the_promises(runner_env, python, version, model)
@@ -1232,7 +1232,8 @@ def test_without_interpreters_a_python_says_which_one_has_them(runner_env: Runne
         pytest.skip("this one has them")
     (problem,) = probe(runner_env, order("interpreters", task("power")))
     assert problem is not None
-    assert problem["what"].startswith("interpreters is unavailable: Python 3.")
+    assert (problem["field"], problem["code"]) == ("model", "python_too_old")
+    assert problem["what"].endswith("has no InterpreterPoolExecutor")
     assert problem["remedy"] == "run it under 3.14 or newer"
 
 

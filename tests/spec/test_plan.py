@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from orchestrator.spec.expand import LARGEST, plan_experiment
 from orchestrator.spec.model import Experiment
 from orchestrator.spec.plan import Plan, columns, content_id, draw_rounds, draw_starts, runner_request
-from orchestrator.spec.problem import Problem
+from orchestrator.spec.problem import SpecProblem
 from tests.support.specs import DESIGN
 
 quick = settings(max_examples=100)
@@ -27,9 +27,9 @@ def planned(models: list[Any], cores: int = CORES, **others: Any) -> Plan:
 
 
 def refusal(models: list[Any], **others: Any) -> tuple[tuple[str | int, ...], str, str]:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(SpecProblem) as caught:
         planned(models, **others)
-    return caught.value.path, caught.value.what, caught.value.remedy
+    return caught.value.path, caught.value.problem.what, caught.value.problem.remedy
 
 
 def labels(made: Plan) -> list[str]:
