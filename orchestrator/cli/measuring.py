@@ -208,7 +208,7 @@ def _cluster(address: str) -> Cluster:
     return parse_address(address)
 
 
-def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractContextManager[lock.Tell]]:
+def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractContextManager[lock.SetRun]]:
     """Return where blocks run, and what holds this machine meanwhile, if blocks may run on it."""
     from ..machine import lock
 

@@ -99,11 +99,11 @@ def _probe(variant: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _scout(asked: dict[str, Any]) -> dict[str, Any]:
-    from .first_calls import CallTimes, scout
+    from .first_calls import CallTimes, pilot
 
     measured = CallTimes()
     try:
-        return scout(asked["workload"], measured, asked["file"], asked["is_second"])
+        return pilot(asked["workload"], measured, asked["file"], asked["is_second"])
     except workload.Unusable as error:
         return {"event": "refused", **error.fields()}
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""What a spec may say, and what is told of one that is wrong: the place, the path and the remedy."""
+"""What a spec may hold; an error names the place, the path and the remedy."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_the_name_is_that_of_the_file_unless_given(cwd: Path) -> None:
     assert load(W + M + "name: other\n").name == "other"
 
 
-def test_a_file_name_that_is_no_name_is_told(cwd: Path) -> None:
+def test_a_file_name_that_is_no_name_is_reported(cwd: Path) -> None:
     assert refusal(W + M, name="my work.yaml") == (
         "my work.yaml:1:1: name: the file's name can't be the experiment's: \"my work\" is not a name; give a `name:`"
     )
@@ -377,11 +377,11 @@ REFUSED = {
         W + "models: [threads]\nmatrix: {workers: [1, 2]}\nbaseline: threads\n",
         '4:11: baseline: "threads" means 2 variants; name one: threads(workers=1), threads(workers=2)',
     ),
-    "expectation of nobody": (
+    "expectation of an unknown variant": (
         W + M + "expect: [{of: processes, min: 1}]\n",
         '3:15: expect[0].of: no model or label "processes" in this experiment; known: sequential, threads',
     ),
-    "expectation against nobody": (
+    "expectation against an unknown variant": (
         W + M + "expect: [{of: threads, max: 1, against: sequentia}]\n",
         '3:41: expect[0].against: no model or label "sequentia" in this experiment; did you mean "sequential"?',
     ),
@@ -446,7 +446,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_bad_spec_is_told_with_place_path_and_remedy(cwd: Path, name: str) -> None:
+def test_a_bad_spec_is_reported_with_place_path_and_remedy(cwd: Path, name: str) -> None:
     text, message = REFUSED[name]
     assert refusal(text) == f"a.yaml:{message}"
 
@@ -461,19 +461,19 @@ def test_a_bad_spec_is_told_with_place_path_and_remedy(cwd: Path, name: str) -> 
         (b"#" * (document.MAX_BYTES + 1), "larger than 256 KiB; move data to its own file"),
     ],
 )
-def test_a_file_that_is_no_text_is_told(cwd: Path, content: bytes, message: str) -> None:
-    told = refusal(content)
-    assert told.startswith("a.yaml:")
-    assert message in told
+def test_a_file_that_is_no_text_is_reported(cwd: Path, content: bytes, message: str) -> None:
+    shown = refusal(content)
+    assert shown.startswith("a.yaml:")
+    assert message in shown
 
 
-def test_a_missing_file_is_told_with_one_that_is_there(cwd: Path) -> None:
+def test_a_missing_file_is_reported_with_one_that_is_there(cwd: Path) -> None:
     Path("cpu.yaml").write_text(W + M)
     with pytest.raises(BadInput, match=r'^cpv.yaml: no such file; did you mean "cpu.yaml"\?$'):
         loading.load(Path("cpv.yaml"))
 
 
-def test_a_directory_is_told(cwd: Path) -> None:
+def test_a_directory_is_reported(cwd: Path) -> None:
     with pytest.raises(BadInput, match=r"^\.: a directory, not a file; name a YAML file in it$"):
         loading.load(Path())
 
@@ -489,9 +489,9 @@ def test_several_problems_are_all_told_a_line_each(cwd: Path) -> None:
 
 
 def test_a_message_stays_on_its_line_whatever_the_spec_holds(cwd: Path) -> None:
-    told = refusal(W + M + '"a\\nb": 1\n')
-    assert "\n" not in told
-    assert told.startswith('a.yaml:3:1: ["a\\nb"]: unknown key "a\\nb"; ')
+    shown = refusal(W + M + '"a\\nb": 1\n')
+    assert "\n" not in shown
+    assert shown.startswith('a.yaml:3:1: ["a\\nb"]: unknown key "a\\nb"; ')
 
 
 # overrides
@@ -591,7 +591,7 @@ NO_OVERRIDE = "is not an override; write key.sub=value, such as tasks=8"
         ),
     ],
 )
-def test_a_bad_override_is_told(cwd: Path, text: str, override: str, message: str) -> None:
+def test_a_bad_override_is_reported(cwd: Path, text: str, override: str, message: str) -> None:
     assert refusal(text, override) == message
 
 
