@@ -241,7 +241,7 @@ def probe(
 def scout(
     runner_env: RunnerEnvironment, interrupt: Interrupt, command: Command, workload: dict[str, Any], timeout_s: float
 ) -> dict[str, Any]:
-    """Return what a first look at a function tells (see `runner.first_calls`), or why it is refused; raises RunnerFailed.
+    """Return the facts of a pilot (see `runner.first_calls`), or why it is refused; raises RunnerFailed.
 
     `ready_ns` is what everything but the timed calls took: starting, importing, and probing the models. Results are
     compared with those of a second process, which has another hash seed.
