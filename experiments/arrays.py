@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 controller: Any  # of the thread pools of this process; every worker gets one from its initializer
 
 
-def unavailable() -> str | None:
+def unavailable() -> tuple[str, str] | None:
     """Say why NumPy, or what sets the threads of its BLAS, can't be had here."""
     return missing("numpy", "threadpoolctl")
 

@@ -16,7 +16,7 @@ LEVELS = {"zlib": 6, "bz2": 9, "zstd": 12}
 ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 
 
-def unavailable() -> str | None:
+def unavailable() -> tuple[str, str] | None:
     """Say why zstd can't be had here: before Python 3.14 it is in a package."""
     return missing(ZSTD)
 

@@ -166,10 +166,10 @@ def postgres_program(name: str) -> str | None:
     return shutil.which(name) or (str(kept[-1]) if kept else None)
 
 
-def unavailable_postgres() -> str | None:
+def unavailable_postgres() -> tuple[str, str] | None:
     """Return what is missing: the server, or a driver."""
     if not postgres_program("initdb"):
-        return "PostgreSQL is not installed; install it (Debian: apt install postgresql)"
+        return "PostgreSQL is not installed", "install it (Debian: apt install postgresql)"
     return missing(*DRIVERS)
 
 

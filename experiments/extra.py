@@ -8,14 +8,13 @@ import sys
 REMEDY = f"{sys.executable} -m pip install -e '.[workloads]'"
 
 
-def missing(*names: str) -> str | None:
-    """Return why modules can't be imported here and the remedy, or None if they all can."""
+def missing(*names: str) -> tuple[str, str] | None:
+    """Return which module can't be imported here and how to install it, or None if all can."""
     for name in names:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            told = (
-                f"no module {name}" if isinstance(error, ModuleNotFoundError) else f"{name} can't be imported: {error}"
-            )
-            return f"{told}; install the extra: {REMEDY}"
+            is_missing = isinstance(error, ModuleNotFoundError)
+            what = f"no module {name}" if is_missing else f"{name} can't be imported: {error}"
+            return what, f"install the extra: {REMEDY}"
     return None

@@ -18,7 +18,7 @@ from .extra import missing
 directory: Path  # every worker gets it from its initializer
 
 
-def unavailable() -> str | None:
+def unavailable() -> tuple[str, str] | None:
     """Say why aiofiles can't be had here."""
     return missing("aiofiles")
 

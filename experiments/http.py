@@ -111,15 +111,15 @@ def configuration(place: Path, port: int) -> str:
     )
 
 
-def unavailable() -> str | None:
+def unavailable() -> tuple[str, str] | None:
     """Say which of the clients can't be had here."""
     return missing(*CLIENTS)
 
 
-def unavailable_nginx() -> str | None:
+def unavailable_nginx() -> tuple[str, str] | None:
     """Return what is missing for `nginx`."""
     if shutil.which("nginx") is None:
-        return "nginx is not installed; install it (Debian: apt install nginx-light), or take `setup: server`"
+        return "nginx is not installed", "install it (Debian: apt install nginx-light), or take `setup: server`"
     return unavailable()
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def unavailable() -> str | None:
+def unavailable() -> tuple[str, str] | None:
     """Say why Pillow can't be had here."""
     return missing("PIL")
 

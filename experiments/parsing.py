@@ -14,7 +14,7 @@ from .generated import orders
 LINE = re.compile(r"id=(\d+) customer=(\w+) amount=(\d+)")
 
 
-def unavailable() -> str | None:
+def unavailable() -> tuple[str, str] | None:
     """Say why orjson can't be had here."""
     return missing("orjson")
 

@@ -93,6 +93,6 @@ def test_a_full_disk_is_an_error(place: Path, form: Callable[..., Any], size: in
 def test_a_missing_aiofiles_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     assert files.unavailable() is None
     monkeypatch.setitem(sys.modules, "aiofiles", None)
-    reason, _, remedy = str(files.unavailable()).partition("; ")
+    reason, remedy = files.unavailable() or ("", "")
     assert "aiofiles" in reason
     assert remedy.endswith("-m pip install -e '.[workloads]'")

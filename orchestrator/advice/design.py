@@ -1,4 +1,4 @@
-"""The design of an experiment that answers which model runs a function best, from a few calls that try it. Pure."""
+"""Design the experiment that finds the best model for a function, from the facts of a pilot. Pure."""
 
 from __future__ import annotations
 
@@ -14,59 +14,59 @@ from ..analysis.refinement import coarse
 from ..analysis.stats import LOOK_LEVEL, LOOKS, can_decide
 from ..runner import registry
 from ..runner.measure import SHORTEST_NS
-from ..spec.expand import FEWEST_LEVELS
+from ..spec.axes import FEWEST_LEVELS
 from ..spec.model import Measure
 from ..spec.plan import FEWEST_ROUNDS, MOST_ROUNDS
 
 BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
-"""How long a plain loop takes over a batch: long enough to be told from wake-ups, short enough for many rounds."""
+"""The time of a batch in a plain loop: long compared with a wake-up, short enough for many rounds."""
 
 FEWEST_TASKS, MOST_TASKS = 4, 64
 SHORT_NS = 500_000
-"""Calls shorter than this are also sent to processes several at a time, as a pool's `chunksize` is for."""
+"""Calls shorter than this are also sent to processes in chunks (a pool's `chunksize`)."""
 
 LONG_NS = 25_000_000
-"""Calls that compute for longer than this come one to a core."""
+"""With calls that compute for longer than this, a batch has one call per core."""
 
 FIRST_CALL = 20
-"""How many times as long as later calls the first one takes where it is worth a word."""
+"""A first call that takes this many times as long as later ones is reported."""
 
 MOST_WORKERS = 16
 
 ROUNDS_S = 0.5
-"""The rounds of a block take half as long as by default: eleven blocks are to fit into `BUDGET_S`."""
+"""The time of the rounds of a block, half the default, so that eleven blocks fit into `BUDGET_S`."""
 
 EXPLAINING = 1.15
-"""How many times as long a block takes with what is asked when its rounds are over."""
+"""The time of a whole block relative to that of its rounds: diagnostics follow the rounds."""
 
 FIGHTING = 6
-"""How many times as long a round takes where calls that are parallel by themselves run side by side (OpenBLAS)."""
+"""The slowdown of a round when calls that use several cores by themselves (OpenBLAS) run in parallel."""
 
 BUDGET_S, LONGEST_S = 18.0, 300.0
 
 LEVELS_PER_DECADE, MOST_LEVELS = 4, 25
-"""Of a range: a level is 1.8 times the one before, or more in a range of more than six decades."""
+"""In a range, each level is 1.8 times the one before, or more if the range spans more than six decades."""
 
 ROUNDS_ALONG, ROUNDS_S_ALONG = 10, 1.0
-"""Rounds of a block where many levels are measured, unless they take longer: then as many as take so long."""
+"""The rounds of a block for a range, unless they take longer than the second figure."""
 
 IN_RANGE = {
     "event_loop": "it runs a plain function as a plain loop does",
     "thread_per_task": "`threads` stands for it along a range",
     "process_per_task": "`processes` stands for it along a range",
 }
-"""Why models are left out of a range: every level costs the time of all."""
+"""Models left out of a range, with the reason: every model costs time at every level."""
 
 TIMEOUT_S, PATIENCE = Measure().timeout, 5
-"""A trial may take so long: what a spec has by default, or so many times a plain loop."""
+"""The timeout of a trial is the default of a spec, or a multiple of the time of a plain loop."""
 
 MOST_PROCESSES, MOST_STARTING_NS = 128, 1e9
-"""Batches of more calls, or that would take longer to start their processes, are not given a process for each call."""
+"""No process per call for batches of more calls, or where starting the processes takes longer."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What the user has asked for: a function with its arguments, and where it runs."""
+    """The user's question: a function with its arguments, the interpreter, and bounds."""
 
     call: str
     kwargs: Mapping[str, Any]
@@ -76,7 +76,7 @@ class Question:
     over: Range | None = None
 
     def at(self, level: int | float) -> Question:
-        """Return what is asked at one level of the range."""
+        """Return the question at one level of the range."""
         assert self.over
         return replace(self, kwargs={**self.kwargs, self.over.name: level}, over=None)
 
@@ -103,7 +103,7 @@ def log_grid(low: int | float, high: int | float) -> list[int | float]:
 
 @dataclass(frozen=True)
 class Facts:
-    """What trying a function tells, see `runner.scout`.
+    """The facts that a pilot finds about a function, see `runner.first_calls.pilot`.
 
     `cpu_share` is the CPU time of all threads per wall time, less the time in which others had the core.
     """
@@ -125,15 +125,15 @@ class Facts:
 
     @property
     def is_parallel(self) -> bool:
-        """Whether a call keeps more than one core busy by itself; of very short ones, reading the clock tells more."""
+        """Whether a call keeps more than one core busy by itself; not known for very short calls."""
         return self.cpu_share > MULTI_CORE_CALL and self.wall_ns > 100_000
 
 
 @dataclass(frozen=True)
 class Design:
-    """What is compared: `entries` of the spec's `models`, each with every number of `workers`.
+    """The `entries` of the spec's `models` to compare, each with every number of `workers`.
 
-    `left_out` says why a model is none of them. `needed_s` is about how long it takes to the first look.
+    `left_out` has the reason for each model that is left out. `needed_s` is about the time to the first look.
     """
 
     left_out: Mapping[str, str]
@@ -145,16 +145,16 @@ class Design:
     needed_s: float
     max_time_s: float
     lowest_ns: int | None = None
-    """How long a call takes at the lower end of a range."""
+    """The time of a call at the lower end of a range."""
 
     @property
     def variants(self) -> int:
-        """The number of contestants."""
+        """The number of variants."""
         return len(self.entries) * len(self.workers)
 
 
 def design(asked: Question, facts: Facts, cores: int) -> Design:
-    """Return the experiment for a machine of so many cores: all models that can run the function, for `BUDGET_S`."""
+    """Return the experiment for a machine with `cores`: all models that can run the function, for `BUDGET_S`."""
     tasks = _tasks(asked, facts, cores)
     left_out = _left_out(facts, tasks, cores)
     entries = _entries(facts, left_out, tasks, cores)
@@ -171,11 +171,11 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
 
 
 def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[Facts, Design]:
-    """Return what holds along the whole of a range, given a look at both of its ends, and the experiment for it.
+    """Return the facts that hold along a whole range, from pilots of both ends, and the experiment for it.
 
-    Batches, workers and the longest trial are those of the end where a call takes longer; calls that are short at the
-    other one are also sent several at a time. The time is that of the levels measured first, and of those that then
-    halve the interval in which the winner changes.
+    Batches, workers and the longest trial fit the end where a call takes longer; calls that are short at the other end
+    are also sent in chunks. The time is that of the levels measured first, and of those that then halve the interval in
+    which the winner changes.
     """
     assert asked.over
     facts = replace(
@@ -196,7 +196,7 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
         _block_s(replace(facts, wall_ns=wall_ns), single.tasks, variants, rounds, cores)
         for wall_ns in _walls_to_measure(low.wall_ns, high.wall_ns, count)
     )
-    # twice: levels at which nobody is surely faster take more blocks, and the run ends as soon as it can
+    # twice: levels without a clear winner take more blocks, and the run ends as soon as it can
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(2 * needed_s)))
     return facts, replace(
         single,
@@ -209,7 +209,7 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
 
 
 def _walls_to_measure(low_ns: int, high_ns: int, count: int) -> list[int]:
-    """Return about how long a call takes at each level that is measured, for one change of the winner in a range."""
+    """Return estimates of the time of a call at each measured level, if the winner changes once."""
     first = coarse(count)
     halving = math.ceil(math.log2(max(1, first[1] - first[0]))) + 1
     places = [*first, *[count // 2] * halving]
@@ -217,7 +217,7 @@ def _walls_to_measure(low_ns: int, high_ns: int, count: int) -> list[int]:
 
 
 def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
-    """Return why a model is no contestant, by model."""
+    """Return the reason for each model that is left out."""
     starting_ns = facts.process_ns or 0
     dear = {}
     if tasks > MOST_PROCESSES:
@@ -247,10 +247,10 @@ def model_of(entry: str | dict[str, Any]) -> str:
 
 
 def _tasks(asked: Question, facts: Facts, cores: int) -> int:
-    """Return the calls of a batch: what was asked for, or about `BATCH_NS` in a plain loop, the same for every core."""
+    """Return the calls of a batch: as requested, or about `BATCH_NS` in a plain loop, equal for every core."""
     if asked.tasks:
         return asked.tasks
-    if facts.is_parallel:  # copies of it fight each other for the cores, and a batch takes many times as long
+    if facts.is_parallel:  # calls in parallel compete for the cores, and a batch takes many times as long
         return max(FEWEST_TASKS, 2 * cores)
     is_busy = facts.busy >= BUSY_CALL
     wanted = round((BATCH_NS if is_busy else WAITING_BATCH_NS) / facts.wall_ns)
@@ -268,7 +268,7 @@ def _workers(facts: Facts, tasks: int, cores: int) -> int:
 
 
 def _block_s(facts: Facts, tasks: int, variants: Sequence[str], rounds: int | None, cores: int) -> float:
-    """Return about how long a block takes; without a number of rounds they are as many as take a second."""
+    """Return an estimate of the time of a block; without `rounds`, those take about a second."""
     round_s = _round_s(facts, tasks, variants)
     rounds = rounds or max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(ROUNDS_S_ALONG / round_s)))
     # rounds, warming up and calibrating, starting
@@ -276,7 +276,7 @@ def _block_s(facts: Facts, tasks: int, variants: Sequence[str], rounds: int | No
 
 
 def _round_s(facts: Facts, tasks: int, variants: Sequence[str]) -> float:
-    """Return about how long one round takes, or longer: nobody knows yet what runs in parallel."""
+    """Return an upper estimate of the time of one round: nothing is assumed to run in parallel."""
     trials_ns: list[float] = [max(SHORTEST_NS, tasks * facts.wall_ns) for _ in variants]
     trials_ns += [tasks * (facts.process_ns or 0) for name in variants if name == "process_per_task"]
     return sum(trials_ns) / 1e9 * (FIGHTING if facts.is_parallel else 1)

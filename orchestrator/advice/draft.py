@@ -1,4 +1,4 @@
-"""What `advise` writes of a design: the spec as YAML with comments, and the one that is saved."""
+"""Write the spec of a design as YAML with comments, and with expectations once it has run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
     at_most = f" at the upper end of {asked.over.name}" if asked.over else ""
     measured = "every combination is measured"
     if asked.over:
-        measured = f"of {asked.over.name} only the levels are measured that tell where the winner changes"
+        measured = f"of {asked.over.name} only the levels next to where the winner changes are measured"
     lines = [
         *_heading(asked, again),
         dump({"name": _name(asked), "description": _description(asked, facts, designed)}),
@@ -52,13 +52,13 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
 
 
 def saved(text: str, derived: Sequence[Mapping[str, Any]], over: str | None = None) -> str:
-    """Return the spec with expectations to uncomment: what was measured, with some room for other days.
+    """Return the spec with expectations to uncomment: the measured speedups, with a margin.
 
-    `over` names the argument of a range: a claim is then one about a level of it.
+    `over` names the argument of a range; each claim is then about one level.
     """
     lines = [
         "",
-        "# Uncomment this, and the exit status says whether it still holds: 0, or 1 when it is broken, 4 undecided.",
+        "# Uncomment this, and the exit status reports whether it still holds: 0, or 1 if broken, 4 if undecided.",
         "# expect:",
     ]
     compared = [event for event in derived if event["event"] == "variant.compared" and event["speedup_low"]]
@@ -115,7 +115,7 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
             reasons.setdefault(why.replace(f" of {name}", ""), []).append(name)
         sentences += [f"Left out: {units.listed(names)}, for {why}." for why, names in reasons.items()]
     if facts.incomparable:
-        sentences.append(f"Nobody checks that results are right under every model: {facts.incomparable}.")
+        sentences.append(f"Results are not checked: {facts.incomparable}.")
     return printable(" ".join(" ".join(sentences).split()))
 
 
@@ -126,7 +126,7 @@ def _why_workers(facts: Facts) -> str:
 
 
 def _heading(asked: Question, again: str) -> list[str]:
-    """Return what stands at the top of the spec: where it comes from, and how it runs again."""
+    """Return the comment at the top of the spec: its origin, and the commands that run it again."""
     given = (shlex.quote(f"{name}={dump(value, flow=True)}") for name, value in asked.kwargs.items())
     arguments = "".join(f" {argument}" for argument in given)
     if asked.over:

@@ -1,11 +1,13 @@
-"""A first look at a function, before there is an experiment: called some times, in a process of its own."""
+"""A pilot of a function before there is an experiment: a few calls, in a process of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ..errors import BadInput, WorkloadFailed
 from ..interpreters import find
+from ..runner.problem import read
 from ..supervisor import group
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt
@@ -14,62 +16,68 @@ from .design import Facts, Question
 
 TIMEOUT_S = 30.0
 
+ELSEWHERE = "name the project's directory with --project, or the interpreter that has it with --python"
 
-def scout(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) -> Facts:
-    """Return what a first look tells: the function is called some times, in a process of its own.
+
+def pilot(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) -> Facts:
+    """Return the facts that a few calls of the function give, in a process of its own.
 
     Raises BadInput when it can't be called like this, WorkloadFailed when a call fails, and Interrupted.
     """
     python = find.resolve(asked.python)
     if python is None:
-        what, remedy = find.missing(asked.python or "")
-        raise BadInput(what, where="--python", remedy=remedy)
-    given = {"call": asked.call, "kwargs": dict(asked.kwargs)}
+        problem = find.missing(asked.python or "")
+        raise BadInput(problem.what, where="--python", remedy=problem.remedy)
+    workload = {"call": asked.call, "kwargs": dict(asked.kwargs)}
     try:
-        answer = group.scout(runner_env, interrupt, Command(python), given, TIMEOUT_S)
+        answer = group.scout(runner_env, interrupt, Command(python), workload, TIMEOUT_S)
     except RunnerFailed as error:
-        if complaint := find.complaint(python):
-            raise BadInput(complaint[0], where="--python", remedy=complaint[1]) from error
+        if unfit := find.unfit(python):
+            raise BadInput(unfit.what, where="--python", remedy=unfit.remedy) from error
         raise _failed(asked, error) from error
     if answer["event"] == "refused":
         raise _refused(answer)
     return Facts(**{name: answer[name] for name in Facts.__dataclass_fields__})
 
 
-def _refused(answer: Mapping[str, str]) -> BadInput:
-    remedy = answer["remedy"]
-    elsewhere = "name the project's directory with --project, or the interpreter that has it with --python"
-    if answer["field"] == "kwargs" and remedy.startswith("mend kwargs"):
-        missing = remedy.rpartition(": give ")[2] if ": give " in remedy else "the arguments it takes"
-        remedy = f"give {missing}, each as name=value"
-    elif answer["what"].startswith("no module"):
-        remedy = elsewhere
-    elif answer["what"].startswith("importing"):
-        remedy = f"{remedy}, or {elsewhere}"
-    return BadInput(answer["what"], remedy=remedy)
+def _refused(answer: Mapping[str, Any]) -> BadInput:
+    """Return the refusal of a runner as an error, with the remedy in terms of the command line."""
+    problem = read(answer)
+    remedies = {
+        "arguments_missing": f"give {', '.join(problem.arguments)}, each as name=value",
+        "arguments_wrong": "give the arguments it takes, each as name=value",
+        "module_missing": ELSEWHERE,
+        "import_failed": f"{problem.remedy}, or {ELSEWHERE}",
+    }
+    return BadInput(problem.what, remedy=remedies.get(problem.code, problem.remedy))
 
 
 def _failed(asked: Question, error: RunnerFailed) -> WorkloadFailed:
     if error.cause == "timeout":
         what = f"importing and calling {asked.call} took longer than {TIMEOUT_S:g} s"
         return WorkloadFailed(what, remedy="ask for less work in one call, so that it can be called many times")
+    after = f"after {error.calls} good call{'s' * (error.calls > 1)}: " if error.calls else ""
+    what = f"{asked.call} failed when it was called: {after}{' '.join(error.error.split())}{_place(error)}"
+    return WorkloadFailed(what, remedy=_remedy(asked, error))
+
+
+def _place(error: RunnerFailed) -> str:
+    """Return the line of the user's code that failed, or the last line of output where no Python code is known."""
     files = [line.strip() for line in (error.traceback or "").splitlines() if line.startswith("  File ")]
     theirs = [line for line in files if "orchestrator_runner" not in line]
     last = error.output.strip().rpartition("\n")[2]
-    where = f" ({theirs[-1]})" if theirs else f" ({last})" if last and not files else ""
-    what = f"{asked.call} failed when it was called: {' '.join(error.error.split())}{where}"
+    return f" ({theirs[-1]})" if theirs else f" ({last})" if last and not files else ""
+
+
+def _remedy(asked: Question, error: RunnerFailed) -> str:
     structured = [f"{name} is a {_kind(value)}" for name, value in asked.kwargs.items() if not isinstance(value, str)]
-    if error.error.startswith("TypeError") and structured:
-        remedy = (
-            f"""values are read as YAML ({", ".join(structured)}); for text, quote it inside too: {_quoted(asked)}"""
-        )
-    elif error.error.startswith("after "):
-        remedy = "give it what can be called many times: it is, under every model"
-    elif error.error.startswith("EOFError"):
-        remedy = "standard input is empty here: give the function its input as arguments"
-    else:
-        remedy = "call it with arguments that it can work with"
-    return WorkloadFailed(what, remedy=remedy)
+    if error.calls:
+        return "pass a function that can be called many times, since every model does so"
+    if error.kind == "TypeError" and structured:
+        return f"""values are read as YAML ({", ".join(structured)}); for text, quote it inside too: {_quoted(asked)}"""
+    if error.kind == "EOFError":
+        return "standard input is empty here: give the function its input as arguments"
+    return "call it with arguments that it can work with"
 
 
 def _quoted(asked: Question) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from .. import units
 from ..journal.derived_events import CrossoverLocated
-from ..spec.expand import ordered_axes
+from ..spec.axes import ordered_axes
 from ..spec.plan import Plan, canonical, column, label_along
 from . import decide, figures, load
 from .contest import Contest

@@ -17,7 +17,7 @@ from ..journal.event import SCHEMA
 from ..spec.expand import plan_experiment
 from ..spec.model import Experiment
 from ..spec.plan import Plan, Point
-from ..spec.problem import Problem, problem_of
+from ..spec.problem import SpecProblem, problem_of
 from .contest import Contest
 from .fold import add_event
 from .stats import STATS_VERSION
@@ -157,10 +157,10 @@ def _plan_of(started: Mapping[str, Any]) -> Plan:
         return plan_experiment(Experiment.model_validate(spec), started["effective_cores"])
     except ValidationError as error:
         problem = problem_of(error.errors()[0], spec)
-    except Problem as error:
+    except SpecProblem as error:
         problem = error
     raise JournalDamaged(
-        f"its spec is none that this program reads: {problem.what}",
+        f"its spec is none that this program reads: {problem.problem.what}",
         where=f"run {started['run_id']} of {started['experiment']}",
         remedy=f"read it with the version that wrote it, {started['versions'].get('orchestrator', 'an older one')}",
     )

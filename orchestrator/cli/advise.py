@@ -12,7 +12,7 @@ from pathlib import Path
 from .. import units
 from ..advice.design import Design, Facts, Question, design, design_over
 from ..advice.draft import saved, spec
-from ..advice.pilot import scout
+from ..advice.pilot import pilot
 from ..archive.resume import NEVER
 from ..engine.session import RunOutcome, interruptible, run
 from ..errors import BadInput, Unwritable
@@ -47,10 +47,10 @@ def advise(asked: Question, runs: Path, save: Path | None, tell: Callable[[str],
 def _designed(asked: Question, cores: int) -> tuple[Facts, Design]:
     """Return what a first look tells and the experiment for it; a range is looked at at both of its ends."""
     if asked.over is None:
-        facts = interruptible(lambda runner_env, interrupt: scout(asked, runner_env, interrupt))
+        facts = interruptible(lambda runner_env, interrupt: pilot(asked, runner_env, interrupt))
         return facts, design(asked, facts, cores)
     ends = [asked.at(asked.over.levels[0]), asked.at(asked.over.levels[-1])]
-    low, high = interruptible(lambda runner_env, interrupt: [scout(end, runner_env, interrupt) for end in ends])
+    low, high = interruptible(lambda runner_env, interrupt: [pilot(end, runner_env, interrupt) for end in ends])
     return design_over(asked, low, high, cores)
 
 

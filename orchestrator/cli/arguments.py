@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from ..errors import BadInput
 from ..spec.document import quoted
 from ..spec.load import plain_value
-from ..spec.model import KEYWORD, NAME, PATTERNS, REFERENCE, parse_fraction, parse_seconds
+from ..spec.values import KEYWORD, NAME, PATTERNS, REFERENCE, parse_fraction, parse_seconds
 
 if TYPE_CHECKING:
     from ..advice.design import Range
@@ -63,7 +63,7 @@ def over(text: str | None, arguments: Mapping[str, object]) -> Range | None:
         return None
     # only here: they load numpy, and what is wrong with a spec should be told at once
     from ..advice.design import Range, log_grid
-    from ..spec.expand import FEWEST_LEVELS
+    from ..spec.axes import FEWEST_LEVELS
 
     name, low, high = _range_ends(text)
     if name in arguments:

@@ -208,7 +208,7 @@ def _cluster(address: str) -> Cluster:
     return parse_address(address)
 
 
-def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractContextManager[lock.Tell]]:
+def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractContextManager[lock.SetRun]]:
     """Return where blocks run, and what holds this machine meanwhile, if blocks may run on it."""
     from ..machine import lock
 
@@ -225,8 +225,9 @@ def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractConte
 
 def _load_plan(config: Path, overrides: list[str] | None, cluster: Cluster | None = None) -> tuple[Plan, Source]:
     """Return the plan of a spec for this machine, or for the hosts of a cluster; raises BadInput."""
+    from ..runner.problem import Problem
     from ..spec.load import load
-    from ..spec.problem import Problem
+    from ..spec.problem import SpecProblem
 
     experiment, source = load(config, overrides or [])
     # imported only now: what is wrong with a spec should be told at once
@@ -237,14 +238,14 @@ def _load_plan(config: Path, overrides: list[str] | None, cluster: Cluster | Non
         cores = cluster.cores()
     elif experiment.limits.cpus and (missing := keep_to(experiment.limits.cpus)):
         place = ("limits", "cpus", experiment.limits.cpus.index(missing[0]))
-        raise source.failure(
-            Problem(place, f"no processor {missing[0]} to run on here", "name those of `taskset -p $$`")
-        )
+        what = f"no processor {missing[0]} to run on here"
+        problem = Problem("processor_missing", what, "name those of `taskset -p $$`")
+        raise source.failure(SpecProblem(place, problem))
     else:
         cores = effective_cores()
     try:
         return plan_experiment(experiment, cores), source
-    except Problem as problem:
+    except SpecProblem as problem:
         raise source.failure(problem) from problem
 
 

@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from rich.table import Table
 
 from ..errors import BadInput
-from ..interpreters.find import complaint, installed, missing, resolve
+from ..interpreters.find import installed, missing, resolve, unfit
 from ..output.grid import printed, text_console
 from ..runner import registry
+from ..runner.problem import Problem, read
 from ..supervisor.environment import runner_environment
 from ..supervisor.group import RunnerGroup
 from ..supervisor.interrupt import Interrupt
@@ -38,7 +40,7 @@ class Listed:
     gil: bool
     reason: str | None
     remedy: str | None
-    without: dict[str, str]
+    without: dict[str, dict[str, str]]
 
 
 def catalogue(asked: Sequence[str]) -> list[Listed]:
@@ -56,8 +58,9 @@ def catalogue(asked: Sequence[str]) -> list[Listed]:
             except RunnerFailed as error:
                 if request == "all":
                     continue  # one that runs, and yet can't run a runner: it was not asked for by name
-                what, remedy = complaint(python) or (f"{python}: {error.error}", "name another interpreter")
-                raise BadInput(what, where="--python", remedy=remedy) from error
+                failed = Problem("runner_failed", f"{python}: {error.error}", "name another interpreter")
+                problem = unfit(python) or failed
+                raise BadInput(problem.what, where="--python", remedy=problem.remedy) from error
             found += _listed(python, answer["version"], answer["gil"], answer["reasons"])
     return found
 
@@ -69,14 +72,15 @@ def _resolved(asked: Sequence[str]) -> Iterator[tuple[str | None, str]]:
         elif python := resolve(request):
             yield request, python
         else:
-            what, remedy = missing(request or "")
-            raise BadInput(what, where="--python", remedy=remedy)
+            problem = missing(request or "")
+            raise BadInput(problem.what, where="--python", remedy=problem.remedy)
 
 
-def _listed(python: str, version: str, gil: bool, reasons: dict[str, dict[str, str]]) -> Iterator[Listed]:
+def _listed(python: str, version: str, gil: bool, problems: dict[str, dict[str, Any]]) -> Iterator[Listed]:
     for name in registry.NAMES:
-        model, reason = registry.load(name), reasons[name]
-        what, _, remedy = reason.pop("", "").partition("; ")
+        model = registry.load(name)
+        found = {option: read(fields) for option, fields in problems[name].items()}
+        own = found.pop("", None)
         yield Listed(
             name,
             model.SUMMARY,
@@ -86,9 +90,9 @@ def _listed(python: str, version: str, gil: bool, reasons: dict[str, dict[str, s
             python,
             version,
             gil,
-            what or None,
-            remedy or None,
-            reason,
+            own and own.what,
+            own and own.remedy,
+            {option: {"reason": each.what, "remedy": each.remedy} for option, each in found.items()},
         )
 
 
@@ -115,7 +119,11 @@ def as_table(found: Sequence[Listed], width: int) -> str:
     out.print(table)
     lines = [f"{named}: {python}" for python, named in interpreters.items()]
     lines += [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
-    lines += [f"{each.model} with {option}: {why}" for each in found for option, why in each.without.items()]
+    lines += [
+        f"{each.model} with {option}: {why['reason']}; {why['remedy']}"
+        for each in found
+        for option, why in each.without.items()
+    ]
     return printed(written) + "".join(f"{line}\n" for line in dict.fromkeys(lines))
 
 

@@ -10,6 +10,7 @@ from ..journal.event import SCHEMA, AboutPoint, AboutVariant, Event
 from ..journal.raw_events import TrialObserved
 from ..journal.write import RUN_ID
 from ..runner import registry
+from ..spec.expand import OF_AN_ENTRY
 from ..spec.model import Experiment
 
 
@@ -59,7 +60,9 @@ def _columns(kind: type[Event]) -> tuple[dict[str, Any], dict[str, Any]]:
             "workers": {"type": ["integer", "null"], "minimum": 1},
             "python": {"type": ["string", "null"]},
             **_options(),
+            **{name: {"type": "string"} for name in (*OF_AN_ENTRY, "path") if name != "kwargs"},
         }
+        patterns["^env_"] = {"type": "string"}
     if kind is TrialObserved:
         patterns["^observed_"] = {"type": ["boolean", "integer", "number", "string", "null"]}
     return named, patterns

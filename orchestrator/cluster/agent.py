@@ -21,10 +21,11 @@ from ..errors import BadInput, Busy
 from ..interpreters.probe import Refused, probe_plan
 from ..jsonl import dumps
 from ..machine import host, lock, spin
+from ..runner.problem import Problem
 from ..spec.expand import plan_experiment
 from ..spec.model import Experiment
 from ..spec.plan import Plan
-from ..spec.problem import Problem
+from ..spec.problem import SpecProblem
 from ..supervisor.environment import RunnerEnvironment, runner_environment
 from ..supervisor.interrupt import Interrupt, Interrupted
 
@@ -78,7 +79,8 @@ class Agent:
         cpus = experiment.limits.cpus
         if cpus and (missing := host.keep_to(cpus)):
             what = f"no processor {missing[0]} to run on"
-            return {"problems": [_plain(Problem(("limits", "cpus"), what, "name those that every host has"))]}
+            problem = Problem("processor_missing", what, "name those that every host has")
+            return {"problems": [_plain(SpecProblem(("limits", "cpus"), problem))]}
         self._plan = plan_experiment(experiment, request["cores"])
         self._request = request
         try:
@@ -137,8 +139,8 @@ def _task(plan: Plan, request: dict[str, Any]) -> BlockTask:
     )
 
 
-def _plain(problem: Problem) -> Answer:
-    return {"path": list(problem.path), "what": problem.what, "remedy": problem.remedy}
+def _plain(problem: SpecProblem) -> Answer:
+    return {"path": list(problem.path), **problem.problem.fields()}
 
 
 def main() -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from .. import units
 from ..errors import BadInput
-from ..spec.model import REFERENCE, Experiment
+from ..spec.model import Experiment
+from ..spec.values import REFERENCE
 
 SOURCE, WORK = "source", "work"
 """Directories of the bundle: the first for the import path, the second to run in."""

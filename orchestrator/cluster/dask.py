@@ -26,9 +26,10 @@ from ..journal.catalog import EVENTS
 from ..journal.event import Event
 from ..journal.raw_events import VariantUnavailable
 from ..log import diagnostics
+from ..runner.problem import read
 from ..spec.load import Source
 from ..spec.plan import Plan
-from ..spec.problem import Problem
+from ..spec.problem import SpecProblem
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt, Interrupted
 from . import agent, bundle, local, worker_plugin
@@ -109,7 +110,7 @@ async def _raise_when_set(interrupt: Interrupt) -> None:
 class HostRefused(Exception):
     """A worker can't run the experiment; the problems are those of the spec, if that is why."""
 
-    def __init__(self, reason: str, problems: Iterable[Problem] = ()) -> None:
+    def __init__(self, reason: str, problems: Iterable[SpecProblem] = ()) -> None:
         super().__init__(reason)
         self.problems = tuple(problems)
 
@@ -276,8 +277,9 @@ class DaskExecutor:
             remedy = "install this project with its extra `cluster` into the worker's environment, see docs/cluster.md"
             raise HostRefused(f"worker {address} can't run this program: {answer['lacks']}; {remedy}")
         if "problems" in answer:
-            found = [Problem(tuple(p["path"]), f"on host {name}: {p['what']}", p["remedy"]) for p in answer["problems"]]
-            raise HostRefused("; ".join(f"{problem.what}; {problem.remedy}" for problem in found), found)
+            given = [(p["path"], read(p)) for p in answer["problems"]]
+            found = [SpecProblem(tuple(at), p._replace(what=f"on host {name}: {p.what}")) for at, p in given]
+            raise HostRefused("; ".join(f"{p.problem.what}; {p.problem.remedy}" for p in found), found)
         return answer
 
     async def _send(self, what: str, address: str, **arguments: Any) -> None:

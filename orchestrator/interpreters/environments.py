@@ -1,7 +1,7 @@
 """Environments for what a workload imports: one per interpreter and set of requirements, built by uv, and kept.
 
-An environment is built beside its place under a lock, and then renamed: one that is there is whole, whatever was
-killed. Using it again takes no other process.
+An environment is built beside its place under a lock, then renamed: one that exists is complete, even if a build was
+killed. Using it again starts no process.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from pathlib import Path
 
 from ..files import cache_directory
 from ..log import diagnostics
-from ..spec.model import package
+from ..runner.problem import Problem
+from ..spec.values import package
 from ..supervisor.capture import capture
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt, Interrupted
 from . import find
 
 NEEDS = ("anyio>=4.9",)
-"""What the runner imports beside the standard library."""
+"""Requirements of the runner itself."""
 
 PACKAGES_FILE = "packages.json"
 """In an environment: the packages that it was built with, with their versions."""
 
 LAYOUT = 1
-"""Raised when environments of earlier versions of this program are not to be used any more."""
+"""Version of the layout: environments of another one are not used."""
 
 _PROGRESS = ("Using Python ", "Resolved ", "Building ", "Prepared ", "warning: ")
 
@@ -52,27 +53,26 @@ class Environment:
 
 
 class Unbuilt(Exception):
-    """No environment could be made: why, the remedy, and which of the requirements is to blame, if that is known."""
+    """No environment could be built: the problem, and the requirement that caused it, if known."""
 
-    def __init__(self, what: str, remedy: str, requirement: str | None = None) -> None:
+    def __init__(self, code: str, what: str, remedy: str, requirement: str | None = None) -> None:
         super().__init__(what)
-        self.what = what
-        self.remedy = remedy
+        self.problem = Problem(code, what, remedy)
         self.requirement = requirement
 
 
 def directory() -> Path:
-    """Return where environments are kept; it need not exist."""
+    """Return the directory of all environments; it need not exist."""
     return cache_directory() / "environments"
 
 
 def kept() -> list[Path]:
-    """Return the environments that there are."""
+    """Return the directories of complete environments."""
     return [file.parent for file in directory().glob(f"*/{PACKAGES_FILE}") if "." not in file.parent.name]
 
 
 def kept_bytes() -> int:
-    """Return what they take on the disk; of what they share with the cache of uv (hard links), all."""
+    """Return the disk space that they use, files shared with the cache of uv (hard links) included."""
     found = 0
     for folder, _, names in os.walk(directory()):
         for name in names:
@@ -84,7 +84,7 @@ def kept_bytes() -> int:
 def provide(
     runner_env: RunnerEnvironment, interrupt: Interrupt, python: str, requirements: Sequence[str]
 ) -> Environment:
-    """Return an environment of an interpreter that has `requirements` and what the runner needs, built if need be.
+    """Return an environment of an interpreter with `requirements` and those of the runner; build it if missing.
 
     Raises Unbuilt and Interrupted.
     """
@@ -94,11 +94,13 @@ def provide(
         return _read(place) or _build(runner_env, interrupt, python, wanted, place)
     except OSError as error:
         what = f"cannot keep an environment in {directory()}: {error.strerror}"
-        raise Unbuilt(what, "make room there, or name another directory in XDG_CACHE_HOME") from error
+        raise Unbuilt(
+            "disk_unwritable", what, "make room there, or name another directory in XDG_CACHE_HOME"
+        ) from error
 
 
 def _key(python: str, wanted: Sequence[str]) -> str:
-    """Return the name of an environment: another one for another file of the interpreter, whatever its path."""
+    """Return the name of an environment; it depends on the interpreter's file, not on its path alone."""
     file = Path(python).resolve()
     about = file.stat()
     identity = [LAYOUT, str(file), about.st_size, about.st_mtime_ns, *wanted]
@@ -106,7 +108,7 @@ def _key(python: str, wanted: Sequence[str]) -> str:
 
 
 def _read(place: Path) -> Environment | None:
-    """Return the environment at `place`, if it is there."""
+    """Return the environment at `place`, None if there is none."""
     try:
         packages = json.loads((place / PACKAGES_FILE).read_bytes())
     except (FileNotFoundError, ValueError):
@@ -120,13 +122,13 @@ def _build(
 ) -> Environment:
     place.parent.mkdir(parents=True, exist_ok=True)
     with _locked(place.parent, interrupt):
-        if there := _read(place):  # somebody else has built it meanwhile
+        if there := _read(place):  # another process has built it meanwhile
             return there
         program = find.uv()
         if program is None:
             what = f"uv is needed to install {', '.join(wanted)}, and is not here"
-            raise Unbuilt(what, f"install it: {find.how_to_get_uv()}")
-        for left in (place, *place.parent.glob(f"{place.name}.*")):  # of who was killed
+            raise Unbuilt("uv_missing", what, f"install it: {find.how_to_get_uv()}")
+        for left in (place, *place.parent.glob(f"{place.name}.*")):  # of builds that were killed
             shutil.rmtree(left, ignore_errors=True)
         begun_s = time.monotonic()
         asked = {"python": python, "requirements": list(wanted)}
@@ -145,7 +147,7 @@ def _build(
 def _fill(uv: _Uv, python: str, fresh: Path) -> list[str]:
     """Make the environment and return the packages in it."""
     inside = str(fresh / "bin" / "python")
-    # the file itself: older Pythons don't find their library from a link to them. Scripts must still run when renamed
+    # the file itself: older Pythons don't find their library from a link. Scripts must run after the rename
     base = os.path.realpath(python)
     uv.run("venv", "--no-project", "--relocatable", "--allow-existing", "--python", base, str(fresh))
     uv.run("pip", "install", "--python", inside, "--", *uv.wanted)
@@ -154,7 +156,7 @@ def _fill(uv: _Uv, python: str, fresh: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class _Uv:
-    """The program uv, with what it is to install."""
+    """The program uv, and the requirements to install."""
 
     runner_env: RunnerEnvironment
     interrupt: Interrupt
@@ -176,14 +178,16 @@ class _Uv:
         blamed = _blamed(self.wanted, errors)
         if "Failed to build" in errors:
             remedy = "ask for a version with a wheel for this interpreter, or install what building it needs"
-            return Unbuilt(what, remedy, blamed)
+            return Unbuilt("build_failed", what, remedy, blamed)
         if "os error 28" in errors:
-            return Unbuilt(what, "make room, or name another directory in XDG_CACHE_HOME and UV_CACHE_DIR")
+            return Unbuilt("disk_full", what, "make room, or name another directory in XDG_CACHE_HOME and UV_CACHE_DIR")
         if "Failed to fetch" in errors or "network was disabled" in errors:
-            return Unbuilt(what, "let uv reach a package index (UV_DEFAULT_INDEX, UV_OFFLINE)")
+            return Unbuilt("index_unreachable", what, "let uv reach a package index (UV_DEFAULT_INDEX, UV_OFFLINE)")
         if "Failed to initialize cache" in errors or re.search(r"os error (13|30)\b", errors):
-            return Unbuilt(what, "name directories that can be written in XDG_CACHE_HOME and UV_CACHE_DIR")
-        return Unbuilt(what, "change requirements, or take another interpreter", blamed)
+            return Unbuilt(
+                "disk_unwritable", what, "name directories that can be written in XDG_CACHE_HOME and UV_CACHE_DIR"
+            )
+        return Unbuilt("requirements_unmet", what, "change requirements, or take another interpreter", blamed)
 
 
 def reason(errors: str) -> str:
@@ -193,9 +197,9 @@ def reason(errors: str) -> str:
     lines = [line for line in lines if not line.startswith(_PROGRESS)]
     failed = [line.removeprefix("error: ") for line in lines if line.startswith(("error: ", "Failed to "))]
     causes = [line.partition(": ")[2] for line in lines if re.match(r"(cause|Caused by): ", line)]
-    if not {"[stderr]", "[stdout]"}.isdisjoint(lines):  # what uv has run tells the cause with its last words
+    if not {"[stderr]", "[stdout]"}.isdisjoint(lines):  # the last line of what uv has run names the cause
         shown = [*failed[:1], lines[-1]]
-    elif not failed:  # older ones draw the causes as a tree, and break its lines
+    elif not failed:  # older versions print the causes as a tree, and wrap its lines
         shown = [" ".join(lines)]
     elif failed[0] == "No solution found when resolving dependencies":
         shown = causes[-1:]
@@ -205,7 +209,7 @@ def reason(errors: str) -> str:
 
 
 def _blamed(wanted: Sequence[str], errors: str) -> str | None:
-    """Return the requirement whose package uv complains about."""
+    """Return the requirement that the errors of uv name."""
     for each in wanted:
         if each not in NEEDS and re.search(rf"(?<![\w-]){re.escape(package(each))}(?![\w-])", errors.lower()):
             return each

@@ -1,4 +1,4 @@
-"""Interpreters: from what the spec asks for to an executable; which ones there are, and how to get others."""
+"""Find interpreters: the executable for a version or path, all that are installed, and how to get others."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..runner.problem import Problem
+
 OLDEST = (3, 10)
-"""What the runner needs."""
+"""The oldest Python that the runner supports."""
 
 MINORS = range(10, 20)
-"""Minor versions of Python 3 that are looked for on the path."""
+"""Minor versions of Python 3 that are searched on the path."""
 
 PATIENCE_S = 10.0
 
-_TELL = """
+_REPORT = """
 import sys
 print("%d %d %d %d %s" % (sys.version_info[:3] + ("free-threading" not in sys.version, sys.executable)))
 """
-# nothing else is imported: the directory that it runs in may have a module of that name
+# nothing else is imported: the working directory may have a module of that name
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """An interpreter that runs: its executable, its version, and whether it was built with a GIL."""
+    """A working interpreter: its executable, its version, and whether it was built with a GIL."""
 
     path: str
     version: tuple[int, ...]
@@ -53,7 +55,7 @@ def is_version(request: str) -> bool:
 def resolve(request: str | None) -> str | None:
     """Return the executable of a version such as `3.13t`, or of a path, or this one's for None; None if not found.
 
-    What is on the path comes first, then the newest of pyenv's and uv's. Nothing is ever downloaded.
+    The path is searched first, then pyenv's and uv's, the newest first. Nothing is downloaded.
     """
     if request is None:
         return sys.executable
@@ -78,8 +80,8 @@ def installed() -> list[Interpreter]:
 
 
 def inspect(python: str) -> Interpreter | None:
-    """Return what an executable says of itself; None where it is no Python, or does not run."""
-    command = [python, "-S", "-E", "-c", _TELL]
+    """Return what an executable reports about itself; None if it is no Python, or does not run."""
+    command = [python, "-S", "-E", "-c", _REPORT]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False)
         major, minor, patch, gil, path = os.fsdecode(done.stdout).rstrip("\n").split(" ", 4)
@@ -88,13 +90,14 @@ def inspect(python: str) -> Interpreter | None:
         return None
 
 
-def missing(request: str) -> tuple[str, str]:
-    """Return what to say of an interpreter that is not found: which there are; and how to get it."""
+def missing(request: str) -> Problem:
+    """Return the problem that no interpreter fits `request`: it names the installed ones, and how to get others."""
     there = ", ".join(map(str, installed()))
     what = f'no interpreter "{request}" here' + (f", only {there}" if there else "")
     if not is_version(request):
-        return what, "name one of these, as a version or by its path"
-    return what, f"get it with `{_get(request)}`, or name another, as a version or by its path"
+        return Problem("interpreter_missing", what, "name one of these, as a version or by its path")
+    remedy = f"get it with `{_get(request)}`, or name another, as a version or by its path"
+    return Problem("interpreter_missing", what, remedy)
 
 
 def _get(request: str) -> str:
@@ -104,7 +107,7 @@ def _get(request: str) -> str:
 
 
 def uv() -> str | None:
-    """Return the program uv, which comes with its package, or else is on the path."""
+    """Return the program uv: that of its package, or else the one on the path."""
     try:
         from uv import find_uv_bin
 
@@ -118,36 +121,36 @@ def how_to_get_uv() -> str:
     return f"{sys.executable} -m pip install uv"
 
 
-def complaint(python: str) -> tuple[str, str] | None:
-    """Return what is wrong with an executable that has failed as an interpreter, and the remedy; None if not this."""
+def unfit(python: str) -> Problem | None:
+    """Return why an executable can't be an interpreter of runners; None if it can."""
     interpreter = inspect(python)
     if interpreter is None:
-        return f"{python} is no Python interpreter", "name one, such as .venv/bin/python"
+        return Problem("not_python", f"{python} is no Python interpreter", "name one, such as .venv/bin/python")
     if interpreter.version < OLDEST:
         what = f"{python} is Python {'.'.join(map(str, interpreter.version[:2]))}, too old to measure in"
-        return what, f"name one of {'.'.join(map(str, OLDEST))} or newer"
+        return Problem("python_too_old", what, f"name one of {'.'.join(map(str, OLDEST))} or newer")
     return None
 
 
 def _own(file: str) -> str:
-    """Return what tells an executable from others: the file itself, or the environment that it belongs to."""
+    """Return the identity of an executable: its file, or the environment that it belongs to."""
     environment = Path(file).absolute().parent.parent
     return str(environment) if (environment / "pyvenv.cfg").is_file() else os.path.realpath(file)
 
 
 def _on_path(request: str) -> str | None:
-    """Return the first on the path that is called like this; a script, as pyenv has them, must know the version."""
+    """Return the first `python<request>` on the path; of scripts, such as pyenv's, one that has the version."""
     for file in _named(f"python{request}"):
         if not _is_script(file):
             return file
         interpreter = inspect(file)
         if interpreter and interpreter.fits(request):
-            return interpreter.path  # not the script: it would take longer to start than what it starts
+            return interpreter.path  # not the script, which starts more slowly than the interpreter itself
     return None
 
 
 def _elsewhere(request: str) -> str | None:
-    """Return the newest of pyenv's and uv's that fits; only those are started whose names tell that they may."""
+    """Return the newest of pyenv's and uv's that fits; only those with a fitting name are started."""
     interpreters = map(inspect, [*_of_pyenv(request.removesuffix("t")), *_of_uv(request)])
     fitting = [each for each in interpreters if each and each.fits(request)]
     return max(fitting, key=lambda each: each.version).path if fitting else None
@@ -182,7 +185,7 @@ def _is_script(file: str) -> bool:
 
 
 def _of_uv(request: str | None = None) -> Iterator[str]:
-    """Yield the interpreters that uv has installed, all of them or those of a version."""
+    """Yield the interpreters that uv has installed: all, or those of a version."""
     program = uv()
     if program is None:
         return

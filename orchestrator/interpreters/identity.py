@@ -1,4 +1,4 @@
-"""What results depend on beside the spec: which machine, and what its interpreters run."""
+"""The identity of machine and interpreters: what results depend on beside the spec."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ..machine import host
 
 
 def of_host() -> str:
-    """Return what tells this machine from others, and from itself with other cores."""
+    """Return a hash of this machine: it changes with the host, the CPU model and the usable cores."""
     sample = host.sample()
     parts = (sample["hostname"], sample["cpu_model"], sample["cores"], sample["affinity"], sample["quota_cores"])
     return _hash(parts)
 
 
 def of_interpreters(identities: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Return what the interpreters of all variants told of themselves, as one."""
+    """Return the identities of all interpreters as one: each part, or a hash where they differ."""
     found: dict[str, set[str]] = {}
     for each in identities:
         for name, value in each.items():
@@ -25,7 +25,7 @@ def of_interpreters(identities: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
-    """Return the names of what is not the same in both, ours first."""
+    """Return the names of the parts that differ, ours first."""
     return [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
 
 

@@ -1,18 +1,21 @@
-"""Asking every interpreter whether it can run its variants, and what their results depend on, before anything runs."""
+"""Ask every interpreter, before anything runs, whether it can run its variants and what their results depend on."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..journal.raw_events import VariantUnavailable
 from ..log import diagnostics
 from ..runner import registry
+from ..runner.problem import Problem, read
 from ..spec.document import KeyPath, quoted
 from ..spec.load import Source
 from ..spec.model import Experiment
 from ..spec.plan import Plan, Point, Variant, runner_request
-from ..spec.problem import Problem
+from ..spec.problem import SpecProblem
 from ..supervisor import group
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt
@@ -21,15 +24,15 @@ from . import environments, find, identity
 from .environments import Environment, Unbuilt
 
 OF_A_MODEL = ("call", "async_call", "unavailable")
-"""Fields of a workload that one model may refuse and another take, and what the machine lacks for it."""
+"""Fields of a workload that may be a problem for one model only, or on this machine only."""
 
 
 @dataclass(frozen=True)
 class Probed:
-    """What the probe found.
+    """The executable of each variant by its label, and which variants can't run here.
 
-    The executable of each variant, which variants can't be had here, what results depend on beside the spec, and the
-    packages of the environments that were made for the spec's `requirements`, by the version that was asked for.
+    `identity` is what results depend on beside the spec; `environments` are the packages of those built for the spec's
+    `requirements`, by the requested version.
     """
 
     pythons: dict[str, str]
@@ -39,15 +42,15 @@ class Probed:
 
 
 class Refused(Exception):
-    """What is planned can't run here, for these reasons."""
+    """The plan can't run here, because of these problems."""
 
-    def __init__(self, *problems: Problem) -> None:
+    def __init__(self, *problems: SpecProblem) -> None:
         super().__init__(*problems)
         self.problems = problems
 
 
 def probe(plan: Plan, source: Source, runner_env: RunnerEnvironment, interrupt: Interrupt) -> Probed:
-    """Return what `probe_plan` does; raises BadInput, with the place in the spec, for all that can't run."""
+    """Return what `probe_plan` finds; raises BadInput, with the places in the spec, for what can't run."""
     try:
         return probe_plan(plan, runner_env, interrupt)
     except Refused as refused:
@@ -55,72 +58,90 @@ def probe(plan: Plan, source: Source, runner_env: RunnerEnvironment, interrupt: 
 
 
 def probe_plan(plan: Plan, runner_env: RunnerEnvironment, interrupt: Interrupt) -> Probed:
-    """Ask every interpreter whether it can run its variants; raises Refused with all that it can't.
+    """Ask every interpreter whether it can run its variants; raises Refused with everything that can't run.
 
-    Nothing of the workload is called, but its modules are imported, in a runner.
+    Of the workload only its `unavailable` is called, but its modules are imported, in a runner.
     """
-    found: dict[str, str] = {}
-    problems: list[Problem] = []
-    unavailable: dict[str, VariantUnavailable] = {}
-    commands: dict[Command, list[tuple[Point, Variant]]] = {}
-    identities = []
+    executables, built, problems = _executables(plan, runner_env, interrupt)
+    pythons = {v.label: executables[v.python] for v in plan.variants if v.python in executables}
+    findings = _Findings(plan, problems)
     limits = plan.experiment.limits.bounds()
-    executables, built, refused = _executables(plan, runner_env, interrupt)
-    problems += refused
+    commands: dict[Command, list[Variant]] = {}
     for variant in plan.variants:
-        python = executables.get(variant.python)
-        if python is None:
-            continue  # that is told
-        if variant.path is not None and not Path(variant.path).is_dir():
-            what = f"{quoted(variant.path)} is no directory here"
-            problems.append(Problem(("models", variant.entry, "path"), what, "check the path"))
-        else:
-            found[variant.label] = python
-            commands.setdefault(command(variant, python, limits), []).extend((point, variant) for point in plan.points)
-    for started, asked in commands.items():
-        orders = [runner_request(point, variant) for point, variant in asked]
+        if variant.label in pythons and findings.check_path(variant):
+            commands.setdefault(command(variant, pythons[variant.label], limits), []).append(variant)
+    for started, variants in commands.items():
+        asked = [(point, variant) for variant in variants for point in plan.points]
         try:
-            answered = group.probe(runner_env, interrupt, started, orders)
+            answered = group.probe(runner_env, interrupt, started, [runner_request(*each) for each in asked])
         except RunnerFailed as error:
-            what, remedy = find.complaint(started.python) or _unprobed(started.python, error)
-            problems.append(Problem(_python_place(plan.experiment, asked[0][1]), what, remedy))
+            problem = find.unfit(started.python) or _unprobed(started.python, error)
+            findings.problems.append(SpecProblem(_python_place(plan.experiment, variants[0]), problem))
             continue
-        identities.append(answered.identity)
+        findings.identities.append(answered.identity)
         for (point, variant), answer in zip(asked, answered.problems, strict=True):
-            is_optional = plan.experiment.models[variant.entry].optional and answer and answer["field"] in OF_A_MODEL
-            if answer and (answer["field"] == "model" or is_optional):
-                unavailable[variant.label] = VariantUnavailable(
-                    variant=variant.label, variant_id=variant.id, reason=answer["what"], remedy=answer["remedy"]
-                )
-            elif answer:
-                problems.append(
-                    Problem(_place(plan.experiment, point, variant, answer["field"]), answer["what"], answer["remedy"])
-                )
-    if problems:
-        unique = {(problem.path, problem.what): problem for problem in problems}
-        raise Refused(*unique.values())
-    if len(unavailable) == len(plan.variants):
-        event = next(iter(unavailable.values()))
-        raise Refused(Problem(("models",), f"none can run here: {event.reason}", event.remedy))
+            if answer:
+                findings.take(point, variant, answer)
+    findings.check()
     depends_on = {
         "host": identity.of_host(),
-        **identity.of_interpreters(identities),
-        "models": f"without {', '.join(unavailable) or 'none'}",
+        **identity.of_interpreters(findings.identities),
+        "models": f"without {', '.join(findings.unavailable) or 'none'}",
     }
-    return Probed(found, list(unavailable.values()), depends_on, environments.packages_by_request(built))
+    unavailable = list(findings.unavailable.values())
+    return Probed(pythons, unavailable, depends_on, environments.packages_by_request(built))
+
+
+@dataclass
+class _Findings:
+    """What the interpreters have reported: problems with the spec, variants that can't run here, identities."""
+
+    plan: Plan
+    problems: list[SpecProblem]
+    unavailable: dict[str, VariantUnavailable] = field(default_factory=dict)
+    identities: list[Mapping[str, str]] = field(default_factory=list)
+
+    def check_path(self, variant: Variant) -> bool:
+        """Return whether the `path` of a variant is a directory here, if it has one."""
+        if variant.path is None or Path(variant.path).is_dir():
+            return True
+        problem = Problem("directory_missing", f"{quoted(variant.path)} is no directory here", "check the path")
+        self.problems.append(SpecProblem(("models", variant.entry, "path"), problem))
+        return False
+
+    def take(self, point: Point, variant: Variant, answer: Mapping[str, Any]) -> None:
+        """Take a problem: the variant is unavailable if its model can't run here, else the spec is refused."""
+        experiment, problem = self.plan.experiment, read(answer)
+        is_optional = experiment.models[variant.entry].optional and answer["field"] in OF_A_MODEL
+        if answer["field"] == "model" or is_optional:
+            self.unavailable[variant.label] = VariantUnavailable(
+                variant=variant.label, variant_id=variant.id, reason=problem.what, remedy=problem.remedy
+            )
+        else:
+            self.problems.append(SpecProblem(_place(experiment, point, variant, answer["field"]), problem))
+
+    def check(self) -> None:
+        """Raise Refused if there is a problem, or if no variant can run here."""
+        if self.problems:
+            unique = {(found.path, found.problem.what): found for found in self.problems}
+            raise Refused(*unique.values())
+        if len(self.unavailable) == len(self.plan.variants):
+            event = next(iter(self.unavailable.values()))
+            problem = Problem("no_variant_available", f"none can run here: {event.reason}", event.remedy)
+            raise Refused(SpecProblem(("models",), problem))
 
 
 Request = str | None
-"""What the spec has for `python`: a version, a path, or nothing."""
+"""The value of `python` in a spec: a version, a path, or None."""
 
 
 def _executables(
     plan: Plan, runner_env: RunnerEnvironment, interrupt: Interrupt
-) -> tuple[dict[Request, str], dict[Request, Environment], list[Problem]]:
-    """Return the executable for each of the interpreters that are asked for, the environments, and what went wrong."""
+) -> tuple[dict[Request, str], dict[Request, Environment], list[SpecProblem]]:
+    """Return the executable for each requested interpreter, the environments, and the problems."""
     found: dict[Request, str] = {}
     built: dict[Request, Environment] = {}
-    problems = []
+    problems: list[SpecProblem] = []
     asking: dict[Request, list[Variant]] = {}
     for variant in plan.variants:
         asking.setdefault(variant.python, []).append(variant)
@@ -128,9 +149,9 @@ def _executables(
         place = _python_place(plan.experiment, variants[0])
         python = find.resolve(request)
         if python is None:
-            problems.append(Problem(place, *find.missing(request or "")))
+            problems.append(SpecProblem(place, find.missing(request or "")))
             continue
-        # of one interpreter all variants get the same environment: the packages are not what is compared
+        # all variants of an interpreter share an environment: they are not compared by their packages
         extra = tuple(dict.fromkeys(name for variant in variants for name in _packages_of(variant)))
         try:
             environment = _environment(plan.experiment, request, python, extra, runner_env, interrupt)
@@ -156,10 +177,10 @@ def _environment(
     runner_env: RunnerEnvironment,
     interrupt: Interrupt,
 ) -> Environment | None:
-    """Return the environment for an interpreter, None where it is taken as it is; raises Unbuilt.
+    """Return the environment for an interpreter, None if it is used unchanged; raises Unbuilt.
 
-    Who names a path has an environment of their own. What only models need is no reason to fail: those are unavailable
-    then.
+    An interpreter that is named by its path has an environment of its own. If only packages of models can't be
+    installed, those models are unavailable, and nothing is raised.
     """
     required = experiment.requirements
     if request is not None and not find.is_version(request):
@@ -168,31 +189,33 @@ def _environment(
         try:
             return environments.provide(runner_env, interrupt, python, (*required, *extra))
         except Unbuilt as error:
-            diagnostics().warning("environment.lacks", python=python, packages=list(extra), reason=error.what)
+            diagnostics().warning("environment.lacks", python=python, packages=list(extra), reason=error.problem.what)
     return environments.provide(runner_env, interrupt, python, required) if required else None
 
 
-def _unbuilt(experiment: Experiment, python: KeyPath, request: Request, error: Unbuilt) -> Problem:
-    """Return what hindered an environment, at the requirement that is to blame where that is known."""
+def _unbuilt(experiment: Experiment, python: KeyPath, request: Request, error: Unbuilt) -> SpecProblem:
+    """Return the problem with an environment, at the requirement that caused it if known."""
     path: KeyPath = ("requirements",) if experiment.requirements else python
     if error.requirement in experiment.requirements:
         path = ("requirements", experiment.requirements.index(error.requirement))
-    return Problem(path, f"{error.what}, for {f'python {request}' if request else 'the default python'}", error.remedy)
+    what = f"{error.problem.what}, for {f'python {request}' if request else 'the default python'}"
+    return SpecProblem(path, error.problem._replace(what=what))
 
 
 def command(variant: Variant, python: str, limits: tuple[tuple[str, int], ...]) -> Command:
-    """Return how a runner of a variant is started with this interpreter."""
+    """Return the command that starts a runner of a variant with this interpreter."""
     path = str(Path(variant.path).absolute()) if variant.path else None
     return Command(python, path, tuple(sorted(variant.env.items())), limits)
 
 
-def _unprobed(python: str, error: RunnerFailed) -> tuple[str, str]:
+def _unprobed(python: str, error: RunnerFailed) -> Problem:
     last = error.output.strip().rpartition("\n")[2]
-    return f"{python} can't run the probe: {error.error}" + (f" ({last})" if last else ""), "check the interpreter"
+    what = f"{python} can't run the probe: {error.error}" + (f" ({last})" if last else "")
+    return Problem("probe_failed", what, "check the interpreter")
 
 
 def _place(experiment: Experiment, point: Point, variant: Variant, field: str) -> KeyPath:
-    """Return where the spec says what a runner complains about: in the entry, in the matrix, or in the workload."""
+    """Return the place of a field in the spec: in the entry, in the matrix, or in the workload."""
     if field in variant.overrides:
         return ("models", variant.entry, field)
     axis = f"workload.{field}"

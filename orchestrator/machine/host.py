@@ -13,12 +13,12 @@ _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def allowed_cpus() -> list[int] | None:
-    """Return the processors that this process may run on; None where the system does not tell."""
+    """Return the processors that this process may run on; None if the system does not report it."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def keep_to(processors: Collection[int]) -> list[int]:
-    """Bind this process, and what it starts from now on, to processors; return those that it can't have, if any."""
+    """Bind this process and its future children to processors; return those that it may not use."""
     missing = sorted(set(processors) - set(allowed_cpus() or ()))
     if not missing:
         os.sched_setaffinity(0, processors)
@@ -26,7 +26,7 @@ def keep_to(processors: Collection[int]) -> list[int]:
 
 
 def effective_cores() -> int:
-    """Return how many cores the workers can really use: those of the affinity, or fewer where a quota says so."""
+    """Return how many cores the workers can use: those of the affinity, or fewer with a quota."""
     allowed = allowed_cpus()
     count = len(allowed) if allowed else os.cpu_count() or 1
     quota = quota_cores()
@@ -34,7 +34,7 @@ def effective_cores() -> int:
 
 
 def quota_cores() -> float | None:
-    """Return how many cores' time a cgroup lets this process use; None without a bound."""
+    """Return the CPU quota of the cgroup in cores; None without a quota."""
     quota, _, period = _text("/sys/fs/cgroup/cpu.max").partition(" ")
     if not quota:
         quota, period = (
@@ -46,19 +46,19 @@ def quota_cores() -> float | None:
 
 @dataclass(frozen=True)
 class Usage:
-    """What all programs did on the machine between two samples; None where the system does not tell."""
+    """The load of all programs on the machine between two samples; None if the system does not report it."""
 
     elapsed_ns: int
     busy_cores: float | None
     stolen_cores: float | None
     steal_share: float | None
-    """The part of this process's cores that went to others of the same host."""
+    """The share of the cores' time that the hypervisor gave to other virtual machines."""
     pressure: float | None
-    """For what part of the time some process waited for a core."""
+    """The share of the time in which some process waited for a core."""
 
 
 def usage(begun: Mapping[str, Any], ended: Mapping[str, Any]) -> Usage:
-    """Return what was used between two samples (see `sample`)."""
+    """Return the load between two samples (see `sample`)."""
     elapsed_ns = max(1, ended["monotonic_ns"] - begun["monotonic_ns"])
 
     def grown(key: str) -> float | None:
@@ -75,7 +75,7 @@ def usage(begun: Mapping[str, Any], ended: Mapping[str, Any]) -> Usage:
 
 
 def sample() -> dict[str, Any]:
-    """Return what `context.sampled` says of this machine, now."""
+    """Return the fields of `context.sampled` for this machine, now."""
     steal_ns, busy_ns = _processor_times()
     return {
         "monotonic_ns": time.monotonic_ns(),
@@ -95,19 +95,19 @@ def sample() -> dict[str, Any]:
 
 
 def oom_kills() -> int | None:
-    """Return how many processes the system has killed since boot for want of memory; None where it does not tell."""
+    """Return how many processes the system has killed since boot when out of memory; None if unknown."""
     counts = dict(line.split() for line in _text("/proc/vmstat").splitlines())
     return int(counts["oom_kill"]) if "oom_kill" in counts else None
 
 
 def is_virtual() -> bool | None:
-    """Return whether a hypervisor is below us; None where the system does not tell."""
+    """Return whether this machine is virtual; None if the system does not report it."""
     flags = next((line for line in _text("/proc/cpuinfo").splitlines() if line.startswith("flags")), None)
     return None if flags is None else "hypervisor" in flags.split()
 
 
 def has_smt() -> bool | None:
-    """Return whether hardware threads share cores, as far as the system knows."""
+    """Return whether hardware threads share cores; None if unknown."""
     return {"0": False, "1": True}.get(_text("/sys/devices/system/cpu/smt/active"))
 
 
@@ -119,7 +119,7 @@ def _turbo() -> bool | None:
 
 
 def _processor_times() -> tuple[int | None, int | None]:
-    """Return (steal, busy) of the processors that we may use, in ns since boot (proc_stat(5); ticks)."""
+    """Return (steal, busy) of the allowed processors, in ns since boot (proc_stat(5); ticks)."""
     allowed = {f"cpu{number}" for number in allowed_cpus() or ()}
     steal = busy = 0
     found = False

@@ -1,7 +1,7 @@
-"""One measuring run per machine at a time, whatever the directory and whoever the user.
+"""Lock the machine: one measuring run at a time, across directories and users.
 
-The lock is an flock(2), which the system lets go of when its holder ends, however that happens: it can't be stale. The
-file only tells who it is.
+The lock is an flock(2), which the system releases when its holder ends, however that happens: it can't be stale. The
+file's content only names the holder.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from ..units import utc_now
 FILE = "orchestrator.lock"
 
 RETRY_S = 0.5
-"""Between two tries: who waits must not disturb who measures."""
+"""Between two tries: waiting must not disturb the run that measures."""
 
-Tell = Callable[[str], None]
+SetRun = Callable[[str], None]
 
 
 def default_file() -> Path:
-    """Return the file that all users can lock: /run/lock is not private to a service, as /tmp may be."""
+    """Return a file that all users can lock: /run/lock, since /tmp may be private to a service."""
     for directory in map(Path, ("/run/lock", "/var/lock")):
         with suppress(OSError):
             if directory.stat().st_mode & 0o1777 == 0o1777:
@@ -37,13 +37,13 @@ def default_file() -> Path:
 
 
 def where() -> Path:
-    """Return the file that is locked: the one that `ORCHESTRATOR_LOCK` names, if any."""
+    """Return the file to lock: that in `ORCHESTRATOR_LOCK`, else `default_file`."""
     return Path(os.environ.get("ORCHESTRATOR_LOCK") or default_file())
 
 
 @contextmanager
-def hold(wait_s: float = 0.0) -> Iterator[Tell]:
-    """Hold this machine; yields what takes the name of the run, for those who find it held.
+def hold(wait_s: float = 0.0) -> Iterator[SetRun]:
+    """Hold this machine; yield a setter for the holder's run id, which waiting runs print.
 
     Raises Busy, which names the holder, when it is still held after `wait_s`, and BadInput when the file that
     `ORCHESTRATOR_LOCK` names can't be locked.
@@ -58,20 +58,20 @@ def hold(wait_s: float = 0.0) -> Iterator[Tell]:
         _acquire(descriptor, time.monotonic() + wait_s)
         since = utc_now()
 
-        def tell(run: str) -> None:
+        def set_run(run: str) -> None:
             about = {"pid": os.getpid(), "since": since, "run": run}
-            with suppress(OSError):  # a disk that is full: the lock holds all the same
+            with suppress(OSError):  # a full disk: the lock holds anyway
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, json.dumps(about).encode() + b"\n", 0)
 
-        tell("")
-        yield tell
+        set_run("")
+        yield set_run
     finally:
         os.close(descriptor)
 
 
 def _opened(file: Path) -> int:
-    """Open the file for all users to lock and to write in; who made it does not matter."""
+    """Return the lock file, opened so that all users can lock and write it, whichever of them created it."""
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         # not with O_CREAT: of another's file in a sticky directory the kernel refuses that (fs.protected_regular)
@@ -102,7 +102,7 @@ def _acquire(descriptor: int, deadline: float) -> None:
 
 
 def _holder(descriptor: int) -> str:
-    """Return who holds the machine, in words; it may be about to tell."""
+    """Return a sentence that names the holder, which may be about to write its id."""
     for _ in range(20):
         with suppress(ValueError, KeyError, TypeError, OSError):
             about = json.loads(os.pread(descriptor, 4096, 0))

@@ -1,4 +1,4 @@
-"""How many cores there really are: processes spin alone and all at once, since topology lies on virtual machines."""
+"""Measure how many cores there are, by spinning processes: a virtual machine may report too many."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SPIN_S = 0.03
 ROUNDS = 4
 PATIENCE_S = 10.0
 MOST = 64
-"""Processes at once: beyond that, the test would be a load of its own."""
+"""Most processes at once: more would be a load of their own."""
 
 _CODE = """
 import os, sys, time
@@ -26,11 +26,11 @@ while os.read(0, 1):
 
 
 def spin_cores(processes: int) -> float | None:
-    """Return what `processes` processes got done at once, as a multiple of what one gets done alone.
+    """Return the work of `processes` processes in parallel, as a multiple of the work of one alone.
 
-    That is the number of cores that they had: less where hardware threads share a core, where others use the machine
-    all the time, or where a quota bounds it. The best of `ROUNDS` against the best: how they are placed is luck.
-    None where the processes can't be started, or don't answer.
+    That is the number of cores that they had: fewer if hardware threads share a core, if other programs use the machine
+    all the time, or if a quota bounds it. Placement is random, so the best of `ROUNDS` is compared with the best.
+    None if the processes can't be started, or don't answer.
     """
     with ExitStack() as stack:
         try:
@@ -45,7 +45,7 @@ def spin_cores(processes: int) -> float | None:
 
 
 class _Spinner:
-    """A process that spins when told to, and is killed at the end."""
+    """A process that spins on request, and is killed at the end."""
 
     def __enter__(self) -> _Spinner:
         # no site-packages, no environment: it starts in some milliseconds
@@ -78,7 +78,7 @@ class _Spinner:
 
 
 def _turns(spinners: list[_Spinner]) -> int:
-    """Return how many turns all of them made in the same `SPIN_S`."""
+    """Return the number of turns of all spinners together in the same `SPIN_S`."""
     for spinner in spinners:
         spinner.go()
     return sum(int.from_bytes(spinner.read(8), "big") for spinner in spinners)

@@ -80,40 +80,34 @@ def main() -> None:
         link.send(_failure(error))
 
 
-def _reasons(name: str) -> dict[str, str]:
+def _reasons(name: str) -> dict[str, dict[str, Any]]:
     """Return why a model can't run here, by the option that prevents it; "" is the model without options."""
-    reason = registry.unavailable(name, {})
-    if reason:
-        return {"": reason}
+    problem = registry.unavailable(name, {})
+    if problem:
+        return {"": problem.fields()}
     choices = [(option, choice) for option, about in registry.load(name).OPTIONS.items() for choice in about.choices]
     found = {f"{option}={choice}": registry.unavailable(name, {option: choice}) for option, choice in choices}
-    return {choice: reason for choice, reason in found.items() if reason}
+    return {choice: problem.fields() for choice, problem in found.items() if problem}
 
 
-def _probe(variant: dict[str, Any]) -> dict[str, str] | None:
+def _probe(variant: dict[str, Any]) -> dict[str, Any] | None:
     try:
         workload.probe(variant["model"], variant["options"], variant["workload"])
     except workload.Unusable as error:
-        return _problem(error)
+        return error.fields()
     return None
 
 
 def _scout(asked: dict[str, Any]) -> dict[str, Any]:
-    from .first_calls import CallTimes, scout
+    from .first_calls import CallTimes, pilot
 
     measured = CallTimes()
     try:
-        return scout(asked["workload"], measured, asked["file"], asked["is_second"])
+        return pilot(asked["workload"], measured, asked["file"], asked["is_second"])
     except workload.Unusable as error:
-        return {"event": "refused", **_problem(error)}
+        return {"event": "refused", **error.fields()}
     except BaseException as error:
-        failure = _failure(error)
-        good = f"after {measured.calls} good call{'s' * (measured.calls > 1)}: " if measured.calls else ""
-        return {**failure, "error": good + failure["error"]}
-
-
-def _problem(error: workload.Unusable) -> dict[str, str]:
-    return {"field": error.field, "what": error.what, "remedy": error.remedy}
+        return {**_failure(error), "calls": measured.calls}
 
 
 def _serve(link: Link, order: dict[str, Any], begun_ns: int) -> None:
@@ -143,6 +137,7 @@ def _failure(error: BaseException) -> dict[str, Any]:
     return {
         "event": "failed",
         "cause": _cause(error),
+        "kind": type(error).__name__,
         "error": f"{type(error).__name__}: {_text(error)}"[:2000],
         "traceback": "".join(traceback.format_exception(type(error), error, error.__traceback__))[-16000:],
     }

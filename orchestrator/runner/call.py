@@ -1,4 +1,4 @@
-"""One call of the workload, in the forms that models need: by number, without arguments, as a pickle."""
+"""One call of the workload in the forms that models need: by item, without arguments, pickled."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 class Call:
     """A function with its keyword arguments, called once for each item of a batch.
 
-    `call(item)` makes the call number `item`. `plain` is the same without the number when the workload does not ask
-    for one (no `item:` in the spec), else None: a bare function or partial, so that no frame of ours is timed.
+    `call(item)` makes the call with that number. `plain` makes it without a number: the bare function or a partial, so
+    that no frame of the runner is timed. It is None if the spec has an `item:`, because then the number is an argument.
     """
 
     __slots__ = ("function", "item", "kwargs", "plain")

@@ -1,4 +1,4 @@
-"""What the results of a workload depend on beside the spec: its sources, the packages, the interpreter."""
+"""The identity of an interpreter: the sources, packages and version that results depend on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from . import gil
 
 
 def identity() -> dict[str, str]:
-    """Return the parts, each as a hash or in short; sources are those of the modules that have been imported."""
+    """Return each part as a hash or a short text; sources are those of the imported modules."""
     return {"sources": _hash(_sources()), "packages": _hash(_packages()), "interpreter": _interpreter()}
 
 
@@ -20,7 +20,7 @@ def _interpreter() -> str:
 
 
 def _sources() -> Iterator[str]:
-    """Yield name and hash of every imported module that is neither the system's, nor of a package, nor ours."""
+    """Yield name and hash of every imported module outside the standard library, packages and the runner."""
     import sysconfig
 
     paths = sysconfig.get_paths()

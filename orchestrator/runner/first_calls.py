@@ -1,4 +1,4 @@
-"""A first look at a function: what kind it is, who can run it, how long a call takes, whether its result can travel."""
+"""A pilot of a function: its kind, the models that can run it, the time of a call, and what its results allow."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .workload import Unusable
 ENOUGH_NS = 200_000_000
 FEWEST_CALLS, MOST_CALLS = 3, 200
 LONG_NS = 5_000_000_000
-"""A first call that takes longer than this is the only one."""
+"""No other call follows a first one that takes longer than this."""
 
 
-def scout(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool) -> dict[str, Any]:
-    """Return what some calls of the workload's `call` tell; raises `Unusable`, and whatever a call raises.
+def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool) -> dict[str, Any]:
+    """Return the facts that some calls of the workload's `call` give; raises Unusable, and what a call raises.
 
-    `wall_ns` is the median of a call, `first_ns` the time of the first one; `cpu_share` is CPU time per wall time of
-    all calls but the first, of all threads and of child processes that have ended. `process_ns` is the time to start
-    and end a process, None where none can be. `refused` says by model why it can't run the function. `unpicklable` says
-    why results can't be sent between processes, None if they can. `incomparable` says why results can't be checked:
-    others came out the second time, or `==` does not tell; None if they can.
+    `wall_ns` is the median of a call, `first_ns` the time of the first one. `cpu_share` is CPU time per wall time of
+    all calls but the first, of all threads and of ended child processes. `process_ns` is the time to start and end a
+    process, None if none can be. `refused` has by model the reason why it can't run the function. `unpicklable` is the
+    reason why results can't be sent between processes, else None. `incomparable` is the reason why results can't be
+    checked, else None: a second call gave others, or `==` gives no single answer.
 
-    The first look leaves a result in `file`; the second one, in another process, only compares its own with that.
+    The first pilot leaves a result in `file`; the second one, in another process, only compares its own with that.
     """
     function = workload.find(given["call"], "call")
     is_async = inspect.iscoroutinefunction(function)
@@ -65,7 +65,7 @@ async def _await_some(
 
 
 def _refused_by_loop(function: Callable[..., Any], kwargs: dict[str, Any]) -> str | None:
-    """Return why a plain function can't be called inside of an event loop, as one that starts its own can't."""
+    """Return why a plain function fails inside an event loop (as one that starts its own loop does), else None."""
     import anyio
 
     async def inside() -> None:
@@ -79,7 +79,7 @@ def _refused_by_loop(function: Callable[..., Any], kwargs: dict[str, Any]) -> st
 
 
 def _process_ns(function: Callable[..., Any]) -> int:
-    """Return the time to start and end a process that has imported the function, when that is not the first."""
+    """Return the time to start and end a process that has imported the function, after a first one."""
     from multiprocessing import get_context
 
     context: Any = get_context()
@@ -119,11 +119,11 @@ class CallTimes:
 
     @property
     def is_long(self) -> bool:
-        """Whether one call takes so long that no other is made."""
+        """Whether the first call took so long that no other is made."""
         return bool(self._walls_ns) and self._walls_ns[0] > LONG_NS
 
     def wants_more(self, is_second: bool) -> bool:
-        """Return whether another call is worth its time; one is enough for a second look."""
+        """Return whether to make another call; a second pilot needs only one."""
         calls = len(self._walls_ns)
         if calls and (is_second or self.is_long):
             return False
@@ -167,23 +167,24 @@ class CallTimes:
 def _check_result(name: str, result: Any) -> None:
     if inspect.iscoroutine(result):
         result.close()
-        raise Unusable("call", f"{name} returns a coroutine, but is no `async def`", "wrap it in one that awaits it")
+        what = f"{name} returns a coroutine, but is no `async def`"
+        raise Unusable("call", "returns_coroutine", what, "wrap it in one that awaits it")
     if inspect.isgenerator(result):
-        raise Unusable("call", f"{name} returns a generator: calling it runs nothing", "wrap it in a function")
+        what = f"{name} returns a generator: calling it runs nothing"
+        raise Unusable("call", "returns_generator", what, "wrap it in a function")
 
 
 def _refusal(model: str, given: dict[str, Any]) -> str | None:
     try:
         workload.probe(model, {}, given)
     except Unusable as error:
-        # a sentence that names the model is not asked for, but the reason with its remedy
-        what = error.what.removeprefix(f"{model} is unavailable: ")
-        return f"{what} ({error.remedy})" if error.field == "model" else what
+        what, remedy = error.problem.what, error.problem.remedy
+        return f"{what} ({remedy})" if error.field == "model" else what
     return None
 
 
 def _unpicklable(result: Any, file: str) -> str | None:
-    """Return why a result can't be sent; one that can is left in `file`."""
+    """Return why a result can't be pickled, else None after leaving it in `file`."""
     import pickle
 
     try:

@@ -1,25 +1,26 @@
-"""The concurrency models, found by name; only the one that is asked for is imported.
+"""The concurrency models by name; only the one that is used is imported.
 
 A model is a module of this package with
 
 - `SUMMARY`: one line for the user;
 - `FORMS`: the forms of the workload that it can run, best first: `"async_call"`, `"call"`;
-- `WORKERS`: how many workers it has: `"none"` to speak of, as many as are `"asked"` for, or one `"per_task"`, which is
+- `WORKERS`: whether it has a number of workers: `"none"`, as many as are `"asked"` for, or one `"per_task"`, which is
   started for a call and ends with it;
 - `OPTIONS`: the options of the spec that it knows;
 - `needs(options) -> Needs`: what it needs with them; raises `Conflict` for options that exclude each other;
-- `unavailable(options) -> str | None`: why this interpreter can't run it, and the remedy, beside missing packages;
-- `open(call, workers, options, initializer, initargs)`: an async context manager that returns with its workers up and
-  yields `Workers`.
+- `unavailable(options) -> Problem | None`: why this interpreter can't run it, beside missing packages;
+- `open(call, workers, options, initializer, initargs)`: an async context manager that starts the workers and yields
+  `Workers`.
 
-Whatever is heavy is imported inside `open`: the spec reads `OPTIONS` of every model. What failures ask of a model:
+Heavy imports belong inside `open`, because loading a spec reads `OPTIONS` of every model. On failure, a model must:
 
-- an exception of a call, also SystemExit, comes out of `run` as itself, and no call is begun any more;
-- an exception of `initializer` comes out of `open`, and nobody is left to wait for a worker that never came up;
-- a worker that died is told as `WorkerLost`, and a result that can't be read as `WrongResults`;
-- after a failure the runner ends: nothing needs to be made good for a next batch, only `open` to be left.
+- raise the exception of a call, SystemExit too, unchanged from `run`, and begin no other call;
+- raise the exception of `initializer` from `open`, without waiting for a worker that never came up;
+- raise `WorkerLost` when a worker has died, and `WrongResults` when a result can't be read.
 
-Where `Needs.loop` is None there is no event loop, and `run` and `each` may block their thread.
+The runner ends after a failure: a model need not recover for a next batch, only let `open` be left.
+
+Without an event loop (`Needs.loop` is None), `run` and `each` may block their thread.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from .problem import Problem
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -45,7 +48,7 @@ STANDARD = (
     "processes",
     "process_per_task",
 )
-"""What needs nothing but Python and has workers of one kind: these are compared where nobody has chosen any."""
+"""Models that need nothing but Python and have workers of one kind: `advise` compares these."""
 
 NAMES = (
     *STANDARD,
@@ -56,7 +59,7 @@ NAMES = (
     "processes_of_loops",
     "dask",
 )
-"""The simplest first: of models that tie, the first is recommended."""
+"""All models, the simplest first: of models that tie, the first is recommended."""
 
 WorkerMode = Literal["none", "asked", "per_task"]
 
@@ -70,27 +73,25 @@ class WrongResults(Exception):
 
 
 class WorkerLost(Exception):
-    """A worker has ended without an answer; the text says how."""
+    """A worker has ended without an answer; the text states how."""
 
 
 class Conflict(Exception):
-    """Options that exclude each other: the one at fault, what is wrong with it, and the remedy."""
+    """Options that exclude each other: the one to change, and the problem."""
 
     def __init__(self, option: str, what: str, remedy: str) -> None:
         super().__init__(f"{option}: {what}; {remedy}")
         self.option = option
-        self.what = what
-        self.remedy = remedy
+        self.problem = Problem("options_exclude", what, remedy)
 
 
 class Needs(NamedTuple):
     """What a model needs with certain options.
 
-    `loop` is the event loop that must run in the runner; `modules` is what `open` imports, so that it can be loaded
-    before the clock of the start-up runs; `packages` are the distributions to be installed, beside anyio; `pickler` is
-    the module that calls and results are pickled with, where they cross a process or an interpreter; `per_worker` is
-    how many calls a worker that was asked for has in flight; `pool` is the model that keeps such workers, of one that
-    starts them for every task.
+    `loop` is the event loop that the runner must run. `modules` are imported by `open`; the runner loads them before
+    it times the start-up. `packages` are the distributions to install beside anyio. `pickler` is the module that
+    pickles calls and results, where they cross a process or an interpreter. `per_worker` is the number of calls that
+    one worker has in flight. `pool` is the model that keeps such workers, for a model that starts them per task.
     """
 
     loop: str | None = None
@@ -114,27 +115,18 @@ class Option(NamedTuple):
     choices: tuple[str, ...] = ()
     minimum: int | None = None
 
-    def refuse(self, value: object) -> str | None:
-        """Return what is wrong with `value`, or None."""
-        if self.choices:
-            return None if value in self.choices else f"expected one of {', '.join(self.choices)}"
-        if isinstance(value, bool) or not isinstance(value, int):
-            return "expected a whole number"
-        if self.minimum is not None and value < self.minimum:
-            return f"expected {self.minimum} or more"
-        return None
-
 
 class Workers(NamedTuple):
     """Workers that are up.
 
-    `bind(call)` returns `run(items)`, which makes one `call` per item, at most one at a time in every worker that is no
-    loop, and returns the results in the order of the items; an exception of the workload comes out as itself. `call` is
-    the one that the model was opened with, or that one with stamps around it (`stamps`). `each(function)` calls
-    `function` once in every worker at the same moment and returns what came back: for warm-ups, for the proof of who
-    the workers are; a model with a worker per task starts one for it. `facts` are what only the model can tell for that
-    proof, such as the start method that was really used. `far_cpu_ns()` is the CPU time of workers that have ended
-    and were no children of this process, which the system does not count as its own.
+    `bind(call)` returns `run(items)`, which makes one `call` per item and returns the results in the order of the
+    items. A worker that is no event loop makes one call at a time. An exception of the workload is raised unchanged.
+    `call` is the one that the model was opened with, or that one with stamps around it (`stamps`).
+
+    `each(function)` calls `function` once in every worker at the same moment and returns the results: for warm-ups, and
+    to identify the workers. A model with a worker per task starts one for it. `facts` are what only the model knows,
+    such as the start method in use. `far_cpu_ns()` is the CPU time of workers that have ended and were no children of
+    this process: the system does not count it as this process's own.
     """
 
     bind: Callable[[Call], RunBatch]
@@ -143,13 +135,13 @@ class Workers(NamedTuple):
     far_cpu_ns: Callable[[], int] = int
 
 
-def anywhere(options: Mapping[str, Any]) -> str | None:
-    """Be the `unavailable` of a model that runs wherever its packages are."""
+def anywhere(options: Mapping[str, Any]) -> Problem | None:
+    """Return None: the `unavailable` of a model that needs nothing but its packages."""
     return None
 
 
 def nothing() -> None:
-    """Do nothing: what a worker is asked for to see that it is up."""
+    """Do nothing: a worker that has called this is up."""
 
 
 if TYPE_CHECKING:
@@ -162,7 +154,7 @@ if TYPE_CHECKING:
 
         def needs(self, options: Mapping[str, Any]) -> Needs: ...
 
-        def unavailable(self, options: Mapping[str, Any]) -> str | None: ...
+        def unavailable(self, options: Mapping[str, Any]) -> Problem | None: ...
 
         def open(
             self,
@@ -180,21 +172,19 @@ def load(name: str) -> Model:
     return module  # type: ignore[no-any-return]  # a module satisfies the protocol; mypy can't see it through Any
 
 
-def unavailable(name: str, options: Mapping[str, Any]) -> str | None:
-    """Return why this interpreter can't run a model with some options, and the remedy, parted by "; "; None if it can.
-
-    Raises `Conflict`.
-    """
+def unavailable(name: str, options: Mapping[str, Any]) -> Problem | None:
+    """Return why this interpreter can't run a model with some options, None if it can; raises Conflict."""
     model = load(name)
     packages = model.needs(options).packages
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:
-        return f"{' and '.join(missing)} can't be imported; install it: {_installing(' '.join(missing))}"
+        what = f"{' and '.join(missing)} can't be imported"
+        return Problem("package_missing", what, f"install it: {_installing(' '.join(missing))}")
     return model.unavailable(options)
 
 
 def _installing(packages: str) -> str:
-    """Return the command that installs packages for this interpreter; beside it, where a system keeps it to itself."""
+    """Return the command that installs packages, in a new environment where the system manages this interpreter."""
     import os
     import sysconfig
 

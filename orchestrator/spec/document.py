@@ -1,4 +1,4 @@
-"""A YAML file read strictly: plain values, and where each of them stands."""
+"""A YAML file read strictly: its plain values, and the position of each."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import yaml
 
 from ..errors import BadInput
 from ..files import closest_match
+from ..runner.problem import Problem
 from ..text import HIDDEN
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -25,7 +26,7 @@ MAX_SHOWN = 60
 
 _LOADER: type[yaml.CSafeLoader | yaml.SafeLoader] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
-# What a reader can't see or a terminal would obey. U+2028 and U+2029 are line breaks to YAML 1.1, not to 1.2.
+# Characters that are invisible or that control a terminal. U+2028 and U+2029 are line breaks to YAML 1.1, not to 1.2.
 _HIDDEN = re.compile(f"[{HIDDEN}]")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
@@ -49,9 +50,19 @@ class Position:
     column: int
 
 
+class Unreadable(ValueError):
+    """Text that is no value of a spec: the problem, with the path to it and its position where they are known."""
+
+    def __init__(self, problem: Problem, path: KeyPath = (), position: Position | None = None) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
+        self.path = path
+        self.position = position
+
+
 @dataclass(frozen=True)
 class Document:
-    """The values of a file, and where each stands."""
+    """The values of a file, and the position of each."""
 
     source: str
     value: dict[str, object]
@@ -59,7 +70,7 @@ class Document:
     values: Mapping[KeyPath, Position]
 
     def where(self, path: KeyPath, *, key: bool = False) -> str:
-        """Return `file:line:column` of the value (or the key) at `path`, or of what is nearest above it."""
+        """Return `file:line:column` of the value (or the key) at `path`, or of the nearest parent in the file."""
         for end in range(len(path), -1, -1):
             position = (self.keys.get(path[:end]) if key else None) or self.values.get(path[:end])
             if position is not None:
@@ -68,10 +79,10 @@ class Document:
 
 
 def read(file: Path) -> Document:
-    """Return the document in `file`; raises BadInput for whatever is wrong with it."""
+    """Return the document in `file`; raises BadInput."""
     where = _place(str(file))
     try:
-        # Question before opening: a FIFO blocks whoever opens it.
+        # Ask before opening: opening a FIFO blocks.
         mode = file.stat().st_mode
         if stat.S_ISDIR(mode):
             raise BadInput("a directory, not a file", where=where, remedy="name a YAML file in it")
@@ -93,7 +104,16 @@ def read(file: Path) -> Document:
 
 def parse(content: bytes, source: str) -> Document:
     """Return the document that `content` holds, positions named after `source`; raises BadInput."""
-    text = _decoded(content, source)
+    try:
+        return read_text(content, source)
+    except Unreadable as error:
+        shown = f"{key_path(error.path)}: {error.problem.what}" if error.path else error.problem.what
+        raise BadInput(shown, where=_place(source, error.position), remedy=error.problem.remedy) from error
+
+
+def read_text(content: bytes, source: str) -> Document:
+    """Return the document that `content` holds, as `parse` does, but raises Unreadable."""
+    text = _decoded(content)
     tree = _Tree(text, source)
     try:
         for event in _events(text):
@@ -104,15 +124,16 @@ def parse(content: bytes, source: str) -> Document:
 
 
 def scalar(text: str) -> object:
-    """Return what unquoted text means by the core schema of YAML 1.2; raises ValueError with the remedy."""
+    """Return the value of unquoted text by the core schema of YAML 1.2; raises Unreadable."""
     if hidden := _HIDDEN.search(text):
-        raise ValueError(f"{quoted(text)} holds the {_named(hidden[0])}; delete the character")
+        raise _misread("hidden_character", f"{quoted(text)} holds the {_named(hidden[0])}", "delete the character")
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if match := _DECIMAL.fullmatch(text):
         digits = match[1].replace("_", "")
         if digits[0] == "0" and digits != "0":
-            raise ValueError(f"{quoted(text)} is ambiguous (octal or decimal); drop the zero or quote it")
+            what = f"{quoted(text)} is ambiguous (octal or decimal)"
+            raise _misread("number_ambiguous", what, "drop the zero or quote it")
         return _bounded(text, digits, 10)
     if match := _BASED.fullmatch(text):
         octal = match["octal"]
@@ -120,16 +141,22 @@ def scalar(text: str) -> object:
     if _FLOAT.fullmatch(text):
         value = float(text)
         if math.isinf(value):
-            raise ValueError(f"{quoted(text)} is too large a number; write a smaller one or quote it")
+            what = f"{quoted(text)} is too large a number"
+            raise _misread("number_too_large", what, "write a smaller one or quote it")
         return value
     if _NOT_FINITE.fullmatch(text):
-        raise ValueError(f"{quoted(text)} is not a finite number; write a finite one or quote it")
+        what = f"{quoted(text)} is not a finite number"
+        raise _misread("number_not_finite", what, "write a finite one or quote it")
     return text
 
 
-def key_path(path: KeyPath) -> str:
-    """Return a path as people write it, such as `models[2].label`."""
-    parts = ""
+def _misread(code: str, what: str, remedy: str) -> Unreadable:
+    return Unreadable(Problem(code, what, remedy))
+
+
+def key_path(path: KeyPath, start: str = "") -> str:
+    """Return a path as people write it, such as `models[2].label`, below `start`."""
+    parts = start
     for part in path:
         if isinstance(part, int):
             parts += f"[{part}]"
@@ -167,7 +194,8 @@ def _bounded(text: str, digits: str, base: int) -> int:
     # The length first: int() takes quadratic time for long text, and has a limit of its own.
     value = int(digits, base) if len(digits) <= 22 else 2**63
     if value >= 2**63:
-        raise ValueError(f"{quoted(text)} does not fit into 64 bits; write a smaller number or quote it")
+        what = f"{quoted(text)} does not fit into 64 bits"
+        raise _misread("number_too_large", what, "write a smaller number or quote it")
     return -value if text[0] == "-" else value
 
 
@@ -188,21 +216,21 @@ def _place(source: str, position: Position | None = None) -> str:
     return f"{name}:{position.line}:{position.column}" if position else name
 
 
-def _decoded(content: bytes, source: str) -> str:
-    where = _place(source)
+def _decoded(content: bytes) -> str:
     if len(content) > MAX_BYTES:
-        raise BadInput(f"larger than {MAX_BYTES // 1024} KiB", where=where, remedy="move data to its own file")
+        raise _misread("file_too_large", f"larger than {MAX_BYTES // 1024} KiB", "move data to its own file")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise BadInput("UTF-16 or UTF-32, not UTF-8", where=where, remedy="save it as UTF-8")
+        raise _misread("not_utf8", "UTF-16 or UTF-32, not UTF-8", "save it as UTF-8")
     try:
         text = content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         what = f"not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start}"
-        raise BadInput(what, where=where, remedy="save it as UTF-8") from error
+        raise _misread("not_utf8", what, "save it as UTF-8") from error
     if hidden := _HIDDEN.search(text):
         before = text[: hidden.start()].replace("\r\n", "\n").replace("\r", "\n")
         position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
-        raise BadInput(_named(hidden[0]), where=_place(source, position), remedy="delete the character")
+        problem = Problem("hidden_character", _named(hidden[0]), "delete the character")
+        raise Unreadable(problem, (), position)
     return text
 
 
@@ -216,7 +244,7 @@ def _events(text: str) -> Iterator[yaml.Event]:
 
 @dataclass(slots=True)
 class _Open:
-    """A collection whose end has not come yet; `key` waits for its value."""
+    """A collection that is still being read; `key` waits for its value."""
 
     path: KeyPath
     items: dict[str, object] | list[object]
@@ -225,7 +253,7 @@ class _Open:
 
 @dataclass
 class _Tree:
-    """The values so far; an explicit stack, so that no depth of nesting can exhaust Python's own."""
+    """The values so far, with an explicit stack: deep nesting can't exhaust Python's own."""
 
     text: str
     source: str
@@ -247,13 +275,13 @@ class _Tree:
 
     def document(self) -> Document:
         if self.root is None:
-            raise BadInput("the file is empty", where=_place(self.source), remedy='write "key: value" lines')
+            raise _misread("file_empty", "the file is empty", 'write "key: value" lines')
         return Document(self.source, self.root, self.keys, self.values)
 
-    def unreadable(self, error: yaml.YAMLError) -> BadInput:
+    def unreadable(self, error: yaml.YAMLError) -> Unreadable:
         if not isinstance(error, yaml.MarkedYAMLError):
             what = f"not YAML: {' '.join(str(error).split())[:120]}"
-            return BadInput(what, where=_place(self.source), remedy="correct or quote it")
+            return _misread("not_yaml", what, "correct or quote it")
         mark = error.problem_mark or error.context_mark
         what = f"not YAML: {(error.problem or '')[:120]}"
         if error.context:
@@ -262,8 +290,8 @@ class _Tree:
                 what += f" that starts on line {error.context_mark.line + 1}"
         tab = mark is not None and self.text.startswith("\t", mark.index)
         remedy = "indent with spaces, not tabs" if tab else "check indentation, quotes and brackets"
-        where = _place(self.source, Position(mark.line + 1, mark.column + 1) if mark else None)
-        return BadInput(self._at(self.stack[-1].path if self.stack else (), what), where=where, remedy=remedy)
+        position = Position(mark.line + 1, mark.column + 1) if mark else None
+        return Unreadable(Problem("not_yaml", what, remedy), self.stack[-1].path if self.stack else (), position)
 
     def _take_node(self, event: yaml.NodeEvent) -> None:
         top = self.stack[-1] if self.stack else None
@@ -284,7 +312,7 @@ class _Tree:
             self._refuse(event, path, f"anchor {quoted(f'&{event.anchor}')} is not allowed", "write the value out")
         tag = event.tag if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) else None
         if isinstance(event, yaml.ScalarEvent):
-            # Elsewhere than in an escape it was found before parsing.
+            # Only an escape can hold one here: others were found before parsing.
             if event.style == '"' and (hidden := _HIDDEN.search(event.value)):
                 self._refuse(event, path, _named(hidden[0]), "delete the character")
             # Some versions of libyaml drop the tag `!` of a scalar.
@@ -300,7 +328,7 @@ class _Tree:
         if not event.style:
             try:
                 meaning = scalar(key)
-            except ValueError:
+            except Unreadable:
                 self._refuse(event, top.path, f"the key {quoted(key)} is not read as text", "quote it")
             if not isinstance(meaning, str):
                 self._refuse(event, top.path, f"the key {quoted(key)} is read as {_kind(meaning)}", "quote it")
@@ -338,15 +366,11 @@ class _Tree:
     def _meaning(self, event: yaml.ScalarEvent, path: KeyPath) -> object:
         try:
             return scalar(event.value)
-        except ValueError as error:
-            what, _, remedy = str(error).rpartition("; ")
-            self._refuse(event, path, what, remedy)
+        except Unreadable as error:
+            raise Unreadable(error.problem, path, _position(event)) from error
 
     def _refuse(self, event: yaml.Event, path: KeyPath, what: str, remedy: str) -> NoReturn:
-        raise BadInput(self._at(path, what), where=_place(self.source, _position(event)), remedy=remedy)
-
-    def _at(self, path: KeyPath, what: str) -> str:
-        return f"{key_path(path)}: {what}" if path else what
+        raise Unreadable(Problem("yaml_refused", what, remedy), path, _position(event))
 
 
 def _position(event: yaml.Event) -> Position:
@@ -355,7 +379,7 @@ def _position(event: yaml.Event) -> Position:
 
 
 def dump(value: object, *, flow: bool = False) -> str:
-    """Return plain data as YAML that `parse` reads back as the same; as one line without its end where `flow`."""
+    """Return plain data as YAML that `parse` reads back unchanged; on one line, without a line break, if `flow`."""
     if not flow:
         return yaml.dump(value, Dumper=_Plain, sort_keys=False, allow_unicode=True)
     text = yaml.dump([value], Dumper=_Plain, sort_keys=False, allow_unicode=True, default_flow_style=True, width=10**9)
@@ -381,5 +405,5 @@ _Plain.add_representer(str, _represent_text)
 def _reads_as_text(value: str) -> bool:
     try:
         return isinstance(scalar(value), str)
-    except ValueError:
+    except Unreadable:
         return False

@@ -1,4 +1,4 @@
-"""A spec from its file, with overrides from the command line; every error names the place."""
+"""Read a spec from its file, with overrides from the command line; every error names the place."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from ..errors import BadInput
+from ..runner.problem import Problem
 from . import document
-from .document import Document, KeyPath, described, key_path
-from .model import NAME, PATTERNS, Experiment
-from .problem import Problem, problem_of
+from .document import Document, KeyPath, Unreadable, described, key_path
+from .model import Experiment
+from .problem import SpecProblem, problem_of
+from .values import NAME, PATTERNS
 
 
 class Source:
-    """Where a spec came from: the file with its positions, and the overrides."""
+    """The origin of a spec: the file with its positions, and the overrides."""
 
     def __init__(self, read: Document, overrides: dict[KeyPath, str]) -> None:
         self._document = read
         self._overrides = overrides
 
-    def failure(self, *problems: Problem) -> BadInput:
+    def failure(self, *problems: SpecProblem) -> BadInput:
         """Return the problems as one error, a line each: place, path in the spec, what is wrong, and the remedy."""
         return BadInput("\n".join(str(self._located(problem)) for problem in problems))
 
-    def _located(self, problem: Problem) -> BadInput:
-        shown = key_path(problem.path)
+    def _located(self, found: SpecProblem) -> BadInput:
+        shown, problem = key_path(found.path), found.problem
         what = " ".join(f"{shown}: {problem.what}".split() if shown else problem.what.split())
-        return BadInput(what, where=self._where(problem), remedy=" ".join(problem.remedy.split()))
+        return BadInput(what, where=self._where(found), remedy=" ".join(problem.remedy.split()))
 
-    def _where(self, problem: Problem) -> str:
+    def _where(self, problem: SpecProblem) -> str:
         above = [text for path, text in self._overrides.items() if path == problem.path[: len(path)]]
-        # what the file does not have, an override of something below it has made
+        # an override of a key below makes a mapping that the file does not have
         below = [text for path, text in self._overrides.items() if problem.path == path[: len(problem.path)]]
         if above or (below and problem.path not in self._document.values):
             return _override_place((above or below)[-1])
@@ -44,7 +44,7 @@ class Source:
 
 
 def load(file: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Source]:
-    """Return the experiment of `file` with `key.sub=value` overrides, and where each part stands; raises BadInput."""
+    """Return the experiment in `file` with `key.sub=value` overrides, and the origin of each part; raises BadInput."""
     read = document.read(file)
     value: dict[str, Any] = read.value
     overridden: dict[KeyPath, str] = {}
@@ -57,24 +57,24 @@ def load(file: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Source]
     if "name" not in value:
         if not re.fullmatch(NAME, file.stem):
             what = f"the file's name can't be the experiment's: {described(file.stem)} {PATTERNS[NAME][0]}"
-            raise source.failure(Problem(("name",), what, "give a `name:`"))
+            raise source.failure(SpecProblem(("name",), Problem("name_missing", what, "give a `name:`")))
         value["name"] = file.stem
     return parse(value, source), source
 
 
 def loads(text: str, source: str) -> tuple[Experiment, Source]:
-    """Return the experiment that `text` describes, and where each part stands, places named after `source`."""
+    """Return the experiment in `text`, and the origin of each part; places are named after `source`."""
     read = document.parse(text.encode(), source)
     found = Source(read, {})
     return parse(read.value, found), found
 
 
 def parse(value: dict[str, Any], source: Source) -> Experiment:
-    """Return the experiment that plain data describes; raises BadInput with every problem of its form."""
+    """Return the experiment that plain data describes; raises BadInput with all that does not validate."""
     try:
         return Experiment.model_validate(value)
     except ValidationError as error:
-        # pydantic counts the valid items of a list, and those that aren't are told anyway
+        # pydantic also reports a list as too short if items in it are invalid, which it reports by themselves
         reported = [details for details in error.errors() if details["type"] != "too_short" or not details["input"]]
         problems = [problem_of(details, value) for details in reported]
     raise source.failure(*problems)
@@ -92,14 +92,14 @@ def _override(text: str) -> tuple[KeyPath, object]:
 
 
 def plain_value(name: str, raw: str, where: str) -> object:
-    """Return what the text of the value of `name`, given at `where`, means as YAML; raises BadInput."""
+    """Return the YAML value of `raw`, given for `name` at `where`; raises BadInput."""
     if "\n" in raw or "\r" in raw:
         raise BadInput(f"{name}: a line break in the value", where=where, remedy="write one line")
     try:
-        return document.parse(f"value: {raw}".encode("utf-8", "surrogateescape"), "override").value["value"]
-    except BadInput as error:
-        what = error.what.removeprefix("value") if error.what.startswith("value") else f": {error.what}"
-        raise BadInput(name + what, where=where, remedy=error.remedy) from error
+        return document.read_text(f"value: {raw}".encode("utf-8", "surrogateescape"), where).value["value"]
+    except Unreadable as error:
+        what = f"{key_path(error.path[1:], start=name)}: {error.problem.what}"
+        raise BadInput(what, where=where, remedy=error.problem.remedy) from error
 
 
 def _override_place(text: str) -> str:
@@ -118,7 +118,7 @@ def _put(value: dict[str, Any], path: KeyPath, given: object, text: str) -> None
 
 
 def _refuse_axes(matrix: object, overridden: Mapping[KeyPath, str]) -> None:
-    """Refuse to override what the matrix varies: the matrix would win."""
+    """Refuse to override a key that the matrix varies: the override would have no effect."""
     for path, text in overridden.items():
         names = [".".join(map(str, path)), ".".join(map(str, path[1:]))]
         axis = next((name for name in names if isinstance(matrix, dict) and name in matrix), None)

@@ -1,6 +1,6 @@
-"""The plan: what points, variants and claims are, and the random order of each block.
+"""The plan: points, variants and claims, and the random order of each block. Pure.
 
-Pure. Every id is a hash of canonical JSON; every random order follows from the seed, the point and the block's number.
+Every id is a hash of canonical JSON; every random order follows from the seed, the point and the block's number.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from .model import Expectation, Experiment
 
 FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
 ROUNDS_PER_ACCOUNT = 40
-"""One instrumented trial for so many others of a variant, or more: it takes up to twice their time."""
+"""A variant has one instrumented trial per this many others, or fewer: it takes up to twice their time."""
 
 ROUNDS_S = 1.0
-"""The rounds of a block take about this long: then sd^2 x cost of its statistic is lowest (docs/method.md)."""
+"""The rounds of a block take about this long, which minimizes variance times cost (docs/method.md)."""
 
 REFERENCE = "=reference"
-"""What the reference loop is called among the contestants of a round: no label begins like that."""
+"""The name of the reference loop among the variants of a round; no label begins with `=`."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Variant:
-    """One contestant: a model with its options, worker count (None: one for each task) and interpreter."""
+    """A model with its options, worker count (None: one per task) and interpreter."""
 
     id: str
     label: str
@@ -55,7 +55,7 @@ class Variant:
     entry: int = 0
 
     def at_once(self, tasks: int) -> int:
-        """Return how many calls of a batch of so many tasks can be in flight."""
+        """Return how many calls of a batch of `tasks` can be in flight."""
         return (
             tasks if self.workers is None else self.workers * registry.load(self.model).needs(self.options).per_worker
         )
@@ -63,7 +63,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Claim:
-    """One expectation at one point: `variant` is held to the bound, against another where the metric is a ratio."""
+    """One expectation about `variant` at one point, compared with `against` if the metric is a ratio."""
 
     expectation: Expectation
     point: Point
@@ -73,7 +73,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run measures."""
+    """Everything that a run measures."""
 
     experiment: Experiment
     points: tuple[Point, ...]
@@ -82,7 +82,7 @@ class Plan:
     claims: tuple[Claim, ...]
     cores: int
     level_split: int = 1
-    """Over how many points of one axis the level of a look is split, so that what is said of them holds together."""
+    """The number of points that share the level of a look, so that statements about an axis hold jointly."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Start:
 
 
 def canonical(value: object) -> str:
-    """Return the one JSON text that equal values share."""
+    """Return the JSON text of a value, equal for equal values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -105,7 +105,7 @@ def content_id(value: object) -> str:
 
 
 def runner_request(point: Point, variant: Variant) -> dict[str, Any]:
-    """Return what a runner is told to run `point` under `variant`."""
+    """Return the request that makes a runner run `point` under `variant`."""
     workload = {**point.workload, **variant.overrides}
     if "call" in variant.overrides and "async_call" not in variant.overrides:
         workload.pop("async_call", None)  # the twin of another function
@@ -143,7 +143,7 @@ def draw_rounds(seed: int, point: str, block: int, variants: Sequence[str], coun
 
 
 def is_accounted(block: int, rounds: int) -> bool:
-    """Return whether a block has instrumented trials: the first, and so many of the others that they cost little."""
+    """Return whether a block has instrumented trials: the first has, and one in a few of the others."""
     return block % math.ceil(ROUNDS_PER_ACCOUNT / rounds) == 0
 
 
@@ -158,12 +158,12 @@ def _shuffled(dice: random.Random, items: Iterable[str]) -> list[str]:
 
 
 def column(axis: str) -> str:
-    """Return the column of events that tells of an axis: `kwargs_n` of `kwargs.n`."""
+    """Return the column of events for an axis: `kwargs_n` for `kwargs.n`."""
     return axis.replace(".", "_")
 
 
 def label_of(workload: Mapping[str, Any], tasks: int, without: str = "") -> str:
-    """Return the label of a point, such as `work(n=1) x 4`; of the axis `without`, no value is told."""
+    """Return the label of a point, such as `work(n=1) x 4`, without the value of the axis `without`."""
     called = (workload.get("call") or workload["async_call"]).partition(":")[2]
     names = workload["kwargs"].items()
     arguments = [name if without == f"kwargs.{name}" else f"{name}={_brief(value)}" for name, value in names]
@@ -171,7 +171,7 @@ def label_of(workload: Mapping[str, Any], tasks: int, without: str = "") -> str:
 
 
 def label_along(point: Point, axis: str) -> str:
-    """Return what all points share that differ from `point` along `axis` alone, such as `work(n) x 4`."""
+    """Return the label shared by the points that differ from `point` along `axis` alone, such as `work(n) x 4`."""
     beside = point.label.removeprefix(label_of(point.workload, point.tasks))  # what axes of the workload say
     return label_of(point.workload, point.tasks, axis) + beside
 

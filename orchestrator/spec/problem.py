@@ -1,4 +1,4 @@
-"""What is wrong with a spec, in our own words, with the path to it and the remedy."""
+"""Problems of a spec, with their path in it, and the messages for what pydantic refuses."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import (
-    BaseModel,
-)
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from ..runner import registry
+from ..runner.problem import Problem, read
 from .document import KeyPath, described
-from .model import ENTRY_CLASSES, PATTERNS, Expectation, Experiment, Limits, Measure, Workload
+from .model import ENTRY_CLASSES, Expectation, Experiment, Limits, Measure, Workload
+from .values import PATTERNS
 
 RESERVED = (("measure", "metric"),)
-"""Keys that later versions give a meaning to."""
+"""Keys that later versions will define."""
 
 
-class Problem(Exception):
-    """Something wrong at `path` of a spec, found where the file is out of sight."""
+class SpecProblem(Exception):
+    """A problem at `path` of a spec, or with the key there if `key`; `load.Source` adds the place in the file."""
 
-    def __init__(self, path: KeyPath, what: str, remedy: str, *, key: bool = False) -> None:
-        super().__init__(what)
+    def __init__(self, path: KeyPath, problem: Problem, *, key: bool = False) -> None:
+        super().__init__(problem.what)
         self.path = path
-        self.what = what
-        self.remedy = remedy
+        self.problem = problem
         self.key = key
 
 
@@ -51,20 +50,27 @@ _MISSING = {
 }
 
 
-def refusal(details: ErrorDetails) -> tuple[str, str]:
-    """Return what is wrong with a value, and the remedy, in our own words."""
+def refusal(details: ErrorDetails) -> Problem:
+    """Return an error of pydantic as a problem with a message and a remedy of this program."""
     kind, given, context = details["type"], details["input"], details.get("ctx", {})
     if kind == "refused":
-        return context["what"], context["remedy"]
+        return read(context)
     if kind == "missing":
-        return "is missing", _MISSING.get(str(details["loc"][-1]), "add it")
+        return Problem(kind, "is missing", _MISSING.get(str(details["loc"][-1]), "add it"))
     if kind in ("too_short", "string_too_short"):
-        return "must not be empty", "fill it in"
+        return Problem("empty", "must not be empty", "fill it in")
     if kind == "string_pattern_mismatch":
         what, remedy = PATTERNS[context["pattern"]]
-        return f"{described(given)} {what}", remedy
+        return Problem("malformed", f"{described(given)} {what}", remedy)
     if kind == "tuple_type" and isinstance(given, dict) and details["loc"][0] == "matrix":
-        return "expected a list, got a mapping", "name each axis with a dot, such as kwargs.n: [1, 2]"
+        remedy = "name each axis with a dot, such as kwargs.n: [1, 2]"
+        return Problem("axis_nested", "expected a list, got a mapping", remedy)
+    return Problem(kind, *_mismatch(details))
+
+
+def _mismatch(details: ErrorDetails) -> tuple[str, str]:
+    """Return what pydantic expected, and what it got instead."""
+    kind, given, context = details["type"], details["input"], details.get("ctx", {})
     if kind not in _EXPECTED:
         return details["msg"], f"got {described(given)}"
     if kind == "literal_error":
@@ -74,42 +80,50 @@ def refusal(details: ErrorDetails) -> tuple[str, str]:
     return what, f"got {described(given)}, which needs quotes" if unquoted else f"got {described(given)}"
 
 
-def suggestion(name: str, known: Sequence[str], remedy: str = "known here: {}") -> str:
-    """Return the remedy for a name that is not among the known ones."""
-    near = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {described(near[0])}?" if near else remedy.format(", ".join(known))
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """Return the remedy for an unknown name: the closest known one, or all of them."""
+    near = _closest(name, known)
+    return f"did you mean {described(near)}?" if near else f"known: {', '.join(known)}"
 
 
-def problem_of(details: ErrorDetails, value: dict[str, Any]) -> Problem:
+def _closest(name: str, known: Sequence[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, known, 1)), None)
+
+
+def problem_of(details: ErrorDetails, value: dict[str, Any]) -> SpecProblem:
+    """Return the problem that an error of pydantic with the spec `value` stands for."""
     path, key = _spec_path(details["loc"])
     if details["type"] == "extra_forbidden":
         return _unknown_key(path, value)
     if details["type"] in ("union_tag_invalid", "union_tag_not_found"):
         given = details["input"].get("model")
         if given is None:
-            return Problem(path, "names no model", f"add `model:`, one of {', '.join(registry.NAMES)}")
+            remedy = f"add `model:`, one of {', '.join(registry.NAMES)}"
+            return SpecProblem(path, Problem("model_missing", "names no model", remedy))
         path = path if isinstance(value["models"][path[1]], str) else (*path, "model")
         if not isinstance(given, str):
-            return Problem(path, "expected a model's name", f"got {described(given)}")
-        return Problem(path, f"unknown model {described(given)}", suggestion(given, registry.NAMES, "known: {}"))
-    return Problem(path, *refusal(details), key=key)
+            return SpecProblem(path, Problem("string_type", "expected a model's name", f"got {described(given)}"))
+        remedy = suggestion(given, registry.NAMES)
+        return SpecProblem(path, Problem("model_unknown", f"unknown model {described(given)}", remedy))
+    return SpecProblem(path, refusal(details), key=key)
 
 
-def _unknown_key(path: KeyPath, value: dict[str, Any]) -> Problem:
+def _unknown_key(path: KeyPath, value: dict[str, Any]) -> SpecProblem:
     if path in RESERVED:
-        return Problem(path, "is reserved for a later version", "delete it", key=True)
+        return SpecProblem(path, Problem("key_reserved", "is reserved for a later version", "delete it"), key=True)
     name = str(path[-1])
-    remedy = suggestion(name, _known_keys(path[:-1], value))
-    if len(path) == 1 and remedy.startswith("known"):
+    known = _known_keys(path[:-1], value)
+    remedy = suggestion(name, known)
+    if len(path) == 1 and _closest(name, known) is None:
         options = {option for kind in ENTRY_CLASSES.values() for option in kind.model_fields}
         under = [part for part, kind in _PARTS.items() if name in kind.model_fields]
         under += ["matrix (as a list), or in an entry of models"] * (name in options and "workload" not in under)
         remedy = f"write it under {under[0]}" if under else remedy
-    return Problem(path, f"unknown key {described(name)}", remedy, key=True)
+    return SpecProblem(path, Problem("key_unknown", f"unknown key {described(name)}", remedy), key=True)
 
 
 def _spec_path(location: tuple[int | str, ...]) -> tuple[KeyPath, bool]:
-    """Return the path in the file, and whether its key is meant; pydantic's own also names the branches of unions."""
+    """Return the path in the file, without the branches of unions, and whether the problem is the key there."""
     if location[:1] == ("models",) and len(location) > 2:
         location = location[:2] + location[3:]
     return (location[:-1], True) if location[-1:] == ("[key]",) else (location, False)

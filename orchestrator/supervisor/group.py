@@ -149,7 +149,14 @@ class RunnerGroup:
         answer = _answer(line)
         if answer["event"] == "failed":
             self._drain_all()
-            raise RunnerFailed(answer["cause"], answer["error"], answer["traceback"], runner.shown_output())
+            raise RunnerFailed(
+                answer["cause"],
+                answer["error"],
+                answer["traceback"],
+                runner.shown_output(),
+                answer["kind"],
+                answer.get("calls", 0),
+            )
         return answer
 
     def _line(self, runner: Runner, deadline: float, timeout_s: float) -> bytes:
@@ -211,7 +218,7 @@ def _answer(line: bytes) -> dict[str, Any]:
 class Answered:
     """An interpreter's answer about variants: the problem of each, and what results depend on."""
 
-    problems: Sequence[dict[str, str] | None]
+    problems: Sequence[dict[str, Any] | None]
     identity: Mapping[str, str]
 
 
@@ -228,7 +235,7 @@ def probe(
 def scout(
     runner_env: RunnerEnvironment, interrupt: Interrupt, command: Command, workload: dict[str, Any], timeout_s: float
 ) -> dict[str, Any]:
-    """Return the facts about a function from its first calls (`runner.first_calls`); raises RunnerFailed.
+    """Return the facts of a pilot (see `runner.first_calls`), or why it is refused; raises RunnerFailed.
 
     `ready_ns` is the time outside of the timed calls: starting, importing, and probing the models. Results are compared
     with those of a second process, which has another hash seed.

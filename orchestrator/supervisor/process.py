@@ -25,14 +25,27 @@ PIPE_BYTES = 65_536
 
 
 class RunnerFailed(Exception):
-    """A runner has failed, died, or not answered in time; `cause` as in `trial.failed`."""
+    """A runner has failed, died, or not answered in time; `cause` as in `trial.failed`.
 
-    def __init__(self, cause: str, error: str, traceback: str | None = None, output: str = "") -> None:
+    `kind` is the class of the exception, where there was one; `calls` have returned before a pilot call failed.
+    """
+
+    def __init__(
+        self,
+        cause: str,
+        error: str,
+        traceback: str | None = None,
+        output: str = "",
+        kind: str | None = None,
+        calls: int = 0,
+    ) -> None:
         super().__init__(error)
         self.cause = cause
         self.error = error
         self.traceback = traceback
         self.output = output
+        self.kind = kind
+        self.calls = calls
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator import errors
-from orchestrator.advice import design, draft
-from orchestrator.advice import pilot as scout
+from orchestrator.advice import design, draft, pilot
 from orchestrator.advice.design import Facts, Question
 from orchestrator.analysis.results import fold
 from orchestrator.engine import session as run
@@ -88,15 +87,15 @@ def test_short_calls_are_also_sent_several_at_a_time() -> None:
 def test_results_that_cannot_travel_leave_processes_out_and_say_so() -> None:
     made = designed(unpicklable="TypeError: no")
     assert not [variant for variant in made.variants if registry.load(variant.model).needs(variant.options).pickles]
-    told = "Left out: interpreters, processes and process_per_task, for its results can't be sent between processes"
-    assert told in made.experiment.description
+    expected = "Left out: interpreters, processes and process_per_task, for its results can't be sent between processes"
+    assert expected in made.experiment.description
 
 
 def test_results_that_differ_from_call_to_call_are_not_checked_and_that_is_said() -> None:
     assert designed().experiment.workload.check == "same"
     made = designed(incomparable="two calls gave results that are not equal")
     assert made.experiment.workload.check == "none"
-    assert "Nobody checks that results are right under every model: two calls gave" in made.experiment.description
+    assert "Results are not checked: two calls gave" in made.experiment.description
 
 
 def test_a_process_for_each_call_is_left_out_where_starting_them_takes_longer_than_all_else() -> None:
@@ -107,7 +106,7 @@ def test_a_process_for_each_call_is_left_out_where_starting_them_takes_longer_th
     assert "process_per_task" not in workers(designed(Question("mine:work", {}, tasks=1000)))
 
 
-def test_a_first_call_that_took_much_longer_is_told() -> None:
+def test_a_first_call_that_took_much_longer_is_reported() -> None:
     assert "The first call took 1.5 s: " in designed(first_ns=1_500_000_000).experiment.description
     assert "first call" not in designed().experiment.description
 
@@ -245,7 +244,7 @@ def test_nothing_is_said_of_a_gil_that_is_not_there() -> None:
     assert render("advice", fold(records), width=200).splitlines()[1].endswith("this interpreter has no GIL.")
 
 
-def test_a_function_that_is_parallel_by_itself_is_told_as_such() -> None:
+def test_a_function_that_is_parallel_by_itself_is_reported_as_such() -> None:
     run = conducted({"sequential": 20, "threads": 20})
     records = [
         {**event, "cpu_ns": 2 * event["wall_ns"]} if event["event"] == "trial.finished" else event
@@ -319,12 +318,12 @@ def advised(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_advice_comes_as_json_lines_where_nobody_looks_on(place: Path) -> None:
     done = advised(place, "mine:work", "n=100")
     assert done.returncode == errors.OK
-    told = events(done.stdout)
-    assert [event["event"] for event in told if not event["event"].startswith("variant.")] == [
+    shown = events(done.stdout)
+    assert [event["event"] for event in shown if not event["event"].startswith("variant.")] == [
         "verdict.reached",
         "run.finished",
     ]
-    tried = {event["model"] for event in told if event["event"] == "variant.compared"}
+    tried = {event["model"] for event in shown if event["event"] == "variant.compared"}
     assert tried | {"process_per_task"} == HERE  # which is left out where a process takes long to start
     assert events(done.stderr)[0]["event"] == "function.piloted"
 
@@ -424,8 +423,8 @@ def test_results_that_differ_between_processes_are_not_held_against_anybody(plac
     (place / "own.py").write_text(f"import os\ndef own(): return {body}\n")
     done = advised(place, "own:own")
     assert done.returncode == 0
-    told = "Nobody checks that results are right under every model: two processes gave results that are not equal."
-    assert told in events(done.stderr)[0]["description"]
+    expected = "Results are not checked: two processes gave results that are not equal."
+    assert expected in events(done.stderr)[0]["description"]
     assert not [event for event in events(done.stdout) if event.get("failures")]
 
 
@@ -440,14 +439,14 @@ def test_a_function_that_starts_a_loop_of_its_own_is_not_called_in_one(place: Pa
     assert "event_loop" not in {event.get("model") for event in events(done.stdout)}
 
 
-def test_a_function_that_can_be_called_only_once_is_told_as_such(place: Path) -> None:
+def test_a_function_that_can_be_called_only_once_is_reported_as_such(place: Path) -> None:
     (place / "once.py").write_text("import os\ndef once(): os.remove('it')\n")
     (place / "it").touch()
     done = orchestrator("advise", "once:once", cwd=place)
     assert done.returncode == errors.FAILED
-    told = "orchestrator: once:once failed when it was called: after 1 good call: FileNotFoundError"
-    assert done.stderr.startswith(told)
-    assert done.stderr.endswith("; give it what can be called many times: it is, under every model\n")
+    expected = "orchestrator: once:once failed when it was called: after 1 good call: FileNotFoundError"
+    assert done.stderr.startswith(expected)
+    assert done.stderr.endswith("; pass a function that can be called many times, since every model does so\n")
 
 
 @pytest.mark.slow
@@ -458,7 +457,7 @@ def test_names_may_have_letters_of_all_languages(place: Path) -> None:
     assert (place / "runs" / "advise-gr__en.gr__e").is_dir()
 
 
-def test_a_module_that_hides_one_of_the_interpreters_own_is_told_with_its_last_words(place: Path) -> None:
+def test_a_module_that_hides_one_of_the_interpreters_own_is_reported_with_its_last_words(place: Path) -> None:
     project = place / "project"
     project.mkdir()
     (project / "mine.py").write_text(FUNCTIONS)
@@ -470,8 +469,8 @@ def test_a_module_that_hides_one_of_the_interpreters_own_is_told_with_its_last_w
 
 def test_one_coroutine_in_a_batch_has_nothing_to_run_beside_it(place: Path) -> None:
     done = orchestrator("advise", "mine:fetch", "--tasks", "1", cwd=place)
-    told = "orchestrator: --tasks: one call in a batch has nothing to run beside it; ask for 2 or more\n"
-    assert (done.returncode, done.stderr) == (errors.BAD_INPUT, told)
+    expected = "orchestrator: --tasks: one call in a batch has nothing to run beside it; ask for 2 or more\n"
+    assert (done.returncode, done.stderr) == (errors.BAD_INPUT, expected)
 
 
 @pytest.mark.long
@@ -495,7 +494,7 @@ def test_a_signal_during_the_first_look_leaves_nobody_behind(place: Path, number
 
 
 def living_in(place: Path) -> set[int]:
-    """Return the processes whose working directory is `place`."""
+    """Return the processes with the working directory `place`."""
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -517,9 +516,9 @@ def test_a_saved_spec_is_there_before_the_run_ends(place: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_budget_too_short_for_a_verdict_is_told_before_the_run(place: Path) -> None:
-    told = events(advised(place, "mine:work", "n=50_000", "--tasks", "50").stderr)
-    assert [event["event"] for event in told][:2] == ["function.piloted", "budget.short"]
+def test_a_budget_too_short_for_a_verdict_is_reported_before_the_run(place: Path) -> None:
+    shown = events(advised(place, "mine:work", "n=50_000", "--tasks", "50").stderr)
+    assert [event["event"] for event in shown][:2] == ["function.piloted", "budget.short"]
 
 
 @pytest.mark.parametrize("call", ["mine:lock", "mine:anonymous"])
@@ -546,7 +545,7 @@ BAD = {
         ["mine:positional", "data=1"],
         2,
         "mine:positional(data, /) does not take these kwargs: 'data' parameter is positional only, "
-        "but was passed as a keyword; what stands before / can't be named: name a function of your own",
+        "but was passed as a keyword; positional-only arguments can't be passed by name: wrap the function",
     ),
     "a generator": (["mine:generate"], 2, "mine:generate is a generator function: calling it runs nothing; wrap it"),
     "a generator returned": (["mine:lazy"], 2, "mine:lazy returns a generator: calling it runs nothing; wrap it"),
@@ -592,7 +591,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_told_with_a_remedy_and_nothing_is_written(place: Path, name: str) -> None:
+def test_bad_input_is_reported_with_a_remedy_and_nothing_is_written(place: Path, name: str) -> None:
     arguments, status, message = BAD[name]
     done = told("advise", *arguments, cwd=place)
     assert (done.returncode, done.stdout) == (status, "")
@@ -602,7 +601,7 @@ def test_bad_input_is_told_with_a_remedy_and_nothing_is_written(place: Path, nam
     assert {path.name for path in place.iterdir()} <= {"mine.py", "__pycache__"}
 
 
-def test_a_python_too_old_to_measure_in_is_told_with_the_oldest(place: Path) -> None:
+def test_a_python_too_old_to_measure_in_is_reported_with_the_oldest(place: Path) -> None:
     old = place / "python2"
     old.write_text("#!/bin/sh\necho 2 7 18 1 python2\n")
     old.chmod(0o755)
@@ -613,7 +612,7 @@ def test_a_python_too_old_to_measure_in_is_told_with_the_oldest(place: Path) -> 
     )
 
 
-def test_an_anyio_that_cannot_be_imported_is_told_with_the_command_that_installs_it(place: Path) -> None:
+def test_an_anyio_that_cannot_be_imported_is_reported_with_the_command_that_installs_it(place: Path) -> None:
     project = place / "project"
     project.mkdir()
     (project / "mine.py").write_text(FUNCTIONS)
@@ -627,8 +626,8 @@ def test_an_anyio_that_cannot_be_imported_is_told_with_the_command_that_installs
 def test_a_function_that_runs_for_ever_is_given_up(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "mine.py").write_text("import time\ndef hang(): time.sleep(600)\n")
     monkeypatch.chdir(place)
-    monkeypatch.setattr(scout, "TIMEOUT_S", 1.0)
-    told = "importing and calling mine:hang took longer than 1 s; ask for less work in one call"
-    with pytest.raises(errors.WorkloadFailed, match=told):
-        run.interruptible(lambda runner_env, interrupt: scout.scout(Question("mine:hang", {}), runner_env, interrupt))
+    monkeypatch.setattr(pilot, "TIMEOUT_S", 1.0)
+    expected = "importing and calling mine:hang took longer than 1 s; ask for less work in one call"
+    with pytest.raises(errors.WorkloadFailed, match=expected):
+        run.interruptible(lambda runner_env, interrupt: pilot.pilot(Question("mine:hang", {}), runner_env, interrupt))
     assert not living_in(place)

@@ -89,7 +89,8 @@ def test_an_option_that_needs_a_package_is_told_with_the_command_that_installs_i
     command = f"uv pip install --python {bare / 'bin/python'}"
     assert listed["event_loop"]["reason"] is None
     told = f"uvloop can't be imported; install it: {command} uvloop"
-    assert listed["event_loop"]["without"]["loop=uvloop"] == told
+    without = listed["event_loop"]["without"]["loop=uvloop"]
+    assert f"{without['reason']}; {without['remedy']}" == told
     assert (listed["dask"]["reason"], listed["dask"]["remedy"]) == (
         "distributed can't be imported",
         f"install it: {command} distributed",

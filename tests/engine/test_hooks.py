@@ -42,7 +42,7 @@ def complete():
     return None
 
 def lacking():
-    return "no flux here; fetch a capacitor"
+    return "no flux here; not now", "fetch a capacitor"
 
 def broken():
     raise LookupError("where?")
@@ -120,8 +120,15 @@ def test_a_contestant_may_have_an_initializer_of_its_own(tmp_path: Path) -> None
 def test_a_workload_that_lacks_something_is_refused_with_the_remedy(tmp_path: Path) -> None:
     done = run(tmp_path, "workload:\n  call: mine:plain\n  unavailable: mine:lacking\nmodels: [sequential]\n")
     assert done.returncode == 2
-    assert done.stderr == "orchestrator: a.yaml:3:16: workload.unavailable: no flux here; fetch a capacitor\n"
+    assert done.stderr == "orchestrator: a.yaml:3:16: workload.unavailable: no flux here; not now; fetch a capacitor\n"
     assert not (tmp_path / "runs/a").exists()
+
+
+def test_a_plain_text_of_what_is_missing_is_not_split(tmp_path: Path) -> None:
+    (tmp_path / "texts.py").write_text("def lacking(): return 'no flux; no clock'\n")
+    done = run(tmp_path, "workload: {call: 'mine:plain', unavailable: 'texts:lacking'}\nmodels: [sequential]\n")
+    assert done.returncode == 2
+    assert "no flux; no clock; install it, or leave this out\n" in done.stderr
 
 
 def test_a_workload_that_lacks_nothing_runs(tmp_path: Path) -> None:

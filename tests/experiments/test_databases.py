@@ -226,7 +226,8 @@ def test_postgres_that_finds_no_port_is_told_with_the_last_one(
 def test_a_missing_server_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "postgres_program", lambda name: None)
     assert database.unavailable_postgres() == (
-        "PostgreSQL is not installed; install it (Debian: apt install postgresql)"
+        "PostgreSQL is not installed",
+        "install it (Debian: apt install postgresql)",
     )
 
 
@@ -234,7 +235,8 @@ def test_a_missing_driver_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(database, "postgres_program", lambda name: "initdb")
     monkeypatch.setattr(database, "DRIVERS", ("psycopg", "no_such_driver"))
     assert database.unavailable_postgres() == (
-        f"no module no_such_driver; install the extra: {sys.executable} -m pip install -e '.[workloads]'"
+        "no module no_such_driver",
+        f"install the extra: {sys.executable} -m pip install -e '.[workloads]'",
     )
 
 

@@ -181,15 +181,15 @@ def test_a_server_that_dies_is_a_failed_trial_that_names_it_and_the_rest_goes_on
 def test_missing_clients_are_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     assert http.unavailable() is None
     monkeypatch.setattr(http, "CLIENTS", ("urllib3", "no_such_client"))
-    assert (
-        http.unavailable()
-        == f"no module no_such_client; install the extra: {sys.executable} -m pip install -e '.[workloads]'"
-    )
+    remedy = f"install the extra: {sys.executable} -m pip install -e '.[workloads]'"
+    assert http.unavailable() == ("no module no_such_client", remedy)
 
 
 def test_a_missing_nginx_is_named_with_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert str(http.unavailable_nginx()).startswith("nginx is not installed; install it (Debian: apt install")
+    what, remedy = http.unavailable_nginx() or ("", "")
+    assert what == "nginx is not installed"
+    assert remedy.startswith("install it (Debian: apt install nginx-light)")
 
 
 @needs_nginx

@@ -71,7 +71,7 @@ def test_a_workload_that_lacks_a_package_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, workload: Any, module: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    reason, _, remedy = workload.unavailable().partition("; ")
+    reason, remedy = workload.unavailable()
     assert module in reason
     assert remedy.endswith("-m pip install -e '.[workloads]'")
 

@@ -12,7 +12,7 @@ from orchestrator.errors import BadInput
 from orchestrator.spec import document
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.load import Source, parse
-from orchestrator.spec.problem import Problem
+from orchestrator.spec.problem import SpecProblem
 from tests.support.yaml_fuzz import FRAGMENTS, mutated
 
 ANYTHING = st.one_of(
@@ -36,8 +36,8 @@ def seconds(content: bytes) -> float:
         plan_experiment(parse({"name": "x", **read.value}, source), 2)
     except BadInput as refused:
         assert str(refused).isprintable() or "\n" in str(refused)
-    except Problem as problem:
-        assert problem.remedy
+    except SpecProblem as found:
+        assert found.problem.remedy
     return time.process_time() - begun_s
 
 

@@ -1,4 +1,4 @@
-"""Environments for what a workload imports: real interpreters, real uv, and a package whose build can be held up."""
+"""Environments for what a workload imports: real interpreters, real uv, and a package that builds on demand."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ backend-path = ["."]
 
 
 class Tiny(Place):
-    """A place whose workload imports a package that is built here; while there is a file `hold`, its build waits."""
+    """A place with a workload that imports a package built here; while there is a file `hold`, its build waits."""
 
     def __init__(self, directory: Path, **more: Any) -> None:
         self.package = directory / "package"
@@ -89,8 +89,8 @@ class Tiny(Place):
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
     """Return how a run ended, and the names of the messages on its stderr."""
-    _, told = process.communicate(timeout=120)
-    lines = [line for line in told.splitlines() if line.startswith("{")]
+    _, written = process.communicate(timeout=120)
+    lines = [line for line in written.splitlines() if line.startswith("{")]
     return process.returncode, [json.loads(line)["event"] for line in lines]
 
 
@@ -145,9 +145,9 @@ def test_two_that_want_the_same_environment_at_once_build_it_once(tmp_path: Path
     second = place.begin(ORCHESTRATOR_LOCK=str(tmp_path / "another-lock"))
     time.sleep(1.0)  # so that it most likely waits for the first by then; if not, it finds what that has built
     (place.package / "hold").unlink()
-    (status, told), (status_too, told_too) = ended(first), ended(second)
+    (status, written), (status_too, events_too) = ended(first), ended(second)
     assert (status, status_too) == (errors.OK, errors.OK)
-    assert [*told, *told_too].count("environment.built") == 1
+    assert [*written, *events_too].count("environment.built") == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
@@ -169,7 +169,7 @@ def test_a_build_that_was_cut_off_leaves_no_process_and_nothing_that_is_used(tmp
     assert len(list(place.environments.iterdir())) == 1
 
 
-def test_a_package_that_does_not_exist_is_told_at_its_place(tmp_path: Path) -> None:
+def test_a_package_that_does_not_exist_is_reported_at_its_place(tmp_path: Path) -> None:
     place = Tiny(tmp_path, requirements=["anyio", "no-such-package-of-orchestrator"])
     done = place.run("run", "x.yaml", env=place.env)
     assert done.returncode == errors.BAD_INPUT
@@ -177,7 +177,7 @@ def test_a_package_that_does_not_exist_is_told_at_its_place(tmp_path: Path) -> N
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_build_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
+def test_a_build_that_fails_is_reported_with_its_last_words(tmp_path: Path) -> None:
     place = Tiny(tmp_path)
     (place.package / "backend.py").write_text("def build_wheel(*_): raise OSError('no compiler here')\n")
     done = place.run("run", "x.yaml", env=place.env)
@@ -187,7 +187,7 @@ def test_a_build_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
     assert "no compiler here" in last
 
 
-def test_an_index_that_cannot_be_reached_is_told_with_the_remedy(tmp_path: Path) -> None:
+def test_an_index_that_cannot_be_reached_is_reported_with_the_remedy(tmp_path: Path) -> None:
     place = Tiny(tmp_path)
     offline = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple"}
     done = place.run("run", "x.yaml", env=place.env | offline)
@@ -196,7 +196,7 @@ def test_an_index_that_cannot_be_reached_is_told_with_the_remedy(tmp_path: Path)
     assert done.stderr.endswith("; let uv reach a package index (UV_DEFAULT_INDEX, UV_OFFLINE)\n")
 
 
-def test_a_cache_that_cannot_be_written_is_told_with_the_remedy(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_reported_with_the_remedy(tmp_path: Path) -> None:
     place = Tiny(tmp_path)
     (tmp_path / "file").touch()
     done = place.run("run", "x.yaml", env=place.env | {"XDG_CACHE_HOME": str(tmp_path / "file")})

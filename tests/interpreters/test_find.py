@@ -1,4 +1,4 @@
-"""Interpreters: which are found, which are not, and who switches the GIL back on."""
+"""Interpreters: which are found, which are not, and which module switches the GIL back on."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_interpreter_of_an_environment_is_its_own(alone: Path, monkeypatch: 
     assert {str(alone / f"python{MINOR}"), str(own / "bin" / f"python{MINOR}")} <= found
 
 
-def test_a_version_that_is_not_found_is_told_with_those_that_are_and_how_to_get_it(tmp_path: Path) -> None:
+def test_a_version_that_is_not_found_is_reported_with_those_that_are_and_how_to_get_it(tmp_path: Path) -> None:
     names = tmp_path / "bin"
     names.mkdir()
     (names / f"python{MINOR}").symlink_to(sys.executable)
@@ -113,8 +113,8 @@ def locked(tmp_path: Path) -> Path:
     """Return a directory with an extension module that does not declare that it can do without the GIL."""
     if not FREE_THREADED or not shutil.which("cc"):
         pytest.skip("needs python3.13t and cc")
-    tell = "import sysconfig; print(sysconfig.get_paths()['include'])"
-    headers = subprocess.run([FREE_THREADED, "-c", tell], capture_output=True, text=True, check=True).stdout.strip()
+    code = "import sysconfig; print(sysconfig.get_paths()['include'])"
+    headers = subprocess.run([FREE_THREADED, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     if not Path(headers, "Python.h").is_file():
         pytest.skip("needs the headers of python3.13t")
     (tmp_path / "locked.c").write_text(LOCKED)
@@ -132,7 +132,9 @@ WHEN = {"early": (True, True, "locked"), "late": (False, True, "locked"), "never
 @pytest.mark.parametrize(
     "module", ["early", *(pytest.param(when, marks=pytest.mark.long) for when in ("late", "never"))]
 )
-def test_the_module_that_switches_the_gil_back_on_is_told_in_every_kind_of_worker(locked: Path, module: str) -> None:
+def test_the_module_that_switches_the_gil_back_on_is_reported_in_every_kind_of_worker(
+    locked: Path, module: str
+) -> None:
     spec = {
         "workload": {"call": f"{module}:work"},
         "tasks": 2,
@@ -157,8 +159,8 @@ def test_the_module_that_switches_the_gil_back_on_is_told_in_every_kind_of_worke
     assert verdict["gil_enabled_by"] == (dict.fromkeys(labels, "locked") if WHEN[module][2] else None)
     assert ("gil_enabled" in verdict["warnings"]) == (module != "never")
     shown = " ".join(orchestrator("report", "runs/x/latest", "--format", "table", cwd=locked).stdout.split())
-    told = "the GIL was switched back on by module locked under sequential, threads, processes and new"
-    assert (told in shown) == (module != "never")
+    expected = "the GIL was switched back on by module locked under sequential, threads, processes and new"
+    assert (expected in shown) == (module != "never")
 
 
 @pytest.mark.skipif(not FREE_THREADED, reason="needs python3.13t")

@@ -1,4 +1,4 @@
-"""What the machine tells of itself."""
+"""The facts about this machine."""
 
 from __future__ import annotations
 

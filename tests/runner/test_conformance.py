@@ -883,7 +883,7 @@ def test_fork_refuses_to_replace_workers(runner_env: RunnerEnvironment) -> None:
 
 def probe(
     runner_env: RunnerEnvironment, *variants: dict[str, Any], python: str | None = None
-) -> Sequence[dict[str, str] | None]:
+) -> Sequence[dict[str, Any] | None]:
     interrupt = Interrupt()
     try:
         return runner_group.probe(
@@ -915,10 +915,10 @@ def test_models_that_send_nothing_take_any_function(runner_env: RunnerEnvironmen
         ("threads", {"call": "json.no_such:f"}, "call", "no module named 'json.no_such'", "set `path`"),
         ("threads", task("sqare"), "call", "workloads has no function 'sqare'", "did you mean 'square'?"),
         ("threads", task("number"), "call", "workloads:number is a int, not a function", "name a callable"),
-        ("threads", task("square"), "kwargs", "missing a required argument: 'i'", "mend kwargs"),
-        ("threads", task("square", item="j"), "kwargs", "does not take these kwargs", "mend kwargs"),
-        ("threads", task("power", kwargs={"bse": 1}), "kwargs", "unexpected keyword argument 'bse'", "mend kwargs"),
-        ("event_loop", task("power", kwargs={"bse": 1}), "kwargs", "workloads:power_async(base", "mend kwargs"),
+        ("threads", task("square"), "kwargs", "missing a required argument: 'i'", "correct kwargs"),
+        ("threads", task("square", item="j"), "kwargs", "does not take these kwargs", "correct kwargs"),
+        ("threads", task("power", kwargs={"bse": 1}), "kwargs", "unexpected keyword argument 'bse'", "correct kwargs"),
+        ("event_loop", task("power", kwargs={"bse": 1}), "kwargs", "workloads:power_async(base", "correct kwargs"),
         ("sequential", task("generate"), "call", "is a generator function", "wrap it"),
         ("threads", {"call": "workloads:power_async"}, "call", "is a coroutine function", "give a plain `call`"),
         ("threads", {"async_call": "workloads:power_async"}, "async_call", "can't run", "give `call` too"),
@@ -1019,7 +1019,7 @@ def test_libraries_keep_the_promises_under_every_interpreter_that_they_install_o
     try:
         python = environments.provide(runner_env, interrupt, found, needs(model).packages).python
     except environments.Unbuilt as error:
-        pytest.skip(error.what)
+        pytest.skip(error.problem.what)
     finally:
         interrupt.close()
     keeps_the_promises(runner_env, python, version, model)
@@ -1228,7 +1228,8 @@ def test_a_python_without_interpreters_names_one_that_has_them(runner_env: Runne
         pytest.skip("this one has them")
     (problem,) = probe(runner_env, order("interpreters", task("power")))
     assert problem is not None
-    assert problem["what"].startswith("interpreters is unavailable: Python 3.")
+    assert (problem["field"], problem["code"]) == ("model", "python_too_old")
+    assert problem["what"].endswith("has no InterpreterPoolExecutor")
     assert problem["remedy"] == "run it under 3.14 or newer"
 
 

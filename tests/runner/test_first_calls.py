@@ -1,4 +1,4 @@
-"""What trying a function tells of it."""
+"""The figures and failures of a pilot."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from orchestrator import errors
+from tests.support.command import told
 
 BESIDE_ANOTHER = """
 import os, subprocess, sys, time
@@ -25,9 +28,28 @@ print(times.figures()["cpu_share"])
 """
 
 
-@pytest.mark.skipif(
-    not Path("/proc/thread-self/schedstat").exists(), reason="this system does not tell who waits for a core"
-)
+@pytest.mark.skipif(not Path("/proc/thread-self/schedstat").exists(), reason="no schedstat here")
 def test_a_call_that_waits_for_a_core_counts_as_one_that_computes() -> None:
     done = subprocess.run([sys.executable, "-c", BESIDE_ANOTHER], capture_output=True, text=True, check=True)
     assert 0.9 < float(done.stdout) < 1.1
+
+
+def failure(place: Path, body: str, *arguments: str) -> str:
+    """Return what `advise` prints for a function that fails."""
+    (place / "mine.py").write_text(f"def work(n): {body}\n")
+    done = told("advise", "mine:work", *arguments, cwd=place)
+    assert done.returncode == errors.FAILED
+    return done.stderr
+
+
+GENERAL = "call it with arguments that it can work with"
+
+
+@pytest.mark.parametrize("text", ["TypeError: no", "after all", "EOFError", "no module named 'x'", "a; b"])
+def test_the_remedy_does_not_follow_the_text_of_an_exception(tmp_path: Path, text: str) -> None:
+    assert failure(tmp_path, f"raise type('Own', (Exception,), {{}})({text!r})", "n=1").endswith(f"; {GENERAL}\n")
+
+
+def test_the_remedy_follows_the_class_of_an_exception(tmp_path: Path) -> None:
+    assert "; standard input is empty here" in failure(tmp_path, "raise EOFError('x')", "n=1")
+    assert "; values are read as YAML (n is a number)" in failure(tmp_path, "raise TypeError('x')", "n=1")

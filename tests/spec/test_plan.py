@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from orchestrator.spec.expand import LARGEST, plan_experiment
 from orchestrator.spec.model import Experiment
 from orchestrator.spec.plan import Plan, columns, content_id, draw_rounds, draw_starts, runner_request
-from orchestrator.spec.problem import Problem
+from orchestrator.spec.problem import SpecProblem
 from tests.support.specs import DESIGN
 
 quick = settings(max_examples=100)
@@ -27,9 +27,9 @@ def planned(models: list[Any], cores: int = CORES, **others: Any) -> Plan:
 
 
 def refusal(models: list[Any], **others: Any) -> tuple[tuple[str | int, ...], str, str]:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(SpecProblem) as caught:
         planned(models, **others)
-    return caught.value.path, caught.value.what, caught.value.remedy
+    return caught.value.path, caught.value.problem.what, caught.value.problem.remedy
 
 
 def labels(made: Plan) -> list[str]:
@@ -87,7 +87,7 @@ def test_without_a_matrix_there_is_one_point() -> None:
 
 
 @pytest.mark.parametrize(
-    ("axis", "values", "told"),
+    ("axis", "values", "labelled"),
     [
         ("tasks", [1, 2], ["f() x 1", "f() x 2"]),
         ("kwargs.n", [1, 2], ["f(n=1) x 1", "f(n=2) x 1"]),
@@ -97,9 +97,11 @@ def test_without_a_matrix_there_is_one_point() -> None:
         ("workload.check", ["same", "none"], ["f() x 1, check=same", "f() x 1, check=none"]),
     ],
 )
-def test_an_axis_of_the_workload_makes_points_and_no_variants(axis: str, values: list[Any], told: list[str]) -> None:
+def test_an_axis_of_the_workload_makes_points_and_no_variants(
+    axis: str, values: list[Any], labelled: list[str]
+) -> None:
     made = planned(["sequential", "threads"], matrix={axis: values})
-    assert [point.label for point in made.points] == told
+    assert [point.label for point in made.points] == labelled
     assert labels(made) == ["sequential", "threads"]
 
 
@@ -442,20 +444,20 @@ def test_a_variant_is_not_held_against_itself(expect: dict[str, Any]) -> None:
 def test_an_expectation_that_matches_nothing_is_refused(
     expect: dict[str, Any], path: tuple[str, ...], what: str
 ) -> None:
-    told = refusal(POOLS, matrix=TWICE, expect=[{"of": "processes", "min": 1}, {"min": 1, **expect}])
-    assert told[:2] == (("expect", 1, *path), what)
+    found = refusal(POOLS, matrix=TWICE, expect=[{"of": "processes", "min": 1}, {"min": 1, **expect}])
+    assert found[:2] == (("expect", 1, *path), what)
 
 
-# what a runner is told
+# requests to runners
 
 
-def told(workload: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+def requested(workload: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     made = planned([entry], workload=workload, tasks=4)
     return runner_request(made.points[0], made.variants[0])
 
 
-def test_a_runner_is_told_model_workers_options_tasks_and_the_workload() -> None:
-    assert told(
+def test_a_runner_is_reported_model_workers_options_tasks_and_the_workload() -> None:
+    assert requested(
         {"call": "m:f", "kwargs": {"n": 1}, "item": "i"}, {"model": "processes", "workers": 2, "start_method": "spawn"}
     ) == {
         "model": "processes",
@@ -467,27 +469,27 @@ def test_a_runner_is_told_model_workers_options_tasks_and_the_workload() -> None
 
 
 def test_the_check_is_the_conductors_affair() -> None:
-    assert "check" not in told({"call": "m:f", "check": "m:right"}, {"model": "threads"})["workload"]
+    assert "check" not in requested({"call": "m:f", "check": "m:right"}, {"model": "threads"})["workload"]
 
 
 def test_the_kwargs_of_an_entry_are_merged_into_those_of_the_point() -> None:
     workload = {"call": "m:f", "kwargs": {"n": 1, "m": 2}}
-    assert told(workload, {"model": "threads", "kwargs": {"n": 5}})["workload"]["kwargs"] == {"n": 5, "m": 2}
+    assert requested(workload, {"model": "threads", "kwargs": {"n": 5}})["workload"]["kwargs"] == {"n": 5, "m": 2}
 
 
 def test_the_function_of_an_entry_replaces_the_workloads_and_drops_its_twin() -> None:
     workload = {"call": "m:f", "async_call": "m:af"}
-    assert told(workload, {"model": "event_loop", "call": "m:g"})["workload"] == {"call": "m:g", "kwargs": {}}
+    assert requested(workload, {"model": "event_loop", "call": "m:g"})["workload"] == {"call": "m:g", "kwargs": {}}
 
 
 def test_the_function_of_an_entry_may_bring_its_own_twin() -> None:
     entry = {"model": "event_loop", "call": "m:g", "async_call": "m:ag"}
-    found = told({"call": "m:f", "async_call": "m:af"}, entry)["workload"]
+    found = requested({"call": "m:f", "async_call": "m:af"}, entry)["workload"]
     assert (found["call"], found["async_call"]) == ("m:g", "m:ag")
 
 
 def test_the_twin_of_an_entry_alone_leaves_the_function() -> None:
-    found = told({"call": "m:f", "async_call": "m:af"}, {"model": "event_loop", "async_call": "m:ag"})["workload"]
+    found = requested({"call": "m:f", "async_call": "m:af"}, {"model": "event_loop", "async_call": "m:ag"})["workload"]
     assert (found["call"], found["async_call"]) == ("m:f", "m:ag")
 
 
@@ -496,7 +498,7 @@ def test_an_entry_overrides_workers_python_path_and_env(key: str, value: Any) ->
     assert getattr(planned([{"model": "threads", key: value}]).variants[0], key) == value
 
 
-def test_what_a_runner_is_told_is_json() -> None:
+def test_what_a_runner_is_reported_is_json() -> None:
     made = planned(["processes"], matrix={"kwargs.x": [{"a": [1, None, "é"]}]})
     asked = runner_request(made.points[0], made.variants[0])
     assert json.loads(json.dumps(asked)) == asked

@@ -18,7 +18,7 @@ from ...analysis.contest import Contest
 from ...analysis.crossover import worth_showing
 from ...analysis.results import PointEvents, Results
 from ...runner.account.fold import SHARES
-from ...spec.expand import ordered_axes
+from ...spec.axes import ordered_axes
 from .. import timeline
 from ..table import PARTS
 from .chart_specs import Row, height, template

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
+from ..problem import Problem
 from ..registry import LOOPS, Conflict, Needs, Option, RunBatch, WorkerMode, Workers
 from . import bounded
 
@@ -34,13 +35,14 @@ def needs(options: Mapping[str, Any]) -> Needs:
     return Needs(loop, ("anyio", loop), () if loop == "asyncio" else (loop,))
 
 
-def unavailable(options: Mapping[str, Any]) -> str | None:
+def unavailable(options: Mapping[str, Any]) -> Problem | None:
     """Return why this model can't run here: eager tasks need Python 3.12."""
     import sys
 
     if options.get("task_per") != "eager_call" or sys.version_info >= (3, 12):
         return None
-    return f"Python {sys.version.split()[0]} has no eager tasks; run it under 3.12 or newer, or leave task_per out"
+    what = f"Python {sys.version.split()[0]} has no eager tasks"
+    return Problem("python_too_old", what, "run it under 3.12 or newer, or leave task_per out")
 
 
 @asynccontextmanager

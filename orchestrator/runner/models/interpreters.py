@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..problem import Problem
 from ..registry import Needs, Option, RunBatch, WorkerMode, Workers
 from .processes import collect
 
@@ -24,13 +25,14 @@ def needs(options: Mapping[str, Any]) -> Needs:
     return Needs(modules=("concurrent.futures.interpreter",), pickler="pickle")
 
 
-def unavailable(options: Mapping[str, Any]) -> str | None:
+def unavailable(options: Mapping[str, Any]) -> Problem | None:
     """Return why this model can't run here: it needs Python 3.14."""
     import sys
 
     if sys.version_info >= (3, 14):
         return None
-    return f"Python {sys.version.split()[0]} has no InterpreterPoolExecutor; run it under 3.14 or newer"
+    what = f"Python {sys.version.split()[0]} has no InterpreterPoolExecutor"
+    return Problem("python_too_old", what, "run it under 3.14 or newer")
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..problem import Problem
 from ..registry import Conflict, Needs, Option, RunBatch, WorkerMode, Workers, nothing
 from .bounded import IN_FLIGHT
 
@@ -51,12 +52,13 @@ def needs(options: Mapping[str, Any]) -> Needs:
     return Needs(modules=("concurrent.futures.process", "multiprocessing.synchronize"), pickler="pickle")
 
 
-def unavailable(options: Mapping[str, Any]) -> str | None:
+def unavailable(options: Mapping[str, Any]) -> Problem | None:
     """Return why this model can't run here: on platforms without semaphores."""
     try:
         import multiprocessing.synchronize  # noqa: F401  # the import itself is the check
     except ImportError as error:
-        return f"{error}; run it where Python has multiprocessing semaphores (sem_open)"
+        remedy = "run it where Python has multiprocessing semaphores (sem_open)"
+        return Problem("semaphores_missing", str(error), remedy)
     return None
 
 

@@ -1,0 +1,105 @@
+"""The baseline of an experiment, and its expectations as claims about points and variants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..runner.problem import Problem
+from .document import KeyPath, quoted
+from .model import Expectation, Experiment
+from .plan import Claim, Point, Variant, canonical, column
+from .problem import SpecProblem, suggestion
+
+
+def _named(name: str, variants: Sequence[Variant], experiment: Experiment) -> list[Variant]:
+    """Return the variants called `name`: the one with that label, those of that entry, or all of that model."""
+    by_label = [variant for variant in variants if variant.label == name]
+    by_entry = [variant for variant in variants if experiment.models[variant.entry].label == name]
+    return by_label or by_entry or [variant for variant in variants if variant.model == name]
+
+
+def _unknown(path: KeyPath, name: str, variants: Sequence[Variant]) -> SpecProblem:
+    known = list(dict.fromkeys([variant.label for variant in variants] + [variant.model for variant in variants]))
+    what = f"no model or label {quoted(name)} in this experiment"
+    return SpecProblem(path, Problem("variant_unknown", what, suggestion(name, known)))
+
+
+def baseline_of(experiment: Experiment, variants: Sequence[Variant]) -> Variant:
+    """Return the variant that the others are compared with; raises SpecProblem."""
+    if experiment.baseline is None:
+        return next((variant for variant in variants if variant.model == "sequential"), variants[0])
+    found = _named(experiment.baseline, variants, experiment)
+    if not found:
+        raise _unknown(("baseline",), experiment.baseline, variants)
+    if len(found) > 1:
+        labels = ", ".join(variant.label for variant in found)
+        what = f"{quoted(experiment.baseline)} means {len(found)} variants"
+        raise SpecProblem(("baseline",), Problem("baseline_ambiguous", what, f"name one: {labels}"))
+    return found[0]
+
+
+def claims_of(
+    experiment: Experiment, points: Sequence[Point], variants: Sequence[Variant], baseline: Variant
+) -> tuple[Claim, ...]:
+    """Return a claim for each point and variant that an expectation matches; raises SpecProblem."""
+    claims: list[Claim] = []
+    for number, expected in enumerate(experiment.expect):
+        made = list(_claims_about(experiment, number, expected, points, variants, baseline))
+        if not made:
+            raise _unmatched(number, expected, points, _named(expected.of, variants, experiment))
+        claims.extend(made)
+    return tuple(claims)
+
+
+def _unmatched(number: int, expected: Expectation, points: Sequence[Point], held: Sequence[Variant]) -> SpecProblem:
+    """Return why `where` matches nothing: an unknown column, or a value that no row has."""
+    rows = [{**point.columns, **variant.columns} for point in points for variant in held]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    what = f"matches no point and variant of {expected.of}"
+    for key in expected.where:
+        name = column(key)
+        path = ("expect", number, "where", key)
+        if name not in names:
+            unknown = f"{expected.of} has no column {quoted(name)}"
+            return SpecProblem(path, Problem("column_unknown", unknown, suggestion(name, names)), key=True)
+        there = list(dict.fromkeys(canonical(row[name]) for row in rows if name in row))
+        if not any(name in row and row[name] == expected.where[key] for row in rows):
+            return SpecProblem(path, Problem("claim_unmatched", what, f"there is {', '.join(there):.200}"))
+    return SpecProblem(("expect", number, "where"), Problem("claim_unmatched", what, "leave a column out"))
+
+
+def _claims_about(
+    experiment: Experiment,
+    number: int,
+    expected: Expectation,
+    points: Sequence[Point],
+    variants: Sequence[Variant],
+    baseline: Variant,
+) -> Iterable[Claim]:
+    where = {column(key): value for key, value in expected.where.items()}
+    held = _named(expected.of, variants, experiment)
+    if not held:
+        raise _unknown(("expect", number, "of"), expected.of, variants)
+    others = [baseline]
+    if expected.against is not None:
+        others = _named(expected.against, variants, experiment)
+        if not others:
+            raise _unknown(("expect", number, "against"), expected.against, variants)
+        # `where: {workers: 2}` applies to both sides if the other side has such a variant
+        others = [other for other in others if _matches(other.columns, where)] or others
+    for point in points:
+        for variant in held:
+            if not _matches({**point.columns, **variant.columns}, where, whole=True):
+                continue
+            for other in others:
+                if other is variant and expected.metric == "speedup":
+                    remedy = "name another in `against`, or leave it out by `where`"
+                    what = f"compares {variant.label} with itself"
+                    raise SpecProblem(("expect", number), Problem("claim_reflexive", what, remedy))
+                yield Claim(expected, point, variant, other)
+
+
+def _matches(columns: Mapping[str, Any], where: Mapping[str, Any], *, whole: bool = False) -> bool:
+    """Return whether the columns have the values of `where`; a missing column matches unless `whole`."""
+    return all((key in columns or not whole) and columns.get(key, value) == value for key, value in where.items())

@@ -1,0 +1,142 @@
+"""The types of the values in a spec, each with its own check and message."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from ..runner.problem import Problem
+from .document import described
+
+FUNCTION = r"[^\W\d][\w.]*:[^\W\d][\w.]*"
+REFERENCE = f"^{FUNCTION}$"
+CHECK = f"^(same|none|{FUNCTION})$"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+LABEL = r"^[A-Za-z0-9][A-Za-z0-9 ._()=,+-]{0,63}$"
+KEYWORD = r"^[^\W\d]\w*$"
+REQUIREMENT = (
+    r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(\[[A-Za-z0-9._, -]+\])?"  # the name and its extras
+    r" *([<>=!~(][^;@]*|@ *[^ ;]+)? *(;.+)?$"  # versions or a URL, and a condition
+)
+METRIC = r"^(speedup|wall_ns|startup_ns|observed\.[A-Za-z_][A-Za-z0-9_]*)$"
+
+PATTERNS = {
+    REFERENCE: ("names no function", "write module:function"),
+    CHECK: ("is not a check", "write same, none or module:function"),
+    NAME: ("is not a name", "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"),
+    LABEL: ("is not a label", "use up to 64 letters, digits, spaces and ._()=,+-, a letter or digit first"),
+    KEYWORD: ("is not a Python name", "use letters, digits and underscores, no digit first"),
+    REQUIREMENT: ("is not a requirement", "write a package's name with versions, such as numpy or Pillow>=11"),
+    METRIC: ("is not a metric", "write speedup, wall_ns, startup_ns or observed.<key>"),
+}
+"""By pattern: what is wrong with a text that does not match, and the remedy."""
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_SHORTEST_S, _LONGEST_S = 0.001, 500 * 3600.0  # poll(2) takes less than 2**31 ms, which is 596 h
+
+
+def refused(code: str, what: str, remedy: str) -> PydanticCustomError:
+    """Return the error that a validator raises, which `problem.refusal` takes back as a Problem."""
+    return PydanticCustomError("refused", "{what}; {remedy}", Problem(code, what, remedy).fields())
+
+
+def parse_seconds(value: object) -> float:
+    """Return the seconds of a duration such as `500ms`, `60s`, `2m`, `1h`; raises PydanticCustomError."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|min|h)", value) if isinstance(value, str) else None
+    found = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
+    if not _SHORTEST_S <= found <= _LONGEST_S:
+        what = f"{described(value)} is not a duration from 1ms to 500h"
+        raise refused("not_a_duration", what, "write a number with ms, s, m or h, such as 60s")
+    return found
+
+
+def parse_fraction(value: object) -> float:
+    """Return the fraction that a percentage such as `3%` is; raises PydanticCustomError."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?%", value) if isinstance(value, str) else None
+    found = round(float(match[1]) / 100, 12) if match else 0.0  # so that it is the same when written and read again
+    if not 0.0001 <= found <= 1:
+        what = f"{described(value)} is not a percentage from 0.01% to 100%"
+        raise refused("not_a_percentage", what, "write a number with %, such as 3%")
+    return found
+
+
+_UNITS_BYTES = {"B": 1} | {
+    f"{letter}{suffix}": base**power
+    for power, letter in enumerate("KMGT", 1)
+    for suffix, base in (("iB", 1024), ("B", 1000))
+}
+
+
+def parse_bytes(value: object) -> int:
+    """Return the bytes of a size such as `512MiB` or `2GB`; raises PydanticCustomError."""
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([KMGT]i?B|B)", value) if isinstance(value, str) else None
+    found = round(float(match[1]) * _UNITS_BYTES[match[2]]) if match else 0
+    if not 2**20 <= found <= 2**50:
+        what = f"{described(value)} is not a size from 1MiB to 1024TiB"
+        raise refused("not_a_size", what, "write a number with a unit, such as 2GiB")
+    return found
+
+
+def _without_secret(value: object) -> object:
+    if isinstance(value, str) and re.search(r"https?://[^/\s]*@", value):
+        what = "a URL with a user in it would be readable in the log"
+        raise refused("secret_in_url", what, "leave the user out, and let uv find it in ~/.netrc")
+    return value
+
+
+def package(requirement: str) -> str:
+    """Return the name of the required package, as indexes spell it."""
+    found = re.match(r"[\w.-]+", requirement)
+    return re.sub(r"[-_.]+", "-", found[0]).lower() if found else requirement
+
+
+def each_once(requirements: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the requirements, each of another package; raises PydanticCustomError."""
+    names = [package(each) for each in requirements if ";" not in each]  # conditions may exclude each other
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise refused("package_twice", f"names {twice} twice", "keep one of them, with all version bounds")
+    return requirements
+
+
+def _quoted_version(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        what = "a version without quotes is a number, and 3.10 the same as 3.1"
+        raise refused("version_unquoted", what, 'quote it, such as "3.10"')
+    return value
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_seconds),
+    PlainSerializer(lambda s: f"{str(s).removesuffix('.0')}s", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|min|h)$"}),
+]
+Percentage = Annotated[
+    float,
+    BeforeValidator(parse_fraction),
+    PlainSerializer(lambda part: f"{part * 100:.12g}%", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?%$"}),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_bytes),
+    PlainSerializer(lambda count: f"{count}B", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?B|B)$"}),
+]
+Reference = Annotated[str, StringConstraints(pattern=REFERENCE)]
+Check = Annotated[str, StringConstraints(pattern=CHECK)]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Label = Annotated[str, StringConstraints(pattern=LABEL)]
+Metric = Annotated[str, StringConstraints(pattern=METRIC)]
+Python = Annotated[str, StringConstraints(min_length=1, max_length=1024), BeforeValidator(_quoted_version)]
+Requirement = Annotated[str, StringConstraints(pattern=REQUIREMENT, max_length=1024), BeforeValidator(_without_secret)]
+
+MOST_TASKS, MOST_WORKERS = 10_000_000, 4096
+Count = Annotated[int, Field(ge=1, le=MOST_TASKS)]
+WorkerCount = Annotated[int, Field(ge=1, le=MOST_WORKERS)]
+as_tuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+Keyword = Annotated[str, StringConstraints(pattern=KEYWORD)]
