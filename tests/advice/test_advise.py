@@ -20,7 +20,7 @@ from orchestrator.advice import design, draft
 from orchestrator.advice import pilot as scout
 from orchestrator.advice.design import Facts, Question
 from orchestrator.analysis.results import fold
-from orchestrator.engine import session as run
+from orchestrator.engine.signals import interruptible
 from orchestrator.journal.write import Records
 from orchestrator.output.formats import render
 from orchestrator.runner import registry
@@ -360,7 +360,7 @@ def test_a_file_that_is_there_is_not_written_over(place: Path) -> None:
     (place / "mine.yaml").write_text("mine")
     done = advised(place, "mine:work", "n=1", "--save", "mine.yaml")
     assert done.returncode == errors.BAD_INPUT
-    assert "mine.yaml is there already; name another file, or delete it" in done.stderr
+    assert "mine.yaml already exists; name another file, or delete it" in done.stderr
     assert (place / "mine.yaml").read_text() == "mine"
     assert not (place / "runs").exists()
 
@@ -470,7 +470,7 @@ def test_a_module_that_hides_one_of_the_interpreters_own_is_told_with_its_last_w
 
 def test_one_coroutine_in_a_batch_has_nothing_to_run_beside_it(place: Path) -> None:
     done = orchestrator("advise", "mine:fetch", "--tasks", "1", cwd=place)
-    told = "orchestrator: --tasks: one call in a batch has nothing to run beside it; ask for 2 or more\n"
+    told = "orchestrator: --tasks: a batch of one call can't run in parallel; use 2 or more\n"
     assert (done.returncode, done.stderr) == (errors.BAD_INPUT, told)
 
 
@@ -562,7 +562,7 @@ BAD = {
     "not an argument": (
         ["mine:work", "100"],
         2,
-        '"100" is no argument of a function; write name=value, such as n=1000',
+        '"100" is not a keyword argument; write name=value, such as n=1000',
     ),
     "an argument twice": (["mine:work", "n=1", "n=2"], 2, 'argument "n=2": n is given twice; keep one of them'),
     "not YAML": (["mine:work", "n=["], 2, 'argument "n=[": n: not YAML: '),
@@ -630,5 +630,5 @@ def test_a_function_that_runs_for_ever_is_given_up(place: Path, monkeypatch: pyt
     monkeypatch.setattr(scout, "TIMEOUT_S", 1.0)
     told = "importing and calling mine:hang took longer than 1 s; ask for less work in one call"
     with pytest.raises(errors.WorkloadFailed, match=told):
-        run.interruptible(lambda runner_env, interrupt: scout.scout(Question("mine:hang", {}), runner_env, interrupt))
+        interruptible(lambda runner_env, interrupt: scout.scout(Question("mine:hang", {}), runner_env, interrupt))
     assert not living_in(place)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator.engine import block
-from orchestrator.engine.executor import BlockTask
+from orchestrator.engine.hosts import BlockTask
 from orchestrator.runner import reference
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.model import Experiment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.engine.executor import BlockTask
+from orchestrator.engine.hosts import BlockTask
 from tests.support.synthetic import ROUNDS, conducted
 
 
@@ -30,7 +30,7 @@ def test_the_same_time_ends_in_a_tie() -> None:
 
 
 def test_who_is_out_is_measured_no_more_while_others_still_contend() -> None:
-    # 0.1 % apart is neither a tie nor told apart at the first look
+    # 0.1 % apart is neither a tie nor separated at the first look
     times = {"sequential": 40, "event_loop": 25, "threads": 10, "processes": 10.01}
     run = conducted(times, noise=0.01, measure={"tie": "0.01%", "max_time": "20s"})
     looks = run.contests[0].looks
@@ -198,15 +198,15 @@ def test_a_budget_that_ends_before_the_fixed_blocks_is_undecided() -> None:
     assert (reached["verdict"], reached["warnings"], reached["blocks"]) == ("undecided", ["too_few_blocks"], 9)
 
 
-def test_a_time_too_short_for_the_first_look_is_told_after_the_first_block() -> None:
+def test_a_time_too_short_for_the_first_look_is_reported_after_the_first_block() -> None:
     run = conducted({"sequential": 20, "threads": 10}, measure={"max_time": "5s"})
-    assert run.warned == ["the first look needs 7 s, and 4 s are left: perhaps no verdict"]
+    assert run.warned == ["the first look needs 7 s, and 4 s are left; there may be no verdict"]
 
 
-def test_time_enough_is_not_told() -> None:
+def test_enough_time_is_not_reported() -> None:
     assert conducted({"sequential": 20, "threads": 10}).warned == []
 
 
-def test_who_was_stopped_without_the_token_is_stopped_in_later_blocks_too() -> None:
+def test_a_guarded_variant_stays_guarded_in_later_blocks() -> None:
     run = conducted({"sequential": 20, "threads": 10}, burns="threads")
     assert [set(task.guarded) for task in run.tasks] == [set(), *[{"threads"}] * 7]

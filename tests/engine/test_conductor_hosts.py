@@ -14,7 +14,7 @@ import pytest
 from orchestrator.analysis import results, verdict
 from orchestrator.analysis.contest import Contest
 from orchestrator.engine.conductor import Conductor
-from orchestrator.engine.executor import BlockTask, Host, HostGone, HostsLost
+from orchestrator.engine.hosts import BlockTask, Host, HostGone, HostsLost
 from orchestrator.engine.progress import Silent
 from orchestrator.journal.event import SCHEMA, Event
 from orchestrator.spec.expand import plan_experiment

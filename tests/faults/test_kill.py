@@ -132,7 +132,7 @@ def test_a_run_does_not_go_on_when_something_has_changed_and_says_what(changed: 
     file = tmp_path / {"spec": "x.yaml", "sources": "mine.py"}[changed]
     file.write_text(file.read_text().replace("seed: 1", "seed: 2").replace("20_000", "20_001"))
     done = place.run("run", "x.yaml", "--resume")
-    assert f"{changed} changed since it was cut off, so a new run begins" in done.stderr
+    assert f"{changed} changed since the run was interrupted, so a new run starts" in done.stderr
     assert (done.returncode, len(place.runs)) == (errors.OK, 2)
 
 
@@ -179,6 +179,6 @@ def test_a_damaged_journal_that_nobody_asked_for_is_left_and_a_new_run_begins(tm
     content = damaged(file)
     done = place.run("run", "x.yaml", "--resume-within", "24h")
     assert done.returncode == errors.OK
-    assert "its journal is damaged, so a new run begins" in done.stderr
+    assert "its journal is damaged, so a new run starts" in done.stderr
     assert file.read_bytes() == content
     assert len(place.runs) == 2

@@ -350,7 +350,7 @@ def test_a_directory_for_what_is_printed_is_refused(place: Path) -> None:
     done = told("report", "runs/drawn", "--format", "json", "--output", "somewhere", cwd=place)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
     assert done.stderr.startswith(
-        "orchestrator: --output: json is printed, and only html, png, svg are files; redirect"
+        "orchestrator: --output: the format json is printed, and only html, png, svg write files; redirect"
     )
 
 
@@ -378,7 +378,7 @@ def test_a_run_without_a_finished_block_has_no_pictures_and_that_is_told(tmp_pat
     run = journaled(tmp_path, 1, made({"sequential": 20, "threads": 10})[:2])
     done = told("report", str(run), "--format", "png", "--output", str(tmp_path / "pictures"), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
-    assert done.stderr.endswith(" has no finished block, so there is nothing to draw; name another run\n")
+    assert done.stderr.endswith(" has no finished block to draw; name another run\n")
 
 
 @pytest.mark.parametrize(
