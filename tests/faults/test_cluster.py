@@ -50,7 +50,7 @@ def test_two_workers_that_claim_one_machine_are_told_of(place: Path) -> None:
         process = started(place, there.address, "kwargs.seconds=0.1", "measure.blocks=4")
         _, said = process.communicate(timeout=90)
     assert process.returncode == 0, said
-    assert "two workers claim one machine" in said
+    assert "two workers run on one machine" in said
     assert sorted(finished(place)) == list(range(4))
 
 
