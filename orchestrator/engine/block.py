@@ -171,7 +171,7 @@ class _Block:
             diagnostics_ns=diagnostics_ns,
             unchecked=self._unchecked,
             wait_ns=max(0, trials_ns - wall_ns),
-            **_surroundings(start, end, cpu_ns),
+            **load_of_others(start, end, cpu_ns),
         )
 
     def _lap(self) -> None:
@@ -349,7 +349,7 @@ class _Block:
         self.events.append(ContextSampled(block=self._task.number, when=when, **host.sample()))
 
 
-def _surroundings(start: ContextSampled, end: ContextSampled, ours_ns: int) -> dict[str, Any]:
+def load_of_others(start: ContextSampled, end: ContextSampled, ours_ns: int) -> dict[str, Any]:
     """Return `free_cores`, `steal_share` and `pressure` between two samples; our trials used cores for `ours_ns`."""
     used = host.usage(vars(start), vars(end))
     found = {"free_cores": None, "steal_share": used.steal_share, "pressure": used.pressure}

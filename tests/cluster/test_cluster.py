@@ -99,7 +99,7 @@ def test_ctrl_c_while_hosts_look_at_the_experiment_ends_it_before_a_run_begins(c
     until(lambda: not cluster.runners())
 
 
-def test_a_worker_that_hangs_is_told_of_and_the_others_measure(cluster: Cluster, place: Path) -> None:
+def test_a_worker_that_hangs_is_reported_and_the_others_measure(cluster: Cluster, place: Path) -> None:
     assert cluster.signal_worker("b", signal.SIGSTOP)
     try:
         process = started(place, cluster.address, "measure.blocks=2")
@@ -111,7 +111,7 @@ def test_a_worker_that_hangs_is_told_of_and_the_others_measure(cluster: Cluster,
     assert {record["host"] for record in records(place) if record["event"] == "host.joined"} == {"a"}
 
 
-def test_no_scheduler_at_the_address_is_told(place: Path, taken_port: int) -> None:
+def test_an_address_without_a_scheduler_is_refused(place: Path, taken_port: int) -> None:
     process = started(place, f"tcp://127.0.0.1:{taken_port}")
     _, said = process.communicate(timeout=150)
     assert process.returncode == errors.BAD_INPUT
@@ -120,7 +120,7 @@ def test_no_scheduler_at_the_address_is_told(place: Path, taken_port: int) -> No
     assert len(said.splitlines()) == 1
 
 
-def test_tls_without_certificates_is_told_with_the_remedy(place: Path) -> None:
+def test_tls_without_certificates_is_refused_with_the_remedy(place: Path) -> None:
     process = started(place, "tls://127.0.0.1:1")
     _, said = process.communicate(timeout=150)
     assert process.returncode == errors.BAD_INPUT

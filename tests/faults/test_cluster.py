@@ -1,4 +1,4 @@
-"""What becomes of a run on a cluster whose processes die and whose wires are cut."""
+"""Runs on a cluster whose processes die and whose connections break."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def place(tmp_path: Path) -> Path:
     return lay(tmp_path)
 
 
-def test_a_scheduler_that_dies_ends_the_run_with_75_and_it_goes_on_with_another(place: Path) -> None:
+def test_a_scheduler_that_dies_ends_the_run_with_75_and_the_run_resumes_with_another(place: Path) -> None:
     for name in ("first", "second"):
         with cluster(place / name) as there:
             there.scheduler()
@@ -41,7 +41,7 @@ def test_a_scheduler_that_dies_ends_the_run_with_75_and_it_goes_on_with_another(
     assert "run.resumed" in [record["event"] for record in records(place)]
 
 
-def test_two_workers_that_claim_one_machine_are_told_of(place: Path) -> None:
+def test_two_workers_on_one_machine_are_reported(place: Path) -> None:
     with cluster(place / "one") as there:
         there.scheduler()
         for name in "ab":
@@ -79,7 +79,7 @@ def test_workers_killed_at_random_during_200_blocks_lose_none_and_double_none(pl
     assert told("verify", "runs/naps/latest", cwd=place).returncode == 0
 
 
-def test_a_cluster_with_tls_takes_who_shows_its_certificate_and_tells_others_why_not(place: Path) -> None:
+def test_a_cluster_with_tls_accepts_its_certificate_and_reports_why_it_refuses_others(place: Path) -> None:
     right, wrong = certified(place, "right"), certified(place, "wrong")
     with cluster(place / "there", right) as there:
         there.scheduler("tls://127.0.0.1")
@@ -100,8 +100,8 @@ def test_a_cluster_with_tls_takes_who_shows_its_certificate_and_tells_others_why
 
 OTHER_PYTHON = """
 import distributed.versions as versions
-told = versions.get_system_info
-versions.get_system_info = lambda: {**told(), "python": "3.9.1.final.0"}
+original = versions.get_system_info
+versions.get_system_info = lambda: {**original(), "python": "3.9.1.final.0"}
 """
 
 
@@ -199,7 +199,7 @@ def test_a_host_that_is_cut_off_is_gone_and_is_back_when_it_is_joined_again(plac
         so_far = blocks_there(place)
         until(lambda: blocks_there(place) > so_far)
         wire.join()
-        there.processes["b"].wait(60)  # it gives up on its scheduler, so somebody has to start it again
+        there.processes["b"].wait(60)  # it gives up on its scheduler, so it has to be started again
         there.worker("b", net=nets["b"])
         until(lambda: told_of("host.joined") == 2)
         _, said = process.communicate(timeout=200)

@@ -1,4 +1,4 @@
-"""The program as its users run it: in a process of its own, or in this one."""
+"""The program as users run it: in a process of its own, or in this one."""
 
 from __future__ import annotations
 
