@@ -94,7 +94,7 @@ def test_a_cluster_with_tls_accepts_its_certificate_and_reports_why_it_refuses_o
     assert finished(place) == [0, 1]
     assert "certificate" in said[1]
     assert "distributed.comm.tls" in said[1]
-    assert "a scheduler with TLS has an address tls://" in said[2]
+    assert "for TLS use tls://HOST:PORT" in said[2]
     assert [len(each.splitlines()) for each in said[1:]] == [1, 1]
 
 
