@@ -27,7 +27,7 @@ from orchestrator.runner import registry
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.load import loads
 from orchestrator.spec.plan import Plan
-from tests.support.command import events, orchestrator, told
+from tests.support.command import events, in_process, orchestrator
 from tests.support.facts import FACTS
 from tests.support.synthetic import conducted
 from tests.support.waiting import PATIENCE_S, until
@@ -594,7 +594,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_told_with_a_remedy_and_nothing_is_written(place: Path, name: str) -> None:
     arguments, status, message = BAD[name]
-    done = told("advise", *arguments, cwd=place)
+    done = in_process("advise", *arguments, cwd=place)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(f"orchestrator: {message}")
     assert done.stderr.count("\n") == 1

@@ -21,7 +21,7 @@ from orchestrator.analysis.results import fold
 from orchestrator.output.formats import render
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.load import loads
-from tests.support.command import events, orchestrator, told
+from tests.support.command import events, in_process, orchestrator
 from tests.support.facts import FACTS
 from tests.support.synthetic import Run, conducted
 
@@ -405,7 +405,7 @@ BAD = {
 def test_a_bad_range_is_told_with_a_remedy_and_nothing_is_written(tmp_path: Path, name: str) -> None:
     arguments, message = BAD[name]
     (tmp_path / "mine.py").write_text(WORK)
-    done = told("advise", "mine:work", *arguments, cwd=tmp_path)
+    done = in_process("advise", "mine:work", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
     assert done.stderr.startswith(f"orchestrator: --over: {message}")
     assert not (tmp_path / "runs").exists()

@@ -16,7 +16,7 @@ import pytest
 
 from orchestrator import errors
 from orchestrator.journal.write import EVENTS_FILE, Records
-from tests.support.command import GOOD, WORKLOADS, events, orchestrator, told
+from tests.support.command import GOOD, WORKLOADS, events, in_process, orchestrator
 from tests.support.loaded_modules import loaded
 from tests.support.waiting import PATIENCE_S, until
 
@@ -389,7 +389,7 @@ def test_bad_input_exits_two_with_its_place_and_a_remedy_and_writes_nothing(plac
     spec, message = BAD[name]
     (place / "x.yaml").write_text(spec)
     before = {path.name for path in place.iterdir()}
-    done = told("run", "x.yaml", cwd=place)
+    done = in_process("run", "x.yaml", cwd=place)
     assert done.stdout == ""
     assert done.stderr.startswith(f"orchestrator: {message}")
     assert all(line.startswith("orchestrator: ") and "; " in line for line in done.stderr.splitlines())
@@ -447,7 +447,7 @@ def test_a_function_of_the_matrix_is_refused_in_the_matrix(place: Path) -> None:
 )
 def test_a_wrong_command_line_exits_two(place: Path, arguments: list[str], message: str) -> None:
     (place / "x.yaml").write_text(GOOD)
-    done = told(*arguments, cwd=place)
+    done = in_process(*arguments, cwd=place)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
     assert done.stderr.startswith(f"orchestrator: {message}")
 

@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator import errors
 from tests.support.clusters import blocks_there, certified, cluster, finished, lay, records, started
-from tests.support.command import told
+from tests.support.command import in_process
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
@@ -76,7 +76,7 @@ def test_workers_killed_at_random_during_200_blocks_lose_none_and_double_none(pl
     assert len(given_up) <= kills / 2  # each has cost two hosts
     assert kills >= 5
     assert [record["event"] for record in told_of].count("host.left") >= 5
-    assert told("verify", "runs/naps/latest", cwd=place).returncode == 0
+    assert in_process("verify", "runs/naps/latest", cwd=place).returncode == 0
 
 
 def test_a_cluster_with_tls_accepts_its_certificate_and_reports_why_it_refuses_others(place: Path) -> None:
@@ -206,4 +206,4 @@ def test_a_host_that_is_cut_off_is_gone_and_is_back_when_it_is_joined_again(plac
         assert there.runners() == []
     assert process.returncode == 0, said
     assert sorted(finished(place)) == list(range(60))
-    assert told("verify", "runs/naps/latest", cwd=place).returncode == 0
+    assert in_process("verify", "runs/naps/latest", cwd=place).returncode == 0
