@@ -394,7 +394,7 @@ def test_advice_over_a_range_runs_and_its_spec_runs_again(tmp_path: Path) -> Non
 BAD = {
     "no range": (["--over", "n"], '"n" is not a range of an argument; write name=low:high, such as n=10:10_000_000'),
     "no numbers": (["--over", "n=a:b"], '"n=a:b" does not end in two numbers; write'),
-    "zero": (["--over", "n=0:10"], "0 is not above 0, and the levels grow by a factor; write"),
+    "zero": (["--over", "n=0:10"], "0 is not above 0, and the levels are spaced by a factor; write"),
     "equal ends": (["--over", "n=5:5"], '"n=5:5" does not begin below its end; write'),
     "too close": (["--over", "n=5:6"], '"n=5:6" holds 2 levels, and the range needs at least 3; move'),
     "given twice": (["n=3", "--over", "n=5:600"], "n is also given as n=...; keep one of them"),
