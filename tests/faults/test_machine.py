@@ -234,7 +234,7 @@ def test_verify_accepts_a_complete_journal_and_refuses_a_damaged_one(tmp_path: P
     whole = place.run("verify", "runs/x")
     assert whole.returncode == errors.OK
     assert whole.stdout.splitlines()[0].endswith("3 finished blocks with 18 trials")
-    assert whole.stdout.splitlines()[-1] == "whole"
+    assert whole.stdout.splitlines()[-1] == "complete"
     file = place.runs[0] / EVENTS_FILE
     damaged(file)
     refused = place.run("verify", "runs/x")

@@ -38,7 +38,7 @@ def test_derived_events_are_as_they_were(run: Path) -> None:
 
 def test_a_recorded_journal_is_whole(run: Path) -> None:
     done = in_process("verify", str(run), cwd=run)
-    assert (done.returncode, done.stderr, done.stdout.splitlines()[-1]) == (errors.OK, "", "whole")
+    assert (done.returncode, done.stderr, done.stdout.splitlines()[-1]) == (errors.OK, "", "complete")
 
 
 def test_every_recorded_event_fits_the_schema(run: Path) -> None:
