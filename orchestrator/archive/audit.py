@@ -1,4 +1,4 @@
-"""Whether a journal is whole: its bytes, and its records against the plan."""
+"""Checks of a journal: its bytes, and its records against the plan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..spec.plan import REFERENCE, draw_rounds
 
 @dataclass(frozen=True)
 class Audited:
-    """What an audit found: how much there is, and what is wrong with it, in words."""
+    """The size of a journal, and its problems as text."""
 
     file: Path
     records: int
@@ -29,7 +29,7 @@ class Audited:
 
 @dataclass
 class _Block:
-    """What the journal says of one block so far."""
+    """The records of one block so far."""
 
     variants: list[str]
     trials: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -37,7 +37,7 @@ class _Block:
 
 
 class _Audit:
-    """Goes through the records once."""
+    """One pass over the records."""
 
     def __init__(self) -> None:
         self.records = self.blocks = self.trials = 0
@@ -49,7 +49,7 @@ class _Audit:
         self._begun: set[tuple[str, int]] = set()
 
     def read(self, records: Records) -> None:
-        """Look at all records; what damages the file ends this early."""
+        """Check all records up to the first damaged one."""
         try:
             for record in records:
                 self.records += 1
@@ -81,14 +81,14 @@ class _Audit:
     def _begin(self, record: Mapping[str, Any]) -> None:
         place = (record["point_id"], record["block"])
         if place in self._begun:
-            self._wrong(record, "was begun again")
+            self._wrong(record, "started twice")
         self._begun.add(place)
         self._open[record["point_id"]] = record["block"], _Block(record["variants"])
 
     def _count(self, record: Mapping[str, Any]) -> None:
         number, block = self._open.get(record["point_id"], (None, None))
         if block is None or number != record["block"]:
-            self._wrong(record, "has a trial outside of it")
+            self._wrong(record, "has a trial before its start or after its end")
             return
         trial = record["variant"], record["round"]
         block.trials[trial] += 1
@@ -97,7 +97,7 @@ class _Audit:
     def _end(self, record: Mapping[str, Any]) -> None:
         number, block = self._open.pop(record["point_id"], (None, None))
         if block is None or number != record["block"]:
-            self._wrong(record, "ends, but was not begun")
+            self._wrong(record, "ended without a start")
             return
         self.blocks += 1
         self.trials += block.trials.total()
@@ -107,12 +107,12 @@ class _Audit:
             self._wrong(record, f"lacks {len(missing)} of {len(planned)} trials, such as {_trial(min(missing))}")
         for trial, count in block.trials.items():
             if trial not in planned:
-                self._wrong(record, f"has a trial that was not planned: {_trial(trial)}")
+                self._wrong(record, f"has an unplanned trial: {_trial(trial)}")
             elif count > 1:
                 self._wrong(record, f"has a trial {count} times: {_trial(trial)}")
         orders = [self._order(record, [*block.variants, *reference], rounds) for reference in ([], [REFERENCE])]
         if planned == block.trials.keys() and block.positions not in orders:
-            self._wrong(record, "ran its trials in another order than the seed gives")
+            self._wrong(record, "ran its trials in another order than its seed defines")
 
     def _order(self, record: Mapping[str, Any], contestants: list[str], rounds: int) -> dict[tuple[str, int], int]:
         orders = draw_rounds(self._seed, record["point_id"], record["block"], contestants, rounds)
@@ -128,10 +128,10 @@ def _trial(trial: tuple[str, int]) -> str:
 
 
 def audit(records: Records) -> Audited:
-    """Return what there is to say of a journal, its damage included; raises JournalDamaged when it can't be read."""
+    """Return the size and the problems of a journal; raises JournalDamaged when no record can be read."""
     found = _Audit()
     found.read(records)
-    if not found.problems:  # of blocks that are not whole, nothing can be computed
+    if not found.problems:  # results can't be computed from incomplete blocks
         found.problems += [text for contest in replay(records).contests for text in contest.differences]
     return Audited(
         file=records.file,
@@ -145,13 +145,13 @@ def audit(records: Records) -> Audited:
 
 
 def render(audited: Audited) -> str:
-    """Return what was found as text, a line each."""
+    """Return the audit as text, one line per finding."""
     lines = [
         f"{audited.records} records, {audited.blocks} finished blocks with {audited.trials} trials",
         *audited.problems,
     ]
     if audited.torn_at is not None and not audited.problems:
-        lines.append(f"byte {audited.torn_at} begins a record that is not whole: a resume cuts it off")
+        lines.append(f"the record at byte {audited.torn_at} is incomplete; resuming the run removes it")
     if not audited.problems:
-        lines.append("whole" if audited.is_finished else "whole so far: the run was cut off, or is going on")
+        lines.append("complete" if audited.is_finished else "complete so far; the run is unfinished")
     return "\n".join(lines) + "\n"

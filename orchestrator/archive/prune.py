@@ -1,4 +1,4 @@
-"""Old runs: which there are, and their end."""
+"""Old runs: listing and deleting them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ..errors import BadInput
 from ..journal.write import experiments, is_running, newest_first
 
 
-def old(runs: Path, keep: int) -> list[Path]:
-    """Return the runs below `runs` that are older than the newest `keep` of their experiment, and not going on."""
+def old_runs(runs: Path, keep: int) -> list[Path]:
+    """Return the runs below `runs` that are older than the newest `keep` of their experiment, and not in progress."""
     found = [run for experiment in experiments(runs) for run in reversed(newest_first(experiment)[keep:])]
     return [run for run in found if not is_running(run)]
 
 
 def delete(run: Path) -> None:
-    """Delete a run; raises BadInput when it can't be."""
+    """Delete a run; raises BadInput when that fails."""
     try:
         shutil.rmtree(run)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Which run to go on with: the newest one of an experiment that was cut off, if nothing has changed since."""
+"""Which run to resume: the newest interrupted one of an experiment."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ STOPPED_BY_HAND = 128 + signal.SIGINT
 
 @dataclass(frozen=True)
 class Policy:
-    """When to go on with a run that was cut off.
+    """When to resume an interrupted run.
 
-    Unless it is `asked` for, only with the very last run, if that did not end by its user's Ctrl-C, and if it was cut
-    off at most `within_s` ago; none at all where that is None.
+    When it is `asked` for, the newest interrupted run. Otherwise only the latest run, if it was interrupted at most
+    `within_s` ago, and not by Ctrl-C; none when `within_s` is None.
     """
 
     asked: bool = False
@@ -33,7 +33,7 @@ NEVER = Policy()
 
 @dataclass(frozen=True)
 class CutOff:
-    """A run that can go on: where it lies, the event that began it, and when the last record was written."""
+    """An interrupted run: its directory, its first event, and the time of its last record."""
 
     directory: Path
     started: Mapping[str, Any]
@@ -41,7 +41,7 @@ class CutOff:
 
 
 def candidate(runs: Path, experiment: str, policy: Policy) -> CutOff | None:
-    """Return the run to go on with; raises JournalDamaged for one that was asked for, and Busy while it is written."""
+    """Return the run to resume; raises Busy while it is being written, and JournalDamaged if it was asked for."""
     if not policy.asked and policy.within_s is None:
         return None
     for directory in newest_first(runs / experiment):
@@ -53,7 +53,7 @@ def candidate(runs: Path, experiment: str, policy: Policy) -> CutOff | None:
             return None
         if ends and not _is_finished(ends[1]) and (policy.asked or _is_wanted(ends[1], policy)):
             if is_running(directory):
-                raise Busy(f"another process writes {directory}", remedy="wait for it to end, or use --fresh")
+                raise Busy(f"another process is writing {directory}", remedy="wait until it ends, or use --fresh")
             return CutOff(directory, ends[0], ends[1]["ts"])
         if not policy.asked:
             return None
@@ -68,5 +68,5 @@ def _is_wanted(last: Mapping[str, Any], policy: Policy) -> bool:
     if last["event"] == "run.finished" and last["exit_status"] == STOPPED_BY_HAND:
         return False
     age_s = (datetime.now(UTC) - datetime.fromisoformat(last["ts"])).total_seconds()
-    # a clock that has jumped back makes it negative: it was not long ago then, for all we know
+    # a clock that was set back makes it negative: then the run counts as recent
     return age_s <= (math.inf if policy.within_s is None else policy.within_s)

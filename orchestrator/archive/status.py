@@ -1,4 +1,4 @@
-"""`status.json` beside an experiment's runs: what the last one did or is doing, for a monitor to read."""
+"""`status.json` beside an experiment's runs: the state of the latest one, for monitoring."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ FILE = "status.json"
 
 @contextmanager
 def recorded(directory: Path) -> Iterator[Callable[[Results], None]]:
-    """Say that the run of `directory` is going on, then how it ended; yields what takes its results.
+    """Record that the run of `directory` is in progress, then how it ended; yields a setter for its results.
 
-    A run that was killed leaves `running` behind, with a `pid` that is gone.
+    A run that was killed stays `running`, with the `pid` of a process that no longer exists.
     """
     about: dict[str, Any] = {"experiment": directory.parent.name, "run_id": directory.name, "pid": os.getpid()}
     about["since"] = utc_now()
@@ -43,5 +43,5 @@ def recorded(directory: Path) -> Iterator[Callable[[Results], None]]:
 
 
 def _write(directory: Path, about: dict[str, Any]) -> None:
-    with suppress(OSError):  # a disk that is full, most likely: the run says so itself
+    with suppress(OSError):  # most likely a full disk, which the run itself reports
         replace_file(directory.parent / FILE, dumps(about) + b"\n")

@@ -1,83 +1,172 @@
-"""Advice without YAML: a first look at a function, an experiment made for it, and its run."""
+"""`orchestrator advise`: the best model for a function, by pilot calls and an experiment that is designed for it."""
 
 from __future__ import annotations
 
 import math
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from .. import units
-from ..advice.design import Design, Facts, Question, design, design_over
-from ..advice.draft import saved, spec
-from ..advice.pilot import pilot
-from ..archive.resume import NEVER
-from ..engine.session import RunOutcome, interruptible, run
+import typer
+
 from ..errors import BadInput, Unwritable
-from ..files import replace_file
-from ..log import diagnostics
-from ..machine.host import effective_cores
-from ..spec.expand import plan_experiment
-from ..spec.load import loads
+from .app import Format, KeepReport, Runs, Wait, app
+from .outcome import print_outcome, write_page
+from .output import format_of
+
+if TYPE_CHECKING:
+    from ..advice.design import Design, Facts, Question
+    from ..engine.session import RunOutcome
 
 
-def advise(asked: Question, runs: Path, save: Path | None, tell: Callable[[str], None]) -> RunOutcome:
-    """Return how the experiment ended that answers what was asked; `save`, if given, then holds its spec.
+@app.command(
+    epilog="\b\nExamples:\n  orchestrator advise json:loads s='\"[1, 2]\"'\n"
+    "  orchestrator advise app.pages:fetch url=http://localhost:8000/ --python .venv/bin/python --save fetch.yaml\n"
+    "  orchestrator advise mymodule:parse --over size=100:1_000_000"
+)
+def advise(
+    function: Annotated[str, typer.Argument(metavar="MODULE:FUNCTION", help="plain or async function, unchanged")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="arguments of every call, read as YAML")
+    ] = None,
+    python: Annotated[
+        str | None, typer.Option(metavar="PYTHON", help="interpreter: a path such as .venv/bin/python, or 3.13t")
+    ] = None,
+    project: Annotated[Path, typer.Option(help="directory to import from and to run in")] = Path(),
+    tasks: Annotated[
+        int | None, typer.Option(min=1, help="calls in one batch [default: chosen by the time of a call]")
+    ] = None,
+    max_time: Annotated[
+        str | None, typer.Option(metavar="TIME", help="longest run, such as 60s [default: 18s for calls of 1 ms]")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(metavar="FILE", help="save the experiment as a YAML spec")] = None,
+    over: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=LOW:HIGH", help="vary an argument, and report where in the range the winner changes"
+        ),
+    ] = None,
+    runs: Runs = Path("runs"),
+    wait: Wait = None,
+    report: KeepReport = True,
+    format_: Format = None,
+) -> None:
+    """Find the best model for a function; with --over, also from what size on.
 
-    `tell` takes the directory of its run. Raises BadInput and WorkloadFailed before anything is written.
+    Needs no YAML: makes a few pilot calls, then compares every model that can run the function.
     """
+    shown = format_of(format_, people="advice")
+    from ..advice.design import Question
+    from ..machine import lock
+    from . import arguments as given
+
+    keywords = given.keywords(arguments or ())
+    question = Question(
+        call=given.reference(function),
+        kwargs=keywords,
+        python=_absolute_python(python),
+        tasks=tasks,
+        max_time_s=given.seconds(max_time, "--max-time"),
+        over=given.over(over, keywords),
+    )
+    runs, save = runs.absolute(), save and save.absolute()
+    wait_s = given.seconds(wait, "--wait") or 0.0
+    _enter(project)
+    with lock.hold(wait_s) as set_holder:
+        outcome = _answer(question, runs, save, set_holder)
+        if report:
+            write_page(outcome)
+    print_outcome(outcome, shown)
+
+
+def _absolute_python(python: str | None) -> str | None:
+    """Return the interpreter by its absolute path, before the directory changes."""
+    return os.path.abspath(python) if python and os.sep in python else python  # noqa: PTH100  # links of a venv stay
+
+
+def _enter(directory: Path) -> None:
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        raise BadInput(f"{directory}: {error.strerror}", where="--project", remedy="name a directory") from error
+
+
+def _answer(question: Question, runs: Path, save: Path | None, set_holder: Callable[[str], None]) -> RunOutcome:
+    """Return the outcome of the experiment that answers the question; `save`, if given, then holds its spec.
+
+    `set_holder` is called with the directory of the run. Raises BadInput and WorkloadFailed before anything is written.
+    """
+    from ..advice.draft import saved, spec
+    from ..archive.resume import NEVER
+    from ..engine.session import run
+    from ..files import replace_file
+    from ..log import diagnostics
+    from ..machine.host import effective_cores
+    from ..spec.expand import plan_experiment
+    from ..spec.load import loads
+
     _check_target(save)
     cores = effective_cores()
-    facts, designed = _designed(asked, cores)
-    _check_length(asked, facts, designed)
-    text = spec(asked, facts, designed, _again(save or Path("my.yaml")))
+    facts, designed = _designed(question, cores)
+    _check_length(question, facts, designed)
+    text = spec(question, facts, designed, _rerun_command(save or Path("my.yaml")))
     experiment, source = loads(text, "the experiment of advise")
     plan = plan_experiment(experiment, cores)
-    _announce(asked, facts, designed, experiment.description)
+    _announce(question, facts, designed, experiment.description)
     with _saving(save, text):
-        ended = run(plan, source, runs, NEVER, tell)
+        outcome = run(plan, source, runs, NEVER, set_holder)
     if save:
-        replace_file(save, saved(text, ended.results.derived, asked.over.name if asked.over else None).encode())
+        axis = question.over.name if question.over else None
+        replace_file(save, saved(text, outcome.results.derived, axis).encode())
         diagnostics().info("spec.saved", file=str(save))
-    return ended
+    return outcome
 
 
-def _designed(asked: Question, cores: int) -> tuple[Facts, Design]:
-    """Return what a first look tells and the experiment for it; a range is looked at at both of its ends."""
-    if asked.over is None:
-        facts = interruptible(lambda runner_env, interrupt: pilot(asked, runner_env, interrupt))
-        return facts, design(asked, facts, cores)
-    ends = [asked.at(asked.over.levels[0]), asked.at(asked.over.levels[-1])]
+def _designed(question: Question, cores: int) -> tuple[Facts, Design]:
+    """Return what the pilot calls measured, and the experiment for it; a range is piloted at both of its ends."""
+    from ..advice.design import design, design_over
+    from ..advice.pilot import pilot
+    from ..engine.signals import interruptible
+
+    over = question.over
+    if over is None:
+        facts = interruptible(lambda runner_env, interrupt: pilot(question, runner_env, interrupt))
+        return facts, design(question, facts, cores)
+    ends = [question.at(over.levels[0]), question.at(over.levels[-1])]
     low, high = interruptible(lambda runner_env, interrupt: [pilot(end, runner_env, interrupt) for end in ends])
-    return design_over(asked, low, high, cores)
+    return design_over(question, low, high, cores)
 
 
 def _check_target(save: Path | None) -> None:
-    """Raise BadInput when the spec can't be saved there: it would be a pity after the run."""
+    """Raise BadInput when the spec can't be saved there: checked before the run, which would be lost."""
     if save and save.exists():
-        raise BadInput(f"{save} is there already", where="--save", remedy="name another file, or delete it")
+        raise BadInput(f"{save} already exists", where="--save", remedy="name another file, or delete it")
     if save and not save.parent.is_dir():
-        raise BadInput(f"no directory {save.parent}", where="--save", remedy="make it first")
+        raise BadInput(f"no directory {save.parent}", where="--save", remedy="create it first")
 
 
-def _check_length(asked: Question, facts: Facts, designed: Design) -> None:
-    """Raise BadInput where there is nothing to compare, or where it takes very long and nobody has asked for that."""
+def _check_length(question: Question, facts: Facts, designed: Design) -> None:
+    """Raise BadInput when there is nothing to compare, or when a verdict takes longer than a user expects."""
+    from .. import units
+
     if designed.variants < 2:
-        raise BadInput("one call in a batch has nothing to run beside it", where="--tasks", remedy="ask for 2 or more")
-    if asked.max_time_s is None and designed.max_time_s < designed.needed_s:
+        raise BadInput("a batch of one call can't run in parallel", where="--tasks", remedy="use 2 or more")
+    if question.max_time_s is None and designed.max_time_s < designed.needed_s:
         minutes = math.ceil(designed.needed_s / 60)
-        at, less = "", "ask for less work in one call"
-        if asked.over:
-            at, less = f" at {asked.over.name}={units.number(asked.over.levels[-1])}", "end the range of --over lower"
-        what = f"a call takes {units.duration(facts.wall_ns)}{at}, so that a verdict takes about {minutes} minutes"
-        raise BadInput(what, remedy=f"{less}, or give it the time: --max-time {2 * minutes}m")
+        at, less = "", "reduce the work of one call"
+        if question.over:
+            at, less = f" at {question.over.name}={units.number(question.over.levels[-1])}", "lower the end of --over"
+        what = f"a call takes {units.duration(facts.wall_ns)}{at}, so a verdict takes about {minutes} minutes"
+        raise BadInput(what, remedy=f"{less}, or allow the time: --max-time {2 * minutes}m")
 
 
 @contextmanager
 def _saving(save: Path | None, text: str) -> Iterator[None]:
-    """Write the spec before the run, which may be killed; take it back when nothing was run."""
+    """Write the spec before the run, which may be killed; delete it when nothing was run."""
     try:
         if save:
             with save.open("x", encoding="utf-8") as file:
@@ -92,17 +181,20 @@ def _saving(save: Path | None, text: str) -> Iterator[None]:
         raise
 
 
-def _again(file: Path) -> str:
-    """Return the command that runs a spec from this directory by this program, whole: cron knows no PATH."""
+def _rerun_command(file: Path) -> str:
+    """Return the command that runs a spec from this directory, with full paths, as cron has no PATH."""
     program = Path(sys.argv[0]).absolute()
     command = [str(program)] if program.suffix != ".py" else [sys.executable, "-m", "orchestrator"]
     return f"cd {shlex.quote(str(Path.cwd()))} && {shlex.join([*command, 'run', str(file)])}"
 
 
-def _announce(asked: Question, facts: Facts, designed: Design, description: str) -> None:
-    """Say what comes before it comes: how long it will take, and whether that is time enough."""
+def _announce(question: Question, facts: Facts, designed: Design, description: str) -> None:
+    """Log how long the run will take; warn when that is not enough for a verdict."""
+    from ..log import diagnostics
+
     log = diagnostics()
-    look = {"call": asked.call, "call_ms": facts.wall_ns / 1e6, "first_look_s": round(designed.needed_s, 1)}
-    log.info("function.piloted", **look, at_most_s=designed.max_time_s, description=description)
+    about = {"call": question.call, "call_ms": facts.wall_ns / 1e6, "first_look_s": round(designed.needed_s, 1)}
+    log.info("function.piloted", **about, at_most_s=designed.max_time_s, description=description)
     if designed.max_time_s < designed.needed_s:
-        log.warning("budget.short", note="no verdict before the first look: raise --max-time, or ask for less work")
+        note = "the time ends before the first look, so there is no verdict; raise --max-time, or reduce the work"
+        log.warning("budget.short", note=note)

@@ -1,4 +1,4 @@
-"""The program's name and help, and the arguments that several commands have."""
+"""The program's name and help, and the arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from . import completion
 
 app = typer.Typer(
     name="orchestrator",
-    help="Say which concurrency model runs a Python function best, and by how much.",
     epilog=(
         "\b\nExamples:\n  orchestrator advise mymodule:parse path=data.json\n"
         "  orchestrator run configs/cpu.yaml tasks=8\n  orchestrator plan configs/io.yaml\n"
@@ -24,16 +23,35 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="the YAML spec", autocompletion=completion.specs)]
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"orchestrator {version('orchestrator')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Find the concurrency model that runs a Python function fastest, and by how much."""
+
+
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML spec", autocompletion=completion.specs)]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="override the spec: tasks=8 measure.max_time=10s"),
+    typer.Argument(metavar="KEY=VALUE", help="override the spec, such as tasks=8 measure.max_time=10s"),
 ]
 Run = Annotated[
     Path,
     typer.Argument(
         metavar="RUN",
-        help="a run's directory, or its experiment's for the latest, or a journal",
+        help="directory of a run, directory of an experiment (its latest run), or journal",
         autocompletion=completion.runs,
     ),
 ]
@@ -41,7 +59,10 @@ Runs = Annotated[Path, typer.Option("--runs", envvar="ORCHESTRATOR_RUNS", help="
 Wait = Annotated[
     str | None,
     typer.Option(
-        "--wait", metavar="TIME", envvar="ORCHESTRATOR_WAIT", help="wait so long for another run on this machine to end"
+        "--wait",
+        metavar="TIME",
+        envvar="ORCHESTRATOR_WAIT",
+        help="wait up to TIME for another run on this machine to end",
     ),
 ]
 Format = Annotated[
@@ -49,7 +70,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="|".join(FORMATS),
-        help="of the output; JSON lines where stdout is no terminal",
+        help="output format [default: for people on a terminal, else json]",
         autocompletion=completion.one_of(*FORMATS),
     ),
 ]
@@ -58,7 +79,7 @@ TableOrJson = Annotated[
     typer.Option(
         "--format",
         metavar="table|json",
-        help="JSON lines where stdout is no terminal",
+        help="output format [default: table on a terminal, else json]",
         autocompletion=completion.one_of("table", "json"),
     ),
 ]
@@ -66,4 +87,4 @@ KeepReport = Annotated[
     bool,
     typer.Option("--report/--no-report", envvar="ORCHESTRATOR_REPORT", help="write report.html beside the journal"),
 ]
-Force = Annotated[bool, typer.Option("--force", help="overwrite files that exist")]
+Force = Annotated[bool, typer.Option("--force", help="overwrite existing files")]

@@ -1,4 +1,4 @@
-"""What the command line gives instead of a spec: a function, its arguments, a duration."""
+"""Parsing of arguments: a function, its keyword arguments, a duration, a percentage, a range."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def reference(text: str) -> str:
-    """Return what names a function as `module:function`; raises BadInput."""
+    """Return a function's name, `module:function`; raises BadInput."""
     what, remedy = PATTERNS[REFERENCE]
     if (file := re.fullmatch(r"(.+)\.py:(\w+)", text)) and Path(file[1]).name.isidentifier():
         path = Path(file[1])
@@ -32,12 +32,12 @@ def reference(text: str) -> str:
 
 
 def seconds(text: str | None, option: str) -> float | None:
-    """Return the seconds of a duration given on the command line, None for none; raises BadInput."""
+    """Return a duration in seconds, None for none; raises BadInput."""
     return None if text is None else _converted(parse_seconds, text, option)
 
 
 def name(text: str) -> str:
-    """Return the name of an experiment; raises BadInput when none can be called so."""
+    """Return the name of an experiment; raises BadInput when it is not a valid one."""
     what, remedy = PATTERNS[NAME]
     if not re.fullmatch(NAME, text):
         raise BadInput(f"{quoted(text)} {what}", where="NAME", remedy=remedy)
@@ -45,7 +45,7 @@ def name(text: str) -> str:
 
 
 def percentage(text: str, option: str) -> float:
-    """Return the fraction that a percentage given on the command line is; raises BadInput."""
+    """Return a percentage as a fraction; raises BadInput."""
     return _converted(parse_fraction, text, option)
 
 
@@ -58,10 +58,10 @@ def _converted(convert: Callable[[object], float], text: str, option: str) -> fl
 
 
 def over(text: str | None, arguments: Mapping[str, object]) -> Range | None:
-    """Return the range given as `name=low:high`, None for none; raises BadInput, also where `arguments` has it too."""
+    """Return the range `name=low:high`, None for none; raises BadInput, also when `arguments` holds the name."""
     if text is None:
         return None
-    # only here: they load numpy, and what is wrong with a spec should be told at once
+    # imported here, as they load numpy, and an error in the arguments is to be reported at once
     from ..advice.design import Range, log_grid
     from ..spec.axes import FEWEST_LEVELS
 
@@ -70,40 +70,38 @@ def over(text: str | None, arguments: Mapping[str, object]) -> Range | None:
         raise BadInput(f"{name} is also given as {name}=...", where="--over", remedy="keep one of them")
     levels = log_grid(low, high)
     if len(levels) < FEWEST_LEVELS:
-        what = f"{quoted(text)} holds {len(levels)} levels, too few for the winner to change between them"
+        what = f"{quoted(text)} holds {len(levels)} levels, and the range needs at least {FEWEST_LEVELS}"
         raise BadInput(what, where="--over", remedy="move the ends apart")
     return Range(name, levels)
 
 
 def _range_ends(text: str) -> tuple[str, int | float, int | float]:
-    """Return the argument and the ends of a range, both above 0."""
+    """Return the argument and the ends of a range, both above 0; raises BadInput."""
     remedy = "write name=low:high, such as n=10:10_000_000"
     name, equals, raw = text.partition("=")
     low_text, colon, high_text = raw.partition(":")
     if not (equals and colon) or not re.fullmatch(KEYWORD, name):
-        raise BadInput(f"{quoted(text)} is no range of an argument", where="--over", remedy=remedy)
+        raise BadInput(f"{quoted(text)} is not a range of an argument", where="--over", remedy=remedy)
     low, high = (plain_value(name, end, "--over") for end in (low_text, high_text))
     for end in (low, high):
         if isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end):
             raise BadInput(f"{quoted(text)} does not end in two numbers", where="--over", remedy=remedy)
         if end <= 0:
-            what = f"{end} is not above 0, and the levels grow by a factor"
+            what = f"{end} is not above 0, and the levels are spaced by a factor"
             raise BadInput(what, where="--over", remedy=remedy)
     assert isinstance(low, int | float) and isinstance(high, int | float)
     if low >= high:
-        raise BadInput(
-            f"{quoted(text)} does not go from a smaller number to a larger one", where="--over", remedy=remedy
-        )
+        raise BadInput(f"{quoted(text)} does not begin below its end", where="--over", remedy=remedy)
     return name, low, high
 
 
 def keywords(texts: Sequence[str]) -> dict[str, object]:
-    """Return the arguments given as `name=value`, the values read as YAML; raises BadInput."""
+    """Return the keyword arguments `name=value`, with values read as YAML; raises BadInput."""
     found: dict[str, object] = {}
     for text in texts:
         name, equals, raw = text.partition("=")
         if not equals or not re.fullmatch(KEYWORD, name):
-            raise BadInput(f"{quoted(text)} is no argument of a function", remedy="write name=value, such as n=1000")
+            raise BadInput(f"{quoted(text)} is not a keyword argument", remedy="write name=value, such as n=1000")
         if name in found:
             raise BadInput(f"{name} is given twice", where=f"argument {quoted(text)}", remedy="keep one of them")
         found[name] = plain_value(name, raw, f"argument {quoted(text)}")

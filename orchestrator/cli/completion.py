@@ -1,6 +1,6 @@
-"""What a shell offers while a command is typed; quick, so it looks at names of files alone and opens none.
+"""Shell completion of specs, runs, experiments and fixed choices; it opens no file, to be fast.
 
-A name that a shell would have to quote is not offered: bash then falls back on its own completion, which quotes it.
+Names that a shell has to quote are left out: bash then uses its own completion, which quotes them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _PLAIN = re.compile(r"[\w./@%+,~-]+")
 
 
 def specs(incomplete: str) -> list[str]:
-    """Return the YAML files that CONFIG could be: beside what is typed so far, and one directory down."""
+    """Return the YAML files that complete CONFIG, up to one directory further down."""
     near = _near(incomplete)
     below = [(path + "/", entry) for path, entry in near if entry.is_dir() and not entry.name.startswith(".")]
     found = [path for path, entry in near if entry.name.endswith(SPECS)]
@@ -25,7 +25,7 @@ def specs(incomplete: str) -> list[str]:
 
 
 def runs(incomplete: str) -> list[str]:
-    """Return what RUN could be: the runs of every experiment, its latest among them, and journals."""
+    """Return what completes RUN: the runs of every experiment, also as `latest`, and journals."""
     found: list[str] = []
     for path, entry in [*_near(incomplete), *_experiments()]:
         if entry.name.endswith(JOURNALS) or _is_run(entry.path):
@@ -41,7 +41,7 @@ def experiments(incomplete: str) -> list[str]:
 
 
 def one_of(*names: str) -> Callable[[str], list[str]]:
-    """Return what offers these names."""
+    """Return a completion that offers these names."""
 
     def offer(incomplete: str) -> list[str]:
         return _offered(names, incomplete)
@@ -55,14 +55,14 @@ def _experiments() -> list[tuple[str, os.DirEntry[str]]]:
 
 
 def _near(incomplete: str) -> list[tuple[str, os.DirEntry[str]]]:
-    """Return the entries whose names begin as the last part of what is typed, each as it would be typed."""
+    """Return the entries that complete the last part of a path, each with the path as typed."""
     base, _, name = incomplete.rpartition("/")
     base += "/" if base or incomplete.startswith("/") else ""
     return [(path, entry) for path, entry in _entries(base, os.path.expanduser(base)) if entry.name.startswith(name)]  # noqa: PTH111
 
 
 def _entries(base: str, directory: str) -> list[tuple[str, os.DirEntry[str]]]:
-    """Return what a directory holds, each with `base` before it; nothing of one that can't be read."""
+    """Return the entries of a directory, each with its path below `base`; none when it can't be read."""
     try:
         with os.scandir(directory or ".") as found:
             return sorted(((base + entry.name, entry) for entry in found), key=lambda each: each[0])
@@ -71,7 +71,7 @@ def _entries(base: str, directory: str) -> list[tuple[str, os.DirEntry[str]]]:
 
 
 def _is_run(directory: str) -> bool:
-    return os.path.isfile(os.path.join(directory, "events.jsonl"))  # noqa: PTH113, PTH118  # pathlib is slow to make
+    return os.path.isfile(os.path.join(directory, "events.jsonl"))  # noqa: PTH113, PTH118  # pathlib is slower
 
 
 def _offered(names: Iterable[str], incomplete: str) -> list[str]:

@@ -1,34 +1,53 @@
-"""What makes this machine noisy, and what can be done about it."""
+"""`orchestrator doctor`: what makes this machine noisy, and what to do about it."""
 
 from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
-from .. import units
-from ..interpreters import environments, find
-from ..machine import host
-from ..machine.spin import spin_cores
-from ..supervisor.gil_shim import Shims
+import typer
+
+from . import completion
+from .app import app
+from .output import choose, write
 
 LOOK_S = 1.0
-"""For so long others are watched."""
+"""How long the load of other processes is watched."""
 
 NOTICEABLE = 0.02
-"""A share of the time that is worth a word."""
+"""The smallest share of the time that is reported."""
 
 LIKE_CORES = 0.9
-"""Processes that get done this part of what as many cores would are given a core each."""
+"""Processes that do at least this part of the work of as many cores have a core each."""
+
+
+@app.command(epilog="\b\nExample:\n  orchestrator doctor --format json | jq '.findings[].what'")
+def doctor(
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="text|json",
+            help="output format [default: text on a terminal, else json]",
+            autocompletion=completion.one_of("text", "json"),
+        ),
+    ] = None,
+) -> None:
+    """Report what makes this machine noisy, and what to do about it."""
+    shown = choose(format_, ("text", "json"), "text")
+    machine = examine()
+    findings = list(diagnose(machine))
+    write(render(machine, findings) if shown == "text" else as_json(machine, findings))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that blurs measurements, and what to do about it."""
+    """A source of noise, and its remedy."""
 
     what: str
     remedy: str
@@ -36,7 +55,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Machine:
-    """What was found out; the names are those of `context.sampled`, shares are of `LOOK_S`."""
+    """The state of this machine; the names are those of `context.sampled`, shares are of `LOOK_S`."""
 
     cpu_model: str | None
     cores: int
@@ -53,16 +72,20 @@ class Machine:
     steal_share: float | None
     pressure: float | None
     gil_unmeasured: str | None
-    """Why waits for the GIL can only be estimated here; None where they are measured."""
+    """Why waits for the GIL can only be estimated, and the remedy; None where they are measured."""
     uv: str | None
-    """The program that builds environments for `requirements`; None where there is none."""
+    """The path of uv, which builds environments for `requirements`; None where it is not installed."""
     environments: int
+    """The number of environments that are kept for later runs."""
     environments_bytes: int
-    """Those that are kept for later runs."""
 
 
 def examine() -> Machine:
-    """Return what this machine is, and what others did on it for `LOOK_S`; takes somewhat longer."""
+    """Return the state of this machine, and its load during `LOOK_S`."""
+    from ..interpreters import environments, find
+    from ..machine import host
+    from ..machine.spin import spin_cores
+
     begun = host.sample()
     time.sleep(LOOK_S)
     ended = host.sample()
@@ -84,6 +107,10 @@ def examine() -> Machine:
 
 
 def _gil_unmeasured() -> str | None:
+    import tempfile
+
+    from ..supervisor.gil_shim import Shims
+
     with tempfile.TemporaryDirectory() as scratch:
         shims = Shims(Path(scratch))
         shims.preload(sys.executable)
@@ -91,19 +118,31 @@ def _gil_unmeasured() -> str | None:
 
 
 def diagnose(machine: Machine) -> Iterator[Finding]:
-    """Yield what of it makes measurements noisy, the worst first."""
+    """Yield what makes measurements noisy, the worst first."""
+    yield from _load(machine)
+    yield from _clock(machine)
+    yield from _sharing(machine)
+    yield from _unmeasured(machine)
+
+
+def _load(machine: Machine) -> Iterator[Finding]:
+    """Yield what takes cores away."""
     if machine.busy_cores is not None and machine.busy_cores > NOTICEABLE * machine.effective_cores:
-        what = f"others keep {machine.busy_cores:.2g} of {machine.effective_cores} cores busy"
-        yield Finding(what, "end them, or measure at a quiet hour; `top` names them")
+        what = f"other processes use {machine.busy_cores:.2g} of {machine.effective_cores} cores"
+        yield Finding(what, "end them, or measure at a quiet hour; `top` lists them")
     if machine.steal_share is not None and machine.steal_share > NOTICEABLE:
         what = f"the hypervisor takes {machine.steal_share * 100:.0f} % of the time"
-        yield Finding(what, "move to a machine with cores of its own: nothing inside this one can help")
+        yield Finding(what, "use a machine with dedicated cores; nothing inside this one can help")
     if machine.spin_cores is not None and machine.spin_cores < LIKE_CORES * machine.effective_cores:
-        what = f"{machine.effective_cores} processes get done what {machine.spin_cores:.2g} cores would"
-        yield Finding(what, "expect no more from parallel code; hardware threads that share a core look like this")
+        what = f"{machine.effective_cores} processes do the work of {machine.spin_cores:.2g} cores"
+        yield Finding(what, "expect no larger speedup from parallel code; shared hardware threads are a common cause")
     if machine.quota_cores is not None and machine.quota_cores < (len(machine.affinity or []) or machine.cores):
-        what = f"a quota of {machine.quota_cores:.2g} cores stops this group in the midst of its work"
+        what = f"a quota of {machine.quota_cores:.2g} cores throttles this cgroup"
         yield Finding(what, "raise cpu.max of the cgroup (docker: --cpus), or pin to whole cores (--cpuset-cpus)")
+
+
+def _clock(machine: Machine) -> Iterator[Finding]:
+    """Yield what changes the clock."""
     if machine.governor not in (None, "performance"):
         what = f"the clock follows the load (governor {machine.governor})"
         yield Finding(what, "as root: cpupower frequency-set -g performance")
@@ -111,32 +150,40 @@ def diagnose(machine: Machine) -> Iterator[Finding]:
         what = "the clock is higher while few cores are busy (turbo)"
         remedy = "as root: echo 1 > /sys/devices/system/cpu/intel_pstate/no_turbo"
         yield Finding(what, f"{remedy} (AMD: echo 0 > /sys/devices/system/cpu/cpufreq/boost)")
+
+
+def _sharing(machine: Machine) -> Iterator[Finding]:
+    """Yield what shares the hardware."""
     if machine.smt:
-        yield Finding(
-            "cores are shared by two hardware threads", "as root: echo off > /sys/devices/system/cpu/smt/control"
-        )
+        what = "two hardware threads share each core"
+        yield Finding(what, "as root: echo off > /sys/devices/system/cpu/smt/control")
     if machine.virtual:
-        what = "it is a virtual machine: neighbours share its caches and cores, and not all of it shows as steal"
-        yield Finding(what, "repeat what matters on another day; blocks spread over a longer time see more of it")
+        what = "this is a virtual machine: others share its caches and cores, and only part of it shows as steal"
+        yield Finding(what, "repeat important measurements on another day; a longer run covers more of the noise")
+
+
+def _unmeasured(machine: Machine) -> Iterator[Finding]:
+    """Yield what can't be measured here."""
     if machine.pressure is None:
-        what = "the kernel does not tell who waits for a core (no /proc/pressure/cpu)"
-        yield Finding(what, "boot with psi=1: then a verdict can say how it follows the load")
+        what = "the kernel does not report how long processes wait for a core (no /proc/pressure/cpu)"
+        yield Finding(what, "boot with psi=1; verdicts then report how they depend on the load")
     if machine.gil_unmeasured is not None:
-        what, _, remedy = machine.gil_unmeasured.partition("; ")
-        known = "what is said of them is called estimated"
-        yield Finding(f"waits for the GIL can't be measured, only estimated: {what}", remedy or known)
+        yield Finding(f"waits for the GIL are only estimated: {machine.gil_unmeasured}", "read them as estimates")
 
 
 def render(machine: Machine, findings: list[Finding]) -> str:
-    """Return both as text for people."""
+    """Return the state and the findings as text."""
+    from .. import units
+    from ..interpreters import find
+
     facts = {
         "CPU": machine.cpu_model or "unknown",
         "cores": f"{machine.cores}, of which this process may use {machine.effective_cores}",
-        "as a spin test has it": "unknown" if machine.spin_cores is None else f"{machine.spin_cores:.2f} cores",
+        "spin test": "unknown" if machine.spin_cores is None else f"{machine.spin_cores:.2f} cores",
         "load": "unknown" if machine.load_1m is None else f"{machine.load_1m:.2f} over a minute",
-        "busy by others": "unknown" if machine.busy_cores is None else f"{machine.busy_cores:.2f} cores",
+        "used by others": "unknown" if machine.busy_cores is None else f"{machine.busy_cores:.2f} cores",
         "taken by the hypervisor": _percent(machine.steal_share),
-        "somebody waited for a core": _percent(machine.pressure),
+        "processes waited for a core": _percent(machine.pressure),
         "clock": f"governor {machine.governor or 'unknown'}, turbo {_known(machine.turbo)}",
         "hardware threads share cores": _known(machine.smt),
         "virtual": _known(machine.virtual),
@@ -146,13 +193,13 @@ def render(machine: Machine, findings: list[Finding]) -> str:
     }
     width = max(map(len, facts))
     lines = [f"{name:{width}}  {value}" for name, value in facts.items()]
-    lines += ["", "What makes it noisy:" if findings else "Nothing here makes measurements noisy."]
+    lines += ["", "Sources of noise:" if findings else "No source of noise was found."]
     lines += [line for found in findings for line in (f"- {found.what}", f"  {found.remedy}")]
     return "\n".join(lines) + "\n"
 
 
 def as_json(machine: Machine, findings: list[Finding]) -> str:
-    """Return both as one JSON line for tools."""
+    """Return the state and the findings as one JSON line."""
     event = {"event": "machine.examined", **asdict(machine), "findings": [asdict(found) for found in findings]}
     return json.dumps(event, ensure_ascii=False) + "\n"
 

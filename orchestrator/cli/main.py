@@ -1,4 +1,4 @@
-"""The command line: what can be asked, and how each end of the program becomes an exit status."""
+"""The entry point: registers the commands, and turns every end of the program into an exit status."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import sys
 
 from .. import errors
 from ..errors import Failure
-from . import measuring, reading, upkeep  # noqa: F401  # their commands, in the order of the help
 from .app import app
 from .output import NonzeroExit, say
 
+# The import of a module registers its command; the order is that of the help.
+# isort: off
+from . import run, advise, plan, report, compare, export, history, query, verify, doctor, prune, models, schema  # noqa: F401
+# isort: on
+
 
 def main() -> None:
-    """Run the program: every end is an exit status, and every failure one plain last line on stderr."""
+    """Run the program; it exits with a status, and every failure prints one plain last line on stderr."""
     _open_streams()
     try:
         app()
@@ -28,7 +32,7 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """Open on /dev/null what was closed of the standard streams, so that no file of ours gets their numbers."""
+    """Open closed standard streams on /dev/null, so that no other file gets their descriptors."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123  # for as long as the program runs

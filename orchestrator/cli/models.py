@@ -1,4 +1,4 @@
-"""The models with what they need, and whether each can run under some interpreters."""
+"""`orchestrator models`: the models with their options, and whether each can run under some interpreters."""
 
 from __future__ import annotations
 
@@ -6,28 +6,39 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from rich.table import Table
+import typer
 
 from ..errors import BadInput
-from ..interpreters.find import installed, missing, resolve, unfit
-from ..output.grid import printed, text_console
-from ..runner import registry
-from ..runner.problem import Problem, read
-from ..supervisor.environment import runner_environment
-from ..supervisor.group import RunnerGroup
-from ..supervisor.interrupt import Interrupt
-from ..supervisor.process import Command, RunnerFailed
+from .app import TableOrJson, app
+from .output import choose, width, write
 
 PATIENCE_S = 30.0
+"""How long an interpreter may take to check every model."""
+
+
+@app.command(
+    epilog="\b\nExamples:\n  orchestrator models --python all\n  orchestrator models --python 3.14 | jq .reason"
+)
+def models(
+    python: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VERSION|PATH|all", help="interpreter to check, repeatable [default: this one]"),
+    ] = None,
+    format_: TableOrJson = None,
+) -> None:
+    """List the models, what each can run, and which interpreters support it."""
+    shown = choose(format_, ("table", "json"), "table")
+    found = catalogue(python or [])
+    write(as_json(found) if shown == "json" else as_table(found, width()))
 
 
 @dataclass(frozen=True)
 class Listed:
     """A model under an interpreter; `reason` and `remedy` are None where it can run.
 
-    `without` are the options that it can't have there, each with the reason and the remedy.
+    `without` maps each option that is unavailable there to the reason and the remedy.
     """
 
     model: str
@@ -44,10 +55,17 @@ class Listed:
 
 
 def catalogue(asked: Sequence[str]) -> list[Listed]:
-    """Return every model under each of some interpreters, `all` for all that are found; raises BadInput.
+    """Return every model under each of the interpreters, `all` for all that are installed; raises BadInput.
 
-    Without any, this program's own interpreter is asked.
+    Without any, it is this program's own interpreter.
     """
+    from ..interpreters.find import unfit
+    from ..runner.problem import Problem
+    from ..supervisor.environment import runner_environment
+    from ..supervisor.group import RunnerGroup
+    from ..supervisor.interrupt import Interrupt
+    from ..supervisor.process import Command, RunnerFailed
+
     found: list[Listed] = []
     with runner_environment() as runner_env, closing(Interrupt()) as interrupt:
         for request, python in _resolved(asked):
@@ -57,7 +75,7 @@ def catalogue(asked: Sequence[str]) -> list[Listed]:
                     answer = runner_group.ask("models", {"op": "models"}, PATIENCE_S)
             except RunnerFailed as error:
                 if request == "all":
-                    continue  # one that runs, and yet can't run a runner: it was not asked for by name
+                    continue  # an interpreter that can't run a runner: it was not asked for by name
                 failed = Problem("runner_failed", f"{python}: {error.error}", "name another interpreter")
                 problem = unfit(python) or failed
                 raise BadInput(problem.what, where="--python", remedy=problem.remedy) from error
@@ -66,6 +84,8 @@ def catalogue(asked: Sequence[str]) -> list[Listed]:
 
 
 def _resolved(asked: Sequence[str]) -> Iterator[tuple[str | None, str]]:
+    from ..interpreters.find import installed, missing, resolve
+
     for request in asked or (None,):
         if request == "all":
             yield from (("all", each.path) for each in installed())
@@ -77,6 +97,9 @@ def _resolved(asked: Sequence[str]) -> Iterator[tuple[str | None, str]]:
 
 
 def _listed(python: str, version: str, gil: bool, problems: dict[str, dict[str, Any]]) -> Iterator[Listed]:
+    from ..runner import registry
+    from ..runner.problem import read
+
     for name in registry.NAMES:
         model = registry.load(name)
         found = {option: read(fields) for option, fields in problems[name].items()}
@@ -97,12 +120,16 @@ def _listed(python: str, version: str, gil: bool, problems: dict[str, dict[str, 
 
 
 def as_json(found: Sequence[Listed]) -> str:
-    """Return a JSON line for each."""
+    """Return one JSON line per model and interpreter."""
     return "".join(json.dumps({"event": "model.listed", **asdict(each)}) + "\n" for each in found)
 
 
 def as_table(found: Sequence[Listed], width: int) -> str:
-    """Return the models as a table, a column for each interpreter, and below it why some can't run."""
+    """Return the models as a table with a column for each interpreter, then the reasons why some can't run."""
+    from rich.table import Table
+
+    from ..output.grid import printed, text_console
+
     interpreters = {each.python: _named(each.version, each.gil) for each in found}
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("model", no_wrap=True)

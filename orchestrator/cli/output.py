@@ -1,4 +1,4 @@
-"""What commands print, and in which format."""
+"""Printing, and the choice of a format."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class NonzeroExit(Exception):
-    """The end of a run with a status other than 0, and its last line on stderr."""
+    """Ends the program with a status other than 0, and a last line on stderr."""
 
     def __init__(self, line: str, status: int) -> None:
         super().__init__(line)
@@ -27,7 +27,7 @@ def say(text: str) -> None:
     """Write to stderr, with the name of the program before each line."""
     from ..text import printable
 
-    with suppress(OSError):  # nobody reads it: the status still speaks
+    with suppress(OSError):  # stderr may be closed; the status still says how the program ended
         for line in text.splitlines() or [""]:
             sys.stderr.write(f"orchestrator: {printable(line)}\n")
         sys.stderr.flush()
@@ -41,7 +41,7 @@ def format_of(asked: str | None, people: str = "table") -> str:
 
 
 def choose(asked: str | None, formats: Iterable[str], people: str) -> str:
-    """Return the format asked for, else the one for `people` on a terminal and JSON elsewhere; raises BadInput."""
+    """Return the format asked for, else `people` on a terminal and JSON elsewhere; raises BadInput."""
     if asked is None:
         return people if sys.stdout.isatty() else "json"
     if asked not in formats:
@@ -50,29 +50,29 @@ def choose(asked: str | None, formats: Iterable[str], people: str) -> str:
 
 
 def width() -> int:
-    """Return how wide a table may be."""
+    """Return the width of the terminal in columns."""
     return shutil.get_terminal_size((120, 24)).columns
 
 
 def colour() -> bool:
-    """Return whether the output is to have colours."""
+    """Return whether to print in colour."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
 def show(shown: str, results: Results) -> None:
-    """Print results in a format."""
+    """Print results in the format `shown`."""
     from ..output.formats import render
 
     write(render(shown, results, width=width(), colour=colour()))
 
 
 def write(text: str) -> None:
-    """Write to stdout; raises Unwritable when there is no room, and takes no notice of a reader who is gone."""
+    """Write to stdout; a closed pipe is ignored; raises Unwritable when there is no room."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to write must not fail again at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the flush at exit must not fail again
         if isinstance(error, BrokenPipeError):
-            return  # the reader has gone: nothing more to tell it; the status stands
+            return  # the reader has closed the pipe; the exit status stands
         raise Unwritable(f"cannot write to standard output: {error.strerror}", remedy="make room") from error

@@ -1,6 +1,6 @@
-"""The process on a host that runs blocks: a request is a line on stdin, its answer a line on stdout.
+"""The process on a host that runs blocks: each request is a line on stdin, each answer a line on stdout.
 
-It ends when its requests do, or after a while without any, so that nothing is left when whoever asked was killed.
+It ends with its stdin, or after a while without requests, so that it does not outlive a killed conductor.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 from ..engine import block
-from ..engine.executor import BlockTask
+from ..engine.hosts import BlockTask
 from ..errors import BadInput, Busy
 from ..interpreters.probe import Refused, probe_plan
 from ..jsonl import dumps
@@ -30,16 +30,16 @@ from ..supervisor.environment import RunnerEnvironment, runner_environment
 from ..supervisor.interrupt import Interrupt, Interrupted
 
 IDLE_S = 60.0
-"""After so long without a request it ends; the next one starts another."""
+"""It ends after this time without a request; the next request starts a new one."""
 
 LOCK_S = 2.0
-"""How long a block waits for the machine: another one may just be ending."""
+"""How long a block waits for the machine, as another block may just be ending."""
 
 Answer = dict[str, Any]
 
 
 class Agent:
-    """Answers requests, one at a time; `expect` and `stop` come from another thread, which reads them."""
+    """Answers requests, one at a time; `expect` and `stop` are called by the thread that reads them."""
 
     def __init__(self, runner_env: RunnerEnvironment) -> None:
         self._runner_env = runner_env
@@ -50,12 +50,12 @@ class Agent:
         self._interrupt: Interrupt | None = None
 
     def expect(self) -> None:
-        """Know that there is a request: a stop is meant for it from now on, whether it has begun or not."""
+        """Prepare for a request: from now on, `stop` applies to it, whether it has begun or not."""
         with self._stopping:
             self._interrupt = Interrupt()
 
     def answer(self, request: dict[str, Any]) -> Answer:
-        """Return the answer to the request that is expected."""
+        """Return the answer to the expected request."""
         assert self._interrupt is not None
         with closing(self._interrupt) as interrupt:
             try:
@@ -68,13 +68,13 @@ class Agent:
                     self._interrupt = None
 
     def stop(self) -> None:
-        """End what is asked for, if anything is."""
+        """Interrupt the current request, if there is one."""
         with self._stopping:
             if self._interrupt:
                 self._interrupt.set()
 
     def _prepared(self, request: dict[str, Any], interrupt: Interrupt) -> Answer:
-        """Take the experiment, and say whether it can run here."""
+        """Store the experiment, and return whether it can run here."""
         experiment = Experiment.model_validate(json.loads(request["spec"]))
         cpus = experiment.limits.cpus
         if cpus and (missing := host.keep_to(cpus)):
@@ -101,7 +101,7 @@ class Agent:
         }
 
     def _run(self, request: dict[str, Any], interrupt: Interrupt) -> Answer:
-        """Run a block while holding the machine."""
+        """Run a block while holding the lock of the machine."""
         if self._plan is None:
             return {"unprepared": True}
         with ExitStack() as held:
@@ -115,7 +115,7 @@ class Agent:
 
 
 def request(task: BlockTask) -> dict[str, Any]:
-    """Return a task as the request for it; its point and variants by their ids, and the time that is left."""
+    """Return the request for a task: its point and variants by their ids, its deadline as the time left."""
     plain = vars(task) | {"op": "block", "left_s": task.deadline - time.monotonic()}
     plain |= {"point": task.point.id, "variants": [variant.id for variant in task.variants]}
     return plain | {"guarded": sorted(task.guarded)}
@@ -144,9 +144,9 @@ def _plain(problem: SpecProblem) -> Answer:
 
 
 def main() -> None:
-    """Answer until the requests end."""
+    """Answer requests until stdin ends."""
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # whatever else is printed
+    os.dup2(2, 1)  # other output must not mix with the answers
     requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     with runner_environment() as runner_env:
         agent = Agent(runner_env)

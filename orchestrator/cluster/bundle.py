@@ -1,4 +1,4 @@
-"""What goes to every host: this program's source, and the modules of the workload that lie in the working directory."""
+"""The files that every host gets: this program's source, and the workload's modules in the working directory."""
 
 from __future__ import annotations
 
@@ -16,34 +16,36 @@ from ..spec.model import Experiment
 from ..spec.values import REFERENCE
 
 SOURCE, WORK = "source", "work"
-"""Directories of the bundle: the first for the import path, the second to run in."""
+"""Directories of the bundle: the first one is imported from, the second one is the working directory."""
 
 LARGEST = 64 * 2**20
-"""Bytes: a bundle is held in memory on both sides."""
+"""In bytes; both sides hold a bundle in memory."""
 
 
 def pack(experiment: Experiment, here: Path) -> bytes:
-    """Return the bundle, as a zip file; raises BadInput when it is too large to send."""
+    """Return the bundle as a zip file; raises BadInput when it is too large."""
     own = Path(__file__).parent.parent
     files = {f"{SOURCE}/orchestrator/{file.relative_to(own)}": file for file in _files(own)}
     for file in _workload(experiment, here):
         files[f"{WORK}/{file.relative_to(here)}"] = file
     size = sum(file.stat().st_size for file in files.values())
     if size > LARGEST:
-        what = f"the workload's files in {here} take {size / 1e6:.0f} MB, more than can be sent to the hosts"
-        raise BadInput(what, remedy=f"keep what is beyond {units.size(LARGEST)} on storage that the hosts share")
+        what = f"the workload's files in {here} take {size / 1e6:.0f} MB, too much to send to the hosts"
+        raise BadInput(
+            what, remedy=f"keep at most {units.size(LARGEST)} there, and the rest on storage that the hosts share"
+        )
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as out:
         out.writestr(f"{WORK}/", b"")
         for name, file in sorted(files.items()):
-            info = zipfile.ZipInfo(name)  # without the time of the file: equal files make equal parcels
+            info = zipfile.ZipInfo(name)  # without the time of the file, so that equal files make equal bundles
             info.compress_type = zipfile.ZIP_DEFLATED
             out.writestr(info, file.read_bytes())
     return packed.getvalue()
 
 
 def _workload(experiment: Experiment, here: Path) -> Iterator[Path]:
-    """Yield the files that the spec means in `here`: modules by name, what these import, and directories in `path`."""
+    """Yield the files in `here` that the spec needs: modules by name, their imports, and directories in `path`."""
     spec = experiment.model_dump(mode="json")
     named = _modules([spec["workload"], spec["models"], [v for k, v in spec["matrix"].items() if k.startswith("work")]])
     seen: set[str] = set()
@@ -62,7 +64,7 @@ def _workload(experiment: Experiment, here: Path) -> Iterator[Path]:
 
 
 def _modules(value: Any) -> set[str]:
-    """Return the first names of all `module:function` in plain data."""
+    """Return the top-level modules of all `module:function` in plain data."""
     if isinstance(value, str):
         return {re.split(r"[.:]", value)[0]} if re.match(REFERENCE, value) else set()
     values: Iterable[Any] = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
@@ -70,7 +72,7 @@ def _modules(value: Any) -> set[str]:
 
 
 def _imports(file: Path) -> Iterator[str]:
-    """Yield the first names of what a module imports; nothing of what is no Python: that is told where it runs."""
+    """Yield the top-level modules that a file imports; nothing for invalid Python, which the host reports."""
     try:
         tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):

@@ -1,4 +1,4 @@
-"""The conductor's side: the workers of a Dask cluster as hosts, and each block as one task of the worker it is for."""
+"""The workers of a Dask cluster as hosts; each block is one task that is pinned to a worker."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import cloudpickle
 from anyio.abc import TaskGroup
 from distributed.client import FutureCancelledError
 
-from ..engine.executor import BlockTask, Host, HostGone, HostsLost
+from ..engine.hosts import BlockTask, Host, HostGone, HostsLost
 from ..errors import first_of
 from ..interpreters.identity import differences
 from ..interpreters.probe import Probed
@@ -37,19 +37,19 @@ from .local import RESOURCE
 from .scheduler import CONNECT_S, Cluster, connected, no_worker, refusal_of, workers_of
 
 PREPARE_S = 600.0
-"""How long a host may take to be asked whether it can run the experiment: it may have to build environments."""
+"""How long a host may take to prepare the experiment; it may have to build environments."""
 
 LOOK_S = 1.0
-"""How often it is looked who is there."""
+"""The interval between two looks at the list of workers."""
 
 LOST_S = 5.0
-"""So long the scheduler may be out of reach before it is given up."""
+"""How long the scheduler may be unreachable before it counts as lost."""
 
 LATE_S = 30.0
-"""What a block may take beyond the end of the run's time, to end and to be sent."""
+"""How long a block may take after the end of the run's time, to end and to be sent."""
 
 AGAIN_S = 10.0
-"""After so long a host that was held by others is tried again."""
+"""After this time a host that another run was holding is tried again."""
 
 cloudpickle.register_pickle_by_value(worker_plugin)
 
@@ -57,12 +57,12 @@ Workers = Mapping[str, Mapping[str, Any]]
 
 
 class _Ask:
-    """`worker_plugin.ask`, as a worker gets it: pickled once, for by value that takes milliseconds."""
+    """`worker_plugin.ask` for tasks; pickled once, as pickling by value takes milliseconds."""
 
     _pickled = cloudpickle.dumps(worker_plugin.ask)
 
     def __call__(self, name: str, request: str) -> str:
-        """Do what is done on the worker."""
+        """Forward a request, on the worker."""
         return worker_plugin.ask(name, request)
 
     def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
@@ -73,13 +73,13 @@ class _Ask:
 async def joined(
     cluster: Cluster, plan: Plan, source: Source, runner_env: RunnerEnvironment, interrupt: Interrupt
 ) -> AsyncIterator[tuple[Probed, DaskExecutor]]:
-    """Yield what the hosts say of the experiment, and the executor that knows them.
+    """Yield what probing the experiment on the hosts found, and the executor for them.
 
-    Raises BadInput when none can run it, and Interrupted.
+    Raises BadInput when no host can run the experiment, and Interrupted.
     """
     count = cluster.workers_here
     if count:
-        what = f"{count} workers here stand for as many hosts, share its cores, and do not lock it: to try things only"
+        what = f"{count} workers share this machine and do not lock it; use local:N only to try a cluster"
         diagnostics().warning("cluster.local", note=what)
     async with AsyncExitStack() as opened:
         try:
@@ -108,7 +108,7 @@ async def _raise_when_set(interrupt: Interrupt) -> None:
 
 
 class HostRefused(Exception):
-    """A worker can't run the experiment; the problems are those of the spec, if that is why."""
+    """A worker can't run the experiment; `problems` are those of the spec, if they are the reason."""
 
     def __init__(self, reason: str, problems: Iterable[SpecProblem] = ()) -> None:
         super().__init__(reason)
@@ -138,17 +138,17 @@ class DaskHost:
             self._hosts.forget(self, AGAIN_S)
             why = answer["busy"]
             if self._hosts.run in why:
-                why += ": two workers claim one machine, start one only"
+                why += ": two workers run on one machine; start only one"
             raise HostGone(why, has_begun=False)
         if "events" not in answer:
             self._hosts.forget(self)
-            raise HostGone("it has started anew", has_begun=True)
+            raise HostGone("it has restarted", has_begun=True)
         events = [EVENTS[fields["event"]].model_validate(fields) for fields in answer["events"]]
         return [event.model_copy(update={"host": self.name}) if hasattr(event, "point") else event for event in events]
 
 
 class DaskExecutor:
-    """The executor: knows which workers are there, and asks them."""
+    """The executor: follows which workers are there, and sends them requests."""
 
     def __init__(self, client: Any, cluster: str, plan: Plan, *, locks: bool) -> None:
         self._client = client
@@ -157,13 +157,13 @@ class DaskExecutor:
         self._locks = locks
         experiment = plan.experiment
         here = f"{Path.cwd()} {experiment.name}"
-        self._plugin = f"orchestrator-{hashlib.sha256(here.encode()).hexdigest()[:12]}"
+        self._plugin_name = f"orchestrator-{hashlib.sha256(here.encode()).hexdigest()[:12]}"
         self.run = f"{experiment.name} of {platform.node()}"
         self._plugin = cloudpickle.dumps(worker_plugin.AgentPlugin(bundle.pack(experiment, Path.cwd())))
         self._identity: Mapping[str, str] = {}
         self._there: dict[str, DaskHost | None] = {}
-        """By address; None: it is being prepared, was refused, or is not to be tried yet."""
-        self._brought_to: set[str] = set()
+        """By address; None for a worker that is being prepared, or was refused."""
+        self._with_plugin: set[str] = set()
         self._again_s: dict[str, float] = {}
         self._asked = 0
         self._coming, self._waiting = anyio.create_memory_object_stream[Host | Exception](10_000)
@@ -176,12 +176,12 @@ class DaskExecutor:
         return coming
 
     async def interrupt(self, interrupt: Interrupt) -> None:
-        """Let whoever waits for a host know that the run is to end."""
+        """Raise Interrupted in `next_host` once the interrupt is set."""
         await anyio.wait_readable(interrupt.fileno())
         self._coming.send_nowait(Interrupted())
 
     async def prepare(self, source: Source, count: int) -> Probed:
-        """Ask all workers about the experiment, and return what those have said that agree with most others."""
+        """Prepare all workers, and return the answer of the largest group that agrees; raises BadInput."""
         with anyio.move_on_after(PREPARE_S):
             while len(workers := await workers_of(self._client)) < count:
                 await anyio.sleep(0.1)
@@ -214,17 +214,17 @@ class DaskExecutor:
         return Probed(agreeing["pythons"], unavailable, identity, agreeing["environments"])
 
     async def watch(self, watching: TaskGroup) -> None:
-        """Follow which workers come and go, for as long as the run goes on."""
+        """Follow which workers come and go during the run."""
         seen_s = time.monotonic()
         while True:
             await anyio.sleep(LOOK_S)
             workers: Workers | None = None
-            with suppress(Exception), anyio.move_on_after(LOST_S):  # whatever it meets, there is no answer
+            with suppress(Exception), anyio.move_on_after(LOST_S):  # any error means that there is no answer
                 workers = await workers_of(self._client)
             if workers is None:
                 if time.monotonic() - seen_s > LOST_S:
-                    what = f"the scheduler of {self._cluster} is lost; what was measured is in the journal"
-                    self._coming.send_nowait(HostsLost(what, remedy="run again to go on"))
+                    what = f"the scheduler of {self._cluster} is lost; the journal holds all finished blocks"
+                    self._coming.send_nowait(HostsLost(what, remedy="run again to resume"))
                     return
                 continue
             seen_s = time.monotonic()
@@ -244,7 +244,7 @@ class DaskExecutor:
             self._refuse(address, name, str(error))
 
     def _admit(self, address: str, name: str, prepared: Mapping[str, Any]) -> None:
-        """Let a worker take blocks if what results depend on is the same as on the others."""
+        """Let a worker take blocks if its identity equals that of the others, as results depend on it."""
         ours, theirs = self._identity, prepared["identity"]
         if differing := differences(ours, theirs):
             key = differing[0]
@@ -258,16 +258,16 @@ class DaskExecutor:
         diagnostics().warning("host.refused", host=name, address=address, reason=why)
 
     def forget(self, worker: DaskHost, again_s: float = LOOK_S) -> None:
-        """Take a worker for one that is not there, and try it again later."""
+        """Remove a worker, and try it again later."""
         self._again_s[worker.address] = time.monotonic() + again_s
         if self._there.get(worker.address) is worker:
             del self._there[worker.address]
 
     async def _prepared(self, address: str, name: str) -> dict[str, Any]:
-        """Return what a worker says of the experiment; raises HostRefused."""
+        """Return a worker's answer after it has prepared the experiment; raises HostRefused."""
         if why := await refusal_of(self._client, address):
             raise HostRefused(why)
-        self._brought_to.add(address)
+        self._with_plugin.add(address)
         await self._send("plugin-add", address, plugin=self._plugin)
         experiment = self._plan.experiment
         spec = json.dumps(experiment.resolved())
@@ -283,24 +283,24 @@ class DaskExecutor:
         return answer
 
     async def _send(self, what: str, address: str, **arguments: Any) -> None:
-        message = {"op": what, "name": self._plugin, **arguments}
+        message = {"op": what, "name": self._plugin_name, **arguments}
         try:
             answers = await self._client.scheduler.broadcast(msg=message, workers=[address])
             answer = answers.get(address) or {}
         except Exception as error:  # the worker may be gone, in many ways
             raise HostRefused(f"worker {address} does not answer: {error}") from error
         if answer.get("status") != "OK":
-            raise HostRefused(f"worker {address} can't take what it needs: {answer.get('exception_text') or answer}")
+            raise HostRefused(f"worker {address} can't load the plugin: {answer.get('exception_text') or answer}")
 
     async def ask(
         self, address: str, request: Mapping[str, Any], within_s: float, gone: anyio.Event | None = None
     ) -> dict[str, Any]:
-        """Return the answer of a worker; raises HostRefused when there is none. When cancelled, it is asked to stop."""
+        """Return the answer of a worker, which stops when this is cancelled; raises HostRefused without an answer."""
         self._asked += 1
         future = self._client.submit(
             _Ask(),
-            *(self._plugin, json.dumps(request)),
-            key=f"{self._plugin}-{request['op']}-{self._asked}-{time.monotonic_ns()}",
+            *(self._plugin_name, json.dumps(request)),
+            key=f"{self._plugin_name}-{request['op']}-{self._asked}-{time.monotonic_ns()}",
             resources={RESOURCE: 1},
             pure=False,
             retries=0,
@@ -318,7 +318,7 @@ class DaskExecutor:
                         answer = json.loads(await future)
                     except FutureCancelledError:
                         why = "it is gone"
-                    except Exception as error:  # of the worker, of the way there, or of the agent
+                    except Exception as error:  # of the worker, the connection or the agent
                         why = " ".join(str(error).split())
                     waiting.cancel_scope.cancel()
         finally:
@@ -331,16 +331,16 @@ class DaskExecutor:
         return answer
 
     async def leave(self) -> None:
-        """Take away what was brought to the workers, each for itself: who is cut off answers late or never."""
+        """Remove the plugin from all workers, in parallel, as an unreachable one answers late or never."""
 
-        async def take_away(address: str) -> None:
+        async def remove(address: str) -> None:
             with suppress(HostRefused):
                 await self._send("plugin-remove", address)
 
         with anyio.CancelScope(shield=True), anyio.move_on_after(worker_plugin.PATIENCE_S):
             async with anyio.create_task_group() as leaving:
-                for address in self._brought_to:
-                    leaving.start_soon(take_away, address)
+                for address in self._with_plugin:
+                    leaving.start_soon(remove, address)
 
 
 async def _cancel_when(event: anyio.Event, group: TaskGroup) -> None:
@@ -349,6 +349,6 @@ async def _cancel_when(event: anyio.Event, group: TaskGroup) -> None:
 
 
 def _name(address: str, about: Mapping[str, Any]) -> str:
-    """Return what a host is called: the worker's name where it was given one, else the host of its address."""
+    """Return the name of a host: that of its worker if it has one, else the host of its address."""
     name = str(about["name"])
     return str(about["host"]) if name == address else name

@@ -1,4 +1,4 @@
-"""A cluster for trying it: a scheduler and workers on this machine, owned by the reaper as runners are."""
+"""A trial cluster: a scheduler and workers on this machine, owned by the reaper as runners are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..supervisor.environment import RunnerEnvironment
 MOST = 64
 
 RESOURCE = "MACHINE"
-"""What a worker has one of that may take blocks."""
+"""The Dask resource of workers that take blocks; each of them has one."""
 
 SCHEDULER = ("--port", "0", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file")
 WORKER = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--resources", f"{RESOURCE}=1")
@@ -25,7 +25,7 @@ WORKER = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--resources", f"{R
 
 @asynccontextmanager
 async def trial_cluster(runner_env: RunnerEnvironment, count: int) -> AsyncIterator[str | None]:
-    """Yield the address of a new scheduler with so many workers, None where there are to be none; ends them all."""
+    """Yield the address of a new scheduler with `count` workers, None for a count of 0; ends them all."""
     if not count:
         yield None
         return
@@ -35,8 +35,8 @@ async def trial_cluster(runner_env: RunnerEnvironment, count: int) -> AsyncItera
         while not file.exists() or not file.read_text().endswith("}"):
             await anyio.sleep(0.05)
             if (status := runner_env.reaper.status(scheduler, timeout_s=0)) is not None:
-                what = f"the scheduler of {count} workers here ended with status {status} before it began"
-                raise BadInput(what, where="--cluster", remedy="`dask scheduler` by hand tells why")
+                what = f"the local scheduler ended with status {status} at its start"
+                raise BadInput(what, where="--cluster", remedy="run `dask scheduler` to see the reason")
         address = json.loads(file.read_text())["address"]
         for number in range(1, count + 1):
             _start(

@@ -1,11 +1,11 @@
-"""What is asked of a scheduler before anything is sent: whether it is there, and which workers can take blocks."""
+"""Connecting to a scheduler, and finding the workers that can take blocks."""
 
 from __future__ import annotations
 
 import logging
 import platform
 import warnings
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import cloudpickle
 from distributed import Client
+from distributed.comm.core import CommClosedError
 from distributed.versions import VersionMismatchWarning
 
 from ..errors import BadInput
@@ -21,29 +22,29 @@ from . import local
 from .local import RESOURCE
 
 CONNECT_S = 5.0
-"""How long a scheduler is waited for."""
+"""How long to wait for a scheduler."""
 
 ANSWER_S = 10.0
-"""How long a worker may take to say what it is."""
+"""How long a worker may take to report its versions."""
 
 WORKER = f'dask worker ADDRESS --nworkers 1 --nthreads 1 --resources "{RESOURCE}=1"'
 
 
 cloudpickle.register_pickle_by_value(machine)
-logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is told in our own words
+logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors that matter are reported by this package
 
 
 @asynccontextmanager
 async def connected(address: str) -> AsyncIterator[Any]:
-    """Yield a client; raises BadInput when there is no scheduler, or none that it can talk to."""
-    client: Any = None  # its methods are coroutines here, which its types do not tell
+    """Yield a client; raises BadInput when the scheduler can't be reached."""
+    client: Any = None  # its methods are coroutines here, unlike in its types
     try:
         try:
-            client = Client(address, asynchronous=True, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]  # as is all of it
+            client = Client(address, asynchronous=True, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]  # like the whole package
             with anyio.fail_after(CONNECT_S), warnings.catch_warnings():
-                warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters of that is looked at here
+                warnings.simplefilter("ignore", VersionMismatchWarning)  # `refusal_of` checks the versions
                 await client
-        except Exception as error:  # of sockets, of TLS, of addresses: distributed hands on whatever it meets
+        except Exception as error:  # of sockets, TLS or addresses: distributed passes all of them on
             raise _unreachable(address, error) from None
         yield client
     finally:
@@ -54,16 +55,26 @@ async def connected(address: str) -> AsyncIterator[Any]:
 
 def _unreachable(address: str, error: Exception) -> BadInput:
     reason = " ".join(str(error).split()) or f"no answer within {CONNECT_S:g} s"
-    remedy = "start one with `dask scheduler`, and name the address that it tells"
-    if address.startswith("tls") or "tls" in reason.lower() or "ssl" in reason.lower():
+    if address.startswith("tls:"):
         remedy = "set distributed.comm.tls in Dask's configuration to this cluster's files, see docs/cluster.md"
-    elif "closed" in reason:
-        remedy = "somebody is there who does not want to talk: a scheduler with TLS has an address tls://..."
+    elif any(isinstance(cause, CommClosedError) for cause in _causes(error)):
+        reason = "the scheduler closed the connection"
+        remedy = "for TLS use tls://HOST:PORT"
+    else:
+        remedy = "start one with `dask scheduler`, and name the address that it prints"
     return BadInput(f"cannot reach a scheduler at {address}: {reason}", where="--cluster", remedy=remedy)
 
 
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and the chain of its causes."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
+
+
 async def survey(address: str) -> int:
-    """Return how many cores each host has at least; raises BadInput when no worker there can take blocks."""
+    """Return the smallest number of cores of a host; raises BadInput when no worker can take blocks."""
     async with connected(address) as client:
         workers = await workers_of(client)
         refused = {each: await refusal_of(client, each) for each in workers}
@@ -77,19 +88,19 @@ async def survey(address: str) -> int:
 
 
 async def workers_of(client: Any) -> dict[str, Mapping[str, Any]]:
-    """Return the workers that have a machine to themselves, by their addresses."""
+    """Return the workers that can take blocks, by their addresses."""
     cluster = await client.scheduler.identity(n_workers=-1)
     found = {address: about for address, about in cluster["workers"].items() if about["resources"].get(RESOURCE)}
     return dict(sorted(found.items()))
 
 
 async def refusal_of(client: Any, address: str) -> str | None:
-    """Return why a worker can't take part whatever the experiment: nothing can be sent between different Pythons."""
+    """Return why a worker can't take part in any experiment: it does not answer, or runs another Python version."""
     try:
         with anyio.fail_after(ANSWER_S):
             answers = await client.scheduler.broadcast(msg={"op": "versions", "packages": []}, workers=[address])
         about = answers[address]
-    except Exception as error:  # it may hang, be cut off or gone, in many ways
+    except Exception as error:  # it may hang, be unreachable or gone, in many ways
         return f"worker {address} does not answer{f': {error}' if str(error) else ''}"
     there, here = about["host"]["python"], platform.python_version()
     if there.split(".")[:2] == here.split(".")[:2]:
@@ -98,7 +109,7 @@ async def refusal_of(client: Any, address: str) -> str | None:
 
 
 def no_worker(address: str, reasons: Iterable[str]) -> BadInput:
-    """Return the error for a cluster where nobody can take blocks, with the reasons of those that are there."""
+    """Return the error for a cluster without a usable worker, with the reason for each worker that is there."""
     why = "; ".join(reasons)
     what = f"no worker at {address} can take blocks: {why}" if why else f"no worker at {address} has a {RESOURCE}"
     remedy = "start them with the same version" if why else f"start one on each host: {WORKER}"
@@ -107,18 +118,18 @@ def no_worker(address: str, reasons: Iterable[str]) -> BadInput:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What `--cluster` names: the address of a scheduler, or how many workers to start here for `local:N`."""
+    """The value of `--cluster`: the address of a scheduler, or the number of workers of `local:N`."""
 
     name: str
     workers_here: int = 0
 
     def cores(self) -> int:
-        """Return how many cores every host has; raises BadInput."""
+        """Return the number of cores that every host has; raises BadInput."""
         return machine.effective_cores() if self.workers_here else anyio.run(survey, self.name)
 
 
 def parse_address(cluster: str) -> Cluster:
-    """Return the cluster that an address names; raises BadInput."""
+    """Return the cluster at an address; raises BadInput."""
     kind, _, rest = cluster.partition(":")
     if kind == "local" and rest.isdigit() and 1 <= int(rest) <= local.MOST:
         return Cluster(cluster, int(rest))

@@ -1,6 +1,6 @@
-"""What runs in the process of a Dask worker: it unpacks the bundle, and passes requests on to an agent.
+"""The plugin of a Dask worker: it unpacks the bundle, and forwards requests to an agent.
 
-It is sent by value, so the worker needs nothing of this package; it imports the standard library and distributed only.
+It is pickled by value, so the worker does not need this package; it imports the standard library and distributed only.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ else:
 """
 
 PATIENCE_S = 10.0
-"""What an agent gets to end its runners once its requests have ended."""
+"""How long an agent may take to end its runners."""
 
 
 class AgentPlugin(WorkerPlugin):
-    """The plugin: starts the agent with the first request, ends it when the worker ends or the plugin is removed."""
+    """Starts the agent with the first request, and ends it with the worker or when the plugin is removed."""
 
     def __init__(self, bundle: bytes) -> None:
         self.bundle = bundle
         self.directory = ""
         self.agent: Any = None
-        """The process, if there is one."""
+        """The agent's process, if it runs."""
         self.key: object = None
         self.writing: Any = None
 
@@ -53,17 +53,17 @@ class AgentPlugin(WorkerPlugin):
         self.bundle = b""
 
     def teardown(self, worker: Any) -> None:
-        """End the agent, and with it all that it has started."""
+        """End the agent and all its processes."""
         self.end()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def transition(self, key: object, start: str, finish: str, **kwargs: Any) -> None:
-        """Stop a block that nobody waits for any more: it was cancelled, or whoever asked for it is gone."""
+        """Stop a block that is no longer needed: it was cancelled, or its client is gone."""
         if key == self.key and start == "executing" and finish in ("cancelled", "released", "forgotten"):
             self.send({"op": "stop"})
 
     def ask(self, key: object, request: str) -> str:
-        """Pass a request on and return the answer; raises RuntimeError when the agent ends instead."""
+        """Forward a request and return the answer; raises RuntimeError when the agent ends instead."""
         self.key = key
         try:
             for is_last in (False, True):
@@ -78,14 +78,14 @@ class AgentPlugin(WorkerPlugin):
                     return line.decode()
                 status = agent.wait()
                 self.agent = None
-                if status != 0 or is_last:  # 0: it was idle for long, and has just ended
+                if status != 0 or is_last:  # 0: it has just ended after a long time without requests
                     raise RuntimeError(f"the agent ended with status {status}")
             raise RuntimeError("the agent was ended")
         finally:
             self.key = None
 
     def start(self) -> None:
-        """Start the agent; it is told to end by the end of its requests, also when this process is killed."""
+        """Start the agent; it ends when its stdin closes, also when this process is killed."""
         self.agent = subprocess.Popen(
             [sys.executable, "-c", BOOT, f"{self.directory}/source"],
             stdin=subprocess.PIPE,
@@ -94,7 +94,7 @@ class AgentPlugin(WorkerPlugin):
         )
 
     def send(self, request: dict[str, Any]) -> None:
-        """Write a request; that the agent is gone shows when the answer is awaited."""
+        """Write a request; if the agent is gone, the wait for its answer fails."""
         with self.writing, suppress(OSError, AttributeError):
             self.agent.stdin.write(json.dumps(request).encode() + b"\n")
             self.agent.stdin.flush()
@@ -114,8 +114,8 @@ class AgentPlugin(WorkerPlugin):
 
 
 def ask(name: str, request: str) -> str:
-    """Pass a request on to the agent of this worker, from a task."""
+    """Forward a request from a task to the agent of this worker."""
     worker = get_worker()
-    porter: Any = worker.plugins[name]
-    answer: str = porter.ask(worker.get_current_task(), request)
+    plugin: Any = worker.plugins[name]
+    answer: str = plugin.ask(worker.get_current_task(), request)
     return answer

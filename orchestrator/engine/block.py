@@ -1,7 +1,7 @@
 """One block: a fresh runner for every variant, warm-ups, then rounds in which one variant at a time holds the token.
 
-Blocking: on this machine `local` runs it in a thread. It returns raw events and writes none: nothing is stored
-while somebody is measured.
+`execute` blocks; on this machine it runs in a thread. It returns raw events and writes none: nothing is stored while
+a variant is measured.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import itertools
 import signal
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -23,12 +22,10 @@ from ..journal.raw_events import (
     ContextSampled,
     PointCalibrated,
     ReferenceTimed,
-    RunnerGuarded,
     RunnerReady,
     RunnerWarmed,
     TrialFailed,
     TrialFinished,
-    TrialObserved,
 )
 from ..machine import host
 from ..runner import registry
@@ -49,32 +46,23 @@ from ..supervisor.group import RunnerGroup
 from ..supervisor.interrupt import Interrupt
 from ..supervisor.process import RunnerFailed
 from . import diagnostics
-from .executor import BlockTask, ignore_progress
+from .hosts import BlockTask, ignore_progress
 from .reference_loop import START_TIMEOUT_S, ReferenceLoop
-from .surroundings import surroundings
+from .trials import COLLECT_TIMEOUT_S, Trials, busy_ns
 
 ENTERED = ("setup", "async_initializer")
-"""Companions of a workload that are context managers."""
+"""The hooks of a workload that are context managers."""
 
 REFERENCE_NS = 3_000_000
-"""About how long the reference loop takes, as a part of a round."""
-
-BUSY_SHARE = 0.01
-"""Who uses more than this part of a core while others hold the token is stopped meanwhile, in all later blocks."""
-
-COLLECT_TIMEOUT_S = 10.0
-"""Telling the times of a block's trials takes some milliseconds."""
-
-HANDLING_NS = 200_000
-"""What answering and waking up may take for each trial: no runner can do without."""
+"""About the time of the reference loop in a round."""
 
 
 class OutOfTime(Exception):
-    """The run's time was over in the middle of a block."""
+    """The run's time ended in the middle of a block."""
 
 
 class Failed(Exception):
-    """A variant has failed, which spoils the block for all."""
+    """A variant has failed, so the block does not count."""
 
     def __init__(self, variant: Variant, error: RunnerFailed) -> None:
         super().__init__(error.error)
@@ -89,7 +77,7 @@ def execute(
     pythons: Mapping[str, str],
     notify: Callable[[str], None] = ignore_progress,
 ) -> list[Event]:
-    """Run one block and return its raw events; `pythons` tells the executable of each variant. Raises Interrupted."""
+    """Run one block and return its raw events; `pythons` maps variants to executables. Raises Interrupted."""
     labels = [variant.label for variant in task.variants]
     started = BlockStarted(**columns(task.point), block=task.number, variants=labels)
     run = _Block(task, runner_env, pythons, notify)
@@ -125,7 +113,7 @@ def _discarded(task: BlockTask, reason: str) -> Event:
 
 
 class _Block:
-    """The steps of one block, and the events that they leave."""
+    """The steps of one block, and their events."""
 
     def __init__(
         self, task: BlockTask, runner_env: RunnerEnvironment, pythons: Mapping[str, str], notify: Callable[[str], None]
@@ -142,14 +130,12 @@ class _Block:
         self.position: int | None = None
         self._unchecked: list[str] = []
         self._guarded = set(task.guarded & self._variants.keys())
-        self._idle = dict.fromkeys(self._variants, (0, 0))  # ns, and ns of CPU beyond the handling
-        self._order: dict[str, list[tuple[int, int | None, bool]]] = {label: [] for label in self._variants}
-        self._trials: list[TrialFinished | TrialObserved] = []
+        self._trials = Trials(task)
         self._holder: str | None = None
         self.events: list[Event] = []
 
     def measure(self, runner_group: RunnerGroup) -> None:
-        """Start, warm up, calibrate where that is still to be done, and run the rounds."""
+        """Start and warm up the runners, calibrate new variants, and run the rounds."""
         loop = ReferenceLoop(runner_group)
         self._start(runner_group, loop)
         self._lap()
@@ -161,11 +147,11 @@ class _Block:
         self._sample("end")
         self._lap()
         self._prove_again(runner_group)
-        self._ask_aside(runner_group)
+        self._diagnose(runner_group)
         self._lap()
 
     def leave(self, runner_group: RunnerGroup) -> None:
-        """Let the runners leave what they have entered; who has entered nothing is killed, which is faster."""
+        """Let the runners leave their context managers; without any, killing them is faster."""
         given = [runner_request(self._task.point, variant)["workload"] for variant in self._task.variants]
         if any(workload.get(field) for workload in given for field in ENTERED):
             self._notify("leaving the setup")
@@ -174,10 +160,8 @@ class _Block:
     def finished(self) -> BlockFinished:
         """Return the event that makes the block count."""
         starting_ns, warming_ns, trials_ns, diagnostics_ns = (b - a for a, b in itertools.pairwise(self._clock))
-        measured = [event for event in self.events if isinstance(event, TrialFinished)]
-        wall_ns = sum(trial.wall_ns * trial.repeats for trial in measured)
+        wall_ns, cpu_ns = busy_ns([event for event in self.events if isinstance(event, TrialFinished)])
         start, end = (event for event in self.events if isinstance(event, ContextSampled))
-        around = surroundings(start, end, sum(trial.cpu_ns * trial.repeats for trial in measured))
         return BlockFinished(
             **columns(self._task.point),
             block=self._task.number,
@@ -189,7 +173,7 @@ class _Block:
             diagnostics_ns=diagnostics_ns,
             unchecked=self._unchecked,
             wait_ns=max(0, trials_ns - wall_ns),
-            **around,
+            **load_of_others(start, end, cpu_ns),
         )
 
     def _lap(self) -> None:
@@ -198,7 +182,7 @@ class _Block:
     def _ask(
         self, runner_group: RunnerGroup, label: str, request: Mapping[str, Any] | int, timeout_s: float | None = None
     ) -> dict[str, Any]:
-        """Ask one runner within its deadline and the run's."""
+        """Return a runner's answer within its deadline and the run's; raises OutOfTime and Failed."""
         allowed_s = self._task.timeout_s if timeout_s is None else timeout_s
         left_s = self._task.deadline - time.monotonic()
         try:
@@ -211,7 +195,7 @@ class _Block:
             raise Failed(self._variants[label], error) from error
 
     def _start(self, runner_group: RunnerGroup, loop: ReferenceLoop) -> None:
-        """Start all interpreters and their imports at once, then open one after the other: start-up is a figure."""
+        """Start all interpreters and imports at once, then open the models one by one, as start-up is measured."""
         task = self._task
         self._notify("starting runners")
         starts = draw_starts(task.seed, task.point.id, task.number, list(self._variants))
@@ -237,9 +221,8 @@ class _Block:
             answer = self._ask(runner_group, start.variant, {"op": "open"}, START_TIMEOUT_S)
             self.events.append(self._runner_ready(runner_group, start, prepared[start.variant], answer))
             if registry.load(self._variants[start.variant].model).WORKERS != "per_task":
-                runner_group.register_workers(
-                    start.variant, answer["worker_pids"]
-                )  # others have ended: their numbers may be anybody's
+                # workers of one task have ended, so their pids may belong to other processes
+                runner_group.register_workers(start.variant, answer["worker_pids"])
 
     def _runner_ready(
         self, runner_group: RunnerGroup, start: Start, prepared: Mapping[str, Any], answer: Mapping[str, Any]
@@ -254,7 +237,7 @@ class _Block:
         )
 
     def _warm(self, runner_group: RunnerGroup) -> None:
-        """Let every worker run the function, then one batch; its results must be the same under every variant."""
+        """Let every worker run the function, then one batch; check that its results are the same in every variant."""
         for label in self._variants:
             self._notify(f"warming up {label}")
             warmed = self._ask(runner_group, label, {"op": "warm"})
@@ -282,7 +265,7 @@ class _Block:
             self._ask(runner_group, label, {"op": "compare", "path": file, "other": reference})
 
     def _calibrate(self, runner_group: RunnerGroup) -> None:
-        """Choose `repeats` for variants that have none yet, and the number of rounds in the point's first block."""
+        """Choose the repeats of new variants, and in the point's first block the number of rounds."""
         fresh = [label for label in self._variants if label not in self._repeats]
         trial_ns = {}
         for label in fresh:
@@ -317,10 +300,10 @@ class _Block:
             for label in self._guarded:
                 runner_group.signal(label, signal.SIGCONT)
             self._collect(runner_group, loop, self._rounds)
-        self._guard()
+        self.events += self._trials.busy()
 
     def _run_trial(self, runner_group: RunnerGroup, label: str, round_number: int) -> None:
-        """Hand the token to a variant; who was stopped runs one trial more before, which does not count: it is slow."""
+        """Pass the token to a variant; a guarded one is slow after its stop, so its first trial does not count."""
         is_guarded = label in self._guarded
         if is_guarded:
             runner_group.signal(label, signal.SIGCONT)
@@ -328,66 +311,29 @@ class _Block:
             self._holder = label
             self._ask(runner_group, label, round_number)
             self._holder = None
-            self._order[label].append((round_number, self.position, counts))
+            self._trials.add(label, round_number, self.position, counts)
         if is_guarded:
             runner_group.signal(label, signal.SIGSTOP)
 
     def _collect(self, runner_group: RunnerGroup, loop: ReferenceLoop, rounds: int) -> None:
-        """Ask the runners what their trials took; not the one that has failed, or is in the midst of a trial."""
-        for label, order in self._order.items():
-            if label == self._holder or not order:
-                continue
-            with suppress(RunnerFailed):
-                trials = runner_group.ask(label, {"op": "trials"}, COLLECT_TIMEOUT_S)["trials"]
-                for (number, position, counts), trial in zip(order, trials, strict=True):
-                    self._keep(label, number, position, trial, counts)
-        self._trials.sort(key=lambda event: (event.round, event.position))
-        self.events += self._trials
+        """Add what the trials and the reference loop took."""
+        self._trials.collect(runner_group, self._repeats, self._holder)
+        self.events += self._trials.events
         if (wall_ns := loop.walls_ns(rounds, COLLECT_TIMEOUT_S)) is not None and loop.version is not None:
             about = {**columns(self._task.point), "block": self._task.number}
             self.events.append(ReferenceTimed(**about, version=loop.version, wall_ns=wall_ns))
 
-    def _guard(self) -> None:
-        """Tell who burns a core while others hold the token: it is stopped from the next block on."""
-        for label, (idle_ns, cpu_ns) in self._idle.items():
-            if label not in self._guarded and cpu_ns > BUSY_SHARE * idle_ns:
-                about = columns(self._task.point, self._variants[label])
-                self.events.append(RunnerGuarded(**about, block=self._task.number, idle_ns=idle_ns, idle_cpu_ns=cpu_ns))
-
-    def _keep(self, label: str, number: int, position: int | None, trial: Mapping[str, Any], counts: bool) -> None:
-        """Keep what a trial took, and what its variant used of a core before it."""
-        idle_ns, cpu_ns = self._idle[label]
-        self._idle[label] = idle_ns + trial["idle_ns"], cpu_ns + max(0, trial["idle_cpu_ns"] - HANDLING_NS)
-        if not counts:
-            return
-        where = {
-            **columns(self._task.point, self._variants[label]),
-            "block": self._task.number,
-            "round": number,
-            "position": position,
-            "repeats": self._repeats[label],
-        }
-        measured = {key: trial[key] for key in ("started_ns", "wall_ns", "cpu_ns", "core")}
-        self._trials.append(TrialFinished(**where, **measured))
-        if "observed" in trial:
-            seen = {f"observed_{key}": value for key, value in trial["observed"].items()}
-            self._trials.append(TrialObserved(**where, **seen))
-
-    def _ask_aside(self, runner_group: RunnerGroup) -> None:
-        """Ask what the runners can tell when no trial waits for its turn."""
+    def _diagnose(self, runner_group: RunnerGroup) -> None:
+        """Add the diagnostics of the runners, which run after the last trial."""
         assert self._rounds is not None
         runners = [event for event in self.events if isinstance(event, RunnerReady)]
         self.events += diagnostics.overlaps(self._task, runner_group, runners, self._notify)
-        trial_ns = dict.fromkeys(self._variants, 0)
-        for trial in self._trials:
-            if isinstance(trial, TrialFinished):
-                trial_ns[trial.variant] = max(trial_ns[trial.variant], trial.wall_ns * trial.repeats)
         self.events += diagnostics.accounts(
-            self._task, runner_group, self._rounds, self._repeats, trial_ns, self._notify
+            self._task, runner_group, self._rounds, self._repeats, self._trials.longest_ns(), self._notify
         )
 
     def _prove_again(self, runner_group: RunnerGroup) -> None:
-        """Ask who the workers are once more: as many as there were, or the trials were not what they claim."""
+        """Check that the workers are as many as before the trials; raises Failed when some were lost."""
         self.round = self.position = None
         for place, ready in enumerate(self.events):
             if not isinstance(ready, RunnerReady):
@@ -403,3 +349,13 @@ class _Block:
 
     def _sample(self, when: Literal["start", "end"]) -> None:
         self.events.append(ContextSampled(block=self._task.number, when=when, **host.sample()))
+
+
+def load_of_others(start: ContextSampled, end: ContextSampled, ours_ns: int) -> dict[str, Any]:
+    """Return `free_cores`, `steal_share` and `pressure` between two samples; our trials used cores for `ours_ns`."""
+    used = host.usage(vars(start), vars(end))
+    found = {"free_cores": None, "steal_share": used.steal_share, "pressure": used.pressure}
+    if used.busy_cores is None or used.stolen_cores is None:
+        return {**found, "steal_share": None}
+    others = max(0.0, used.busy_cores - ours_ns / used.elapsed_ns)
+    return {**found, "free_cores": round(max(0.0, end.effective_cores - used.stolen_cores - others), 3)}

@@ -1,12 +1,11 @@
-"""Conducting a run: blocks of all points in turn until every question is decided or the time is over.
+"""Conducts a run: blocks of all points in turn, until every point is decided or the time is over.
 
-Each host takes one block at a time. Where there are several, the blocks of a point run beside each other, and count in
-the order in which they were given out.
+Each host runs one block at a time. With several hosts, blocks of one point run in parallel, and count in the order in
+which they were dispatched.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, Protocol
@@ -34,28 +33,28 @@ from ..journal.raw_events import (
     VariantExcluded,
 )
 from ..spec.plan import Claim, Plan, Variant, columns
-from .executor import BlockExecutor, BlockTask, Host, HostGone, ignore_progress
+from .hosts import BlockExecutor, BlockTask, Host, HostGone, ignore_progress
 from .queue import PointQueue, PointState
 
 LOSSES = 2
-"""A block that so many hosts were lost with is not tried again: it may be what ended them."""
+"""A block is given up after this many hosts were lost while they ran it, as it may be the cause."""
 
 AWAITED_S = 5.0
-"""How long after the end of its time a run waits for hosts to come back."""
+"""How long a run waits for hosts to come back after the end of its time."""
 
 
 class Watcher(Protocol):
-    """Somebody who looks on: called between blocks and between trials, never while one is timed."""
+    """An observer of progress; called between blocks and between trials, never during a timed one."""
 
     def doing(self, contest: Contest, what: str) -> None:
-        """Take a few words on what is being done for a point."""
+        """Receive a few words on the current step of a point."""
 
     def block_ended(self, contests: Sequence[Contest]) -> None:
-        """Take the standing after a block."""
+        """Receive the contests after a block."""
 
 
 class Conductor:
-    """One run: takes blocks from the hosts, stores what they say, and decides what is measured next."""
+    """One run: dispatches blocks to hosts, stores their events, and decides what is measured next."""
 
     def __init__(
         self,
@@ -87,25 +86,25 @@ class Conductor:
         self._queue = PointQueue(every)
         refined = plan.experiment.measure.refine
         self._lines = crossover.lines(plan, contests, [refined]) if refined else []
-        self._telling: set[str] = set()
-        """Of a refined axis, the ids of the points that tell where the winner changes."""
+        self._wanted_levels: set[str] = set()
+        """The ids of the points on a refined axis that show where the winner changes."""
         self._hosts = self._running = 0
-        """How many there are, and how many of them have a block."""
-        self._told_of = 0
-        """Up to which number blocks were looked through for a shortage of time."""
+        """The number of hosts, and the number of running blocks."""
+        self._last_reported = 0
+        """The block number up to which a shortage of time was checked."""
         self._untried = len(contests)
-        """How many points have had no block yet."""
+        """The number of points without a finished block."""
         self._is_short = False
         self._unsynced = False
         self._is_idle = False
-        """Nothing is to be given out until a block has ended, or a host has gone."""
+        """Whether there is nothing to dispatch until a block ends or a host comes or goes."""
         self._news = anyio.Event()
 
     async def run(self) -> None:
         """Measure until every point is decided or `max_time` is over; points take turns.
 
-        A run that was cut off may have had something to settle after its last block. Raises launch.Interrupted,
-        HostsLost and whatever `store` and `sync` raise; no block is running then.
+        A resumed run may first have to settle its last block. Raises supervisor.process.Interrupted, HostsLost and
+        what `store` and `sync` raise; no block is running then.
         """
         for state in self._queue:
             self._settle(state, max(0, len(state.contest.blocks) - 1), is_asked=bool(self._wanted(state)))
@@ -115,33 +114,33 @@ class Conductor:
                 await self._take_hosts(working)
         except BaseExceptionGroup as group:
             raise first_of(group) from None
-        self._tell_skipped()
+        self._record_skipped()
 
     async def _take_hosts(self, working: anyio.abc.TaskGroup) -> None:
-        """Let every host work as it comes, until there is nothing left to do."""
+        """Start every host as it comes, until there is nothing left to do."""
         with anyio.move_on_after(max(0.0, self._deadline - self._clock()) + AWAITED_S) as self._taking:
             while host := await self._executor.next_host():
                 working.start_soon(self._work, host)
 
     async def _work(self, host: Host) -> None:
-        """Run blocks on a host while there are any for it."""
+        """Run blocks on a host while there are blocks for it."""
         self._hosts += 1
         if host.name is not None:
             self._store(HostJoined(host=host.name, **host.about))
-        self._queue.offer_all()  # with one more, there may be time for more
-        self._tell_news()
+        self._queue.offer_all()  # with one more host, there may be time for more blocks
+        self._wake_hosts()
         try:
-            while state := await self._following(host):
+            while state := await self._next_point(host):
                 await self._run_block(state, host)
         except HostGone as gone:
             assert host.name is not None
             self._store(HostLeft(host=host.name, reason=gone.reason))
         finally:
             self._hosts -= 1
-            self._tell_news()
+            self._wake_hosts()
 
-    async def _following(self, host: Host) -> PointState | None:
-        """Return the point whose turn it is; None when nothing is left. Waits while that depends on running blocks."""
+    async def _next_point(self, host: Host) -> PointState | None:
+        """Return the next point to measure, None when nothing is left; waits while running blocks may change that."""
         while True:
             state = None if self._is_idle else self._queue.take(host.name, self._fits)
             if state:
@@ -153,22 +152,24 @@ class Conductor:
                 return None
             await self._news.wait()
 
-    def _tell_news(self) -> None:
-        """Let the hosts that wait see whether there is something for them now."""
+    def _wake_hosts(self) -> None:
+        """Let waiting hosts look for a block again."""
         self._is_idle = False
         self._news.set()
         self._news = anyio.Event()
 
     def _refine(self) -> None:
-        """Choose the levels of a refined axis that are measured from now on, up to the next look."""
+        """Choose which levels of a refined axis are measured from now on."""
         if self._lines:
-            self._telling = {line.contests[place].point.id for line in self._lines for place in refinement.wanted(line)}
+            self._wanted_levels = {
+                line.contests[place].point.id for line in self._lines for place in refinement.wanted(line)
+            }
             for state in self._queue:
                 state.wanted = None
             self._queue.offer_all()
 
-    def _tell_skipped(self) -> None:
-        """Record which levels of a refined axis were not measured, and why."""
+    def _record_skipped(self) -> None:
+        """Record the levels of a refined axis that were not measured, with the reasons."""
         states = {state.contest.point.id: state for state in self._queue}
         for line in self._lines:
             for place, contest in enumerate(line.contests):
@@ -181,9 +182,9 @@ class Conductor:
         self._flush()
 
     def _settle(self, state: PointState, counted: int, *, is_asked: bool) -> bool:
-        """Decide and record what the blocks after so many decide, and return whether that was anything.
+        """Record what the blocks after the first `counted` ones decide; return whether anything was recorded.
 
-        There are no looks at a point of which nothing `is_asked` any more: its blocks ran when the last one was taken.
+        A point of which nothing `is_asked` any more gets no looks: its blocks were running at the last one.
         """
         contest = state.contest
         if (cut_off := contest.open_block) is not None:
@@ -203,46 +204,34 @@ class Conductor:
         return is_new
 
     def _fits(self, state: PointState) -> bool:
-        """Return whether a point needs a block that can be begun now, and for which there is time."""
+        """Return whether a point needs a block that can start now and for which there is time."""
         contest, running = state.contest, len(state.running)
         wanted = self._wanted(state)
         left_s = self._deadline - self._clock()
-        if not wanted or left_s <= 0 or self._needs_s(state) > left_s:
+        if not wanted or left_s <= 0 or state.needs_s(self._hosts) > left_s:
             return False
         if running and (contest.rounds is None or any(variant.label not in contest.repeats for variant in wanted)):
-            return False  # repeats and rounds are chosen once, by the block that is running
+            return False  # the running block chooses repeats and rounds, once
         return contest.finished + running < decide.horizon(contest)
 
-    def _tell_shortage(self, number: int) -> None:
-        """Warn, once every point had its first block, when none can reach its first look in time."""
-        if self._is_short or number < self._told_of or (self._untried and not self._lines):
+    def _warn_of_shortage(self, number: int) -> None:
+        """Warn when no point can reach its first look in time; checked once every point had a block."""
+        if self._is_short or number < self._last_reported or (self._untried and not self._lines):
             return
-        self._told_of = number + 1  # once in each turn of all points
+        self._last_reported = number + 1  # once in each turn of all points
         asked = [state for state in self._queue if state.contest.looks or self._wanted(state)]
         waiting = [state for state in asked if not state.contest.looks]
         took_s = [state.took_s for state in waiting if state.took_s is not None]
         if not waiting or len(took_s) < len(waiting):
             return
-        needs_s = min(
-            self._blocks_s(state, (decide.next_look(state.contest) or 0) - state.contest.finished) for state in waiting
-        )
+        needs_s = min(state.to_look_s(self._hosts) for state in waiting)
         left_s = self._deadline - self._clock()
         if len(waiting) == len(asked) and needs_s > left_s > 0:
             self._is_short = True
-            self._warn(f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left: perhaps no verdict")
-
-    def _needs_s(self, state: PointState) -> float:
-        """Return the time that a point needs to learn more: one block, or once it had a look, all up to the next."""
-        contest = state.contest
-        missing = (decide.next_look(contest) or 0) - contest.finished - len(state.running)
-        return self._blocks_s(state, max(1, missing) if contest.looks else 1)
-
-    def _blocks_s(self, state: PointState, blocks: int) -> float:
-        """Return the time that so many blocks of a point take on all hosts; 0 while nobody knows."""
-        return math.ceil(blocks / max(1, self._hosts)) * (state.took_s or 0.0)
+            self._warn(f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left; there may be no verdict")
 
     def _wanted(self, state: PointState) -> Sequence[Variant]:
-        """Return the variants that the next block of a point needs; none when nothing is left to decide there."""
+        """Return the variants that the next block of a point needs; none when nothing is left to decide."""
         if state.wanted is None:
             state.wanted = self._needed(state)
         return state.wanted
@@ -254,10 +243,10 @@ class Conductor:
         if contest.fixed_blocks:
             return [variant for label, variant in contest.variants.items() if label not in contest.excluded]
         claims = [claim for claim in state.claims if not contest.looks or is_open(claim, contest)]
-        # who is left alone is still measured up to a look: its time is worth knowing
+        # a variant that is left alone is still measured up to a look, as its time is of interest
         is_asked = not decide.is_decided(contest)
         if self._lines:
-            is_asked = contest.point.id in self._telling or bool(claims and not contest.looks)
+            is_asked = contest.point.id in self._wanted_levels or bool(claims and not contest.looks)
         contested = is_asked and not (contest.is_alone and contest.looks)
         if not contested and not claims:
             return []
@@ -267,28 +256,13 @@ class Conductor:
         return [v for label, v in contest.variants.items() if label in needed and label not in contest.excluded]
 
     async def _run_block(self, state: PointState, host: Host) -> None:
-        """Run the next block of a point on a host and settle what it decides; raises HostGone."""
-        contest = state.contest
-        measure = self._plan.experiment.measure
-        task = BlockTask(
-            number=state.next_number,
-            point=contest.point,
-            variants=tuple(self._wanted(state)),
-            baseline=self._plan.baseline.label,
-            seed=self._seed,
-            repeats=dict(contest.repeats),
-            rounds=contest.rounds or measure.rounds,
-            guarded=frozenset(contest.guarded),
-            limits=self._plan.experiment.limits.bounds(),
-            draws=not contest.blocks and not state.running,
-            timeout_s=measure.timeout,
-            deadline=self._deadline,
-        )
+        """Run the next block of a point on a host, and settle what it decides; raises HostGone."""
+        contest, task = state.contest, self._next_task(state)
         begun = self._clock()
         state.given[host.name] += 1
         scope = state.running[task.number] = anyio.CancelScope()
         self._running += 1
-        self._queue.offer(state)  # there may be more to be run beside it
+        self._queue.offer(state)  # more blocks of the point may run in parallel
         events: list[Event] | None = None
         try:
             with scope:
@@ -311,23 +285,41 @@ class Conductor:
             state.took_s = self._clock() - begun
         await self._ended(state, task.number, events)
 
+    def _next_task(self, state: PointState) -> BlockTask:
+        contest = state.contest
+        measure = self._plan.experiment.measure
+        return BlockTask(
+            number=state.next_number,
+            point=contest.point,
+            variants=tuple(self._wanted(state)),
+            baseline=self._plan.baseline.label,
+            seed=self._seed,
+            repeats=dict(contest.repeats),
+            rounds=contest.rounds or measure.rounds,
+            guarded=frozenset(contest.guarded),
+            limits=self._plan.experiment.limits.bounds(),
+            draws=not contest.blocks and not state.running,
+            timeout_s=measure.timeout,
+            deadline=self._deadline,
+        )
+
     async def _ended(self, state: PointState, number: int, events: Sequence[Event]) -> None:
-        """Record what a block has told, and settle what follows from it."""
+        """Record the events of a block, and settle what follows from them."""
         counted, is_asked = len(state.contest.blocks), bool(self._wanted(state))
         for event in events:
             self._record(state, event)
-        await anyio.lowlevel.checkpoint()  # blocks that have ended at the same time share one sync
+        await anyio.lowlevel.checkpoint()  # blocks that end at the same time share one sync
         self._flush()
         if self._settle(state, counted, is_asked=is_asked):
             self._refine()
             self._cancel_overrun(self._queue if self._lines else [state])
         self._queue.offer(state)
-        self._tell_shortage(number)
-        self._tell_news()
+        self._warn_of_shortage(number)
+        self._wake_hosts()
         self._watcher.block_ended(self._contests)
 
     def _cancel_overrun(self, states: Iterable[PointState]) -> None:
-        """Cancel, where the spec says so, the blocks of those points at which nothing is left to decide."""
+        """Cancel the blocks of points at which nothing is left to decide, where the spec says so."""
         if self._plan.experiment.measure.overrun == "cancel":
             for state in states:
                 if state.running and not self._wanted(state):
@@ -387,7 +379,7 @@ class Conductor:
 
 
 def _lost(task: BlockTask, reason: str) -> list[Event]:
-    """Return what is recorded of a block that is given up: nothing of it is known."""
+    """Return the events of a block that is given up."""
     about = {**columns(task.point), "block": task.number}
     labels = [variant.label for variant in task.variants]
     why = f"{LOSSES} hosts were lost while they ran it, the last one because {reason}"

@@ -1,6 +1,6 @@
-"""What a block asks of its runners when its rounds are over: how parallel threads run, and where the time goes.
+"""Diagnostics after the rounds of a block: how parallel threads run, and where the time goes.
 
-The block counts by then. Where an answer fails, or there is no time for it, nothing is told, and nothing is spoilt.
+Best effort: a failure here, or a lack of time, is ignored, and the block still counts.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from ..runner import registry
 from ..spec.plan import Variant, columns, is_accounted
 from ..supervisor.group import RunnerGroup
 from ..supervisor.process import RunnerFailed
-from .executor import BlockTask
+from .hosts import BlockTask
 
 ACCOUNT_S, ACCOUNT_MARGIN = 0.5, 3
-"""What an instrumented trial may take for itself, and as a multiple of the other trials: else it is left out."""
+"""The time that an instrumented trial needs in seconds, and as a multiple of the other trials."""
 
 
 def overlaps(
     task: BlockTask, runner_group: RunnerGroup, runners: Sequence[RunnerReady], notify: Callable[[str], None]
 ) -> Iterator[Event]:
-    """Yield how parallel the threads of one process can run; only where calls are alike and may be repeated."""
+    """Yield how parallel the threads of one process can run, for workloads whose calls are alike and repeatable."""
     if task.point.workload.get("item") or task.point.workload.get("reset"):
         return
     for ready in runners:
@@ -52,9 +52,9 @@ def accounts(
     trial_ns: Mapping[str, int],
     notify: Callable[[str], None],
 ) -> Iterator[Event]:
-    """Yield where the time of each variant goes, from one trial more, instrumented; not in every block.
+    """Yield where the time of each variant goes, from one more trial, instrumented; not in every block.
 
-    `trial_ns` are the longest trials of the variants so far.
+    `trial_ns` maps each variant to its longest trial.
     """
     if not (task.draws or is_accounted(task.number, rounds)):
         return
@@ -63,7 +63,7 @@ def accounts(
         allowed_s = _allowed_s(task)
         if allowed_s < ACCOUNT_S + ACCOUNT_MARGIN * trial_ns[label] / 1e9:
             continue
-        notify(f"seeing where the time of {label} goes")
+        notify(f"accounting for the time of {label}")
         try:
             answer = runner_group.ask(label, {"op": "account", "repeats": repeats[label]}, allowed_s)
         except RunnerFailed:

@@ -1,4 +1,4 @@
-"""Live progress on a terminal: blocks so far, each contender's ratio, who dropped out, and the time left."""
+"""Live progress on a terminal: blocks so far, each contender's ratio, which variants are out, and the time left."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ..analysis.stats import compare
 from ..text import printable
 
 REFRESH_S = 0.5
-"""Drawing costs some milliseconds on a core, so it is done between trials, and not after each of them."""
+"""The shortest time between two drawings, each of which takes some milliseconds on a core."""
 
 
 class Progress:
-    """A watcher that draws; `Silent` is the one that does not."""
+    """A watcher that draws; `Silent` does not."""
 
     def __init__(self, live: Live, left_s: float) -> None:
         self._live = live
@@ -32,7 +32,7 @@ class Progress:
         self._contests: Sequence[Contest] = ()
 
     def doing(self, contest: Contest, what: str) -> None:
-        """Draw what is being done for a point."""
+        """Draw the current step of a point."""
         self._draw(f"{contest.point.label}, block {len(contest.begun_numbers) + 1}: {what}")
 
     def block_ended(self, contests: Sequence[Contest]) -> None:
@@ -41,7 +41,7 @@ class Progress:
         self._draw("")
 
     def _draw(self, doing: str) -> None:
-        """Draw, at most every `REFRESH_S`: on a cluster, many blocks end in that time."""
+        """Draw, at most every `REFRESH_S`."""
         if time.monotonic() - self._drawn < REFRESH_S:
             return
         elapsed_s = time.monotonic() - self._begun
@@ -52,7 +52,7 @@ class Progress:
         self._drawn = time.monotonic()
 
     def _shown(self) -> Sequence[Contest]:
-        """Return the points that have begun, as many as there is room for: those that are undecided first."""
+        """Return the points that have begun, as many as there is room for, undecided points first."""
         begun = [contest for contest in self._contests if contest.begun_numbers]
         lines = max((1 + len(contest.variants) for contest in begun), default=1)
         shown = sorted(begun, key=lambda contest: decide.is_decided(contest))[
@@ -71,17 +71,17 @@ class Progress:
 
 
 class Silent:
-    """A watcher for when nobody looks on."""
+    """A watcher that does nothing."""
 
     def doing(self, contest: Contest, what: str) -> None:
-        """Take no notice."""
+        """Do nothing."""
 
     def block_ended(self, contests: Sequence[Contest]) -> None:
-        """Take no notice."""
+        """Do nothing."""
 
 
 def standing(contest: Contest) -> Group:
-    """Return the standing at one point as it is now: ratios to the baseline, for the eye only, no decision."""
+    """Return the current ratios to the baseline at one point, for display only."""
     following = decide.next_look(contest)
     until = f", next look at {following}" if following else ""
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -103,13 +103,13 @@ def _state(contest: Contest, label: str) -> str:
 
 
 def show_cursor() -> None:
-    """Undo what a live display has done to the terminal, for a program that ends without leaving it."""
+    """Show the cursor again, for a program that ends without leaving its live display."""
     Console(stderr=True).show_cursor()
 
 
 @contextmanager
 def watching(left_s: float) -> Iterator[Progress | Silent]:
-    """Yield a watcher: a live display on stderr when it is a terminal, nothing otherwise."""
+    """Yield a live display on stderr when that is a terminal, else a watcher that does nothing."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield Silent()

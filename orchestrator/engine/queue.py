@@ -1,7 +1,8 @@
-"""Whose turn it is: the points with the fewest blocks first, so that all of them come to a look."""
+"""Which point comes next: one with the fewest blocks, so that all points reach a look."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,53 +10,67 @@ from heapq import heappop, heappush
 
 import anyio
 
+from ..analysis import decide
 from ..analysis.contest import Contest
 from ..spec.plan import Claim, Variant
 
 CHOICE = 16
-"""From so many points with the fewest blocks a host gets the one that it knows least."""
+"""Among this many points with the fewest blocks, a host gets the one that it has run least often."""
 
 
 @dataclass
 class PointState:
-    """One point in the queue: its blocks that run, and what is known of the next one."""
+    """One point in the queue: its running blocks, and the needs of the next one."""
 
     contest: Contest
     claims: Sequence[Claim]
     place: int
-    """In the order of the plan."""
+    """Its index in the plan."""
     running: dict[int, anyio.CancelScope] = field(default_factory=dict)
     given: Counter[str | None] = field(default_factory=Counter)
-    """How many blocks each host was given."""
+    """The number of blocks that each host was given."""
     losses: Counter[int] = field(default_factory=Counter)
     took_s: float | None = None
     wanted: Sequence[Variant] | None = None
-    """What the next block needs; None: to be found out again."""
+    """The variants that the next block needs; None when they have to be determined again."""
     offered: int | None = None
-    """With how many blocks begun it waits for a host."""
+    """The number of begun blocks with which it waits for a host; None when it does not wait."""
 
     @property
     def begun(self) -> int:
-        """How many blocks have begun."""
+        """The number of blocks that have begun."""
         return len(self.contest.begun_numbers) + len(self.running)
 
     @property
     def next_number(self) -> int:
-        """The first number that no block has: one that was cancelled, or lost with its host, is given out again."""
+        """The first free block number; that of a cancelled or lost block is used again."""
         return next(n for n in range(self.begun + 1) if n not in self.contest.begun_numbers and n not in self.running)
+
+    def blocks_s(self, blocks: int, hosts: int) -> float:
+        """Return the time that this many blocks take on all hosts; 0 while the time of a block is unknown."""
+        return math.ceil(blocks / max(1, hosts)) * (self.took_s or 0.0)
+
+    def to_look_s(self, hosts: int) -> float:
+        """Return the time of the finished blocks that are missing to the next look."""
+        return self.blocks_s((decide.next_look(self.contest) or 0) - self.contest.finished, hosts)
+
+    def needs_s(self, hosts: int) -> float:
+        """Return the time until the point is worth a look: one block before its first look, later all to the next."""
+        missing = (decide.next_look(self.contest) or 0) - self.contest.finished - len(self.running)
+        return self.blocks_s(max(1, missing) if self.contest.looks else 1, hosts)
 
 
 class PointQueue:
-    """All points, those that wait for a host in a heap: the next one costs no more where there are many.
+    """All points; those that wait for a host are in a heap, so that finding the next one is fast.
 
-    A point waits from when it is offered until it is taken, or found not to need a block now. It is to be offered
-    again whenever that may have changed.
+    A point waits from when it is offered until it is taken, or does not need a block. It has to be offered again
+    whenever that may have changed.
     """
 
     def __init__(self, states: Iterable[PointState]) -> None:
         self._all = list(states)
         self._waiting: list[tuple[int, int]] = []
-        """By the blocks begun, then by place; what does not agree with the point's `offered` is out of date."""
+        """A heap by begun blocks, then by place; an entry that differs from the point's `offered` is out of date."""
         for state in self._all:
             self.offer(state)
 
@@ -63,20 +78,20 @@ class PointQueue:
         return iter(self._all)
 
     def offer(self, state: PointState) -> None:
-        """Let a point wait for a host."""
+        """Put a point into the queue."""
         if state.offered != state.begun:
             state.offered = state.begun
             heappush(self._waiting, (state.begun, state.place))
 
     def offer_all(self) -> None:
-        """Let all points wait for a host."""
+        """Put all points into the queue."""
         for state in self._all:
             self.offer(state)
 
     def take(self, host: str | None, fits: Callable[[PointState], bool]) -> PointState | None:
-        """Return the point with the fewest blocks that fits; of several, the one that the host was given least.
+        """Return the point with the fewest blocks that fits; of several, the one that the host has run least often.
 
-        Were it the first of several, a host might never get another point than the one that it began with.
+        With the first of several, a host might run the same point again and again.
         """
         found: list[PointState] = []
         while self._waiting and len(found) < CHOICE:

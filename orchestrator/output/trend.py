@@ -64,7 +64,7 @@ def table(entries: Sequence[Entry], without: Collection[str] = ()) -> Table:
 def _cells(entry: Entry) -> dict[str, Text]:
     plain = {
         "variant": entry.variant,
-        "run": units.minute(entry.started),
+        "run": entry.run_id,
         "machine": entry.hostname or "-",
         "commit": entry.commit or "-",
         "times the loop": units.ratio(entry.ratio, entry.ratio_low, entry.ratio_high),

@@ -19,14 +19,14 @@ from orchestrator import errors
 from orchestrator.advice import design, draft, pilot
 from orchestrator.advice.design import Facts, Question
 from orchestrator.analysis.results import fold
-from orchestrator.engine import session as run
+from orchestrator.engine.signals import interruptible
 from orchestrator.journal.write import Records
 from orchestrator.output.formats import render
 from orchestrator.runner import registry
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.load import loads
 from orchestrator.spec.plan import Plan
-from tests.support.command import events, orchestrator, told
+from tests.support.command import events, in_process, orchestrator
 from tests.support.facts import FACTS
 from tests.support.synthetic import conducted
 from tests.support.waiting import PATIENCE_S, until
@@ -359,7 +359,7 @@ def test_a_file_that_is_there_is_not_written_over(place: Path) -> None:
     (place / "mine.yaml").write_text("mine")
     done = advised(place, "mine:work", "n=1", "--save", "mine.yaml")
     assert done.returncode == errors.BAD_INPUT
-    assert "mine.yaml is there already; name another file, or delete it" in done.stderr
+    assert "mine.yaml already exists; name another file, or delete it" in done.stderr
     assert (place / "mine.yaml").read_text() == "mine"
     assert not (place / "runs").exists()
 
@@ -469,7 +469,7 @@ def test_a_module_that_hides_one_of_the_interpreters_own_is_reported_with_its_la
 
 def test_one_coroutine_in_a_batch_has_nothing_to_run_beside_it(place: Path) -> None:
     done = orchestrator("advise", "mine:fetch", "--tasks", "1", cwd=place)
-    expected = "orchestrator: --tasks: one call in a batch has nothing to run beside it; ask for 2 or more\n"
+    expected = "orchestrator: --tasks: a batch of one call can't run in parallel; use 2 or more\n"
     assert (done.returncode, done.stderr) == (errors.BAD_INPUT, expected)
 
 
@@ -561,7 +561,7 @@ BAD = {
     "not an argument": (
         ["mine:work", "100"],
         2,
-        '"100" is no argument of a function; write name=value, such as n=1000',
+        '"100" is not a keyword argument; write name=value, such as n=1000',
     ),
     "an argument twice": (["mine:work", "n=1", "n=2"], 2, 'argument "n=2": n is given twice; keep one of them'),
     "not YAML": (["mine:work", "n=["], 2, 'argument "n=[": n: not YAML: '),
@@ -593,7 +593,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_reported_with_a_remedy_and_nothing_is_written(place: Path, name: str) -> None:
     arguments, status, message = BAD[name]
-    done = told("advise", *arguments, cwd=place)
+    done = in_process("advise", *arguments, cwd=place)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(f"orchestrator: {message}")
     assert done.stderr.count("\n") == 1
@@ -629,5 +629,5 @@ def test_a_function_that_runs_for_ever_is_given_up(place: Path, monkeypatch: pyt
     monkeypatch.setattr(pilot, "TIMEOUT_S", 1.0)
     expected = "importing and calling mine:hang took longer than 1 s; ask for less work in one call"
     with pytest.raises(errors.WorkloadFailed, match=expected):
-        run.interruptible(lambda runner_env, interrupt: pilot.pilot(Question("mine:hang", {}), runner_env, interrupt))
+        interruptible(lambda runner_env, interrupt: pilot.pilot(Question("mine:hang", {}), runner_env, interrupt))
     assert not living_in(place)

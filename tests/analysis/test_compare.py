@@ -95,7 +95,7 @@ def test_a_regression_ends_with_status_1(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["compare", before, after])
     assert done.exception is not None
     assert getattr(done.exception, "status", None) == errors.BROKEN
-    assert str(done.exception) == "1 of 2 slower beyond the tolerance, most of all threads at b() x 1"
+    assert str(done.exception) == "1 of 2 slower than the tolerance allows; the slowest: threads at b() x 1"
     assert [json.loads(line)["change"] for line in done.stdout.splitlines()] == ["same", "slower"]
 
 

@@ -21,8 +21,7 @@ from orchestrator.analysis.results import fold
 from orchestrator.output.formats import render
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.load import loads
-from tests.support.command import events, orchestrator
-from tests.support.command import told as refused
+from tests.support.command import events, in_process, orchestrator
 from tests.support.facts import FACTS
 from tests.support.synthetic import Run, conducted
 
@@ -391,11 +390,11 @@ def test_advice_over_a_range_runs_and_its_spec_runs_again(tmp_path: Path) -> Non
 
 
 BAD = {
-    "no range": (["--over", "n"], '"n" is no range of an argument; write name=low:high, such as n=10:10_000_000'),
+    "no range": (["--over", "n"], '"n" is not a range of an argument; write name=low:high, such as n=10:10_000_000'),
     "no numbers": (["--over", "n=a:b"], '"n=a:b" does not end in two numbers; write'),
-    "zero": (["--over", "n=0:10"], "0 is not above 0, and the levels grow by a factor; write"),
-    "equal ends": (["--over", "n=5:5"], '"n=5:5" does not go from a smaller number to a larger one; write'),
-    "too close": (["--over", "n=5:6"], '"n=5:6" holds 2 levels, too few for the winner to change between them; move'),
+    "zero": (["--over", "n=0:10"], "0 is not above 0, and the levels are spaced by a factor; write"),
+    "equal ends": (["--over", "n=5:5"], '"n=5:5" does not begin below its end; write'),
+    "too close": (["--over", "n=5:6"], '"n=5:6" holds 2 levels, and the range needs at least 3; move'),
     "given twice": (["n=3", "--over", "n=5:600"], "n is also given as n=...; keep one of them"),
 }
 
@@ -404,7 +403,7 @@ BAD = {
 def test_a_bad_range_is_refused_with_a_remedy_and_nothing_is_written(tmp_path: Path, name: str) -> None:
     arguments, message = BAD[name]
     (tmp_path / "mine.py").write_text(WORK)
-    done = refused("advise", "mine:work", *arguments, cwd=tmp_path)
+    done = in_process("advise", "mine:work", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
     assert done.stderr.startswith(f"orchestrator: --over: {message}")
     assert not (tmp_path / "runs").exists()

@@ -22,7 +22,7 @@ import anyio
 
 from orchestrator.analysis.contest import Contest
 from orchestrator.engine.conductor import Conductor
-from orchestrator.engine.executor import BlockTask, Host
+from orchestrator.engine.hosts import BlockTask, Host
 from orchestrator.engine.progress import Silent
 from orchestrator.journal.event import Event
 from orchestrator.journal.write import EVENTS_FILE, Records, create, new_run_id

@@ -1,4 +1,4 @@
-"""The program as its users run it: real processes, real runs, in a directory of their own."""
+"""The program as users run it: real processes and real runs in a directory of their own."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from orchestrator import errors
 from orchestrator.journal.write import EVENTS_FILE, Records
-from tests.support.command import GOOD, WORKLOADS, events, orchestrator, told
+from tests.support.command import GOOD, WORKLOADS, events, in_process, orchestrator
 from tests.support.loaded_modules import loaded
 from tests.support.waiting import PATIENCE_S, until
 
@@ -102,7 +103,7 @@ def test_a_plan_knows_the_times_of_the_latest_run(ran: Ran) -> None:
     assert "as in the latest run" in orchestrator("plan", "good.yaml", cwd=ran.place).stdout
 
 
-def test_a_torn_tail_is_left_out_of_the_report_and_told(ran: Ran, tmp_path: Path) -> None:
+def test_a_torn_tail_is_left_out_of_the_report_with_a_warning(ran: Ran, tmp_path: Path) -> None:
     torn = tmp_path / "torn.jsonl"
     torn.write_bytes((ran.directory / EVENTS_FILE).read_bytes()[:-40])
     done = orchestrator("report", str(torn), cwd=tmp_path)
@@ -160,7 +161,7 @@ def test_a_variant_whose_results_are_no_good_fails_and_the_others_go_on(place: P
     assert compared["event_loop"]["speedup"] is not None
 
 
-def test_an_interrupt_ends_the_run_and_leaves_nobody_behind(place: Path) -> None:
+def test_an_interrupt_ends_the_run_and_all_its_processes_and_names_the_command_that_resumes_it(place: Path) -> None:
     (place / "x.yaml").write_text("workload: {call: 'mine:wait'}\ntasks: 4\nmodels: [sequential, processes]\n")
     marker = f"MARK_{os.getpid()}_{time.monotonic_ns()}"
     running = subprocess.Popen(
@@ -176,7 +177,7 @@ def test_an_interrupt_ends_the_run_and_leaves_nobody_behind(place: Path) -> None
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 128 + signal.SIGINT
-    assert err.splitlines()[-1] == "orchestrator: ended by signal 2"
+    assert err.splitlines()[-1] == "orchestrator: ended by signal 2; to resume: orchestrator run x.yaml --resume"
     assert events(out)[-1]["outcome"] == "interrupted"
     assert not [pid for pid in Path("/proc").glob("[0-9]*") if marker.encode() in environment(pid)]
 
@@ -188,7 +189,7 @@ def environment(process: Path) -> bytes:
         return b""
 
 
-def test_a_failure_of_several_lines_is_told_in_one(place: Path) -> None:
+def test_a_failure_of_several_lines_is_reported_in_one(place: Path) -> None:
     (place / "x.yaml").write_text("workload: {call: 'mine:fails_at_length'}\nmodels: [sequential]\n")
     done = orchestrator("run", "x.yaml", cwd=place)
     last = "orchestrator: 2 trials failed; the first: sequential at fails_at_length() x 1: ValueError: one two"
@@ -213,7 +214,7 @@ def test_closed_streams_are_no_harm(place: Path, closed: str) -> None:
     assert records.torn_at is None
 
 
-def test_an_output_that_is_full_is_told(place: Path) -> None:
+def test_a_full_output_is_reported(place: Path) -> None:
     command = f"{sys.executable} -m orchestrator schema spec > /dev/full"
     done = subprocess.run(["bash", "-c", command], cwd=place, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (
@@ -222,7 +223,7 @@ def test_an_output_that_is_full_is_told(place: Path) -> None:
     )
 
 
-def test_the_run_goes_on_when_nobody_reads_what_is_said_of_it(place: Path) -> None:
+def test_a_run_continues_when_its_messages_have_no_reader(place: Path) -> None:
     (place / "x.yaml").write_text("workload: {call: 'mine:fails'}\nmodels: [sequential, threads]\n")
     command = f"set -o pipefail; {sys.executable} -m orchestrator run x.yaml 2>&1 | true"
     assert subprocess.run(["bash", "-c", command], cwd=place, check=False).returncode == errors.FAILED
@@ -254,12 +255,23 @@ def test_the_help_shows_the_verbs_and_examples(tmp_path: Path) -> None:
     assert "orchestrator run configs/cpu.yaml tasks=8" in done.stdout
 
 
+def test_the_help_lists_the_commands_in_the_order_of_their_use(tmp_path: Path) -> None:
+    commands = orchestrator("--help", cwd=tmp_path).stdout.partition("Commands:")[2].partition("Examples:")[0]
+    order = ["run", "advise", "plan", "report", "compare", "export", "history", "query", "verify", "doctor", "prune"]
+    assert [line.split()[0] for line in commands.splitlines() if line[:3].strip()] == [*order, "models", "schema"]
+
+
+def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
+    done = orchestrator("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (errors.OK, f"orchestrator {metadata.version('orchestrator')}\n")
+
+
 def test_the_help_loads_nothing_heavy(tmp_path: Path) -> None:
-    heavy = {"numpy", "duckdb", "altair", "structlog", "pydantic", "yaml", "asyncio", "anyio"}
+    heavy = {"numpy", "duckdb", "altair", "structlog", "pydantic", "yaml", "asyncio", "anyio", "rich", "orjson"}
     assert not heavy & loaded("--help", cwd=tmp_path)
 
 
-def test_what_is_wrong_with_a_spec_is_told_before_anything_heavy_is_loaded(place: Path) -> None:
+def test_an_error_in_a_spec_is_reported_before_anything_heavy_is_loaded(place: Path) -> None:
     (place / "wrong.yaml").write_text(GOOD.replace("models: [", "models: [sequental, ", 1))
     heavy = {"numpy", "duckdb", "altair", "structlog", "rich", "asyncio", "anyio"}
     assert not heavy & loaded("run", "wrong.yaml", cwd=place, status=errors.BAD_INPUT)
@@ -345,7 +357,7 @@ BAD = {
         f"{CALL}\nmodels: [{{model: threads, label: a}}, {{model: processes, label: a}}]\n",
         'x.yaml:2:64: models[1].label: models[0] is called "a" too; give each a label of its own',
     ),
-    "an expectation of nobody": (
+    "an expectation of an unknown model": (
         f"{CALL}{MODELS}expect: [{{of: processes, min: 1}}]\n",
         'x.yaml:3:15: expect[0].of: no model or label "processes" in this experiment; known: sequential, threads',
     ),
@@ -377,7 +389,7 @@ def test_bad_input_exits_two_with_its_place_and_a_remedy_and_writes_nothing(plac
     spec, message = BAD[name]
     (place / "x.yaml").write_text(spec)
     before = {path.name for path in place.iterdir()}
-    done = told("run", "x.yaml", cwd=place)
+    done = in_process("run", "x.yaml", cwd=place)
     assert done.stdout == ""
     assert done.stderr.startswith(f"orchestrator: {message}")
     assert all(line.startswith("orchestrator: ") and "; " in line for line in done.stderr.splitlines())
@@ -385,9 +397,9 @@ def test_bad_input_exits_two_with_its_place_and_a_remedy_and_writes_nothing(plac
     assert {path.name for path in place.iterdir()} - before <= {"__pycache__"}
 
 
-def test_all_that_interpreters_refuse_is_told_at_its_place(place: Path) -> None:
+def test_every_refusal_of_an_interpreter_is_reported_at_its_place(place: Path) -> None:
     (place / "x.yaml").write_text(
-        "workload: {call: 'mine:double', observe: 'mine:nobody'}\n"
+        "workload: {call: 'mine:double', observe: 'mine:missing'}\n"
         "models:\n"
         "- sequential\n"
         "- {model: sequential, label: a, call: 'mine:anonymous'}\n"
@@ -399,11 +411,11 @@ def test_all_that_interpreters_refuse_is_told_at_its_place(place: Path) -> None:
         "  kwargs.n: [1]\n"
     )
     done = orchestrator("run", "x.yaml", cwd=place)
-    told = [line.removeprefix("orchestrator: ").partition("; ")[0] for line in done.stderr.splitlines()]
+    reported = [line.removeprefix("orchestrator: ").partition("; ")[0] for line in done.stderr.splitlines()]
     assert done.returncode == errors.BAD_INPUT
-    assert told == [
+    assert reported == [
         'x.yaml:6:39: models[3].path: "nowhere" is no directory here',
-        "x.yaml:1:42: workload.observe: mine has no function 'nobody'",
+        "x.yaml:1:42: workload.observe: mine has no function 'missing'",
         "x.yaml:10:13: matrix.kwargs.n: mine:anonymous() does not take these kwargs: "
         "got an unexpected keyword argument 'n'",
         "x.yaml:5:41: models[2].kwargs: mine:double(n) does not take these kwargs: "
@@ -415,10 +427,10 @@ def test_all_that_interpreters_refuse_is_told_at_its_place(place: Path) -> None:
 
 def test_a_function_of_the_matrix_is_refused_in_the_matrix(place: Path) -> None:
     (place / "x.yaml").write_text(
-        "workload: {call: 'mine:double'}\nmodels: [threads]\nmatrix: {workload.call: ['mine:number', 'mine:nobody']}\n"
+        "workload: {call: 'mine:double'}\nmodels: [threads]\nmatrix: {workload.call: ['mine:number', 'mine:missing']}\n"
     )
     done = orchestrator("run", "x.yaml", cwd=place)
-    assert "x.yaml:3:41: matrix.workload.call[1]: mine has no function 'nobody'" in done.stderr
+    assert "x.yaml:3:41: matrix.workload.call[1]: mine has no function 'missing'" in done.stderr
     assert "x.yaml:3:26: matrix.workload.call[0]: mine:number is a int" in done.stderr
 
 
@@ -435,12 +447,12 @@ def test_a_function_of_the_matrix_is_refused_in_the_matrix(place: Path) -> None:
 )
 def test_a_wrong_command_line_exits_two(place: Path, arguments: list[str], message: str) -> None:
     (place / "x.yaml").write_text(GOOD)
-    done = told(*arguments, cwd=place)
+    done = in_process(*arguments, cwd=place)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
     assert done.stderr.startswith(f"orchestrator: {message}")
 
 
-def test_a_report_of_a_run_that_is_not_there_is_told_with_a_remedy(tmp_path: Path) -> None:
+def test_a_report_of_a_missing_run_is_refused_with_a_remedy(tmp_path: Path) -> None:
     done = orchestrator("report", "runs/none", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert done.stderr == ("orchestrator: runs/none is not there; name a run directory, such as runs/cpu/latest\n")

@@ -1,4 +1,4 @@
-"""What shells offer, asked of the program as they ask it."""
+"""Shell completion, as a shell asks the program for it."""
 
 from __future__ import annotations
 
@@ -103,14 +103,14 @@ def test_a_journal_is_offered_as_a_run(place: Path) -> None:
     assert completion.runs("co") == ["copy.jsonl"]
 
 
-def test_what_a_shell_would_have_to_quote_is_not_offered(place: Path) -> None:
+def test_names_that_a_shell_has_to_quote_are_not_offered(place: Path) -> None:
     (place / "$(touch broken).yaml").touch()
     (place / "two\nlines.yaml").touch()
     assert all(name.isprintable() and not set(name) & set(" $()") for name in completion.specs(""))
 
 
 @pytest.mark.parametrize("offer", [completion.specs, completion.runs])
-def test_of_what_can_not_be_read_nothing_is_offered(offer: Any, place: Path) -> None:
+def test_an_unreadable_directory_offers_nothing(offer: Any, place: Path) -> None:
     (place / "loop").symlink_to("loop")
     assert offer("loop/") == offer("my.yaml/") == []
 
@@ -157,7 +157,7 @@ def test_formats_of_exports_are_offered(place: Path) -> None:
     ],
     ids=lambda value: " ".join(value),
 )
-def test_bash_is_told(words: list[str], offered: list[str], place: Path) -> None:
+def test_bash_gets_the_completions(words: list[str], offered: list[str], place: Path) -> None:
     done = in_bash(*words, cwd=place)
     assert (done.stdout.split(), done.stderr, done.returncode) == (offered, "", 0)
 

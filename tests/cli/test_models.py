@@ -28,7 +28,7 @@ def test_every_model_is_listed_with_what_it_runs_and_its_options(tmp_path: Path)
     assert {event["python"] for event in listed.values()} == {sys.executable}
 
 
-def test_a_model_that_an_interpreter_has_not_is_told_with_the_remedy(tmp_path: Path) -> None:
+def test_an_unavailable_model_is_listed_with_the_remedy(tmp_path: Path) -> None:
     if registry.unavailable("interpreters", {}) is None:
         pytest.skip("this one has all")
     (event,) = [e for e in events(orchestrator("models", cwd=tmp_path).stdout) if e["model"] == "interpreters"]
@@ -75,28 +75,28 @@ def test_interpreters_of_the_same_version_have_a_column_each(tmp_path: Path) -> 
         ("/bin/true", "--python: /bin/true is no Python interpreter"),
     ],
 )
-def test_what_is_no_interpreter_is_told(tmp_path: Path, request_: str, message: str) -> None:
+def test_a_file_that_is_no_interpreter_is_refused(tmp_path: Path, request_: str, message: str) -> None:
     done = orchestrator("models", "--python", request_, cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert done.stderr.startswith(f"orchestrator: {message}")
 
 
-def test_an_option_that_needs_a_package_is_told_with_the_command_that_installs_it(tmp_path: Path) -> None:
+def test_an_option_that_needs_a_package_is_listed_with_the_command_that_installs_it(tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     venv.create(bare, with_pip=False)
     done = orchestrator("models", "--python", str(bare / "bin/python"), cwd=tmp_path)
     listed = {event["model"]: event for event in events(done.stdout)}
     command = f"uv pip install --python {bare / 'bin/python'}"
     assert listed["event_loop"]["reason"] is None
-    told = f"uvloop can't be imported; install it: {command} uvloop"
+    expected = f"uvloop can't be imported; install it: {command} uvloop"
     without = listed["event_loop"]["without"]["loop=uvloop"]
-    assert f"{without['reason']}; {without['remedy']}" == told
+    assert f"{without['reason']}; {without['remedy']}" == expected
     assert (listed["dask"]["reason"], listed["dask"]["remedy"]) == (
         "distributed can't be imported",
         f"install it: {command} distributed",
     )
-    told_to_people = orchestrator("models", "--python", str(bare / "bin/python"), "--format", "table", cwd=tmp_path)
-    assert f"event_loop with loop=uvloop: {told}\n" in told_to_people.stdout
+    shown = orchestrator("models", "--python", str(bare / "bin/python"), "--format", "table", cwd=tmp_path)
+    assert f"event_loop with loop=uvloop: {without}\n" in shown.stdout
 
 
 def test_all_are_the_models_that_can_run_the_workload(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_all_are_the_models_that_can_run_the_workload(tmp_path: Path) -> None:
     assert "sequential can't run mine:fetch" in done.stderr
 
 
-def test_options_that_exclude_each_other_are_told_at_their_place(tmp_path: Path) -> None:
+def test_contradicting_options_are_reported_at_their_place(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(
         "workload: {call: json:loads, kwargs: {s: '1'}}\nmodels: [sequential, {model: processes, pool: anyio}]\n"
         "matrix: {start_method: [spawn]}\n"

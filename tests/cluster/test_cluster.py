@@ -15,7 +15,7 @@ from orchestrator import errors
 from orchestrator.spec.load import load
 from tests.support import clusters
 from tests.support.clusters import Cluster, blocks_there, finished, lay, records, started
-from tests.support.command import told
+from tests.support.command import in_process
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ def test_two_hosts_share_the_blocks_of_a_workload_that_lies_here_only(cluster: C
     assert joined["a"]["lock"] == str(cluster.place / "lock-a")
     sentences = [json.loads(line) for line in output.splitlines()]
     assert {event["host"] for event in sentences if event["event"] == "host.judged"} == {"a", "b"}
-    assert told("verify", "runs/naps/latest", cwd=place).returncode == 0
+    assert in_process("verify", "runs/naps/latest", cwd=place).returncode == 0
 
 
 def test_nothing_is_left_on_the_hosts_when_a_run_has_ended(cluster: Cluster, place: Path) -> None:
@@ -64,7 +64,7 @@ def test_the_blocks_of_a_worker_that_is_killed_run_again(cluster: Cluster, place
     assert process.returncode == 0, said
     assert sorted(finished(place)) == list(range(12))
     assert "a" in [record["host"] for record in records(place) if record["event"] == "host.left"]
-    assert told("verify", "runs/naps/latest", cwd=place).returncode == 0
+    assert in_process("verify", "runs/naps/latest", cwd=place).returncode == 0
 
 
 def test_a_run_whose_conductor_was_killed_goes_on_and_no_block_is_there_twice(cluster: Cluster, place: Path) -> None:
@@ -99,7 +99,7 @@ def test_ctrl_c_while_hosts_look_at_the_experiment_ends_it_before_a_run_begins(c
     until(lambda: not cluster.runners())
 
 
-def test_a_worker_that_hangs_is_told_of_and_the_others_measure(cluster: Cluster, place: Path) -> None:
+def test_a_worker_that_hangs_is_reported_and_the_others_measure(cluster: Cluster, place: Path) -> None:
     assert cluster.signal_worker("b", signal.SIGSTOP)
     try:
         process = started(place, cluster.address, "measure.blocks=2")
@@ -111,7 +111,7 @@ def test_a_worker_that_hangs_is_told_of_and_the_others_measure(cluster: Cluster,
     assert {record["host"] for record in records(place) if record["event"] == "host.joined"} == {"a"}
 
 
-def test_no_scheduler_at_the_address_is_told(place: Path, taken_port: int) -> None:
+def test_an_address_without_a_scheduler_is_refused(place: Path, taken_port: int) -> None:
     process = started(place, f"tcp://127.0.0.1:{taken_port}")
     _, said = process.communicate(timeout=150)
     assert process.returncode == errors.BAD_INPUT
@@ -120,7 +120,7 @@ def test_no_scheduler_at_the_address_is_told(place: Path, taken_port: int) -> No
     assert len(said.splitlines()) == 1
 
 
-def test_tls_without_certificates_is_told_with_the_remedy(place: Path) -> None:
+def test_tls_without_certificates_is_refused_with_the_remedy(place: Path) -> None:
     process = started(place, "tls://127.0.0.1:1")
     _, said = process.communicate(timeout=150)
     assert process.returncode == errors.BAD_INPUT
@@ -130,7 +130,7 @@ def test_tls_without_certificates_is_told_with_the_remedy(place: Path) -> None:
 
 @pytest.mark.parametrize("address", ["nonsense", "local:0", "local:x", "local:1000"])
 def test_an_address_that_is_none_is_refused(place: Path, address: str) -> None:
-    done = told("run", "naps.yaml", "--cluster", address, cwd=place)
+    done = in_process("run", "naps.yaml", "--cluster", address, cwd=place)
     assert (done.returncode, "no cluster" in done.stderr) == (errors.BAD_INPUT, True)
 
 

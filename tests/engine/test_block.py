@@ -1,4 +1,4 @@
-"""Real blocks: what they leave beside the trials, and who is stopped while others hold the token."""
+"""Real blocks: their events beside the trials, and guarded variants."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from orchestrator.engine import block
-from orchestrator.engine.executor import BlockTask
+from orchestrator.engine.hosts import BlockTask
+from orchestrator.journal.raw_events import ContextSampled
+from orchestrator.machine import host
 from orchestrator.runner import reference
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.model import Experiment
@@ -93,24 +95,24 @@ def test_the_reference_loop_always_does_the_same() -> None:
     assert reference.loop() == 655_473
 
 
-def test_the_warm_up_tells_what_the_first_batch_took(runner_env: RunnerEnvironment) -> None:
+def test_the_warm_up_records_the_time_of_the_first_batch(runner_env: RunnerEnvironment) -> None:
     warmed = named(events_of(runner_env), "runner.warmed")
     assert {event["variant"] for event in warmed} == {"one", "other"}
     assert all(event["batches"] >= 1 and event["first_ns"] > 4_000_000 for event in warmed)
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux: elsewhere nobody can be put on a core")
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux, as processes are pinned to a core")
 def test_all_variants_of_a_round_begin_on_one_core_and_the_cores_take_turns(runner_env: RunnerEnvironment) -> None:
     trials = named(events_of(runner_env), "trial.finished")
     allowed = sorted(os.sched_getaffinity(0))
     assert {(trial["round"], trial["core"]) for trial in trials} == {(n, allowed[n % len(allowed)]) for n in range(15)}
 
 
-def test_nobody_who_sits_still_is_stopped(runner_env: RunnerEnvironment) -> None:
+def test_an_idle_runner_is_not_guarded(runner_env: RunnerEnvironment) -> None:
     assert not named(events_of(runner_env), "runner.guarded")
 
 
-def test_who_burns_a_core_without_the_token_is_to_be_stopped_from_the_next_block_on(
+def test_a_runner_that_uses_a_core_without_the_token_is_guarded_from_the_next_block_on(
     runner_env: RunnerEnvironment,
 ) -> None:
     events = events_of(runner_env, setup="work:busy")
@@ -121,13 +123,31 @@ def test_who_burns_a_core_without_the_token_is_to_be_stopped_from_the_next_block
     assert events[-1]["event"] == "block.finished"
 
 
-def test_who_was_stopped_in_an_earlier_block_is_stopped_from_the_start(runner_env: RunnerEnvironment) -> None:
+def test_a_guarded_variant_is_stopped_from_the_start_of_a_block(runner_env: RunnerEnvironment) -> None:
     events = events_of(runner_env, frozenset({"one", "other"}), setup="work:busy")
     assert not named(events, "runner.guarded")
     assert len(named(events, "trial.finished")) == 30
     assert events[-1]["event"] == "block.finished"
 
 
-def test_pressure_and_steal_of_a_block_are_shares(runner_env: RunnerEnvironment) -> None:
+def test_a_block_records_the_load_of_others(runner_env: RunnerEnvironment) -> None:
     finished = events_of(runner_env)[-1]
-    assert all(finished[key] is None or 0 <= finished[key] <= 1 for key in ("pressure", "steal_share"))
+    assert 0 <= finished["free_cores"] <= host.effective_cores()
+    assert 0 <= finished["steal_share"] <= 1
+    assert (finished["pressure"] is None) == (not Path("/proc/pressure/cpu").exists())
+
+
+def test_free_cores_are_those_that_neither_others_nor_the_hypervisor_used() -> None:
+    zero = {"monotonic_ns": 0, "busy_ns": 0, "steal_ns": 0, "psi_cpu_some_us": 0}
+    sampled = {**host.sample(), **zero, "effective_cores": 4, "affinity": [0, 1, 2, 3]}
+    start = ContextSampled(block=0, when="start", **sampled)
+    used = {"monotonic_ns": 10**9, "busy_ns": 2 * 10**9, "steal_ns": 10**9 // 2, "psi_cpu_some_us": 250_000}
+    loads = block.load_of_others(start, start.model_copy(update=used), ours_ns=10**9)
+    assert loads == {"free_cores": 2.5, "steal_share": 0.125, "pressure": 0.25}
+
+
+def test_without_figures_of_the_kernel_the_load_of_others_is_unknown() -> None:
+    unknown = {"busy_ns": None, "steal_ns": None, "psi_cpu_some_us": None}
+    start = ContextSampled(block=0, when="start", **{**host.sample(), **unknown})
+    end = start.model_copy(update={"monotonic_ns": start.monotonic_ns + 10**9})
+    assert set(block.load_of_others(start, end, ours_ns=0).values()) == {None}

@@ -1,11 +1,11 @@
-"""Which block comes next, when it is enough, and what is stored: with an executor whose blocks cost nothing."""
+"""Which block comes next, when a run stops, and what it records; with an executor whose blocks take no time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.engine.executor import BlockTask
+from orchestrator.engine.hosts import BlockTask
 from tests.support.synthetic import ROUNDS, conducted
 
 
@@ -29,8 +29,8 @@ def test_the_same_time_ends_in_a_tie() -> None:
     assert [look.decision for look in run.contests[0].looks] == ["tie"]
 
 
-def test_who_is_out_is_measured_no_more_while_others_still_contend() -> None:
-    # 0.1 % apart is neither a tie nor told apart at the first look
+def test_a_dropped_variant_is_not_measured_while_others_contend() -> None:
+    # 0.1 % apart is neither a tie nor separated at the first look
     times = {"sequential": 40, "event_loop": 25, "threads": 10, "processes": 10.01}
     run = conducted(times, noise=0.01, measure={"tie": "0.01%", "max_time": "20s"})
     looks = run.contests[0].looks
@@ -40,7 +40,7 @@ def test_who_is_out_is_measured_no_more_while_others_still_contend() -> None:
     assert all("event_loop" not in block for block in later)
 
 
-def test_who_is_hopelessly_slower_leaves_after_three_blocks() -> None:
+def test_a_much_slower_variant_is_dropped_for_futility_after_three_blocks() -> None:
     run = conducted({"sequential": 20, "event_loop": 29, "threads": 31, "processes": 10})
     assert [("threads" in block) for block in labels(run.tasks)] == [True] * 3 + [False] * 8
     assert all({"event_loop", "processes"} <= set(block) for block in labels(run.tasks))
@@ -50,7 +50,7 @@ def test_who_is_hopelessly_slower_leaves_after_three_blocks() -> None:
     assert 3 < left["ratio"] < 3.2
 
 
-def test_a_baseline_that_is_hopelessly_slower_goes_on() -> None:
+def test_a_much_slower_baseline_stays() -> None:
     run = conducted({"sequential": 90, "threads": 20, "processes": 10})
     assert all("sequential" in block for block in labels(run.tasks))
     assert run.contests[0].dropped["sequential"] == 3
@@ -61,30 +61,30 @@ def test_the_nearest_rival_stays_to_the_first_look_however_slow_it_is() -> None:
     assert all("threads" in block for block in labels(run.tasks))
 
 
-def test_threads_that_tell_of_the_gil_stay_to_the_first_look() -> None:
+def test_threads_that_wait_for_the_gil_stay_to_the_first_look() -> None:
     run = conducted({"sequential": 20, "threads": 90, "processes": 10}, overlap=2.0)
     assert all("threads" in block for block in labels(run.tasks))
 
 
-def test_an_expectation_keeps_who_is_hopelessly_slower() -> None:
+def test_an_expectation_keeps_a_much_slower_variant() -> None:
     spec: dict[str, Any] = {"expect": [{"of": "threads", "max": 0.5}]}
     run = conducted({"sequential": 20, "threads": 90, "processes": 10}, **spec)
     assert all("threads" in block for block in labels(run.tasks))
 
 
-def test_nobody_leaves_early_where_a_precision_is_asked_for() -> None:
+def test_no_variant_is_dropped_for_futility_where_a_precision_is_asked_for() -> None:
     run = conducted({"sequential": 20, "threads": 90, "processes": 10}, measure={"precision": "5%"})
     assert all("threads" in block for block in labels(run.tasks))
 
 
-def test_who_left_behind_a_leader_that_fails_comes_back() -> None:
+def test_a_variant_dropped_behind_a_leader_that_fails_comes_back() -> None:
     run = conducted({"sequential": 40, "event_loop": 50, "threads": 45, "processes": 10}, fails_later={"processes": 4})
     assert run.contests[0].excluded == {"processes"}
     assert {"event_loop", "threads"} <= set(labels(run.tasks)[-1])
     assert run.contests[0].looks[-1].best == "sequential"
 
 
-def test_nobody_is_left_to_leave_when_all_have_failed_after_three_blocks() -> None:
+def test_no_variant_is_dropped_when_all_have_failed_after_three_blocks() -> None:
     run = conducted({"sequential": 40, "threads": 45}, fails_later={"sequential": 4, "threads": 4})
     assert run.contests[0].excluded == {"sequential", "threads"}
     assert len(run.contests[0].blocks) == 3
@@ -133,7 +133,7 @@ def test_a_point_never_goes_beyond_the_last_look() -> None:
     assert len(run.tasks) == 64
 
 
-def test_who_fails_twice_is_excluded_and_the_others_go_on() -> None:
+def test_a_variant_that_fails_twice_is_excluded_and_the_others_continue() -> None:
     run = conducted({"sequential": 20, "threads": 10, "processes": 5}, fails={"processes": 99})
     assert [event["variant"] for event in run.named("variant.excluded")] == ["processes"]
     assert len(run.named("block.discarded")) == 2
@@ -141,18 +141,18 @@ def test_who_fails_twice_is_excluded_and_the_others_go_on() -> None:
     assert run.contests[0].looks[-1].decision == "win"
 
 
-def test_who_failed_once_is_still_in_the_contest() -> None:
+def test_a_variant_that_failed_once_is_still_in_the_contest() -> None:
     run = conducted({"sequential": 20, "threads": 10}, fails={"threads": 1})
     assert not run.named("variant.excluded")
     assert len(run.contests[0].blocks) == 8
 
 
-def test_who_is_left_alone_is_measured_up_to_one_look() -> None:
+def test_a_variant_that_is_left_alone_is_measured_up_to_one_look() -> None:
     run = conducted({"sequential": 20, "threads": 10}, fails={"threads": 99})
     assert len(run.contests[0].blocks) == 8
 
 
-def test_a_run_in_which_everybody_fails_ends() -> None:
+def test_a_run_in_which_all_variants_fail_ends() -> None:
     run = conducted({"sequential": 20, "threads": 10}, fails={"sequential": 99, "threads": 99})
     assert len(run.tasks) == 4
 
@@ -163,7 +163,7 @@ def test_every_block_and_every_look_is_synced() -> None:
     assert run.synced_after == [*ends, len(run.stored)]
 
 
-def test_calibration_is_handed_to_later_blocks() -> None:
+def test_later_blocks_use_the_calibration_of_the_first() -> None:
     run = conducted({"sequential": 20, "threads": 10})
     assert (run.tasks[0].repeats, run.tasks[0].rounds) == ({}, None)
     assert (run.tasks[1].repeats, run.tasks[1].rounds) == ({"sequential": 1, "threads": 1}, ROUNDS)
@@ -175,7 +175,7 @@ def test_precision_goes_on_after_the_win() -> None:
     assert len(precise.tasks) > len(quick.tasks)
 
 
-def test_fixed_blocks_are_run_to_their_end_by_everybody_and_looked_at_once() -> None:
+def test_fixed_blocks_run_every_variant_and_have_one_look() -> None:
     run = conducted({"sequential": 90, "threads": 40, "processes": 10}, measure={"blocks": 9, "max_time": "1h"})
     assert labels(run.tasks) == [["sequential", "threads", "processes"]] * 9
     assert [(look.blocks, look.decision) for look in run.contests[0].looks] == [(9, "win")]
@@ -198,15 +198,15 @@ def test_a_budget_that_ends_before_the_fixed_blocks_is_undecided() -> None:
     assert (reached["verdict"], reached["warnings"], reached["blocks"]) == ("undecided", ["too_few_blocks"], 9)
 
 
-def test_a_time_too_short_for_the_first_look_is_told_after_the_first_block() -> None:
+def test_a_time_too_short_for_the_first_look_is_reported_after_the_first_block() -> None:
     run = conducted({"sequential": 20, "threads": 10}, measure={"max_time": "5s"})
-    assert run.warned == ["the first look needs 7 s, and 4 s are left: perhaps no verdict"]
+    assert run.warned == ["the first look needs 7 s, and 4 s are left; there may be no verdict"]
 
 
-def test_time_enough_is_not_told() -> None:
+def test_enough_time_is_not_reported() -> None:
     assert conducted({"sequential": 20, "threads": 10}).warned == []
 
 
-def test_who_was_stopped_without_the_token_is_stopped_in_later_blocks_too() -> None:
+def test_a_guarded_variant_stays_guarded_in_later_blocks() -> None:
     run = conducted({"sequential": 20, "threads": 10}, burns="threads")
     assert [set(task.guarded) for task in run.tasks] == [set(), *[{"threads"}] * 7]

@@ -1,4 +1,4 @@
-"""Blocks on several hosts: how they are given out, which of them count, and what is said when hosts disagree."""
+"""Blocks on several hosts: their dispatch, which of them count, and warnings when hosts disagree."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from orchestrator.analysis import results, verdict
 from orchestrator.analysis.contest import Contest
 from orchestrator.analysis.fold import add_event
 from orchestrator.engine.conductor import Conductor
-from orchestrator.engine.executor import BlockTask, Host, HostGone, HostsLost
+from orchestrator.engine.hosts import BlockTask, Host, HostGone, HostsLost
 from orchestrator.engine.progress import Silent
 from orchestrator.journal.event import SCHEMA, Event
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.model import Experiment
 from tests.support.synthetic import Clock, Executor, Times
 
-TOLD = {"address": "tcp://a:1", "hostname": "a", "cpu_model": None, "cores": 2, "effective_cores": 2}
+ABOUT = {"address": "tcp://a:1", "hostname": "a", "cpu_model": None, "cores": 2, "effective_cores": 2}
 
 
 class FakeHost:
     """Makes blocks from given times; each takes a random while, and the one with number `dies_in` ends the host.
 
-    `slow` takes longer than others, `follows` tells which block must have begun before another one ends.
+    `slow` takes longer than others, `follows` maps a block to the one that must have begun before it ends.
     """
 
     begun: set[int]
@@ -41,7 +41,7 @@ class FakeHost:
         more: dict[str, Any] = {"grows": 0.0, "burns": None, "reference_ms": 3.0, "accounts": {}, "free_cores": 2.0}
         self._inner = Executor(Clock(), times_ms, 0.0, {}, {}, steal=lambda _: 0.0, **plain, **more)
         self.name: str | None = name
-        self.about: Mapping[str, Any] = {**TOLD, "spin_cores": None, "python": "3.11.7", "lock": None}
+        self.about: Mapping[str, Any] = {**ABOUT, "spin_cores": None, "python": "3.11.7", "lock": None}
         self.tasks: list[BlockTask] = []
         self.cancelled: list[int] = []
         self._dies_in = dies_in
@@ -66,7 +66,7 @@ class FakeHost:
 
 
 class Hosts:
-    """Knows fake hosts; `lost` is raised when all have been told of."""
+    """An executor with fake hosts; raises `lost` after the last one."""
 
     def __init__(self, *hosts: FakeHost, lost: Exception | None = None) -> None:
         self._coming = [*hosts]
@@ -193,7 +193,7 @@ def test_points_do_not_stick_to_hosts() -> None:
         assert {task.point.tasks for task in host.tasks} == {1, 2}
 
 
-def test_a_run_that_lost_its_hosts_says_so_and_can_go_on() -> None:
+def test_a_run_that_lost_its_hosts_says_so_and_can_be_resumed() -> None:
     run = Run(dict.fromkeys("ab", ALIKE), lost=HostsLost("the scheduler is lost"), slow={2: 60.0})
     assert isinstance(run.error, HostsLost)
     about = {"schema": SCHEMA, "run_id": "a-run", "ts": "then"}
@@ -222,7 +222,7 @@ def test_hosts_that_disagree_are_named() -> None:
     assert [(event["host"], event["verdict"]) for event in run.derived("host.judged")] == [("a", "win"), ("b", "tie")]
 
 
-def test_hosts_that_agree_are_told_of_without_a_warning() -> None:
+def test_hosts_that_agree_are_recorded_without_a_warning() -> None:
     run = Run(dict.fromkeys("ab", ALIKE), measure={"blocks": 40})
     (reached,) = run.derived("verdict.reached")
     assert "hosts_disagree" not in reached["warnings"]

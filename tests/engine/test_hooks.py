@@ -1,4 +1,4 @@
-"""What may go with a workload: an initializer of coroutines, what it lacks here, what it warns of, temporary files."""
+"""The hooks of a workload: initializers of coroutines, checks for requirements, warnings; its temporary files."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_workload_that_lacks_nothing_runs(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
-def test_a_broken_question_for_what_is_lacking_is_told(tmp_path: Path) -> None:
+def test_an_error_in_the_check_for_requirements_is_reported(tmp_path: Path) -> None:
     done = run(tmp_path, "workload: {call: 'mine:plain', unavailable: 'mine:broken'}\nmodels: [sequential]\n")
     assert done.returncode == 2
     assert "mine:broken failed: LookupError: where?" in done.stderr

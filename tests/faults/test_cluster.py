@@ -1,4 +1,4 @@
-"""What becomes of a run on a cluster whose processes die and whose wires are cut."""
+"""Runs on a cluster whose processes die and whose connections break."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator import errors
 from tests.support.clusters import blocks_there, certified, cluster, finished, lay, records, started
-from tests.support.command import told
+from tests.support.command import in_process
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
@@ -25,7 +25,7 @@ def place(tmp_path: Path) -> Path:
     return lay(tmp_path)
 
 
-def test_a_scheduler_that_dies_ends_the_run_with_75_and_it_goes_on_with_another(place: Path) -> None:
+def test_a_scheduler_that_dies_ends_the_run_with_75_and_the_run_resumes_with_another(place: Path) -> None:
     for name in ("first", "second"):
         with cluster(place / name) as there:
             there.scheduler()
@@ -41,7 +41,7 @@ def test_a_scheduler_that_dies_ends_the_run_with_75_and_it_goes_on_with_another(
     assert "run.resumed" in [record["event"] for record in records(place)]
 
 
-def test_two_workers_that_claim_one_machine_are_told_of(place: Path) -> None:
+def test_two_workers_on_one_machine_are_reported(place: Path) -> None:
     with cluster(place / "one") as there:
         there.scheduler()
         for name in "ab":
@@ -50,7 +50,7 @@ def test_two_workers_that_claim_one_machine_are_told_of(place: Path) -> None:
         process = started(place, there.address, "kwargs.seconds=0.1", "measure.blocks=4")
         _, said = process.communicate(timeout=90)
     assert process.returncode == 0, said
-    assert "two workers claim one machine" in said
+    assert "two workers run on one machine" in said
     assert sorted(finished(place)) == list(range(4))
 
 
@@ -76,10 +76,10 @@ def test_workers_killed_at_random_during_200_blocks_lose_none_and_double_none(pl
     assert len(given_up) <= kills / 2  # each has cost two hosts
     assert kills >= 5
     assert [record["event"] for record in told_of].count("host.left") >= 5
-    assert told("verify", "runs/naps/latest", cwd=place).returncode == 0
+    assert in_process("verify", "runs/naps/latest", cwd=place).returncode == 0
 
 
-def test_a_cluster_with_tls_takes_who_shows_its_certificate_and_tells_others_why_not(place: Path) -> None:
+def test_a_cluster_with_tls_accepts_its_certificate_and_reports_why_it_refuses_others(place: Path) -> None:
     right, wrong = certified(place, "right"), certified(place, "wrong")
     with cluster(place / "there", right) as there:
         there.scheduler("tls://127.0.0.1")
@@ -94,14 +94,14 @@ def test_a_cluster_with_tls_takes_who_shows_its_certificate_and_tells_others_why
     assert finished(place) == [0, 1]
     assert "certificate" in said[1]
     assert "distributed.comm.tls" in said[1]
-    assert "a scheduler with TLS has an address tls://" in said[2]
+    assert "for TLS use tls://HOST:PORT" in said[2]
     assert [len(each.splitlines()) for each in said[1:]] == [1, 1]
 
 
 OTHER_PYTHON = """
 import distributed.versions as versions
-told = versions.get_system_info
-versions.get_system_info = lambda: {**told(), "python": "3.9.1.final.0"}
+original = versions.get_system_info
+versions.get_system_info = lambda: {**original(), "python": "3.9.1.final.0"}
 """
 
 
@@ -199,11 +199,11 @@ def test_a_host_that_is_cut_off_is_gone_and_is_back_when_it_is_joined_again(plac
         so_far = blocks_there(place)
         until(lambda: blocks_there(place) > so_far)
         wire.join()
-        there.processes["b"].wait(60)  # it gives up on its scheduler, so somebody has to start it again
+        there.processes["b"].wait(60)  # it gives up on its scheduler, so it has to be started again
         there.worker("b", net=nets["b"])
         until(lambda: told_of("host.joined") == 2)
         _, said = process.communicate(timeout=200)
         assert there.runners() == []
     assert process.returncode == 0, said
     assert sorted(finished(place)) == list(range(60))
-    assert told("verify", "runs/naps/latest", cwd=place).returncode == 0
+    assert in_process("verify", "runs/naps/latest", cwd=place).returncode == 0

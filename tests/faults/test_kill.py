@@ -1,4 +1,4 @@
-"""Kill -9 at any time: nothing is lost, nothing is there twice, nobody is left, and the next run goes on."""
+"""Kill -9 at any time: no record is lost or doubled, no process is left, and the next run resumes."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_disk_that_fails_stops_the_run_with_74_and_the_next_one_goes_on(point:
     check_resumed(place, kept(place))
 
 
-def test_a_run_goes_on_only_if_it_was_cut_off_lately_enough(tmp_path: Path) -> None:
+def test_only_a_recently_interrupted_run_is_resumed(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.die_at_write(40)
     time.sleep(0.1)
@@ -109,14 +109,14 @@ def test_a_run_goes_on_only_if_it_was_cut_off_lately_enough(tmp_path: Path) -> N
     assert len(place.runs) == 2
 
 
-def test_fresh_begins_a_new_run(tmp_path: Path) -> None:
+def test_fresh_starts_a_new_run(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.die_at_write(40)
     assert place.run("run", "x.yaml", "--fresh").returncode == errors.OK
     assert len(place.runs) == 2
 
 
-def test_resume_goes_on_with_the_newest_run_that_was_cut_off_behind_one_that_was_not(tmp_path: Path) -> None:
+def test_resume_finds_the_newest_interrupted_run_behind_a_finished_one(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.die_at_write(40)
     place.run("run", "x.yaml", "--fresh")
@@ -126,17 +126,17 @@ def test_resume_goes_on_with_the_newest_run_that_was_cut_off_behind_one_that_was
 
 
 @pytest.mark.parametrize("changed", ["spec", "sources"])
-def test_a_run_does_not_go_on_when_something_has_changed_and_says_what(changed: str, tmp_path: Path) -> None:
+def test_a_changed_run_is_not_resumed_and_says_what_changed(changed: str, tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.die_at_write(40)
     file = tmp_path / {"spec": "x.yaml", "sources": "mine.py"}[changed]
     file.write_text(file.read_text().replace("seed: 1", "seed: 2").replace("20_000", "20_001"))
     done = place.run("run", "x.yaml", "--resume")
-    assert f"{changed} changed since it was cut off, so a new run begins" in done.stderr
+    assert f"{changed} changed since the run was interrupted, so a new run starts" in done.stderr
     assert (done.returncode, len(place.runs)) == (errors.OK, 2)
 
 
-def test_a_run_that_its_user_stopped_goes_on_only_when_asked(tmp_path: Path) -> None:
+def test_a_run_that_its_user_stopped_is_resumed_only_when_asked(tmp_path: Path) -> None:
     place = Place(tmp_path, spec="workload: {call: 'mine:slow'}\nmodels: [sequential, threads]\nmeasure: {blocks: 2}\n")
     process = place.start("run", "x.yaml")
     place.wait_for(JOURNAL, process)
@@ -172,13 +172,13 @@ def test_resuming_refuses_a_journal_that_was_damaged_and_leaves_it_as_it_is(tmp_
     assert file.read_bytes() == content
 
 
-def test_a_damaged_journal_that_nobody_asked_for_is_left_and_a_new_run_begins(tmp_path: Path) -> None:
+def test_without_resume_a_damaged_journal_is_kept_and_a_new_run_starts(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.die_at_write(40)
     file = place.runs[0] / EVENTS_FILE
     content = damaged(file)
     done = place.run("run", "x.yaml", "--resume-within", "24h")
     assert done.returncode == errors.OK
-    assert "its journal is damaged, so a new run begins" in done.stderr
+    assert "its journal is damaged, so a new run starts" in done.stderr
     assert file.read_bytes() == content
     assert len(place.runs) == 2

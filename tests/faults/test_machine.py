@@ -1,4 +1,4 @@
-"""What the machine may do to a run: no room, no descriptors, no terminal, another run, another clock."""
+"""Faults of the machine: a full disk, too few descriptors, no terminal, another run, a clock that jumps."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def mounted(tmp_path: Path, options: str) -> list[str]:
     return prefix
 
 
-def test_a_disk_that_is_too_small_is_told_before_the_first_trial(tmp_path: Path) -> None:
+def test_a_disk_that_is_too_small_is_reported_before_the_first_trial(tmp_path: Path) -> None:
     prefix = mounted(tmp_path, "-t tmpfs -o size=64k tmpfs")
     done = Place(tmp_path, SPEC.replace("blocks: 3, rounds: 3, ", "")).run("run", "x.yaml", before=prefix)
     assert done.returncode == errors.UNWRITABLE
     assert "make room" in done.stderr
 
 
-def test_a_directory_that_is_read_only_is_told_before_the_first_trial(tmp_path: Path) -> None:
+def test_a_read_only_directory_is_reported_before_the_first_trial(tmp_path: Path) -> None:
     prefix = mounted(tmp_path, "-t tmpfs -o ro tmpfs")
     done = Place(tmp_path).run("run", "x.yaml", before=prefix)
     assert done.returncode == errors.UNWRITABLE
@@ -73,7 +73,7 @@ def test_without_proc_what_cannot_be_had_is_absent_and_named(tmp_path: Path) -> 
     assert {event["run_queue_share"] for event in accounts} == {None}
 
 
-def test_too_few_descriptors_are_told_before_anything_is_written(tmp_path: Path) -> None:
+def test_too_few_descriptors_are_reported_before_anything_is_written(tmp_path: Path) -> None:
     place = Place(tmp_path)
     done = place.run("run", "x.yaml", preexec_fn=lambda: limited(resource.RLIMIT_NOFILE, 32))
     assert done.returncode == errors.BAD_INPUT
@@ -159,7 +159,7 @@ def test_a_run_from_an_empty_environment_ends_well(tmp_path: Path) -> None:
     assert place.problems() == []
 
 
-def test_quiet_says_everything_once_something_is_wrong(tmp_path: Path) -> None:
+def test_quiet_prints_everything_once_something_is_wrong(tmp_path: Path) -> None:
     place = Place(
         tmp_path, "workload: {call: 'mine:segfault'}\nmodels: [sequential]\nmeasure: {blocks: 2, rounds: 3}\n"
     )
@@ -192,7 +192,7 @@ def test_a_clock_that_jumps_changes_nothing_that_is_derived(tmp_path: Path) -> N
     assert place.problems() == []
 
 
-def test_a_reader_that_has_gone_stops_nothing(tmp_path: Path) -> None:
+def test_a_closed_pipe_stops_nothing(tmp_path: Path) -> None:
     place = Place(tmp_path)
     command = '"$0" -m orchestrator run x.yaml | head -c 10 > /dev/null; exit "${PIPESTATUS[0]}"'
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -203,7 +203,7 @@ def test_a_reader_that_has_gone_stops_nothing(tmp_path: Path) -> None:
     assert place.problems() == []
 
 
-def test_old_runs_are_named_first_and_deleted_when_told_to(tmp_path: Path) -> None:
+def test_old_runs_are_listed_and_deleted_only_with_delete(tmp_path: Path) -> None:
     place = Place(tmp_path)
     for _ in range(3):
         place.run("run", "x.yaml", "measure.blocks=1")
@@ -218,7 +218,7 @@ def test_old_runs_are_named_first_and_deleted_when_told_to(tmp_path: Path) -> No
     assert place.run("report", "runs/x").returncode == errors.OK
 
 
-def test_a_run_that_is_going_on_is_never_deleted(tmp_path: Path) -> None:
+def test_a_run_in_progress_is_never_deleted(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.run("run", "x.yaml", "measure.blocks=1")
     running = place.runs[0]
@@ -228,13 +228,13 @@ def test_a_run_that_is_going_on_is_never_deleted(tmp_path: Path) -> None:
     assert running in place.runs
 
 
-def test_verify_tells_a_whole_journal_from_a_damaged_one(tmp_path: Path) -> None:
+def test_verify_accepts_a_complete_journal_and_refuses_a_damaged_one(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.run("run", "x.yaml")
     whole = place.run("verify", "runs/x")
     assert whole.returncode == errors.OK
     assert whole.stdout.splitlines()[0].endswith("3 finished blocks with 18 trials")
-    assert whole.stdout.splitlines()[-1] == "whole"
+    assert whole.stdout.splitlines()[-1] == "complete"
     file = place.runs[0] / EVENTS_FILE
     damaged(file)
     refused = place.run("verify", "runs/x")
@@ -264,7 +264,7 @@ def _rewrite(file: Path, events: list[dict[str, object]]) -> None:
             out.write(body[:-1] + b',"crc32":"%08x"}\n' % zlib.crc32(body))
 
 
-def test_the_status_file_tells_of_a_run_while_it_goes_on_and_after(tmp_path: Path) -> None:
+def test_the_status_file_holds_the_state_during_and_after_a_run(tmp_path: Path) -> None:
     place = Place(tmp_path)
     process = place.start("run", "x.yaml")
     place.wait_for("runs/x/status.json", process)

@@ -1,4 +1,4 @@
-"""Workloads and workers that die, hang, or hide: each is told for what it is, and none of them is left."""
+"""Workloads and workers that die, hang or hide: each is reported with its cause, and none is left."""
 
 from __future__ import annotations
 
@@ -43,27 +43,27 @@ def failures(place: Place) -> list[dict[str, Any]]:
         ("segfault", {}, "processes", "worker_lost", "BrokenProcessPool"),
     ],
 )
-def test_a_death_is_told_for_what_it_is_and_the_others_go_on(
+def test_a_death_is_reported_with_its_cause_and_the_others_continue(
     call: str, kwargs: dict[str, Any], model: str, cause: str, error: str, tmp_path: Path
 ) -> None:
     place = Place(tmp_path, spec(call, model, **kwargs))
     done = place.run("run", "x.yaml")
     assert done.returncode == errors.FAILED
-    told = failures(place)
-    assert [failure["cause"] for failure in told] == [cause, cause]
-    assert error in told[0]["error"]
+    found = failures(place)
+    assert [failure["cause"] for failure in found] == [cause, cause]
+    assert error in found[0]["error"]
     assert [event["variant"] for event in place.events() if event["event"] == "variant.excluded"] == ["bad"]
     assert len([event for event in place.events() if event["event"] == "block.finished"]) == 2
     assert place.leftovers() == []
 
 
-def test_memory_beyond_the_limit_is_told_as_such(tmp_path: Path) -> None:
+def test_memory_beyond_the_limit_is_reported_as_such(tmp_path: Path) -> None:
     place = Place(tmp_path, spec("fill_memory", more="limits: {memory: 1GiB}\n"))
     assert place.run("run", "x.yaml").returncode == errors.FAILED
     assert [failure["cause"] for failure in failures(place)] == ["memory", "memory"]
 
 
-def test_files_beyond_the_limit_are_told_as_such(tmp_path: Path) -> None:
+def test_files_beyond_the_limit_are_reported_as_such(tmp_path: Path) -> None:
     place = Place(tmp_path, spec("open_files", more="limits: {open_files: 64}\n"))
     assert place.run("run", "x.yaml").returncode == errors.FAILED
     assert "Too many open files" in failures(place)[0]["error"]
@@ -95,19 +95,19 @@ def test_a_call_that_hangs_ends_at_its_deadline(call: str, model: str, tmp_path:
     place = Place(tmp_path, spec(call, model).replace("blocks: 2", "timeout: 1s, blocks: 1"))
     done = place.run("run", "x.yaml")
     assert done.returncode == errors.FAILED
-    told = failures(place)
-    assert {failure["cause"] for failure in told} == {"timeout"}
+    found = failures(place)
+    assert {failure["cause"] for failure in found} == {"timeout"}
     if call != "stop":  # it goes on when asked where
-        assert f"in {call}" in told[0]["output"], told[0]["output"]
+        assert f"in {call}" in found[0]["output"], found[0]["output"]
     assert place.leftovers() == []
 
 
-def test_a_worker_process_that_hangs_tells_where(tmp_path: Path) -> None:
+def test_a_worker_process_that_hangs_reports_where(tmp_path: Path) -> None:
     place = Place(tmp_path, spec("hang", "processes").replace("blocks: 2", "timeout: 1s, blocks: 1"))
     place.run("run", "x.yaml")
-    told = failures(place)
-    assert told[0]["cause"] == "timeout"
-    assert "in hang" in told[0]["output"]
+    found = failures(place)
+    assert found[0]["cause"] == "timeout"
+    assert "in hang" in found[0]["output"]
 
 
 @pytest.mark.parametrize("model", ["sequential", "processes"])
@@ -117,13 +117,13 @@ def test_what_a_workload_hides_behind_a_double_fork_is_found(model: str, tmp_pat
     assert place.leftovers() == []
 
 
-@pytest.mark.parametrize("who", ["orchestrator", "reaper"])
-def test_what_hides_is_found_even_when_its_keepers_are_killed(who: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed", ["orchestrator", "reaper"])
+def test_what_hides_is_found_even_when_its_keepers_are_killed(killed: str, tmp_path: Path) -> None:
     place = Place(tmp_path, spec("hang", "processes"))
     process = place.start("run", "x.yaml")
     place.wait_for("hangs", process)
     reaper = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]
-    os.kill(process.pid if who == "orchestrator" else int(reaper), signal.SIGKILL)
+    os.kill(process.pid if killed == "orchestrator" else int(reaper), signal.SIGKILL)
     _, stderr = process.communicate(timeout=PATIENCE_S)
     assert "Traceback" not in stderr
     assert place.leftovers() == []

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP: what is known is told, the status is 128+N within two seconds, and nobody is left."""
+"""SIGINT, SIGTERM and SIGHUP: the results are printed, the status is 128+N within 2 s, and no process is left."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def stop(process: subprocess.Popen[str], number: int) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("number", short(SIGNALS, signal.SIGTERM))
-def test_a_signal_ends_a_run_in_time_with_what_is_known(number: int, tmp_path: Path) -> None:
+def test_a_signal_ends_a_run_in_time_with_its_results(number: int, tmp_path: Path) -> None:
     place = Place(tmp_path, SPEC)
     process = place.start("run", "x.yaml", "--format", "table")
     place.wait_for_blocks(2, process)
     stdout, stderr = stop(process, number)
     assert process.returncode == 128 + number
     assert "threads" in stdout
-    assert stderr.endswith(f"orchestrator: ended by signal {number}\n")
+    assert f"orchestrator: ended by signal {number}; to resume: orchestrator run " in stderr.splitlines()[-1]
     assert place.leftovers() == []
     assert place.status()["outcome"] == "interrupted"
 
 
 @pytest.mark.parametrize("times", [3, pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
-def test_a_signal_at_any_time_leaves_nobody(times: int, tmp_path: Path) -> None:
+def test_a_signal_at_any_time_leaves_no_process(times: int, tmp_path: Path) -> None:
     dice = random.Random(times)
     for turn in range(times):
         directory = tmp_path / str(turn)
@@ -94,7 +94,7 @@ def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
     assert place.finished_blocks() == 4
 
 
-def test_a_hang_up_that_comes_twice_at_once_still_tells_what_is_known(tmp_path: Path) -> None:
+def test_a_double_hang_up_still_prints_the_results(tmp_path: Path) -> None:
     place = Place(tmp_path, SPEC)
     process = place.start("run", "x.yaml")
     place.wait_for_blocks(1, process)

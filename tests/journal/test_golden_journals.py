@@ -15,7 +15,7 @@ import pytest
 from orchestrator import errors
 from orchestrator.analysis.results import fold
 from orchestrator.journal.write import EVENTS_FILE, Records, find
-from tests.support.command import told
+from tests.support.command import in_process
 from tests.support.event_schema import misfits
 from tests.support.journals import RECORDED, derived_again, recorded
 
@@ -37,8 +37,8 @@ def test_derived_events_are_as_they_were(run: Path) -> None:
 
 
 def test_a_recorded_journal_is_whole(run: Path) -> None:
-    done = told("verify", str(run), cwd=run)
-    assert (done.returncode, done.stderr, done.stdout.splitlines()[-1]) == (errors.OK, "", "whole")
+    done = in_process("verify", str(run), cwd=run)
+    assert (done.returncode, done.stderr, done.stdout.splitlines()[-1]) == (errors.OK, "", "complete")
 
 
 def test_every_recorded_event_fits_the_schema(run: Path) -> None:
@@ -46,18 +46,18 @@ def test_every_recorded_event_fits_the_schema(run: Path) -> None:
 
 
 def test_a_table_shows_every_recorded_verdict(run: Path) -> None:
-    done = told("report", str(run), "--format", "table", cwd=run)
+    done = in_process("report", str(run), "--format", "table", cwd=run)
     shown = "".join(done.stdout.split())
     sentences = [record["sentence"] for record in recorded(run / EVENTS_FILE) if record["event"] == "verdict.reached"]
     assert [sentence for sentence in sentences if "".join(sentence.split()) not in shown] == []
 
 
 def test_a_recorded_run_is_no_different_from_itself(run: Path) -> None:
-    done = told("compare", str(run), str(run), "--format", "json", cwd=run)
+    done = in_process("compare", str(run), str(run), "--format", "json", cwd=run)
     assert {json.loads(line)["wall_ratio"] for line in done.stdout.splitlines()} == {1.0}, done.stderr
 
 
 @pytest.mark.parametrize("form", ["csv", "chrome-trace", "pyperf", "hyperfine", "markdown"])
 def test_a_recorded_run_is_exported(run: Path, form: str, tmp_path: Path) -> None:
-    done = told("export", str(run), "--to", form, "--output", str(tmp_path / "out"), cwd=run)
+    done = in_process("export", str(run), "--to", form, "--output", str(tmp_path / "out"), cwd=run)
     assert (done.returncode, done.stderr) == (errors.OK, "")

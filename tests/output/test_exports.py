@@ -217,7 +217,7 @@ def test_a_run_with_nothing_for_a_format_is_told(place: Path) -> None:
     lines = (place / "runs/good/latest/events.jsonl").read_text().splitlines(keepends=True)
     (place / "cut.jsonl").write_text(lines[0])
     done = orchestrator("export", "cut.jsonl", "--to", "pyperf", "--output", "nothing", cwd=place)
-    what = "cut.jsonl has no block that counts, so there is nothing for pyperf"
+    what = "cut.jsonl has no finished block, so the format pyperf would be empty"
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"orchestrator: {what}; export it to csv")
     assert not (place / "nothing").exists()

@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from orchestrator import errors
 from orchestrator.analysis.results import fold
 from orchestrator.output import formats
-from tests.support.command import orchestrator, told
+from tests.support.command import in_process, orchestrator
 from tests.support.journals import journaled
 from tests.support.synthetic import conducted
 from tests.support.waiting import until
@@ -347,10 +347,10 @@ def test_a_page_elsewhere_is_not_overwritten_without_force(place: Path, tmp_path
 
 
 def test_a_directory_for_what_is_printed_is_refused(place: Path) -> None:
-    done = told("report", "runs/drawn", "--format", "json", "--output", "somewhere", cwd=place)
+    done = in_process("report", "runs/drawn", "--format", "json", "--output", "somewhere", cwd=place)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
     assert done.stderr.startswith(
-        "orchestrator: --output: json is printed, and only html, png, svg are files; redirect"
+        "orchestrator: --output: the format json is printed, and only html, png, svg write files; redirect"
     )
 
 
@@ -376,9 +376,9 @@ def test_the_pictures_are_what_the_page_draws(opened: Opened, place: Path, tmp_p
 
 def test_a_run_without_a_finished_block_has_no_pictures_and_that_is_told(tmp_path: Path) -> None:
     run = journaled(tmp_path, 1, made({"sequential": 20, "threads": 10})[:2])
-    done = told("report", str(run), "--format", "png", "--output", str(tmp_path / "pictures"), cwd=tmp_path)
+    done = in_process("report", str(run), "--format", "png", "--output", str(tmp_path / "pictures"), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
-    assert done.stderr.endswith(" has no finished block, so there is nothing to draw; name another run\n")
+    assert done.stderr.endswith(" has no finished block to draw; name another run\n")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from orchestrator import errors
 from orchestrator.analysis.results import fold
 from orchestrator.output import query
 from orchestrator.output.columns import NAMES, tables
-from tests.support.command import events, orchestrator, told
+from tests.support.command import events, in_process, orchestrator
 from tests.support.journals import journaled
 from tests.support.place import damaged
 from tests.support.synthetic import conducted
@@ -46,7 +46,7 @@ def runs(tmp_path: Path, records: list[dict[str, Any]]) -> Path:
 
 
 def asked(runs: Path, sql: str, *options: str) -> Any:
-    return told("query", sql, *options, cwd=runs.parent)
+    return in_process("query", sql, *options, cwd=runs.parent)
 
 
 def test_a_query_reads_the_trials_of_all_runs(runs: Path) -> None:
@@ -67,13 +67,13 @@ def test_columns_of_one_name_are_all_there_in_json(runs: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_table_of_a_run_is_a_view(runs: Path, records: list[dict[str, Any]], name: str) -> None:
     sql = f"select count(*) as n from {name} where experiment = 'x'"
-    (found,) = events(told("query", sql, "--json", cwd=runs.parent).stdout)
+    (found,) = events(in_process("query", sql, "--json", cwd=runs.parent).stdout)
     assert found["n"] == 2 * len(tables(fold(records))[name])
 
 
 def test_a_verdict_in_sql_is_the_one_that_is_reported(runs: Path) -> None:
     (row,) = events(asked(runs, "select sentence from verdicts where run_id like '20261101%'", "--json").stdout)
-    report = told("report", "runs/x/20261101T031500000Z-5a5a5a", "--format", "json", cwd=runs.parent).stdout
+    report = in_process("report", "runs/x/20261101T031500000Z-5a5a5a", "--format", "json", cwd=runs.parent).stdout
     assert row["sentence"] in [event.get("sentence") for event in events(report)]
 
 
@@ -246,7 +246,7 @@ def test_runs_that_can_not_be_written_to_are_asked_all_the_same(unwritable: Path
 def test_what_would_write_or_read_elsewhere_is_refused(runs: Path, sql: str, message: str) -> None:
     (runs.parent / "secret").write_text("secret")
     before = sorted(runs.parent.glob("*"))
-    done = told("query", sql, cwd=runs.parent)
+    done = in_process("query", sql, cwd=runs.parent)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
     assert done.stderr.startswith(f"orchestrator: {message}")
     assert len(done.stderr.splitlines()) == 1
@@ -284,7 +284,7 @@ def test_a_run_of_a_model_that_this_version_lacks_is_left_out_and_named(
     why = f'run {run.name} of x: its spec is none that this program reads: unknown model "fibres"'
     done = asked(runs, COUNT)
     assert (done.returncode, done.stderr.splitlines()[-1].partition(why)[1]) == (errors.DAMAGED, why)
-    done = told("report", str(run), cwd=runs.parent)
+    done = in_process("report", str(run), cwd=runs.parent)
     remedy = "read it with the version that wrote it, 9.9"
     assert (done.returncode, done.stderr) == (errors.DAMAGED, f"orchestrator: {why}; {remedy}\n")
 
@@ -297,7 +297,7 @@ def test_a_run_that_has_written_nothing_yet_is_no_damage(runs: Path) -> None:
 
 
 def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
-    done = told("query", "select 1", "--runs", "none", cwd=tmp_path)
+    done = in_process("query", "select 1", "--runs", "none", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert "No such file or directory; name the directory that holds the runs" in done.stderr
 
@@ -312,7 +312,7 @@ def test_a_reader_that_goes_away_ends_a_query_quietly(runs: Path) -> None:
 
 
 def history(runs: Path, *options: str) -> Any:
-    return told("history", "x", *options, cwd=runs.parent)
+    return in_process("history", "x", *options, cwd=runs.parent)
 
 
 def of_host(records: list[dict[str, Any]], host: str, commit: str) -> list[dict[str, Any]]:
@@ -397,6 +397,6 @@ def test_a_run_without_the_reference_loop_has_no_ratio(tmp_path: Path) -> None:
     ],
 )
 def test_an_experiment_without_runs_is_told(past: Path, name: str, status: int, message: str) -> None:
-    done = told("history", name, cwd=past.parent)
+    done = in_process("history", name, cwd=past.parent)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(message)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from tests.support.command import told
+from tests.support.command import in_process
 
 BESIDE_ANOTHER = """
 import os, subprocess, sys, time
@@ -37,7 +37,7 @@ def test_a_call_that_waits_for_a_core_counts_as_one_that_computes() -> None:
 def failure(place: Path, body: str, *arguments: str) -> str:
     """Return what `advise` prints for a function that fails."""
     (place / "mine.py").write_text(f"def work(n): {body}\n")
-    done = told("advise", "mine:work", *arguments, cwd=place)
+    done = in_process("advise", "mine:work", *arguments, cwd=place)
     assert done.returncode == errors.FAILED
     return done.stderr
 

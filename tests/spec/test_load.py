@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.cli.schema import spec
 from orchestrator.errors import BadInput
+from orchestrator.output.schema import spec
 from orchestrator.runner import registry
 from orchestrator.spec import document
 from orchestrator.spec import load as loading

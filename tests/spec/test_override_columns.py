@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.command import orchestrator, told
+from tests.support.command import in_process, orchestrator
 from tests.support.event_schema import misfits
 from tests.support.journals import recorded
 
@@ -67,12 +67,12 @@ def test_an_event_about_a_point_has_its_own_kwargs(records: list[dict[str, Any]]
 
 def test_a_query_shows_overrides(place: Path) -> None:
     sql = "select distinct variant, kwargs_n, env_MODE from trials order by variant"
-    rows = [json.loads(line) for line in told("query", sql, "--json", cwd=place).stdout.splitlines()]
+    rows = [json.loads(line) for line in in_process("query", sql, "--json", cwd=place).stdout.splitlines()]
     assert [tuple(row.values()) for row in rows] == [("other", 5, "fast"), ("ten", 10, None), ("threads", 5, None)]
 
 
 def test_a_csv_export_shows_overrides(place: Path) -> None:
-    done = told("export", "runs/overrides/latest", "--to", "csv", "--output", "out", cwd=place)
+    done = in_process("export", "runs/overrides/latest", "--to", "csv", "--output", "out", cwd=place)
     assert done.returncode == 0, done.stderr
     with (place / "out" / "variants.csv").open(newline="") as file:
         rows = {row["variant"]: (row["kwargs_n"], row["call"], row["path"]) for row in csv.DictReader(file)}
@@ -81,7 +81,7 @@ def test_a_csv_export_shows_overrides(place: Path) -> None:
 
 def test_a_parquet_export_shows_overrides(place: Path) -> None:
     duckdb = pytest.importorskip("duckdb")
-    done = told("export", "runs/overrides/latest", "--to", "parquet", "--output", "parquet", cwd=place)
+    done = in_process("export", "runs/overrides/latest", "--to", "parquet", "--output", "parquet", cwd=place)
     assert done.returncode == 0, done.stderr
     sql = f"select variant, kwargs_n, call from '{place}/parquet/variants.parquet' order by variant"
     assert duckdb.sql(sql).fetchall() == [("other", 5, "mine:other"), ("ten", 10, None), ("threads", 5, None)]

@@ -1,4 +1,4 @@
-"""A Dask cluster for tests: a scheduler here, and workers that stand for hosts, each with a lock of its own."""
+"""A Dask cluster for tests: a scheduler, and workers that act as hosts, each with a lock of its own."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Cluster:
         return bool(found)
 
     def runners(self) -> list[str]:
-        """Return the runners whose import path lies with a worker of the cluster."""
+        """Return the pids of the runners of a worker, found by their import path."""
         command = ["pgrep", "-af", "orchestrator_runner"]
         found = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
         return [line for line in found if str(self.place) in line]
@@ -123,7 +123,7 @@ def lay(place: Path) -> Path:
 def started(
     place: Path, address: str, *more: str, net: str = "", env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[str]:
-    """Start the run of what `lay` has runner_env on a cluster."""
+    """Start a run of the spec of `lay` on a cluster."""
     command = [*within_net(net), str(BIN / "orchestrator"), "run", "naps.yaml", "--cluster", address, *more]
     environment = {**os.environ, **(env or {})}
     return subprocess.Popen(
@@ -132,7 +132,7 @@ def started(
 
 
 def certified(place: Path, name: str) -> dict[str, str]:
-    """Make a certificate that signs itself; return the environment in which Dask shows it and trusts nobody else."""
+    """Make a self-signed certificate; return the environment in which Dask shows it and trusts no other."""
     key, certificate = place / f"{name}.key", place / f"{name}.pem"
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     command = ["openssl", "req", "-x509", *curve, "-days", "2", "-subj", f"/CN={name}"]

@@ -1,4 +1,4 @@
-"""The program as its users run it: in a process of its own, or in this one."""
+"""The program as users run it: in a process of its own, or in this one."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def orchestrator(*arguments: str, cwd: Path, env: dict[str, str] | None = None) 
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=120)
 
 
-def told(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the program in this process, for what ends before it measures: a process of its own would take a second."""
+def in_process(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program in this process, which is faster, for commands that do not measure."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     command = ["orchestrator", *arguments]
     with (

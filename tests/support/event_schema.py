@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 
-from orchestrator.cli.schema import SCHEMAS
+from orchestrator.output.schema import SCHEMAS
 
 
 def schema(name: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ DEATHS = (
     *("rename.before", "rename.after"),
     *("cut.before", "cut.after"),
 )
-"""Where it can die: a write to the journal, its sync, a rename of another file, and cutting off a torn tail."""
+"""Where it can fail: a write to the journal, its sync, a rename of another file, removing an incomplete record."""
 
 ERRORS = ("write.ENOSPC", "write.EIO", "sync.EIO", "write.EFBIG")
 

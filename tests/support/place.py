@@ -1,4 +1,4 @@
-"""A directory with a workload, a spec, and a program that is run there, marked so that nothing of it can hide."""
+"""A directory with a workload and a spec, and runs in it, marked so that every process of theirs is found."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ measure: {blocks: 3, rounds: 3, seed: 1}
 
 
 def short(values: Sequence[Any], *quick: Any) -> list[Any]:
-    """Return the parameters of a test of which every run of the suite takes the `quick` ones, and `make faults` all."""
+    """Return parameters of a test; the suite runs the `quick` ones, `make faults` all."""
     return [pytest.param(value, marks=[] if value in quick else [pytest.mark.long]) for value in values]
 
 
@@ -108,11 +108,11 @@ class Place:
         return self.run(point, str(count), "run", "x.yaml", module="tests.support.failpoint")
 
     def die_at_write(self, count: int) -> None:
-        """Run the program, and have it killed when it has written so many records."""
+        """Run the program, and kill it when it has written this many records."""
         assert self.with_fault("write.after", count).returncode == -signal.SIGKILL
 
     def leftovers(self) -> list[str]:
-        """Return what is left of everything that was started; what ends takes a while."""
+        """Return the processes that are left, after a while for those that are ending."""
         deadline = time.monotonic() + PATIENCE_S
         while (found := _marked(f"{MARK}={self.mark}".encode())) and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -140,15 +140,15 @@ class Place:
         return (self.runs[0] / EVENTS_FILE).read_bytes().count(b'{"event":"block.finished"') if self.runs else 0
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the newest journal, and what recomputing finds otherwise."""
+        """Return the problems of the newest journal, and its differences from a recomputation."""
         audited = audit(Records(self.runs[0] / EVENTS_FILE))
         reported = self.run("report", str(self.runs[0]))
         return [*audited.problems, *["unfinished"] * (not audited.is_finished), *reported.stderr.splitlines()]
 
     def status(self) -> dict[str, Any]:
-        """Return what the status file says."""
-        told: dict[str, Any] = json.loads((self.directory / "runs" / "x" / "status.json").read_text())
-        return told
+        """Return the content of the status file."""
+        status: dict[str, Any] = json.loads((self.directory / "runs" / "x" / "status.json").read_text())
+        return status
 
 
 def _marked(mark: bytes) -> list[str]:

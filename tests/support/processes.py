@@ -1,4 +1,4 @@
-"""What processes do."""
+"""Facts about processes."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import anyio
 from orchestrator.analysis import results, verdict
 from orchestrator.analysis.contest import Contest
 from orchestrator.engine.conductor import Conductor
-from orchestrator.engine.executor import BlockTask, Host
+from orchestrator.engine.hosts import BlockTask, Host
 from orchestrator.engine.progress import Silent
 from orchestrator.journal.event import SCHEMA, Event
 from orchestrator.journal.raw_events import (

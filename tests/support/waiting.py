@@ -1,4 +1,4 @@
-"""Waiting for what another process does, with a deadline that no loaded machine reaches."""
+"""Waiting for another process, with a deadline that even a loaded machine does not reach."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PATIENCE_S = 60.0
 
 
 def until(condition: Callable[[], object], *running: subprocess.Popen[Any], pause_s: float = 0.01) -> None:
-    """Wait until something holds; fails when one of the processes that are to bring it about ends, or none does."""
+    """Wait until a condition holds; fails when one of the processes ends before, or the time is over."""
     deadline_s = time.monotonic() + PATIENCE_S
     while not condition():
         for process in running:

@@ -1,4 +1,4 @@
-"""Blocks on this machine."""
+"""This machine as the only host."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from ..spec.plan import Plan
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt
 from . import block
-from .executor import BlockExecutor, BlockTask, Host
+from .hosts import BlockExecutor, BlockTask, Host
 
 DESCRIPTORS_OF_A_RUNNER, OWN_DESCRIPTORS = 4, 24
-"""Three pipes and the process itself; and what else this program has open."""
+"""Open files: three pipes and the process itself for each runner, and those of this program."""
 
 
 @asynccontextmanager
-async def here(
+async def local_host(
     plan: Plan, source: Source, runner_env: RunnerEnvironment, interrupt: Interrupt
 ) -> AsyncIterator[tuple[Probed, BlockExecutor]]:
-    """Yield what this machine says of the experiment, and the executor of this machine.
+    """Yield what probing the experiment on this machine found, and this machine as the executor.
 
-    Raises BadInput when it can't run, and Interrupted.
+    Raises BadInput when the experiment can't run here, and Interrupted.
     """
     _check_descriptors(plan)
     probed = await anyio.to_thread.run_sync(probe, plan, source, runner_env, interrupt)
-    yield probed, LocalExecutor(runner_env, interrupt, probed.pythons)
+    yield probed, LocalHost(runner_env, interrupt, probed.pythons)
 
 
-class LocalExecutor:
-    """Knows one host, this machine: a block is a worker thread that ends before `run` returns, also when cancelled."""
+class LocalHost:
+    """This machine: a block runs in a worker thread that ends before `run` returns, also when it is cancelled."""
 
     name: str | None = None
     about: Mapping[str, Any] = {}
@@ -47,12 +47,12 @@ class LocalExecutor:
         self._runner_env = runner_env
         self._interrupt = interrupt
         self._pythons = pythons
-        self._is_known = False
+        self._is_taken = False
 
     async def next_host(self) -> Host | None:
         """Return this machine, once."""
-        was_known, self._is_known = self._is_known, True
-        return None if was_known else self
+        was_taken, self._is_taken = self._is_taken, True
+        return None if was_taken else self
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
         """Return the raw events of the block; raises Interrupted."""
@@ -83,9 +83,9 @@ class LocalExecutor:
 
 
 def _check_descriptors(plan: Plan) -> None:
-    """Raise BadInput when this process may not open what a block needs: the pipes of all its runners."""
+    """Raise BadInput when the limit on open files is below what the runners of a block need."""
     needed = DESCRIPTORS_OF_A_RUNNER * (len(plan.variants) + 1) + OWN_DESCRIPTORS
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if allowed < needed:
-        what = f"{len(plan.variants)} variants at once need {needed} open files, and this process may have {allowed}"
-        raise BadInput(what, remedy=f"allow it with `ulimit -n {needed}`, or compare fewer variants")
+        what = f"{len(plan.variants)} variants at once need {needed} open files, and the limit is {allowed}"
+        raise BadInput(what, remedy=f"raise it with `ulimit -n {needed}`, or compare fewer variants")

@@ -1,0 +1,48 @@
+"""`orchestrator export`: write a run as files for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import BadInput
+from ..output.export import formats as exports
+from . import completion
+from .app import Force, Run, app
+from .output import write
+from .recompute import recompute, warn_of_differences
+
+
+@app.command(
+    epilog=(
+        "\b\nExamples:\n  orchestrator export runs/cpu/latest --to csv --output tables\n"
+        "  orchestrator export runs/cpu --to pyperf && cd pyperf && pyperf compare_to sequential.json threads.json\n"
+        "  orchestrator export runs/cpu/latest --to markdown --force"
+    )
+)
+def export(
+    run: Run,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            autocompletion=completion.one_of(*exports.FORMATS),
+            help="csv, parquet: tables; pyperf, hyperfine: times for these tools; chrome-trace: a timeline for"
+            " ui.perfetto.dev; markdown: a report for a pull request",
+        ),
+    ] = "csv",
+    output: Annotated[Path, typer.Option(metavar="DIR", help="directory for the files, created if absent")] = Path(),
+    force: Force = False,
+) -> None:
+    """Write a run as files for other tools."""
+    if to not in exports.FORMATS:
+        raise BadInput(f'no format "{to}"', where="--to", remedy=f"name one of {', '.join(exports.FORMATS)}")
+    results = recompute(run)
+    files = exports.render(to, results)
+    if not files:
+        what = f"{run} has no finished block, so the format {to} would be empty"
+        raise BadInput(what, remedy="export it to csv, or export a longer run")
+    write("".join(f"{path}\n" for path in exports.write(files, output, replace=force)))
+    warn_of_differences(run, results)

@@ -1,0 +1,44 @@
+"""`orchestrator query`: SQL over all runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import BadInput, JournalDamaged
+from .app import Runs, app
+from .output import write
+from .recompute import report_damaged
+
+
+@app.command(
+    epilog="\b\nExamples:\n  orchestrator query 'select experiment, verdict, count(*) from verdicts group by all'\n"
+    "  orchestrator query --csv 'select run_id, variant, wall_ns from trials where counts' > trials.csv\n"
+    "  orchestrator query 'describe blocks'"
+)
+def query(
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="one SELECT statement, in DuckDB's SQL")],
+    runs: Runs = Path("runs"),
+    json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
+) -> None:
+    """Query all runs with SQL; the views are runs, trials, blocks, variants, verdicts and contexts."""
+    from ..extras import need
+
+    need("query", "duckdb")
+    if json and csv:
+        raise BadInput("--json and --csv contradict each other", remedy="keep one of them")
+    from ..output import query as asking
+    from . import answers
+
+    damaged: list[JournalDamaged] = []
+    with asking.asked(runs, sql, damaged) as answer:
+        if json or csv:
+            text = answers.FORMATS["json" if json else "csv"](answer.columns, answer.rows)
+        else:
+            text = answers.as_table(answer.columns, answer.rows)
+        for part in text:
+            write(part)
+    report_damaged(damaged)

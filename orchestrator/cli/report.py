@@ -1,0 +1,63 @@
+"""`orchestrator report`: recompute the results of a run from its journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import BadInput
+from ..output import formats
+from . import completion
+from .app import Force, Run, app
+from .output import choose, show, write
+from .recompute import recompute, warn_of_differences
+
+
+@app.command(
+    epilog="\b\nExamples:\n  orchestrator report runs/cpu/latest --format json | jq .sentence\n"
+    "  orchestrator report runs/cpu/latest --format html\n"
+    "  orchestrator report runs/cpu/latest --format png --output pictures"
+)
+def report(
+    run: Run,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="|".join((*formats.FORMATS, *formats.FILES)),
+            autocompletion=completion.one_of(*formats.FORMATS, *formats.FILES),
+            help=f"output format; {', '.join(formats.FILES)} write files [default: table on a terminal, else json]",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="directory for the files, created if absent [default: the run's directory for html, else here]",
+        ),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Recompute tables, verdicts and charts of a run from its journal."""
+    from ..journal.write import find
+    from ..output.export import formats as exports
+
+    shown = choose(format_, (*formats.FORMATS, *formats.FILES), "table")
+    if output is not None and shown not in formats.FILES:
+        what = f"the format {shown} is printed, and only {', '.join(formats.FILES)} write files"
+        raise BadInput(what, where="--output", remedy="redirect the output, or name one of them with --format")
+    results = recompute(run)
+    if shown in formats.FILES:
+        here = find(run).parent
+        # a run's own page may be overwritten: it can always be made again from the journal
+        own = output is None and shown == "html" and here.resolve().name == results.started["run_id"]
+        made = formats.files(shown, results)
+        if not made:
+            raise BadInput(f"{run} has no finished block to draw", remedy="name another run")
+        written = exports.write(made, output or (here if own else Path()), replace=force or own)
+        write("".join(f"{path}\n" for path in written))
+    else:
+        show(shown, results)
+    warn_of_differences(run, results)

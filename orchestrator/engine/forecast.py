@@ -1,0 +1,86 @@
+"""How long a run needs until it can decide, estimated before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from ..analysis import crossover, refinement
+from ..analysis.contest import Contest
+from ..errors import Failure
+from ..journal.write import Records, find
+from ..spec.plan import ROUNDS_S, Plan, Point
+
+RUNNER_S = 0.12
+"""Time to start and warm up one runner, measured with the shipped configs on two cores."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """When a run may decide."""
+
+    first: int | None
+    """The blocks of each point before its first look; None when no look can decide."""
+    points: int
+    """The points that the run begins with."""
+    block_s: float
+    """The time of one block of each of them."""
+    is_recorded: bool
+    """Whether the times come from the latest run."""
+
+
+def forecast(plan: Plan, runs: Path) -> Forecast:
+    """Return when a run may decide.
+
+    The times come from the latest run of the experiment below `runs` where it measured the same points, else from
+    the design: the rounds of a block take a second, unless three rounds take longer.
+    """
+    recorded = _block_seconds(plan, runs)
+    design_s = ROUNDS_S + RUNNER_S * (len(plan.variants) + 1)
+    first_points = _first_points(plan)
+    block_s = sum(recorded.get(point.id, design_s) for point in first_points)
+    return Forecast(decide.next_look(Contest(plan, plan.points[0])), len(first_points), block_s, bool(recorded))
+
+
+def shortage(plan: Plan, runs: Path) -> str | None:
+    """Return why a run can't decide within its time, as far as is known before it starts."""
+    return too_short(plan, forecast(plan, runs))
+
+
+def too_short(plan: Plan, expected: Forecast) -> str | None:
+    """Return why a run with this forecast can't decide within its time; None when it can."""
+    if expected.first is None:
+        return f"no look can decide between {len(plan.variants)} variants; compare fewer variants"
+    if expected.first * expected.block_s > plan.experiment.measure.max_time:
+        return "max_time ends before the first look, so the run can't decide; raise measure.max_time"
+    return None
+
+
+def _first_points(plan: Plan) -> list[Point]:
+    """Return the points that are measured first: all, unless an axis is refined."""
+    refined = plan.experiment.measure.refine
+    if not refined:
+        return list(plan.points)
+    contests = [Contest(plan, point) for point in plan.points]
+    lines = crossover.lines(plan, contests, [refined])
+    return [line.contests[place].point for line in lines for place in refinement.coarse(len(line.values))]
+
+
+def _block_seconds(plan: Plan, runs: Path) -> dict[str, float]:
+    """Return the median time of a block by point, from the blocks of the latest run that had all these variants."""
+    try:
+        events = Records(find(runs / plan.experiment.name))
+        finished = [event for event in events if event["event"] == "block.finished"]
+    except Failure:
+        return {}
+    labels = {variant.label for variant in plan.variants}
+
+    def seconds(point: Point) -> list[float]:
+        return [
+            event["elapsed_ns"] / 1e9
+            for event in finished
+            if event["point_id"] == point.id and labels <= set(event["variants"])
+        ]
+
+    return {point.id: median(found) for point in plan.points if (found := seconds(point))}

@@ -1,0 +1,82 @@
+"""The interface between the conductor and hosts: a block's task, the host that runs it, and how either can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import BUSY, Failure
+from ..journal.event import Event
+from ..spec.plan import Point, Variant
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """What one block has to do, the same on every host."""
+
+    number: int
+    point: Point
+    variants: tuple[Variant, ...]
+    baseline: str
+    """The variant whose results all others must equal."""
+    seed: int
+    repeats: Mapping[str, int]
+    rounds: int | None
+    guarded: frozenset[str]
+    """The variants that are stopped while another one holds the token."""
+    limits: tuple[tuple[str, int], ...]
+    """The limits of every runner, as in the spec."""
+    draws: bool
+    """Whether instrumented trials run in any case, and record a timeline of their calls."""
+    timeout_s: float
+    deadline: float
+    """The end of the run's time, on the monotonic clock of this machine."""
+
+
+class Host(Protocol):
+    """A place where blocks run, one at a time."""
+
+    @property
+    def name(self) -> str | None:
+        """The name in the log; None for this machine when it is the only host."""
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """The other fields of `host.joined`; empty for this machine."""
+
+    async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
+        """Return the raw events of the block, ending in `block.finished` or `block.discarded`.
+
+        `notify` is called between trials with a few words on the current step. Raises HostGone and
+        supervisor.process.Interrupted. A cancelled block leaves no process running where it can be reached.
+        """
+
+
+class BlockExecutor(Protocol):
+    """A source of hosts."""
+
+    async def next_host(self) -> Host | None:
+        """Return the next host that can take blocks, as soon as there is one; None when no more will come.
+
+        Raises supervisor.process.Interrupted and HostsLost.
+        """
+
+
+class HostGone(Exception):
+    """A host takes no more blocks; `has_begun` is whether it may have begun the last one."""
+
+    def __init__(self, reason: str, *, has_begun: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.has_begun = has_begun
+
+
+class HostsLost(Failure):
+    """The source of hosts is lost; the journal holds what was measured, and a later run can resume it."""
+
+    status = BUSY
+
+
+def ignore_progress(_: str) -> None:
+    """Do nothing: for callers that show no progress."""

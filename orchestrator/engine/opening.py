@@ -1,0 +1,139 @@
+"""The run to measure: an interrupted one that is resumed, or a new one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..analysis.contest import Contest
+from ..analysis.results import replay
+from ..archive import resume
+from ..archive.resume import CutOff, Policy
+from ..errors import JournalDamaged, Unwritable
+from ..interpreters.probe import Probed
+from ..journal.event import Event
+from ..journal.raw_events import (
+    HostJoined,
+    HostLeft,
+    RunResumed,
+    TrialFailed,
+    VariantExcluded,
+    VariantUnavailable,
+)
+from ..journal.write import Journal, create, new_run_id, reopen
+from ..log import diagnostics
+from ..spec import document
+from ..spec.plan import Plan
+from . import origin
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run that is ready to measure, new or resumed."""
+
+    journal: Journal
+    store: Callable[[Event], None]
+    """Writes an event to the journal, and logs failures."""
+    contests: Sequence[Contest]
+    seed: int
+    spent_s: float
+    """The time that was measured before the run was interrupted."""
+
+
+@contextmanager
+def open_run(plan: Plan, probed: Probed, runs: Path, policy: Policy) -> Iterator[OpenRun]:
+    """Yield the interrupted run that `policy` resumes, if nothing has changed since; else a new run.
+
+    Raises JournalDamaged and Unwritable, of an interrupted run only when `policy` asks for it, and Busy.
+    """
+    identity = {**origin.program(), **probed.identity}
+    with ExitStack() as stack:
+        cut_off = _unchanged(plan, identity, runs, policy)
+        resumed = cut_off and _resumed_or_none(stack, plan, cut_off, policy)
+        yield resumed or stack.enter_context(_new(plan, probed, runs, identity))
+
+
+def _unchanged(plan: Plan, identity: dict[str, str], runs: Path, policy: Policy) -> CutOff | None:
+    """Return the run to resume; None, with a warning, when it has changed or is missing."""
+    name = plan.experiment.name
+    cut_off = resume.candidate(runs, name, policy)
+    if cut_off and (changed := origin.changed(cut_off.started, plan, identity)):
+        note = f"{', '.join(changed)} changed since the run was interrupted, so a new run starts"
+        diagnostics().warning("run.not_resumed", run=str(cut_off.directory), note=note)
+        return None
+    if policy.asked and not cut_off:
+        note = "this experiment has no interrupted run, so a new run starts"
+        diagnostics().warning("run.not_resumed", runs=str(runs / name), note=note)
+    return cut_off
+
+
+def _resumed_or_none(stack: ExitStack, plan: Plan, cut_off: CutOff, policy: Policy) -> OpenRun | None:
+    """Return the resumed run; without --resume, None when its journal is damaged or can't be written."""
+    try:
+        return stack.enter_context(_resumed(plan, cut_off))
+    except (JournalDamaged, Unwritable) as error:
+        if policy.asked:
+            raise
+        what = "is damaged" if isinstance(error, JournalDamaged) else "can't be written"
+        note = f"its journal {what}, so a new run starts: {error}"
+        diagnostics().warning("run.not_resumed", run=str(cut_off.directory), note=note)
+        return None
+
+
+@contextmanager
+def _resumed(plan: Plan, cut_off: CutOff) -> Iterator[OpenRun]:
+    with reopen(cut_off.directory) as reopened:
+        standing = replay(reopened.records)
+        journal, cut_bytes = reopened.repaired()
+        store = _storing(journal)
+        resumed = RunResumed(
+            **origin.origin(plan, cut_off.started["seed"]),
+            cut_ts=cut_off.last_ts,
+            cut_bytes=cut_bytes,
+            spent_s=round(standing.spent_s, 3),
+        )
+        store(resumed)
+        blocks = sum(len(contest.blocks) for contest in standing.contests)
+        about = {"run": str(cut_off.directory), "cut_off": cut_off.last_ts, "blocks": blocks, "cut_bytes": cut_bytes}
+        diagnostics().info("run.resumed", **about, note="use --fresh to start a new run instead")
+        yield OpenRun(journal, store, standing.contests, resumed.seed, standing.spent_s)
+
+
+@contextmanager
+def _new(plan: Plan, probed: Probed, runs: Path, identity: dict[str, str]) -> Iterator[OpenRun]:
+    seed = plan.experiment.measure.seed
+    seed = secrets.randbelow(2**53) if seed is None else seed
+    spec = document.dump(plan.experiment.resolved())
+    with create(runs, plan.experiment.name, new_run_id(), spec) as journal:
+        store = _storing(journal)
+        store(origin.run_started(plan, seed, identity, probed.environments))
+        for missing in probed.unavailable:
+            store(missing)
+        contests = [Contest(plan, point) for point in plan.points]
+        for contest in contests:
+            for missing in probed.unavailable:
+                contest.withdraw(missing.variant)
+        yield OpenRun(journal, store, contests, seed, 0.0)
+
+
+def _storing(journal: Journal) -> Callable[[Event], None]:
+    """Return a function that writes an event to the journal, and logs those that a user has to know at once."""
+    log = diagnostics()
+
+    def store(event: Event) -> None:
+        journal.write(event)
+        if isinstance(event, TrialFailed):
+            log.warning("trial.failed", point=event.point, variant=event.variant, cause=event.cause, error=event.error)
+        elif isinstance(event, VariantExcluded):
+            log.warning("variant.excluded", point=event.point, variant=event.variant, failures=event.failures)
+        elif isinstance(event, HostJoined):
+            log.info("host.joined", host=event.host, address=event.address)
+        elif isinstance(event, HostLeft):
+            log.warning("host.left", host=event.host, reason=event.reason)
+        elif isinstance(event, VariantUnavailable):
+            log.warning("variant.unavailable", variant=event.variant, reason=event.reason, remedy=event.remedy)
+
+    return store

@@ -1,0 +1,82 @@
+"""Where a run comes from: the command, the versions, the commit, and the hash of its spec."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ..analysis.stats import STATS_VERSION
+from ..interpreters.identity import differences
+from ..journal.raw_events import RunStarted
+from ..spec.plan import Plan, canonical
+
+COMMIT_S = 2.0
+"""How long git may take to report the commit, in a large repository."""
+
+PACKAGES = ("orchestrator", "anyio", "numpy", "pydantic")
+
+
+def run_started(plan: Plan, seed: int, identity: Mapping[str, str], environments: dict[str, list[str]]) -> RunStarted:
+    """Return the first event of a new run."""
+    return RunStarted(
+        **origin(plan, seed),
+        spec=json.dumps(plan.experiment.resolved(), ensure_ascii=False),
+        effective_cores=plan.cores,
+        level_split=plan.level_split,
+        identity=dict(identity),
+        commit=_commit(),
+        environments=environments,
+    )
+
+
+def origin(plan: Plan, seed: int) -> dict[str, Any]:
+    """Return the fields that `run.started` and `run.resumed` share."""
+    return {
+        "experiment": plan.experiment.name,
+        "spec_sha256": _spec_sha256(plan),
+        "seed": seed,
+        "command": sys.argv,
+        "cwd": str(Path.cwd()),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+    }
+
+
+def program() -> dict[str, str]:
+    """Return the part of a run's identity that this program is."""
+    return {"program": f"orchestrator {_version('orchestrator')}, statistics {STATS_VERSION}"}
+
+
+def changed(started: Mapping[str, Any], plan: Plan, identity: Mapping[str, str]) -> list[str]:
+    """Return what differs from the run with this `run.started`: the names of parts of its identity."""
+    then = {"spec": started["spec_sha256"], **started["identity"]}
+    return differences({"spec": _spec_sha256(plan), **identity}, then)
+
+
+def _commit() -> str | None:
+    """Return the commit that is checked out; None without a repository or git, or when git takes too long."""
+    command = ("git", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12")
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # git must not write to the index
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=COMMIT_S, env=environment)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None
+
+
+def _spec_sha256(plan: Plan) -> str:
+    return hashlib.sha256(canonical(plan.experiment.resolved()).encode()).hexdigest()
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,91 @@
+"""The trials of a block: in which order they ran, what they took, and which runners are busy while they wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from ..journal.raw_events import RunnerGuarded, TrialFinished, TrialObserved
+from ..spec.plan import columns
+from ..supervisor.group import RunnerGroup
+from ..supervisor.process import RunnerFailed
+from .hosts import BlockTask
+
+BUSY_SHARE = 0.01
+"""A runner that uses more than this part of a core while it waits for the token is guarded from the next block on."""
+
+COLLECT_TIMEOUT_S = 10.0
+"""How long a runner may take to report its trials, which takes some milliseconds."""
+
+HANDLING_NS = 200_000
+"""The CPU time of a waiting runner for each trial, to answer and to wake up: no runner can do without."""
+
+
+class Trials:
+    """The trials that have run; the runners report their times after the last one."""
+
+    def __init__(self, task: BlockTask) -> None:
+        self._task = task
+        self._variants = {variant.label: variant for variant in task.variants}
+        self._idle = dict.fromkeys(self._variants, (0, 0))
+        """By label: the time between trials in ns, and its CPU time in ns beyond the handling."""
+        self._order: dict[str, list[tuple[int, int | None, bool]]] = {label: [] for label in self._variants}
+        """By label: the round and the position of each trial, and whether it counts."""
+        self.events: list[TrialFinished | TrialObserved] = []
+
+    def add(self, label: str, round_number: int, position: int | None, counts: bool) -> None:
+        """Note that a trial has run."""
+        self._order[label].append((round_number, position, counts))
+
+    def collect(self, runner_group: RunnerGroup, repeats: Mapping[str, int], holder: str | None) -> None:
+        """Ask the runners for their trials; not the `holder` of the token, which failed or is still in a trial."""
+        for label, order in self._order.items():
+            if label == holder or not order:
+                continue
+            with suppress(RunnerFailed):
+                trials = runner_group.ask(label, {"op": "trials"}, COLLECT_TIMEOUT_S)["trials"]
+                for (number, position, counts), trial in zip(order, trials, strict=True):
+                    self._note_idle(label, trial)
+                    if counts:
+                        self._keep(label, number, position, trial, repeats[label])
+        self.events.sort(key=lambda event: (event.round, event.position))
+
+    def longest_ns(self) -> dict[str, int]:
+        """Return the longest trial of each variant."""
+        found = dict.fromkeys(self._variants, 0)
+        for trial in self.events:
+            if isinstance(trial, TrialFinished):
+                found[trial.variant] = max(found[trial.variant], trial.wall_ns * trial.repeats)
+        return found
+
+    def busy(self) -> Iterator[RunnerGuarded]:
+        """Yield which runners use a core while they wait for the token; they are guarded from the next block on."""
+        for label, (idle_ns, cpu_ns) in self._idle.items():
+            if label not in self._task.guarded and cpu_ns > BUSY_SHARE * idle_ns:
+                about = columns(self._task.point, self._variants[label])
+                yield RunnerGuarded(**about, block=self._task.number, idle_ns=idle_ns, idle_cpu_ns=cpu_ns)
+
+    def _note_idle(self, label: str, trial: Mapping[str, Any]) -> None:
+        idle_ns, cpu_ns = self._idle[label]
+        self._idle[label] = idle_ns + trial["idle_ns"], cpu_ns + max(0, trial["idle_cpu_ns"] - HANDLING_NS)
+
+    def _keep(self, label: str, number: int, position: int | None, trial: Mapping[str, Any], repeats: int) -> None:
+        where = {
+            **columns(self._task.point, self._variants[label]),
+            "block": self._task.number,
+            "round": number,
+            "position": position,
+            "repeats": repeats,
+        }
+        measured = {key: trial[key] for key in ("started_ns", "wall_ns", "cpu_ns", "core")}
+        self.events.append(TrialFinished(**where, **measured))
+        if "observed" in trial:
+            seen = {f"observed_{key}": value for key, value in trial["observed"].items()}
+            self.events.append(TrialObserved(**where, **seen))
+
+
+def busy_ns(trials: Sequence[TrialFinished]) -> tuple[int, int]:
+    """Return the wall time and the CPU time of trials, over all repeats."""
+    wall_ns = sum(trial.wall_ns * trial.repeats for trial in trials)
+    return wall_ns, sum(trial.cpu_ns * trial.repeats for trial in trials)
