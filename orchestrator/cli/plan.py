@@ -11,7 +11,7 @@ from ..analysis import crossover, refinement
 from ..analysis.contest import Contest
 from ..analysis.stats import LOOKS
 from ..errors import Failure
-from ..journal.write import Records, find
+from ..journal.read import Records, find
 from ..spec.plan import FEWEST_ROUNDS, ROUNDS_S, Plan, Point
 
 RUNNER_S = 0.12

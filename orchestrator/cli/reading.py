@@ -47,7 +47,7 @@ def report(
     force: Force = False,
 ) -> None:
     """Recompute tables, verdicts and charts from a run's journal alone."""
-    from ..journal.write import find
+    from ..journal.read import find
     from ..output.export import formats as exports
 
     shown = choose(format_, (*formats.FORMATS, *formats.FILES), "table")
@@ -224,7 +224,7 @@ def query(
 def verify(run: Run) -> None:
     """Check a run's journal: every byte of it, and that each planned trial of each finished block is there once."""
     from ..archive import audit
-    from ..journal.write import Records, find
+    from ..journal.read import Records, find
 
     audited = audit.audit(Records(find(run)))
     write(audit.render(audited))
@@ -235,7 +235,7 @@ def verify(run: Run) -> None:
 def _recomputed(run: Path) -> Results:
     """Return what the journal of a run says; a torn tail is left out, and said so on stderr."""
     from ..analysis.results import fold
-    from ..journal.write import Records, find
+    from ..journal.read import Records, find
     from ..log import diagnostics
 
     records = Records(find(run))

@@ -43,7 +43,8 @@ from ..journal.raw_events import (
     VariantExcluded,
     VariantUnavailable,
 )
-from ..journal.write import EVENTS_FILE, Journal, Records, create, new_run_id, reopen
+from ..journal.read import EVENTS_FILE, Records
+from ..journal.write import Journal, create, new_run_id, reopen
 from ..log import diagnostics
 from ..machine import host, spin
 from ..spec import document

@@ -31,7 +31,7 @@ from rich.progress import track
 from ..analysis.results import Results, fold
 from ..analysis.stats import STATS_VERSION
 from ..errors import BadInput, JournalDamaged, Unwritable
-from ..journal import write
+from ..journal import read
 from ..journal.catalog import EVENTS
 from ..machine.host import effective_cores
 from ..supervisor.reaper import end_with_parent
@@ -79,7 +79,7 @@ def opened(
     root = runs.resolve()
     # made only where it is needed: a program that is killed can't clear it away
     scratch = Path(tempfile.gettempdir()) / f"orchestrator-query-{secrets.token_hex(8)}"
-    of = write.experiments(root) if experiment is None else [root / experiment]
+    of = read.experiments(root) if experiment is None else [root / experiment]
     try:
         directories = list(_kept(of, scratch, damaged))
         with duckdb.connect(config={"memory_limit": f"{MEMORY_MB}MB", "temp_directory": ""}) as connection:
@@ -155,7 +155,7 @@ def _view(name: str, files: Sequence[str]) -> str:
 
 def _kept(experiments: Sequence[Path], scratch: Path, damaged: list[JournalDamaged]) -> Iterator[Path]:
     """Yield the directory that holds the tables of each run, making those that are missing."""
-    runs = [run for experiment in experiments for run in reversed(write.newest_first(experiment))]
+    runs = [run for experiment in experiments for run in reversed(read.newest_first(experiment))]
     wanted = {run: key for run in runs if (key := _key(run))}
     made = dict(_make({run: key for run, key in wanted.items() if not (run / KEPT / key).is_dir()}, scratch))
     for run, key in wanted.items():
@@ -169,7 +169,7 @@ def _kept(experiments: Sequence[Path], scratch: Path, damaged: list[JournalDamag
 def _key(run: Path) -> str | None:
     """Return what the tables of a run depend on; None where there is nothing yet."""
     try:
-        about = (run / write.EVENTS_FILE).stat()
+        about = (run / read.EVENTS_FILE).stat()
     except OSError:
         return None
     return f"{about.st_size:x}-{about.st_mtime_ns:x}-{STATS_VERSION}.{VERSION}.{FIELDS:x}" if about.st_size else None
@@ -204,7 +204,7 @@ def _begin_worker(program: int) -> None:
 
 def _made(run: Path, key: str, scratch: Path) -> Made:
     try:
-        results = fold(write.Records(run / write.EVENTS_FILE))
+        results = fold(read.Records(run / read.EVENTS_FILE))
     except JournalDamaged as error:
         return error
     try:

@@ -21,7 +21,7 @@ from orchestrator.advice import pilot as scout
 from orchestrator.advice.design import Facts, Question
 from orchestrator.analysis.results import fold
 from orchestrator.engine import session as run
-from orchestrator.journal.write import Records
+from orchestrator.journal.read import Records
 from orchestrator.output.formats import render
 from orchestrator.runner import registry
 from orchestrator.spec.expand import plan_experiment

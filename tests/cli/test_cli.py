@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from orchestrator.journal.write import EVENTS_FILE, Records
+from orchestrator.journal.read import EVENTS_FILE, Records
 from tests.support.command import GOOD, WORKLOADS, events, orchestrator, told
 from tests.support.loaded_modules import loaded
 from tests.support.waiting import PATIENCE_S, until

@@ -15,7 +15,7 @@ import yaml
 from orchestrator import errors
 from orchestrator.cli.schema import SCHEMAS
 from orchestrator.journal.catalog import EVENTS
-from orchestrator.journal.write import Records, find
+from orchestrator.journal.read import Records, find
 from orchestrator.runner import registry
 from tests.support.command import WORKLOADS, orchestrator
 from tests.support.event_schema import misfits, schema
