@@ -118,7 +118,7 @@ class ScalingFitted(AboutPoint):
     peak_workers: float | None
     peak_workers_low: float | None
     peak_workers_high: float | None
-    """Null where the interval of kappa includes 0: there is no peak then, as far as can be told."""
+    """Null where the interval of kappa includes 0: the data show no peak."""
     enough_workers: float
     enough_workers_low: float | None
     enough_workers_high: float | None
@@ -210,7 +210,7 @@ class CrossoverLocated(Event):
     """Those that were looked at, in ascending order."""
     from_variant: str
     to_variant: str
-    """Who is faster below and above the change; unless one was found, who is faster anywhere, and the other one."""
+    """The faster variant below and above the change; if none was found, the faster one and the other."""
     of_winners: bool
     """Each of the two is somewhere along the axis the best, or not separated from it."""
     decision: Literal["found", "none", "undecided"]

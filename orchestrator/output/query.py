@@ -111,7 +111,7 @@ def asked(runs: Path, sql: str, damaged: list[JournalDamaged]) -> Iterator[Answe
         except MemoryError as error:
             raise BadInput("the answer is too large for the memory", where="SQL", remedy="ask for less") from error
         except RuntimeError as error:
-            if "interrupted" in str(error):  # how DuckDB tells of a Ctrl-C
+            if "interrupted" in str(error):  # DuckDB's message for Ctrl-C
                 raise KeyboardInterrupt from error
             raise
 
@@ -141,7 +141,7 @@ def _wrong(error: Exception) -> BadInput:
 
 
 def _view(name: str, files: Sequence[str]) -> str:
-    """Return what a view selects: what the log declares has a column, also where no run has told of it."""
+    """Return what a view selects: what the log declares has a column, also where no run has a value."""
     columns = ", ".join(f'NULL::{kind} AS "{column}"' for column, kind in declared(name).items())
     nothing = f"SELECT {columns} WHERE false"
     if not files:
@@ -193,7 +193,7 @@ def _make(missing: Mapping[Path, str], scratch: Path) -> Iterator[tuple[Path, Ma
             for job in track(done, "reading journals", len(jobs), console=console, transient=True, disable=hidden):
                 yield jobs[job], job.result()
         finally:
-            pool.shutdown(cancel_futures=True)  # nobody waits for the rest any more
+            pool.shutdown(cancel_futures=True)  # the rest is not needed any more
 
 
 def _begin_worker(program: int) -> None:
@@ -209,7 +209,7 @@ def _made(run: Path, key: str, scratch: Path) -> Made:
         return error
     try:
         return _stored(results, run / KEPT, key)
-    except (OSError, duckdb.IOException):  # an archive that nobody may write to: for this query alone, then
+    except (OSError, duckdb.IOException):  # a read-only archive: keep the tables for this query alone
         try:
             return _stored(results, scratch / run.parent.name / run.name, key)
         except (OSError, duckdb.IOException) as error:
