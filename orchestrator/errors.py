@@ -15,7 +15,7 @@ UNWRITABLE = 74
 BUSY = 75
 
 PRECEDENCE = (UNWRITABLE, BUG, BUSY, DAMAGED, BAD_INPUT, FAILED, BROKEN, UNDECIDED)
-"""Which status is told when several apply; a signal's 128+N comes before all of them."""
+"""Which status is returned when several apply; a signal's 128+N comes before all of them."""
 
 
 class Failure(Exception):
@@ -65,7 +65,7 @@ class Unwritable(Failure):
 
 
 def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error in a task group that tells most: the first `Failure`, else the first of all."""
+    """Return the error in a task group to report: the first `Failure`, else the first of all."""
     leaves = list(_leaves(group))
     return next((error for error in leaves if isinstance(error, Failure)), leaves[0])
 

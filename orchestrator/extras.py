@@ -1,4 +1,4 @@
-"""The packages of extras: imported where they are used only, and told of where they are missing."""
+"""The packages of extras: imported only where used, and reported where missing."""
 
 from __future__ import annotations
 

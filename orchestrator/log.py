@@ -18,7 +18,7 @@ _file: TextIO | None = None
 
 
 class _Sinks:
-    """Takes what is rendered to stderr and to the file; where nobody reads it any more, the program goes on."""
+    """Takes what is rendered to stderr and to the file; where the reader is gone, the program continues."""
 
     def msg(self, lines: tuple[str, str]) -> None:
         """Take a rendered line from structlog, for people and for machines."""

@@ -30,7 +30,7 @@ _FEW = DERIVED | {
     *("run.started", "run.resumed", "variant.unavailable", "variant.excluded", "trial.failed"),
     *("context.sampled", "block.finished", "timeline.recorded"),
 }
-"""The events that are kept. Blocks are full of the others: who wants more of them reads the journal again."""
+"""The events that are kept. The others fill the blocks: read the journal again for them."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _plan_of(started: Mapping[str, Any]) -> Plan:
 
 
 def fold(events: Iterable[Mapping[str, Any]]) -> Results:
-    """Return the results of a journal's events; `events` is read again by whoever asks for trials."""
+    """Return the results of a journal's events; `events` is read again when trials are asked for."""
     standing = replay(events)
     few = standing.few
     derived = [

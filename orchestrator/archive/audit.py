@@ -10,7 +10,7 @@ from typing import Any
 
 from ..analysis.results import replay
 from ..errors import JournalDamaged
-from ..journal.write import Records
+from ..journal.read import Records
 from ..spec.plan import REFERENCE, draw_rounds
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from ..errors import BadInput
-from ..journal.write import experiments, is_running, newest_first
+from ..journal.read import experiments, is_running, newest_first
 
 
 def old_runs(runs: Path, keep: int) -> list[Path]:

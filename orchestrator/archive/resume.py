@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Busy, Failure
-from ..journal.write import first_and_last, is_running, newest_first
+from ..journal.read import first_and_last, is_running, newest_first
 
 STOPPED_BY_HAND = 128 + signal.SIGINT
 

@@ -21,7 +21,7 @@ from ..output.export.csv_tables import cell
 from ..text import printable
 
 MOST_ROWS = 1000
-"""Of a table; whoever wants more has it read by a tool."""
+"""The most rows of a table; for more, use --json."""
 
 Rows = Iterator[tuple[Any, ...]]
 

@@ -19,7 +19,7 @@ MOST_DIFFERENCES = 10
 def recompute(run: Path) -> Results:
     """Return the results of a run, computed from its journal; an incomplete last record is left out, with a warning."""
     from ..analysis.results import fold
-    from ..journal.write import Records, find
+    from ..journal.read import Records, find
     from ..log import diagnostics
 
     records = Records(find(run))

@@ -41,7 +41,7 @@ def report(
     force: Force = False,
 ) -> None:
     """Recompute tables, verdicts and charts of a run from its journal."""
-    from ..journal.write import find
+    from ..journal.read import find
     from ..output.export import formats as exports
 
     shown = choose(format_, (*formats.FORMATS, *formats.FILES), "table")

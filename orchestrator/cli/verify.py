@@ -12,7 +12,7 @@ def verify(run: Run) -> None:
     """Check a journal: every byte, and that each planned trial of each finished block is recorded once."""
     from .. import units
     from ..archive import audit
-    from ..journal.write import Records, find
+    from ..journal.read import Records, find
 
     audited = audit.audit(Records(find(run)))
     write(audit.render(audited))

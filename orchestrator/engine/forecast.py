@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from ..analysis import crossover, refinement
+from ..analysis import crossover, decide, refinement
 from ..analysis.contest import Contest
 from ..errors import Failure
-from ..journal.write import Records, find
+from ..journal.read import Records, find
 from ..spec.plan import ROUNDS_S, Plan, Point
 
 RUNNER_S = 0.12

@@ -18,7 +18,7 @@ from ..archive import status
 from ..archive.resume import Policy
 from ..interpreters.probe import Probed
 from ..journal.raw_events import ContextSampled, RunFinished
-from ..journal.write import EVENTS_FILE, Records
+from ..journal.read import EVENTS_FILE, Records
 from ..log import diagnostics
 from ..machine import host, spin
 from ..spec.load import Source

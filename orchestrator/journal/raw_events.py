@@ -205,13 +205,13 @@ class BlockFinished(AboutPoint):
     wait_ns: int
     """Of the trials' time, what passed outside of them: the reference loop, the token, resets, observing."""
     unchecked: list[str]
-    """Variants whose results can't be pickled, so that they were not compared with the others'."""
+    """Variants whose results can't be pickled, so that they were not compared."""
     free_cores: float | None
     """Effective cores less what others and the hypervisor took of them during the rounds."""
     steal_share: float | None
     """Of the time of the processors, what the hypervisor took during the rounds."""
     pressure: float | None = None
-    """For what part of the rounds somebody on this machine waited for a core (PSI, `cpu some`)."""
+    """The share of the rounds in which a task on this machine waited for a core (PSI, `cpu some`)."""
 
 
 class BlockDiscarded(AboutPoint):
@@ -284,7 +284,7 @@ class PointSkipped(AboutPoint):
     low: int | float | None
     high: int | float | None
     reason: Literal["same_winners", "undecided", "no_time"]
-    """The same variants are the best at both; nobody knows whether they are; or there was no time to measure it."""
+    """The same variants are the best at both; that is undecided; or there was no time to measure it."""
 
 
 class VariantUnavailable(Event):

@@ -1,4 +1,4 @@
-"""Advice for people: which model to use, how sure that is, when its start-up pays, and what threads tell of the GIL."""
+"""Advice for people: which model to use, how sure that is, when its start-up pays, and what threads show of the GIL."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _cores(contest: Contest, compared: Mapping[str, Mapping[str, Any]]) -> Itera
 
 
 def _gil(contest: Contest, event: Mapping[str, Any], without_gil: set[str]) -> str | None:
-    """Return whether threads ran in parallel, and what that tells of the GIL."""
+    """Return whether threads ran in parallel, and what that shows about the GIL."""
     low, high = event["parallel_share_low"], event["parallel_share_high"]
     if event["parallel_share"] is None:
         return None
@@ -127,7 +127,7 @@ def _gil(contest: Contest, event: Mapping[str, Any], without_gil: set[str]) -> s
         return f"{found}: the code lets go of the GIL."
     free = load.free_cores(contest)
     if free is not None and free < ENOUGH_CORES:
-        return f"{found}, but only {free:.2g} cores were free, which tells little of the GIL."
+        return f"{found}, but only {free:.2g} cores were free, which says little about the GIL."
     if high <= HOLDS:
         return f"{found}: the code holds on to the GIL."
     if low < SOME:

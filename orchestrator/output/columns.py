@@ -33,7 +33,7 @@ def tables(results: Results) -> dict[str, list[Row]]:
 
     `runs`: itself. `trials`: every finished trial with what was observed of it. `blocks`: every variant of every block,
     with medians over its rounds. `variants`, `verdicts`: the derived events. `contexts`: the samples of the machine.
-    In trials and blocks, `counts` tells whether the block is among those that the figures are made of.
+    In trials and blocks, `counts` says whether the block is among those that the figures are made of.
     """
     counting = {(contest.point.id, block.number): block for contest in results.contests for block in contest.counting}
     raw = results.named("trial.finished", "trial.observed", "runner.ready")

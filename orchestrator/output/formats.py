@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 FORMATS = {
     "table": "table",
-    "txt": "table",
     "advice": "advice",
     "json": "json_lines",
 }

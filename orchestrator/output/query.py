@@ -31,7 +31,7 @@ from rich.progress import track
 from ..analysis.results import Results, fold
 from ..analysis.stats import STATS_VERSION
 from ..errors import BadInput, JournalDamaged, Unwritable
-from ..journal import write
+from ..journal import read
 from ..journal.catalog import EVENTS
 from ..machine.host import effective_cores
 from ..supervisor.reaper_process import end_with_parent
@@ -79,7 +79,7 @@ def opened(
     root = runs.resolve()
     # made only where it is needed: a program that is killed can't clear it away
     scratch = Path(tempfile.gettempdir()) / f"orchestrator-query-{secrets.token_hex(8)}"
-    of = write.experiments(root) if experiment is None else [root / experiment]
+    of = read.experiments(root) if experiment is None else [root / experiment]
     try:
         directories = list(_kept(of, scratch, damaged))
         with duckdb.connect(config={"memory_limit": f"{MEMORY_MB}MB", "temp_directory": ""}) as connection:
@@ -111,7 +111,7 @@ def asked(runs: Path, sql: str, damaged: list[JournalDamaged]) -> Iterator[Answe
         except MemoryError as error:
             raise BadInput("the answer is too large for the memory", where="SQL", remedy="ask for less") from error
         except RuntimeError as error:
-            if "interrupted" in str(error):  # how DuckDB tells of a Ctrl-C
+            if "interrupted" in str(error):  # DuckDB's message for Ctrl-C
                 raise KeyboardInterrupt from error
             raise
 
@@ -141,7 +141,7 @@ def _wrong(error: Exception) -> BadInput:
 
 
 def _view(name: str, files: Sequence[str]) -> str:
-    """Return what a view selects: what the log declares has a column, also where no run has told of it."""
+    """Return what a view selects: what the log declares has a column, also where no run has a value."""
     columns = ", ".join(f'NULL::{kind} AS "{column}"' for column, kind in declared(name).items())
     nothing = f"SELECT {columns} WHERE false"
     if not files:
@@ -155,7 +155,7 @@ def _view(name: str, files: Sequence[str]) -> str:
 
 def _kept(experiments: Sequence[Path], scratch: Path, damaged: list[JournalDamaged]) -> Iterator[Path]:
     """Yield the directory that holds the tables of each run, making those that are missing."""
-    runs = [run for experiment in experiments for run in reversed(write.newest_first(experiment))]
+    runs = [run for experiment in experiments for run in reversed(read.newest_first(experiment))]
     wanted = {run: key for run in runs if (key := _key(run))}
     made = dict(_make({run: key for run, key in wanted.items() if not (run / KEPT / key).is_dir()}, scratch))
     for run, key in wanted.items():
@@ -169,7 +169,7 @@ def _kept(experiments: Sequence[Path], scratch: Path, damaged: list[JournalDamag
 def _key(run: Path) -> str | None:
     """Return what the tables of a run depend on; None where there is nothing yet."""
     try:
-        about = (run / write.EVENTS_FILE).stat()
+        about = (run / read.EVENTS_FILE).stat()
     except OSError:
         return None
     return f"{about.st_size:x}-{about.st_mtime_ns:x}-{STATS_VERSION}.{VERSION}.{FIELDS:x}" if about.st_size else None
@@ -193,7 +193,7 @@ def _make(missing: Mapping[Path, str], scratch: Path) -> Iterator[tuple[Path, Ma
             for job in track(done, "reading journals", len(jobs), console=console, transient=True, disable=hidden):
                 yield jobs[job], job.result()
         finally:
-            pool.shutdown(cancel_futures=True)  # nobody waits for the rest any more
+            pool.shutdown(cancel_futures=True)  # the rest is not needed any more
 
 
 def _begin_worker(program: int) -> None:
@@ -204,12 +204,12 @@ def _begin_worker(program: int) -> None:
 
 def _made(run: Path, key: str, scratch: Path) -> Made:
     try:
-        results = fold(write.Records(run / write.EVENTS_FILE))
+        results = fold(read.Records(run / read.EVENTS_FILE))
     except JournalDamaged as error:
         return error
     try:
         return _stored(results, run / KEPT, key)
-    except (OSError, duckdb.IOException):  # an archive that nobody may write to: for this query alone, then
+    except (OSError, duckdb.IOException):  # a read-only archive: keep the tables for this query alone
         try:
             return _stored(results, scratch / run.parent.name / run.name, key)
         except (OSError, duckdb.IOException) as error:

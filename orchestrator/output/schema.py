@@ -8,7 +8,7 @@ from typing import Any
 from ..journal.catalog import EVENTS
 from ..journal.event import SCHEMA, AboutPoint, AboutVariant, Event
 from ..journal.raw_events import TrialObserved
-from ..journal.write import RUN_ID
+from ..journal.read import RUN_ID
 from ..runner import registry
 from ..spec.expand import OF_AN_ENTRY
 from ..spec.model import Experiment

@@ -30,7 +30,7 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("per call", "right"),
     ("quartiles", "left"),
     ("vs baseline", "left"),
-    ("of ideal", "right"),
+    ("efficiency", "right"),
     ("why", "left"),
     ("start-up", "right"),
     ("blocks", "right"),
@@ -64,7 +64,7 @@ _WARNINGS = {
     "variants_excluded": "variants that failed are excluded",
     "contaminated": "a single worker had to wait for a core, so others' work is in what is said of where the time went",
     "blocks_discarded": "blocks were discarded because a variant failed in them or the time was over",
-    "results_unchecked": "results can't be pickled, so nobody has checked that they are the same; see `check`",
+    "results_unchecked": "results can't be pickled, so they were not compared; see `check`",
     "gil_enabled": "the GIL was switched back on",
     "workload_warned": "the workload itself says",
     "hosts_disagree": "hosts disagree, so the verdict is of this mixture of them",
@@ -80,7 +80,7 @@ def render(results: Results, *, width: int, colour: bool) -> str:
             continue
         found = results.about(contest.point)
         build = partial(compared_table, contest.point.label, found.compared, found.explained)
-        out.print(fitting(out, build, ("why", "quartiles", "of ideal")))
+        out.print(fitting(out, build, ("why", "quartiles", "efficiency")))
         if found.explained:
             build = partial(accounts_table, found.explained)
             out.print(fitting(out, build, ("memory", "CPU per call", "loop lag p99")))
@@ -119,7 +119,7 @@ def crossovers(results: Results) -> list[Text | Table]:
 
 
 def _along(line: Line, results: Results) -> Table:
-    """Return the levels that were measured: the time of a batch under each variant, and who is the best."""
+    """Return the levels that were measured: the time of a batch under each variant, and the best variant."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     labels = list(line.contests[0].variants)
     for header in (line.name, *labels, "best"):
@@ -157,7 +157,7 @@ def _detail(warning: str, event: Mapping[str, Any]) -> str:
         by: dict[str, list[str]] = {}
         for label, module in event["gil_enabled_by"].items():
             by.setdefault("an unknown module" if module == UNKNOWN else f"module {module}", []).append(label)
-        return ", ".join(f" by {who} under {units.listed(labels)}" for who, labels in by.items())
+        return ", ".join(f" by {cause} under {units.listed(labels)}" for cause, labels in by.items())
     if warning == "hosts_disagree":
         return f": {', '.join(map(printable, event['hosts_disagree']))}"
     if warning == "workload_warned":
@@ -188,7 +188,7 @@ def compared_table(
             "per call": units.duration(event["wall_ns"] and event["wall_ns"] / event["tasks"]),
             "quartiles": units.between((event["wall_ns_low"], event["wall_ns_high"]), event["wall_ns"]),
             "vs baseline": _against(event),
-            "of ideal": units.percent(event["ideal_share"]),
+            "efficiency": units.percent(event["ideal_share"]),
             "why": why.get(event["variant"], ""),
             "start-up": units.duration(event["startup_ns"]),
             "blocks": str(event["blocks"]),
@@ -206,7 +206,7 @@ def first_cause(event: Mapping[str, Any]) -> str:
 
 
 def accounts_table(explained: Sequence[Mapping[str, Any]], without: Collection[str]) -> Table:
-    """Return where the time of each variant's workers went; parts that nobody has are left out."""
+    """Return where the time of each variant's workers went; parts below `SHOWN` for all are left out."""
     seen = {name for name in SHARES for event in explained if (event[f"{name}_share"] or 0.0) >= SHOWN}
     parts = [name for name in SHARES if name in seen | {"on_core"}]
     has_loop = any(event["loop_lag_p99_ns"] is not None for event in explained)
@@ -237,7 +237,7 @@ def explanation(event: Mapping[str, Any], command: Sequence[str]) -> Text:
         text.append(f"; {event['advice']}", "cyan")
     if event["missing"]:
         missing = ", ".join(name.rpartition("_")[0].replace("_", " ") for name in event["missing"])
-        text.append(f" (not told by this system: {missing})", "yellow")
+        text.append(f" (not reported by this system: {missing})", "yellow")
     if event["try_overrides"]:
         text.append(f"; try: orchestrator run {shlex.join(_tried(command, event['try_overrides']))}", "dim")
     return text

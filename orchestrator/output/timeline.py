@@ -1,4 +1,4 @@
-"""What every worker did in one instrumented batch, call by call and piece by piece, for whoever draws it. Pure.
+"""What every worker did in one instrumented batch, call by call and piece by piece. Pure.
 
 Only how long a call was on a core, waiting or blocked is known, not when: its pieces are laid one after the other, in
 the order of `PARTS`.
@@ -18,7 +18,7 @@ PARTS = ("on_core", "gil", "run_queue", "blocked")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: who made it, when, and what its time went for; times in ns since the batch began."""
+    """One call: its worker, when it ran, and where its time went; times in ns since the batch began."""
 
     number: int
     lane: int

@@ -20,7 +20,7 @@ from orchestrator.advice import design, draft, pilot
 from orchestrator.advice.design import Facts, Question
 from orchestrator.analysis.results import fold
 from orchestrator.engine.signals import interruptible
-from orchestrator.journal.write import Records
+from orchestrator.journal.read import Records
 from orchestrator.output.formats import render
 from orchestrator.runner import registry
 from orchestrator.spec.expand import plan_experiment
@@ -210,7 +210,7 @@ def test_before_a_look_nothing_is_advised() -> None:
         (1.0, 2.0, "100 % [100, 100] of their time: the code lets go of the GIL."),
         (2.0, 2.0, "0 % [0, 0] of their time: the code holds on to the GIL."),
         (1.6, 2.0, ": the code lets go of the GIL for a part of it."),
-        (2.0, 1.0, ", but only 1 cores were free, which tells little of the GIL."),
+        (2.0, 1.0, ", but only 1 cores were free, which says little about the GIL."),
         (1.0, 1.0, ": the code lets go of the GIL."),
     ],
 )

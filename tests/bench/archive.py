@@ -38,7 +38,7 @@ def reports() -> Iterator[str]:
         read = [sys.executable, "-c", READ, str(run / "events.jsonl")]
         made = {
             form: [sys.executable, "-m", "orchestrator", "report", str(run), "--format", form]
-            for form in ("txt", "html")
+            for form in ("table", "html")
         }
         taken = _side_by_side({"read": read, **made})
         yield f"{'reading the lines':24}{taken['read'][0]:8.2f} s"

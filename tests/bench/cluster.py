@@ -25,7 +25,8 @@ from orchestrator.engine.conductor import Conductor
 from orchestrator.engine.hosts import BlockTask, Host
 from orchestrator.engine.progress import Silent
 from orchestrator.journal.event import Event
-from orchestrator.journal.write import EVENTS_FILE, Records, create, new_run_id
+from orchestrator.journal.read import EVENTS_FILE, Records
+from orchestrator.journal.write import create, new_run_id
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.model import Experiment
 from tests.support.paths import ROOT

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from orchestrator.journal.write import EVENTS_FILE, Records
+from orchestrator.journal.read import EVENTS_FILE, Records
 from tests.support.command import GOOD, WORKLOADS, events, in_process, orchestrator
 from tests.support.loaded_modules import loaded
 from tests.support.waiting import PATIENCE_S, until
@@ -441,7 +441,7 @@ def test_a_function_of_the_matrix_is_refused_in_the_matrix(place: Path) -> None:
         (["run", "."], ".: a directory, not a file"),
         (["run", "x.yaml", "tasks"], '"tasks" is not an override; write key.sub=value, such as tasks=8'),
         (["run", "x.yaml", "tasks=0"], 'override "tasks=0": tasks: '),
-        (["run", "x.yaml", "--format", "html"], '--format: no format "html"; name one of table, txt, advice, json'),
+        (["run", "x.yaml", "--format", "html"], '--format: no format "html"; name one of table, advice, json'),
         (["schema", "log"], 'no schema "log"; name one of spec, events'),
     ],
 )

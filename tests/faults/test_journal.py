@@ -11,7 +11,8 @@ import pytest
 
 from orchestrator.errors import JournalDamaged
 from orchestrator.journal.raw_events import BlockDiscarded
-from orchestrator.journal.write import EVENTS_FILE, Records, create, new_run_id, reopen
+from orchestrator.journal.read import EVENTS_FILE, Records
+from orchestrator.journal.write import create, new_run_id, reopen
 from orchestrator.jsonl import dumps
 from tests.support.paths import ROOT
 from tests.support.place import SPEC, Place

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from orchestrator.journal.write import EVENTS_FILE, first_and_last
+from orchestrator.journal.read import EVENTS_FILE, first_and_last
 from tests.support.failpoint import DEATHS, ERRORS
 from tests.support.place import JOURNAL, SPEC, Place, damaged, short
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from orchestrator import errors
-from orchestrator.journal import write
-from orchestrator.journal.write import EVENTS_FILE
+from orchestrator.journal import read, write
+from orchestrator.journal.read import EVENTS_FILE
 from orchestrator.jsonl import dumps
 from tests.support.paths import ROOT
 from tests.support.place import JOURNAL, SPEC, Place, damaged
@@ -67,7 +67,7 @@ def test_without_proc_what_cannot_be_had_is_absent_and_named(tmp_path: Path) -> 
     place = Place(tmp_path)
     done = place.run("run", "x.yaml", "--format", "table", before=prefix)
     assert done.returncode == errors.OK
-    assert "not told by this system: run queue, peak pss, worker private" in " ".join(done.stdout.split())
+    assert "not reported by this system: run queue, peak pss, worker private" in " ".join(done.stdout.split())
     accounts = [event for event in place.events() if event["event"] == "account.measured"]
     assert accounts
     assert {event["run_queue_share"] for event in accounts} == {None}
@@ -100,7 +100,7 @@ def test_of_many_runs_that_begin_at_once_one_measures_and_the_others_name_it(sta
 
 
 def _span(run: Path) -> tuple[str, str]:
-    events = list(write.Records(run / write.EVENTS_FILE))
+    events = list(read.Records(run / read.EVENTS_FILE))
     return events[0]["ts"], events[-1]["ts"]
 
 
@@ -289,6 +289,6 @@ def test_a_run_directory_that_may_not_be_entered_is_passed_over(
         return stat(path, **options)
 
     monkeypatch.setattr(os, "stat", refusing)  # root may enter any
-    assert write.newest_first(tmp_path / "runs" / "x") == []
+    assert read.newest_first(tmp_path / "runs" / "x") == []
     with pytest.raises(errors.BadInput, match=r"holds no events\.jsonl"):
-        write.find(tmp_path / "runs" / "x")
+        read.find(tmp_path / "runs" / "x")

@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator import errors
 from orchestrator.analysis.results import fold
-from orchestrator.journal.write import EVENTS_FILE, Records, find
+from orchestrator.journal.read import EVENTS_FILE, Records, find
 from tests.support.command import in_process
 from tests.support.event_schema import misfits
 from tests.support.journals import RECORDED, derived_again, recorded

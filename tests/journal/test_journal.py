@@ -18,7 +18,8 @@ from orchestrator import files
 from orchestrator.errors import UNWRITABLE, BadInput, JournalDamaged, Unwritable
 from orchestrator.journal.event import Event
 from orchestrator.journal.raw_events import BlockDiscarded
-from orchestrator.journal.write import EVENTS_FILE, Journal, Records, create, find, new_run_id
+from orchestrator.journal.read import EVENTS_FILE, Records, find
+from orchestrator.journal.write import Journal, create, new_run_id
 
 
 def event(number: int, reason: str = "because", **columns: Any) -> Event:

@@ -14,7 +14,7 @@ import yaml
 
 from orchestrator import errors
 from orchestrator.journal.catalog import EVENTS
-from orchestrator.journal.write import Records, find
+from orchestrator.journal.read import Records, find
 from orchestrator.output.schema import SCHEMAS
 from orchestrator.runner import registry
 from tests.support.command import WORKLOADS, orchestrator

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import errors
-from orchestrator.journal.write import Records, find
+from orchestrator.journal.read import Records, find
 from tests.support.waiting import PATIENCE_S, until
 
 BIN = Path(sys.executable).parent

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cli import main as cli
-from orchestrator.journal.write import EVENTS_FILE
+from orchestrator.journal.read import EVENTS_FILE
 
 DEATHS = (
     *("write.before", "write.torn", "write.after"),

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from orchestrator.archive.audit import audit
-from orchestrator.journal.write import EVENTS_FILE, Records, newest_first
+from orchestrator.journal.read import EVENTS_FILE, Records, newest_first
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE_S, until
 

@@ -18,7 +18,7 @@ from orchestrator import units
 from orchestrator.analysis.contest import Contest
 from orchestrator.analysis.results import fold
 from orchestrator.analysis.stats import Ratio, compare
-from orchestrator.journal.write import EVENTS_FILE, Records
+from orchestrator.journal.read import EVENTS_FILE, Records
 from tests.support.paths import ROOT
 
 from .measure import workplace

@@ -20,7 +20,7 @@ def of_variants(variants: Iterable[Variant]) -> dict[str, str]:
 
 
 def of_points(points: Sequence[Point]) -> dict[str, str]:
-    """Return a name for each point, by its id: what tells it from the others, such as `tasks-4-n-2000`."""
+    """Return a name for each point, by its id: what distinguishes it from the others, such as `tasks-4-n-2000`."""
     columns = dict.fromkeys(name for point in points for name in point.columns)
     telling = [name for name in columns if len({canonical(point.columns.get(name)) for point in points}) > 1]
     return _distinct({point.id: _named_by(point, telling) for point in points})

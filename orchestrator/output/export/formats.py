@@ -29,7 +29,7 @@ NEEDS = {"parquet": ("duckdb",)}
 
 
 def render(name: str, results: Results) -> dict[str, bytes]:
-    """Return the files of the format `name`, one of `FORMATS`, by their paths; none where there is nothing to tell.
+    """Return the files of the format `name`, one of `FORMATS`, by their paths; none where there is no data.
 
     Raises BadInput where that needs a package that is not installed.
     """

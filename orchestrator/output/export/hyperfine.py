@@ -31,7 +31,7 @@ def render(results: Results) -> dict[str, bytes]:
 
 
 def _times(contest: Contest) -> dict[str, list[float]]:
-    """Return the median of every block that counts, by variant; who failed too often has none."""
+    """Return the median of every block that counts, by variant; an excluded variant has none."""
     times = {
         label: [median(block.walls[label]) / 1e9 for block in contest.counting if block.walls.get(label)]
         for label in contest.variants

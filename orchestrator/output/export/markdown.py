@@ -22,7 +22,7 @@ _SPECIAL = re.compile(
 
 
 def render(results: Results) -> dict[str, bytes]:
-    """Return the file; every text in it is shown as it is, and mentions nobody."""
+    """Return the file; every text in it is escaped, so that it can't format or mention."""
     lines = "\n".join(_lines(results))
     return {"report.md": f"{lines}\n".encode()}
 

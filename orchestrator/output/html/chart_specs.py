@@ -25,7 +25,7 @@ PALETTE = (
     "#7f8791",
     "#7d8a1f",
 )
-"""Told apart from each other, and three times as bright or dark as a white and as a black page (WCAG 1.4.11)."""
+"""Distinct from each other, and three times as bright or dark as a white and as a black page (WCAG 1.4.11)."""
 
 COLOURS = {
     "on_core": "#2f9461",
@@ -57,7 +57,7 @@ def theme(ink: str, background: str | None) -> dict[str, Any]:
         "title": {"color": ink, "anchor": "start", "fontSize": 14},
         "rule": {"color": ink},
         "range": {"category": list(PALETTE)},
-        "aria": False,  # whoever embeds a chart tells what is in it
+        "aria": False,  # the page that embeds a chart labels it
     }
 
 

@@ -1,6 +1,6 @@
 """Charts of a run: what is drawn, as rows, and how, as Vega-Lite. The page and the pictures draw the same.
 
-A chart is a kind, a title, a sentence for who can't see it, and its rows. The specification of a kind holds no data,
+A chart is a kind, a title, a sentence for screen readers, and its rows. The specification of a kind holds no data,
 so that a page of a hundred points carries each of them once.
 """
 
@@ -30,7 +30,7 @@ FEWEST_CALLS = 4
 """Of a timeline, that are drawn however many there are."""
 
 MOST_LANES = 8
-"""Of a variant that are drawn: with more, nobody could tell them apart."""
+"""The most lanes drawn for a variant: more can't be distinguished."""
 
 WIDE_RANGE = 20
 """From the least to the greatest of an axis, from which on it is drawn on a logarithmic scale."""
@@ -154,7 +154,7 @@ def _of_point(
 def _ratio(event: Mapping[str, Any]) -> Row:
     names = ("speedup", "speedup_low", "speedup_high")
     value, low, high = (_short(event[name]) for name in names)
-    # who has no interval has one of no length, so that all stand in the order of the spec
+    # a missing interval has length 0, so that all stay in the order of the spec
     figures = {"speedup": value, "low": value if low is None else low, "high": value if high is None else high}
     return {"variant": event["variant"], **figures, "figure": units.ratio(*(event[name] for name in names))}
 

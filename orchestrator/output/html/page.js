@@ -1,5 +1,5 @@
 "use strict";
-// Draws the charts of what is open, tells what is under the pointer, and lets the arrow keys walk over the marks.
+// Draws the charts of what is open, shows what is under the pointer, and lets the arrow keys walk over the marks.
 (() => {
   const { theme, kinds, figures } = JSON.parse(document.getElementById("figures").textContent);
   const told = document.getElementById("told");

@@ -1,4 +1,4 @@
-"""The report for people: one HTML page that holds all it needs, opens offline, and asks nobody for anything."""
+"""The report for people: one HTML page that is self-contained and opens offline."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _several(results: Results) -> bool:
 
 
 def _point(results: Results, contest: Contest, drawn: Sequence[Chart]) -> dict[str, Any]:
-    """Return what the page tells of one point."""
+    """Return what the page shows of one point."""
     identity = contest.point.id
     found = results.about(contest.point)
     shown = [contest.point.id for contest in results.contests if not contest.is_skipped]
