@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .. import units
 from ..analysis.accounts import BUSY_CALL
+from ..journal.derived_events import VariantCompared
+from ..journal.event import Event
 from ..runner import registry
 from ..spec.document import dump
 from ..text import printable
@@ -51,7 +53,7 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def saved(text: str, derived: Sequence[Mapping[str, Any]], over: str | None = None) -> str:
+def saved(text: str, derived: Sequence[Event], over: str | None = None) -> str:
     """Return the spec with expectations to uncomment: the measured speedups, with a margin.
 
     `over` names the argument of a range; each claim is then about one level.
@@ -61,17 +63,19 @@ def saved(text: str, derived: Sequence[Mapping[str, Any]], over: str | None = No
         "# Uncomment this, and the exit status reports whether it still holds: 0, or 1 if broken, 4 if undecided.",
         "# expect:",
     ]
-    compared = [event for event in derived if event["event"] == "variant.compared" and event["speedup_low"]]
+    compared = [event for event in derived if isinstance(event, VariantCompared)]
     for event in compared:
-        low, high = event["speedup_low"], event["speedup_high"]
+        low, high = event.speedup_low, event.speedup_high
+        if low is None or high is None:
+            continue
         worse, better = float(f"{low * 0.8:.2g}"), float(f"{high * 1.25:.2g}")
         bound = {"min": max(1.0, worse)} if low > 1 else {"max": min(1.0, better) if high < 1 else better}
-        where = {f"kwargs.{over}": event[f"kwargs_{over}"]} if over else {}
+        where = {f"kwargs.{over}": event.fields()[f"kwargs_{over}"]} if over else {}
         claim = dump(
-            {"of": event["variant"], **({"where": where} if over else {}), "metric": "speedup", **bound}, flow=True
+            {"of": event.variant, **({"where": where} if over else {}), "metric": "speedup", **bound}, flow=True
         )
-        lines.append(f"#   - {claim}  # measured: {units.ratio(event['speedup'], low, high)}")
-    return text + "\n".join(lines) + "\n" if compared else text
+        lines.append(f"#   - {claim}  # measured: {units.ratio(event.speedup, low, high)}")
+    return text + "\n".join(lines) + "\n" if len(lines) > 3 else text
 
 
 def _seconds(duration_s: float) -> str:

@@ -7,10 +7,10 @@ which neither is significantly faster stay inside of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 from .. import units
 from ..journal.derived_events import CrossoverLocated
@@ -137,11 +137,10 @@ def events(plan: Plan, contests: Sequence[Contest]) -> list[CrossoverLocated]:
     return sorted(found, key=lambda event: (not event.of_winners, order.index(event.decision)))
 
 
-def worth_showing(derived: Sequence[Mapping[str, Any]], line: Line) -> list[Mapping[str, Any]]:
+def worth_showing(located: Sequence[CrossoverLocated], line: Line) -> list[CrossoverLocated]:
     """Return the events of a line that are worth printing: changes and pairs of winners, else all."""
-    located = (event for event in derived if event["event"] == "crossover.located")
-    along = [event for event in located if (event["points"], event["axis"]) == (line.points, line.column)]
-    return [event for event in along if event["decision"] == "found" or event["of_winners"]] or along
+    along = [event for event in located if (event.points, event.axis) == (line.points, line.column)]
+    return [event for event in along if event.decision == "found" or event.of_winners] or along
 
 
 def _event(line: Line, located: Located, faster: Sequence[Faster]) -> CrossoverLocated:

@@ -7,13 +7,24 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from ..errors import JournalDamaged
 from ..journal.catalog import EVENTS
-from ..journal.event import SCHEMA
+from ..journal.derived_events import (
+    CrossoverLocated,
+    ExpectationChecked,
+    HostJudged,
+    ScalingFitted,
+    VariantCompared,
+    VariantExplained,
+    VariantObserved,
+    VerdictReached,
+)
+from ..journal.event import COMMON, AboutPoint, Event
+from ..journal.raw_events import RunFinished, RunStarted, TrialFailed
 from ..spec.expand import plan_experiment
 from ..spec.model import Experiment
 from ..spec.plan import Plan, Point
@@ -24,133 +35,157 @@ from .stats import STATS_VERSION
 from .verdict import derive
 
 DERIVED = {name for name, kind in EVENTS.items() if kind.derived} | {"run.finished"}
-"""What a run writes at its end."""
+"""The events that a run writes at its end."""
 
-_FEW = DERIVED | {
+_KEPT = DERIVED | {
     *("run.started", "run.resumed", "variant.unavailable", "variant.excluded", "trial.failed"),
     *("context.sampled", "block.finished", "timeline.recorded"),
 }
-"""The events that are kept. The others fill the blocks: read the journal again for them."""
+"""The events that stay in memory. The others, most of a journal, are read from it again when they are needed."""
+
+Record = Mapping[str, Any]
+E = TypeVar("E", bound=Event)
 
 
 @dataclass(frozen=True)
 class PointEvents:
-    """The derived events of one point; without a verdict where the point was skipped."""
+    """The derived events of one point; without a verdict if the point was skipped."""
 
-    compared: Sequence[Mapping[str, Any]]
-    explained: Sequence[Mapping[str, Any]]
-    fitted: Sequence[Mapping[str, Any]]
-    observed: Sequence[Mapping[str, Any]]
-    verdict: Mapping[str, Any] | None
-    on_hosts: Sequence[Mapping[str, Any]]
+    compared: Sequence[VariantCompared]
+    explained: Sequence[VariantExplained]
+    fitted: Sequence[ScalingFitted]
+    observed: Sequence[VariantObserved]
+    verdict: VerdictReached | None
+    on_hosts: Sequence[HostJudged]
 
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that reports are made from.
+    """What a journal says, recomputed: the input of every output format.
 
-    `derived` are the recomputed events as plain data, in the order of the log. `differences` name what the journal's
-    own derived events say otherwise.
+    `derived` holds the recomputed events in the order of the log. `differences` names each journaled derived event that
+    differs from them.
     """
 
     plan: Plan
     contests: Sequence[Contest]
-    derived: Sequence[dict[str, Any]]
+    derived: Sequence[Event]
     differences: Sequence[str]
-    started: Mapping[str, Any]
-    """The event that begins the journal."""
-    finished: Mapping[str, Any] | None
-    """The event that ends the journal; None when the run was cut off."""
-    _few: Sequence[Mapping[str, Any]]
-    _all: Iterable[Mapping[str, Any]]
+    run_id: str
+    started_at: str
+    started: RunStarted
+    finished: RunFinished | None
+    """None when the run was cut off."""
+    _kept: Sequence[Record]
+    _all: Iterable[Record]
 
-    def named(self, *names: str) -> list[Mapping[str, Any]]:
-        """Return the events of these names, in the order of the journal."""
-        return [event for event in (self._few if set(names) <= _FEW else self._all) if event["event"] in names]
+    def records(self, *names: str) -> list[Record]:
+        """Return the journal's records of these names, in its order, as plain data with the common fields."""
+        return [record for record in (self._kept if set(names) <= _KEPT else self._all) if record["event"] in names]
+
+    def events(self, kind: type[E]) -> list[E]:
+        """Return the journal's events of one kind, in its order."""
+        return [_event(kind, record) for record in self.records(kind.model_fields["event"].default)]
 
     def about(self, point: Point) -> PointEvents:
         """Return the derived events of a point."""
-
-        def called(name: str) -> Sequence[Mapping[str, Any]]:
-            return self._derived_by.get((name, point.id), ())
-
+        found = self._derived_by_point.get(point.id, ())
         return PointEvents(
-            compared=called("variant.compared"),
-            explained=called("variant.explained"),
-            fitted=called("scaling.fitted"),
-            observed=called("variant.observed"),
-            verdict=next(iter(called("verdict.reached")), None),
-            on_hosts=called("host.judged"),
+            compared=_of_kind(VariantCompared, found),
+            explained=_of_kind(VariantExplained, found),
+            fitted=_of_kind(ScalingFitted, found),
+            observed=_of_kind(VariantObserved, found),
+            verdict=next(iter(_of_kind(VerdictReached, found)), None),
+            on_hosts=_of_kind(HostJudged, found),
         )
 
     @property
     def ended_by(self) -> str | None:
-        """What ended the run before its time: a signal, or the loss of its hosts; None also where that left no word."""
-        if self.finished is None or self.finished["outcome"] != "interrupted":
+        """What interrupted the run: a signal, or the loss of its hosts; None if neither is recorded."""
+        if self.finished is None or self.finished.outcome != "interrupted":
             return None
-        status = self.finished["exit_status"]
+        status = self.finished.exit_status
         return f"signal {status - 128}" if status > 128 else "the loss of its hosts"
 
     @property
-    def expectations(self) -> Sequence[Mapping[str, Any]]:
-        """What became of the expectations, in the order of the spec."""
-        return [event for event in self.derived if event["event"] == "expectation.checked"]
+    def failures(self) -> Sequence[TrialFailed]:
+        """The failed trials."""
+        return self.events(TrialFailed)
 
     @cached_property
-    def _derived_by(self) -> Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]:
-        """By name and point."""
-        found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    def expectations(self) -> Sequence[ExpectationChecked]:
+        """The outcome of each expectation, in the order of the spec."""
+        return _of_kind(ExpectationChecked, self.derived)
+
+    @cached_property
+    def crossovers(self) -> Sequence[CrossoverLocated]:
+        """The crossovers along all axes."""
+        return _of_kind(CrossoverLocated, self.derived)
+
+    @cached_property
+    def _derived_by_point(self) -> Mapping[str, Sequence[Event]]:
+        found: dict[str, list[Event]] = {}
         for event in self.derived:
-            found.setdefault((event["event"], event.get("point_id", "")), []).append(event)
+            if isinstance(event, AboutPoint):
+                found.setdefault(event.point_id, []).append(event)
         return found
+
+
+def _of_kind(kind: type[E], events: Iterable[Event]) -> list[E]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def _event(kind: type[E], record: Record) -> E:
+    """Return a record that this program wrote as an event; the journal checked it, so it is not validated again."""
+    return kind.model_construct(**{key: value for key, value in record.items() if key not in COMMON})
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a run has come: its plan, its contests, the time of its blocks, and the events kept.
+    """How far a run has come: its plan, its contests, the time of its blocks, and the records kept.
 
-    Where hosts worked beside each other, it is the time of the host that worked longest.
+    With several hosts, `spent_s` is the time of the host that worked longest.
     """
 
     plan: Plan
     contests: Sequence[Contest]
     spent_s: float
-    few: Sequence[Mapping[str, Any]]
+    kept: Sequence[Record]
 
 
-def replay(events: Iterable[Mapping[str, Any]]) -> Standing:
-    """Return the standing that a journal's events lead to.
+def replay(records: Iterable[Record]) -> Standing:
+    """Return the standing that a journal's records lead to.
 
-    Raises JournalDamaged when they do not begin with a run, or with one whose spec this program can't read.
-    Of a run that was resumed, what was derived before it was is left out: it is derived again.
+    Raises JournalDamaged when they do not begin with a run, or with one whose spec this program can't read. Events
+    derived before a run was resumed are left out: they are derived again.
     """
-    unread = iter(events)
+    unread = iter(records)
     started = next(unread)
-    if started.get("event") != "run.started":
+    if started["event"] != "run.started":
         raise JournalDamaged("the journal does not begin with run.started", remedy="name the journal of a run")
-    plan = replace(_plan_of(started), level_split=started.get("level_split", 1))  # older journals have split nothing
+    plan = replace(_plan_of(started), level_split=started["level_split"])
     contests = {point.id: Contest(plan, point) for point in plan.points}
-    few = [started]
+    kept = [started]
     spent_ns: Counter[str | None] = Counter()
-    for event in unread:
-        name = event["event"]
-        if contest := contests.get(event.get("point_id", "")):
-            add_event(contest, event)
-        if name not in _FEW:  # most of all events
+    for record in unread:
+        name = record["event"]
+        if contest := contests.get(record.get("point_id", "")):
+            add_event(contest, record)
+        if name not in _KEPT:  # most of all records
             continue
         if name == "run.resumed":
-            few = [each for each in few if each["event"] not in DERIVED]
+            kept = [each for each in kept if each["event"] not in DERIVED]
         elif name == "variant.unavailable":
             for contest in contests.values():
-                contest.withdraw(event["variant"])
+                contest.withdraw(record["variant"])
         elif name == "block.finished":
-            spent_ns[event.get("host")] += event["elapsed_ns"]
-        few.append(event)
-    return Standing(plan, list(contests.values()), max(spent_ns.values(), default=0) / 1e9, few)
+            spent_ns[record.get("host")] += record["elapsed_ns"]
+        kept.append(record)
+    return Standing(plan, list(contests.values()), max(spent_ns.values(), default=0) / 1e9, kept)
 
 
 def _plan_of(started: Mapping[str, Any]) -> Plan:
-    """Return what a run has plan. It has checked its spec, which yet may hold what another version knew."""
+    """Return the plan of a run; its spec was valid for the version that wrote it."""
     spec = json.loads(started["spec"])
     try:
         # parsing it again applies the converters, and needs no positions
@@ -166,39 +201,39 @@ def _plan_of(started: Mapping[str, Any]) -> Plan:
     )
 
 
-def fold(events: Iterable[Mapping[str, Any]]) -> Results:
-    """Return the results of a journal's events; `events` is read again when trials are asked for."""
-    standing = replay(events)
-    few = standing.few
-    derived = [
-        {"event": event.event, "schema": SCHEMA, "run_id": few[0]["run_id"], **event.fields()}
-        for event in derive(standing.plan, standing.contests)
-    ]
+def fold(records: Iterable[Record]) -> Results:
+    """Return the results of a journal's records; `records` is read again for events that do not stay in memory."""
+    standing = replay(records)
+    kept = standing.kept
+    derived = derive(standing.plan, standing.contests)
+    finished = next((record for record in kept if record["event"] == "run.finished"), None)
     return Results(
         plan=standing.plan,
         contests=standing.contests,
         derived=derived,
-        differences=_differences(derived, few, standing.contests),
-        started=few[0],
-        finished=next((event for event in few if event["event"] == "run.finished"), None),
-        _few=few,
-        _all=events,
+        differences=_differences(derived, kept, standing.contests),
+        run_id=kept[0]["run_id"],
+        started_at=kept[0]["ts"],
+        started=_event(RunStarted, kept[0]),
+        finished=_event(RunFinished, finished) if finished else None,
+        _kept=kept,
+        _all=records,
     )
 
 
-def _differences(derived: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]], contests: Any) -> list[str]:
+def _differences(derived: Sequence[Event], records: Sequence[Record], contests: Sequence[Contest]) -> list[str]:
     """Return how the journal's derived events differ from the recomputed ones; a run that was cut off has none."""
     found = [text for contest in contests for text in contest.differences]
-    names = DERIVED - {"run.finished"}
-    journaled = [event for event in events if event["event"] in names]
-    version = next((event["stats_version"] for event in journaled), STATS_VERSION)
+    journaled = [record for record in records if record["event"] in DERIVED - {"run.finished"}]
+    version = next((record["stats_version"] for record in journaled), STATS_VERSION)
     if version != STATS_VERSION:
         return [*found, f"the journal's figures are of version {version} of the statistics, these of {STATS_VERSION}"]
     if journaled and len(journaled) != len(derived):
         found.append(f"the journal holds {len(journaled)} derived events, recomputing gives {len(derived)}")
-    for ours, theirs in zip(derived, journaled, strict=False):
+    for event, theirs in zip(derived, journaled, strict=False):
+        ours = event.fields()
         found += [
-            f"{ours['event']} at {ours.get('point') or ours['points']}: "
+            f"{event.event} at {ours.get('point') or ours['points']}: "
             f"{key} is {theirs.get(key)!r} in the journal, recomputed {value!r}"
             for key, value in ours.items()
             if theirs.get(key) != value

@@ -27,9 +27,9 @@ def recorded(directory: Path) -> Iterator[Callable[[Results], None]]:
     about["since"] = utc_now()
 
     def ended(results: Results) -> None:
-        finished = results.finished or {}
-        sentences = [event["sentence"] for event in results.derived if "sentence" in event]
-        ending = {key: finished.get(key) for key in ("outcome", "exit_status", "elapsed_s")}
+        finished = results.finished
+        sentences = [sentence for event in results.derived if (sentence := getattr(event, "sentence", None))]
+        ending = {key: getattr(finished, key, None) for key in ("outcome", "exit_status", "elapsed_s")}
         _write(directory, {**about, "state": "ended", "until": utc_now(), **ending, "sentences": sentences})
 
     _write(directory, {**about, "state": "running"})

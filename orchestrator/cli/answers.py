@@ -12,12 +12,11 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from rich.table import Table
-from rich.text import Text
 
 from ..jsonl import dumps, unique_names
-from ..output import grid
 from ..output.export.csv_tables import cell
+from ..output.grid import Grid
+from ..output.terminal import UNBOUNDED, Screen
 from ..text import printable
 
 MOST_ROWS = 1000
@@ -27,19 +26,19 @@ Rows = Iterator[tuple[Any, ...]]
 
 
 def as_table(columns: Sequence[str], rows: Rows) -> Iterator[str]:
-    """Yield the answer as one text, as wide as it is: folded into a page, many columns could not be read."""
+    """Yield the answer as one text, as wide as its columns are."""
     shown = list(itertools.islice(rows, MOST_ROWS))
-    out, written = grid.text_console(grid.UNBOUNDED, False)
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for place, name in enumerate(columns):
-        is_number = all(isinstance(row[place], int | float | Decimal | None) for row in shown)
-        drawn.add_column(Text(printable(name)), justify="right" if is_number and shown else "left", no_wrap=True)
-    for row in shown:
-        drawn.add_row(*(Text(_seen(value)) for value in row))
-    out.print(drawn)
+    numbers = [
+        bool(shown) and all(isinstance(row[place], int | float | Decimal | None) for row in shown)
+        for place in range(len(columns))
+    ]
+    headers = unique_names([printable(name) for name in columns])
+    right = [header for header, is_number in zip(headers, numbers, strict=True) if is_number]
+    screen = Screen(UNBOUNDED, False)
+    screen.grid(Grid(headers, [[_seen(value) for value in row] for row in shown], right=right))
     if next(rows, None) is not None:
-        out.print(Text(f"and more than these {MOST_ROWS:,} rows: add LIMIT, or read them with --csv or --json"))
-    yield grid.printed(written)
+        screen.line(f"and more than these {MOST_ROWS:,} rows: add LIMIT, or read them with --csv or --json")
+    yield screen.text()
 
 
 def as_json(columns: Sequence[str], rows: Rows) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..output.formats import FORMATS
+from ..output.formats import names
 from . import completion
 
 app = typer.Typer(
@@ -69,9 +69,9 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        metavar="|".join(FORMATS),
+        metavar="|".join(names("text")),
         help="output format [default: for people on a terminal, else json]",
-        autocompletion=completion.one_of(*FORMATS),
+        autocompletion=completion.one_of(*names("text")),
     ),
 ]
 TableOrJson = Annotated[

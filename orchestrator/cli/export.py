@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import BadInput
-from ..output.export import formats as exports
+from ..output import formats
 from . import completion
 from .app import Force, Run, app
 from .output import write
@@ -28,7 +28,7 @@ def export(
         str,
         typer.Option(
             metavar="FORMAT",
-            autocompletion=completion.one_of(*exports.FORMATS),
+            autocompletion=completion.one_of(*formats.names("export")),
             help="csv, parquet: tables; pyperf, hyperfine: times for these tools; chrome-trace: a timeline for"
             " ui.perfetto.dev; markdown: a report for a pull request",
         ),
@@ -37,12 +37,13 @@ def export(
     force: Force = False,
 ) -> None:
     """Write a run as files for other tools."""
-    if to not in exports.FORMATS:
-        raise BadInput(f'no format "{to}"', where="--to", remedy=f"name one of {', '.join(exports.FORMATS)}")
+    known = formats.names("export")
+    if to not in known:
+        raise BadInput(f'no format "{to}"', where="--to", remedy=f"name one of {', '.join(known)}")
     results = recompute(run)
-    files = exports.render(to, results)
+    files = formats.files(to, results)
     if not files:
         what = f"{run} has no finished block, so the format {to} would be empty"
         raise BadInput(what, remedy="export it to csv, or export a longer run")
-    write("".join(f"{path}\n" for path in exports.write(files, output, replace=force)))
+    write("".join(f"{path}\n" for path in formats.write(files, output, replace=force)))
     warn_of_differences(run, results)

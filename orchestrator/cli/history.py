@@ -34,7 +34,7 @@ def history(
 ) -> None:
     """Show each variant's time over all runs of an experiment, as a multiple of the reference loop."""
     from ..extras import need
-    from ..output.export import formats as exports
+    from ..output import formats
     from . import arguments
 
     need("history", "duckdb")
@@ -44,13 +44,11 @@ def history(
     damaged: list[JournalDamaged] = []
     entries = _entries(runs, arguments.name(name), within, damaged)
     if html:
-        from ..output.formats import EXTRA
-
-        need("--html", *EXTRA)
+        need("--html", *formats.PAGE_EXTRA)
         from ..output.html import history_page
 
         page = history_page.render(name, entries, within)
-        write("".join(f"{path}\n" for path in exports.write(page, runs / name, replace=True, where="--runs")))
+        write("".join(f"{path}\n" for path in formats.write(page, runs / name, replace=True, where="--runs")))
     elif shown == "json":
         write(trend.as_json(entries))
     else:

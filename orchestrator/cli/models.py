@@ -126,24 +126,18 @@ def as_json(found: Sequence[Listed]) -> str:
 
 def as_table(found: Sequence[Listed], width: int) -> str:
     """Return the models as a table with a column for each interpreter, then the reasons why some can't run."""
-    from rich.table import Table
-
-    from ..output.grid import printed, text_console
+    from ..output.grid import Grid
+    from ..output.terminal import Screen
 
     interpreters = {each.python: _named(each.version, each.gil) for each in found}
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("model", no_wrap=True)
-    for header in ("runs", "options"):
-        table.add_column(header, overflow="fold")
-    for named in interpreters.values():
-        table.add_column(named, no_wrap=True)
+    rows = []
     for name in dict.fromkeys(each.model for each in found):
         own = {each.python: each for each in found if each.model == name}
         first = next(iter(own.values()))
         marks = ["yes" if own[each].reason is None else "no" for each in interpreters]
-        table.add_row(name, ", ".join(first.runs), ", ".join(first.options), *marks)
-    out, written = text_console(width, colour=False)
-    out.print(table)
+        rows.append([name, ", ".join(first.runs), ", ".join(first.options), *marks])
+    screen = Screen(width, colour=False)
+    screen.grid(Grid(("model", "runs", "options", *interpreters.values()), rows, wraps=True))
     lines = [f"{named}: {python}" for python, named in interpreters.items()]
     lines += [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
     lines += [
@@ -151,7 +145,7 @@ def as_table(found: Sequence[Listed], width: int) -> str:
         for each in found
         for option, why in each.without.items()
     ]
-    return printed(written) + "".join(f"{line}\n" for line in dict.fromkeys(lines))
+    return screen.text() + "".join(f"{line}\n" for line in dict.fromkeys(lines))
 
 
 def _named(version: str, gil: bool) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import BUSY
 from .output import NonzeroExit, say, show
@@ -12,6 +11,7 @@ from .output import NonzeroExit, say, show
 if TYPE_CHECKING:
     from ..analysis.results import Results
     from ..engine.session import RunOutcome
+    from ..journal.derived_events import ExpectationChecked
 
 
 def print_outcome(outcome: RunOutcome, shown: str, to_resume: str = "") -> None:
@@ -28,10 +28,10 @@ def write_page(outcome: RunOutcome) -> None:
     """Write the run's page beside its journal, unless a signal ended the run: then the program has to end soon."""
     from ..files import replace_file
     from ..log import diagnostics
-    from ..output.formats import PAGE, files, has_files
+    from ..output.formats import PAGE, files, has_pages
 
-    finished = outcome.results.finished or {}
-    if not has_files() or finished.get("outcome") == "interrupted":
+    finished = outcome.results.finished
+    if not has_pages() or (finished and finished.outcome == "interrupted"):
         return
     file = outcome.directory / PAGE
     try:
@@ -47,20 +47,20 @@ def write_page(outcome: RunOutcome) -> None:
 def _last_line(results: Results, to_resume: str) -> str:
     """Return what went wrong, in one line."""
     if results.ended_by:
-        lost_hosts = results.finished is not None and results.finished["exit_status"] == BUSY
+        lost_hosts = results.finished is not None and results.finished.exit_status == BUSY
         remedy = "; run again to resume" if lost_hosts else f"; to resume: {to_resume}" if to_resume else ""
         return f"ended by {results.ended_by}{remedy}"
-    broken = [event for event in results.expectations if event["outcome"] == "broken"]
-    failed = results.named("trial.failed")
+    broken = [event for event in results.expectations if event.outcome == "broken"]
+    failed = results.failures
     if broken and not failed:
         return f"expectation broken: {_claim(broken[0])}"
     if failed:
         first = failed[0]
-        place = f"{first['variant']} at {first['point']}"
-        return f"{len(failed)} trials failed; the first: {place}: {' '.join(first['error'].split())}"
-    undecided = next(event for event in results.expectations if event["outcome"] == "undecided")
-    return f"expectation undecided: {_claim(undecided)}: {undecided['reason'] or 'the interval contains the bound'}"
+        place = f"{first.variant} at {first.point}"
+        return f"{len(failed)} trials failed; the first: {place}: {' '.join(first.error.split())}"
+    undecided = next(event for event in results.expectations if event.outcome == "undecided")
+    return f"expectation undecided: {_claim(undecided)}: {undecided.reason or 'the interval contains the bound'}"
 
 
-def _claim(event: Mapping[str, Any]) -> str:
-    return f"{event['metric']} of {event['of']} at {event['point']}"
+def _claim(event: ExpectationChecked) -> str:
+    return f"{event.metric} of {event.of} at {event.point}"

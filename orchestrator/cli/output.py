@@ -35,9 +35,9 @@ def say(text: str) -> None:
 
 def format_of(asked: str | None, people: str = "table") -> str:
     """Return the format to print in; `people` is the one for a terminal."""
-    from ..output.formats import FORMATS
+    from ..output.formats import names
 
-    return choose(asked, FORMATS, people)
+    return choose(asked, names("text"), people)
 
 
 def choose(asked: str | None, formats: Iterable[str], people: str) -> str:

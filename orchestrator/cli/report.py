@@ -14,6 +14,8 @@ from .app import Force, Run, app
 from .output import choose, show, write
 from .recompute import recompute, warn_of_differences
 
+PAGES = formats.names("page")
+
 
 @app.command(
     epilog="\b\nExamples:\n  orchestrator report runs/cpu/latest --format json | jq .sentence\n"
@@ -26,9 +28,9 @@ def report(
         str | None,
         typer.Option(
             "--format",
-            metavar="|".join((*formats.FORMATS, *formats.FILES)),
-            autocompletion=completion.one_of(*formats.FORMATS, *formats.FILES),
-            help=f"output format; {', '.join(formats.FILES)} write files [default: table on a terminal, else json]",
+            metavar="|".join(formats.names("text", "page")),
+            autocompletion=completion.one_of(*formats.names("text", "page")),
+            help=f"output format; {', '.join(PAGES)} write files [default: table on a terminal, else json]",
         ),
     ] = None,
     output: Annotated[
@@ -42,21 +44,20 @@ def report(
 ) -> None:
     """Recompute tables, verdicts and charts of a run from its journal."""
     from ..journal.read import find
-    from ..output.export import formats as exports
 
-    shown = choose(format_, (*formats.FORMATS, *formats.FILES), "table")
-    if output is not None and shown not in formats.FILES:
-        what = f"the format {shown} is printed, and only {', '.join(formats.FILES)} write files"
+    shown = choose(format_, formats.names("text", "page"), "table")
+    if output is not None and shown not in PAGES:
+        what = f"the format {shown} is printed, and only {', '.join(PAGES)} write files"
         raise BadInput(what, where="--output", remedy="redirect the output, or name one of them with --format")
     results = recompute(run)
-    if shown in formats.FILES:
+    if shown in PAGES:
         here = find(run).parent
         # a run's own page may be overwritten: it can always be made again from the journal
-        own = output is None and shown == "html" and here.resolve().name == results.started["run_id"]
+        own = output is None and shown == "html" and here.resolve().name == results.run_id
         made = formats.files(shown, results)
         if not made:
             raise BadInput(f"{run} has no finished block to draw", remedy="name another run")
-        written = exports.write(made, output or (here if own else Path()), replace=force or own)
+        written = formats.write(made, output or (here if own else Path()), replace=force or own)
         write("".join(f"{path}\n" for path in written))
     else:
         show(shown, results)

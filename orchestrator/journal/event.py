@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict
 SCHEMA = 1
 """Raised when a reader of older logs would misread a newer one; new events and fields do not raise it."""
 
+COMMON = ("schema", "run_id", "seq", "ts", "crc32")
+"""The fields that the journal adds to every event."""
+
 
 class Event(BaseModel):
     """One line of the log."""
@@ -24,16 +27,20 @@ class Event(BaseModel):
 
 
 class AboutPoint(Event):
-    """What events about a point have in common; the point's columns are extra fields."""
+    """An event about a point; the point's other columns are extra fields."""
 
     model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     point: str
     point_id: str
+    tasks: int
 
 
 class AboutVariant(AboutPoint):
-    """What events about a point under a variant have in common; the columns of both are extra fields."""
+    """An event about a variant at a point; the other columns of both are extra fields."""
 
     variant: str
     variant_id: str
+    model: str
+    workers: int | None
+    python: str | None

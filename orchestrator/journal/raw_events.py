@@ -19,9 +19,9 @@ class RunStarted(Event):
     cwd: str
     versions: dict[str, str]
     effective_cores: int
-    level_split: int = 1
-    """Over how many points of one axis the level of a look is split."""
-    identity: dict[str, str] = {}
+    level_split: int
+    """The number of points along an axis over which the level of a look is split."""
+    identity: dict[str, str]
     """What the results depend on beside the spec, each part in short or as a hash: a run is resumed where all agree."""
     commit: str | None = None
     """Of the repository of `cwd`, with `-dirty` where files differ from it; null without one, or without git."""
@@ -98,7 +98,7 @@ class RunnerReady(AboutVariant):
     gil_enabled_by: str | None = None
     """The module that switched it back on, of an interpreter that runs without: its full name, or "unknown"."""
     actual_loop: str | None
-    """The class of the event loop; in earlier journals it is `loop`, which is the name of an option since."""
+    """The class of the event loop."""
     actual_start_method: str | None = None
     worker_pids: list[int]
     worker_threads: list[int]
@@ -200,7 +200,7 @@ class BlockFinished(AboutPoint):
     starting_ns: int
     warming_ns: int
     trials_ns: int
-    diagnostics_ns: int = 0
+    diagnostics_ns: int
     """For what is asked when the rounds are over: how parallel threads run, and where the time goes."""
     wait_ns: int
     """Of the trials' time, what passed outside of them: the reference loop, the token, resets, observing."""

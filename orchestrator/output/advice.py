@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-from rich.text import Text
 
 from .. import units
 from ..analysis import load
 from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL
 from ..analysis.contest import Contest
 from ..analysis.results import PointEvents, Results
-from . import grid, table
+from ..journal.derived_events import VariantCompared, VerdictReached
+from ..journal.raw_events import RunnerReady
+from . import lines, text
+from .terminal import Screen
 
 LETS_GO, HOLDS = 0.5, 0.25
-"""The share of the time that speaks for code that lets go of the GIL, and for code that holds on to it."""
+"""The share of the time that speaks for code that releases the GIL, and for code that holds it."""
 
 SOME, LETS_ALL_GO = 0.05, 0.9
 """Less than the one may be nothing, more than the other all of it."""
@@ -26,110 +26,100 @@ ENOUGH_CORES = 1.5
 
 def render(results: Results, *, width: int, colour: bool) -> str:
     """Return the advice, then the table behind it; along an axis of numbers, where the winner changes is the advice."""
-    out, written = grid.text_console(width, colour)
-    without_gil = _without_gil(results)
+    screen = Screen(width, colour)
+    without_gil = {event.variant for event in results.events(RunnerReady) if not event.gil}
     if results.plan.experiment.description:
-        out.print(Text(results.plan.experiment.description, style="dim"))
-    along = table.crossovers(results)
-    for part in along:
-        out.print(part)
-    for contest in [] if along else results.contests:
+        screen.line(results.plan.experiment.description, "dim")
+    text.draw_crossovers(screen, results)
+    for contest in [] if lines.crossovers(results) else results.contests:
         for place, line in enumerate(advice(contest, results.about(contest.point), without_gil)):
-            out.print(Text(f"- {line}") if place else Text(line, style="bold"))
-    return written.getvalue() + "\n" + table.render(results, width=width, colour=colour)
-
-
-def _without_gil(results: Results) -> set[str]:
-    """Return the variants whose workers ran without a GIL."""
-    return {event["variant"] for event in results.named("runner.ready") if not event["gil"]}
+            screen.line(*((f"- {line}",) if place else (line, "bold")))
+    return screen.text() + "\n" + text.render(results, width=width, colour=colour)
 
 
 def advice(contest: Contest, found: PointEvents, without_gil: set[str]) -> list[str]:
-    """Return what to do at one point, and why, a sentence or two in each line; nothing where it was skipped."""
+    """Return what to do at one point and why, a sentence or two each; nothing if it was skipped."""
     if found.verdict is None:
         return []
-    compared = {event["variant"]: event for event in found.compared}
-    lines = [_choice(found.verdict, compared)]
-    lines += _start_up(contest, compared.get(found.verdict["recommended"]))
-    lines += _cores(contest, compared)
-    lines += [line for event in compared.values() if (line := _gil(contest, event, without_gil))]
-    return lines
+    compared = {event.variant: event for event in found.compared}
+    sentences = [_choice(found.verdict, compared)]
+    sentences += _start_up(contest, compared.get(found.verdict.recommended or ""))
+    sentences += _cores(contest, compared)
+    sentences += [sentence for event in compared.values() if (sentence := _gil(contest, event, without_gil))]
+    return sentences
 
 
-def _choice(verdict: Mapping[str, Any], compared: Mapping[str, Mapping[str, Any]]) -> str:
-    best = verdict["recommended"]
+def _choice(verdict: VerdictReached, compared: Mapping[str, VariantCompared]) -> str:
+    best = verdict.recommended
     if len(compared) == 1:
         return f"No advice: {next(iter(compared))} ran alone, and there is nothing to compare it with."
     if best is None:
-        return f"No advice yet. {verdict['sentence']}"
+        return f"No advice yet. {verdict.sentence}"
     event = compared[best]
-    is_baseline = best == event["baseline"]
+    is_baseline = best == event.baseline
     named = _named(event)
-    gain = "" if is_baseline or event["speedup"] is None else f", {_ratio(event)} times as fast as {_plain(event)}"
-    if verdict["verdict"] == "tie":
-        return f"Use {named}, the simplest of {len(verdict['winners'])} that tie{gain}."
-    if verdict["verdict"] == "undecided":
+    gain = "" if is_baseline or event.speedup is None else f", {_ratio(event)} times as fast as {_plain(event)}"
+    if verdict.verdict == "tie":
+        return f"Use {named}, the simplest of {len(verdict.winners)} that tie{gain}."
+    if verdict.verdict == "undecided":
         return f"Use {named} until more is known{gain}: it is the simplest of those that are not separated yet."
     if is_baseline:
         return f"Use {named}: nothing else is faster."
     return f"Use {named}{gain}."
 
 
-def _named(event: Mapping[str, Any]) -> str:
-    if event["model"] == "sequential":
+def _named(event: VariantCompared) -> str:
+    if event.model == "sequential":
         return "a plain loop"
-    workers = (
-        "" if event["workers"] is None or "workers=" in event["variant"] else units.count(event["workers"], "worker")
-    )
-    return f"{event['variant']} ({workers})" if workers else event["variant"]
+    workers = "" if event.workers is None or "workers=" in event.variant else units.count(event.workers, "worker")
+    return f"{event.variant} ({workers})" if workers else event.variant
 
 
-def _plain(event: Mapping[str, Any]) -> str:
-    return "a plain loop" if event["baseline"] == "sequential" else event["baseline"]
+def _plain(event: VariantCompared) -> str:
+    return "a plain loop" if event.baseline == "sequential" else event.baseline
 
 
-def _ratio(event: Mapping[str, Any]) -> str:
-    return units.ratio(event["speedup"], event["speedup_low"], event["speedup_high"])
+def _ratio(event: VariantCompared) -> str:
+    return units.ratio(event.speedup, event.speedup_low, event.speedup_high)
 
 
-def _start_up(contest: Contest, event: Mapping[str, Any] | None) -> Iterator[str]:
-    if event and event["break_even_batches"]:
-        batches = units.count(event["break_even_batches"], "batch")
+def _start_up(contest: Contest, event: VariantCompared | None) -> Iterator[str]:
+    if event and event.break_even_batches:
+        batches = units.count(event.break_even_batches, "batch")
         calls = units.count(contest.point.tasks, "call")
-        startup = units.duration(event["startup_ns"])
+        startup = units.duration(event.startup_ns)
         yield f"Against {_plain(event)}, its start-up of {startup} pays after {batches} of {calls}."
 
 
-def _cores(contest: Contest, compared: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _cores(contest: Contest, compared: Mapping[str, VariantCompared]) -> Iterator[str]:
     event = compared.get(contest.plan.baseline.label)
-    if event and event["wall_ns"] and event["cpu_ns"] > MULTI_CORE_CALL * event["wall_ns"]:
-        cores = event["cpu_ns"] / event["wall_ns"]
-        yield f"The function is parallel by itself: alone, it keeps {cores:.1f} cores busy."
-    elif (
-        event and event["wall_ns"] and event["model"] == "event_loop" and event["cpu_ns"] > BUSY_CALL * event["wall_ns"]
-    ):
-        share = units.percent(event["cpu_ns"] / event["wall_ns"])
-        yield f"A call is on a core for {share} of its time: that leaves little waiting for a loop to fill."
+    if not (event and event.wall_ns and event.cpu_ns):
+        return
+    busy = event.cpu_ns / event.wall_ns
+    if busy > MULTI_CORE_CALL:
+        yield f"The function is parallel by itself: alone, it keeps {busy:.1f} cores busy."
+    elif event.model == "event_loop" and busy > BUSY_CALL:
+        yield f"A call is on a core for {units.percent(busy)} of its time, which leaves a loop little waiting to fill."
 
 
-def _gil(contest: Contest, event: Mapping[str, Any], without_gil: set[str]) -> str | None:
+def _gil(contest: Contest, event: VariantCompared, without_gil: set[str]) -> str | None:
     """Return whether threads ran in parallel, and what that shows about the GIL."""
-    low, high = event["parallel_share_low"], event["parallel_share_high"]
-    if event["parallel_share"] is None:
+    low, high = event.parallel_share_low, event.parallel_share_high
+    if event.parallel_share is None:
         return None
-    interval = "" if low is None else f" [{low * 100:.0f}, {high * 100:.0f}]"
-    found = f"Two threads ran in parallel for {units.percent(event['parallel_share'])}{interval} of their time"
-    if event["variant"] in without_gil:
+    interval = "" if low is None or high is None else f" [{low * 100:.0f}, {high * 100:.0f}]"
+    found = f"Two threads ran in parallel for {units.percent(event.parallel_share)}{interval} of their time"
+    if event.variant in without_gil:
         return f"{found}; this interpreter has no GIL."
-    if low is None:
+    if low is None or high is None:
         return f"{found}; too few blocks to say more."
     if low >= LETS_GO:
-        return f"{found}: the code lets go of the GIL."
+        return f"{found}: the code releases the GIL."
     free = load.free_cores(contest)
     if free is not None and free < ENOUGH_CORES:
         return f"{found}, but only {free:.2g} cores were free, which says little about the GIL."
     if high <= HOLDS:
-        return f"{found}: the code holds on to the GIL."
+        return f"{found}: the code holds the GIL."
     if low < SOME:
-        return f"{found}: too wide an interval to say whether the code lets go of the GIL; run it again, or for longer."
-    return f"{found}: the code lets go of the GIL for a part of it{' at least' * (high > LETS_ALL_GO)}."
+        return f"{found}: too wide an interval to say whether the code releases the GIL; run it again, or for longer."
+    return f"{found}: the code releases the GIL for a part of it{' at least' * (high > LETS_ALL_GO)}."

@@ -16,10 +16,10 @@ from ..jsonl import dumps
 Row = Mapping[str, Any]
 Places = Mapping[tuple[str, int], Block]
 
-NAMES = ("runs", "trials", "blocks", "variants", "verdicts", "contexts")
+NAMES = ("runs", "trials", "blocks", "variants", "accounts", "verdicts", "contexts")
 """The tables of a run."""
 
-_DERIVED = {"variants": "variant.compared", "verdicts": "verdict.reached"}
+_DERIVED = {"variants": "variant.compared", "accounts": "variant.explained", "verdicts": "verdict.reached"}
 _RAW = {"trials": "trial.finished", "blocks": "runner.ready", "contexts": "context.sampled"}
 """The events that tables are made of."""
 
@@ -32,20 +32,21 @@ def tables(results: Results) -> dict[str, list[Row]]:
     """Return the tables of a run by their names.
 
     `runs`: itself. `trials`: every finished trial with what was observed of it. `blocks`: every variant of every block,
-    with medians over its rounds. `variants`, `verdicts`: the derived events. `contexts`: the samples of the machine.
+    with medians over its rounds. `variants`, `accounts`, `verdicts`: derived events;
+    `accounts` holds where the workers' time went. `contexts`: the samples of the machine.
     In trials and blocks, `counts` says whether the block is among those that the figures are made of.
     """
     counting = {(contest.point.id, block.number): block for contest in results.contests for block in contest.counting}
-    raw = results.named("trial.finished", "trial.observed", "runner.ready")
-    derived = {name: [event for event in results.derived if event["event"] == name] for name in _DERIVED.values()}
+    raw = results.records("trial.finished", "trial.observed", "runner.ready")
+    derived = {name: [e.fields() for e in results.derived if e.event == name] for name in _DERIVED.values()}
     found: dict[str, Iterable[Row]] = {
         "runs": [_run(results)],
         "trials": _trials(raw, counting),
         "blocks": _blocks(results, raw, counting),
         **{table: map(_plain, derived[name]) for table, name in _DERIVED.items()},
-        "contexts": ({**_plain(event), "sampled": event["ts"]} for event in results.named("context.sampled")),
+        "contexts": ({**_plain(event), "sampled": event["ts"]} for event in results.records("context.sampled")),
     }
-    about = {key: results.started[key] for key in ("run_id", "experiment")}
+    about = {"run_id": results.run_id, "experiment": results.started.experiment}
     return {table: [{**about, **row} for row in rows] for table, rows in found.items()}
 
 
@@ -58,27 +59,18 @@ def _is_left_out(name: str) -> bool:
 
 
 def _run(results: Results) -> Row:
-    started, finished = results.started, results.finished or {}
-    sampled: Row = next(iter(results.named("context.sampled")), {})
-    versions = started["versions"]
+    started = results.started
+    finished: Row = next(iter(results.records("run.finished")), {})
+    sampled: Row = next(iter(results.records("context.sampled")), {})
     return {
-        "started": started["ts"],
+        "started": results.started_at,
         "finished": finished.get("ts"),
-        "outcome": finished.get("outcome"),
-        "exit_status": finished.get("exit_status"),
-        "elapsed_s": finished.get("elapsed_s"),
-        "commit": started.get("commit"),
-        "hostname": sampled.get("hostname"),
-        "cpu_model": sampled.get("cpu_model"),
-        "cores": sampled.get("cores"),
-        "effective_cores": started["effective_cores"],
-        "python": versions.get("python"),
-        "orchestrator": versions.get("orchestrator"),
-        "seed": started["seed"],
-        "spec_sha256": started["spec_sha256"],
-        "spec": started["spec"],
-        "command": started["command"],
-        "cwd": started["cwd"],
+        **{key: finished.get(key) for key in ("outcome", "exit_status", "elapsed_s")},
+        "commit": started.commit,
+        **{key: sampled.get(key) for key in ("hostname", "cpu_model", "cores")},
+        "effective_cores": started.effective_cores,
+        **{key: started.versions.get(key) for key in ("python", "orchestrator")},
+        **{key: getattr(started, key) for key in ("seed", "spec_sha256", "spec", "command", "cwd")},
     }
 
 

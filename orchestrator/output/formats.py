@@ -1,54 +1,105 @@
-"""Reports as text or files: of one run each a module, one line here to register it; of several runs, beside them.
+"""The output formats of a run, by name: each one module and one line here.
 
-Of text, a module has `render(results, width, colour) -> str`. Files are rendered by a function of the results that
-returns their contents by their names; what it imports is in the extra `report`.
+A text format is a module with `render(results, width, colour) -> str`. A file format is a function of the results that
+returns the contents of its files by their paths. `report` makes the pages, `export` the files for other tools.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from ..errors import BadInput
 from ..extras import missing, need
 
 if TYPE_CHECKING:
     from ..analysis.results import Results
 
-FORMATS = {
-    "table": "table",
-    "advice": "advice",
-    "json": "json_lines",
-}
-"""What `--format` knows of text, and the module that renders it."""
-
-FILES = {
-    "html": ("html.page", "render"),
-    "png": ("html.pictures", "png"),
-    "svg": ("html.pictures", "svg"),
-}
-"""What `--format` knows of files, and the module and the function that render them."""
+Kind = Literal["text", "page", "export"]
 
 PAGE = "report.html"
 
-EXTRA = ("altair", "jinja2", "vl_convert")
-"""What pages and pictures need."""
+PAGE_EXTRA = ("altair", "jinja2", "vl_convert")
+"""The packages that pages and pictures need."""
+
+
+class Format(NamedTuple):
+    """Where a format is rendered, and the packages that this needs beyond the required ones."""
+
+    kind: Kind
+    module: str
+    function: str = "render"
+    needs: tuple[str, ...] = ()
+
+
+FORMATS = {
+    "table": Format("text", "text"),
+    "advice": Format("text", "advice"),
+    "json": Format("text", "json_lines"),
+    "html": Format("page", "html.page", needs=PAGE_EXTRA),
+    "png": Format("page", "html.pictures", "png", needs=PAGE_EXTRA),
+    "svg": Format("page", "html.pictures", "svg", needs=PAGE_EXTRA),
+    "chrome-trace": Format("export", "export.chrome_trace"),
+    "csv": Format("export", "export.csv_tables"),
+    "hyperfine": Format("export", "export.hyperfine"),
+    "markdown": Format("export", "export.markdown"),
+    "parquet": Format("export", "export.parquet", needs=("duckdb",)),
+    "pyperf": Format("export", "export.pyperf"),
+}
+
+
+def names(*kinds: Kind) -> tuple[str, ...]:
+    """Return the names of the formats of these kinds."""
+    return tuple(name for name, about in FORMATS.items() if about.kind in kinds)
 
 
 def render(name: str, results: Results, *, width: int = 100, colour: bool = False) -> str:
-    """Return the results in the format `name`, one of `FORMATS`."""
-    module = importlib.import_module(f"{__package__}.{FORMATS[name]}")
-    text: str = module.render(results, width=width, colour=colour)
+    """Return the results in a text format."""
+    text: str = importlib.import_module(f"{__package__}.{FORMATS[name].module}").render(
+        results, width=width, colour=colour
+    )
     return text
 
 
 def files(name: str, results: Results) -> dict[str, bytes]:
-    """Return the files of the format `name`, one of `FILES`, by their names; raises BadInput without the extra."""
-    need(f"the format {name}", *EXTRA)
-    module, function = FILES[name]
-    made: dict[str, bytes] = getattr(importlib.import_module(f"{__package__}.{module}"), function)(results)
+    """Return the files of a format by their paths, none if there is nothing to show.
+
+    Raises BadInput when the format needs a package that is not installed.
+    """
+    about = FORMATS[name]
+    need(f"the format {name}", *about.needs)
+    module = importlib.import_module(f"{__package__}.{about.module}")
+    made: dict[str, bytes] = getattr(module, about.function)(results)
     return made
 
 
-def has_files() -> bool:
-    """Return whether files can be made here: the extra is installed."""
-    return not missing(*EXTRA)
+def has_pages() -> bool:
+    """Return whether the packages that pages need are installed."""
+    return not missing(*PAGE_EXTRA)
+
+
+def write(contents: Mapping[str, bytes], directory: Path, *, replace: bool, where: str = "--output") -> list[Path]:
+    """Write files below a directory, which is made if absent, and return their paths.
+
+    Raises BadInput, before anything is written, when a file exists and `replace` is false, and when the directory,
+    named by the option `where`, can't be written.
+    """
+    from ..files import replace_file  # not at the start of every command, which needs only the names of the formats
+
+    paths = [directory / name for name in contents]
+    existing = [path for path in paths if os.path.lexists(path)]
+    if existing and not replace:
+        others = f", and {len(existing) - 1} more of the files" if len(existing) > 1 else ""
+        raise BadInput(f"{existing[0]} exists{others}", remedy="name another directory, or overwrite with --force")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for path, content in zip(paths, contents.values(), strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, content)
+    except OSError as error:
+        what = f"cannot write to {directory}: {error.strerror}"
+        raise BadInput(what, where=where, remedy="name another directory") from error
+    return paths

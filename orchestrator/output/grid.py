@@ -1,51 +1,43 @@
-"""Laying out tables and text: on as wide a page as there is, or as cells for others to lay out."""
+"""Plain tables: headers, alignment and rows of text, which terminal, page and Markdown each draw in their own way."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
-
-from rich.console import Console
-from rich.table import Table
-
-UNBOUNDED = 10_000
-"""Columns of a page on which any table fits."""
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 
-def printed(written: io.StringIO) -> str:
-    """Return what was printed on a page, without the blanks that end its lines."""
-    return "".join(line.rstrip() + "\n" for line in written.getvalue().splitlines())
+@dataclass(frozen=True)
+class Grid:
+    """A table as text."""
+
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    right: Collection[str] = ()
+    """The headers of right-aligned columns."""
+    title: str = ""
+    spare: Sequence[str] = ()
+    """The headers of columns to leave out when the table is too wide, the first ones first."""
+    wraps: bool = False
+    """Whether long cells continue on the next line."""
+    styles: Mapping[str, str] = field(default_factory=dict)
+    """How a terminal marks the cells of the last column, by their text."""
+
+    @property
+    def aligned_right(self) -> list[bool]:
+        """Whether each column is right-aligned."""
+        return [header in self.right for header in self.headers]
+
+    def without(self, headers: Collection[str]) -> Grid:
+        """Return the table without some of its columns."""
+        places = [place for place, header in enumerate(self.headers) if header not in headers]
+        kept = [self.headers[place] for place in places]
+        return replace(self, headers=kept, rows=[[row[place] for place in places] for row in self.rows])
 
 
-def text_console(width: int, colour: bool) -> tuple[Console, io.StringIO]:
-    """Return a console that takes text as it is, and where its text is then found."""
-    written = io.StringIO()
-    console = Console(
-        file=written,
-        width=width,
-        force_terminal=colour,
-        no_color=not colour,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
-    return console, written
+Line = Sequence[tuple[str, str]]
+"""One line of text in parts, each with the style that a terminal gives it."""
 
 
-def cells(shown: Table) -> dict[str, Any]:
-    """Return the headers of a table, which of them stand at the right, and its rows, all as text."""
-    return {
-        "headers": [str(column.header) for column in shown.columns],
-        "right": [column.justify == "right" for column in shown.columns],
-        "rows": [list(map(str, row)) for row in zip(*(column.cells for column in shown.columns), strict=True)],
-    }
-
-
-def fitting(out: Console, build: Callable[[Collection[str]], Table], spare: Sequence[str]) -> Table:
-    """Return a table that is no wider than the page, built without as many of the `spare` columns as that takes."""
-    for count in range(len(spare)):
-        table = build(spare[:count])
-        if out.measure(table, options=out.options.update(width=UNBOUNDED)).maximum <= out.width:
-            return table
-    return build(spare)
+def plain(line: Line) -> str:
+    """Return a line without its styles."""
+    return "".join(text for text, _ in line)

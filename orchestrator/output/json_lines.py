@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from ..analysis.results import Results
+from ..journal.event import SCHEMA
 from ..jsonl import lines
-
-_JOURNAL_ONLY = ("seq", "ts", "crc32")
 
 
 def render(results: Results, *, width: int, colour: bool) -> str:
-    """Return the lines; what only the journal can know (when a line was stored) is left out."""
-    events = list(results.derived)
-    if results.finished:
-        events.append({key: value for key, value in results.finished.items() if key not in _JOURNAL_ONLY})
-    return lines(events)
+    """Return the lines, without the fields that only the journal has: when and where a line was stored."""
+    events = [*results.derived, *([results.finished] if results.finished else [])]
+    about = {"schema": SCHEMA, "run_id": results.run_id}
+    return lines({"event": event.event, **about, **event.fields()} for event in events)

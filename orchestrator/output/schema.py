@@ -37,8 +37,8 @@ def events() -> str:
         definitions |= one.pop("$defs", {})
         columns, patterns = _columns(kind)
         one["properties"] |= {name: about for name, about in columns.items() if name not in one["properties"]}
-        one["properties"] |= common
-        one["required"] = sorted({*one.get("required", []), "event", *common, *_always(kind)})
+        one["properties"] |= common | _bounded(kind)
+        one["required"] = sorted({*one.get("required", []), "event", *common})
         if patterns:
             one["patternProperties"] = patterns
         one["additionalProperties"] = False
@@ -47,33 +47,25 @@ def events() -> str:
 
 
 def _columns(kind: type[Event]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the columns of points and variants that an event carries, by name and by pattern."""
+    """Return the columns that an event may have beside its fields, by name and by pattern."""
     if kind.model_config["extra"] != "allow":
         return {}, {}
-    named: dict[str, Any] = {"tasks": {"type": "integer", "minimum": 1}}
-    if not kind.derived:  # on a cluster
-        named["host"] = {"type": "string"}
+    named: dict[str, Any] = {} if kind.derived else {"host": {"type": "string"}}  # on a cluster
     patterns: dict[str, Any] = {"^kwargs_": True, "^workload_": True}
     if issubclass(kind, AboutVariant):
-        named |= {
-            "model": {"enum": list(registry.NAMES)},
-            "workers": {"type": ["integer", "null"], "minimum": 1},
-            "python": {"type": ["string", "null"]},
-            **_options(),
-            **{name: {"type": "string"} for name in (*OF_AN_ENTRY, "path") if name != "kwargs"},
-        }
-    if issubclass(kind, AboutVariant):
+        named |= {**_options(), **{name: {"type": "string"} for name in (*OF_AN_ENTRY, "path") if name != "kwargs"}}
         patterns["^env_"] = {"type": "string"}
     if kind is TrialObserved:
         patterns["^observed_"] = {"type": ["boolean", "integer", "number", "string", "null"]}
     return named, patterns
 
 
-def _always(kind: type[Event]) -> set[str]:
-    """Return the columns that are never absent: an option may be unset, and what is along an axis lacks the axis."""
+def _bounded(kind: type[Event]) -> dict[str, Any]:
+    """Return the columns that every event about a point or a variant has, with the values that they can take."""
+    found: dict[str, Any] = {"tasks": {"type": "integer", "minimum": 1}} if issubclass(kind, AboutPoint) else {}
     if issubclass(kind, AboutVariant):
-        return {"tasks", "model", "workers", "python"}
-    return {"tasks"} if issubclass(kind, AboutPoint) else set()
+        found |= {"model": {"enum": list(registry.NAMES)}, "workers": {"type": ["integer", "null"], "minimum": 1}}
+    return found
 
 
 def _options() -> dict[str, Any]:

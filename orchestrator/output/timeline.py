@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+
+from ..journal.raw_events import TimelineRecorded
 
 PARTS = ("on_core", "gil", "run_queue", "blocked")
 """What a call's time is made of, in the order in which it is drawn."""
@@ -39,19 +40,19 @@ class Piece:
     ended_ns: int
 
 
-def calls(recorded: Mapping[str, Any]) -> list[Call]:
+def calls(recorded: TimelineRecorded) -> list[Call]:
     """Return the calls of a `timeline.recorded`, in the order of their begin."""
     return [
         Call(
             number=number,
-            lane=recorded["lane"][number],
-            begun_ns=recorded["begun_ns"][number],
-            ended_ns=recorded["ended_ns"][number],
-            parts_ns={part: recorded[f"{part}_ns"][number] for part in PARTS},
-            unpickled_ns=_span(recorded["unpickled_ns"][number]),
-            pickled_ns=_span(recorded["pickled_ns"][number]),
+            lane=recorded.lane[number],
+            begun_ns=recorded.begun_ns[number],
+            ended_ns=recorded.ended_ns[number],
+            parts_ns={part: getattr(recorded, f"{part}_ns")[number] for part in PARTS},
+            unpickled_ns=_span(recorded.unpickled_ns[number]),
+            pickled_ns=_span(recorded.pickled_ns[number]),
         )
-        for number in range(len(recorded["lane"]))
+        for number in range(len(recorded.lane))
     ]
 
 

@@ -1,38 +1,34 @@
-"""A history for people and tools: a table per point, variant by variant, or a line for each entry."""
+"""The history of an experiment: a table for each point, variant by variant, or a JSON line for each entry."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from functools import partial
-from typing import Literal
-
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Sequence
 
 from .. import units
 from ..analysis.history import Entry
 from ..jsonl import lines
 from ..text import printable
 from .changes import STYLES
-from .grid import fitting, printed, text_console
+from .grid import Grid
+from .terminal import Screen
 
 _HEADERS = ("variant", "run", "machine", "commit", "times the loop", "per batch", "change")
 
 NOTE = (
-    "How many times as long as the reference loop of its blocks a batch took. A change is one since the run before on "
-    "the same machine, beyond {tolerance:.3g} %."
+    "`times the loop`: the time of a batch divided by that of the reference loop in the same blocks. `change`: since "
+    "the previous run on the same machine, beyond {tolerance:.3g} %."
 )
 
 
 def as_table(entries: Sequence[Entry], *, tolerance: float, width: int, colour: bool) -> str:
     """Return the text: a table for each point, variant by variant, from the oldest run to the newest."""
-    out, written = text_console(width, colour)
+    screen = Screen(width, colour)
     for point, own in points(entries):
-        out.print(Text(printable(point), style="bold"))
-        out.print(fitting(out, partial(table, own), ("per batch", "commit")))
-        out.print()
-    out.print(Text(NOTE.format(tolerance=tolerance * 100), style="dim"))
-    return printed(written)
+        screen.line(printable(point), "bold")
+        screen.grid(grid(own))
+        screen.line()
+    screen.line(NOTE.format(tolerance=tolerance * 100), "dim")
+    return screen.text()
 
 
 def as_json(entries: Sequence[Entry]) -> str:
@@ -46,29 +42,21 @@ def points(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:
     return [(label, [entry for entry in entries if entry.point_id == point]) for point, label in labels.items()]
 
 
-def table(entries: Sequence[Entry], without: Collection[str] = ()) -> Table:
-    """Return a row for each entry of a point, variant by variant, less the columns `without`."""
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    shown = [header for header in _HEADERS if header not in without]
-    for header in shown:
-        justify: Literal["left", "right"] = "right" if header == "per batch" else "left"
-        drawn.add_column(header, justify=justify, no_wrap=True, overflow="fold")
-    for variant in dict.fromkeys(entry.variant for entry in entries):
-        for entry in entries:
-            if entry.variant == variant:
-                cells = _cells(entry)
-                drawn.add_row(*(cells[header] for header in shown))
-    return drawn
+def grid(entries: Sequence[Entry]) -> Grid:
+    """Return a row for each entry of a point, variant by variant."""
+    variants = dict.fromkeys(entry.variant for entry in entries)
+    rows = [_row(entry) for variant in variants for entry in entries if entry.variant == variant]
+    return Grid(_HEADERS, rows, right=("per batch",), spare=("per batch", "commit"), styles=STYLES)
 
 
-def _cells(entry: Entry) -> dict[str, Text]:
-    plain = {
-        "variant": entry.variant,
-        "run": entry.run_id,
-        "machine": entry.hostname or "-",
-        "commit": entry.commit or "-",
-        "times the loop": units.ratio(entry.ratio, entry.ratio_low, entry.ratio_high),
-        "per batch": units.duration(entry.wall_ns),
-    }
-    changed = Text(entry.change or "-", STYLES.get(entry.change or "", ""))
-    return {header: Text(printable(text)) for header, text in plain.items()} | {"change": changed}
+def _row(entry: Entry) -> list[str]:
+    texts = (
+        entry.variant,
+        entry.run_id,
+        entry.hostname or "-",
+        entry.commit or "-",
+        units.ratio(entry.ratio, entry.ratio_low, entry.ratio_high),
+        units.duration(entry.wall_ns),
+        entry.change or "-",
+    )
+    return [printable(text) for text in texts]

@@ -301,8 +301,8 @@ def test_a_run_interrupted_anywhere_measures_the_same_values() -> None:
         again = fold(run.resumed(cut))
         assert not again.differences
         assert [contest.point.columns["kwargs_n"] for contest in again.contests if contest.blocks] == begun(run)
-        found = [event for event in again.derived if event["event"] == "crossover.located"]
-        assert [(event["low"], event["high"]) for event in found] == [(560, 1000)]
+        found = again.crossovers
+        assert [(event.low, event.high) for event in found] == [(560, 1000)]
 
 
 def test_the_table_has_a_row_for_every_measured_value() -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.output.table import explanation
+from orchestrator.journal.derived_events import VariantExplained
+from orchestrator.output.grid import plain
+from orchestrator.output.lines import explanation
 from orchestrator.runner import registry as models
 from orchestrator.runner.account.figures import FIGURES
 from tests.support.synthetic import Run, conducted
@@ -137,7 +139,8 @@ def test_a_coroutine_does_not_block_its_loop() -> None:
 def test_the_command_to_try_keeps_the_overrides_of_the_run() -> None:
     event = why(gil=0.5)
     had = ["orchestrator", "run", "io.yaml", "--quiet", "kwargs.n=5", "models=[sequential]"]
-    said = explanation({**event, "try_overrides": ["models=[threads]"]}, had).plain
+    tried = VariantExplained.model_construct(**{**event, "try_overrides": ["models=[threads]"]})
+    said = plain(explanation(tried, had))
     assert said.endswith("; try: orchestrator run io.yaml kwargs.n=5 'models=[threads]'")
 
 

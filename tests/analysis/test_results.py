@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from orchestrator.analysis.results import fold
 from orchestrator.analysis.stats import STATS_VERSION
 from orchestrator.errors import JournalDamaged
+from orchestrator.journal.event import COMMON
 from orchestrator.output.formats import render
 from tests.support.paths import GOLDEN
 from tests.support.synthetic import conducted
@@ -46,8 +47,8 @@ def test_recomputing_gives_what_the_run_has_stored(records: list[dict[str, Any]]
     results = fold(records)
     assert not results.differences
     stored = [event for event in records if event["event"] in {"variant.compared", "verdict.reached"}]
-    ours = [event for event in results.derived if event["event"] != "expectation.checked"]
-    assert [{k: v for k, v in event.items() if k not in ("seq", "ts")} for event in stored] == ours
+    ours = [event.fields() for event in results.derived if event.event != "expectation.checked"]
+    assert [{k: v for k, v in event.items() if k not in COMMON} for event in stored] == ours
 
 
 def test_a_derived_event_that_was_changed_is_named(records: list[dict[str, Any]]) -> None:
@@ -72,9 +73,9 @@ def test_an_early_leaving_that_was_made_up_is_named() -> None:
     assert "the journal drops sequential, recomputing does not" in fold(changed).differences
 
 
-def test_who_left_early_is_marked_in_the_table() -> None:
+def test_a_variant_dropped_for_futility_is_marked_in_the_table() -> None:
     run = conducted({"sequential": 20, "threads": 90, "processes": 30, "event_loop": 21})
-    assert "0.22 left early" in render("table", fold(run.records()), width=110)
+    assert "0.22 dropped for futility" in render("table", fold(run.records()), width=110)
 
 
 def test_what_was_observed_stands_below_the_table() -> None:

@@ -35,13 +35,13 @@ def counted(records: list[dict[str, Any]], name: str) -> Counter[tuple[Any, ...]
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_interrupted_at_any_record_is_resumed_to_a_journal_without_differences(name: str) -> None:
     run = RUNS[name]()
-    winners = fold(run.records()).derived[-1]["winners"]
+    winners = fold(run.records()).derived[-1].fields()["winners"]
     for cut in ends(run):
         records = run.resumed(cut)
         found = fold(records)
         assert found.differences == [], cut
         if not run.named("trial.failed"):  # else the variant that failed first has failed once already
-            assert found.derived[-1]["winners"] == winners, cut
+            assert found.derived[-1].fields()["winners"] == winners, cut
         for once in ("block.started", "trial.finished", "block.finished", "look.taken", "variant.dropped"):
             assert set(counted(records, once).values()) <= {1}, (cut, once)
 

@@ -71,7 +71,7 @@ def _records(blocks: int, matrix: Mapping[str, Any]) -> list[dict[str, Any]]:
     kept = [each for each in records if each["event"] != "account.measured" or each["block"] < ACCOUNTS]
     timelines = [_timeline(each) for each in kept if each["event"] == "account.measured" and each["block"] == 0]
     raw = [*(each for each in kept if each["event"] not in DERIVED), *timelines]
-    lines = [*raw, *fold(raw).derived, records[-1]]
+    lines = [*raw, *(event.fields() for event in fold(raw).derived), records[-1]]
     return [{**each, "seq": seq, "ts": "then"} for seq, each in enumerate(lines)]
 
 

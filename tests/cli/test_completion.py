@@ -14,7 +14,7 @@ import typer
 
 from orchestrator.cli import completion
 from orchestrator.cli.app import app
-from orchestrator.output.export.formats import FORMATS
+from orchestrator.output.formats import names
 from tests.support.command import orchestrator
 from tests.support.loaded_modules import loaded
 
@@ -139,7 +139,7 @@ def test_the_choices_that_help_names_are_offered(verb: str, parameter: Any, word
 
 
 def test_formats_of_exports_are_offered(place: Path) -> None:
-    assert in_bash("export", "runs/cpu/latest", "--to", "", cwd=place).stdout.split() == list(FORMATS)
+    assert in_bash("export", "runs/cpu/latest", "--to", "", cwd=place).stdout.split() == list(names("export"))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_completion_loads_nothing_that_is_slow(words: list[str], place: Path) ->
     asked = {**os.environ, **env, "_ORCHESTRATOR_COMPLETE": "complete_bash"}
     there = loaded(cwd=place, env=asked)
     ours = {name for name in there if name.startswith("orchestrator.")}
-    light = ("cli", "errors", "extras", "output", "output.export", "output.export.formats", "output.formats")
+    light = ("cli", "errors", "extras", "output", "output.formats")
     assert {name for name in ours if not name.startswith("orchestrator.cli.")} <= {
         f"orchestrator.{name}" for name in light
     }

@@ -19,7 +19,7 @@ from tests.support.place import SPEC, Place
 
 
 def event(number: int) -> BlockDiscarded:
-    return BlockDiscarded(point="f() x 1", point_id="p", block=number, reason="because")
+    return BlockDiscarded(point="f() x 1", point_id="p", tasks=1, block=number, reason="because")
 
 
 @pytest.fixture

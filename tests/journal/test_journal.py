@@ -23,7 +23,7 @@ from orchestrator.journal.write import Journal, create, new_run_id
 
 
 def event(number: int, reason: str = "because", **columns: Any) -> Event:
-    return BlockDiscarded(point="f() x 1", point_id="p", block=number, reason=reason, **columns)
+    return BlockDiscarded(point="f() x 1", point_id="p", tasks=1, block=number, reason=reason, **columns)
 
 
 def written(directory: Path, events: list[Event]) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ import pytest
 
 from orchestrator.analysis.results import Results, fold
 from orchestrator.output.columns import NAMES
-from orchestrator.output.export import formats as exports
 from orchestrator.output.export.csv_tables import cell as shown
-from orchestrator.output.formats import FORMATS
+from orchestrator.output.formats import files as rendered
+from orchestrator.output.formats import names
 from tests.support.command import GOOD, WORKLOADS, orchestrator
 from tests.support.paths import ROOT
 from tests.support.synthetic import ROUNDS, conducted
@@ -33,7 +32,7 @@ def results() -> Results:
 
 
 def tables(results: Results) -> dict[str, list[dict[str, str]]]:
-    files = exports.render("csv", results)
+    files = rendered("csv", results)
     return {name: list(csv.DictReader(io.StringIO(content.decode(), newline=""))) for name, content in files.items()}
 
 
@@ -48,7 +47,7 @@ def test_a_run_is_a_row_with_when_where_and_how_it_ended(results: Results) -> No
 
 def test_every_finished_trial_is_a_row_with_what_was_observed_of_it(results: Results) -> None:
     rows = tables(results)["trials.csv"]
-    finished = results.named("trial.finished")
+    finished = results.records("trial.finished")
     assert [int(row["wall_ns"]) for row in rows] == [event["wall_ns"] for event in finished]
     assert {(row["observed_pids"], row["observed_all"], row["counts"]) for row in rows} == {("1", "true", "true")}
     assert {(row["model"], row["workers"], row["python"]) for row in rows} == {
@@ -123,10 +122,10 @@ def read_by(reader: str, file: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("reader", ["pandas", "polars", "duckdb"])
 def test_parquet_holds_what_the_log_does_for_whoever_reads_it(results: Results, tmp_path: Path, reader: str) -> None:
-    for name, content in exports.render("parquet", results).items():
+    for name, content in rendered("parquet", results).items():
         (tmp_path / name).write_bytes(content)
     trials = read_by(reader, tmp_path / "trials.parquet")
-    logged = results.named("trial.finished")
+    logged = results.records("trial.finished")
     assert [trial["wall_ns"] for trial in trials] == [event["wall_ns"] for event in logged]
     assert {(trial["observed_all"], trial["counts"]) for trial in trials} == {(True, True)}
     variants = {row["variant"]: row for row in read_by(reader, tmp_path / "variants.parquet")}
@@ -139,7 +138,7 @@ def test_parquet_holds_what_the_log_does_for_whoever_reads_it(results: Results, 
 def test_parquet_holds_whatever_text_and_numbers_there_are(tmp_path: Path) -> None:
     odd = {"observed_text": "a\0b\ud800", "observed_huge": 2**64 - 1, "observed_list": [1, "x"], "observed_half": 0.5}
     run = conducted({"sequential": 20, "threads": 10}, observed=odd)
-    (tmp_path / "trials.parquet").write_bytes(exports.render("parquet", fold(run.records()))["trials.parquet"])
+    (tmp_path / "trials.parquet").write_bytes(rendered("parquet", fold(run.records()))["trials.parquet"])
     row = read_by("duckdb", tmp_path / "trials.parquet")[0]
     assert row["observed_text"] == "a\\x00b\\ud800"
     assert (row["observed_huge"], row["observed_list"], row["observed_half"]) == (str(2**64 - 1), '[1,"x"]', 0.5)
@@ -196,21 +195,23 @@ def test_files_may_lie_in_directories_of_the_output(place: Path) -> None:
 
 
 def test_every_format_can_be_written(place: Path) -> None:
-    for name in exports.FORMATS:
+    for name in names("export"):
         done = orchestrator("export", "runs/good", "--to", name, "--output", f"all/{name}", cwd=place)
         assert (done.returncode, done.stderr) == (0, "")
         assert all((place / file).stat().st_size for file in done.stdout.splitlines())
 
 
-@pytest.mark.parametrize(("document", "formats"), [("exports.md", exports.FORMATS), ("reports.md", FORMATS)])
-def test_the_document_names_every_format(document: str, formats: Mapping[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("document", "formats"), [("exports.md", names("export")), ("reports.md", names("text", "page"))]
+)
+def test_the_document_names_every_format(document: str, formats: tuple[str, ...]) -> None:
     text = (ROOT / "docs" / document).read_text()
     assert [name for name in formats if f"`{name}`" not in text] == []
 
 
 def test_the_help_names_every_format() -> None:
     told = orchestrator("export", "--help", cwd=Path.cwd()).stdout
-    assert [name for name in exports.FORMATS if name not in told] == []
+    assert [name for name in names("export") if name not in told] == []
 
 
 def test_a_run_with_nothing_for_a_format_is_told(place: Path) -> None:

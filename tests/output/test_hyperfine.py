@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.analysis.results import Results, fold
-from orchestrator.output.export import formats
+from orchestrator.output import formats
 from tests.support import hostile
 from tests.support.synthetic import conducted
 
@@ -21,7 +21,7 @@ def results() -> Results:
 
 
 def render(results: Results) -> dict[str, list[dict[str, Any]]]:
-    return {name: json.loads(content)["results"] for name, content in formats.render("hyperfine", results).items()}
+    return {name: json.loads(content)["results"] for name, content in formats.files("hyperfine", results).items()}
 
 
 def test_a_point_is_a_file_and_a_variant_that_ran_is_a_command(results: Results) -> None:
@@ -32,11 +32,11 @@ def test_a_point_is_a_file_and_a_variant_that_ran_is_a_command(results: Results)
 
 def test_a_time_is_the_median_of_a_block_as_in_the_table(results: Results) -> None:
     (found,) = render(results).values()
-    compared = {event["variant"]: event for event in results.derived if event["event"] == "variant.compared"}
+    compared = {event.variant: event for event in results.about(results.plan.points[0]).compared}
     for each in found:
         about = compared[each["command"]]
-        assert len(each["times"]) == about["blocks"]
-        assert each["median"] == pytest.approx(about["wall_ns"] / 1e9)
+        assert len(each["times"]) == about.blocks
+        assert each["median"] == pytest.approx((about.wall_ns or 0) / 1e9)
 
 
 def test_the_figures_are_those_that_hyperfine_makes_of_its_times(results: Results) -> None:

@@ -12,7 +12,7 @@ from markdown_it.token import Token
 
 from orchestrator.analysis.results import fold
 from orchestrator.output.export import markdown
-from orchestrator.output.export.formats import render
+from orchestrator.output.formats import files
 from orchestrator.text import printable
 from tests.support import hostile
 from tests.support.paths import GOLDEN
@@ -49,7 +49,7 @@ def test_a_report_is_as_it_was() -> None:
             {"of": "event_loop", "where": {"kwargs.n": 100}, "min": 1},
         ],
     )
-    found = render("markdown", fold(run.records()))["report.md"].decode()
+    found = files("markdown", fold(run.records()))["report.md"].decode()
     if os.environ.get("ORCHESTRATOR_UPDATE_GOLDEN"):
         REPORT.write_text(found)
     assert found == REPORT.read_text(), "changed on purpose? then `make golden`"
@@ -79,7 +79,7 @@ def test_nobody_is_mentioned_and_no_issue_referred_to() -> None:
 
 
 def test_whatever_text_is_in_a_run_the_tables_keep_their_columns() -> None:
-    report = render("markdown", fold(hostile.records()))["report.md"].decode()
+    report = files("markdown", fold(hostile.records()))["report.md"].decode()
     tokens = rendered(report)
     assert {token.type for token in tokens} <= {
         *(f"{name}_{end}" for name in ("heading", "paragraph", "strong", "table") for end in ("open", "close")),
@@ -98,17 +98,17 @@ def test_an_expectation_is_an_item_with_its_outcome(several: list[int], place: s
     run = conducted(
         {"sequential": 20, "threads": 10}, matrix={"tasks": several}, expect=[{"of": "threads", "min": 1.5}]
     )
-    report = render("markdown", fold(run.records()))["report.md"].decode()
+    report = files("markdown", fold(run.records()))["report.md"].decode()
     assert f"- held speedup of threads against sequential{place} at least 1.5; found 2.0" in report
 
 
 def test_who_failed_is_told_with_the_first_error() -> None:
     run = conducted({"sequential": 20, "threads": 10}, fails={"threads": 1})
-    report = render("markdown", fold(run.records()))["report.md"].decode()
+    report = files("markdown", fold(run.records()))["report.md"].decode()
     assert "\n- threads failed: ValueError: no\n" in report
 
 
 def test_a_run_that_was_cut_off_before_its_first_block_is_told() -> None:
     started = conducted({"sequential": 20, "threads": 10}).records()[:1]
-    report = render("markdown", fold(started))["report.md"].decode()
+    report = files("markdown", fold(started))["report.md"].decode()
     assert report.endswith("\n0 blocks; run a-run\n")

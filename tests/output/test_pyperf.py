@@ -13,7 +13,7 @@ import pyperf  # type: ignore[import-untyped]
 import pytest
 
 from orchestrator.analysis.results import fold
-from orchestrator.output.export import formats
+from orchestrator.output import formats
 from tests.support import hostile
 from tests.support.synthetic import ROUNDS, conducted
 
@@ -21,7 +21,7 @@ TIMES = {"sequential": 20, "threads": 19.9, "processes": 11}
 
 
 def render(records: list[dict[str, Any]]) -> dict[str, bytes]:
-    return formats.render("pyperf", fold(records))
+    return formats.files("pyperf", fold(records))
 
 
 def runs(content: bytes) -> list[dict[str, Any]]:

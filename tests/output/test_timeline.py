@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.analysis.results import fold
-from orchestrator.output.export.formats import render
+from orchestrator.output.formats import files
 from orchestrator.runner.account.figures import COLUMNS
 from tests.support import hostile
 from tests.support.command import events, orchestrator
@@ -157,7 +157,7 @@ CALLS = st.fixed_dictionaries(
 @given(st.lists(st.lists(CALLS, max_size=6), max_size=2))
 def test_every_event_is_as_the_format_has_it_whatever_was_recorded(variants: list[list[dict[str, Any]]]) -> None:
     timelines = [recorded(number, calls) for number, calls in enumerate(variants)]
-    found = json.loads(render("chrome-trace", fold([STARTED, *timelines]))["trace.json"])
+    found = json.loads(files("chrome-trace", fold([STARTED, *timelines]))["trace.json"])
     assert flaws(found) == []
     drawn = [event for event in found["traceEvents"] if event.get("cat") == "call" and event["ph"] in "Xb"]
     assert len(drawn) == sum(map(len, variants))
@@ -183,7 +183,7 @@ def recorded(number: int, calls: list[dict[str, Any]]) -> dict[str, Any]:
 
 def test_a_hostile_label_is_a_name_like_any_other() -> None:
     timeline = {**recorded(0, []), "variant": " ".join(hostile.TEXTS)}
-    found = json.loads(render("chrome-trace", fold([STARTED, timeline]))["trace.json"])
+    found = json.loads(files("chrome-trace", fold([STARTED, timeline]))["trace.json"])
     assert flaws(found) == []
     assert found["traceEvents"][0]["args"]["name"].startswith("a|b </script>")
 
@@ -209,7 +209,7 @@ def test_pickling_in_workers_is_visible(trace: dict[str, Any]) -> None:
 
 def test_a_run_without_timelines_gives_an_empty_one() -> None:
     old = fold(conducted({"sequential": 20, "threads": 10}).records())
-    assert json.loads(render("chrome-trace", old)["trace.json"])["traceEvents"] == []
+    assert json.loads(files("chrome-trace", old)["trace.json"])["traceEvents"] == []
 
 
 def test_only_the_first_accounts_of_a_point_hold_a_timeline(place: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.analysis.results import DERIVED, fold
+from orchestrator.journal.event import SCHEMA
 from orchestrator.journal.write import _render
 from tests.support.paths import GOLDEN
 
@@ -33,7 +34,7 @@ def derived_again(file: Path) -> bytes:
     last = max(place for place, record in enumerate(records) if record["event"] not in DERIVED)
     raw, end = records[: last + 1], records[-1]
     common = {key: end[key] for key in ("run_id", "ts")}
-    derived = [{**event, **common} for event in fold(records).derived] + [end]
+    derived = [{**event.fields(), "schema": SCHEMA, **common} for event in fold(records).derived] + [end]
     numbered = [{**record, "seq": len(raw) + place} for place, record in enumerate(derived)]
     return journal_bytes([*raw, *(_ordered(record) for record in numbered)])
 

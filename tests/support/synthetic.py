@@ -128,6 +128,7 @@ class Executor:
             **about,
             variants=labels,
             unchecked=[],
+            diagnostics_ns=0,
             free_cores=self._free_cores,
             steal_share=self._steal(task.number),
             pressure=0.0,
@@ -268,6 +269,7 @@ class Run:
             versions={},
             effective_cores=self.plan.cores,
             level_split=self.plan.level_split,
+            identity={},
         )
         return [started, *self.stored, *self.derived()]
 

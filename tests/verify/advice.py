@@ -60,7 +60,7 @@ def _run(directory: Path, config: str, overrides: Sequence[str]) -> tuple[Contes
     if done.returncode not in (0, 4):
         raise RuntimeError(f"{config}: status {done.returncode}: {done.stderr.strip()}")
     results = fold(Records(directory / config / "latest" / EVENTS_FILE))
-    return results.contests[0], [event for event in results.derived if event["event"] == "variant.explained"]
+    return results.contests[0], [event.fields() for event in results.derived if event.event == "variant.explained"]
 
 
 def _gain(

@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.output.table import first_cause
-from orchestrator.units import duration, listed, ratio
+from orchestrator.output.tables import PARTS
+from orchestrator.units import duration, listed, percent, ratio
 from tests.support.paths import ROOT
 
 from .figures import replace
@@ -95,7 +95,11 @@ def _points(events: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for verdict in verdicts:
         own = [event for event in events if event.get("point_id") == verdict["point_id"]]
         explained = [event for event in own if event["event"] == "variant.explained"]
-        why = {event["variant"]: cause for event in explained if (cause := first_cause(event))}
+        why = {
+            event["variant"]: f"{PARTS[event['causes'][0]]} {percent(event['cause_shares'][0])}"
+            for event in explained
+            if event["causes"]
+        }
         best, rival = verdict["recommended"], verdict["runner_up"]
         yield {
             "at": ", ".join(f"{_name(key)}={_value(verdict[key])}" for key in axes),

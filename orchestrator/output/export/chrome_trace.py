@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from ...analysis.results import Results
+from ...journal.raw_events import TimelineRecorded
 from .. import timeline
 from ..timeline import Call
 
@@ -29,28 +30,28 @@ Slice = dict[str, Any]
 
 
 def render(results: Results) -> dict[str, bytes]:
-    """Return the file; without timelines (a journal of an older version) it holds none."""
+    """Return the file."""
     events: list[Slice] = []
-    for pid, recorded in enumerate(results.named("timeline.recorded"), 1):
+    for pid, recorded in enumerate(results.events(TimelineRecorded), 1):
         events += _variant(pid, recorded)
     trace = {
         "traceEvents": events,
         "displayTimeUnit": "ms",
         "otherData": {
-            "run_id": results.started["run_id"],
-            "experiment": results.started["experiment"],
+            "run_id": results.run_id,
+            "experiment": results.started.experiment,
             "note": "the parts of a call are drawn one after the other: only their lengths are known",
         },
     }
     return {"trace.json": orjson.dumps(trace)}
 
 
-def _variant(pid: int, recorded: Mapping[str, Any]) -> Iterator[Slice]:
-    title = f"{recorded['variant']} | {recorded['point']}"
+def _variant(pid: int, recorded: TimelineRecorded) -> Iterator[Slice]:
+    title = f"{recorded.variant} | {recorded.point}"
     yield _name("process_name", pid, 0, title)
     yield {"name": "process_sort_index", "ph": "M", "pid": pid, "tid": 0, "args": {"sort_index": pid}}
     yield _name("thread_name", pid, 0, "batch")
-    yield _slice("batch", "batch", pid, 0, 0, recorded["wall_ns"])
+    yield _slice("batch", "batch", pid, 0, 0, recorded.wall_ns)
     for lane, own in timeline.by_lane(timeline.calls(recorded)).items():
         yield _name("thread_name", pid, lane + 1, f"worker {lane + 1}")
         yield from (_coroutines if timeline.overlap(own) else _lane)(pid, lane + 1, own)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Iterable, Iterator, Sequence
 
 from ...analysis.results import PointEvents, Results
+from ...journal.raw_events import TrialFailed
 from ...text import printable
-from .. import grid, table
+from .. import lines, tables
+from ..grid import Grid, plain
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _SPECIAL = re.compile(
@@ -23,8 +21,8 @@ _SPECIAL = re.compile(
 
 def render(results: Results) -> dict[str, bytes]:
     """Return the file; every text in it is escaped, so that it can't format or mention."""
-    lines = "\n".join(_lines(results))
-    return {"report.md": f"{lines}\n".encode()}
+    content = "\n".join(_report(results))
+    return {"report.md": f"{content}\n".encode()}
 
 
 def text(value: str) -> str:
@@ -35,53 +33,51 @@ def text(value: str) -> str:
     return re.sub("[@#]", r"\g<0>&#8203;", shown)
 
 
-def _lines(results: Results) -> Iterator[str]:
-    yield f"# {text(results.started['experiment'])}"
+def _report(results: Results) -> Iterator[str]:
+    yield f"# {text(results.started.experiment)}"
     for contest in results.contests:
         if not contest.is_skipped:
-            failed = [event for event in results.named("trial.failed") if event["point_id"] == contest.point.id]
+            failed = [event for event in results.failures if event.point_id == contest.point.id]
             yield from _point(contest.point.label, results.about(contest.point), failed)
-    along = table.crossovers(results)
+    along = lines.crossovers(results)
     if along:
         yield from ("", "## Where the winner changes")
     for part in along:
-        if isinstance(part, Table):
+        if isinstance(part, Grid):
             yield from _table(part)
-        elif part.plain:
-            yield from ("", f"**{text(part.plain)}**")
+        elif part:
+            yield from ("", f"**{text(plain(part))}**")
     if results.expectations:
         yield from ("", "## Expectations", "")
     several = len(results.contests) > 1
-    yield from _items(table.expectation(event, several_points=several) for event in results.expectations)
-    yield from ("", text(table.spent(results)))
+    yield from _items(plain(lines.expectation(event, several_points=several)) for event in results.expectations)
+    yield from ("", text(lines.spent(results)))
     if results.differences:
         yield from ("", "## Differs from the journal", "")
     yield from _items(results.differences)
 
 
-def _point(label: str, found: PointEvents, failed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _point(label: str, found: PointEvents, failed: Sequence[TrialFailed]) -> Iterator[str]:
     yield from ("", f"## {text(label)}")
-    yield from _table(table.compared_table("", found.compared, found.explained, ("quartiles",)))
+    yield from _table(tables.compared(found).without(["quartiles"]))
     if found.verdict:
-        yield from ("", f"**{text(found.verdict['sentence'])}**")
-    notes = table.notes(found)
-    first = {event["variant"]: event["error"] for event in reversed(failed)}
+        yield from ("", f"**{text(found.verdict.sentence)}**")
+    notes = lines.notes(found)
+    first = {event.variant: event.error for event in reversed(failed)}
     notes += [f"{variant} failed: {error}" for variant, error in first.items()]
     if notes:
         yield ""
     yield from _items(notes)
 
 
-def _items(what: Iterator[Text] | Sequence[str]) -> Iterator[str]:
-    for item in what:
-        yield f"- {text(item.plain if isinstance(item, Text) else item)}"
+def _items(what: Iterable[str]) -> Iterator[str]:
+    yield from (f"- {text(item)}" for item in what)
 
 
-def _table(shown: Table) -> Iterator[str]:
-    found = grid.cells(shown)
-    yield from ("", _row(found["headers"]))
-    yield f"|{'|'.join('---:' if right else '---' for right in found['right'])}|"
-    yield from map(_row, found["rows"])
+def _table(grid: Grid) -> Iterator[str]:
+    yield from ("", _row(grid.headers))
+    yield f"|{'|'.join('---:' if right else '---' for right in grid.aligned_right)}|"
+    yield from map(_row, grid.rows)
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -32,11 +32,11 @@ def render(results: Results) -> dict[str, bytes]:
     points = [contest.point for contest in results.contests]
     directories = file_names.of_points(points)
     ready, warmed = _by_place(results, "runner.ready"), _by_place(results, "runner.warmed")
-    ends = {(event["point_id"], event["block"]): event for event in results.named("block.finished")}
-    context: Mapping[str, Any] = next(iter(results.named("context.sampled")), {})
+    ends = {(event["point_id"], event["block"]): event for event in results.records("block.finished")}
+    context: Mapping[str, Any] = next(iter(results.records("context.sampled")), {})
     run = {
-        "experiment": results.started["experiment"],
-        "run_id": results.started["run_id"],
+        "experiment": results.started.experiment,
+        "run_id": results.run_id,
         "hostname": context.get("hostname"),
         "cpu_model_name": context.get("cpu_model"),
         "cpu_count": context.get("cores"),
@@ -59,7 +59,7 @@ def render(results: Results) -> dict[str, bytes]:
 
 
 def _by_place(results: Results, name: str) -> Events:
-    return {(event["point_id"], event["block"], event["variant"]): event for event in results.named(name)}
+    return {(event["point_id"], event["block"], event["variant"]): event for event in results.records(name)}
 
 
 def _shared(contest: Contest) -> tuple[Sequence[str], Sequence[Block]]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from ..table import PARTS
+from ..tables import PARTS
 
 Row = dict[str, Any]
 Drawn = alt.Chart | alt.LayerChart | alt.FacetChart

@@ -17,10 +17,11 @@ from ...analysis import crossover
 from ...analysis.contest import Contest
 from ...analysis.crossover import worth_showing
 from ...analysis.results import PointEvents, Results
-from ...runner.account.fold import SHARES
+from ...journal.derived_events import ScalingFitted, VariantCompared, VariantExplained
+from ...journal.raw_events import TimelineRecorded
 from ...spec.axes import ordered_axes
 from .. import timeline
-from ..table import PARTS
+from ..tables import PARTS, shares
 from .chart_specs import Row, height, template
 
 MOST_SLICES = 10_000
@@ -56,9 +57,9 @@ class Chart:
 
 def charts(results: Results) -> list[Chart]:
     """Return the charts of a run from top to bottom: first what is about several points, then point by point."""
-    recorded: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for event in results.named("timeline.recorded"):
-        recorded.setdefault(event["point_id"], {}).setdefault(event["variant"], event)
+    recorded: dict[str, dict[str, TimelineRecorded]] = {}
+    for event in results.events(TimelineRecorded):
+        recorded.setdefault(event.point_id, {}).setdefault(event.variant, event)
     count = sum(map(len, recorded.values()))
     calls = max(FEWEST_CALLS, MOST_SLICES // (3 * count)) if count else 0
     found = list(_sweeps(results))
@@ -81,11 +82,11 @@ def _sweeps(results: Results) -> Iterator[Chart]:
         rows: list[Row] = []
         for level, contest in zip(line.values, line.contests, strict=True):
             for event in results.about(contest.point).compared:
-                if contest.blocks and event["speedup"] is not None:
-                    rows.append({"level": level, **_ratio(event), "time": units.duration(event["wall_ns"])})
-        for event in worth_showing(results.derived, line):
-            if event["decision"] == "found":
-                rows.append({"from": event["low"], "to": event["high"], "change": event["sentence"]})
+                if contest.blocks and event.speedup is not None:
+                    rows.append({"level": level, **_ratio(event), "time": units.duration(event.wall_ns)})
+        for crossed in worth_showing(results.crossovers, line):
+            if crossed.decision == "found":
+                rows.append({"from": crossed.low, "to": crossed.high, "change": crossed.sentence})
         levels = {row["level"] for row in rows if "level" in row}
         if len(levels) > 1:
             wide = min(levels) > 0 and max(levels) / min(levels) >= WIDE_RANGE
@@ -107,16 +108,16 @@ def _of_point(
     number: str,
     contest: Contest,
     found: PointEvents,
-    recorded: Mapping[str, Mapping[str, Any]],
+    recorded: Mapping[str, TimelineRecorded],
     calls: int,
 ) -> Iterator[Chart]:
     label, about = contest.point.label, {"point_id": contest.point.id}
     baseline = contest.plan.baseline.label
-    winners: Sequence[str] = found.verdict["winners"] if found.verdict else ()
+    winners: Sequence[str] = found.verdict.winners if found.verdict else ()
     rows = [
         {**_ratio(event), "role": _role(event, winners)}
         for event in found.compared
-        if event["speedup"] is not None and not event["excluded"]
+        if event.speedup is not None and not event.excluded
     ]
     if len(rows) > 1:
         text = f"Speedup of each variant against {baseline}, with its interval, on a logarithmic scale."
@@ -131,14 +132,12 @@ def _of_point(
     if rows := [row for variant in order for row in _timeline(variant, recorded[variant], calls)]:
         text = "What each worker did in one batch: a lane for each worker, its calls cut into what their time went for."
         yield Chart("timeline", f"{number}-timeline", f"{label}: one batch of each", text, rows, **about)
-    rows = [{"variant": event["variant"], "ns": event["startup_ns"]} for event in found.compared if event["startup_ns"]]
+    rows = [{"variant": event.variant, "ns": event.startup_ns} for event in found.compared if event.startup_ns]
     if rows:
         text = "How long each variant takes until its workers are up, on a logarithmic scale."
         yield Chart("startup", f"{number}-startup", f"{label}: start-up", text, rows, **about)
     rows = [
-        {"variant": event["variant"], "bytes": event["peak_pss_bytes"]}
-        for event in found.explained
-        if event["peak_pss_bytes"]
+        {"variant": event.variant, "bytes": event.peak_pss_bytes} for event in found.explained if event.peak_pss_bytes
     ]
     if rows:
         text = "The memory of each variant's runner and workers at its peak, each shared page counted once."
@@ -151,39 +150,38 @@ def _of_point(
         yield Chart("blocks", f"{number}-blocks", f"{label}: block by block", text, rows, **about)
 
 
-def _ratio(event: Mapping[str, Any]) -> Row:
-    names = ("speedup", "speedup_low", "speedup_high")
-    value, low, high = (_short(event[name]) for name in names)
-    # a missing interval has length 0, so that all stay in the order of the spec
-    figures = {"speedup": value, "low": value if low is None else low, "high": value if high is None else high}
-    return {"variant": event["variant"], **figures, "figure": units.ratio(*(event[name] for name in names))}
+def _ratio(event: VariantCompared) -> Row:
+    value, low, high = event.speedup, event.speedup_low, event.speedup_high
+    # a variant without an interval gets one of no length, so that all keep the order of the spec
+    bounds = {"low": _short(value if low is None else low), "high": _short(value if high is None else high)}
+    return {"variant": event.variant, "speedup": _short(value), **bounds, "figure": units.ratio(value, low, high)}
 
 
-def _role(event: Mapping[str, Any], winners: Sequence[str]) -> str:
-    if event["variant"] in winners:
+def _role(event: VariantCompared, winners: Sequence[str]) -> str:
+    if event.variant in winners:
         return "not separated from the best"
-    return "baseline" if event["variant"] == event["baseline"] else "slower"
+    return "baseline" if event.variant == event.baseline else "slower"
 
 
-def _curve(event: Mapping[str, Any], cores: int) -> Iterator[Row]:
-    fewest = event["workers"][0]
-    columns = [event[name] for name in ("workers", "speedups", "speedup_lows", "speedup_highs")]
-    for workers, speedup, low, high in zip(*columns, strict=True):
+def _curve(event: ScalingFitted, cores: int) -> Iterator[Row]:
+    fewest = event.workers[0]
+    columns = zip(event.workers, event.speedups, event.speedup_lows, event.speedup_highs, strict=True)
+    for workers, speedup, low, high in columns:
         figures = {"speedup": _short(speedup), "low": _short(low), "high": _short(high)}
         figure = units.ratio(speedup, low, high)
-        yield {"variant": event["of"], "workers": workers, **figures, "figure": figure} | {
+        yield {"variant": event.of, "workers": workers, **figures, "figure": figure} | {
             "ideal": workers / fewest,
             "cores": cores,
         }
 
 
-def _shares(event: Mapping[str, Any]) -> Iterator[Row]:
-    for place, name in enumerate(SHARES):
-        if share := event[f"{name}_share"]:
-            yield {"variant": event["variant"], "part": PARTS[name], "share": _short(share), "order": place}
+def _shares(event: VariantExplained) -> Iterator[Row]:
+    for place, (name, share) in enumerate(shares(event).items()):
+        if share:
+            yield {"variant": event.variant, "part": PARTS[name], "share": _short(share), "order": place}
 
 
-def _timeline(variant: str, recorded: Mapping[str, Any], most: int) -> Iterator[Row]:
+def _timeline(variant: str, recorded: TimelineRecorded, most: int) -> Iterator[Row]:
     made = timeline.calls(recorded)[:most]
     lanes = timeline.by_lane(made)
     for number, own in lanes.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 from ... import units
 from ...analysis.history import Entry
-from .. import grid, trend
+from .. import trend
 from .charts import Chart
 from .page import placed, written
 
@@ -18,7 +18,7 @@ def render(name: str, entries: Sequence[Entry], tolerance: float) -> dict[str, b
     """Return the page of an experiment's history."""
     drawn = list(_charts(entries))
     points = [
-        {"label": label, "table": grid.cells(trend.table(own)), "figure": placed(chart)}
+        {"label": label, "table": trend.grid(own), "figure": placed(chart)}
         for (label, own), chart in zip(trend.points(entries), drawn, strict=True)
     ]
     runs = list(dict.fromkeys(entry.run_id for entry in entries))

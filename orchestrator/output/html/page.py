@@ -12,16 +12,16 @@ from typing import Any
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from rich.table import Table
-from rich.text import Text
 
 from ... import units
 from ...analysis.contest import Contest
 from ...analysis.results import Results
+from ...journal.raw_events import ContextSampled, VariantUnavailable
 from ...spec import document
 from ...text import printable
-from .. import grid, table
+from .. import lines, tables
 from ..formats import PAGE
+from ..grid import Grid, Line, plain
 from . import chart_specs, charts, vega
 from .charts import Chart
 
@@ -89,31 +89,31 @@ def _hash(text: str) -> str:
 
 def _about(results: Results) -> dict[str, Any]:
     started, finished = results.started, results.finished
-    sampled = results.named("context.sampled")
+    sampled = results.events(ContextSampled)
     return {
-        "name": started["experiment"],
+        "name": started.experiment,
         "description": results.plan.experiment.description or "",
-        "run_id": started["run_id"],
-        "when": units.minute(started["ts"]),
-        "where": sampled[0]["hostname"] if sampled else "an unknown machine",
+        "run_id": results.run_id,
+        "when": units.minute(results.started_at),
+        "where": sampled[0].hostname if sampled else "an unknown machine",
         "unfinished": _unfinished(results),
-        "outcome": finished["outcome"].replace("_", " ") if finished else "unfinished",
-        "spent": table.spent(results),
-        "version": started["versions"].get("orchestrator", "unknown"),
-        "crossovers": [_part(part) for part in table.crossovers(results)],
+        "outcome": finished.outcome.replace("_", " ") if finished else "unfinished",
+        "spent": lines.spent(results),
+        "version": started.versions["orchestrator"],
+        "crossovers": [_part(part) for part in lines.crossovers(results)],
         "expectations": [
-            {"outcome": event["outcome"], "text": table.claim(event, several_points=_several(results))}
+            {"outcome": event.outcome, "text": lines.claim(event, several_points=len(results.contests) > 1)}
             for event in results.expectations
         ],
-        "unavailable": results.named("variant.unavailable"),
+        "unavailable": results.events(VariantUnavailable),
         "differences": results.differences,
         "machine": _machine(sampled),
-        "versions": started["versions"],
+        "versions": started.versions,
         "spec": document.dump(results.plan.experiment.resolved()),
-        "command": shlex.join(started["command"]),
-        "directory": started["cwd"],
-        "commit": started.get("commit"),
-        "run": f"runs/{started['experiment']}/{started['run_id']}",
+        "command": shlex.join(started.command),
+        "directory": started.cwd,
+        "commit": started.commit,
+        "run": f"runs/{started.experiment}/{results.run_id}",
     }
 
 
@@ -121,10 +121,6 @@ def _unfinished(results: Results) -> str:
     if results.finished is None:
         return "This run has not come to its end: it was cut off, or is still going. Here is how far it came."
     return f"This run was ended by {results.ended_by}. Here is how far it came." if results.ended_by else ""
-
-
-def _several(results: Results) -> bool:
-    return len(results.contests) > 1
 
 
 def _point(results: Results, contest: Contest, drawn: Sequence[Chart]) -> dict[str, Any]:
@@ -137,13 +133,13 @@ def _point(results: Results, contest: Contest, drawn: Sequence[Chart]) -> dict[s
         "label": contest.point.label,
         "open": len(shown) <= FEW or identity == shown[0],
         "verdict": found.verdict,
-        "notes": table.notes(found),
-        "compared": grid.cells(table.compared_table("", found.compared, found.explained, ())),
-        "accounts": grid.cells(table.accounts_table(found.explained, ())) if found.explained else None,
-        "why": [table.explanation(event, results.started["command"]).plain for event in found.explained],
-        "scaling": [table.scaling(event).plain for event in found.fitted],
-        "observed": grid.cells(table.observed_table(found.observed)) if found.observed else None,
-        "failures": [event for event in results.named("trial.failed") if event["point_id"] == identity],
+        "notes": lines.notes(found),
+        "compared": tables.compared(found),
+        "accounts": tables.accounts(found.explained) if found.explained else None,
+        "why": [plain(lines.explanation(event, results.started.command)) for event in found.explained],
+        "scaling": [plain(lines.scaling(event)) for event in found.fitted],
+        "observed": tables.observed(found.observed) if found.observed else None,
+        "failures": [event for event in results.failures if event.point_id == identity],
         "figures": dict.fromkeys(chart_specs.KINDS)
         | {chart.kind: placed(chart) for chart in drawn if chart.point_id == identity},
     }
@@ -154,8 +150,8 @@ def placed(chart: Chart) -> dict[str, str]:
     return {"name": chart.name, "title": chart.title, "text": chart.text}
 
 
-def _part(part: Text | Table) -> dict[str, Any]:
-    return {"table": grid.cells(part), "text": ""} if isinstance(part, Table) else {"table": None, "text": part.plain}
+def _part(part: Line | Grid) -> dict[str, Any]:
+    return {"table": part, "text": ""} if isinstance(part, Grid) else {"table": None, "text": plain(part)}
 
 
 _CONTEXT = (
@@ -169,16 +165,16 @@ _CONTEXT = (
 )
 
 
-def _machine(sampled: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def _machine(sampled: Sequence[ContextSampled]) -> list[tuple[str, str]]:
     """Return what is known of the machine and of what else ran on it, a name and a value each."""
     if not sampled:
         return []
     first = sampled[0]
-    found = [(name, str(first[key])) for name, key in _CONTEXT if first.get(key) is not None]
-    loads = [event["load_1m"] for event in sampled if event["load_1m"] is not None]
+    found = [(name, str(value)) for name, key in _CONTEXT if (value := getattr(first, key)) is not None]
+    loads = [event.load_1m for event in sampled if event.load_1m is not None]
     if loads:
         found.append(("load over the run", f"{min(loads):.2f} to {max(loads):.2f}"))
-    steals = [event["steal_ns"] for event in sampled if event["steal_ns"] is not None]
+    steals = [event.steal_ns for event in sampled if event.steal_ns is not None]
     if len(steals) > 1:
         found.append(("taken by the hypervisor", f"{units.duration(steals[-1] - steals[0])} of processor time"))
     return found

@@ -1,0 +1,176 @@
+"""The lines beside the tables of a run: notes, causes, scaling, crossovers, expectations, and the time that it took."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+
+from .. import units
+from ..analysis import crossover
+from ..analysis.crossover import worth_showing
+from ..analysis.results import PointEvents, Results
+from ..journal.derived_events import ExpectationChecked, ScalingFitted, VariantExplained, VerdictReached
+from ..journal.raw_events import BlockFinished
+from ..runner.gil import UNKNOWN
+from ..text import printable
+from . import tables
+from .grid import Grid, Line
+
+OUTCOME_STYLES = {"held": "green", "broken": "bold red", "undecided": "yellow"}
+DECISION_STYLES = {"found": "bold", "none": "", "undecided": "yellow"}
+
+MUCH_LONGER = 1.1
+"""How many times as long as the others an instrumented batch takes where it is noted."""
+
+_WARNINGS = {
+    "too_few_blocks": "too few blocks for a verdict; allow more time (measure.max_time) or blocks (measure.blocks)",
+    "precision_missed": "the interval is wider than measure.precision",
+    "blocks_correlated": "consecutive blocks are correlated, so the interval was widened; it may still be too narrow",
+    "load_dependent": "the ratio follows the load of the machine from block to block",
+    "cores_decide": "the ranking may change with the number of free cores",
+    "crowded": "other processes used the cores; waiting for a core pulls ratios towards 1, most of all short batches",
+    "no_steady_state": "batches get slower or faster within a block, and the reference loop does not",
+    "variants_excluded": "variants that failed are excluded",
+    "contaminated": "a single worker waited for a core, so the account includes other processes' work",
+    "blocks_discarded": "blocks were discarded because a variant failed in them or max_time was reached",
+    "results_unchecked": "results can't be pickled, so they were not compared; see `check`",
+    "gil_enabled": "the GIL was enabled again",
+    "workload_warned": "warning of the workload",
+    "hosts_disagree": "hosts disagree, so the verdict holds for this mixture of hosts only",
+    "recomputed_differs": "the verdict in the journal differs from this one",
+}
+
+
+def notes(found: PointEvents) -> list[str]:
+    """Return what stands below the verdict on a point: the verdict of each host, and the warnings."""
+    hosts = [event.sentence for event in found.on_hosts]
+    return hosts + ([note(warning, found.verdict) for warning in found.verdict.warnings] if found.verdict else [])
+
+
+def note(warning: str, event: VerdictReached) -> str:
+    """Return the text of a warning of a verdict, with the figures behind it."""
+    return f"{_WARNINGS[warning]}{_detail(warning, event)}"
+
+
+def _detail(warning: str, event: VerdictReached) -> str:
+    if warning == "blocks_correlated" and event.autocorrelation is not None:
+        return f" (r = {event.autocorrelation:.2f})"
+    if warning == "gil_enabled":
+        by: dict[str, list[str]] = {}
+        for label, module in (event.gil_enabled_by or {}).items():
+            by.setdefault("an unknown module" if module == UNKNOWN else f"module {module}", []).append(label)
+        return ", ".join(f" by {module} under {units.listed(labels)}" for module, labels in by.items())
+    if warning == "hosts_disagree":
+        return f": {', '.join(map(printable, event.hosts_disagree or ()))}"
+    if warning == "workload_warned":
+        return f": {'; '.join(map(printable, event.workload_warnings or ()))}"
+    if warning == "load_dependent" and event.load_signal and event.load_slope is not None:
+        slopes = (event.load_slope, event.load_slope_low, event.load_slope_high)
+        factors = [None if slope is None else math.exp(slope / 10) for slope in slopes]
+        return f" (times {units.ratio(*factors)} for every tenth more of {event.load_signal.replace('_', ' ')})"
+    return ""
+
+
+def explanation(event: VariantExplained, command: Sequence[str]) -> Line:
+    """Return the causes of a variant's time, the advice, and the command that tries it."""
+    line = [(f"{event.variant}: ", "bold"), (event.why or "nothing stands out", "")]
+    if event.instrumented_ratio is not None and event.instrumented_ratio > MUCH_LONGER:
+        ratio = units.ratio(event.instrumented_ratio)
+        line.append((f" (in a batch that took {ratio} times as long as the others)", "yellow"))
+    if event.advice:
+        line.append((f"; {event.advice}", "cyan"))
+    if event.missing:
+        missing = ", ".join(name.rpartition("_")[0].replace("_", " ") for name in event.missing)
+        line.append((f" (not reported by this system: {missing})", "yellow"))
+    if event.try_overrides:
+        line.append((f"; try: orchestrator run {shlex.join(_with_overrides(command, event.try_overrides))}", "dim"))
+    return line
+
+
+def _with_overrides(command: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """Return the spec of a run's command with its overrides, replaced by `overrides` where both set a key."""
+    if len(command) < 3 or command[1] != "run":
+        return ["CONFIG", *overrides]
+    replaced = {override.partition("=")[0] for override in overrides}
+    had = [word for word in command[3:] if "=" in word and not word.startswith("-")]
+    return [command[2], *(word for word in had if word.partition("=")[0] not in replaced), *overrides]
+
+
+def scaling(event: ScalingFitted) -> Line:
+    """Return the speedup curve, how many workers pay, and the laws that fit."""
+    bounds = zip(event.speedups, event.speedup_lows, event.speedup_highs, strict=True)
+    curve = ", ".join(f"{n}: {units.ratio(*each)}" for n, each in zip(event.workers, bounds, strict=True))
+    fields = event.fields()
+    enough = units.fitted(fields, "enough_workers")
+    pays = f"more than {enough} workers do not pay" if event.enough_workers < event.workers[-1] else "each step pays"
+    text = f"{curve}; {pays}; Amdahl: {units.fitted(fields, 'amdahl_serial', 100, ' %')} serial"
+    if event.usl_sigma is not None:
+        text += f"; USL: sigma {units.fitted(fields, 'usl_sigma')}, kappa {units.fitted(fields, 'usl_kappa')}"
+        text += " (descriptive)" * event.descriptive
+    if event.peak_workers is not None:
+        text += f"; peak at {units.fitted(fields, 'peak_workers')} workers"
+    return [(f"scaling of {event.of}: ", "bold"), (text, "")]
+
+
+def crossovers(results: Results) -> list[Line | Grid]:
+    """Return for every axis of numbers what changes along it, and a table of its values; nothing without an axis."""
+    found: list[Line | Grid] = []
+    for line in crossover.lines(results.plan, results.contests):
+        located = worth_showing(results.crossovers, line)
+        found += [[(event.sentence, DECISION_STYLES[event.decision])] for event in located]
+        if any(contest.blocks for contest in line.contests):
+            found += [tables.along(line, results), []]
+    return found
+
+
+def expectation(event: ExpectationChecked, *, several_points: bool) -> Line:
+    """Return the outcome of an expectation, and its claim."""
+    outcome = (f"{event.outcome:9}", OUTCOME_STYLES[event.outcome])
+    return [outcome, (f" {claim(event, several_points=several_points)}", "")]
+
+
+def claim(event: ExpectationChecked, *, several_points: bool) -> str:
+    """Return what was expected, and what was found."""
+    bounds = []
+    if event.min is not None:
+        bounds.append(f"at least {event.min:g}")
+    if event.max is not None:
+        bounds.append(f"at most {event.max:g}")
+    if event.equals is not None:
+        bounds.append(f"equal to {event.equals!r}")
+    against = f" against {event.against}" if event.against else ""
+    place = f" at {event.point}" if several_points else ""
+    claimed = f"{event.metric} of {event.of}{against}{place} {' and '.join(bounds)}"
+    return f"{claimed}; found {_found(event)}" + (f": {event.reason}" if event.reason else "")
+
+
+def _found(event: ExpectationChecked) -> str:
+    value = event.value
+    if value is None:
+        return "nothing"
+    if event.metric.endswith("_ns") and isinstance(value, int | float):
+        return f"{units.duration(value)} {units.between((event.low, event.high), value)}".strip()
+    return units.ratio(value, event.low, event.high) if isinstance(value, float) else repr(value)
+
+
+def spent(results: Results) -> str:
+    """Return where the run's time went."""
+    blocks = results.events(BlockFinished)
+    elapsed_ns = sum(block.elapsed_ns for block in blocks)
+    finished = results.finished
+    total = f"{units.count(len(blocks), 'block')}{'' if finished is None else f' in {finished.elapsed_s:.1f} s'}"
+    if not elapsed_ns:
+        return f"{total}; run {results.run_id}"
+    parts = {
+        "starting runners": sum(block.starting_ns for block in blocks),
+        "warm-up": sum(block.warming_ns for block in blocks),
+        "trials": sum(block.trials_ns - block.wait_ns for block in blocks),
+        "diagnostics": sum(block.diagnostics_ns for block in blocks),
+    }
+    parts["between trials and ending"] = elapsed_ns - sum(parts.values())
+    shares = ", ".join(f"{what} {ns / elapsed_ns * 100:.0f} %" for what, ns in parts.items())
+    if finished and finished.conducting_s and finished.conducting_cpu_s:
+        own = finished.conducting_cpu_s / finished.conducting_s
+        shares += f"; the orchestrator itself used {own * 100:.1f} % of a core"
+    return f"{total}: {shares}; run {results.run_id}"

@@ -1,0 +1,144 @@
+"""Every table of a run, as grids: variants, workers' time, observed values, and times along an axis.
+
+The terminal, the page and Markdown draw the same grids.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from .. import units
+from ..analysis.crossover import Line
+from ..analysis.results import PointEvents, Results
+from ..journal.derived_events import VariantCompared, VariantExplained, VariantObserved, VerdictReached
+from ..runner.account.fold import SHARES
+from ..text import printable
+from .grid import Grid
+
+MANY_CALLS = 50
+"""With so many calls in a batch, the time of one call has a column too."""
+
+PARTS = {
+    "on_core": "on a core",
+    "run_queue": "core queue",
+    "gil": "GIL",
+    "blocked": "blocked",
+    "serialisation": "pickling",
+    "dispatch": "dispatch",
+    "waiting": "waiting",
+    "idle": "idle",
+    "loop_blocked": "loop blocked",
+}
+"""The parts of the workers' time, as readers see them."""
+
+SHOWN = 0.005
+"""The least share that rounds to 1 %."""
+
+
+def compared(found: PointEvents, title: str = "") -> Grid:
+    """Return a row for each variant of a point: its times, its ratio to the baseline, and its first cause."""
+    why = {event.variant: _first_cause(event) for event in found.explained}
+    rows = {event.variant: _compared_row(event, why.get(event.variant, "")) for event in found.compared}
+    headers = list(next(iter(rows.values()), {}))
+    grid = Grid(
+        headers=headers,
+        rows=[list(row.values()) for row in rows.values()],
+        right=("per batch", "per call", "efficiency", "start-up", "blocks", "failed"),
+        title=title,
+        spare=("why", "quartiles", "efficiency"),
+    )
+    few = bool(found.compared) and found.compared[0].tasks < MANY_CALLS
+    return grid.without(["why"] * (not why) + ["per call"] * few)
+
+
+def _compared_row(event: VariantCompared, why: str) -> dict[str, str]:
+    return {
+        "variant": event.variant,
+        "per batch": units.duration(event.wall_ns),
+        "per call": units.duration(event.wall_ns and event.wall_ns / event.tasks),
+        "quartiles": units.between((event.wall_ns_low, event.wall_ns_high), event.wall_ns),
+        "vs baseline": _against_baseline(event),
+        "efficiency": units.percent(event.ideal_share),
+        "why": why,
+        "start-up": units.duration(event.startup_ns),
+        "blocks": str(event.blocks),
+        "failed": str(event.failures),
+    }
+
+
+def _against_baseline(event: VariantCompared) -> str:
+    if event.excluded:
+        return "failed, excluded"
+    if event.variant == event.baseline:
+        return "baseline"
+    dropped = " dropped for futility" if event.dropped_for_futility and event.speedup is not None else ""
+    return units.ratio(event.speedup, event.speedup_low, event.speedup_high) + dropped
+
+
+def _first_cause(event: VariantExplained) -> str:
+    """Return the largest cause with its share; nothing where none stands out."""
+    return f"{PARTS[event.causes[0]]} {units.percent(event.cause_shares[0])}" if event.causes else ""
+
+
+def shares(event: VariantExplained) -> dict[str, float | None]:
+    """Return the share of each part of the workers' time; None where the system does not report it."""
+    return {name: getattr(event, f"{name}_share") for name in SHARES}
+
+
+def accounts(explained: Sequence[VariantExplained]) -> Grid:
+    """Return where the time of each variant's workers went, without the parts that none of them has."""
+    seen = {name for event in explained for name, share in shares(event).items() if (share or 0.0) >= SHOWN}
+    parts = [name for name in SHARES if name in seen | {"on_core"}]
+    has_loop = any(event.loop_lag_p99_ns is not None for event in explained)
+    others = ["loop lag p99"] * has_loop + ["CPU per call", "memory"]
+    rows = []
+    for event in explained:
+        own = {name: units.percent(share) for name, share in shares(event).items()}
+        cells = {
+            "loop lag p99": units.duration(event.loop_lag_p99_ns),
+            "CPU per call": units.duration(event.cpu_ns_per_call),
+            "memory": "-" if event.peak_pss_bytes is None else units.size(event.peak_pss_bytes),
+        }
+        rows.append([event.variant, *(own[name] for name in parts), *(cells[name] for name in others)])
+    figures = [*(PARTS[name] for name in parts), *others]
+    return Grid(["workers' time", *figures], rows, right=figures, spare=("memory", "CPU per call", "loop lag p99"))
+
+
+def observed(events: Sequence[VariantObserved]) -> Grid:
+    """Return what was observed over all trials: a row for each variant, a column for each key."""
+    keys = list(dict.fromkeys(event.metric for event in events))
+    rows = []
+    for variant in dict.fromkeys(event.variant for event in events):
+        own = {event.metric: _over_trials(event) for event in events if event.variant == variant}
+        rows.append([variant, *(own.get(key, "-") for key in keys)])
+    return Grid(["observed", *(key.partition(".")[2] for key in keys)], rows, wraps=True)
+
+
+def _over_trials(event: VariantObserved) -> str:
+    if event.distinct == 1:
+        return printable(json.dumps(event.value, ensure_ascii=False))
+    if event.mean is None:
+        return f"{event.distinct} different values"
+    if isinstance(event.low, bool):
+        return f"true in {units.percent(event.mean)}"
+    low, high = (f"{bound:,}" if isinstance(bound, int) else f"{bound:.4g}" for bound in (event.low, event.high))
+    return f"{low} to {high}, mean {units.significant(event.mean)}"
+
+
+def along(line: Line, results: Results) -> Grid:
+    """Return a row for each measured value of an axis: the time of a batch under each variant, and the best variant."""
+    labels = list(line.contests[0].variants)
+    rows = []
+    for value, contest in zip(line.values, line.contests, strict=True):
+        own = results.about(contest.point)
+        if contest.blocks and own.verdict:
+            times = {event.variant: event.wall_ns for event in own.compared}
+            durations = [units.duration(times.get(label)) for label in labels]
+            rows.append([units.number(value), *durations, _best(own.verdict)])
+    return Grid([line.name, *labels, "best"], rows, right=(line.name, *labels), wraps=True)
+
+
+def _best(event: VerdictReached) -> str:
+    names = units.listed(event.winners)
+    return {"win": names, "tie": f"tie: {names}"}.get(event.verdict, f"undecided: {names}")
