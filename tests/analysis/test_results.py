@@ -58,8 +58,8 @@ def test_a_derived_event_that_was_changed_is_named(records: list[dict[str, Any]]
 
 def test_figures_of_another_version_are_not_compared_one_by_one(records: list[dict[str, Any]]) -> None:
     older = [dict(event, stats_version=0) if "stats_version" in event else event for event in records]
-    told = f"the journal's figures are of version 0 of the statistics, these of {STATS_VERSION}"
-    assert fold(older).differences == [told]
+    shown = f"the journal's figures are of version 0 of the statistics, these of {STATS_VERSION}"
+    assert fold(older).differences == [shown]
 
 
 def test_an_early_leaving_that_was_made_up_is_named() -> None:

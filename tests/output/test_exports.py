@@ -36,7 +36,7 @@ def tables(results: Results) -> dict[str, list[dict[str, str]]]:
     return {name: list(csv.DictReader(io.StringIO(content.decode(), newline=""))) for name, content in files.items()}
 
 
-def test_there_is_a_table_of_everything_that_a_run_tells(results: Results) -> None:
+def test_there_is_a_table_of_everything_of_a_run(results: Results) -> None:
     assert list(tables(results)) == [f"{name}.csv" for name in NAMES]
 
 
@@ -121,7 +121,7 @@ def read_by(reader: str, file: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("reader", ["pandas", "polars", "duckdb"])
-def test_parquet_holds_what_the_log_does_for_whoever_reads_it(results: Results, tmp_path: Path, reader: str) -> None:
+def test_parquet_holds_what_the_log_does_in_every_reader(results: Results, tmp_path: Path, reader: str) -> None:
     for name, content in rendered("parquet", results).items():
         (tmp_path / name).write_bytes(content)
     trials = read_by(reader, tmp_path / "trials.parquet")
@@ -167,7 +167,7 @@ def test_export_writes_the_tables_of_a_run_and_names_them(place: Path) -> None:
         assert [int(row["wall_ns"]) for row in csv.DictReader(file)] == [trial["wall_ns"] for trial in trials]
 
 
-def test_export_overwrites_nothing_unless_it_is_told_to(place: Path) -> None:
+def test_export_overwrites_nothing_without_force(place: Path) -> None:
     (place / "twice").mkdir()
     (place / "twice" / "blocks.csv").write_text("mine")
     refused = orchestrator("export", "runs/good", "--output", "twice", cwd=place)
@@ -210,11 +210,11 @@ def test_the_document_names_every_format(document: str, formats: tuple[str, ...]
 
 
 def test_the_help_names_every_format() -> None:
-    told = orchestrator("export", "--help", cwd=Path.cwd()).stdout
-    assert [name for name in names("export") if name not in told] == []
+    reported = orchestrator("export", "--help", cwd=Path.cwd()).stdout
+    assert [name for name in names("export") if name not in reported] == []
 
 
-def test_a_run_with_nothing_for_a_format_is_told(place: Path) -> None:
+def test_a_run_with_nothing_for_a_format_is_reported(place: Path) -> None:
     lines = (place / "runs/good/latest/events.jsonl").read_text().splitlines(keepends=True)
     (place / "cut.jsonl").write_text(lines[0])
     done = orchestrator("export", "cut.jsonl", "--to", "pyperf", "--output", "nothing", cwd=place)
@@ -236,7 +236,7 @@ def test_a_run_with_nothing_for_a_format_is_told(place: Path) -> None:
         (["runs/good", "--output", "good.yaml"], 2, "--output: cannot write to good.yaml: File exists; name another"),
     ],
 )
-def test_what_cannot_be_exported_is_told(place: Path, arguments: list[str], status: int, message: str) -> None:
+def test_what_cannot_be_exported_is_reported(place: Path, arguments: list[str], status: int, message: str) -> None:
     done = orchestrator("export", *arguments, cwd=place)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(f"orchestrator: {message}")

@@ -64,12 +64,12 @@ def test_one_block_has_no_deviation() -> None:
     assert [each["stddev"] for found in render(fold(run.records())).values() for each in found] == [None, None]
 
 
-def test_several_points_are_told_apart_by_what_differs() -> None:
+def test_several_points_are_named_by_what_differs() -> None:
     run = conducted({"sequential": 20, "threads": 10}, matrix={"kwargs.n": [1, 2], "tasks": [4]})
     assert list(render(fold(run.records()))) == ["hyperfine/n-1.json", "hyperfine/n-2.json"]
 
 
-def test_whatever_text_is_in_a_run_is_told_as_printable_text() -> None:
+def test_any_text_in_a_run_is_shown_as_printable_text() -> None:
     files = render(fold(hostile.records()))
     assert len(files) == len(hostile.TEXTS) + 5
     for found in files.values():

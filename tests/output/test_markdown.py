@@ -102,13 +102,13 @@ def test_an_expectation_is_an_item_with_its_outcome(several: list[int], place: s
     assert f"- held speedup of threads against sequential{place} at least 1.5; found 2.0" in report
 
 
-def test_who_failed_is_told_with_the_first_error() -> None:
+def test_a_failed_variant_is_shown_with_its_first_error() -> None:
     run = conducted({"sequential": 20, "threads": 10}, fails={"threads": 1})
     report = files("markdown", fold(run.records()))["report.md"].decode()
     assert "\n- threads failed: ValueError: no\n" in report
 
 
-def test_a_run_that_was_cut_off_before_its_first_block_is_told() -> None:
+def test_a_run_that_was_cut_off_before_its_first_block_is_reported() -> None:
     started = conducted({"sequential": 20, "threads": 10}).records()[:1]
     report = files("markdown", fold(started))["report.md"].decode()
     assert report.endswith("\n0 blocks; run a-run\n")

@@ -1,4 +1,4 @@
-"""The HTML report in a real browser: what is drawn, told, reachable by keyboard, and never fetched or executed."""
+"""The HTML report in a real browser: what is drawn, described, reachable by keyboard, and never fetched or executed."""
 
 from __future__ import annotations
 
@@ -165,26 +165,26 @@ def test_the_verdict_of_every_point_is_a_sentence_that_leads_to_it(opened: Opene
     assert opened.page.locator("details.point[open] h2").all_inner_texts() == ["mixed(n=20000) x 4"]
 
 
-def test_a_mark_under_the_pointer_is_told(opened: Opened) -> None:
+def test_a_mark_under_the_pointer_is_described(opened: Opened) -> None:
     mark = opened.page.locator('[data-figure="1-memory"] svg .mark-rect path').first
     mark.hover()
-    assert opened.page.locator("#told").inner_text().startswith("variant: sequential\nmemory: ")
+    assert opened.page.locator("#tooltip").inner_text().startswith("variant: sequential\nmemory: ")
     opened.page.mouse.move(0, 0)
-    assert opened.page.locator("#told").is_hidden()
+    assert opened.page.locator("#tooltip").is_hidden()
 
 
 def test_the_arrow_keys_walk_over_the_marks_of_a_chart(opened: Opened) -> None:
     opened.page.locator('[data-figure="1-speedups"]').focus()
-    told = opened.page.locator("#told")
+    reported = opened.page.locator("#tooltip")
     opened.page.keyboard.press("ArrowRight")
-    first = told.inner_text()
+    first = reported.inner_text()
     opened.page.keyboard.press("ArrowRight")
-    assert (first.splitlines()[0], told.inner_text().splitlines()[0]) == (
+    assert (first.splitlines()[0], reported.inner_text().splitlines()[0]) == (
         "variant: sequential",
         "variant: event_loop(workers=1)",
     )
     opened.page.keyboard.press("Escape")
-    assert told.is_hidden()
+    assert reported.is_hidden()
 
 
 def test_the_tab_key_reaches_the_verdicts_first_and_then_all_that_can_be_opened(opened: Opened) -> None:
@@ -374,7 +374,7 @@ def test_the_pictures_are_what_the_page_draws(opened: Opened, place: Path, tmp_p
     assert {"sequential", "processes(workers=2)", "mixed(n=100) x 4: speedup"} <= texts
 
 
-def test_a_run_without_a_finished_block_has_no_pictures_and_that_is_told(tmp_path: Path) -> None:
+def test_a_run_without_a_finished_block_has_no_pictures_and_that_is_reported(tmp_path: Path) -> None:
     run = journaled(tmp_path, 1, made({"sequential": 20, "threads": 10})[:2])
     done = in_process("report", str(run), "--format", "png", "--output", str(tmp_path / "pictures"), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
@@ -384,7 +384,7 @@ def test_a_run_without_a_finished_block_has_no_pictures_and_that_is_told(tmp_pat
 @pytest.mark.parametrize(
     ("status", "by"), [(128 + signal.SIGTERM, "signal 15"), (errors.BUSY, "the loss of its hosts")]
 )
-def test_what_ended_a_run_before_its_time_is_told(status: int, by: str) -> None:
+def test_what_ended_a_run_before_its_time_is_reported(status: int, by: str) -> None:
     records = made({"sequential": 20, "threads": 10})
     records[-1] |= {"outcome": "interrupted", "exit_status": status}
     assert f"This run was ended by {by}.".encode() in formats.files("html", fold(records))["report.html"]
@@ -426,7 +426,7 @@ def test_a_run_that_a_signal_ends_does_not_wait_for_a_page(place: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_page_that_can_not_be_written_is_told_and_the_run_stands(place: Path) -> None:
+def test_a_page_that_can_not_be_written_is_reported_and_the_run_stands(place: Path) -> None:
     (place / "blocked.py").write_text(
         "import os, pathlib\n"
         "def work(): return 1\n"
@@ -439,6 +439,6 @@ def test_a_page_that_can_not_be_written_is_told_and_the_run_stands(place: Path) 
     (place / "blocked.yaml").write_text(spec)
     done = orchestrator("run", "blocked.yaml", cwd=place, env={**os.environ, "ORCHESTRATOR_REPORT": "yes"})
     assert done.returncode == 0
-    (told,) = map(json.loads, done.stderr.splitlines())
-    assert told["event"] == "report.unwritten"
-    assert "Is a directory" in told["error"]
+    (reported,) = map(json.loads, done.stderr.splitlines())
+    assert reported["event"] == "report.unwritten"
+    assert "Is a directory" in reported["error"]

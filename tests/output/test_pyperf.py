@@ -48,8 +48,8 @@ def ask(place: Path, verb: str, *arguments: str) -> str:
 
 
 def test_pyperf_finds_the_faster_variant_faster(place: Path) -> None:
-    told = ask(place, "compare_to", "pyperf/sequential.json", "pyperf/processes.json")
-    assert re.search(r"\[sequential\] 20\.0 ms .* -> \[processes\] 11\.0 ms .*: 1\.82x faster", told)
+    shown = ask(place, "compare_to", "pyperf/sequential.json", "pyperf/processes.json")
+    assert re.search(r"\[sequential\] 20\.0 ms .* -> \[processes\] 11\.0 ms .*: 1\.82x faster", shown)
 
 
 def test_pyperf_finds_no_difference_where_there_is_none(tmp_path: Path) -> None:
@@ -61,14 +61,14 @@ def test_pyperf_finds_no_difference_where_there_is_none(tmp_path: Path) -> None:
 
 def test_pyperf_compares_all_variants_of_a_point_in_one_table(place: Path) -> None:
     names = [f"pyperf/{name}.json" for name in TIMES]
-    told = ask(place, "compare_to", "--table", *names)
-    assert re.search(r"\| b\(\) x 1 +\| 20\.0 ms +\| .* \| 11\.0 ms: 1\.82x faster +\|", told)
+    shown = ask(place, "compare_to", "--table", *names)
+    assert re.search(r"\| b\(\) x 1 +\| 20\.0 ms +\| .* \| 11\.0 ms: 1\.82x faster +\|", shown)
 
 
 def test_pyperf_shows_a_value_for_every_trial_and_a_run_for_every_block(place: Path) -> None:
-    told = ask(place, "stats", "pyperf/threads.json")
-    assert "Total number of run: 11\n" in told
-    assert f"Number of value per run: {ROUNDS}\n" in told
+    shown = ask(place, "stats", "pyperf/threads.json")
+    assert "Total number of run: 11\n" in shown
+    assert f"Number of value per run: {ROUNDS}\n" in shown
     assert "Mean +- std dev: 19.9 ms" in ask(place, "show", "pyperf/threads.json")
 
 
@@ -77,8 +77,8 @@ def test_pyperf_finds_a_quiet_benchmark_stable(place: Path) -> None:
 
 
 def test_pyperf_tells_of_the_treatment(place: Path) -> None:
-    told = ask(place, "metadata", "pyperf/threads.json").splitlines()
-    assert {"- model: threads", "- workers: 2", "- gil: on", "- name: b() x 1", "- run_id: a-run"} <= set(told)
+    shown = ask(place, "metadata", "pyperf/threads.json").splitlines()
+    assert {"- model: threads", "- workers: 2", "- gil: on", "- name: b() x 1", "- run_id: a-run"} <= set(shown)
 
 
 def test_all_files_of_a_point_hold_equally_many_values_though_one_left_early() -> None:

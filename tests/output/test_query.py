@@ -269,8 +269,8 @@ def test_a_damaged_run_is_left_out_and_named(runs: Path) -> None:
         "threads": 40,
     }
     assert done.returncode == errors.DAMAGED
-    told, last = done.stderr.splitlines()
-    assert json.loads(told)["event"] == "journal.damaged"
+    shown, last = done.stderr.splitlines()
+    assert json.loads(shown)["event"] == "journal.damaged"
     assert last.startswith("orchestrator: 1 run left out; the first: ")
     assert f"{file}: byte " in last
 
@@ -296,7 +296,7 @@ def test_a_run_that_has_written_nothing_yet_is_no_damage(runs: Path) -> None:
     assert asked(runs, COUNT).returncode == 0
 
 
-def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_directory_that_is_not_there_is_reported(tmp_path: Path) -> None:
     done = in_process("query", "select 1", "--runs", "none", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert "No such file or directory; name the directory that holds the runs" in done.stderr
@@ -355,7 +355,7 @@ def test_what_the_machine_did_to_all_cancels_out(past: Path) -> None:
     assert ratios == pytest.approx([20 / 3, 10 / 3] * 3 + [20 / 3, 14 / 3], rel=0.01)
 
 
-def test_a_change_is_told_since_the_run_before_on_the_same_machine(past: Path) -> None:
+def test_a_change_is_reported_since_the_run_before_on_the_same_machine(past: Path) -> None:
     changes = [entry["change"] for entry in events(history(past, "--format", "json").stdout)]
     assert changes == [None, None, None, None, "same", "same", "same", "slower"]
 
@@ -396,7 +396,7 @@ def test_a_run_without_the_reference_loop_has_no_ratio(tmp_path: Path) -> None:
         ("../x", 2, 'orchestrator: NAME: "../x" '),
     ],
 )
-def test_an_experiment_without_runs_is_told(past: Path, name: str, status: int, message: str) -> None:
+def test_an_experiment_without_runs_is_reported(past: Path, name: str, status: int, message: str) -> None:
     done = in_process("history", name, cwd=past.parent)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(message)

@@ -2,7 +2,7 @@
 // Draws the charts of what is open, shows what is under the pointer, and lets the arrow keys walk over the marks.
 (() => {
   const { theme, kinds, figures } = JSON.parse(document.getElementById("figures").textContent);
-  const told = document.getElementById("told");
+  const tooltip = document.getElementById("tooltip");
   const NARROW = 560;
 
   // A column is a list of values, or {of: distinct values, at: which of them stands where}, or {of: [the only one]}.
@@ -46,22 +46,22 @@
   }
 
   function say(value, x, y) {
-    told.replaceChildren();
+    tooltip.replaceChildren();
     for (const [name, text] of Object.entries(value)) {
       const line = document.createElement("div");
       const strong = document.createElement("b");
       strong.textContent = `${name}: `;
       line.append(strong, String(text));
-      told.append(line);
+      tooltip.append(line);
     }
-    told.hidden = false;
-    const { width, height } = told.getBoundingClientRect();
-    told.style.left = `${Math.max(4, Math.min(x + 12, innerWidth - width - 8))}px`;
-    told.style.top = `${y + 16 + height > innerHeight ? Math.max(4, y - height - 12) : y + 16}px`;
+    tooltip.hidden = false;
+    const { width, height } = tooltip.getBoundingClientRect();
+    tooltip.style.left = `${Math.max(4, Math.min(x + 12, innerWidth - width - 8))}px`;
+    tooltip.style.top = `${y + 16 + height > innerHeight ? Math.max(4, y - height - 12) : y + 16}px`;
   }
 
   function hover(_, event, __, value) {
-    if (value === null || value === undefined || value === "") told.hidden = true;
+    if (value === null || value === undefined || value === "") tooltip.hidden = true;
     else say(typeof value === "object" ? value : { "": value }, event.clientX, event.clientY);
   }
 
@@ -83,7 +83,7 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") told.hidden = true;
+    if (event.key === "Escape") tooltip.hidden = true;
     const chart = event.target.closest ? event.target.closest(".chart") : null;
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (chart && step) {
@@ -91,7 +91,7 @@
       walk(chart, step);
     }
   });
-  document.addEventListener("focusout", () => { told.hidden = true; });
+  document.addEventListener("focusout", () => { tooltip.hidden = true; });
 
   // --- opening and closing
 
