@@ -81,10 +81,6 @@ def _drifts(grounds: Grounds) -> bool:
     )
 
 
-def _is_unchecked(grounds: Grounds) -> bool:
-    return any(block.unchecked for block in grounds.contest.counting)
-
-
 WARNINGS: Mapping[str, Callable[[Grounds], bool]] = {
     "too_few_blocks": _has_too_few_blocks,
     "precision_missed": _misses_precision,
@@ -95,7 +91,7 @@ WARNINGS: Mapping[str, Callable[[Grounds], bool]] = {
     "no_steady_state": _drifts,
     "variants_excluded": lambda grounds: bool(grounds.contest.excluded),
     "blocks_discarded": lambda grounds: grounds.contest.discarded > 0,
-    "results_unchecked": _is_unchecked,
+    "results_unchecked": lambda grounds: any(block.unchecked for block in grounds.contest.counting),
     "gil_enabled": lambda grounds: bool(gil_enabled_by(grounds.contest)),
     "workload_warned": lambda grounds: bool(figures.warned(grounds.contest)),
     "recomputed_differs": lambda grounds: bool(grounds.contest.differences),

@@ -56,12 +56,9 @@ def _label(contest: Contest, variant: Variant) -> str:
     name, parts = contest.name_of(variant), _parts(variant)
     group = [_parts(other) for other in contest.plan.variants if contest.name_of(other) == name]
     differing = [key for key in parts if len({canonical(other.get(key)) for other in group}) > 1]
-    shown = ", ".join(f"{key}={_brief(parts[key])}" for key in differing if parts[key] is not None)
+    texts = {key: canonical(part) if isinstance(part, Mapping) else str(part) for key, part in parts.items()}
+    shown = ", ".join(f"{key}={texts[key]}" for key in differing if parts[key] is not None)
     return f"{name}({shown})" if shown else name
-
-
-def _brief(value: object) -> str:
-    return canonical(value) if isinstance(value, Mapping) else str(value)
 
 
 def _fit(contest: Contest, group: Sequence[Variant]) -> ScalingFitted | None:
@@ -81,15 +78,9 @@ def _fit(contest: Contest, group: Sequence[Variant]) -> ScalingFitted | None:
     if len(group) > 2:
         sigma, kappa, peak = _of_fits(counts, curves, has_kappa=True)
     tie = np.log1p(contest.plan.experiment.measure.tie)
-    enough = _figure_of([_enough(counts, curve, tie) for curve in curves])
+    # the fewest workers that are as fast as any other number, within the tie bounds
+    enough = _figure_of([counts[np.argmax(curve >= curve.max() - tie)] for curve in curves])
     descriptive = any(each is None or each.low is None or each.low <= 0 for each in (sigma, kappa))
-    figures = {
-        **_fields("amdahl_serial", serial),
-        **_fields("usl_sigma", sigma),
-        **_fields("usl_kappa", kappa),
-        **_fields("peak_workers", None if descriptive else peak),
-        **_fields("enough_workers", enough),
-    }
     return ScalingFitted(
         **columns(contest.point),
         stats_version=STATS_VERSION,
@@ -100,7 +91,11 @@ def _fit(contest: Contest, group: Sequence[Variant]) -> ScalingFitted | None:
         speedups=[each.value for each in speedups],
         speedup_lows=[each.low for each in speedups],
         speedup_highs=[each.high for each in speedups],
-        **figures,
+        **_fields("amdahl_serial", serial),
+        **_fields("usl_sigma", sigma),
+        **_fields("usl_kappa", kappa),
+        **_fields("peak_workers", None if descriptive else peak),
+        **_fields("enough_workers", enough),
         descriptive=descriptive,
     )
 
@@ -133,11 +128,6 @@ def law(counts: Array, times: Array, *, has_kappa: bool) -> tuple[float, float]:
             parts = dict(zip(kept, np.maximum(solution, 0) / solution[0], strict=True))
             best, least = (float(parts.get(1, 0.0)), float(parts.get(2, 0.0))), error
     return best
-
-
-def _enough(counts: Array, logs: Array, tie: float) -> float:
-    """Return the fewest workers that are as fast as any other number, within the tie bounds."""
-    return float(counts[int(np.argmax(logs >= logs.max() - tie))])
 
 
 def _figure_of(values: Sequence[float] | Array) -> Estimate:
