@@ -32,7 +32,9 @@ def plan_experiment(experiment: Experiment, cores: int) -> Plan:
     check_axes(experiment)
     check_refined(experiment)
     _check_size(experiment)
-    points = _points(experiment)
+    axes = {axis: values for axis, values in experiment.matrix.items() if is_point_axis(axis)}
+    combinations = itertools.product(*axes.values())
+    points = tuple(_point(experiment, dict(zip(axes, chosen, strict=True))) for chosen in combinations)
     variants = _variants(experiment, cores)
     baseline = baseline_of(experiment, variants)
     claims = claims_of(experiment, points, variants, baseline)
@@ -41,7 +43,6 @@ def plan_experiment(experiment: Experiment, cores: int) -> Plan:
 
 
 def _check_size(experiment: Experiment) -> None:
-    """Refuse a matrix that is too large, before it is expanded."""
     points = math.prod(len(values) for axis, values in experiment.matrix.items() if is_point_axis(axis))
     variants = sum(math.prod(map(len, _axes(experiment, entry).values())) for entry in experiment.models)
     if points * variants > LARGEST:
@@ -49,28 +50,22 @@ def _check_size(experiment: Experiment) -> None:
         raise SpecProblem(("matrix",), Problem("matrix_too_large", what, "name fewer values"))
 
 
-def _points(experiment: Experiment) -> tuple[Point, ...]:
-    axes = {axis: values for axis, values in experiment.matrix.items() if is_point_axis(axis)}
-    combinations = itertools.product(*axes.values())
-    return tuple(_point(experiment, dict(zip(axes, chosen, strict=True))) for chosen in combinations)
-
-
 def _point(experiment: Experiment, chosen: dict[str, Any]) -> Point:
     workload = experiment.workload.model_dump(mode="json", exclude_none=True)
     workload["kwargs"] = dict(workload.get("kwargs", {}))
-    for axis, value in chosen.items():
-        if axis.startswith("kwargs."):
-            workload["kwargs"][axis.removeprefix("kwargs.")] = value
-        elif axis.startswith("workload."):
-            workload[axis.removeprefix("workload.")] = value
+    fields = {axis.removeprefix("workload."): value for axis, value in chosen.items() if axis.startswith("workload.")}
+    # an axis of kwargs excludes workload.kwargs, see check_axes
+    workload |= fields
+    workload["kwargs"] |= {
+        axis.removeprefix("kwargs."): value for axis, value in chosen.items() if axis.startswith("kwargs.")
+    }
     tasks = chosen.get("tasks", experiment.tasks)
     columns = {"tasks": tasks} | {column(f"kwargs.{name}"): value for name, value in workload["kwargs"].items()}
-    columns |= {column(axis): value for axis, value in chosen.items() if axis.startswith("workload.")}
-    others = {axis.removeprefix("workload."): value for axis, value in chosen.items() if axis.startswith("workload.")}
-    others.pop("kwargs", None)
+    columns |= {column(f"workload.{name}"): value for name, value in fields.items()}
+    beside = "".join(f", {name}={value}" for name, value in fields.items() if name != "kwargs")
     return Point(
         id=content_id({"workload": workload, "tasks": tasks}),
-        label=label_of(workload, tasks) + "".join(f", {name}={value}" for name, value in others.items()),
+        label=label_of(workload, tasks) + beside,
         columns=columns,
         workload=workload,
         tasks=tasks,
