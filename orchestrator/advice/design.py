@@ -149,7 +149,6 @@ class Design:
 
     @property
     def variants(self) -> int:
-        """The number of variants."""
         return len(self.entries) * len(self.workers)
 
 
@@ -164,7 +163,7 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     round_s = _round_s(facts, tasks, variants)
     rounds = max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
     block_s = _block_s(facts, tasks, variants, rounds, cores)
-    needed_s = block_s * next((m for m in LOOKS if can_decide(m, LOOK_LEVEL / max(1, len(variants) - 1))), LOOKS[-1])
+    needed_s = block_s * _blocks_to_decide(LOOK_LEVEL / max(1, len(variants) - 1))
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
     return Design(left_out, entries, workers, tasks, rounds, timeout_s, needed_s, asked.max_time_s or enough_s)
@@ -191,29 +190,22 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
     rounds = ROUNDS_ALONG if ROUNDS_ALONG * _round_s(facts, single.tasks, variants) <= ROUNDS_S_ALONG else None
     count = len(asked.over.levels)
     level = LOOK_LEVEL / max(1, len(variants) - 1) / count
-    blocks = next((m for m in LOOKS if can_decide(m, level)), LOOKS[-1])
-    needed_s = blocks * sum(
-        _block_s(replace(facts, wall_ns=wall_ns), single.tasks, variants, rounds, cores)
-        for wall_ns in _walls_to_measure(low.wall_ns, high.wall_ns, count)
-    )
-    # twice: levels without a clear winner take more blocks, and the run ends as soon as it can
-    enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(2 * needed_s)))
-    return facts, replace(
-        single,
-        entries=entries,
-        rounds=rounds,
-        needed_s=needed_s,
-        max_time_s=asked.max_time_s or enough_s,
-        lowest_ns=low.wall_ns,
-    )
-
-
-def _walls_to_measure(low_ns: int, high_ns: int, count: int) -> list[int]:
-    """Return estimates of the time of a call at each measured level, if the winner changes once."""
+    # the levels that are measured, if the winner changes once, and the time of a call at each
     first = coarse(count)
     halving = math.ceil(math.log2(max(1, first[1] - first[0]))) + 1
     places = [*first, *[count // 2] * halving]
-    return [max(1, round(low_ns * (high_ns / low_ns) ** (place / (count - 1)))) for place in places]
+    walls_ns = [max(1, round(low.wall_ns * (high.wall_ns / low.wall_ns) ** (place / (count - 1)))) for place in places]
+    needed_s = _blocks_to_decide(level) * sum(
+        _block_s(replace(facts, wall_ns=wall_ns), single.tasks, variants, rounds, cores) for wall_ns in walls_ns
+    )
+    # twice: levels without a clear winner take more blocks, and the run ends as soon as it can
+    enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(2 * needed_s)))
+    found = replace(single, entries=entries, rounds=rounds, needed_s=needed_s, lowest_ns=low.wall_ns)
+    return facts, replace(found, max_time_s=asked.max_time_s or enough_s)
+
+
+def _blocks_to_decide(level: float) -> int:
+    return next((m for m in LOOKS if can_decide(m, level)), LOOKS[-1])
 
 
 def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:

@@ -32,8 +32,7 @@ class Account(Figures):
 
     def share(self, name: str) -> float:
         """Return one of `SHARES`, 0 to 1; 0 where it is not known."""
-        value: float | None = getattr(self, f"{name}_share")
-        return value or 0.0
+        return getattr(self, f"{name}_share") or 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,13 +142,9 @@ def drift(contest: Contest, variant: Variant) -> Estimate | None:
     # of all blocks at once: they are many and short
     logs = np.log(np.concatenate([walls for walls, _ in timed])) - np.log(np.concatenate([loop for _, loop in timed]))
     ends = np.cumsum([len(walls) for walls, _ in timed])
-    grown = [_grown(rounds.tolist()) for rounds in np.split(logs, ends[:-1])]
+    blocks = [rounds.tolist() for rounds in np.split(logs, ends[:-1])]
+    grown = [median(rounds[-(len(rounds) // 2) :]) - median(rounds[: len(rounds) // 2]) for rounds in blocks]
     return geometric(grown, contest.look_level)
-
-
-def _grown(rounds: Sequence[float]) -> float:
-    half = len(rounds) // 2
-    return median(rounds[-half:]) - median(rounds[:half])
 
 
 OF_VARIANT: tuple[Callable[[Contest, Variant], Estimate | None], ...] = (ideal_share, parallel_share, drift)

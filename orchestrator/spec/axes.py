@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -94,8 +94,7 @@ def _refused_axis(axis: str, known: Sequence[str]) -> Problem | None:
 def _refused_value(experiment: Experiment, axis: str, value: Any) -> Problem | None:
     try:
         if axis.startswith("workload."):
-            workload = {**experiment.workload.model_dump(), axis.removeprefix("workload."): value}
-            Workload.model_validate(workload)
+            Workload.model_validate({**experiment.workload.model_dump(), axis.removeprefix("workload."): value})
         else:
             for kind in _types(experiment, axis):
                 TypeAdapter[Any](kind, config=ConfigDict(strict=True)).validate_python(value)
@@ -104,13 +103,10 @@ def _refused_value(experiment: Experiment, axis: str, value: Any) -> Problem | N
     return None
 
 
-def _types(experiment: Experiment, axis: str) -> Iterator[Any]:
-    """Yield the types that the values of an axis must have: of an option, that of every model that knows it."""
-    if axis.startswith("kwargs."):
-        return
+def _types(experiment: Experiment, axis: str) -> list[Any]:
+    """Return the types that the values of an axis must have: of an option, that of every model that knows it."""
     common = {"tasks": Count, "workers": WorkerCount, "python": Python}
     if axis in common:
-        yield common[axis]
-        return
+        return [common[axis]]
     models = {entry.model: registry.load(entry.model).OPTIONS for entry in experiment.models}
-    yield from (option_type(options[axis]) for options in models.values() if axis in options)
+    return [option_type(options[axis]) for options in models.values() if axis in options]
