@@ -22,26 +22,14 @@ BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
 """The time of a batch in a plain loop: long compared with a wake-up, short enough for many rounds."""
 
 FEWEST_TASKS, MOST_TASKS = 4, 64
-SHORT_NS = 500_000
-"""Calls shorter than this are also sent to processes in chunks (a pool's `chunksize`)."""
-
-LONG_NS = 25_000_000
-"""With calls that compute for longer than this, a batch has one call per core."""
-
-FIRST_CALL = 20
-"""A first call that takes this many times as long as later ones is reported."""
-
+SHORT_NS = 500_000  # calls shorter than this are also sent to processes in chunks (a pool's `chunksize`)
+LONG_NS = 25_000_000  # with calls that compute for longer than this, a batch has one call per core
+FIRST_CALL = 20  # a first call that takes this many times as long as later ones is reported
 MOST_WORKERS = 16
 
-ROUNDS_S = 0.5
-"""The time of the rounds of a block, half the default, so that eleven blocks fit into `BUDGET_S`."""
-
-EXPLAINING = 1.15
-"""The time of a whole block relative to that of its rounds: diagnostics follow the rounds."""
-
-FIGHTING = 6
-"""The slowdown of a round when calls that use several cores by themselves (OpenBLAS) run in parallel."""
-
+ROUNDS_S = 0.5  # the time of the rounds of a block, half the default, so that eleven blocks fit into `BUDGET_S`
+EXPLAINING = 1.15  # the time of a whole block relative to that of its rounds: diagnostics follow the rounds
+FIGHTING = 6  # the slowdown of a round when calls that use several cores by themselves (OpenBLAS) run in parallel
 BUDGET_S, LONGEST_S = 18.0, 300.0
 
 LEVELS_PER_DECADE, MOST_LEVELS = 4, 25

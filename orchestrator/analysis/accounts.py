@@ -10,14 +10,9 @@ from typing import Any
 from ..runner.account.figures import FIGURES, Figures
 from ..runner.account.fold import SHARES
 
-BUSY_CALL = 0.9
-"""From this share of a call on a core, more workers than cores bring nothing."""
-
-MULTI_CORE_CALL = 1.5
-"""From this CPU time per wall time of one call at a time, a function counts as parallel by itself."""
-
-MUCH = 0.05
-"""From this share of the workers' time, or part of a core, a figure is mentioned."""
+BUSY_CALL = 0.9  # from this share of a call on a core, more workers than cores bring nothing
+MULTI_CORE_CALL = 1.5  # from this CPU time per wall time of one call at a time, a function counts as parallel by itself
+MUCH = 0.05  # from this share of the workers' time, or part of a core, a figure is mentioned
 
 
 class Account(Figures):

@@ -18,8 +18,7 @@ from .contest import Block, Contest
 from .results import Results
 from .stats import STATS_VERSION, Estimate, Values, fields, geometric_shift
 
-LEVEL = 0.05
-"""The level of all intervals of a comparison together; each is at this level divided by their number."""
+LEVEL = 0.05  # the level of all intervals of a comparison together; each is at this level divided by their number
 
 
 @dataclass(frozen=True)

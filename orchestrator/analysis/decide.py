@@ -13,9 +13,7 @@ from . import figures
 from .contest import Block, Contest, Decision, Look
 from .stats import LOOKS, Ratio, Walls, can_decide, compare, log_statistics
 
-FAILURES_TO_EXCLUDE = 2
-"""A variant that fails so often at a point is excluded there."""
-
+FAILURES_TO_EXCLUDE = 2  # a variant that fails so often at a point is excluded there
 FUTILE_RATIO, FUTILE_BLOCKS = 3.0, 3
 """A variant that takes so many times as long as the best in each of the first blocks is dropped for futility."""
 

@@ -11,8 +11,7 @@ from .contest import Contest
 from .decide import Finding
 from .stats import can_decide, is_correlated, lag1_autocorrelation, log_statistics
 
-STEADY = 0.01
-"""A batch that takes this much more or less time in the later half of a block has no steady state."""
+STEADY = 0.01  # a batch that takes this much more or less time in the later half of a block has no steady state
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,8 @@ from ..spec.plan import Variant
 from .contest import Contest
 from .stats import Estimate, block_interval, fields, geometric, hodges_lehmann
 
-ALIKE = 1.2
-"""Calls are alike when the longest takes at most this many times the mean."""
-
-NEGLIGIBLE = 0.01
-"""A difference of start-ups below this share of the gain of one batch counts as none."""
+ALIKE = 1.2  # calls are alike when the longest takes at most this many times the mean
+NEGLIGIBLE = 0.01  # a difference of start-ups below this share of the gain of one batch counts as none
 
 
 def startup_ns(contest: Contest, label: str) -> int | None:
@@ -184,8 +181,7 @@ class Observed:
     mean: float | None
 
 
-WARNING = "observed_warning"
-"""The key under which `observe` returns a warning about a trial: a sentence, or null."""
+WARNING = "observed_warning"  # the key under which `observe` returns a warning about a trial: a sentence, or null
 
 
 def observed(contest: Contest, label: str) -> list[Observed]:

@@ -16,9 +16,7 @@ from .stats import Estimate, Ratio, log_statistics, theil_sen
 MISSING_CORES = 0.5
 """The number of free cores can change by this much; a win that depends on less holds "at this load" only."""
 
-CROWDED_CORES = 0.75
-"""With less than this part of a core free, a batch has to wait for a core while it runs."""
-
+CROWDED_CORES = 0.75  # with less than this part of a core free, a batch has to wait for a core while it runs
 LOAD_LEVEL, LOAD_RANGE = 0.01, 0.05
 """The level of the slope of a ratio against load, and the least range of load that allows an estimate."""
 

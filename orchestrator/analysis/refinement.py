@@ -13,8 +13,7 @@ from typing import Literal
 from . import decide
 from .crossover import Line, are_winners, changes
 
-MANY = 13
-"""An axis of so many values begins with three between the ends, a shorter one with one."""
+MANY = 13  # an axis of so many values begins with three between the ends, a shorter one with one
 
 Reason = Literal["same_winners", "undecided", "no_time"]
 

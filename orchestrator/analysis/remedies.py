@@ -16,20 +16,11 @@ from ..spec.plan import Variant
 from .accounts import Summary
 from .contest import Contest
 
-WORTH = 0.15
-"""The least share of the workers' time that gets advice."""
-
-GAIN = 0.2
-"""Chunks are advised where they save at least this share of the workers' time: not all of dispatch shrinks."""
-
-SMALL_NS = 1_000_000
-"""Calls shorter than this do not pay for their dispatch to a process."""
-
-FEW = 0.5
-"""Below this share of busy cores, more workers are advised; from this many idle cores on, processes are."""
-
-CHUNKS_PER_WORKER = 4
-"""This many chunks for each worker keep the load even."""
+WORTH = 0.15  # the least share of the workers' time that gets advice
+GAIN = 0.2  # chunks are advised where they save at least this share of the workers' time: not all of dispatch shrinks
+SMALL_NS = 1_000_000  # calls shorter than this do not pay for their dispatch to a process
+FEW = 0.5  # below this share of busy cores, more workers are advised; from this many idle cores on, processes are
+CHUNKS_PER_WORKER = 4  # this many chunks for each worker keep the load even
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,7 @@ from .stats import STATS_VERSION, Estimate, fields, log_statistics
 
 DRAWS = 1000
 INTERVAL = (2.5, 97.5)
-FEWEST_BLOCKS = 6
-"""With fewer blocks, an interval from draws is too narrow to show."""
+FEWEST_BLOCKS = 6  # with fewer blocks, an interval from draws is too narrow to show
 
 Array = NDArray[np.float64]
 

@@ -29,19 +29,12 @@ from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt, Interrupted
 from . import find
 
-NEEDS = ("anyio>=4.9",)
-"""Requirements of the runner itself."""
-
-PACKAGES_FILE = "packages.json"
-"""In an environment: the packages that it was built with, with their versions."""
-
-LAYOUT = 1
-"""Version of the layout: environments of another one are not used."""
-
+NEEDS = ("anyio>=4.9",)  # requirements of the runner itself
+PACKAGES_FILE = "packages.json"  # in an environment: the packages that it was built with, with their versions
+LAYOUT = 1  # version of the layout: environments of another one are not used
 _PROGRESS = ("Using Python ", "Resolved ", "Building ", "Prepared ", "warning: ")
 
-RETRY_S = 0.1
-"""Between two tries to get the lock."""
+RETRY_S = 0.1  # between two tries to get the lock
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,8 @@ from pathlib import Path
 
 from ..runner.problem import Problem
 
-OLDEST = (3, 10)
-"""The oldest Python that the runner supports."""
-
-MINORS = range(10, 20)
-"""Minor versions of Python 3 that are searched on the path."""
-
+OLDEST = (3, 10)  # the oldest Python that the runner supports
+MINORS = range(10, 20)  # minor versions of Python 3 that are searched on the path
 PATIENCE_S = 10.0
 
 _REPORT = """

@@ -21,8 +21,7 @@ from ..units import utc_now
 
 FILE = "orchestrator.lock"
 
-RETRY_S = 0.5
-"""Between two tries: waiting must not disturb the run that measures."""
+RETRY_S = 0.5  # between two tries: waiting must not disturb the run that measures
 
 SetRun = Callable[[str], None]
 

@@ -16,8 +16,7 @@ from .plan import canonical
 from .problem import SpecProblem, refusal, suggestion
 from .values import KEYWORD, Count, Python, WorkerCount
 
-FEWEST_LEVELS = 3
-"""An axis of so many numbers or more is searched for where along it the winner changes."""
+FEWEST_LEVELS = 3  # an axis of so many numbers or more is searched for where along it the winner changes
 
 
 def ordered_axes(experiment: Experiment, fewest: int = FEWEST_LEVELS) -> list[str]:

@@ -19,8 +19,7 @@ from .problem import SpecProblem
 OF_AN_ENTRY = ("call", "async_call", "kwargs", "initializer", "async_initializer")
 """Fields of a workload that an entry of `models` may override."""
 
-LARGEST = 10_000
-"""Most points times variants; more are probably a mistake."""
+LARGEST = 10_000  # most points times variants; more are probably a mistake
 
 
 def plan_experiment(experiment: Experiment, cores: int) -> Plan:

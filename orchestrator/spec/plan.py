@@ -20,11 +20,8 @@ FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
 ROUNDS_PER_ACCOUNT = 40
 """A variant has one instrumented trial per this many others, or fewer: it takes up to twice their time."""
 
-ROUNDS_S = 1.0
-"""The rounds of a block take about this long, which minimizes variance times cost (docs/method.md)."""
-
-REFERENCE = "=reference"
-"""The name of the reference loop among the variants of a round; no label begins with `=`."""
+ROUNDS_S = 1.0  # the rounds of a block take about this long, which minimizes variance times cost (docs/method.md)
+REFERENCE = "=reference"  # the name of the reference loop among the variants of a round; no label begins with `=`
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from .document import KeyPath, described
 from .model import ENTRY_CLASSES, Expectation, Experiment, Limits, Measure, Workload
 from .values import PATTERNS
 
-RESERVED = (("measure", "metric"),)
-"""Keys that later versions will define."""
+RESERVED = (("measure", "metric"),)  # keys that later versions will define
 
 
 class SpecProblem(Exception):
