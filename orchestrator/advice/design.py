@@ -132,8 +132,7 @@ class Design:
     timeout_s: float
     needed_s: float
     max_time_s: float
-    lowest_ns: int | None = None
-    """The time of a call at the lower end of a range."""
+    lowest_ns: int | None = None  # the time of a call at the lower end of a range
 
     @property
     def variants(self) -> int:

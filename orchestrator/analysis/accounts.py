@@ -36,8 +36,7 @@ class Summary:
 
     accounts: int
     median: Account
-    shares: Mapping[str, float]
-    """By the names of `SHARES`; together 1."""
+    shares: Mapping[str, float]  # by the names of `SHARES`; together 1
     noise: Mapping[str, float]
 
     @property

@@ -1,8 +1,7 @@
 """Where along an axis the winner changes: the values between which one variant begins to be faster than another. Pure.
 
-At every value, `decide.faster` compares the pair, at the level of one look divided by the number of points along the
-axis, so that all claims about the axis hold together. A change lies between two opposite significant results; values at
-which neither is significantly faster stay inside of it.
+At every value, `decide.faster` compares the pair at a level at which all claims about the axis hold together. A change
+lies between two opposite significant results; values at which neither is significantly faster stay inside of it.
 """
 
 from __future__ import annotations

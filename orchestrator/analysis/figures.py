@@ -150,10 +150,8 @@ OF_VARIANT: tuple[Callable[[Contest, Variant], Estimate | None], ...] = (ideal_s
 
 def of_variant(contest: Contest, variant: Variant) -> dict[str, Any]:
     """Return the fields of all figures in `OF_VARIANT`."""
-    found: dict[str, Any] = {}
-    for figure in OF_VARIANT:
-        found |= fields(figure.__name__, figure(contest, variant))
-    return found
+    estimates = {figure.__name__: figure(contest, variant) for figure in OF_VARIANT}
+    return {key: value for name, found in estimates.items() for key, value in fields(name, found).items()}
 
 
 def simplest_first(contest: Contest, labels: Sequence[str]) -> list[str]:

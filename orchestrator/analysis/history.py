@@ -36,8 +36,7 @@ SQL = f"""
 class Entry:
     """One variant at one point in one run.
 
-    `ratio` is the time of a batch divided by that of the reference loop, the pseudo-median over blocks with its
-    interval; None where the loop was not timed, and without interval where there are too few blocks. `change` is
+    `ratio` is the time of a batch divided by that of the reference loop; None where the loop was not timed. `change` is
     relative to the previous run on the same machine; None where there is none.
     """
 

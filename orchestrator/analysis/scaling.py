@@ -35,13 +35,8 @@ def fitted(contest: Contest) -> list[ScalingFitted]:
     for variant in contest.variants.values():
         if variant.workers is not None and variant.label not in contest.excluded:
             groups.setdefault(canonical([variant.model, contest.name_of(variant), _parts(variant)]), []).append(variant)
-    found = [_fit(contest, sorted(group, key=_workers)) for group in groups.values() if len(group) > 1]
+    found = [_fit(contest, group) for group in groups.values() if len(group) > 1]
     return [event for event in found if event is not None]
-
-
-def _workers(variant: Variant) -> int:
-    assert variant.workers is not None
-    return variant.workers
 
 
 def _parts(variant: Variant) -> dict[str, Any]:
@@ -61,11 +56,12 @@ def _label(contest: Contest, variant: Variant) -> str:
 
 
 def _fit(contest: Contest, group: Sequence[Variant]) -> ScalingFitted | None:
-    first = group[0]
+    group = sorted(group, key=lambda variant: variant.columns["workers"])
+    first, workers = group[0], [variant.columns["workers"] for variant in group]
     blocks = [block.walls for block in contest.counting if all(v.label in block.walls for v in group)]
     if not blocks:
         return None
-    counts = np.array([_workers(variant) for variant in group], np.float64)
+    counts = np.array(workers, np.float64)
     logs = np.array([log_statistics(blocks, variant.label, first.label) for variant in group])
     curves = [np.median(logs, axis=1)]  # of all blocks, then of each draw
     if len(blocks) >= FEWEST_BLOCKS:
@@ -86,7 +82,7 @@ def _fit(contest: Contest, group: Sequence[Variant]) -> ScalingFitted | None:
         of=_label(contest, first),
         model=first.model,
         blocks=len(blocks),
-        workers=[_workers(variant) for variant in group],
+        workers=workers,
         speedups=[each.value for each in speedups],
         speedup_lows=[each.low for each in speedups],
         speedup_highs=[each.high for each in speedups],

@@ -131,13 +131,10 @@ def outcome(derived: Sequence[Event], failures: int) -> tuple[Outcome, int]:
     verdicts = [event.verdict for event in derived if isinstance(event, VerdictReached)]
     statuses = [errors.FAILED] * bool(failures)
     statuses += [errors.BROKEN] * ("broken" in checked) + [errors.UNDECIDED] * ("undecided" in checked)
-    words: dict[int, Outcome] = {
-        errors.FAILED: "workload_failed",
-        errors.BROKEN: "expectation_broken",
-        errors.UNDECIDED: "undecided",
-    }
+    words: dict[int, Outcome] = {errors.FAILED: "workload_failed", errors.BROKEN: "expectation_broken"}
+    is_undecided = "undecided" in (*checked, *verdicts)
     status = errors.worst(statuses)
-    return words.get(status, "undecided" if "undecided" in verdicts else "decided"), status
+    return words.get(status, "undecided" if is_undecided else "decided"), status
 
 
 def _on_host(contest: Contest, found: HostVerdict, finding: Finding) -> HostJudged:

@@ -68,7 +68,12 @@ def probe_plan(plan: Plan, runner_env: RunnerEnvironment, interrupt: Interrupt) 
     limits = plan.experiment.limits.bounds()
     commands: dict[Command, list[Variant]] = {}
     for variant in plan.variants:
-        if variant.label in pythons and findings.check_path(variant):
+        if variant.label not in pythons:
+            continue
+        if variant.path is not None and not Path(variant.path).is_dir():
+            problem = Problem("directory_missing", f"{quoted(variant.path)} is no directory here", "check the path")
+            problems.append(SpecProblem(("models", variant.entry, "path"), problem))
+        else:
             commands.setdefault(command(variant, pythons[variant.label], limits), []).append(variant)
     for started, variants in commands.items():
         asked = [(point, variant) for variant in variants for point in plan.points]
@@ -102,14 +107,6 @@ class _Findings:
     problems: list[SpecProblem]
     unavailable: dict[str, VariantUnavailable] = field(default_factory=dict)
     identities: list[Mapping[str, str]] = field(default_factory=list)
-
-    def check_path(self, variant: Variant) -> bool:
-        """Return whether the `path` of a variant is a directory here, if it has one."""
-        if variant.path is None or Path(variant.path).is_dir():
-            return True
-        problem = Problem("directory_missing", f"{quoted(variant.path)} is no directory here", "check the path")
-        self.problems.append(SpecProblem(("models", variant.entry, "path"), problem))
-        return False
 
     def take(self, point: Point, variant: Variant, answer: Mapping[str, Any]) -> None:
         """Take a problem: the variant is unavailable if its model can't run here, else the spec is refused."""

@@ -48,10 +48,8 @@ class Usage:
     elapsed_ns: int
     busy_cores: float | None
     stolen_cores: float | None
-    steal_share: float | None
-    """The share of the cores' time that the hypervisor gave to other virtual machines."""
-    pressure: float | None
-    """The share of the time in which some process waited for a core."""
+    steal_share: float | None  # the share of the cores' time that the hypervisor gave to other virtual machines
+    pressure: float | None  # the share of the time in which some process waited for a core
 
 
 def usage(begun: Mapping[str, Any], ended: Mapping[str, Any]) -> Usage:

@@ -30,8 +30,12 @@ def plan_experiment(experiment: Experiment, cores: int) -> Plan:
     """
     check_axes(experiment)
     check_refined(experiment)
-    _check_size(experiment)
     axes = {axis: values for axis, values in experiment.matrix.items() if is_point_axis(axis)}
+    at_points = math.prod(map(len, axes.values()))
+    at_most = sum(math.prod(map(len, _axes(experiment, entry).values())) for entry in experiment.models)
+    if at_points * at_most > LARGEST:
+        what = f"makes {at_points} points x {at_most} variants, more than {LARGEST} combinations"
+        raise SpecProblem(("matrix",), Problem("matrix_too_large", what, "name fewer values"))
     combinations = itertools.product(*axes.values())
     points = tuple(_point(experiment, dict(zip(axes, chosen, strict=True))) for chosen in combinations)
     variants = _variants(experiment, cores)
@@ -41,17 +45,8 @@ def plan_experiment(experiment: Experiment, cores: int) -> Plan:
     return Plan(experiment, points, variants, baseline, claims, cores, split)
 
 
-def _check_size(experiment: Experiment) -> None:
-    points = math.prod(len(values) for axis, values in experiment.matrix.items() if is_point_axis(axis))
-    variants = sum(math.prod(map(len, _axes(experiment, entry).values())) for entry in experiment.models)
-    if points * variants > LARGEST:
-        what = f"makes {points} points x {variants} variants, more than {LARGEST} combinations"
-        raise SpecProblem(("matrix",), Problem("matrix_too_large", what, "name fewer values"))
-
-
 def _point(experiment: Experiment, chosen: dict[str, Any]) -> Point:
     workload = experiment.workload.model_dump(mode="json", exclude_none=True)
-    workload["kwargs"] = dict(workload.get("kwargs", {}))
     fields = {axis.removeprefix("workload."): value for axis, value in chosen.items() if axis.startswith("workload.")}
     # an axis of kwargs excludes workload.kwargs, see check_axes
     workload |= fields
@@ -81,14 +76,12 @@ def _variants(experiment: Experiment, cores: int) -> tuple[Variant, ...]:
             what = f"models[{names.index(entry.label)}] is called {quoted(entry.label)} too"
             problem = Problem("label_twice", what, "give each a label of its own")
             raise SpecProblem(("models", place, "label"), problem)
-    settings = [
-        (place, chosen)
-        for place, entry in enumerate(experiment.models)
-        for chosen in _settings(experiment, entry, cores)
-    ]
+    settings: list[tuple[int, dict[str, Any]]] = []
     groups: dict[str, list[dict[str, Any]]] = {}
-    for place, chosen in settings:
-        groups.setdefault(experiment.models[place].name, []).append(chosen)
+    for place, entry in enumerate(experiment.models):
+        own = _settings(experiment, entry, cores)
+        settings += [(place, chosen) for chosen in own]
+        groups[entry.name] = [*groups.get(entry.name, []), *own]
     made: dict[str, Variant] = {}
     for place, chosen in settings:
         entry = experiment.models[place]
