@@ -42,8 +42,7 @@ def judged(contest: Contest, best: str | None, rival: str | None) -> list[HostVe
     level = contest.level / len(names)
     for name in names:
         blocks = [block for block in contest.counting if block.host == name]
-        labels = [label for label in contest.variants if all(label in block.walls for block in blocks)]
-        labels = [label for label in labels if label not in contest.excluded]
+        labels = [v for v in contest.variants if v not in contest.excluded and all(v in b.walls for b in blocks)]
         if not labels:
             continue
         look = decide.judge_blocks(contest, blocks, labels, level)

@@ -95,16 +95,11 @@ def _fit(contest: Contest, group: Sequence[Variant]) -> ScalingFitted | None:
     )
 
 
-def _of_fits(
-    counts: Array, curves: Sequence[Array], *, has_kappa: bool
-) -> tuple[Estimate, Estimate | None, Estimate | None]:
+def _of_fits(counts: Array, curves: Sequence[Array], *, has_kappa: bool) -> list[Estimate]:
     """Return sigma, kappa and the number of workers at the peak, each with its interval."""
     fits = [law(counts, np.exp(-curve), has_kappa=has_kappa) for curve in curves]
-    sigma = _figure_of([fit[0] for fit in fits])
-    if not has_kappa:
-        return sigma, None, None
     peaks = [float(np.sqrt(max(0.0, 1 - fit[0]) / fit[1])) if fit[1] > 0 else np.inf for fit in fits]
-    return sigma, _figure_of([fit[1] for fit in fits]), _figure_of(peaks)
+    return [_figure_of(values) for values in (*zip(*fits, strict=True), peaks)]
 
 
 def law(counts: Array, times: Array, *, has_kappa: bool) -> tuple[float, float]:

@@ -21,20 +21,16 @@ FEWEST_LEVELS = 3  # an axis of so many numbers or more is searched for where al
 
 def ordered_axes(experiment: Experiment, fewest: int = FEWEST_LEVELS) -> list[str]:
     """Return the axes of points that are lines: those with `fewest` different numbers or more."""
-    return [
-        axis
-        for axis, values in experiment.matrix.items()
-        if _is_size_axis(axis) and len(set(values if all(map(_is_number, values)) else ())) == len(values) >= fewest
-    ]
-
-
-def _is_size_axis(axis: str) -> bool:
-    return axis == "tasks" or axis.startswith("kwargs.")
+    sizes = {
+        axis: values for axis, values in experiment.matrix.items() if axis == "tasks" or axis.startswith("kwargs.")
+    }
+    numbers = {axis: values for axis, values in sizes.items() if {int, float} >= set(map(type, values))}
+    return [axis for axis, values in numbers.items() if len(set(values)) == len(values) >= fewest]
 
 
 def is_point_axis(axis: str) -> bool:
     """Return whether the values of an axis make points; those of others make variants."""
-    return _is_size_axis(axis) or axis.startswith("workload.")
+    return axis == "tasks" or axis.startswith(("kwargs.", "workload."))
 
 
 def check_axes(experiment: Experiment) -> None:
@@ -68,10 +64,6 @@ def check_refined(experiment: Experiment) -> None:
         raise SpecProblem(path, Problem("axis_unordered", what, remedy))
     remedy = suggestion(axis, known) if known else f"add matrix.{axis} with a list of numbers, or delete this"
     raise SpecProblem(path, Problem("axis_unknown", f"no axis {quoted(axis)} in the matrix", remedy))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _refused_axis(axis: str, known: Sequence[str]) -> Problem | None:
