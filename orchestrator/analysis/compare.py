@@ -16,7 +16,7 @@ from ..journal.derived_events import VariantChanged
 from ..spec.plan import Variant, columns
 from .contest import Block, Contest
 from .results import Results
-from .stats import STATS_VERSION, Estimate, Values, fields, geometric_shift
+from .stats import STATS_VERSION, Estimate, fields, geometric_shift
 
 LEVEL = 0.05  # the level of all intervals of a comparison together; each is at this level divided by their number
 
@@ -83,7 +83,7 @@ def _change(
         wall_ns_after=round(median(median(block.walls[label]) for block in later)),
         **fields("wall_ratio", raw),
         **fields("ratio", ratio),
-        change=_word(raw, ratio, tolerance),
+        change=change_of(raw, ratio, tolerance),
     )
 
 
@@ -105,20 +105,12 @@ def by_the_loop(block: Block, label: str) -> float | None:
 Change = Literal["slower", "faster", "same", "shifted", "undecided"]
 
 
-def change(
-    raw: tuple[Values, Values], relative: tuple[Values, Values] | None, level: float, tolerance: float
-) -> Change:
-    """Return how a variant changed between two runs, from the logarithms of its times in their blocks.
+def change_of(raw: Estimate, ratio: Estimate | None, tolerance: float) -> Change:
+    """Return how a variant changed between two runs: a word that holds for the whole interval, or "undecided".
 
-    `raw` are wall-clock times, `relative` those divided by the reference loop's, each before and after; None where the
+    `raw` is the ratio of its wall-clock times, `ratio` that of its times relative to the reference loop; None where the
     runs did not time the same loop.
     """
-    ratio = geometric_shift(*relative, level) if relative else None
-    return _word(geometric_shift(*raw, level), ratio, tolerance)
-
-
-def _word(raw: Estimate, ratio: Estimate | None, tolerance: float) -> Change:
-    """Return the change of a variant: a word that holds for the whole interval, or "undecided"."""
     if ratio is None:
         return "undecided"
     if (word := _side(ratio, tolerance)) in ("slower", "faster"):

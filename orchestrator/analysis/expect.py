@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..journal.derived_events import ExpectationChecked
-from ..spec.plan import Claim
+from ..spec.plan import Claim, columns
 from . import load
 from .contest import Contest
 from .stats import STATS_VERSION, geometric
@@ -28,15 +28,15 @@ class MetricValue:
     reason: str | None = None
 
 
-def check(claim: Claim, contest: Contest, columns: dict[str, Any]) -> ExpectationChecked:
-    """Return the outcome of a claim over the blocks that count; `columns` are those of its event."""
+def check(claim: Claim, contest: Contest) -> ExpectationChecked:
+    """Return the outcome of a claim over the blocks that count."""
     expected = claim.expectation
     measured, outcome = _outcome(claim, contest)
     reason = measured.reason
     if outcome == "broken" and (crowded := _crowded(claim, contest, measured)):
         outcome, reason = "undecided", crowded
     return ExpectationChecked(
-        **columns,
+        **columns(claim.point, claim.variant),
         stats_version=STATS_VERSION,
         of=claim.variant.label,
         against=claim.against.label if expected.metric == "speedup" else None,

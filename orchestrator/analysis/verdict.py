@@ -46,7 +46,7 @@ def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
         derived += reached(contest, comparisons, explanations)
     derived += crossover.events(plan, contests)
     by_point = {contest.point.id: contest for contest in contests}
-    derived += [check(claim, by_point[claim.point.id], columns(claim.point, claim.variant)) for claim in plan.claims]
+    derived += [check(claim, by_point[claim.point.id]) for claim in plan.claims]
     return derived
 
 
