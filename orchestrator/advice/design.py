@@ -26,7 +26,6 @@ SHORT_NS = 500_000  # calls shorter than this are also sent to processes in chun
 LONG_NS = 25_000_000  # with calls that compute for longer than this, a batch has one call per core
 FIRST_CALL = 20  # a first call that takes this many times as long as later ones is reported
 MOST_WORKERS = 16
-
 ROUNDS_S = 0.5  # the time of the rounds of a block, half the default, so that eleven blocks fit into `BUDGET_S`
 EXPLAINING = 1.15  # the time of a whole block relative to that of its rounds: diagnostics follow the rounds
 FIGHTING = 6  # the slowdown of a round when calls that use several cores by themselves (OpenBLAS) run in parallel

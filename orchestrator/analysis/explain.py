@@ -23,7 +23,6 @@ from .stats import STATS_VERSION
 
 LEAST = 0.05  # the least share of the workers' time that is named as a cause
 MOST_CAUSES = 2
-
 BUSY = 0.5  # from this share on a core, and with no cause half as large, work itself is named first
 AGREE = 0.08  # the measured and the estimated share of the GIL agree when they differ by no more than this
 _CAN_BE_MISSING = ("run_queue_share", "peak_pss_bytes", "worker_private_bytes")

@@ -31,10 +31,10 @@ def plan_experiment(experiment: Experiment, cores: int) -> Plan:
     check_axes(experiment)
     check_refined(experiment)
     axes = {axis: values for axis, values in experiment.matrix.items() if is_point_axis(axis)}
-    at_points = math.prod(map(len, axes.values()))
-    at_most = sum(math.prod(map(len, _axes(experiment, entry).values())) for entry in experiment.models)
-    if at_points * at_most > LARGEST:
-        what = f"makes {at_points} points x {at_most} variants, more than {LARGEST} combinations"
+    point_count = math.prod(map(len, axes.values()))
+    variant_count = sum(math.prod(map(len, _axes(experiment, entry).values())) for entry in experiment.models)
+    if point_count * variant_count > LARGEST:
+        what = f"makes {point_count} points x {variant_count} variants, more than {LARGEST} combinations"
         raise SpecProblem(("matrix",), Problem("matrix_too_large", what, "name fewer values"))
     combinations = itertools.product(*axes.values())
     points = tuple(_point(experiment, dict(zip(axes, chosen, strict=True))) for chosen in combinations)
