@@ -22,26 +22,13 @@ BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
 """The time of a batch in a plain loop: long compared with a wake-up, short enough for many rounds."""
 
 FEWEST_TASKS, MOST_TASKS = 4, 64
-SHORT_NS = 500_000
-"""Calls shorter than this are also sent to processes in chunks (a pool's `chunksize`)."""
-
-LONG_NS = 25_000_000
-"""With calls that compute for longer than this, a batch has one call per core."""
-
-FIRST_CALL = 20
-"""A first call that takes this many times as long as later ones is reported."""
-
+SHORT_NS = 500_000  # calls shorter than this are also sent to processes in chunks (a pool's `chunksize`)
+LONG_NS = 25_000_000  # with calls that compute for longer than this, a batch has one call per core
+FIRST_CALL = 20  # a first call that takes this many times as long as later ones is reported
 MOST_WORKERS = 16
-
-ROUNDS_S = 0.5
-"""The time of the rounds of a block, half the default, so that eleven blocks fit into `BUDGET_S`."""
-
-EXPLAINING = 1.15
-"""The time of a whole block relative to that of its rounds: diagnostics follow the rounds."""
-
-FIGHTING = 6
-"""The slowdown of a round when calls that use several cores by themselves (OpenBLAS) run in parallel."""
-
+ROUNDS_S = 0.5  # the time of the rounds of a block, half the default, so that eleven blocks fit into `BUDGET_S`
+EXPLAINING = 1.15  # the time of a whole block relative to that of its rounds: diagnostics follow the rounds
+FIGHTING = 6  # the slowdown of a round when calls that use several cores by themselves (OpenBLAS) run in parallel
 BUDGET_S, LONGEST_S = 18.0, 300.0
 
 LEVELS_PER_DECADE, MOST_LEVELS = 4, 25
@@ -144,12 +131,10 @@ class Design:
     timeout_s: float
     needed_s: float
     max_time_s: float
-    lowest_ns: int | None = None
-    """The time of a call at the lower end of a range."""
+    lowest_ns: int | None = None  # the time of a call at the lower end of a range
 
     @property
     def variants(self) -> int:
-        """The number of variants."""
         return len(self.entries) * len(self.workers)
 
 
@@ -164,7 +149,7 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     round_s = _round_s(facts, tasks, variants)
     rounds = max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
     block_s = _block_s(facts, tasks, variants, rounds, cores)
-    needed_s = block_s * next((m for m in LOOKS if can_decide(m, LOOK_LEVEL / max(1, len(variants) - 1))), LOOKS[-1])
+    needed_s = block_s * _blocks_to_decide(LOOK_LEVEL / max(1, len(variants) - 1))
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
     return Design(left_out, entries, workers, tasks, rounds, timeout_s, needed_s, asked.max_time_s or enough_s)
@@ -191,29 +176,22 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
     rounds = ROUNDS_ALONG if ROUNDS_ALONG * _round_s(facts, single.tasks, variants) <= ROUNDS_S_ALONG else None
     count = len(asked.over.levels)
     level = LOOK_LEVEL / max(1, len(variants) - 1) / count
-    blocks = next((m for m in LOOKS if can_decide(m, level)), LOOKS[-1])
-    needed_s = blocks * sum(
-        _block_s(replace(facts, wall_ns=wall_ns), single.tasks, variants, rounds, cores)
-        for wall_ns in _walls_to_measure(low.wall_ns, high.wall_ns, count)
-    )
-    # twice: levels without a clear winner take more blocks, and the run ends as soon as it can
-    enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(2 * needed_s)))
-    return facts, replace(
-        single,
-        entries=entries,
-        rounds=rounds,
-        needed_s=needed_s,
-        max_time_s=asked.max_time_s or enough_s,
-        lowest_ns=low.wall_ns,
-    )
-
-
-def _walls_to_measure(low_ns: int, high_ns: int, count: int) -> list[int]:
-    """Return estimates of the time of a call at each measured level, if the winner changes once."""
+    # the levels that are measured, if the winner changes once, and the time of a call at each
     first = coarse(count)
     halving = math.ceil(math.log2(max(1, first[1] - first[0]))) + 1
     places = [*first, *[count // 2] * halving]
-    return [max(1, round(low_ns * (high_ns / low_ns) ** (place / (count - 1)))) for place in places]
+    walls_ns = [max(1, round(low.wall_ns * (high.wall_ns / low.wall_ns) ** (place / (count - 1)))) for place in places]
+    needed_s = _blocks_to_decide(level) * sum(
+        _block_s(replace(facts, wall_ns=wall_ns), single.tasks, variants, rounds, cores) for wall_ns in walls_ns
+    )
+    # twice: levels without a clear winner take more blocks, and the run ends as soon as it can
+    enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(2 * needed_s)))
+    found = replace(single, entries=entries, rounds=rounds, needed_s=needed_s, lowest_ns=low.wall_ns)
+    return facts, replace(found, max_time_s=asked.max_time_s or enough_s)
+
+
+def _blocks_to_decide(level: float) -> int:
+    return next((m for m in LOOKS if can_decide(m, level)), LOOKS[-1])
 
 
 def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:

@@ -29,6 +29,9 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
     measure |= {"timeout": _seconds(designed.timeout_s)} if designed.timeout_s > TIMEOUT_S else {}
     one_by_one = "awaited one after the other" if facts.is_async else "in a plain loop"
     at_most = f" at the upper end of {asked.over.name}" if asked.over else ""
+    baseline = "event_loop" + "(workers=1)" * (len(designed.workers) > 1) if facts.is_async else "sequential"
+    why_workers = "the cores here" if facts.busy >= BUSY_CALL else "more than cores, for calls that wait"
+    why_workers = "calls in flight" if facts.is_async else why_workers
     measured = "every combination is measured"
     if asked.over:
         measured = f"of {asked.over.name} only the levels next to where the winner changes are measured"
@@ -44,9 +47,9 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
         "models:",
         *(f"  - {dump(entry, flow=True)}  # {registry.load(model_of(entry)).SUMMARY}" for entry in designed.entries),
         "",
-        f"# {measured}; workers: {_why_workers(facts)}",
+        f"# {measured}; workers: {why_workers}",
         dump({"matrix": matrix}),
-        dump({"baseline": _baseline(facts, designed)}),
+        dump({"baseline": baseline}),
         "# max_time bounds the whole run, which ends as soon as the question is decided",
         dump({"measure": measure}).rstrip(),
     ]
@@ -70,22 +73,14 @@ def saved(text: str, derived: Sequence[Event], over: str | None = None) -> str:
             continue
         worse, better = float(f"{low * 0.8:.2g}"), float(f"{high * 1.25:.2g}")
         bound = {"min": max(1.0, worse)} if low > 1 else {"max": min(1.0, better) if high < 1 else better}
-        where = {f"kwargs.{over}": event.fields()[f"kwargs_{over}"]} if over else {}
-        claim = dump(
-            {"of": event.variant, **({"where": where} if over else {}), "metric": "speedup", **bound}, flow=True
-        )
-        lines.append(f"#   - {claim}  # measured: {units.ratio(event.speedup, low, high)}")
+        where = {"where": {f"kwargs.{over}": event.fields()[f"kwargs_{over}"]}} if over else {}
+        claim = {"of": event.variant, **where, "metric": "speedup", **bound}
+        lines.append(f"#   - {dump(claim, flow=True)}  # measured: {units.ratio(event.speedup, low, high)}")
     return text + "\n".join(lines) + "\n" if len(lines) > 3 else text
 
 
 def _seconds(duration_s: float) -> str:
     return f"{math.ceil(duration_s)}s" if duration_s >= 1 else f"{math.ceil(duration_s * 1000)}ms"
-
-
-def _baseline(facts: Facts, designed: Design) -> str:
-    if not facts.is_async:
-        return "sequential"
-    return "event_loop(workers=1)" if len(designed.workers) > 1 else "event_loop"
 
 
 def _name(asked: Question) -> str:
@@ -107,10 +102,8 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
         f"A call took {took} when tried, {units.percent(facts.busy)} of it on a core.",
     ]
     if facts.first_ns > max(FIRST_CALL * facts.wall_ns, 1e6):
-        first = units.duration(facts.first_ns)
-        sentences.append(
-            f"The first call took {first}: what it keeps for later ones (imports, a cache) is not in the figures."
-        )
+        first = f"The first call took {units.duration(facts.first_ns)}"
+        sentences.append(f"{first}: what it keeps for later ones (imports, a cache) is not in the figures.")
     if facts.is_parallel:
         sentences.append(f"It kept {facts.cpu_share:.1f} cores busy by itself.")
     if not facts.is_async:
@@ -121,12 +114,6 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
     if facts.incomparable:
         sentences.append(f"Results are not checked: {facts.incomparable}.")
     return printable(" ".join(" ".join(sentences).split()))
-
-
-def _why_workers(facts: Facts) -> str:
-    if facts.is_async:
-        return "calls in flight"
-    return "the cores here" if facts.busy >= BUSY_CALL else "more than cores, for calls that wait"
 
 
 def _heading(asked: Question, again: str) -> list[str]:

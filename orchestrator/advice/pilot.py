@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ..errors import BadInput, WorkloadFailed
 from ..interpreters import find
-from ..runner.problem import read
+from ..runner.problem import Problem, read
 from ..supervisor import group
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt
@@ -36,13 +33,12 @@ def pilot(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) 
             raise BadInput(unfit.what, where="--python", remedy=unfit.remedy) from error
         raise _failed(asked, error) from error
     if answer["event"] == "refused":
-        raise _refused(answer)
+        raise _refused(read(answer))
     return Facts(**{name: answer[name] for name in Facts.__dataclass_fields__})
 
 
-def _refused(answer: Mapping[str, Any]) -> BadInput:
+def _refused(problem: Problem) -> BadInput:
     """Return the refusal of a runner as an error, with the remedy in terms of the command line."""
-    problem = read(answer)
     remedies = {
         "arguments_missing": f"give {', '.join(problem.arguments)}, each as name=value",
         "arguments_wrong": "give the arguments it takes, each as name=value",
@@ -70,21 +66,14 @@ def _place(error: RunnerFailed) -> str:
 
 
 def _remedy(asked: Question, error: RunnerFailed) -> str:
-    structured = [f"{name} is a {_kind(value)}" for name, value in asked.kwargs.items() if not isinstance(value, str)]
+    kinds = {dict: "mapping", list: "list", bool: "truth value", type(None): "nothing"}
+    given = asked.kwargs.items()
+    structured = [f"{name} is a {kinds.get(type(value), 'number')}" for name, value in given if type(value) is not str]
     if error.calls:
         return "pass a function that can be called many times, since every model does so"
     if error.kind == "TypeError" and structured:
-        return f"""values are read as YAML ({", ".join(structured)}); for text, quote it inside too: {_quoted(asked)}"""
+        name = structured[0].partition(" ")[0]
+        return f"""values are read as YAML ({", ".join(structured)}); for text, quote it inside too: {name}='"..."'"""
     if error.kind == "EOFError":
         return "standard input is empty here: give the function its input as arguments"
     return "call it with arguments that it can work with"
-
-
-def _quoted(asked: Question) -> str:
-    name = next(name for name, value in asked.kwargs.items() if not isinstance(value, str))
-    return f"{name}='\"...\"'"
-
-
-def _kind(value: object) -> str:
-    names = {dict: "mapping", list: "list", bool: "truth value", type(None): "nothing"}
-    return names.get(type(value)) or "number"

@@ -10,14 +10,9 @@ from typing import Any
 from ..runner.account.figures import FIGURES, Figures
 from ..runner.account.fold import SHARES
 
-BUSY_CALL = 0.9
-"""From this share of a call on a core, more workers than cores bring nothing."""
-
-MULTI_CORE_CALL = 1.5
-"""From this CPU time per wall time of one call at a time, a function counts as parallel by itself."""
-
-MUCH = 0.05
-"""From this share of the workers' time, or part of a core, a figure is mentioned."""
+BUSY_CALL = 0.9  # from this share of a call on a core, more workers than cores bring nothing
+MULTI_CORE_CALL = 1.5  # from this CPU time per wall time of one call at a time, a function counts as parallel by itself
+MUCH = 0.05  # from this share of the workers' time, or part of a core, a figure is mentioned
 
 
 class Account(Figures):
@@ -32,8 +27,7 @@ class Account(Figures):
 
     def share(self, name: str) -> float:
         """Return one of `SHARES`, 0 to 1; 0 where it is not known."""
-        value: float | None = getattr(self, f"{name}_share")
-        return value or 0.0
+        return getattr(self, f"{name}_share") or 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +36,7 @@ class Summary:
 
     accounts: int
     median: Account
-    shares: Mapping[str, float]
-    """By the names of `SHARES`; together 1."""
+    shares: Mapping[str, float]  # by the names of `SHARES`; together 1
     noise: Mapping[str, float]
 
     @property

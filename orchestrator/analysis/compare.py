@@ -7,20 +7,18 @@ differences between two days do not cancel, so only variants that compete in the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
 from ..journal.derived_events import VariantChanged
 from ..spec.plan import Variant, columns
-from .blocks import Block
-from .contest import Contest
+from .contest import Block, Contest
 from .results import Results
-from .stats import STATS_VERSION, Estimate, Values, fields, shift, shift_interval
+from .stats import STATS_VERSION, Estimate, fields, geometric_shift
 
-LEVEL = 0.05
-"""The level of all intervals of a comparison together; each is at this level divided by their number."""
+LEVEL = 0.05  # the level of all intervals of a comparison together; each is at this level divided by their number
 
 
 @dataclass(frozen=True)
@@ -65,13 +63,15 @@ def _named(contest: Contest, variant: Variant) -> str:
 def _change(
     before: tuple[Contest, Variant], after: tuple[Contest, Variant], level: float, tolerance: float
 ) -> VariantChanged:
-    earlier, later = list(_blocks(*before)), list(_blocks(*after))
+    earlier, later = ([b for b in contest.counting if v.label in b.walls] for contest, v in (before, after))
     versions = {block.reference_version for block in (*earlier, *later)}
     label = after[1].label
     raw_a, raw_b = ([math.log(median(block.walls[label])) for block in blocks] for blocks in (earlier, later))
-    raw = _ratio(raw_a, raw_b, level)
-    # None: the loop was not timed, or is another one than in the other run
-    ratio = _ratio(_relative(earlier, label), _relative(later, label), level) if _one_loop(versions) else None
+    raw = geometric_shift(raw_a, raw_b, level)
+    ratio = None  # where the loop was not timed, or is another one than in the other run
+    if len(versions) == 1 and None not in versions:
+        a, b = ([_relative(block, label) for block in blocks] for blocks in (earlier, later))
+        ratio = geometric_shift(a, b, level)
     return VariantChanged(
         **columns(after[0].point, after[1]),
         stats_version=STATS_VERSION,
@@ -83,24 +83,12 @@ def _change(
         wall_ns_after=round(median(median(block.walls[label]) for block in later)),
         **fields("wall_ratio", raw),
         **fields("ratio", ratio),
-        change=_word(raw, ratio, tolerance),
+        change=change_of(raw, ratio, tolerance),
     )
 
 
-def _blocks(contest: Contest, variant: Variant) -> Iterator[Block]:
-    return (block for block in contest.counting if variant.label in block.walls)
-
-
-def _one_loop(versions: set[int | None]) -> bool:
-    return len(versions) == 1 and None not in versions
-
-
-def _relative(blocks: Sequence[Block], label: str) -> list[float]:
-    """Return per block the median over its rounds of log(time / time of the reference loop in the same round)."""
-    return [_relative_in(block, label) for block in blocks]
-
-
-def _relative_in(block: Block, label: str) -> float:
+def _relative(block: Block, label: str) -> float:
+    """Return the median over the rounds of log(time / time of the reference loop in the same round)."""
     return median(math.log(wall / loop) for wall, loop in zip(block.walls[label], block.reference, strict=True))
 
 
@@ -111,31 +99,18 @@ def by_the_loop(block: Block, label: str) -> float | None:
     """
     if not block.reference or len(block.walls.get(label, ())) != len(block.reference):
         return None
-    return math.exp(_relative_in(block, label))
+    return math.exp(_relative(block, label))
 
 
 Change = Literal["slower", "faster", "same", "shifted", "undecided"]
 
 
-def _ratio(before: Values, after: Values, level: float) -> Estimate:
-    interval = shift_interval(before, after, level)
-    low, high = (None, None) if interval is None else (math.exp(interval[0]), math.exp(interval[1]))
-    return Estimate(math.exp(shift(before, after)), low, high)
+def change_of(raw: Estimate, ratio: Estimate | None, tolerance: float) -> Change:
+    """Return how a variant changed between two runs: a word that holds for the whole interval, or "undecided".
 
-
-def change(
-    raw: tuple[Values, Values], relative: tuple[Values, Values] | None, level: float, tolerance: float
-) -> Change:
-    """Return how a variant changed between two runs, from the logarithms of its times in their blocks.
-
-    `raw` are wall-clock times, `relative` those divided by the reference loop's, each before and after; None where the
+    `raw` is the ratio of its wall-clock times, `ratio` that of its times relative to the reference loop; None where the
     runs did not time the same loop.
     """
-    return _word(_ratio(*raw, level), _ratio(*relative, level) if relative else None, tolerance)
-
-
-def _word(raw: Estimate, ratio: Estimate | None, tolerance: float) -> Change:
-    """Return the change of a variant: a word that holds for the whole interval, or "undecided"."""
     if ratio is None:
         return "undecided"
     if (word := _side(ratio, tolerance)) in ("slower", "faster"):

@@ -5,12 +5,61 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from ..spec.plan import Plan, Point, Variant
-from .blocks import Block, Look
+from .accounts import Account
 from .stats import LOOK_LEVEL, ONE_LOOK_LEVEL, Ratio, compare
+
+Decision = Literal["win", "tie"]
+
+
+@dataclass(slots=True)
+class Block:
+    """The raw data of one block by variant label: one value per round, and one start-up time.
+
+    It is small, since a run on a cluster may have a hundred thousand blocks.
+    """
+
+    number: int
+    host: str | None = None  # the host of a cluster that it ran on; None: the machine of the run
+    walls: dict[str, array[int]] = field(default_factory=dict)
+    cpus: dict[str, array[int]] = field(default_factory=dict)
+    startups: dict[str, int] = field(default_factory=dict)
+    threads: dict[str, int] = field(default_factory=dict)
+    """The number of operating-system threads of all workers, over all processes."""
+    observed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    overlaps: dict[str, float] = field(default_factory=dict)
+    """The time of two workers at once divided by that of one alone, from 1 (in parallel) to 2 (one at a time)."""
+    accounts: dict[str, Account] = field(default_factory=dict)
+    reference: Sequence[int] = ()  # the reference loop's time in every round; empty where it was not timed
+    reference_version: int | None = None
+    free_cores: float | None = None
+    steal_share: float | None = None
+    pressure: float | None = None
+    unchecked: tuple[str, ...] = ()
+    gil_enabled_by: dict[str, str] = field(default_factory=dict)
+    """The module that enabled the GIL, for a variant that started without it."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The result of a look after `blocks` blocks.
+
+    `gaps`: how many times as fast `best` is as each other contender. `dropped` are separated from the best,
+    `remaining` are not.
+    """
+
+    blocks: int
+    best: str
+    gaps: Mapping[str, Ratio]
+    dropped: tuple[str, ...]
+    remaining: tuple[str, ...]
+    decision: Decision | None
 
 
 @dataclass(eq=False)
@@ -22,30 +71,23 @@ class Contest:
     variants: dict[str, Variant] = field(init=False)
     look_level: float = field(init=False)
     """The level of one look for pairwise claims: ratios to the baseline, expectations."""
-    blocks: list[Block] = field(default_factory=list)
-    """The blocks that count, in the order of their numbers."""
+    blocks: list[Block] = field(default_factory=list)  # the blocks that count, in the order of their numbers
     looks: list[Look] = field(default_factory=list)
-    dropped: dict[str, int] = field(default_factory=dict)
-    """After how many blocks each variant was dropped."""
+    dropped: dict[str, int] = field(default_factory=dict)  # after how many blocks each variant was dropped
     dropped_for_futility: set[str] = field(default_factory=set)
-    excluded: set[str] = field(default_factory=set)
-    """The variants that failed too often."""
+    excluded: set[str] = field(default_factory=set)  # the variants that failed too often
     failures: Counter[str] = field(default_factory=Counter)
     repeats: dict[str, int] = field(default_factory=dict)
     rounds: int | None = None
     guarded: set[str] = field(default_factory=set)
-    begun_numbers: set[int] = field(default_factory=set)
-    """The numbers of the blocks that have begun."""
+    begun_numbers: set[int] = field(default_factory=set)  # the numbers of the blocks that have begun
     discarded: int = 0
     is_skipped: bool = False
-    differences: list[str] = field(default_factory=list)
-    """Where the journal differs from what is recomputed."""
-    running: Block | None = None
-    """The block whose events are being read."""
+    differences: list[str] = field(default_factory=list)  # where the journal differs from what is recomputed
+    running: Block | None = None  # the block whose events are being read
     ended: dict[int, Block | None] = field(default_factory=dict)
     """Blocks that ended and don't count yet, by number; None: discarded."""
-    following: int = 0
-    """The number of the next block to count."""
+    following: int = 0  # the number of the next block to count
     logged_drops: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:

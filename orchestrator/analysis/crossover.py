@@ -1,8 +1,7 @@
 """Where along an axis the winner changes: the values between which one variant begins to be faster than another. Pure.
 
-At every value, `decide.faster` compares the pair, at the level of one look divided by the number of points along the
-axis, so that all claims about the axis hold together. A change lies between two opposite significant results; values at
-which neither is significantly faster stay inside of it.
+At every value, `decide.faster` compares the pair at a level at which all claims about the axis hold together. A change
+lies between two opposite significant results; values at which neither is significantly faster stay inside of it.
 """
 
 from __future__ import annotations
@@ -68,10 +67,7 @@ class Located:
 
 
 def lines(plan: Plan, contests: Sequence[Contest], axes: Sequence[str] | None = None) -> list[Line]:
-    """Return the lines of a plan, one for each axis and combination of all other columns.
-
-    `axes` defaults to all axes of numbers.
-    """
+    """Return the lines of a plan, one for each axis (all of numbers by default) and combination of other columns."""
     found = []
     for axis in ordered_axes(plan.experiment) if axes is None else axes:
         own = column(axis)
@@ -120,8 +116,7 @@ def changes(line: Line) -> Iterator[tuple[Located, Sequence[Faster]]]:
     """Yield every result of `locate` for every pair of a line, with the faster variant at each place."""
     for a, b in pairs(line):
         faster = [decide.faster(contest, a, b) for contest in line.contests]
-        for located in locate(faster, a, b):
-            yield located, faster
+        yield from ((located, faster) for located in locate(faster, a, b))
 
 
 def are_winners(line: Line, a: str, b: str) -> bool:
@@ -190,7 +185,11 @@ def _finding(
     if located.decision == "found":
         here = " at this load" * at_this_load
         edges = zip((low, high), (below, above), ratios, strict=True)
-        at_the_ends = "; ".join(f"at {value} {label} is {_times(gap)}" for value, label, gap in edges if gap)
+        at_the_ends = "; ".join(
+            f"at {value} {label} is {units.ratio(gap.value, gap.low, gap.high)} times as fast"
+            for value, label, gap in edges
+            if gap
+        )
         several = f"; the faster one changes {located.changes} times" if located.changes > 1 else ""
         return f"{above} beats {below} from {line.name} between {low} and {high} on{here} ({at_the_ends}){several}"
     if located.decision == "none":
@@ -200,7 +199,3 @@ def _finding(
         return f"no crossover of {below} and {above} for {line.name} from {low} to {high}: {' and '.join(parts)}"
     why = "" if line.looked else ", since no value had a look within the budget"
     return f"which of {below} and {above} is faster is undecided for {line.name} between {low} and {high}{why}"
-
-
-def _times(gap: Ratio) -> str:
-    return f"{units.ratio(gap.value, gap.low, gap.high)} times as fast"

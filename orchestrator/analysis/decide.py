@@ -6,16 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import combinations
 from typing import Literal
 
 from . import figures
-from .blocks import Block, Decision, Look
-from .contest import Contest
+from .contest import Block, Contest, Decision, Look
 from .stats import LOOKS, Ratio, Walls, can_decide, compare, log_statistics
 
-FAILURES_TO_EXCLUDE = 2
-"""A variant that fails so often at a point is excluded there."""
-
+FAILURES_TO_EXCLUDE = 2  # a variant that fails so often at a point is excluded there
 FUTILE_RATIO, FUTILE_BLOCKS = 3.0, 3
 """A variant that takes so many times as long as the best in each of the first blocks is dropped for futility."""
 
@@ -60,7 +58,7 @@ def judge_blocks(contest: Contest, blocks: Sequence[Block], contenders: Sequence
     times = [block.walls for block in blocks]
     best = _leader(contest, contenders, blocks)
     gaps = _gaps(times, best, contenders, level)
-    separated = [label for label, gap in gaps.items() if _is_separated(contest, gap)]
+    separated = [label for label, gap in gaps.items() if (gap.low or 0) > 1 and not is_tie(contest, gap)]
     remaining = tuple(label for label in contenders if label not in separated)
     decision: Decision | None = None
     if len({contest.kind(label) for label in remaining}) == 1:
@@ -193,13 +191,8 @@ def _gaps(times: Sequence[Walls], best: str, labels: Sequence[str], level: float
     return {label: gap for label in labels if label != best and (gap := compare(times, best, label, level))}
 
 
-def _is_separated(contest: Contest, gap: Ratio) -> bool:
-    return gap.low is not None and gap.low > 1 and not is_tie(contest, gap)
-
-
 def _all_pairs_tie(contest: Contest, times: Sequence[Walls], labels: Sequence[str], level: float) -> bool:
-    pairs = [(a, b) for place, a in enumerate(labels) for b in labels[place + 1 :]]
-    gaps = [compare(times, a, b, level) for a, b in pairs]
+    gaps = [compare(times, a, b, level) for a, b in combinations(labels, 2)]
     return bool(gaps) and all(gap is not None and is_tie(contest, gap) for gap in gaps)
 
 
@@ -216,6 +209,6 @@ def _imprecise_rival(contest: Contest, best: str, gaps: Mapping[str, Ratio]) -> 
     if precision is None or runner_up is None:
         return None
     gap = gaps[runner_up]
-    if gap.low is None or gap.high is None:
-        return runner_up
-    return runner_up if math.log(gap.high / gap.low) / 2 > math.log1p(precision) else None
+    if gap.low and gap.high and math.log(gap.high / gap.low) / 2 <= math.log1p(precision):
+        return None
+    return runner_up

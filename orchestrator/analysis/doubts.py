@@ -11,8 +11,7 @@ from .contest import Contest
 from .decide import Finding
 from .stats import can_decide, is_correlated, lag1_autocorrelation, log_statistics
 
-STEADY = 0.01
-"""A batch that takes this much more or less time in the later half of a block has no steady state."""
+STEADY = 0.01  # a batch that takes this much more or less time in the later half of a block has no steady state
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,6 @@ def _drifts(grounds: Grounds) -> bool:
     )
 
 
-def _is_unchecked(grounds: Grounds) -> bool:
-    return any(block.unchecked for block in grounds.contest.counting)
-
-
 WARNINGS: Mapping[str, Callable[[Grounds], bool]] = {
     "too_few_blocks": _has_too_few_blocks,
     "precision_missed": _misses_precision,
@@ -95,7 +90,7 @@ WARNINGS: Mapping[str, Callable[[Grounds], bool]] = {
     "no_steady_state": _drifts,
     "variants_excluded": lambda grounds: bool(grounds.contest.excluded),
     "blocks_discarded": lambda grounds: grounds.contest.discarded > 0,
-    "results_unchecked": _is_unchecked,
+    "results_unchecked": lambda grounds: any(block.unchecked for block in grounds.contest.counting),
     "gil_enabled": lambda grounds: bool(gil_enabled_by(grounds.contest)),
     "workload_warned": lambda grounds: bool(figures.warned(grounds.contest)),
     "recomputed_differs": lambda grounds: bool(grounds.contest.differences),

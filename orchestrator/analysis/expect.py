@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
@@ -11,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..journal.derived_events import ExpectationChecked
-from ..spec.plan import Claim
+from ..spec.plan import Claim, columns
 from . import load
 from .contest import Contest
 from .stats import STATS_VERSION, geometric
@@ -29,15 +28,15 @@ class MetricValue:
     reason: str | None = None
 
 
-def check(claim: Claim, contest: Contest, columns: dict[str, Any]) -> ExpectationChecked:
-    """Return the outcome of a claim over the blocks that count; `columns` are those of its event."""
+def check(claim: Claim, contest: Contest) -> ExpectationChecked:
+    """Return the outcome of a claim over the blocks that count."""
     expected = claim.expectation
     measured, outcome = _outcome(claim, contest)
     reason = measured.reason
     if outcome == "broken" and (crowded := _crowded(claim, contest, measured)):
         outcome, reason = "undecided", crowded
     return ExpectationChecked(
-        **columns,
+        **columns(claim.point, claim.variant),
         stats_version=STATS_VERSION,
         of=claim.variant.label,
         against=claim.against.label if expected.metric == "speedup" else None,
@@ -55,13 +54,9 @@ def check(claim: Claim, contest: Contest, columns: dict[str, Any]) -> Expectatio
 
 def is_open(claim: Claim, contest: Contest) -> bool:
     """Return whether a claim is undecided and more blocks could decide it."""
-    involved = {
-        claim.variant.label,
-        claim.against.label if claim.expectation.metric == "speedup" else claim.variant.label,
-    }
-    if involved & contest.excluded or not involved <= contest.variants.keys():
-        return False
-    return _outcome(claim, contest)[1] == "undecided"
+    involved = {claim.variant.label, *([claim.against.label] if claim.expectation.metric == "speedup" else [])}
+    can_run = involved <= contest.variants.keys() - contest.excluded
+    return can_run and _outcome(claim, contest)[1] == "undecided"
 
 
 def _outcome(claim: Claim, contest: Contest) -> tuple[MetricValue, Held]:
@@ -116,7 +111,7 @@ def _observed(claim: Claim, contest: Contest) -> tuple[MetricValue, Held]:
     if not values:
         return MetricValue(reason=f"nothing was observed as {key.removeprefix('observed_')!r}"), "undecided"
     wrong = [value for value in values if not _within(claim, value)]
-    numbers = _numbers(values)
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     low, high = (min(numbers), max(numbers)) if numbers else (None, None)
     return MetricValue(wrong[0] if wrong else values[-1], low, high), "broken" if wrong else "held"
 
@@ -130,10 +125,6 @@ def _within(claim: Claim, value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return (expected.min is None or value >= expected.min) and (expected.max is None or value <= expected.max)
-
-
-def _numbers(values: Sequence[Any]) -> list[float]:
-    return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
 
 
 def _crowded(claim: Claim, contest: Contest, measured: MetricValue) -> str | None:

@@ -21,17 +21,10 @@ from .contest import Contest
 from .figures import ALIKE
 from .stats import STATS_VERSION
 
-LEAST = 0.05
-"""The least share of the workers' time that is named as a cause."""
-
+LEAST = 0.05  # the least share of the workers' time that is named as a cause
 MOST_CAUSES = 2
-
-BUSY = 0.5
-"""From this share on a core, and with no cause half as large, work itself is named first."""
-
-AGREE = 0.08
-"""The measured and the estimated share of the GIL agree when they differ by no more than this."""
-
+BUSY = 0.5  # from this share on a core, and with no cause half as large, work itself is named first
+AGREE = 0.08  # the measured and the estimated share of the GIL agree when they differ by no more than this
 _CAN_BE_MISSING = ("run_queue_share", "peak_pss_bytes", "worker_private_bytes")
 
 CONTAMINATED = 0.05
@@ -60,7 +53,9 @@ def explained(contest: Contest, variant: Variant) -> VariantExplained | None:
         return None
     causes = _causes(contest, variant, found)
     remedy = remedies.remedy(contest, variant, found, {cause.kind: cause.share for cause in causes})
-    middle = found.median
+    middle, tasks = found.median, contest.point.tasks
+    sent = middle.result_bytes
+    cpus = [median(block.cpus[label]) for block in contest.counting if label in block.cpus]
     return VariantExplained(
         **columns(contest.point, variant),
         **_figures(found),
@@ -73,9 +68,9 @@ def explained(contest: Contest, variant: Variant) -> VariantExplained | None:
         why=_why(variant, found, causes),
         advice=remedy.advice if remedy else None,
         try_overrides=list(remedy.overrides) if remedy else [],
-        cpu_ns_per_call=_cpu_per_call(contest, label),
-        copied_bytes=_copied(middle, contest.point.tasks),
-        contaminated=is_contaminated(found),
+        cpu_ns_per_call=round(median(cpus) / tasks) if cpus else None,
+        copied_bytes=None if sent is None else ((middle.call_bytes or 0) + sent) * tasks,
+        contaminated=middle.lanes == 1 and found.shares["run_queue"] > CONTAMINATED and found.outside_cores < MUCH,
     )
 
 
@@ -93,17 +88,6 @@ def summary(contest: Contest, label: str) -> Summary | None:
     return accounts.summary([block.accounts[label] for block in contest.counting if label in block.accounts])
 
 
-def is_contaminated(found: Summary) -> bool:
-    """Return whether a single worker waited for a core, because of other processes' work."""
-    return found.median.lanes == 1 and found.shares["run_queue"] > CONTAMINATED and found.outside_cores < MUCH
-
-
-def blocks_loop(variant: Variant, found: Summary) -> bool:
-    """Return whether a variant runs a plain function inside its event loop, which is blocked meanwhile."""
-    has_loop = registry.load(variant.model).needs(variant.options).loop is not None
-    return has_loop and found.median.in_own_thread and not found.median.is_async
-
-
 def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
     texts = _texts(contest, variant, found)
     # a worker that ends with its call is idle after it by design
@@ -115,7 +99,9 @@ def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
     ]
     work = found.shares["on_core"]
     held = work + found.shares["blocked"] + found.shares["gil"]
-    is_blocking = blocks_loop(variant, found) and held >= LEAST
+    has_loop = registry.load(variant.model).needs(variant.options).loop is not None
+    # a plain function inside an event loop blocks it
+    is_blocking = has_loop and found.median.in_own_thread and not found.median.is_async and held >= LEAST
     if is_blocking:
         blocking = Cause("loop_blocked", held, "event loop blocked by a plain function")
         lost = [blocking, *(cause for cause in lost if cause.kind not in ("blocked", "gil"))]
@@ -142,12 +128,15 @@ def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, tupl
     """Return the words for each share: those before its percentage, and those behind it."""
     middle, cores = found.median, contest.plan.cores
     busy = f" ({found.busy_cores:.1f} of {cores} cores busy)" if cores > 1 else ""
+    sizes = ""
+    if middle.call_bytes is not None and middle.result_bytes is not None:
+        sizes = f" ({units.size(middle.call_bytes)} per call, {units.size(middle.result_bytes)} per result)"
     return {
         "on_core": ("on a core", busy),
         "run_queue": ("waiting for a core", f" ({_cores_taken(found, cores)})"),
         "gil": _gil_text(variant, found),
         "blocked": ("blocked in calls", f" ({_blocked_by(found)})"),
-        "serialisation": ("pickling", _sizes(middle)),
+        "serialisation": ("pickling", sizes),
         "dispatch": _dispatch_text(variant, middle),
         "waiting": ("all calls waiting", " (I/O, sleep)"),
         "idle": ("idle", _uneven(found)),
@@ -187,26 +176,16 @@ def _blocked_by(found: Summary) -> str:
     return "I/O, locks, sleep"
 
 
-def _sizes(middle: Account) -> str:
-    if middle.call_bytes is None or middle.result_bytes is None:
-        return ""
-    return f" ({units.size(middle.call_bytes)} per call, {units.size(middle.result_bytes)} per result)"
-
-
 def _uneven(found: Summary) -> str:
     middle = found.median
     if middle.calls < middle.lanes:
         return f" ({units.count(middle.calls, 'call')} for {middle.lanes} workers)"
-    if middle.calls % middle.lanes and middle.calls < 4 * middle.lanes and is_alike(found):
+    is_alike = middle.longest_share * middle.calls <= ALIKE
+    if middle.calls % middle.lanes and middle.calls < 4 * middle.lanes and is_alike:
         return f" ({middle.calls} calls do not divide evenly among {middle.lanes} workers)"
-    if not is_alike(found):
+    if not is_alike:
         return f" (the longest call takes {units.percent(middle.longest_call_ns / middle.wall_ns)} of the batch)"
     return " (no calls left)"
-
-
-def is_alike(found: Summary) -> bool:
-    """Return whether the calls of a batch are about equally long."""
-    return found.median.longest_share * found.median.calls <= ALIKE
 
 
 def _instrumented_ratio(contest: Contest, label: str) -> float | None:
@@ -217,14 +196,3 @@ def _instrumented_ratio(contest: Contest, label: str) -> float | None:
         if (account := block.accounts.get(label)) and account.calls == contest.point.tasks and block.walls.get(label)
     ]
     return round(median(ratios), 4) if ratios else None
-
-
-def _cpu_per_call(contest: Contest, label: str) -> int | None:
-    cpus = [median(block.cpus[label]) for block in contest.counting if label in block.cpus]
-    return round(median(cpus) / contest.point.tasks) if cpus else None
-
-
-def _copied(middle: Account, tasks: int) -> int | None:
-    if middle.result_bytes is None:
-        return None
-    return ((middle.call_bytes or 0) + middle.result_bytes) * tasks

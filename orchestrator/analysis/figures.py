@@ -19,11 +19,8 @@ from ..spec.plan import Variant
 from .contest import Contest
 from .stats import Estimate, block_interval, fields, geometric, hodges_lehmann
 
-ALIKE = 1.2
-"""Calls are alike when the longest takes at most this many times the mean."""
-
-NEGLIGIBLE = 0.01
-"""A difference of start-ups below this share of the gain of one batch counts as none."""
+ALIKE = 1.2  # calls are alike when the longest takes at most this many times the mean
+NEGLIGIBLE = 0.01  # a difference of start-ups below this share of the gain of one batch counts as none
 
 
 def startup_ns(contest: Contest, label: str) -> int | None:
@@ -142,13 +139,9 @@ def drift(contest: Contest, variant: Variant) -> Estimate | None:
     # of all blocks at once: they are many and short
     logs = np.log(np.concatenate([walls for walls, _ in timed])) - np.log(np.concatenate([loop for _, loop in timed]))
     ends = np.cumsum([len(walls) for walls, _ in timed])
-    grown = [_grown(rounds.tolist()) for rounds in np.split(logs, ends[:-1])]
+    blocks = [rounds.tolist() for rounds in np.split(logs, ends[:-1])]
+    grown = [median(rounds[-(len(rounds) // 2) :]) - median(rounds[: len(rounds) // 2]) for rounds in blocks]
     return geometric(grown, contest.look_level)
-
-
-def _grown(rounds: Sequence[float]) -> float:
-    half = len(rounds) // 2
-    return median(rounds[-half:]) - median(rounds[:half])
 
 
 OF_VARIANT: tuple[Callable[[Contest, Variant], Estimate | None], ...] = (ideal_share, parallel_share, drift)
@@ -157,10 +150,8 @@ OF_VARIANT: tuple[Callable[[Contest, Variant], Estimate | None], ...] = (ideal_s
 
 def of_variant(contest: Contest, variant: Variant) -> dict[str, Any]:
     """Return the fields of all figures in `OF_VARIANT`."""
-    found: dict[str, Any] = {}
-    for figure in OF_VARIANT:
-        found |= fields(figure.__name__, figure(contest, variant))
-    return found
+    estimates = {figure.__name__: figure(contest, variant) for figure in OF_VARIANT}
+    return {key: value for name, found in estimates.items() for key, value in fields(name, found).items()}
 
 
 def simplest_first(contest: Contest, labels: Sequence[str]) -> list[str]:
@@ -188,8 +179,7 @@ class Observed:
     mean: float | None
 
 
-WARNING = "observed_warning"
-"""The key under which `observe` returns a warning about a trial: a sentence, or null."""
+WARNING = "observed_warning"  # the key under which `observe` returns a warning about a trial: a sentence, or null
 
 
 def observed(contest: Contest, label: str) -> list[Observed]:

@@ -7,14 +7,13 @@ with the recomputed one.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
 
 from . import decide
 from .accounts import Account
-from .blocks import Block
-from .contest import Contest
+from .contest import Block, Contest
 
 Event = Mapping[str, Any]
 
@@ -25,14 +24,17 @@ def add_event(contest: Contest, event: Event) -> None:
     Blocks count in the order of their numbers, each once all before it have ended: where several run at once, a look
     must not depend on how long each took. No block beyond the next look counts before that look is taken.
     """
-    handler = _HANDLERS.get(event["event"])
-    if handler:
-        handler(contest, event)
+    name = event["event"]
+    if name in _BLOCK_HANDLERS and contest.running:
+        _BLOCK_HANDLERS[name](contest.running, event)
+    elif name in _HANDLERS:
+        _HANDLERS[name](contest, event)
 
 
 def _end(contest: Contest, number: int, block: Block | None) -> None:
     """Record that a block has ended; None: it does not count."""
     contest.ended[number] = block
+    contest.running = None
     _count(contest)
 
 
@@ -58,12 +60,11 @@ def _block_started(contest: Contest, event: Event) -> None:
     contest.running = Block(event["block"], event.get("host"))  # a column of runs on a cluster only
 
 
-def _runner_ready(contest: Contest, event: Event) -> None:
-    if block := contest.running:
-        block.startups[event["variant"]] = event["startup_ns"]
-        block.threads[event["variant"]] = len(set(event["worker_threads"]))
-        if event["gil_enabled_by"]:
-            block.gil_enabled_by[event["variant"]] = event["gil_enabled_by"]
+def _runner_ready(block: Block, event: Event) -> None:
+    block.startups[event["variant"]] = event["startup_ns"]
+    block.threads[event["variant"]] = len(set(event["worker_threads"]))
+    if event["gil_enabled_by"]:
+        block.gil_enabled_by[event["variant"]] = event["gil_enabled_by"]
 
 
 def _point_calibrated(contest: Contest, event: Event) -> None:
@@ -71,41 +72,28 @@ def _point_calibrated(contest: Contest, event: Event) -> None:
     contest.rounds = event["rounds"]
 
 
-def _runner_guarded(contest: Contest, event: Event) -> None:
-    contest.guarded.add(event["variant"])
+def _reference_timed(block: Block, event: Event) -> None:
+    block.reference = array("q", event["wall_ns"])
+    block.reference_version = event["version"]
 
 
-def _reference_timed(contest: Contest, event: Event) -> None:
-    if block := contest.running:
-        block.reference = array("q", event["wall_ns"])
-        block.reference_version = event["version"]
+def _trial_finished(block: Block, event: Event) -> None:
+    block.walls.setdefault(event["variant"], array("q")).append(event["wall_ns"])
+    block.cpus.setdefault(event["variant"], array("q")).append(event["cpu_ns"])
 
 
-def _trial_finished(contest: Contest, event: Event) -> None:
-    if block := contest.running:
-        block.walls.setdefault(event["variant"], array("q")).append(event["wall_ns"])
-        block.cpus.setdefault(event["variant"], array("q")).append(event["cpu_ns"])
+def _trial_observed(block: Block, event: Event) -> None:
+    seen = {key: value for key, value in event.items() if key.startswith("observed_")}
+    block.observed.setdefault(event["variant"], []).append(seen)
 
 
-def _trial_observed(contest: Contest, event: Event) -> None:
-    if block := contest.running:
-        seen = {key: value for key, value in event.items() if key.startswith("observed_")}
-        block.observed.setdefault(event["variant"], []).append(seen)
+def _overlap_measured(block: Block, event: Event) -> None:
+    pairs = zip(event["alone_ns"], event["together_ns"], strict=True)
+    block.overlaps[event["variant"]] = median(together / alone for alone, together in pairs)
 
 
-def _overlap_measured(contest: Contest, event: Event) -> None:
-    if block := contest.running:
-        pairs = zip(event["alone_ns"], event["together_ns"], strict=True)
-        block.overlaps[event["variant"]] = median(together / alone for alone, together in pairs)
-
-
-def _account_measured(contest: Contest, event: Event) -> None:
-    if block := contest.running:
-        block.accounts[event["variant"]] = Account.of(event)
-
-
-def _trial_failed(contest: Contest, event: Event) -> None:
-    contest.failures[event["variant"]] += 1
+def _account_measured(block: Block, event: Event) -> None:
+    block.accounts[event["variant"]] = Account.of(event)
 
 
 def _block_finished(contest: Contest, event: Event) -> None:
@@ -115,13 +103,11 @@ def _block_finished(contest: Contest, event: Event) -> None:
         block.pressure = event["pressure"]
         block.unchecked = tuple(event["unchecked"])
         _end(contest, block.number, block)
-        contest.running = None
 
 
 def _block_discarded(contest: Contest, event: Event) -> None:
     contest.discarded += 1
     _end(contest, event["block"], None)
-    contest.running = None
 
 
 def _variant_excluded(contest: Contest, event: Event) -> None:
@@ -153,18 +139,12 @@ def _variant_dropped(contest: Contest, event: Event) -> None:
         contest.differences.append(f"the journal drops {label}, recomputing does not")
 
 
-_HANDLERS = {
+_HANDLERS: Mapping[str, Callable[[Contest, Event], None]] = {
     "point.skipped": _point_skipped,
     "block.started": _block_started,
-    "runner.ready": _runner_ready,
     "point.calibrated": _point_calibrated,
-    "runner.guarded": _runner_guarded,
-    "reference.timed": _reference_timed,
-    "trial.finished": _trial_finished,
-    "trial.observed": _trial_observed,
-    "overlap.measured": _overlap_measured,
-    "account.measured": _account_measured,
-    "trial.failed": _trial_failed,
+    "runner.guarded": lambda contest, event: contest.guarded.add(event["variant"]),
+    "trial.failed": lambda contest, event: contest.failures.update([event["variant"]]),
     "block.finished": _block_finished,
     "block.discarded": _block_discarded,
     "variant.excluded": _variant_excluded,
@@ -172,3 +152,13 @@ _HANDLERS = {
     "variant.dropped": _variant_dropped,
 }
 """What an event does to a contest, by the name of the event."""
+
+_BLOCK_HANDLERS: Mapping[str, Callable[[Block, Event], None]] = {
+    "runner.ready": _runner_ready,
+    "reference.timed": _reference_timed,
+    "trial.finished": _trial_finished,
+    "trial.observed": _trial_observed,
+    "overlap.measured": _overlap_measured,
+    "account.measured": _account_measured,
+}
+"""What an event does to the block that is being read."""

@@ -13,8 +13,8 @@ from itertools import groupby
 from statistics import median
 from typing import Any
 
-from .compare import LEVEL, Change, change
-from .stats import ONE_LOOK_LEVEL, fields, geometric
+from .compare import LEVEL, Change, change_of
+from .stats import ONE_LOOK_LEVEL, fields, geometric, geometric_shift
 
 Row = Mapping[str, Any]
 
@@ -36,8 +36,7 @@ SQL = f"""
 class Entry:
     """One variant at one point in one run.
 
-    `ratio` is the time of a batch divided by that of the reference loop, the pseudo-median over blocks with its
-    interval; None where the loop was not timed, and without interval where there are too few blocks. `change` is
+    `ratio` is the time of a batch divided by that of the reference loop; None where the loop was not timed. `change` is
     relative to the previous run on the same machine; None where there is none.
     """
 
@@ -98,5 +97,6 @@ def _relative(own: Sequence[Row]) -> list[float]:
 def _change(before: Sequence[Row], own: Sequence[Row], level: float, tolerance: float) -> Change:
     relative = _relative(before), _relative(own)
     one_loop = len({row["reference_version"] for row in (*before, *own)}) == 1 and all(relative)
-    raw = [math.log(row["wall_ns"]) for row in before], [math.log(row["wall_ns"]) for row in own]
-    return change(raw, relative if one_loop else None, level, tolerance)
+    raw_before, raw_own = ([math.log(row["wall_ns"]) for row in rows] for rows in (before, own))
+    ratio = geometric_shift(*relative, level) if one_loop else None
+    return change_of(geometric_shift(raw_before, raw_own, level), ratio, tolerance)

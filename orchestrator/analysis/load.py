@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal
+from typing import Literal, get_args
 
 from .contest import Contest
 from .stats import Estimate, Ratio, log_statistics, theil_sen
@@ -16,9 +16,7 @@ from .stats import Estimate, Ratio, log_statistics, theil_sen
 MISSING_CORES = 0.5
 """The number of free cores can change by this much; a win that depends on less holds "at this load" only."""
 
-CROWDED_CORES = 0.75
-"""With less than this part of a core free, a batch has to wait for a core while it runs."""
-
+CROWDED_CORES = 0.75  # with less than this part of a core free, a batch has to wait for a core while it runs
 LOAD_LEVEL, LOAD_RANGE = 0.01, 0.05
 """The level of the slope of a ratio against load, and the least range of load that allows an estimate."""
 
@@ -76,11 +74,14 @@ def _cores_used(contest: Contest, label: str) -> float:
     return max(shares, default=0.0)
 
 
+Signal = Literal["pressure", "steal_share"]
+
+
 @dataclass(frozen=True)
 class LoadSlope:
     """By how much the logarithm of a ratio grows when a signal of load goes from 0 to 1."""
 
-    signal: Literal["pressure", "steal_share"]
+    signal: Signal
     slope: Estimate
 
 
@@ -90,8 +91,7 @@ def load_slope(contest: Contest, best: str, rival: str) -> LoadSlope | None:
     The first of pressure (PSI) and steal whose Theil-Sen slope has an interval at `LOAD_LEVEL` without 0.
     """
     common = [block for block in contest.counting if best in block.walls and rival in block.walls]
-    signals: tuple[Literal["pressure", "steal_share"], ...] = ("pressure", "steal_share")
-    for signal in signals:
+    for signal in get_args(Signal):
         seen = [block for block in common if getattr(block, signal) is not None]
         load = [getattr(block, signal) for block in seen]
         if len(load) < 2 or max(load) - min(load) < LOAD_RANGE:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from .. import units
 from . import decide
-from .blocks import Look
-from .contest import Contest
+from .contest import Contest, Look
 from .stats import Ratio, compare
 
 
@@ -42,8 +42,7 @@ def judged(contest: Contest, best: str | None, rival: str | None) -> list[HostVe
     level = contest.level / len(names)
     for name in names:
         blocks = [block for block in contest.counting if block.host == name]
-        labels = [label for label in contest.variants if all(label in block.walls for block in blocks)]
-        labels = [label for label in labels if label not in contest.excluded]
+        labels = [v for v in contest.variants if v not in contest.excluded and all(v in b.walls for b in blocks)]
         if not labels:
             continue
         look = decide.judge_blocks(contest, blocks, labels, level)
@@ -54,19 +53,10 @@ def judged(contest: Contest, best: str | None, rival: str | None) -> list[HostVe
 
 def disagreement(contest: Contest, found: Sequence[HostVerdict]) -> list[str]:
     """Return all decided verdicts where two hosts have different winners and intervals that do not overlap; else []."""
-    sure = [each for each in found if each.look.decision and each.ratio and each.ratio.low and each.ratio.high]
-    for place, one in enumerate(sure):
-        for other in sure[place + 1 :]:
-            if _kinds(contest, one) != _kinds(contest, other) and _are_apart(one.ratio, other.ratio):
-                return [f"{each.decision} on {each.host}" for each in sure]
-    return []
-
-
-def _kinds(contest: Contest, each: HostVerdict) -> set[str]:
-    return {contest.kind(label) for label in each.winners}
-
-
-def _are_apart(one: Ratio | None, other: Ratio | None) -> bool:
-    if not (one and other and one.low and one.high and other.low and other.high):
-        return False
-    return one.high < other.low or other.high < one.low
+    sure, known = [], []
+    for each in found:
+        if each.look.decision and (ratio := each.ratio) and ratio.low and ratio.high:
+            sure.append(f"{each.decision} on {each.host}")
+            known.append(({contest.kind(label) for label in each.winners}, ratio.low, ratio.high))
+    disagree = any(a[0] != b[0] and (a[2] < b[1] or b[2] < a[1]) for a, b in combinations(known, 2))
+    return sure if disagree else []

@@ -13,8 +13,7 @@ from typing import Literal
 from . import decide
 from .crossover import Line, are_winners, changes
 
-MANY = 13
-"""An axis of so many values begins with three between the ends, a shorter one with one."""
+MANY = 13  # an axis of so many values begins with three between the ends, a shorter one with one
 
 Reason = Literal["same_winners", "undecided", "no_time"]
 
@@ -64,13 +63,11 @@ def skipped(line: Line, place: int) -> tuple[Reason, int | None, int | None]:
 def _worth_more(line: Line) -> set[int]:
     """Return the places with a look that keep an interval open, since neither winner is significantly faster there."""
     found: set[int] = set()
+    unsure = [place for place in line.looked if not decide.is_decided(line.contests[place])]
     for located, faster in changes(line):
         if located.decision == "none" or not are_winners(line, located.below, located.above):
             continue
         pair = {located.below, located.above}
-        for place in line.looked:
-            is_open = located.low <= place <= located.high and faster[place] is None
-            contest = line.contests[place]
-            if is_open and pair & set(contest.front) and not decide.is_decided(contest):
-                found.add(place)
+        inside = (place for place in unsure if located.low <= place <= located.high and faster[place] is None)
+        found |= {place for place in inside if pair & set(line.contests[place].front)}
     return found

@@ -16,20 +16,11 @@ from ..spec.plan import Variant
 from .accounts import Summary
 from .contest import Contest
 
-WORTH = 0.15
-"""The least share of the workers' time that gets advice."""
-
-GAIN = 0.2
-"""Chunks are advised where they save at least this share of the workers' time: not all of dispatch shrinks."""
-
-SMALL_NS = 1_000_000
-"""Calls shorter than this do not pay for their dispatch to a process."""
-
-FEW = 0.5
-"""Below this share of busy cores, more workers are advised; from this many idle cores on, processes are."""
-
-CHUNKS_PER_WORKER = 4
-"""This many chunks for each worker keep the load even."""
+WORTH = 0.15  # the least share of the workers' time that gets advice
+GAIN = 0.2  # chunks are advised where they save at least this share of the workers' time: not all of dispatch shrinks
+SMALL_NS = 1_000_000  # calls shorter than this do not pay for their dispatch to a process
+FEW = 0.5  # below this share of busy cores, more workers are advised; from this many idle cores on, processes are
+CHUNKS_PER_WORKER = 4  # this many chunks for each worker keep the load even
 
 
 @dataclass(frozen=True)
@@ -42,22 +33,19 @@ class Remedy:
 
 def remedy(contest: Contest, variant: Variant, found: Summary, causes: Mapping[str, float]) -> Remedy | None:
     """Return the advice for the first of a variant's causes (with their shares) that has any."""
-    for cause, share in causes.items():
-        advised = _REMEDIES[cause](contest, variant, found) if cause in _REMEDIES and share >= WORTH else None
-        if advised:
-            return advised
-    return None
+    worth = (_REMEDIES[cause] for cause, share in causes.items() if cause in _REMEDIES and share >= WORTH)
+    return next((advised for advise in worth if (advised := advise(contest, variant, found))), None)
 
 
 def _loop_blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     middle = found.median
     if found.waits:
         return _use(contest, variant, found, "threads", ", or make the function `async`")
-    if middle.call_cpu_ns < SMALL_NS or contest.plan.cores < 2:
-        if not _loop_does(contest, variant, found):
-            return None
+    if middle.call_cpu_ns >= SMALL_NS and contest.plan.cores >= 2:
+        return _use(contest, variant, found, "processes", ": the calls compute and do not wait")
+    if _loop_does(contest, variant, found):
         return Remedy("use a plain loop: the calls compute, and an event loop gains nothing")
-    return _use(contest, variant, found, "processes", ": the calls compute and do not wait")
+    return None
 
 
 def _gil(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
@@ -109,10 +97,8 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
         if middle.lanes == 1 and tasks > 1 and not variant.overrides:
             return _use(contest, variant, found, "threads", ": calls can wait at the same time")
         return None
-    others = [
-        v.workers or 0 for v in contest.variants.values() if (v.entry, v.options) == (variant.entry, variant.options)
-    ]
-    if in_flight >= tasks or in_flight < max(others):
+    alike = [v for v in contest.variants.values() if (v.entry, v.options) == (variant.entry, variant.options)]
+    if in_flight >= tasks or in_flight < max(v.workers or 0 for v in alike):
         return None
     more = min(tasks, 4 * in_flight)
     advice = f"use more workers, {more} instead of {in_flight}: more calls can wait at the same time"
@@ -141,21 +127,15 @@ def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | No
             return Remedy(f"use a pool: calls of {service} are too short to start a worker for each")
         loop = ", or use a plain loop" if _loop_does(contest, variant, found) else ""
         return Remedy(f"do more work per call{loop}: calls of {service} are too short to pay for their dispatch")
-    if model.WORKERS == "per_task":
-        pool = model.needs(variant.options).pool
-        if pool is None:
-            return Remedy("use a pool, which starts its workers only once")
-        return _use(contest, variant, found, pool, ", which starts its workers only once")
-    return None
+    if model.WORKERS != "per_task":
+        return None
+    pool, clause = model.needs(variant.options).pool, ", which starts its workers only once"
+    return _use(contest, variant, found, pool, clause) if pool else Remedy(f"use a pool{clause}")
 
 
 def _left(share: float, factor: float) -> float:
     """Return the new share of a part that becomes `factor` times smaller while the rest stays."""
     return share / factor / (share / factor + 1 - share)
-
-
-def _serialisation(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
-    return Remedy("send less: a path, a key or a range instead of the data, and aggregated results")
 
 
 def _idle(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
@@ -210,6 +190,8 @@ _REMEDIES = {
     "blocked": _waiting,
     "waiting": _waiting,
     "dispatch": _dispatch,
-    "serialisation": _serialisation,
+    "serialisation": lambda *_: Remedy(
+        "send less: a path, a key or a range instead of the data, and aggregated results"
+    ),
     "idle": _idle,
 }

@@ -21,8 +21,7 @@ from .stats import STATS_VERSION, Estimate, fields, log_statistics
 
 DRAWS = 1000
 INTERVAL = (2.5, 97.5)
-FEWEST_BLOCKS = 6
-"""With fewer blocks, an interval from draws is too narrow to show."""
+FEWEST_BLOCKS = 6  # with fewer blocks, an interval from draws is too narrow to show
 
 Array = NDArray[np.float64]
 
@@ -36,13 +35,8 @@ def fitted(contest: Contest) -> list[ScalingFitted]:
     for variant in contest.variants.values():
         if variant.workers is not None and variant.label not in contest.excluded:
             groups.setdefault(canonical([variant.model, contest.name_of(variant), _parts(variant)]), []).append(variant)
-    found = [_fit(contest, sorted(group, key=_workers)) for group in groups.values() if len(group) > 1]
+    found = [_fit(contest, group) for group in groups.values() if len(group) > 1]
     return [event for event in found if event is not None]
-
-
-def _workers(variant: Variant) -> int:
-    assert variant.workers is not None
-    return variant.workers
 
 
 def _parts(variant: Variant) -> dict[str, Any]:
@@ -56,20 +50,18 @@ def _label(contest: Contest, variant: Variant) -> str:
     name, parts = contest.name_of(variant), _parts(variant)
     group = [_parts(other) for other in contest.plan.variants if contest.name_of(other) == name]
     differing = [key for key in parts if len({canonical(other.get(key)) for other in group}) > 1]
-    shown = ", ".join(f"{key}={_brief(parts[key])}" for key in differing if parts[key] is not None)
+    texts = {key: canonical(part) if isinstance(part, Mapping) else str(part) for key, part in parts.items()}
+    shown = ", ".join(f"{key}={texts[key]}" for key in differing if parts[key] is not None)
     return f"{name}({shown})" if shown else name
 
 
-def _brief(value: object) -> str:
-    return canonical(value) if isinstance(value, Mapping) else str(value)
-
-
 def _fit(contest: Contest, group: Sequence[Variant]) -> ScalingFitted | None:
-    first = group[0]
+    group = sorted(group, key=lambda variant: variant.columns["workers"])
+    first, workers = group[0], [variant.columns["workers"] for variant in group]
     blocks = [block.walls for block in contest.counting if all(v.label in block.walls for v in group)]
     if not blocks:
         return None
-    counts = np.array([_workers(variant) for variant in group], np.float64)
+    counts = np.array(workers, np.float64)
     logs = np.array([log_statistics(blocks, variant.label, first.label) for variant in group])
     curves = [np.median(logs, axis=1)]  # of all blocks, then of each draw
     if len(blocks) >= FEWEST_BLOCKS:
@@ -81,40 +73,33 @@ def _fit(contest: Contest, group: Sequence[Variant]) -> ScalingFitted | None:
     if len(group) > 2:
         sigma, kappa, peak = _of_fits(counts, curves, has_kappa=True)
     tie = np.log1p(contest.plan.experiment.measure.tie)
-    enough = _figure_of([_enough(counts, curve, tie) for curve in curves])
+    # the fewest workers that are as fast as any other number, within the tie bounds
+    enough = _figure_of([counts[np.argmax(curve >= curve.max() - tie)] for curve in curves])
     descriptive = any(each is None or each.low is None or each.low <= 0 for each in (sigma, kappa))
-    figures = {
-        **_fields("amdahl_serial", serial),
-        **_fields("usl_sigma", sigma),
-        **_fields("usl_kappa", kappa),
-        **_fields("peak_workers", None if descriptive else peak),
-        **_fields("enough_workers", enough),
-    }
     return ScalingFitted(
         **columns(contest.point),
         stats_version=STATS_VERSION,
         of=_label(contest, first),
         model=first.model,
         blocks=len(blocks),
-        workers=[_workers(variant) for variant in group],
+        workers=workers,
         speedups=[each.value for each in speedups],
         speedup_lows=[each.low for each in speedups],
         speedup_highs=[each.high for each in speedups],
-        **figures,
+        **_fields("amdahl_serial", serial),
+        **_fields("usl_sigma", sigma),
+        **_fields("usl_kappa", kappa),
+        **_fields("peak_workers", None if descriptive else peak),
+        **_fields("enough_workers", enough),
         descriptive=descriptive,
     )
 
 
-def _of_fits(
-    counts: Array, curves: Sequence[Array], *, has_kappa: bool
-) -> tuple[Estimate, Estimate | None, Estimate | None]:
+def _of_fits(counts: Array, curves: Sequence[Array], *, has_kappa: bool) -> list[Estimate]:
     """Return sigma, kappa and the number of workers at the peak, each with its interval."""
     fits = [law(counts, np.exp(-curve), has_kappa=has_kappa) for curve in curves]
-    sigma = _figure_of([fit[0] for fit in fits])
-    if not has_kappa:
-        return sigma, None, None
     peaks = [float(np.sqrt(max(0.0, 1 - fit[0]) / fit[1])) if fit[1] > 0 else np.inf for fit in fits]
-    return sigma, _figure_of([fit[1] for fit in fits]), _figure_of(peaks)
+    return [_figure_of(values) for values in (*zip(*fits, strict=True), peaks)]
 
 
 def law(counts: Array, times: Array, *, has_kappa: bool) -> tuple[float, float]:
@@ -133,11 +118,6 @@ def law(counts: Array, times: Array, *, has_kappa: bool) -> tuple[float, float]:
             parts = dict(zip(kept, np.maximum(solution, 0) / solution[0], strict=True))
             best, least = (float(parts.get(1, 0.0)), float(parts.get(2, 0.0))), error
     return best
-
-
-def _enough(counts: Array, logs: Array, tie: float) -> float:
-    """Return the fewest workers that are as fast as any other number, within the tie bounds."""
-    return float(counts[int(np.argmax(logs >= logs.max() - tie))])
 
 
 def _figure_of(values: Sequence[float] | Array) -> Estimate:

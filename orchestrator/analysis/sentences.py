@@ -50,9 +50,11 @@ def _win(contest: Contest, finding: Finding, *, at_this_load: bool) -> str:
         return f"{named} wins: every other variant failed"
     here = " at this load" * at_this_load
     shown = contest.compare(best, rival, contest.look_level) or gap
-    return (
-        f"{named} wins{here}: {_times(shown)} as fast as {rival}, {_after(contest, gap)}{_pays(contest, best, rival)}"
-    )
+    pays = ""
+    if batches := figures.break_even_batches(contest, best, rival):
+        startup = units.duration(figures.startup_ns(contest, best))
+        pays = f"; its start-up of {startup} pays off after {units.count(batches, 'batch')}"
+    return f"{named} wins{here}: {_times(shown)} as fast as {rival}, {_after(contest, gap)}{pays}"
 
 
 def _undecided(contest: Contest, finding: Finding) -> str:
@@ -72,12 +74,3 @@ def _after(contest: Contest, gap: Ratio | None) -> str:
 
 def _times(gap: Ratio) -> str:
     return f"{units.ratio(gap.value, gap.low, gap.high)} times"
-
-
-def _pays(contest: Contest, best: str, rival: str) -> str:
-    """Return the end of a sentence: after how many batches a longer start-up pays off."""
-    batches = figures.break_even_batches(contest, best, rival)
-    if not batches:
-        return ""
-    startup = units.duration(figures.startup_ns(contest, best))
-    return f"; its start-up of {startup} pays off after {units.count(batches, 'batch')}"

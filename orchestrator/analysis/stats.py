@@ -4,7 +4,8 @@ Rounds inside a block are not independent, just as iterations inside one process
 blocks shows how precise a ratio is (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013). The
 interval inverts Wilcoxon's signed-rank test. It is exact when the block statistics are independent and symmetric
 about one centre, whatever their shape, so no outlier is ever removed. Where consecutive blocks are correlated, it is
-widened (`widening`).
+widened (`widening`). Every function raises ValueError for values that are empty or not finite, and for a level that is
+not between 0 and 1.
 """
 
 from __future__ import annotations
@@ -19,12 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-STATS_VERSION = 1
-"""Increases when the same blocks would give different figures."""
-
-LOOKS = (8, 11, 15, 20, 27, 36, 48, 64)
-"""The numbers of blocks at which a decision can be taken."""
-
+STATS_VERSION = 1  # increases when the same blocks would give different figures
+LOOKS = (8, 11, 15, 20, 27, 36, 48, 64)  # the numbers of blocks at which a decision can be taken
 LOOK_LEVEL = 0.011
 """The two-sided level of one look: all eight then cover in 95.2 % of runs (400 000 simulated, s.e. 0.03 %).
 
@@ -32,11 +29,8 @@ This holds for symmetric, independent statistics of any one shape. With noise th
 every look keeps its level, but together they cover less: 93.4 % at worst of those simulated.
 """
 
-ONE_LOOK_LEVEL = 0.05
-"""The level of the only look where the number of blocks is fixed beforehand."""
-
-MOST_CORRELATION = 0.8
-"""The largest autocorrelation that `widening` uses: so few blocks can't distinguish 0.8 from 1."""
+ONE_LOOK_LEVEL = 0.05  # the level of the only look where the number of blocks is fixed beforehand
+MOST_CORRELATION = 0.8  # the largest autocorrelation that `widening` uses: so few blocks can't distinguish 0.8 from 1
 
 Times = NDArray[np.float64]
 Values = Sequence[float] | Times
@@ -70,18 +64,12 @@ class Ratio(Estimate):
     blocks: int
     agreeing: int
 
-    def inverse(self) -> Ratio:
-        """Return how many times as fast `b` is as `a`."""
-        low, high = (bound and 1 / bound for bound in (self.high, self.low))
-        return Ratio(1 / self.value, low, high, self.blocks, self.agreeing)
-
 
 def block_statistic(a_ns: Sequence[int] | Times, b_ns: Sequence[int] | Times) -> float:
     """Return the median over a block's rounds of log(b / a): positive where `a` is the faster one.
 
-    Both hold one time per round, in the same order and unit. Raises ValueError when lengths differ, when
-    they are empty, or when a time is not positive. Pairing within the round cancels the drift that both
-    sides share (position-balanced paired log-ratios, as in nanobench's `compare`).
+    Both hold one time per round, in the same order and unit; other lengths and times of 0 raise ValueError. Pairing
+    within the round cancels the drift that both sides share (as in nanobench's `compare`).
     """
     a, b = _checked(a_ns), _checked(b_ns)
     if len(a) != len(b):
@@ -95,8 +83,7 @@ def block_statistic(a_ns: Sequence[int] | Times, b_ns: Sequence[int] | Times) ->
 def walsh_averages(values: Values) -> Times:
     """Return the m(m+1)/2 averages of all pairs of m values, each value with itself too, in ascending order.
 
-    Same unit as the values. Raises ValueError when they are empty or not finite. Source: Walsh 1949; Tukey
-    1949; Hollander & Wolfe, "Nonparametric Statistical Methods", section 3.2.
+    Source: Walsh 1949; Tukey 1949; Hollander & Wolfe, "Nonparametric Statistical Methods", section 3.2.
     """
     found = _checked(values)
     i, j = _pairs(len(found))
@@ -104,10 +91,9 @@ def walsh_averages(values: Values) -> Times:
 
 
 def hodges_lehmann(values: Values) -> float:
-    """Return the pseudo-median of the values: the median of their Walsh averages, in the same unit.
+    """Return the pseudo-median of the values: the median of their Walsh averages.
 
-    Raises ValueError when they are empty or not finite. Source: Hodges & Lehmann, "Estimates of location
-    based on rank tests", Annals of Mathematical Statistics 34, 1963.
+    Source: Hodges & Lehmann, "Estimates of location based on rank tests", Annals of Mathematical Statistics 34, 1963.
     """
     return _median(walsh_averages(values))
 
@@ -116,8 +102,8 @@ def critical_index(m: int, level: float) -> int:
     """Return k of the interval [w[k-1], w[-k]] of the sorted Walsh averages w; 0: m is too small.
 
     `level` is two-sided, the probability that the interval misses: k is the largest with 2 P(T+ < k) <= level, where
-    T+ has the exact null distribution of the signed-rank statistic. Raises ValueError unless m >= 0 and
-    0 < level < 1. Source: Wilcoxon, "Individual comparisons by ranking methods", 1945; Hollander & Wolfe 3.3.
+    T+ has the exact null distribution of the signed-rank statistic. Source: Wilcoxon, "Individual comparisons by
+    ranking methods", 1945; Hollander & Wolfe 3.3.
     """
     if m < 0 or not 0 < level < 1:
         raise ValueError(f"no interval for {m} values at level {level}; the level lies between 0 and 1")
@@ -127,7 +113,7 @@ def critical_index(m: int, level: float) -> int:
 def can_decide(m: int, level: float) -> bool:
     """Return whether m blocks give an interval at this two-sided level: whether 2**(1-m) <= level.
 
-    Raises ValueError as `critical_index` does. Two variants can be decided at 8 blocks, three to ten at 11.
+    Two variants can be decided at 8 blocks, three to ten at 11.
     """
     return critical_index(m, level) > 0
 
@@ -135,11 +121,9 @@ def can_decide(m: int, level: float) -> bool:
 def walsh_interval(values: Values, level: float) -> tuple[float, float] | None:
     """Return the signed-rank interval of the pseudo-median; None when the values are too few for this level.
 
-    Same unit as the values; closed, so that ties among them never lower the coverage. Raises ValueError
-    when they are not finite or the level is not between 0 and 1. Source: Tukey 1949; Hollander & Wolfe, 3.3.
+    It is closed, so that ties never lower the coverage. Source: Tukey 1949; Hollander & Wolfe, 3.3.
     """
-    k = critical_index(len(values), level)
-    return _bounds(walsh_averages(values), k) if k else None
+    return _between(walsh_averages(values), critical_index(len(values), level))
 
 
 def widening(values: Values) -> float:
@@ -165,30 +149,19 @@ def is_correlated(values: Values) -> bool:
 
 
 def block_interval(values: Values, level: float) -> tuple[float, float] | None:
-    """Return the `walsh_interval` of values in order of time, widened by the factor `widening`.
-
-    Same unit as the values; None when they are too few for this level. Raises ValueError as `walsh_interval` does.
-    """
-    return _widened(values, walsh_averages(values), level)
+    """Return the `walsh_interval` of values in order of time, widened by the factor `widening`."""
+    return _centre_and_interval(values, level)[1]
 
 
 def geometric(logs: Values, level: float) -> Estimate:
-    """Return exp of the pseudo-median of logarithms in order of time, with exp of their `block_interval`.
-
-    Raises ValueError as `block_interval` does.
-    """
-    averages = walsh_averages(logs)
-    interval = _widened(logs, averages, level)
-    low, high = (math.exp(interval[0]), math.exp(interval[1])) if interval else (None, None)
-    return Estimate(math.exp(_median(averages)), low, high)
+    """Return exp of the pseudo-median of logarithms in order of time, with exp of their `block_interval`."""
+    return _exp(*_centre_and_interval(logs, level))
 
 
 def log_statistics(blocks: Sequence[Walls], a: str, b: str) -> Times:
-    """Return the `block_statistic` of every block that both ran, in order; raises ValueError as that does."""
+    """Return the `block_statistic` of every block that both ran, in order."""
     pairs = [(own[a], own[b]) for own in blocks if a in own and b in own]
-    if (
-        len({len(times) for pair in pairs for times in pair}) == 1
-    ):  # all blocks have the same number of rounds: faster at once
+    if len({len(times) for pair in pairs for times in pair}) == 1:  # as many rounds in all blocks: faster at once
         a_ns, b_ns = np.array(pairs, np.float64).transpose(1, 0, 2)
         if a_ns.size and min(a_ns.min(), b_ns.min()) > 0:
             ascending = np.sort(np.log(b_ns) - np.log(a_ns), axis=1)
@@ -199,24 +172,22 @@ def log_statistics(blocks: Sequence[Walls], a: str, b: str) -> Times:
 def compare(blocks: Sequence[Walls], a: str, b: str, level: float) -> Ratio | None:
     """Return how many times as fast `a` is as `b`, with its interval; None when no block has both.
 
-    `level` is two-sided and of one look; the blocks are in order of time. Raises ValueError as
-    `block_statistic` and `critical_index` do. Source: see `hodges_lehmann` and `block_interval`.
+    `level` is two-sided and of one look; the blocks are in order of time.
     """
     logs = log_statistics(blocks, a, b)
     if not len(logs):
         return None
-    averages = walsh_averages(logs)
-    centre, interval = _median(averages), _widened(logs, averages, level)
-    low, high = (math.exp(interval[0]), math.exp(interval[1])) if interval else (None, None)
+    centre, interval = _centre_and_interval(logs, level)
+    found = _exp(centre, interval)
     agreeing = int(np.count_nonzero(np.sign(logs) == np.sign(centre))) if centre else 0
-    return Ratio(math.exp(centre), low, high, len(logs), agreeing)
+    return Ratio(found.value, found.low, found.high, len(logs), agreeing)
 
 
 def lag1_autocorrelation(values: Values) -> float | None:
     """Return the lag-1 autocorrelation, from -1 to 1; None below 8 values or when all are equal.
 
-    Values are in order of time; independent ones give -1/m on average, not 0. Raises ValueError when they
-    are not finite. Source: Box & Jenkins, "Time Series Analysis", section 2.1.
+    Values are in order of time; independent ones give -1/m on average, not 0. Source: Box & Jenkins, "Time Series
+    Analysis", section 2.1.
     """
     if len(values) < 8:
         return None
@@ -228,10 +199,9 @@ def lag1_autocorrelation(values: Values) -> float | None:
 
 
 def shift(a: Values, b: Values) -> float:
-    """Return the shift from `a` to `b`: the median of all differences, in the unit of the values.
+    """Return the shift from `a` to `b`, two independent samples: the median of all differences.
 
-    The two samples are independent, as blocks of two runs are. Raises ValueError when one is empty or not
-    finite. Source: Hodges & Lehmann 1963; Hollander & Wolfe, section 4.2.
+    Source: Hodges & Lehmann 1963; Hollander & Wolfe, section 4.2.
     """
     return _median(_differences(a, b))
 
@@ -239,24 +209,25 @@ def shift(a: Values, b: Values) -> float:
 def shift_interval(a: Values, b: Values, level: float) -> tuple[float, float] | None:
     """Return the rank-sum interval of `shift`, widened by the larger `widening` of the two samples.
 
-    Exact for independent values; None when they are too few for this two-sided level. Raises ValueError when one is
-    empty or not finite, or the level is not between 0 and 1. Source: Moses 1953; Hollander & Wolfe, section 4.3.
+    Exact for independent values; None when they are too few for this two-sided level. Source: Moses 1953; Hollander &
+    Wolfe, section 4.3.
     """
     differences = _differences(a, b)
     if not 0 < level < 1:
         raise ValueError(f"no interval at level {level}; the level lies between 0 and 1")
-    if not (k := int(np.searchsorted(_rank_sum_cdf(len(a), len(b)), level / 2, side="right"))):
-        return None
-    centre, factor = _median(differences), max(widening(a), widening(b))
-    low, high = float(differences[k - 1]), float(differences[-k])
-    return min(low, centre - (centre - low) * factor), max(high, centre + (high - centre) * factor)
+    k = int(np.searchsorted(_rank_sum_cdf(len(a), len(b)), level / 2, side="right"))
+    return _between(differences, k, max(widening(a), widening(b)))
+
+
+def geometric_shift(a: Values, b: Values, level: float) -> Estimate:
+    """Return exp of the `shift` between two samples of logarithms, with exp of its interval."""
+    return _exp(shift(a, b), shift_interval(a, b, level))
 
 
 def theil_sen(x: Values, y: Values, level: float) -> Estimate | None:
     """Return the slope of y over x, the median over all pairs; None without an interval.
 
-    Raises ValueError when lengths differ, when they are empty, or not finite. Source: Sen, "Estimates of the regression
-    coefficient based on Kendall's tau", JASA 63, 1968; ties of x and y as there.
+    Source: Sen, "Estimates of the regression coefficient based on Kendall's tau", JASA 63, 1968; ties as there.
     """
     xs, ys = _checked(x), _checked(y)
     if len(xs) != len(ys):
@@ -275,10 +246,7 @@ def theil_sen(x: Values, y: Values, level: float) -> Estimate | None:
 
 
 def quartiles(values: Values) -> tuple[float, float]:
-    """Return the first and third quartile of the values, in their unit: for display, not inference.
-
-    Raises ValueError when they are empty or not finite. Source: Hyndman & Fan 1996, type 7.
-    """
+    """Return the first and third quartile of the values (Hyndman & Fan 1996, type 7): for display, not inference."""
     first, third = np.quantile(_checked(values), [0.25, 0.75])
     return float(first), float(third)
 
@@ -321,16 +289,22 @@ def _pairs(m: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.triu_indices(m)
 
 
-def _bounds(averages: Times, k: int) -> tuple[float, float]:
-    return float(averages[k - 1]), float(averages[-k])
+def _centre_and_interval(values: Values, level: float) -> tuple[float, tuple[float, float] | None]:
+    averages = walsh_averages(values)
+    return _median(averages), _between(averages, critical_index(len(values), level), widening(values))
 
 
-def _widened(values: Values, averages: Times, level: float) -> tuple[float, float] | None:
-    """Return the `block_interval` of values with these Walsh averages."""
-    if not (k := critical_index(len(values), level)):
+def _between(ascending: Times, k: int, factor: float = 1.0) -> tuple[float, float] | None:
+    """Return the k-th value from either end, `factor` times as far from the median; None where k is 0."""
+    if not k:
         return None
-    (low, high), centre, factor = _bounds(averages, k), _median(averages), widening(values)
+    low, centre, high = float(ascending[k - 1]), _median(ascending), float(ascending[-k])
     return min(low, centre - (centre - low) * factor), max(high, centre + (high - centre) * factor)
+
+
+def _exp(centre: float, interval: tuple[float, float] | None) -> Estimate:
+    low, high = (math.exp(interval[0]), math.exp(interval[1])) if interval else (None, None)
+    return Estimate(math.exp(centre), low, high)
 
 
 def _differences(a: Values, b: Values) -> Times:

@@ -46,7 +46,7 @@ def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
         derived += reached(contest, comparisons, explanations)
     derived += crossover.events(plan, contests)
     by_point = {contest.point.id: contest for contest in contests}
-    derived += [check(claim, by_point[claim.point.id], columns(claim.point, claim.variant)) for claim in plan.claims]
+    derived += [check(claim, by_point[claim.point.id]) for claim in plan.claims]
     return derived
 
 
@@ -131,13 +131,10 @@ def outcome(derived: Sequence[Event], failures: int) -> tuple[Outcome, int]:
     verdicts = [event.verdict for event in derived if isinstance(event, VerdictReached)]
     statuses = [errors.FAILED] * bool(failures)
     statuses += [errors.BROKEN] * ("broken" in checked) + [errors.UNDECIDED] * ("undecided" in checked)
-    words: dict[int, Outcome] = {
-        errors.FAILED: "workload_failed",
-        errors.BROKEN: "expectation_broken",
-        errors.UNDECIDED: "undecided",
-    }
+    words: dict[int, Outcome] = {errors.FAILED: "workload_failed", errors.BROKEN: "expectation_broken"}
+    is_undecided = "undecided" in (*checked, *verdicts)
     status = errors.worst(statuses)
-    return words.get(status, "undecided" if "undecided" in verdicts else "decided"), status
+    return words.get(status, "undecided" if is_undecided else "decided"), status
 
 
 def _on_host(contest: Contest, found: HostVerdict, finding: Finding) -> HostJudged:

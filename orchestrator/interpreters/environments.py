@@ -15,7 +15,7 @@ import select
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,19 +29,12 @@ from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt, Interrupted
 from . import find
 
-NEEDS = ("anyio>=4.9",)
-"""Requirements of the runner itself."""
-
-PACKAGES_FILE = "packages.json"
-"""In an environment: the packages that it was built with, with their versions."""
-
-LAYOUT = 1
-"""Version of the layout: environments of another one are not used."""
-
+NEEDS = ("anyio>=4.9",)  # requirements of the runner itself
+PACKAGES_FILE = "packages.json"  # in an environment: the packages that it was built with, with their versions
+LAYOUT = 1  # version of the layout: environments of another one are not used
 _PROGRESS = ("Using Python ", "Resolved ", "Building ", "Prepared ", "warning: ")
 
-RETRY_S = 0.1
-"""Between two tries to get the lock."""
+RETRY_S = 0.1  # between two tries to get the lock
 
 
 @dataclass(frozen=True)
@@ -94,9 +87,8 @@ def provide(
         return _read(place) or _build(runner_env, interrupt, python, wanted, place)
     except OSError as error:
         what = f"cannot keep an environment in {directory()}: {error.strerror}"
-        raise Unbuilt(
-            "disk_unwritable", what, "make room there, or name another directory in XDG_CACHE_HOME"
-        ) from error
+        remedy = "make room there, or name another directory in XDG_CACHE_HOME"
+        raise Unbuilt("disk_unwritable", what, remedy) from error
 
 
 def _key(python: str, wanted: Sequence[str]) -> str:
@@ -135,23 +127,13 @@ def _build(
         diagnostics().info("environment.building", **asked)
         fresh = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=place.parent))
         try:
-            packages = _fill(_Uv(runner_env, interrupt, program, wanted), python, fresh)
+            packages = _Uv(runner_env, interrupt, program, wanted).fill(fresh, python)
             (fresh / PACKAGES_FILE).write_text(json.dumps(packages))
             fresh.rename(place)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
         diagnostics().info("environment.built", **asked, seconds=round(time.monotonic() - begun_s, 1))
     return Environment(str(place / "bin" / "python"), tuple(packages))
-
-
-def _fill(uv: _Uv, python: str, fresh: Path) -> list[str]:
-    """Make the environment and return the packages in it."""
-    inside = str(fresh / "bin" / "python")
-    # the file itself: older Pythons don't find their library from a link. Scripts must run after the rename
-    base = os.path.realpath(python)
-    uv.run("venv", "--no-project", "--relocatable", "--allow-existing", "--python", base, str(fresh))
-    uv.run("pip", "install", "--python", inside, "--", *uv.wanted)
-    return uv.run("pip", "freeze", "--python", inside).splitlines()
 
 
 @dataclass(frozen=True)
@@ -163,19 +145,28 @@ class _Uv:
     program: str
     wanted: Sequence[str]
 
-    def run(self, *arguments: str) -> str:
-        """Return what a command of uv prints; raises Unbuilt and Interrupted."""
+    def fill(self, fresh: Path, python: str) -> list[str]:
+        """Make the environment and return the packages in it; raises Unbuilt and Interrupted."""
+        inside = str(fresh / "bin" / "python")
+        # the file itself: older Pythons don't find their library from a link. Scripts must run after the rename
+        base = os.path.realpath(python)
+        self._run("venv", "--no-project", "--relocatable", "--allow-existing", "--python", base, str(fresh))
+        self._run("pip", "install", "--python", inside, "--", *self.wanted)
+        return self._run("pip", "freeze", "--python", inside).splitlines()
+
+    def _run(self, *arguments: str) -> str:
         env = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "UV_PYTHON")}
         env |= {"NO_COLOR": "1", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
-        command = [self.program, *arguments]
-        status, output, errors = capture(self.runner_env, self.interrupt, command, env)
+        status, output, errors = capture(self.runner_env, self.interrupt, [self.program, *arguments], env)
         if status:
             raise self._failed(arguments, status, errors)
         return output
 
     def _failed(self, arguments: Sequence[str], status: int, errors: str) -> Unbuilt:
         what = reason(errors) or f"`uv {arguments[0]}` ended with status {status}"
-        blamed = _blamed(self.wanted, errors)
+        names = ((each, re.escape(package(each))) for each in self.wanted if each not in NEEDS)
+        # the requirement that the errors name
+        blamed = next((each for each, name in names if re.search(rf"(?<![\w-]){name}(?![\w-])", errors.lower())), None)
         if "Failed to build" in errors:
             remedy = "ask for a version with a wheel for this interpreter, or install what building it needs"
             return Unbuilt("build_failed", what, remedy, blamed)
@@ -184,9 +175,8 @@ class _Uv:
         if "Failed to fetch" in errors or "network was disabled" in errors:
             return Unbuilt("index_unreachable", what, "let uv reach a package index (UV_DEFAULT_INDEX, UV_OFFLINE)")
         if "Failed to initialize cache" in errors or re.search(r"os error (13|30)\b", errors):
-            return Unbuilt(
-                "disk_unwritable", what, "name directories that can be written in XDG_CACHE_HOME and UV_CACHE_DIR"
-            )
+            remedy = "name directories that can be written in XDG_CACHE_HOME and UV_CACHE_DIR"
+            return Unbuilt("disk_unwritable", what, remedy)
         return Unbuilt("requirements_unmet", what, "change requirements, or take another interpreter", blamed)
 
 
@@ -206,14 +196,6 @@ def reason(errors: str) -> str:
     else:
         shown = [failed[0], *causes[-1:]]
     return ": ".join(dict.fromkeys(each.rstrip(".") for each in shown))
-
-
-def _blamed(wanted: Sequence[str], errors: str) -> str | None:
-    """Return the requirement that the errors of uv name."""
-    for each in wanted:
-        if each not in NEEDS and re.search(rf"(?<![\w-]){re.escape(package(each))}(?![\w-])", errors.lower()):
-            return each
-    return None
 
 
 @contextmanager
@@ -237,8 +219,3 @@ def _locked(place: Path, interrupt: Interrupt) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def packages_by_request(environments: Mapping[str | None, Environment]) -> dict[str, list[str]]:
-    """Return the packages of each environment by the version that was asked for, for the log."""
-    return {request or "default": list(each.packages) for request, each in environments.items()}

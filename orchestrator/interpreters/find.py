@@ -15,12 +15,8 @@ from pathlib import Path
 
 from ..runner.problem import Problem
 
-OLDEST = (3, 10)
-"""The oldest Python that the runner supports."""
-
-MINORS = range(10, 20)
-"""Minor versions of Python 3 that are searched on the path."""
-
+OLDEST = (3, 10)  # the oldest Python that the runner supports
+MINORS = range(10, 20)  # minor versions of Python 3 that are searched on the path
 PATIENCE_S = 10.0
 
 _REPORT = """
@@ -81,13 +77,16 @@ def installed() -> list[Interpreter]:
 
 def inspect(python: str) -> Interpreter | None:
     """Return what an executable reports about itself; None if it is no Python, or does not run."""
-    command = [python, "-S", "-E", "-c", _REPORT]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False)
+        done = _run([python, "-S", "-E", "-c", _REPORT])
         major, minor, patch, gil, path = os.fsdecode(done.stdout).rstrip("\n").split(" ", 4)
         return Interpreter(path, (int(major), int(minor), int(patch)), gil == "1")
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False)
 
 
 def missing(request: str) -> Problem:
@@ -96,14 +95,9 @@ def missing(request: str) -> Problem:
     what = f'no interpreter "{request}" here' + (f", only {there}" if there else "")
     if not is_version(request):
         return Problem("interpreter_missing", what, "name one of these, as a version or by its path")
-    remedy = f"get it with `{_get(request)}`, or name another, as a version or by its path"
+    install = f"{uv() or f'{how_to_get_uv()} && uv'} python install {request}"
+    remedy = f"get it with `{install}`, or name another, as a version or by its path"
     return Problem("interpreter_missing", what, remedy)
-
-
-def _get(request: str) -> str:
-    """Return the command that installs an interpreter."""
-    program = uv()
-    return f"{program} python install {request}" if program else f"{how_to_get_uv()} && uv python install {request}"
 
 
 def uv() -> str | None:
@@ -158,9 +152,8 @@ def _elsewhere(request: str) -> str | None:
 
 def _candidates() -> Iterator[str]:
     yield sys.executable
-    names = [f"python3.{minor}{suffix}" for minor in MINORS for suffix in ("", "t")]
-    for name in names:
-        yield from _named(name)
+    for minor in MINORS:
+        yield from (*_named(f"python3.{minor}"), *_named(f"python3.{minor}t"))
     yield from _of_pyenv()
     yield from _of_uv()
 
@@ -190,12 +183,7 @@ def _of_uv(request: str | None = None) -> Iterator[str]:
     if program is None:
         return
     asked = [program, "python", "list", "--only-installed", "--python-preference", "only-managed"]
+    asked += ["--output-format", "json", *([request] if request else [])]
     with suppress(OSError, subprocess.TimeoutExpired, ValueError, KeyError):
-        done = subprocess.run(
-            [*asked, "--output-format", "json", *([request] if request else [])],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+        done = _run(asked)
         yield from [each["path"] for each in json.loads(done.stdout) if each["path"]]

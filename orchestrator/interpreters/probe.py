@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,21 @@ def probe_plan(plan: Plan, runner_env: RunnerEnvironment, interrupt: Interrupt) 
     limits = plan.experiment.limits.bounds()
     commands: dict[Command, list[Variant]] = {}
     for variant in plan.variants:
-        if variant.label in pythons and findings.check_path(variant):
+        if variant.label not in pythons:
+            continue
+        if variant.path is not None and not Path(variant.path).is_dir():
+            problem = Problem("directory_missing", f"{quoted(variant.path)} is no directory here", "check the path")
+            problems.append(SpecProblem(("models", variant.entry, "path"), problem))
+        else:
             commands.setdefault(command(variant, pythons[variant.label], limits), []).append(variant)
     for started, variants in commands.items():
         asked = [(point, variant) for variant in variants for point in plan.points]
         try:
             answered = group.probe(runner_env, interrupt, started, [runner_request(*each) for each in asked])
         except RunnerFailed as error:
-            problem = find.unfit(started.python) or _unprobed(started.python, error)
+            last = error.output.strip().rpartition("\n")[2]
+            what = f"{started.python} can't run the probe: {error.error}" + (f" ({last})" if last else "")
+            problem = find.unfit(started.python) or Problem("probe_failed", what, "check the interpreter")
             findings.problems.append(SpecProblem(_python_place(plan.experiment, variants[0]), problem))
             continue
         findings.identities.append(answered.identity)
@@ -88,8 +95,8 @@ def probe_plan(plan: Plan, runner_env: RunnerEnvironment, interrupt: Interrupt) 
         **identity.of_interpreters(findings.identities),
         "models": f"without {', '.join(findings.unavailable) or 'none'}",
     }
-    unavailable = list(findings.unavailable.values())
-    return Probed(pythons, unavailable, depends_on, environments.packages_by_request(built))
+    packages = {request or "default": list(environment.packages) for request, environment in built.items()}
+    return Probed(pythons, list(findings.unavailable.values()), depends_on, packages)
 
 
 @dataclass
@@ -100,14 +107,6 @@ class _Findings:
     problems: list[SpecProblem]
     unavailable: dict[str, VariantUnavailable] = field(default_factory=dict)
     identities: list[Mapping[str, str]] = field(default_factory=list)
-
-    def check_path(self, variant: Variant) -> bool:
-        """Return whether the `path` of a variant is a directory here, if it has one."""
-        if variant.path is None or Path(variant.path).is_dir():
-            return True
-        problem = Problem("directory_missing", f"{quoted(variant.path)} is no directory here", "check the path")
-        self.problems.append(SpecProblem(("models", variant.entry, "path"), problem))
-        return False
 
     def take(self, point: Point, variant: Variant, answer: Mapping[str, Any]) -> None:
         """Take a problem: the variant is unavailable if its model can't run here, else the spec is refused."""
@@ -152,9 +151,10 @@ def _executables(
             problems.append(SpecProblem(place, find.missing(request or "")))
             continue
         # all variants of an interpreter share an environment: they are not compared by their packages
-        extra = tuple(dict.fromkeys(name for variant in variants for name in _packages_of(variant)))
+        needs = [registry.load(variant.model).needs(variant.options) for variant in variants]
+        extra = tuple(dict.fromkeys(name for each in needs for name in each.packages))
         try:
-            environment = _environment(plan.experiment, request, python, extra, runner_env, interrupt)
+            environment = _environment(plan.experiment.requirements, request, python, extra, runner_env, interrupt)
         except Unbuilt as error:
             problems.append(_unbuilt(plan.experiment, place, request, error))
             continue
@@ -164,13 +164,8 @@ def _executables(
     return found, built, problems
 
 
-def _packages_of(variant: Variant) -> tuple[str, ...]:
-    """Return the packages that the model of a variant needs."""
-    return registry.load(variant.model).needs(variant.options).packages
-
-
 def _environment(
-    experiment: Experiment,
+    required: Sequence[str],
     request: Request,
     python: str,
     extra: tuple[str, ...],
@@ -182,7 +177,6 @@ def _environment(
     An interpreter that is named by its path has an environment of its own. If only packages of models can't be
     installed, those models are unavailable, and nothing is raised.
     """
-    required = experiment.requirements
     if request is not None and not find.is_version(request):
         return None
     if extra and (required or request is not None):
@@ -206,12 +200,6 @@ def command(variant: Variant, python: str, limits: tuple[tuple[str, int], ...]) 
     """Return the command that starts a runner of a variant with this interpreter."""
     path = str(Path(variant.path).absolute()) if variant.path else None
     return Command(python, path, tuple(sorted(variant.env.items())), limits)
-
-
-def _unprobed(python: str, error: RunnerFailed) -> Problem:
-    last = error.output.strip().rpartition("\n")[2]
-    what = f"{python} can't run the probe: {error.error}" + (f" ({last})" if last else "")
-    return Problem("probe_failed", what, "check the interpreter")
 
 
 def _place(experiment: Experiment, point: Point, variant: Variant, field: str) -> KeyPath:

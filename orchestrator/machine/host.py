@@ -37,10 +37,7 @@ def quota_cores() -> float | None:
     """Return the CPU quota of the cgroup in cores; None without a quota."""
     quota, _, period = _text("/sys/fs/cgroup/cpu.max").partition(" ")
     if not quota:
-        quota, period = (
-            _text("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
-            _text("/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
-        )
+        quota, period = (_text(f"/sys/fs/cgroup/cpu/cpu.cfs_{name}_us") for name in ("quota", "period"))
     return int(quota) / int(period) if quota.isdigit() and period.strip().isdigit() else None
 
 
@@ -51,10 +48,8 @@ class Usage:
     elapsed_ns: int
     busy_cores: float | None
     stolen_cores: float | None
-    steal_share: float | None
-    """The share of the cores' time that the hypervisor gave to other virtual machines."""
-    pressure: float | None
-    """The share of the time in which some process waited for a core."""
+    steal_share: float | None  # the share of the cores' time that the hypervisor gave to other virtual machines
+    pressure: float | None  # the share of the time in which some process waited for a core
 
 
 def usage(begun: Mapping[str, Any], ended: Mapping[str, Any]) -> Usage:
@@ -76,11 +71,12 @@ def usage(begun: Mapping[str, Any], ended: Mapping[str, Any]) -> Usage:
 
 def sample() -> dict[str, Any]:
     """Return the fields of `context.sampled` for this machine, now."""
+    model, some = _line("/proc/cpuinfo", "model name"), _line("/proc/pressure/cpu", "some ")
     steal_ns, busy_ns = _processor_times()
     return {
         "monotonic_ns": time.monotonic_ns(),
         "hostname": os.uname().nodename,
-        "cpu_model": _cpu_model(),
+        "cpu_model": model and model.partition(":")[2].strip(),
         "cores": os.cpu_count() or 1,
         "effective_cores": effective_cores(),
         "affinity": allowed_cpus(),
@@ -90,7 +86,7 @@ def sample() -> dict[str, Any]:
         "load_1m": os.getloadavg()[0],
         "steal_ns": steal_ns,
         "busy_ns": busy_ns,
-        "psi_cpu_some_us": _psi(),
+        "psi_cpu_some_us": some and int(some.rpartition("total=")[2]),
     }
 
 
@@ -102,7 +98,7 @@ def oom_kills() -> int | None:
 
 def is_virtual() -> bool | None:
     """Return whether this machine is virtual; None if the system does not report it."""
-    flags = next((line for line in _text("/proc/cpuinfo").splitlines() if line.startswith("flags")), None)
+    flags = _line("/proc/cpuinfo", "flags")
     return None if flags is None else "hypervisor" in flags.split()
 
 
@@ -133,18 +129,9 @@ def _processor_times() -> tuple[int | None, int | None]:
     return (steal * _TICK_NS, busy * _TICK_NS) if found else (None, None)
 
 
-def _psi() -> int | None:
-    for line in _text("/proc/pressure/cpu").splitlines():
-        if line.startswith("some "):
-            return int(line.rpartition("total=")[2])
-    return None
-
-
-def _cpu_model() -> str | None:
-    for line in _text("/proc/cpuinfo").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return None
+def _line(file: str, start: str) -> str | None:
+    """Return the first line of a file that begins with `start`."""
+    return next((line for line in _text(file).splitlines() if line.startswith(start)), None)
 
 
 def _text(file: str) -> str:

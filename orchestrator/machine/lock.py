@@ -21,24 +21,23 @@ from ..units import utc_now
 
 FILE = "orchestrator.lock"
 
-RETRY_S = 0.5
-"""Between two tries: waiting must not disturb the run that measures."""
+RETRY_S = 0.5  # between two tries: waiting must not disturb the run that measures
 
 SetRun = Callable[[str], None]
 
 
-def default_file() -> Path:
-    """Return a file that all users can lock: /run/lock, since /tmp may be private to a service."""
+def where() -> Path:
+    """Return the file to lock: that in `ORCHESTRATOR_LOCK`, else one that all users can lock.
+
+    That is in /run/lock where possible, since /tmp may be private to a service.
+    """
+    if given := os.environ.get("ORCHESTRATOR_LOCK"):
+        return Path(given)
     for directory in map(Path, ("/run/lock", "/var/lock")):
         with suppress(OSError):
             if directory.stat().st_mode & 0o1777 == 0o1777:
                 return directory / FILE
     return Path("/tmp") / FILE  # the same for all users, whatever their TMPDIR
-
-
-def where() -> Path:
-    """Return the file to lock: that in `ORCHESTRATOR_LOCK`, else `default_file`."""
-    return Path(os.environ.get("ORCHESTRATOR_LOCK") or default_file())
 
 
 @contextmanager
@@ -92,13 +91,12 @@ def _acquire(descriptor: int, deadline: float) -> None:
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
         except BlockingIOError:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise Busy(_holder(descriptor), remedy="wait for it with --wait 2h") from None
             time.sleep(min(RETRY_S, left_s))
-        else:
-            return
 
 
 def _holder(descriptor: int) -> str:

@@ -11,9 +11,7 @@ from contextlib import ExitStack
 SPIN_S = 0.03
 ROUNDS = 4
 PATIENCE_S = 10.0
-MOST = 64
-"""Most processes at once: more would be a load of their own."""
-
+MOST = 64  # most processes at once: more would be a load of their own
 _CODE = """
 import os, sys, time
 os.write(1, b"!")

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any, get_args
 
-from ..analysis.blocks import Block
 from ..analysis.compare import by_the_loop
+from ..analysis.contest import Block
 from ..analysis.results import Results
 from ..journal.catalog import EVENTS
 from ..journal.event import Event

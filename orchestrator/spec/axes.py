@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -16,26 +16,21 @@ from .plan import canonical
 from .problem import SpecProblem, refusal, suggestion
 from .values import KEYWORD, Count, Python, WorkerCount
 
-FEWEST_LEVELS = 3
-"""An axis of so many numbers or more is searched for where along it the winner changes."""
+FEWEST_LEVELS = 3  # an axis of so many numbers or more is searched for where along it the winner changes
 
 
 def ordered_axes(experiment: Experiment, fewest: int = FEWEST_LEVELS) -> list[str]:
     """Return the axes of points that are lines: those with `fewest` different numbers or more."""
-    return [
-        axis
-        for axis, values in experiment.matrix.items()
-        if _is_size_axis(axis) and len(set(values if all(map(_is_number, values)) else ())) == len(values) >= fewest
-    ]
-
-
-def _is_size_axis(axis: str) -> bool:
-    return axis == "tasks" or axis.startswith("kwargs.")
+    sizes = {
+        axis: values for axis, values in experiment.matrix.items() if axis == "tasks" or axis.startswith("kwargs.")
+    }
+    numbers = {axis: values for axis, values in sizes.items() if {int, float} >= set(map(type, values))}
+    return [axis for axis, values in numbers.items() if len(set(values)) == len(values) >= fewest]
 
 
 def is_point_axis(axis: str) -> bool:
     """Return whether the values of an axis make points; those of others make variants."""
-    return _is_size_axis(axis) or axis.startswith("workload.")
+    return axis == "tasks" or axis.startswith(("kwargs.", "workload."))
 
 
 def check_axes(experiment: Experiment) -> None:
@@ -71,10 +66,6 @@ def check_refined(experiment: Experiment) -> None:
     raise SpecProblem(path, Problem("axis_unknown", f"no axis {quoted(axis)} in the matrix", remedy))
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _refused_axis(axis: str, known: Sequence[str]) -> Problem | None:
     section, dot, name = axis.partition(".")
     if section == "kwargs" and dot:
@@ -94,8 +85,7 @@ def _refused_axis(axis: str, known: Sequence[str]) -> Problem | None:
 def _refused_value(experiment: Experiment, axis: str, value: Any) -> Problem | None:
     try:
         if axis.startswith("workload."):
-            workload = {**experiment.workload.model_dump(), axis.removeprefix("workload."): value}
-            Workload.model_validate(workload)
+            Workload.model_validate({**experiment.workload.model_dump(), axis.removeprefix("workload."): value})
         else:
             for kind in _types(experiment, axis):
                 TypeAdapter[Any](kind, config=ConfigDict(strict=True)).validate_python(value)
@@ -104,13 +94,10 @@ def _refused_value(experiment: Experiment, axis: str, value: Any) -> Problem | N
     return None
 
 
-def _types(experiment: Experiment, axis: str) -> Iterator[Any]:
-    """Yield the types that the values of an axis must have: of an option, that of every model that knows it."""
-    if axis.startswith("kwargs."):
-        return
+def _types(experiment: Experiment, axis: str) -> list[Any]:
+    """Return the types that the values of an axis must have: of an option, that of every model that knows it."""
     common = {"tasks": Count, "workers": WorkerCount, "python": Python}
     if axis in common:
-        yield common[axis]
-        return
+        return [common[axis]]
     models = {entry.model: registry.load(entry.model).OPTIONS for entry in experiment.models}
-    yield from (option_type(options[axis]) for options in models.values() if axis in options)
+    return [option_type(options[axis]) for options in models.values() if axis in options]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from ..runner.problem import Problem
@@ -12,26 +13,26 @@ from .plan import Claim, Point, Variant, canonical, column
 from .problem import SpecProblem, suggestion
 
 
-def _named(name: str, variants: Sequence[Variant], experiment: Experiment) -> list[Variant]:
-    """Return the variants called `name`: the one with that label, those of that entry, or all of that model."""
+def _named(name: str, path: KeyPath, variants: Sequence[Variant], experiment: Experiment) -> list[Variant]:
+    """Return the variants called `name`: the one with that label, those of that entry, or all of that model.
+
+    Raises SpecProblem at `path` if there are none.
+    """
     by_label = [variant for variant in variants if variant.label == name]
     by_entry = [variant for variant in variants if experiment.models[variant.entry].label == name]
-    return by_label or by_entry or [variant for variant in variants if variant.model == name]
-
-
-def _unknown(path: KeyPath, name: str, variants: Sequence[Variant]) -> SpecProblem:
-    known = list(dict.fromkeys([variant.label for variant in variants] + [variant.model for variant in variants]))
-    what = f"no model or label {quoted(name)} in this experiment"
-    return SpecProblem(path, Problem("variant_unknown", what, suggestion(name, known)))
+    found = by_label or by_entry or [variant for variant in variants if variant.model == name]
+    if not found:
+        known = list(dict.fromkeys([variant.label for variant in variants] + [variant.model for variant in variants]))
+        what = f"no model or label {quoted(name)} in this experiment"
+        raise SpecProblem(path, Problem("variant_unknown", what, suggestion(name, known)))
+    return found
 
 
 def baseline_of(experiment: Experiment, variants: Sequence[Variant]) -> Variant:
     """Return the variant that the others are compared with; raises SpecProblem."""
     if experiment.baseline is None:
         return next((variant for variant in variants if variant.model == "sequential"), variants[0])
-    found = _named(experiment.baseline, variants, experiment)
-    if not found:
-        raise _unknown(("baseline",), experiment.baseline, variants)
+    found = _named(experiment.baseline, ("baseline",), variants, experiment)
     if len(found) > 1:
         labels = ", ".join(variant.label for variant in found)
         what = f"{quoted(experiment.baseline)} means {len(found)} variants"
@@ -45,10 +46,22 @@ def claims_of(
     """Return a claim for each point and variant that an expectation matches; raises SpecProblem."""
     claims: list[Claim] = []
     for number, expected in enumerate(experiment.expect):
-        made = list(_claims_about(experiment, number, expected, points, variants, baseline))
-        if not made:
-            raise _unmatched(number, expected, points, _named(expected.of, variants, experiment))
-        claims.extend(made)
+        where = {column(key): value for key, value in expected.where.items()}
+        named = _named(expected.of, ("expect", number, "of"), variants, experiment)
+        others = [baseline]
+        if expected.against is not None:
+            others = _named(expected.against, ("expect", number, "against"), variants, experiment)
+            # `where: {workers: 2}` applies to both sides if the other side has such a variant
+            others = [other for other in others if _matches(other.columns, where)] or others
+        held = [(p, v) for p in points for v in named if _matches({**p.columns, **v.columns}, where, whole=True)]
+        if not held:
+            raise _unmatched(number, expected, points, named)
+        for (point, variant), other in product(held, others):
+            if other is variant and expected.metric == "speedup":
+                remedy = "name another in `against`, or leave it out by `where`"
+                what = f"compares {variant.label} with itself"
+                raise SpecProblem(("expect", number), Problem("claim_reflexive", what, remedy))
+            claims.append(Claim(expected, point, variant, other))
     return tuple(claims)
 
 
@@ -67,37 +80,6 @@ def _unmatched(number: int, expected: Expectation, points: Sequence[Point], held
         if not any(name in row and row[name] == expected.where[key] for row in rows):
             return SpecProblem(path, Problem("claim_unmatched", what, f"there is {', '.join(there):.200}"))
     return SpecProblem(("expect", number, "where"), Problem("claim_unmatched", what, "leave a column out"))
-
-
-def _claims_about(
-    experiment: Experiment,
-    number: int,
-    expected: Expectation,
-    points: Sequence[Point],
-    variants: Sequence[Variant],
-    baseline: Variant,
-) -> Iterable[Claim]:
-    where = {column(key): value for key, value in expected.where.items()}
-    held = _named(expected.of, variants, experiment)
-    if not held:
-        raise _unknown(("expect", number, "of"), expected.of, variants)
-    others = [baseline]
-    if expected.against is not None:
-        others = _named(expected.against, variants, experiment)
-        if not others:
-            raise _unknown(("expect", number, "against"), expected.against, variants)
-        # `where: {workers: 2}` applies to both sides if the other side has such a variant
-        others = [other for other in others if _matches(other.columns, where)] or others
-    for point in points:
-        for variant in held:
-            if not _matches({**point.columns, **variant.columns}, where, whole=True):
-                continue
-            for other in others:
-                if other is variant and expected.metric == "speedup":
-                    remedy = "name another in `against`, or leave it out by `where`"
-                    what = f"compares {variant.label} with itself"
-                    raise SpecProblem(("expect", number), Problem("claim_reflexive", what, remedy))
-                yield Claim(expected, point, variant, other)
 
 
 def _matches(columns: Mapping[str, Any], where: Mapping[str, Any], *, whole: bool = False) -> bool:

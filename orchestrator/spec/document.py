@@ -7,9 +7,10 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import yaml
 
@@ -114,13 +115,15 @@ def parse(content: bytes, source: str) -> Document:
 def read_text(content: bytes, source: str) -> Document:
     """Return the document that `content` holds, as `parse` does, but raises Unreadable."""
     text = _decoded(content)
-    tree = _Tree(text, source)
+    tree = _Tree(text)
     try:
         for event in _events(text):
             tree.take(event)
     except yaml.YAMLError as error:
         raise tree.unreadable(error) from error
-    return tree.document()
+    if tree.root is None:
+        raise _misread("file_empty", "the file is empty", 'write "key: value" lines')
+    return Document(source, tree.root, tree.keys, tree.values)
 
 
 def scalar(text: str) -> object:
@@ -136,17 +139,15 @@ def scalar(text: str) -> object:
             raise _misread("number_ambiguous", what, "drop the zero or quote it")
         return _bounded(text, digits, 10)
     if match := _BASED.fullmatch(text):
-        octal = match["octal"]
-        return _bounded(text, octal, 8) if octal else _bounded(text, match["hex"], 16)
+        return _bounded(text, match["octal"], 8) if match["octal"] else _bounded(text, match["hex"], 16)
     if _FLOAT.fullmatch(text):
-        value = float(text)
-        if math.isinf(value):
-            what = f"{quoted(text)} is too large a number"
-            raise _misread("number_too_large", what, "write a smaller one or quote it")
-        return value
+        if math.isinf(float(text)):
+            raise _misread(
+                "number_too_large", f"{quoted(text)} is too large a number", "write a smaller one or quote it"
+            )
+        return float(text)
     if _NOT_FINITE.fullmatch(text):
-        what = f"{quoted(text)} is not a finite number"
-        raise _misread("number_not_finite", what, "write a finite one or quote it")
+        raise _misread("number_not_finite", f"{quoted(text)} is not a finite number", "write a finite one or quote it")
     return text
 
 
@@ -205,9 +206,7 @@ def _named(char: str) -> str:
 
 
 def _kind(value: object) -> str:
-    if value is None:
-        return "null"
-    kinds = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
+    kinds = {type(None): "null", bool: "true or false", int: "a number", float: "a number", list: "a list"}
     return kinds.get(type(value), "text")
 
 
@@ -256,7 +255,6 @@ class _Tree:
     """The values so far, with an explicit stack: deep nesting can't exhaust Python's own."""
 
     text: str
-    source: str
     root: dict[str, object] | None = None
     stack: list[_Open] = field(default_factory=list)
     keys: dict[KeyPath, Position] = field(default_factory=dict)
@@ -273,15 +271,9 @@ class _Tree:
             if event.tags or event.version not in (None, (1, 2)):
                 self._refuse(event, (), "a directive other than %YAML 1.2 is not allowed", "delete the line")
 
-    def document(self) -> Document:
-        if self.root is None:
-            raise _misread("file_empty", "the file is empty", 'write "key: value" lines')
-        return Document(self.source, self.root, self.keys, self.values)
-
     def unreadable(self, error: yaml.YAMLError) -> Unreadable:
         if not isinstance(error, yaml.MarkedYAMLError):
-            what = f"not YAML: {' '.join(str(error).split())[:120]}"
-            return _misread("not_yaml", what, "correct or quote it")
+            return _misread("not_yaml", f"not YAML: {' '.join(str(error).split())[:120]}", "correct or quote it")
         mark = error.problem_mark or error.context_mark
         what = f"not YAML: {(error.problem or '')[:120]}"
         if error.context:
@@ -336,20 +328,21 @@ class _Tree:
                 self._refuse(event, top.path, 'merge key "<<" is not allowed', "write the keys out")
         path = (*top.path, key)
         if path in self.keys:
-            first = self.keys[path].line
-            what = f"duplicate key {quoted(key)}, first given on line {first}"
+            what = f"duplicate key {quoted(key)}, first given on line {self.keys[path].line}"
             self._refuse(event, top.path, what, "keep one of them")
         self.keys[path] = _position(event)
         top.key = key
 
     def _take_value(self, top: _Open | None, path: KeyPath, event: yaml.NodeEvent) -> None:
-        value: object
+        value: Any
         if isinstance(event, yaml.ScalarEvent):
-            value = event.value if event.style else self._meaning(event, path)
+            try:
+                value = event.value if event.style else scalar(event.value)
+            except Unreadable as error:
+                raise Unreadable(error.problem, path, _position(event)) from error
         else:
-            items: dict[str, object] | list[object] = {} if isinstance(event, yaml.MappingStartEvent) else []
-            self.stack.append(_Open(path, items))
-            value = items
+            value = {} if isinstance(event, yaml.MappingStartEvent) else []
+            self.stack.append(_Open(path, value))
         if len(self.stack) > MAX_DEPTH:
             self._refuse(event, (), f"nested deeper than {MAX_DEPTH} levels", "make it flatter")
         if top is None:
@@ -362,12 +355,6 @@ class _Tree:
             top.items[top.key] = value
             top.key = None
         self.values[path] = _position(event)
-
-    def _meaning(self, event: yaml.ScalarEvent, path: KeyPath) -> object:
-        try:
-            return scalar(event.value)
-        except Unreadable as error:
-            raise Unreadable(error.problem, path, _position(event)) from error
 
     def _refuse(self, event: yaml.Event, path: KeyPath, what: str, remedy: str) -> NoReturn:
         raise Unreadable(Problem("yaml_refused", what, remedy), path, _position(event))
@@ -393,17 +380,12 @@ class _Plain(yaml.SafeDumper):
 
 def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
     # PyYAML quotes what YAML 1.1 would misread; our reader follows 1.2, where `1e3` is a number
-    style = None if _reads_as_text(value) else "'"
+    style: str | None = "'"
+    with suppress(Unreadable):
+        style = None if isinstance(scalar(value), str) else "'"
     if "\n" in value or "\r" in value:
         style = '"'  # escapes keep a line break in the line
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
 _Plain.add_representer(str, _represent_text)
-
-
-def _reads_as_text(value: str) -> bool:
-    try:
-        return isinstance(scalar(value), str)
-    except Unreadable:
-        return False

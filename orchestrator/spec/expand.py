@@ -19,8 +19,7 @@ from .problem import SpecProblem
 OF_AN_ENTRY = ("call", "async_call", "kwargs", "initializer", "async_initializer")
 """Fields of a workload that an entry of `models` may override."""
 
-LARGEST = 10_000
-"""Most points times variants; more are probably a mistake."""
+LARGEST = 10_000  # most points times variants; more are probably a mistake
 
 
 def plan_experiment(experiment: Experiment, cores: int) -> Plan:
@@ -31,8 +30,14 @@ def plan_experiment(experiment: Experiment, cores: int) -> Plan:
     """
     check_axes(experiment)
     check_refined(experiment)
-    _check_size(experiment)
-    points = _points(experiment)
+    axes = {axis: values for axis, values in experiment.matrix.items() if is_point_axis(axis)}
+    point_count = math.prod(map(len, axes.values()))
+    variant_count = sum(math.prod(map(len, _axes(experiment, entry).values())) for entry in experiment.models)
+    if point_count * variant_count > LARGEST:
+        what = f"makes {point_count} points x {variant_count} variants, more than {LARGEST} combinations"
+        raise SpecProblem(("matrix",), Problem("matrix_too_large", what, "name fewer values"))
+    combinations = itertools.product(*axes.values())
+    points = tuple(_point(experiment, dict(zip(axes, chosen, strict=True))) for chosen in combinations)
     variants = _variants(experiment, cores)
     baseline = baseline_of(experiment, variants)
     claims = claims_of(experiment, points, variants, baseline)
@@ -40,37 +45,21 @@ def plan_experiment(experiment: Experiment, cores: int) -> Plan:
     return Plan(experiment, points, variants, baseline, claims, cores, split)
 
 
-def _check_size(experiment: Experiment) -> None:
-    """Refuse a matrix that is too large, before it is expanded."""
-    points = math.prod(len(values) for axis, values in experiment.matrix.items() if is_point_axis(axis))
-    variants = sum(math.prod(map(len, _axes(experiment, entry).values())) for entry in experiment.models)
-    if points * variants > LARGEST:
-        what = f"makes {points} points x {variants} variants, more than {LARGEST} combinations"
-        raise SpecProblem(("matrix",), Problem("matrix_too_large", what, "name fewer values"))
-
-
-def _points(experiment: Experiment) -> tuple[Point, ...]:
-    axes = {axis: values for axis, values in experiment.matrix.items() if is_point_axis(axis)}
-    combinations = itertools.product(*axes.values())
-    return tuple(_point(experiment, dict(zip(axes, chosen, strict=True))) for chosen in combinations)
-
-
 def _point(experiment: Experiment, chosen: dict[str, Any]) -> Point:
     workload = experiment.workload.model_dump(mode="json", exclude_none=True)
-    workload["kwargs"] = dict(workload.get("kwargs", {}))
-    for axis, value in chosen.items():
-        if axis.startswith("kwargs."):
-            workload["kwargs"][axis.removeprefix("kwargs.")] = value
-        elif axis.startswith("workload."):
-            workload[axis.removeprefix("workload.")] = value
+    fields = {axis.removeprefix("workload."): value for axis, value in chosen.items() if axis.startswith("workload.")}
+    # an axis of kwargs excludes workload.kwargs, see check_axes
+    workload |= fields
+    workload["kwargs"] |= {
+        axis.removeprefix("kwargs."): value for axis, value in chosen.items() if axis.startswith("kwargs.")
+    }
     tasks = chosen.get("tasks", experiment.tasks)
     columns = {"tasks": tasks} | {column(f"kwargs.{name}"): value for name, value in workload["kwargs"].items()}
-    columns |= {column(axis): value for axis, value in chosen.items() if axis.startswith("workload.")}
-    others = {axis.removeprefix("workload."): value for axis, value in chosen.items() if axis.startswith("workload.")}
-    others.pop("kwargs", None)
+    columns |= {column(f"workload.{name}"): value for name, value in fields.items()}
+    beside = "".join(f", {name}={value}" for name, value in fields.items() if name != "kwargs")
     return Point(
         id=content_id({"workload": workload, "tasks": tasks}),
-        label=label_of(workload, tasks) + "".join(f", {name}={value}" for name, value in others.items()),
+        label=label_of(workload, tasks) + beside,
         columns=columns,
         workload=workload,
         tasks=tasks,
@@ -87,14 +76,12 @@ def _variants(experiment: Experiment, cores: int) -> tuple[Variant, ...]:
             what = f"models[{names.index(entry.label)}] is called {quoted(entry.label)} too"
             problem = Problem("label_twice", what, "give each a label of its own")
             raise SpecProblem(("models", place, "label"), problem)
-    settings = [
-        (place, chosen)
-        for place, entry in enumerate(experiment.models)
-        for chosen in _settings(experiment, entry, cores)
-    ]
+    settings: list[tuple[int, dict[str, Any]]] = []
     groups: dict[str, list[dict[str, Any]]] = {}
-    for place, chosen in settings:
-        groups.setdefault(experiment.models[place].name, []).append(chosen)
+    for place, entry in enumerate(experiment.models):
+        own = _settings(experiment, entry, cores)
+        settings += [(place, chosen) for chosen in own]
+        groups[entry.name] = [*groups.get(entry.name, []), *own]
     made: dict[str, Variant] = {}
     for place, chosen in settings:
         entry = experiment.models[place]

@@ -27,12 +27,12 @@ class Source:
 
     def failure(self, *problems: SpecProblem) -> BadInput:
         """Return the problems as one error, a line each: place, path in the spec, what is wrong, and the remedy."""
-        return BadInput("\n".join(str(self._located(problem)) for problem in problems))
-
-    def _located(self, found: SpecProblem) -> BadInput:
-        shown, problem = key_path(found.path), found.problem
-        what = " ".join(f"{shown}: {problem.what}".split() if shown else problem.what.split())
-        return BadInput(what, where=self._where(found), remedy=" ".join(problem.remedy.split()))
+        lines = []
+        for found in problems:
+            shown, problem = key_path(found.path), found.problem
+            what = " ".join(f"{shown}: {problem.what}".split() if shown else problem.what.split())
+            lines.append(BadInput(what, where=self._where(found), remedy=" ".join(problem.remedy.split())))
+        return BadInput("\n".join(map(str, lines)))
 
     def _where(self, problem: SpecProblem) -> str:
         above = [text for path, text in self._overrides.items() if path == problem.path[: len(path)]]
@@ -112,8 +112,8 @@ def _put(value: dict[str, Any], path: KeyPath, given: object, text: str) -> None
         place = place.setdefault(part, {})
         if not isinstance(place, dict):
             name = key_path(path[:depth])
-            what = f"{name} is {described(place)}, not a mapping"
-            raise BadInput(what, where=_override_place(text), remedy=f"override {name} as a whole")
+            what, remedy = f"{name} is {described(place)}, not a mapping", f"override {name} as a whole"
+            raise BadInput(what, where=_override_place(text), remedy=remedy)
     place[path[-1]] = given
 
 

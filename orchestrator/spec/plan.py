@@ -20,11 +20,8 @@ FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
 ROUNDS_PER_ACCOUNT = 40
 """A variant has one instrumented trial per this many others, or fewer: it takes up to twice their time."""
 
-ROUNDS_S = 1.0
-"""The rounds of a block take about this long, which minimizes variance times cost (docs/method.md)."""
-
-REFERENCE = "=reference"
-"""The name of the reference loop among the variants of a round; no label begins with `=`."""
+ROUNDS_S = 1.0  # the rounds of a block take about this long, which minimizes variance times cost (docs/method.md)
+REFERENCE = "=reference"  # the name of the reference loop among the variants of a round; no label begins with `=`
 
 
 @dataclass(frozen=True)
@@ -56,9 +53,8 @@ class Variant:
 
     def at_once(self, tasks: int) -> int:
         """Return how many calls of a batch of `tasks` can be in flight."""
-        return (
-            tasks if self.workers is None else self.workers * registry.load(self.model).needs(self.options).per_worker
-        )
+        per_worker = registry.load(self.model).needs(self.options).per_worker
+        return tasks if self.workers is None else self.workers * per_worker
 
 
 @dataclass(frozen=True)
@@ -131,15 +127,14 @@ def columns(point: Point, variant: Variant | None = None) -> dict[str, Any]:
 def draw_starts(seed: int, point: str, block: int, variants: Sequence[str]) -> list[Start]:
     """Return the runners of a block in the order of their start, each with its hash seed and environment padding."""
     dice = _dice(seed, point, block, "starts")
-    return [
-        Start(variant, dice.randrange(1, 2**32), dice.randrange(4096)) for variant in _shuffled(dice, sorted(variants))
-    ]
+    order = _shuffled(dice, variants)
+    return [Start(variant, dice.randrange(1, 2**32), dice.randrange(4096)) for variant in order]
 
 
 def draw_rounds(seed: int, point: str, block: int, variants: Sequence[str], count: int) -> list[list[str]]:
     """Return `count` rounds, each with every variant once, in random order."""
     dice = _dice(seed, point, block, "rounds")
-    return [_shuffled(dice, sorted(variants)) for _ in range(count)]
+    return [_shuffled(dice, variants) for _ in range(count)]
 
 
 def is_accounted(block: int, rounds: int) -> bool:
@@ -152,7 +147,7 @@ def _dice(seed: int, point: str, block: int, what: str) -> random.Random:
 
 
 def _shuffled(dice: random.Random, items: Iterable[str]) -> list[str]:
-    shuffled = list(items)
+    shuffled = sorted(items)
     dice.shuffle(shuffled)
     return shuffled
 

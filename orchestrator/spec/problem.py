@@ -15,8 +15,7 @@ from .document import KeyPath, described
 from .model import ENTRY_CLASSES, Expectation, Experiment, Limits, Measure, Workload
 from .values import PATTERNS
 
-RESERVED = (("measure", "metric"),)
-"""Keys that later versions will define."""
+RESERVED = (("measure", "metric"),)  # keys that later versions will define
 
 
 class SpecProblem(Exception):
@@ -48,6 +47,12 @@ _MISSING = {
     "models": "add `models: all`, or with a list of " + ", ".join(registry.NAMES),
     "of": "add `of:` with a model or a label",
 }
+_PARTS: dict[object, type[BaseModel]] = {
+    "workload": Workload,
+    "measure": Measure,
+    "limits": Limits,
+    "expect": Expectation,
+}
 
 
 def refusal(details: ErrorDetails) -> Problem:
@@ -65,34 +70,28 @@ def refusal(details: ErrorDetails) -> Problem:
     if kind == "tuple_type" and isinstance(given, dict) and details["loc"][0] == "matrix":
         remedy = "name each axis with a dot, such as kwargs.n: [1, 2]"
         return Problem("axis_nested", "expected a list, got a mapping", remedy)
-    return Problem(kind, *_mismatch(details))
-
-
-def _mismatch(details: ErrorDetails) -> tuple[str, str]:
-    """Return what pydantic expected, and what it got instead."""
-    kind, given, context = details["type"], details["input"], details.get("ctx", {})
-    if kind not in _EXPECTED:
-        return details["msg"], f"got {described(given)}"
+    what = details["msg"]
     if kind == "literal_error":
         context = {"expected": context["expected"].replace(" or ", ", ").replace("'", "")}
-    what = f"expected {_EXPECTED[kind].format(**context)}"
+    if kind in _EXPECTED:
+        what = f"expected {_EXPECTED[kind].format(**context)}"
     unquoted = kind == "string_type" and isinstance(given, bool | int | float)
-    return what, f"got {described(given)}, which needs quotes" if unquoted else f"got {described(given)}"
+    return Problem(kind, what, f"got {described(given)}" + ", which needs quotes" * unquoted)
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:
     """Return the remedy for an unknown name: the closest known one, or all of them."""
-    near = _closest(name, known)
-    return f"did you mean {described(near)}?" if near else f"known: {', '.join(known)}"
-
-
-def _closest(name: str, known: Sequence[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(name, known, 1)), None)
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {described(near[0])}?" if near else f"known: {', '.join(known)}"
 
 
 def problem_of(details: ErrorDetails, value: dict[str, Any]) -> SpecProblem:
     """Return the problem that an error of pydantic with the spec `value` stands for."""
-    path, key = _spec_path(details["loc"])
+    path = details["loc"]
+    if path[:1] == ("models",) and len(path) > 2:
+        path = path[:2] + path[3:]  # without the branch of the union
+    key = path[-1:] == ("[key]",)
+    path = path[:-1] if key else path
     if details["type"] == "extra_forbidden":
         return _unknown_key(path, value)
     if details["type"] in ("union_tag_invalid", "union_tag_not_found"):
@@ -112,34 +111,14 @@ def _unknown_key(path: KeyPath, value: dict[str, Any]) -> SpecProblem:
     if path in RESERVED:
         return SpecProblem(path, Problem("key_reserved", "is reserved for a later version", "delete it"), key=True)
     name = str(path[-1])
-    known = _known_keys(path[:-1], value)
+    owner: type[BaseModel] = _PARTS.get(path[0], Experiment) if len(path) > 1 else Experiment
+    if path[0] == "models":
+        owner = ENTRY_CLASSES[value["models"][path[1]]["model"]]
+    known = list(owner.model_fields)
     remedy = suggestion(name, known)
-    if len(path) == 1 and _closest(name, known) is None:
+    if len(path) == 1 and not difflib.get_close_matches(name, known, 1):
         options = {option for kind in ENTRY_CLASSES.values() for option in kind.model_fields}
         under = [part for part, kind in _PARTS.items() if name in kind.model_fields]
         under += ["matrix (as a list), or in an entry of models"] * (name in options and "workload" not in under)
         remedy = f"write it under {under[0]}" if under else remedy
     return SpecProblem(path, Problem("key_unknown", f"unknown key {described(name)}", remedy), key=True)
-
-
-def _spec_path(location: tuple[int | str, ...]) -> tuple[KeyPath, bool]:
-    """Return the path in the file, without the branches of unions, and whether the problem is the key there."""
-    if location[:1] == ("models",) and len(location) > 2:
-        location = location[:2] + location[3:]
-    return (location[:-1], True) if location[-1:] == ("[key]",) else (location, False)
-
-
-_PARTS: dict[object, type[BaseModel]] = {
-    "workload": Workload,
-    "measure": Measure,
-    "limits": Limits,
-    "expect": Expectation,
-}
-
-
-def _known_keys(parent: KeyPath, value: dict[str, Any]) -> list[str]:
-    """Return the keys that the spec knows below `parent`."""
-    if parent[:1] == ("models",):
-        given = value["models"][parent[1]]
-        return list(ENTRY_CLASSES[given["model"]].model_fields)
-    return list((_PARTS[parent[0]] if parent else Experiment).model_fields)

@@ -89,8 +89,7 @@ def _without_secret(value: object) -> object:
 
 def package(requirement: str) -> str:
     """Return the name of the required package, as indexes spell it."""
-    found = re.match(r"[\w.-]+", requirement)
-    return re.sub(r"[-_.]+", "-", found[0]).lower() if found else requirement
+    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement)[0]).lower()
 
 
 def each_once(requirements: tuple[str, ...]) -> tuple[str, ...]:

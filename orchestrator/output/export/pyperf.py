@@ -13,8 +13,7 @@ from typing import Any
 
 import orjson
 
-from ...analysis.blocks import Block
-from ...analysis.contest import Contest
+from ...analysis.contest import Block, Contest
 from ...analysis.results import Results
 from ...spec.plan import canonical
 from ...text import printable
