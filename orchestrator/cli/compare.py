@@ -24,8 +24,7 @@ def compare(
         Path, typer.Argument(metavar="RUN_A", help="earlier run, as for `report`", autocompletion=completion.runs)
     ],
     after: Annotated[
-        Path,
-        typer.Argument(metavar="RUN_B", help="later run of the same experiment", autocompletion=completion.runs),
+        Path, typer.Argument(metavar="RUN_B", help="later run of the same experiment", autocompletion=completion.runs)
     ],
     tolerance: Annotated[
         str, typer.Option(metavar="PERCENT", help="largest change to ignore; a larger slowdown exits with status 1")

@@ -37,9 +37,7 @@ def run(
     resume_within: Annotated[
         str,
         typer.Option(
-            metavar="TIME",
-            envvar="ORCHESTRATOR_RESUME_WITHIN",
-            help="resume an interrupted run no older than TIME",
+            metavar="TIME", envvar="ORCHESTRATOR_RESUME_WITHIN", help="resume an interrupted run no older than TIME"
         ),
     ] = "24h",
     cluster: Annotated[
@@ -52,8 +50,7 @@ def run(
     ] = None,
     wait: Wait = None,
     quiet: Annotated[
-        bool,
-        typer.Option("--quiet", "-q", envvar="ORCHESTRATOR_QUIET", help="print nothing if the status is 0"),
+        bool, typer.Option("--quiet", "-q", envvar="ORCHESTRATOR_QUIET", help="print nothing if the status is 0")
     ] = False,
     log_file: Annotated[
         Path | None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 import anyio
 import anyio.abc
@@ -32,8 +32,9 @@ from ..journal.raw_events import (
     VariantDropped,
     VariantExcluded,
 )
+from ..log import diagnostics
 from ..spec.plan import Claim, Plan, Variant, columns
-from .hosts import BlockExecutor, BlockTask, Host, HostGone, ignore_progress
+from .hosts import BlockExecutor, BlockTask, Host, HostGone
 from .queue import PointQueue, PointState
 
 LOSSES = 2
@@ -43,8 +44,8 @@ AWAITED_S = 5.0
 """How long a run waits for hosts to come back after the end of its time."""
 
 
-class Watcher(Protocol):
-    """An observer of progress; called between blocks and between trials, never during a timed one."""
+class Watcher:
+    """An observer of progress that ignores it; called between blocks and between trials, never during a timed one."""
 
     def doing(self, contest: Contest, what: str) -> None:
         """Receive a few words on the current step of a point."""
@@ -65,7 +66,6 @@ class Conductor:
         sync: Callable[[], None],
         watcher: Watcher,
         seed: int,
-        warn: Callable[[str], None] = ignore_progress,
         clock: Callable[[], float] = time.monotonic,
         spent_s: float = 0.0,
     ) -> None:
@@ -76,7 +76,6 @@ class Conductor:
         self._sync = sync
         self._watcher = watcher
         self._seed = seed
-        self._warn = warn
         self._clock = clock
         self._deadline = clock() + plan.experiment.measure.max_time - spent_s
         claims: dict[str, list[Claim]] = {}
@@ -228,7 +227,8 @@ class Conductor:
         left_s = self._deadline - self._clock()
         if len(waiting) == len(asked) and needs_s > left_s > 0:
             self._is_short = True
-            self._warn(f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left; there may be no verdict")
+            note = f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left; there may be no verdict"
+            diagnostics().warning("budget.short", note=note)
 
     def _wanted(self, state: PointState) -> Sequence[Variant]:
         """Return the variants that the next block of a point needs; none when nothing is left to decide."""
@@ -356,14 +356,7 @@ class Conductor:
     ) -> None:
         about = columns(state.contest.point, state.contest.variants[label])
         self._record(
-            state,
-            VariantDropped(
-                **about,
-                blocks=gap.blocks,
-                best=best,
-                reason=reason,
-                **fields("ratio", gap),
-            ),
+            state, VariantDropped(**about, blocks=gap.blocks, best=best, reason=reason, **fields("ratio", gap))
         )
 
     def _flush(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ..errors import BUSY, Failure
 from ..journal.event import Event
-from ..spec.plan import Point, Variant
+from ..spec.plan import Point, Variant, columns
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class BlockTask:
     timeout_s: float
     deadline: float
     """The end of the run's time, on the monotonic clock of this machine."""
+
+    def about(self, variant: Variant | None = None) -> dict[str, Any]:
+        """Return the fields that the events of the block share, those of one variant included."""
+        return {**columns(self.point, variant), "block": self.number}
 
 
 class Host(Protocol):
@@ -76,7 +80,3 @@ class HostsLost(Failure):
     """The source of hosts is lost; the journal holds what was measured, and a later run can resume it."""
 
     status = BUSY
-
-
-def ignore_progress(_: str) -> None:
-    """Do nothing: for callers that show no progress."""

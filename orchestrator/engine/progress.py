@@ -16,13 +16,14 @@ from ..analysis import decide
 from ..analysis.contest import Contest
 from ..analysis.stats import compare
 from ..text import printable
+from .conductor import Watcher
 
 REFRESH_S = 0.5
 """The shortest time between two drawings, each of which takes some milliseconds on a core."""
 
 
-class Progress:
-    """A watcher that draws; `Silent` does not."""
+class Progress(Watcher):
+    """A watcher that draws."""
 
     def __init__(self, live: Live, left_s: float) -> None:
         self._live = live
@@ -70,16 +71,6 @@ class Progress:
         return f", next look in about {sum(missing) * elapsed_s / finished:.0f} s, {cap}"
 
 
-class Silent:
-    """A watcher that does nothing."""
-
-    def doing(self, contest: Contest, what: str) -> None:
-        """Do nothing."""
-
-    def block_ended(self, contests: Sequence[Contest]) -> None:
-        """Do nothing."""
-
-
 def standing(contest: Contest) -> Group:
     """Return the current ratios to the baseline at one point, for display only."""
     following = decide.next_look(contest)
@@ -108,11 +99,11 @@ def show_cursor() -> None:
 
 
 @contextmanager
-def watching(left_s: float) -> Iterator[Progress | Silent]:
+def watching(left_s: float) -> Iterator[Watcher]:
     """Yield a live display on stderr when that is a terminal, else a watcher that does nothing."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield Silent()
+        yield Watcher()
         return
     # drawn by hand between trials: a refreshing thread would take a core from what is measured
     live = Live(console=console, auto_refresh=False, transient=True)

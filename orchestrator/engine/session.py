@@ -26,7 +26,7 @@ from ..spec.plan import Plan
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt, Interrupted
 from .conductor import Conductor
-from .disk_space import check_disk_space
+from .forecast import check_disk_space
 from .hosts import BlockExecutor, HostsLost
 from .local_host import local_host
 from .opening import OpenRun, open_run
@@ -50,12 +50,7 @@ Place = Callable[
 
 
 def run(
-    plan: Plan,
-    source: Source,
-    runs: Path,
-    policy: Policy,
-    set_holder: Callable[[str], None],
-    place: Place = local_host,
+    plan: Plan, source: Source, runs: Path, policy: Policy, set_holder: Callable[[str], None], place: Place = local_host
 ) -> RunOutcome:
     """Measure what is planned, and return how it ended; the journal below `runs` then holds everything.
 
@@ -70,17 +65,14 @@ async def _run(
     plan: Plan, source: Source, runs: Path, policy: Policy, set_holder: Callable[[str], None], place: Place
 ) -> RunOutcome:
     async with watching_signals() as (runner_env, interrupt, signals):
-        try:
-            async with place(plan, source, runner_env, interrupt) as (probed, executor):
-                with open_run(plan, probed, runs, policy) as opened:
-                    directory = opened.journal.directory
-                    set_holder(str(directory))
-                    with status.recorded(directory) as ended:
-                        code = await _measure(plan, opened, executor, signals)
-                        results = fold(Records(directory / EVENTS_FILE))
-                        ended(results)
-        except Interrupted:
-            raise SystemExit(128 + signals[0]) from None
+        async with place(plan, source, runner_env, interrupt) as (probed, executor):
+            with open_run(plan, probed, runs, policy) as opened:
+                directory = opened.journal.directory
+                set_holder(str(directory))
+                with status.recorded(directory) as ended:
+                    code = await _measure(plan, opened, executor, signals)
+                    results = fold(Records(directory / EVENTS_FILE))
+                    ended(results)
     return RunOutcome(results, code, directory)
 
 
@@ -114,17 +106,8 @@ async def _measure(plan: Plan, opened: OpenRun, executor: BlockExecutor, signals
 async def _conduct(plan: Plan, opened: OpenRun, executor: BlockExecutor) -> HostsLost | None:
     """Run blocks until all is decided, the time is over, or a signal comes; return the error if the hosts are lost."""
     with watching(plan.experiment.measure.max_time - opened.spent_s) as watcher:
-        conductor = Conductor(
-            plan,
-            opened.contests,
-            executor,
-            opened.store,
-            opened.journal.sync,
-            watcher,
-            opened.seed,
-            _warn,
-            spent_s=opened.spent_s,
-        )
+        stores = opened.store, opened.journal.sync
+        conductor = Conductor(plan, opened.contests, executor, *stores, watcher, opened.seed, spent_s=opened.spent_s)
         try:
             await conductor.run()
         except Interrupted:
@@ -140,9 +123,4 @@ def _derive(plan: Plan, opened: OpenRun) -> tuple[Outcome, int]:
     derived = verdict.derive(plan, opened.contests)
     for event in derived:
         opened.store(event)
-    failures = sum(contest.failures.total() for contest in opened.contests)
-    return verdict.outcome(derived, failures)
-
-
-def _warn(note: str) -> None:
-    diagnostics().warning("budget.short", note=note)
+    return verdict.outcome(derived, sum(contest.failures.total() for contest in opened.contests))

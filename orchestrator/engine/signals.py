@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from typing import Any, TypeVar
 
@@ -27,8 +27,8 @@ def interruptible(work: Callable[[RunnerEnvironment, Interrupt], T]) -> T:
     """Return what `work` returns; it runs in a thread, and a signal ends it and its runners with SystemExit."""
 
     async def watched() -> T:
-        async with watching_signals() as (runner_env, interrupt, signals):
-            return await _in_thread(signals, work, runner_env, interrupt)
+        async with watching_signals() as (runner_env, interrupt, _):
+            return await anyio.to_thread.run_sync(work, runner_env, interrupt)
 
     return in_loop(watched)
 
@@ -43,12 +43,18 @@ def in_loop(main: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
 
 @asynccontextmanager
 async def watching_signals() -> AsyncIterator[tuple[RunnerEnvironment, Interrupt, list[int]]]:
-    """Yield the runner environment, an interrupt that a signal sets, and the list that receives the signals."""
+    """Yield the runner environment, an interrupt that a signal sets, and the list that receives the signals.
+
+    Interrupted ends the program with the status of the first signal.
+    """
     with runner_environment() as runner_env, closing(Interrupt()) as interrupt:
         signals: list[int] = []
         async with anyio.create_task_group() as group:
             await group.start(_interrupt_on_signal, interrupt, signals)
-            yield runner_env, interrupt, signals
+            try:
+                yield runner_env, interrupt, signals
+            except Interrupted:
+                raise SystemExit(128 + signals[0]) from None
             group.cancel_scope.cancel()
 
 
@@ -72,11 +78,3 @@ async def _interrupt_on_signal(interrupt: Interrupt, received: list[int], *, tas
             received.append(number)
             first_s = time.monotonic()
             interrupt.set()
-
-
-async def _in_thread(signals: Sequence[int], work: Callable[..., T], *arguments: Any) -> T:
-    """Return what `work` returns; raises SystemExit when a signal has interrupted it."""
-    try:
-        return await anyio.to_thread.run_sync(work, *arguments)
-    except Interrupted:
-        raise SystemExit(128 + signals[0]) from None

@@ -21,9 +21,8 @@ from typing import Any
 import anyio
 
 from orchestrator.analysis.contest import Contest
-from orchestrator.engine.conductor import Conductor
+from orchestrator.engine.conductor import Conductor, Watcher
 from orchestrator.engine.hosts import BlockTask, Host
-from orchestrator.engine.progress import Silent
 from orchestrator.journal.event import Event
 from orchestrator.journal.read import EVENTS_FILE, Records
 from orchestrator.journal.write import create, new_run_id
@@ -99,7 +98,7 @@ def simulate(blocks: int) -> dict[str, float]:
         tempfile.TemporaryDirectory() as runs,
         create(Path(runs), "simulated", new_run_id(), "") as book,
     ):
-        conductor = Conductor(planned, contests, hosts, book.write, book.sync, Silent(), seed=1)
+        conductor = Conductor(planned, contests, hosts, book.write, book.sync, Watcher(), seed=1)
         begun = time.monotonic(), time.process_time(), _resident_bytes()
         anyio.run(conductor.run)
         ended = time.monotonic(), time.process_time(), _resident_bytes()
