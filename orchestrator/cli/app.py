@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -41,6 +41,12 @@ def _program(
     """Find the concurrency model that runs a Python function fastest, and by how much."""
 
 
+def format_option(*names: str, default: str = "", about: str = "") -> Any:
+    """Return the option `--format` with these choices; the first one is the default on a terminal."""
+    text = f"output format{about} [default: {default or f'{names[0]} on a terminal'}, else json]"
+    return typer.Option("--format", metavar="|".join(names), help=text, autocompletion=completion.one_of(*names))
+
+
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML spec", autocompletion=completion.specs)]
 Overrides = Annotated[
     list[str] | None,
@@ -64,24 +70,8 @@ Wait = Annotated[
         help="wait up to TIME for another run on this machine to end",
     ),
 ]
-Format = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        metavar="|".join(FORMATS),
-        help="output format [default: for people on a terminal, else json]",
-        autocompletion=completion.one_of(*FORMATS),
-    ),
-]
-TableOrJson = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        metavar="table|json",
-        help="output format [default: table on a terminal, else json]",
-        autocompletion=completion.one_of("table", "json"),
-    ),
-]
+Format = Annotated[str | None, format_option(*FORMATS, default="for people on a terminal")]
+TableOrJson = Annotated[str | None, format_option("table", "json")]
 KeepReport = Annotated[
     bool,
     typer.Option("--report/--no-report", envvar="ORCHESTRATOR_REPORT", help="write report.html beside the journal"),

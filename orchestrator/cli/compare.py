@@ -11,8 +11,8 @@ from .. import errors
 from ..errors import BadInput
 from . import completion
 from .app import TableOrJson, app
+from .outcome import recompute
 from .output import NonzeroExit, choose, colour, width, write
-from .recompute import recompute
 
 
 @app.command(
@@ -37,7 +37,7 @@ def compare(
     from ..output import changes
     from . import arguments
 
-    shown = choose(format_, ("table", "json"), "table")
+    shown = choose(format_)
     found = compare_runs(recompute(before), recompute(after), arguments.percentage(tolerance, "--tolerance"))
     for which, names in (("RUN_A", found.only_before), ("RUN_B", found.only_after)):
         for name in names:

@@ -11,8 +11,8 @@ from ..errors import BadInput
 from ..output.export import formats as exports
 from . import completion
 from .app import Force, Run, app
+from .outcome import recompute, warn_of_differences
 from .output import write
-from .recompute import recompute, warn_of_differences
 
 
 @app.command(

@@ -29,7 +29,7 @@ def models(
     format_: TableOrJson = None,
 ) -> None:
     """List the models, what each can run, and which interpreters support it."""
-    shown = choose(format_, ("table", "json"), "table")
+    shown = choose(format_)
     found = catalogue(python or [])
     write(as_json(found) if shown == "json" else as_table(found, width()))
 
@@ -130,7 +130,7 @@ def as_table(found: Sequence[Listed], width: int) -> str:
 
     from ..output.grid import printed, text_console
 
-    interpreters = {each.python: _named(each.version, each.gil) for each in found}
+    interpreters = {each.python: each.version + " without a GIL" * (not each.gil) for each in found}
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("model", no_wrap=True)
     for header in ("runs", "options"):
@@ -152,7 +152,3 @@ def as_table(found: Sequence[Listed], width: int) -> str:
         for option, why in each.without.items()
     ]
     return printed(written) + "".join(f"{line}\n" for line in dict.fromkeys(lines))
-
-
-def _named(version: str, gil: bool) -> str:
-    return version if gil else f"{version} without a GIL"

@@ -9,8 +9,8 @@ import typer
 
 from ..errors import BadInput, JournalDamaged
 from .app import Runs, app
+from .outcome import report_damaged
 from .output import write
-from .recompute import report_damaged
 
 
 @app.command(

@@ -9,10 +9,9 @@ import typer
 
 from ..errors import BadInput
 from ..output import formats
-from . import completion
-from .app import Force, Run, app
-from .output import choose, show, write
-from .recompute import recompute, warn_of_differences
+from .app import Force, Run, app, format_option
+from .outcome import recompute, show, warn_of_differences
+from .output import choose, write
 
 
 @app.command(
@@ -24,12 +23,7 @@ def report(
     run: Run,
     format_: Annotated[
         str | None,
-        typer.Option(
-            "--format",
-            metavar="|".join((*formats.FORMATS, *formats.FILES)),
-            autocompletion=completion.one_of(*formats.FORMATS, *formats.FILES),
-            help=f"output format; {', '.join(formats.FILES)} write files [default: table on a terminal, else json]",
-        ),
+        format_option(*formats.FORMATS, *formats.FILES, about=f"; {', '.join(formats.FILES)} write files"),
     ] = None,
     output: Annotated[
         Path | None,
@@ -44,7 +38,7 @@ def report(
     from ..journal.read import find
     from ..output.export import formats as exports
 
-    shown = choose(format_, (*formats.FORMATS, *formats.FILES), "table")
+    shown = choose(format_, (*formats.FORMATS, *formats.FILES))
     if output is not None and shown not in formats.FILES:
         what = f"the format {shown} is printed, and only {', '.join(formats.FILES)} write files"
         raise BadInput(what, where="--output", remedy="redirect the output, or name one of them with --format")

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import BadInput
+from ..output.formats import FORMATS
 from .app import Config, Format, KeepReport, Overrides, Runs, Wait, app
 from .outcome import print_outcome, write_page
-from .output import format_of
-from .planning import load_plan
+from .output import choose
 
 if TYPE_CHECKING:
     from ..cluster.scheduler import Cluster
@@ -60,7 +60,7 @@ def run(
     format_: Format = None,
 ) -> None:
     """Measure an experiment and report which model wins."""
-    shown = format_of(format_)
+    shown = choose(format_, FORMATS)
     if resume and fresh:
         raise BadInput("--resume and --fresh contradict each other", remedy="keep one of them")
     from .. import log
@@ -69,7 +69,7 @@ def run(
     within_s, wait_s = given.seconds(resume_within, "--resume-within"), given.seconds(wait, "--wait") or 0.0
     with log.diverted(quiet=quiet, file=log_file):
         workers = _cluster(cluster) if cluster else None
-        plan, source = load_plan(config, overrides, workers)
+        plan, source = given.load_plan(config, overrides, workers)
         place, held = _place(workers, wait_s)
         from ..archive.resume import NEVER, Policy
         from ..engine.forecast import shortage

@@ -59,8 +59,7 @@ class Agent:
         assert self._interrupt is not None
         with closing(self._interrupt) as interrupt:
             try:
-                take = self._prepared if request["op"] == "prepare" else self._run
-                return take(request, interrupt)
+                return (self._prepared if request["op"] == "prepare" else self._run)(request, interrupt)
             except Interrupted:
                 return {"interrupted": True}
             finally:
@@ -110,33 +109,27 @@ class Agent:
                     held.enter_context(lock.hold(LOCK_S))(f"{self._request['run']} on {self._request['host']}")
                 except (Busy, BadInput) as refused:
                     return {"busy": refused.what}
-            events = block.execute(_task(self._plan, request), self._runner_env, interrupt, self._pythons)
+            events = block.execute(_task(self._plan, request["task"]), self._runner_env, interrupt, self._pythons)
         return {"events": [event.fields() for event in events]}
 
 
 def request(task: BlockTask) -> dict[str, Any]:
     """Return the request for a task: its point and variants by their ids, its deadline as the time left."""
-    plain = vars(task) | {"op": "block", "left_s": task.deadline - time.monotonic()}
-    plain |= {"point": task.point.id, "variants": [variant.id for variant in task.variants]}
-    return plain | {"guarded": sorted(task.guarded)}
+    plain = vars(task) | {"point": task.point.id, "variants": [variant.id for variant in task.variants]}
+    plain |= {"guarded": sorted(task.guarded), "deadline": task.deadline - time.monotonic()}
+    return {"op": "block", "task": plain}
 
 
-def _task(plan: Plan, request: dict[str, Any]) -> BlockTask:
+def _task(plan: Plan, plain: dict[str, Any]) -> BlockTask:
     variants = {variant.id: variant for variant in plan.variants}
-    return BlockTask(
-        number=request["number"],
-        point=next(point for point in plan.points if point.id == request["point"]),
-        variants=tuple(variants[name] for name in request["variants"]),
-        baseline=request["baseline"],
-        seed=request["seed"],
-        repeats=request["repeats"],
-        rounds=request["rounds"],
-        guarded=frozenset(request["guarded"]),
-        limits=tuple((name, bound) for name, bound in request["limits"]),
-        draws=request["draws"],
-        timeout_s=request["timeout_s"],
-        deadline=time.monotonic() + request["left_s"],
-    )
+    parsed = {
+        "point": next(point for point in plan.points if point.id == plain["point"]),
+        "variants": tuple(variants[name] for name in plain["variants"]),
+        "guarded": frozenset(plain["guarded"]),
+        "limits": tuple((name, bound) for name, bound in plain["limits"]),
+        "deadline": time.monotonic() + plain["deadline"],
+    }
+    return BlockTask(**plain | parsed)
 
 
 def _plain(problem: SpecProblem) -> Answer:

@@ -32,9 +32,8 @@ from ..spec.plan import Plan
 from ..spec.problem import SpecProblem
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt, Interrupted
-from . import agent, bundle, local, worker_plugin
-from .local import RESOURCE
-from .scheduler import CONNECT_S, Cluster, connected, no_worker, refusal_of, workers_of
+from . import agent, bundle, worker_plugin
+from .scheduler import CONNECT_S, RESOURCE, Cluster, connected, no_worker, refusal_of, trial_cluster, workers_of
 
 PREPARE_S = 600.0
 """How long a host may take to prepare the experiment; it may have to build environments."""
@@ -85,7 +84,7 @@ async def joined(
         try:
             async with anyio.create_task_group() as setting_up:
                 setting_up.start_soon(_raise_when_set, interrupt)
-                started = await opened.enter_async_context(local.trial_cluster(runner_env, count))
+                started = await opened.enter_async_context(trial_cluster(runner_env, count))
                 client = await opened.enter_async_context(connected(started or cluster.name))
                 hosts = DaskExecutor(client, cluster.name, plan, locks=not count)
                 opened.push_async_callback(hosts.leave)
