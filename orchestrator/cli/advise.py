@@ -90,10 +90,7 @@ def advise(
 
 
 def _answer(question: Question, runs: Path, save: Path | None, set_holder: Callable[[str], None]) -> RunOutcome:
-    """Return the outcome of the experiment that answers the question; `save`, if given, then holds its spec.
-
-    `set_holder` is called with the directory of the run. Raises BadInput and WorkloadFailed before anything is written.
-    """
+    """Return the outcome of the experiment that answers the question; `save`, if given, then holds its spec."""
     from ..advice.draft import saved, spec
     from ..archive.resume import NEVER
     from ..engine.session import run

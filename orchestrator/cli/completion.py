@@ -42,11 +42,7 @@ def experiments(incomplete: str) -> list[str]:
 
 def one_of(*names: str) -> Callable[[str], list[str]]:
     """Return a completion that offers these names."""
-
-    def offer(incomplete: str) -> list[str]:
-        return _offered(names, incomplete)
-
-    return offer
+    return lambda incomplete: _offered(names, incomplete)
 
 
 def _experiments() -> list[tuple[str, os.DirEntry[str]]]:

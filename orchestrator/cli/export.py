@@ -16,11 +16,9 @@ from .output import write
 
 
 @app.command(
-    epilog=(
-        "\b\nExamples:\n  orchestrator export runs/cpu/latest --to csv --output tables\n"
-        "  orchestrator export runs/cpu --to pyperf && cd pyperf && pyperf compare_to sequential.json threads.json\n"
-        "  orchestrator export runs/cpu/latest --to markdown --force"
-    )
+    epilog="\b\nExamples:\n  orchestrator export runs/cpu/latest --to csv --output tables\n"
+    "  orchestrator export runs/cpu --to pyperf && cd pyperf && pyperf compare_to sequential.json threads.json\n"
+    "  orchestrator export runs/cpu/latest --to markdown --force"
 )
 def export(
     run: Run,

@@ -36,10 +36,7 @@ def models(
 
 @dataclass(frozen=True)
 class Listed:
-    """A model under an interpreter; `reason` and `remedy` are None where it can run.
-
-    `without` maps each option that is unavailable there to the reason and the remedy.
-    """
+    """A model under an interpreter; `reason` and `remedy` are None where it can run."""
 
     model: str
     summary: str
@@ -52,13 +49,11 @@ class Listed:
     reason: str | None
     remedy: str | None
     without: dict[str, dict[str, str]]
+    """The reason and the remedy for each option that is unavailable there."""
 
 
 def catalogue(asked: Sequence[str]) -> list[Listed]:
-    """Return every model under each of the interpreters, `all` for all that are installed; raises BadInput.
-
-    Without any, it is this program's own interpreter.
-    """
+    """Return every model under each interpreter, `all` for all installed, none for this one; raises BadInput."""
     from ..interpreters.find import unfit
     from ..runner.problem import Problem
     from ..supervisor.environment import runner_environment
@@ -104,19 +99,9 @@ def _listed(python: str, version: str, gil: bool, problems: dict[str, dict[str, 
         model = registry.load(name)
         found = {option: read(fields) for option, fields in problems[name].items()}
         own = found.pop("", None)
-        yield Listed(
-            name,
-            model.SUMMARY,
-            list(model.FORMS),
-            model.WORKERS,
-            list(model.OPTIONS),
-            python,
-            version,
-            gil,
-            own and own.what,
-            own and own.remedy,
-            {option: {"reason": each.what, "remedy": each.remedy} for option, each in found.items()},
-        )
+        without = {option: {"reason": each.what, "remedy": each.remedy} for option, each in found.items()}
+        about = name, model.SUMMARY, list(model.FORMS), model.WORKERS, list(model.OPTIONS)
+        yield Listed(*about, python, version, gil, own and own.what, own and own.remedy, without)
 
 
 def as_json(found: Sequence[Listed]) -> str:
@@ -146,9 +131,6 @@ def as_table(found: Sequence[Listed], width: int) -> str:
     out.print(table)
     lines = [f"{named}: {python}" for python, named in interpreters.items()]
     lines += [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
-    lines += [
-        f"{each.model} with {option}: {why['reason']}; {why['remedy']}"
-        for each in found
-        for option, why in each.without.items()
-    ]
+    for each in found:
+        lines += [f"{each.model} with {name}: {why['reason']}; {why['remedy']}" for name, why in each.without.items()]
     return printed(written) + "".join(f"{line}\n" for line in dict.fromkeys(lines))

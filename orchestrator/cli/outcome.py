@@ -61,10 +61,7 @@ def show(shown: str, results: Results) -> None:
 
 
 def print_outcome(outcome: RunOutcome, shown: str, to_resume: str = "") -> None:
-    """Print the results in the format `shown`; raises NonzeroExit when the status is not 0.
-
-    `to_resume` is the command that resumes the run, if there is one.
-    """
+    """Print the results; raises NonzeroExit if the status is not 0, with the command that resumes the run, if any."""
     show(shown, outcome.results)
     if outcome.status:
         raise NonzeroExit(_last_line(outcome.results, to_resume), outcome.status)

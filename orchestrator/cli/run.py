@@ -64,18 +64,24 @@ def run(
     if resume and fresh:
         raise BadInput("--resume and --fresh contradict each other", remedy="keep one of them")
     from .. import log
+    from ..extras import need
     from . import arguments as given
 
     within_s, wait_s = given.seconds(resume_within, "--resume-within"), given.seconds(wait, "--wait") or 0.0
     with log.diverted(quiet=quiet, file=log_file):
-        workers = _cluster(cluster) if cluster else None
+        workers = None
+        if cluster:
+            need("--cluster", "distributed")
+            from ..cluster.scheduler import parse_address
+
+            workers = parse_address(cluster)
         plan, source = given.load_plan(config, overrides, workers)
         place, held = _place(workers, wait_s)
         from ..archive.resume import NEVER, Policy
-        from ..engine.forecast import shortage
+        from ..engine.forecast import forecast, too_short
         from ..engine.session import run as measure
 
-        if short := shortage(plan, runs):
+        if short := too_short(plan, forecast(plan, runs)):
             log.diagnostics().warning("budget.short", note=short)
         policy = NEVER if fresh else Policy(asked=resume, within_s=within_s)
         with held as set_holder:
@@ -85,16 +91,6 @@ def run(
         if outcome.status or not quiet:
             command = ["orchestrator", "run", str(config), *(overrides or []), "--resume"]
             print_outcome(outcome, shown, to_resume=shlex.join(command))
-
-
-def _cluster(address: str) -> Cluster:
-    """Return the named cluster; raises BadInput, also when the package for it is missing."""
-    from ..extras import need
-
-    need("--cluster", "distributed")
-    from ..cluster.scheduler import parse_address
-
-    return parse_address(address)
 
 
 def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractContextManager[Callable[[str], None]]]:

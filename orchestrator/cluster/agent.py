@@ -35,8 +35,6 @@ IDLE_S = 60.0
 LOCK_S = 2.0
 """How long a block waits for the machine, as another block may just be ending."""
 
-Answer = dict[str, Any]
-
 
 class Agent:
     """Answers requests, one at a time; `expect` and `stop` are called by the thread that reads them."""
@@ -54,7 +52,7 @@ class Agent:
         with self._stopping:
             self._interrupt = Interrupt()
 
-    def answer(self, request: dict[str, Any]) -> Answer:
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to the expected request."""
         assert self._interrupt is not None
         with closing(self._interrupt) as interrupt:
@@ -72,7 +70,7 @@ class Agent:
             if self._interrupt:
                 self._interrupt.set()
 
-    def _prepared(self, request: dict[str, Any], interrupt: Interrupt) -> Answer:
+    def _prepared(self, request: dict[str, Any], interrupt: Interrupt) -> dict[str, Any]:
         """Store the experiment, and return whether it can run here."""
         experiment = Experiment.model_validate(json.loads(request["spec"]))
         cpus = experiment.limits.cpus
@@ -99,7 +97,7 @@ class Agent:
             "about": {**about, "python": platform.python_version()},
         }
 
-    def _run(self, request: dict[str, Any], interrupt: Interrupt) -> Answer:
+    def _run(self, request: dict[str, Any], interrupt: Interrupt) -> dict[str, Any]:
         """Run a block while holding the lock of the machine."""
         if self._plan is None:
             return {"unprepared": True}
@@ -132,7 +130,7 @@ def _task(plan: Plan, plain: dict[str, Any]) -> BlockTask:
     return BlockTask(**plain | parsed)
 
 
-def _plain(problem: SpecProblem) -> Answer:
+def _plain(problem: SpecProblem) -> dict[str, Any]:
     return {"path": list(problem.path), **problem.problem.fields()}
 
 

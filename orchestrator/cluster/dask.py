@@ -72,10 +72,7 @@ class _Ask:
 async def joined(
     cluster: Cluster, plan: Plan, source: Source, runner_env: RunnerEnvironment, interrupt: Interrupt
 ) -> AsyncIterator[tuple[Probed, DaskExecutor]]:
-    """Yield what probing the experiment on the hosts found, and the executor for them.
-
-    Raises BadInput when no host can run the experiment, and Interrupted.
-    """
+    """Yield what probing the experiment on the hosts found, and their executor; raises BadInput and Interrupted."""
     count = cluster.workers_here
     if count:
         what = f"{count} workers share this machine and do not lock it; use local:N only to try a cluster"
@@ -125,7 +122,6 @@ class DaskHost:
         self.gone = anyio.Event()
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
-        """Return the raw events of the block; raises HostGone."""
         notify(f"on {self.name}")
         within_s = max(0.0, task.deadline - time.monotonic()) + LATE_S
         try:
@@ -168,7 +164,6 @@ class DaskExecutor:
         self._coming, self._waiting = anyio.create_memory_object_stream[Host | Exception](10_000)
 
     async def next_host(self) -> Host | None:
-        """Return the next host; raises Interrupted and HostsLost."""
         coming = await self._waiting.receive()
         if isinstance(coming, Exception):
             raise coming

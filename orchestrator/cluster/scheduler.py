@@ -85,10 +85,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 @asynccontextmanager
 async def trial_cluster(runner_env: RunnerEnvironment, count: int) -> AsyncIterator[str | None]:
-    """Yield the address of a new scheduler with `count` workers here, None for a count of 0; ends them all.
-
-    The reaper owns them, as it owns runners.
-    """
+    """Yield the address of a new scheduler with `count` workers, owned by the reaper; None for a count of 0."""
     if not count:
         yield None
         return

@@ -330,8 +330,7 @@ class _Block:
             proved = self._ask(runner_group, ready.variant, {"op": "prove"})
             gil = {"gil_after": proved["gil"], "gil_enabled_by": ready.gil_enabled_by or proved["gil_enabled_by"]}
             self.events[place] = ready.model_copy(update=gil)
-            after = len(set(proved["worker_threads"]))
-            before = len(set(ready.worker_threads))
+            before, after = (len(set(threads)) for threads in (ready.worker_threads, proved["worker_threads"]))
             if after != before:
                 lost = RunnerFailed("worker_lost", f"{before} workers before the trials, {after} after them")
                 raise Failed(self._variants[ready.variant], lost)

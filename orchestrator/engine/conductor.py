@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import anyio
-import anyio.abc
 import anyio.lowlevel
 
 from ..analysis import crossover, decide, refinement
@@ -102,24 +101,20 @@ class Conductor:
     async def run(self) -> None:
         """Measure until every point is decided or `max_time` is over; points take turns.
 
-        A resumed run may first have to settle its last block. Raises supervisor.process.Interrupted, HostsLost and
-        what `store` and `sync` raise; no block is running then.
+        A resumed run may first have to settle its last block. Raises Interrupted, HostsLost and what `store` and
+        `sync` raise; no block is running then.
         """
         for state in self._queue:
             self._settle(state, max(0, len(state.contest.blocks) - 1), is_asked=bool(self._wanted(state)))
         self._refine()
         try:
             async with anyio.create_task_group() as working:
-                await self._take_hosts(working)
+                with anyio.move_on_after(max(0.0, self._deadline - self._clock()) + AWAITED_S) as self._taking:
+                    while host := await self._executor.next_host():
+                        working.start_soon(self._work, host)
         except BaseExceptionGroup as group:
             raise first_of(group) from None
         self._record_skipped()
-
-    async def _take_hosts(self, working: anyio.abc.TaskGroup) -> None:
-        """Start every host as it comes, until there is nothing left to do."""
-        with anyio.move_on_after(max(0.0, self._deadline - self._clock()) + AWAITED_S) as self._taking:
-            while host := await self._executor.next_host():
-                working.start_soon(self._work, host)
 
     async def _work(self, host: Host) -> None:
         """Run blocks on a host while there are blocks for it."""
@@ -278,8 +273,7 @@ class Conductor:
             self._queue.offer(state)
         if events is None:
             assert host.name is not None
-            about = columns(contest.point)
-            events = [BlockCancelled(**about, block=task.number, host=host.name, reason="a verdict was reached")]
+            events = [BlockCancelled(**task.about(), host=host.name, reason="a verdict was reached")]
         else:
             self._untried -= state.took_s is None
             state.took_s = self._clock() - begun
@@ -373,7 +367,6 @@ class Conductor:
 
 def _lost(task: BlockTask, reason: str) -> list[Event]:
     """Return the events of a block that is given up."""
-    about = {**columns(task.point), "block": task.number}
     labels = [variant.label for variant in task.variants]
     why = f"{LOSSES} hosts were lost while they ran it, the last one because {reason}"
-    return [BlockStarted(**about, variants=labels), BlockDiscarded(**about, reason=why)]
+    return [BlockStarted(**task.about(), variants=labels), BlockDiscarded(**task.about(), reason=why)]

@@ -50,10 +50,7 @@ def accounts(
     trial_ns: Mapping[str, int],
     notify: Callable[[str], None],
 ) -> Iterator[Event]:
-    """Yield where the time of each variant goes, from one more trial, instrumented; not in every block.
-
-    `trial_ns` maps each variant to its longest trial.
-    """
+    """Yield where each variant's time goes, in some blocks, from one more trial; `trial_ns` are the longest ones."""
     if not (task.draws or is_accounted(task.number, rounds)):
         return
     for variant in task.variants:

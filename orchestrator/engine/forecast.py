@@ -48,11 +48,6 @@ def forecast(plan: Plan, runs: Path) -> Forecast:
     return Forecast(decide.next_look(Contest(plan, plan.points[0])), len(first_points), block_s, bool(recorded))
 
 
-def shortage(plan: Plan, runs: Path) -> str | None:
-    """Return why a run can't decide within its time, as far as is known before it starts."""
-    return too_short(plan, forecast(plan, runs))
-
-
 def too_short(plan: Plan, expected: Forecast) -> str | None:
     """Return why a run with this forecast can't decide within its time; None when it can."""
     if expected.first is None:
@@ -74,21 +69,15 @@ def _first_points(plan: Plan) -> list[Point]:
 
 def _block_seconds(plan: Plan, runs: Path) -> dict[str, float]:
     """Return the median time of a block by point, from the blocks of the latest run that had all these variants."""
+    labels = {variant.label for variant in plan.variants}
+    seconds: dict[str, list[float]] = {}
     try:
-        events = Records(find(runs / plan.experiment.name))
-        finished = [event for event in events if event["event"] == "block.finished"]
+        for event in Records(find(runs / plan.experiment.name)):
+            if event["event"] == "block.finished" and labels <= set(event["variants"]):
+                seconds.setdefault(event["point_id"], []).append(event["elapsed_ns"] / 1e9)
     except Failure:
         return {}
-    labels = {variant.label for variant in plan.variants}
-
-    def seconds(point: Point) -> list[float]:
-        return [
-            event["elapsed_ns"] / 1e9
-            for event in finished
-            if event["point_id"] == point.id and labels <= set(event["variants"])
-        ]
-
-    return {point.id: median(found) for point in plan.points if (found := seconds(point))}
+    return {point.id: median(seconds[point.id]) for point in plan.points if point.id in seconds}
 
 
 def check_disk_space(plan: Plan, runs: Path) -> None:

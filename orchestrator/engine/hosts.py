@@ -52,8 +52,8 @@ class Host(Protocol):
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
         """Return the raw events of the block, ending in `block.finished` or `block.discarded`.
 
-        `notify` is called between trials with a few words on the current step. Raises HostGone and
-        supervisor.process.Interrupted. A cancelled block leaves no process running where it can be reached.
+        `notify` is called between trials with a few words on the current step. Raises HostGone and Interrupted. A
+        cancelled block leaves no process running where it can be reached.
         """
 
 
@@ -61,10 +61,7 @@ class BlockExecutor(Protocol):
     """A source of hosts."""
 
     async def next_host(self) -> Host | None:
-        """Return the next host that can take blocks, as soon as there is one; None when no more will come.
-
-        Raises supervisor.process.Interrupted and HostsLost.
-        """
+        """Return the next host that can take blocks; None when no more will come. Raises Interrupted and HostsLost."""
 
 
 class HostGone(Exception):

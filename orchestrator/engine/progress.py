@@ -33,11 +33,9 @@ class Progress(Watcher):
         self._contests: Sequence[Contest] = ()
 
     def doing(self, contest: Contest, what: str) -> None:
-        """Draw the current step of a point."""
         self._draw(f"{contest.point.label}, block {len(contest.begun_numbers) + 1}: {what}")
 
     def block_ended(self, contests: Sequence[Contest]) -> None:
-        """Draw the standing."""
         self._contests = contests
         self._draw("")
 
@@ -91,11 +89,6 @@ def _state(contest: Contest, label: str) -> str:
     if label in contest.dropped:
         return f"out after {contest.dropped[label]} blocks"
     return f"{contest.failures[label]} failures" if contest.failures[label] else ""
-
-
-def show_cursor() -> None:
-    """Show the cursor again, for a program that ends without leaving its live display."""
-    Console(stderr=True).show_cursor()
 
 
 @contextmanager

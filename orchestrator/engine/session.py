@@ -13,7 +13,6 @@ import anyio.to_thread
 
 from ..analysis import verdict
 from ..analysis.results import Results, fold
-from ..analysis.verdict import Outcome
 from ..archive import status
 from ..archive.resume import Policy
 from ..interpreters.probe import Probed
@@ -58,22 +57,20 @@ def run(
     before anything is written, Unwritable, JournalDamaged, Busy and HostsLost.
     """
     check_disk_space(plan, runs)
-    return in_loop(_run, plan, source, runs, policy, set_holder, place)
 
+    async def measured() -> RunOutcome:
+        async with watching_signals() as (runner_env, interrupt, signals):
+            async with place(plan, source, runner_env, interrupt) as (probed, executor):
+                with open_run(plan, probed, runs, policy) as opened:
+                    directory = opened.journal.directory
+                    set_holder(str(directory))
+                    with status.recorded(directory) as ended:
+                        code = await _measure(plan, opened, executor, signals)
+                        results = fold(Records(directory / EVENTS_FILE))
+                        ended(results)
+        return RunOutcome(results, code, directory)
 
-async def _run(
-    plan: Plan, source: Source, runs: Path, policy: Policy, set_holder: Callable[[str], None], place: Place
-) -> RunOutcome:
-    async with watching_signals() as (runner_env, interrupt, signals):
-        async with place(plan, source, runner_env, interrupt) as (probed, executor):
-            with open_run(plan, probed, runs, policy) as opened:
-                directory = opened.journal.directory
-                set_holder(str(directory))
-                with status.recorded(directory) as ended:
-                    code = await _measure(plan, opened, executor, signals)
-                    results = fold(Records(directory / EVENTS_FILE))
-                    ended(results)
-    return RunOutcome(results, code, directory)
+    return in_loop(measured)
 
 
 async def _measure(plan: Plan, opened: OpenRun, executor: BlockExecutor, signals: list[int]) -> int:
@@ -84,7 +81,10 @@ async def _measure(plan: Plan, opened: OpenRun, executor: BlockExecutor, signals
     conducting = time.monotonic(), time.process_time()
     lost = await _conduct(plan, opened, executor)
     conducted = time.monotonic(), time.process_time()
-    outcome, code = _derive(plan, opened)
+    derived = verdict.derive(plan, opened.contests)
+    for event in derived:
+        opened.store(event)
+    outcome, code = verdict.outcome(derived, sum(contest.failures.total() for contest in opened.contests))
     if signals:
         outcome, code = "interrupted", 128 + signals[0]
     elif lost:
@@ -116,11 +116,3 @@ async def _conduct(plan: Plan, opened: OpenRun, executor: BlockExecutor) -> Host
             diagnostics().error("hosts.lost", note=str(error))
             return error
     return None
-
-
-def _derive(plan: Plan, opened: OpenRun) -> tuple[Outcome, int]:
-    """Store what follows from the measurements, and return the outcome and the exit status."""
-    derived = verdict.derive(plan, opened.contests)
-    for event in derived:
-        opened.store(event)
-    return verdict.outcome(derived, sum(contest.failures.total() for contest in opened.contests))

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
+from rich.console import Console
 
 from ..errors import first_of
 from ..supervisor.environment import RunnerEnvironment, runner_environment
 from ..supervisor.interrupt import Interrupt, Interrupted
-from .progress import show_cursor
 
 T = TypeVar("T")
 
@@ -33,20 +33,17 @@ def interruptible(work: Callable[[RunnerEnvironment, Interrupt], T]) -> T:
     return in_loop(watched)
 
 
-def in_loop(main: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+def in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Return what the coroutine function returns in an event loop of its own; raises the first error of a group."""
     try:
-        return anyio.run(main, *arguments)
+        return anyio.run(main)
     except BaseExceptionGroup as group:
         raise first_of(group) from None
 
 
 @asynccontextmanager
 async def watching_signals() -> AsyncIterator[tuple[RunnerEnvironment, Interrupt, list[int]]]:
-    """Yield the runner environment, an interrupt that a signal sets, and the list that receives the signals.
-
-    Interrupted ends the program with the status of the first signal.
-    """
+    """Yield the runner environment, an interrupt that signals set, and the signals; Interrupted becomes SystemExit."""
     with runner_environment() as runner_env, closing(Interrupt()) as interrupt:
         signals: list[int] = []
         async with anyio.create_task_group() as group:
@@ -73,7 +70,7 @@ async def _interrupt_on_signal(interrupt: Interrupt, received: list[int], *, tas
             if number == signal.SIGHUP and number in received and time.monotonic() - first_s < SAME_S:
                 continue
             if received:
-                show_cursor()
+                Console(stderr=True).show_cursor()  # which a live display has hidden
                 os._exit(128 + number)
             received.append(number)
             first_s = time.monotonic()

@@ -49,7 +49,9 @@ class Trials:
             with suppress(RunnerFailed):
                 trials = runner_group.ask(label, {"op": "trials"}, COLLECT_TIMEOUT_S)["trials"]
                 for (number, position, counts), trial in zip(order, trials, strict=True):
-                    self._note_idle(label, trial)
+                    idle_ns, cpu_ns = self._idle[label]
+                    burnt_ns = max(0, trial["idle_cpu_ns"] - HANDLING_NS)
+                    self._idle[label] = idle_ns + trial["idle_ns"], cpu_ns + burnt_ns
                     if counts:
                         self._keep(label, number, position, trial, repeats[label])
         self.events.sort(key=lambda event: (event.round, event.position))
@@ -67,10 +69,6 @@ class Trials:
         for label, (idle_ns, cpu_ns) in self._idle.items():
             if label not in self._task.guarded and cpu_ns > BUSY_SHARE * idle_ns:
                 yield RunnerGuarded(**self._task.about(self._variants[label]), idle_ns=idle_ns, idle_cpu_ns=cpu_ns)
-
-    def _note_idle(self, label: str, trial: Mapping[str, Any]) -> None:
-        idle_ns, cpu_ns = self._idle[label]
-        self._idle[label] = idle_ns + trial["idle_ns"], cpu_ns + max(0, trial["idle_cpu_ns"] - HANDLING_NS)
 
     def _keep(self, label: str, number: int, position: int | None, trial: Mapping[str, Any], repeats: int) -> None:
         where = self._task.about(self._variants[label])
