@@ -12,11 +12,9 @@ from . import completion
 
 app = typer.Typer(
     name="orchestrator",
-    epilog=(
-        "\b\nExamples:\n  orchestrator advise mymodule:parse path=data.json\n"
-        "  orchestrator run configs/cpu.yaml tasks=8\n  orchestrator plan configs/io.yaml\n"
-        "  orchestrator report runs/cpu/latest\n  orchestrator schema spec > spec.schema.json"
-    ),
+    epilog="\b\nExamples:\n  orchestrator advise mymodule:parse path=data.json\n"
+    "  orchestrator run configs/cpu.yaml tasks=8\n  orchestrator plan configs/io.yaml\n"
+    "  orchestrator report runs/cpu/latest\n  orchestrator schema spec > spec.schema.json",
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     rich_markup_mode=None,

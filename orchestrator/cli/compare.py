@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .. import errors
-from ..errors import BadInput
+from ..errors import BROKEN, BadInput
 from . import completion
 from .app import TableOrJson, app
 from .outcome import recompute
@@ -50,4 +49,4 @@ def compare(
         worst = max(found.regressions, key=lambda change: change.ratio or 0)
         count = f"{len(found.regressions)} of {len(found.changes)}"
         what = f"{count} slower than the tolerance allows; the slowest: {worst.variant} at {worst.point}"
-        raise NonzeroExit(what, errors.BROKEN)
+        raise NonzeroExit(what, BROKEN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -28,10 +27,13 @@ def doctor(
     format_: Annotated[str | None, format_option("text", "json")] = None,
 ) -> None:
     """Report what makes this machine noisy, and what to do about it."""
+    from .. import jsonl
+
     shown = choose(format_, ("text", "json"))
     machine = examine()
     findings = list(diagnose(machine))
-    write(render(machine, findings) if shown == "text" else as_json(machine, findings))
+    event = {"event": "machine.examined", **asdict(machine), "findings": [asdict(found) for found in findings]}
+    write(render(machine, findings) if shown == "text" else jsonl.lines([event]))
 
 
 @dataclass(frozen=True)
@@ -175,12 +177,6 @@ def render(machine: Machine, findings: list[Finding]) -> str:
     lines += ["", "Sources of noise:" if findings else "No source of noise was found."]
     lines += [line for found in findings for line in (f"- {found.what}", f"  {found.remedy}")]
     return "\n".join(lines) + "\n"
-
-
-def as_json(machine: Machine, findings: list[Finding]) -> str:
-    """Return the state and the findings as one JSON line."""
-    event = {"event": "machine.examined", **asdict(machine), "findings": [asdict(found) for found in findings]}
-    return json.dumps(event, ensure_ascii=False) + "\n"
 
 
 def _percent(share: float | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -29,9 +28,12 @@ def models(
     format_: TableOrJson = None,
 ) -> None:
     """List the models, what each can run, and which interpreters support it."""
+    from .. import jsonl
+
     shown = choose(format_)
     found = catalogue(python or [])
-    write(as_json(found) if shown == "json" else as_table(found, width()))
+    listed = ({"event": "model.listed", **asdict(each)} for each in found)
+    write(jsonl.lines(listed) if shown == "json" else as_table(found, width()))
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,6 @@ def _listed(python: str, version: str, gil: bool, problems: dict[str, dict[str, 
         without = {option: {"reason": each.what, "remedy": each.remedy} for option, each in found.items()}
         about = name, model.SUMMARY, list(model.FORMS), model.WORKERS, list(model.OPTIONS)
         yield Listed(*about, python, version, gil, own and own.what, own and own.remedy, without)
-
-
-def as_json(found: Sequence[Listed]) -> str:
-    """Return one JSON line per model and interpreter."""
-    return "".join(json.dumps({"event": "model.listed", **asdict(each)}) + "\n" for each in found)
 
 
 def as_table(found: Sequence[Listed], width: int) -> str:

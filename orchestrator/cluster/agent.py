@@ -75,9 +75,9 @@ class Agent:
         experiment = Experiment.model_validate(json.loads(request["spec"]))
         cpus = experiment.limits.cpus
         if cpus and (missing := host.keep_to(cpus)):
-            what = f"no processor {missing[0]} to run on"
-            problem = Problem("processor_missing", what, "name those that every host has")
-            return {"problems": [_plain(SpecProblem(("limits", "cpus"), problem))]}
+            what, remedy = f"no processor {missing[0]} to run on", "name those that every host has"
+            problem = SpecProblem(("limits", "cpus"), Problem("processor_missing", what, remedy))
+            return {"problems": [_plain(problem)]}
         self._plan = plan_experiment(experiment, request["cores"])
         self._request = request
         try:
@@ -87,8 +87,8 @@ class Agent:
         self._pythons = probed.pythons
         sample = host.sample()
         about = {key: sample[key] for key in ("hostname", "cpu_model", "cores", "effective_cores")}
-        locked = str(lock.where()) if request["locks"] else None
-        about |= {"spin_cores": spin.spin_cores(sample["effective_cores"]), "lock": locked}
+        about["spin_cores"] = spin.spin_cores(sample["effective_cores"])
+        about["lock"] = str(lock.where()) if request["locks"] else None
         return {
             "pythons": probed.pythons,
             "unavailable": [event.fields() for event in probed.unavailable],

@@ -118,7 +118,7 @@ class DaskHost:
         self._hosts = hosts
         self.address = address
         self.name: str | None = name
-        self.about = {"address": address, **prepared["about"]}
+        self.about: Mapping[str, Any] = {"address": address, **prepared["about"]}
         self.gone = anyio.Event()
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:

@@ -9,8 +9,9 @@ import platform
 import sys
 import warnings
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -109,9 +110,8 @@ async def trial_cluster(runner_env: RunnerEnvironment, count: int) -> AsyncItera
 
 def _start(runner_env: RunnerEnvironment, module: str, *arguments: str) -> int:
     command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
-    with ExitStack() as opened:
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        opened.callback(os.close, null)
+    with Path(os.devnull).open("r+b", buffering=0) as file:
+        null = file.fileno()
         return runner_env.reaper.start(command, dict(os.environ), (null, null, null), {})
 
 

@@ -34,7 +34,6 @@ from ..spec.plan import (
     MOST_ROUNDS,
     REFERENCE,
     ROUNDS_S,
-    Start,
     Variant,
     columns,
     draw_rounds,
@@ -47,7 +46,7 @@ from ..supervisor.interrupt import Interrupt
 from ..supervisor.process import RunnerFailed
 from . import diagnostics
 from .hosts import BlockTask
-from .trials import COLLECT_TIMEOUT_S, START_TIMEOUT_S, ReferenceLoop, Trials, busy_ns
+from .trials import COLLECT_TIMEOUT_S, START_TIMEOUT_S, ReferenceLoop, Trials
 
 ENTERED = ("setup", "async_initializer")
 """The hooks of a workload that are context managers."""
@@ -153,7 +152,9 @@ class _Block:
     def finished(self) -> BlockFinished:
         """Return the event that makes the block count."""
         starting_ns, warming_ns, trials_ns, diagnostics_ns = (b - a for a, b in itertools.pairwise(self._clock))
-        wall_ns, cpu_ns = busy_ns([event for event in self.events if isinstance(event, TrialFinished)])
+        trials = [event for event in self.events if isinstance(event, TrialFinished)]
+        wall_ns = sum(trial.wall_ns * trial.repeats for trial in trials)
+        cpu_ns = sum(trial.cpu_ns * trial.repeats for trial in trials)
         start, end = (event for event in self.events if isinstance(event, ContextSampled))
         return BlockFinished(
             **self._task.about(),
@@ -211,21 +212,17 @@ class _Block:
                 raise Failed(self._variants[start.variant], error) from error
         for start in starts:
             answer = self._ask(runner_group, start.variant, {"op": "open"}, START_TIMEOUT_S)
-            self.events.append(self._runner_ready(runner_group, start, prepared[start.variant], answer))
+            ready = RunnerReady(
+                **task.about(self._variants[start.variant]),
+                ready_ns=runner_group.age_ns(start.variant),
+                import_ns=prepared[start.variant]["import_ns"],
+                hash_seed=start.hash_seed,
+                **{key: value for key, value in answer.items() if key != "event"},
+            )
+            self.events.append(ready)
             if registry.load(self._variants[start.variant].model).WORKERS != "per_task":
                 # workers of one task have ended, so their pids may belong to other processes
                 runner_group.register_workers(start.variant, answer["worker_pids"])
-
-    def _runner_ready(
-        self, runner_group: RunnerGroup, start: Start, prepared: Mapping[str, Any], answer: Mapping[str, Any]
-    ) -> RunnerReady:
-        return RunnerReady(
-            **self._task.about(self._variants[start.variant]),
-            ready_ns=runner_group.age_ns(start.variant),
-            import_ns=prepared["import_ns"],
-            hash_seed=start.hash_seed,
-            **{key: value for key, value in answer.items() if key != "event"},
-        )
 
     def _warm(self, runner_group: RunnerGroup) -> None:
         """Let every worker run the function, then one batch; check that its results are the same in every variant."""

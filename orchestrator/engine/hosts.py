@@ -41,13 +41,10 @@ class BlockTask:
 class Host(Protocol):
     """A place where blocks run, one at a time."""
 
-    @property
-    def name(self) -> str | None:
-        """The name in the log; None for this machine when it is the only host."""
-
-    @property
-    def about(self) -> Mapping[str, Any]:
-        """The other fields of `host.joined`; empty for this machine."""
+    name: str | None
+    """The name in the log; None for this machine when it is the only host."""
+    about: Mapping[str, Any]
+    """The other fields of `host.joined`; empty for this machine."""
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
         """Return the raw events of the block, ending in `block.finished` or `block.discarded`.

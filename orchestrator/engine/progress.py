@@ -54,9 +54,8 @@ class Progress(Watcher):
         """Return the points that have begun, as many as there is room for, undecided points first."""
         begun = [contest for contest in self._contests if contest.begun_numbers]
         lines = max((1 + len(contest.variants) for contest in begun), default=1)
-        shown = sorted(begun, key=lambda contest: decide.is_decided(contest))[
-            : max(1, (self._live.console.height - 1) // lines)
-        ]
+        room = max(1, (self._live.console.height - 1) // lines)
+        shown = sorted(begun, key=decide.is_decided)[:room]
         return [contest for contest in begun if contest in shown]
 
     def _left(self, elapsed_s: float) -> str:

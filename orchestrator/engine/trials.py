@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -78,12 +78,6 @@ class Trials:
         if "observed" in trial:
             seen = {f"observed_{key}": value for key, value in trial["observed"].items()}
             self.events.append(TrialObserved(**where, **seen))
-
-
-def busy_ns(trials: Sequence[TrialFinished]) -> tuple[int, int]:
-    """Return the wall time and the CPU time of trials, over all repeats."""
-    wall_ns = sum(trial.wall_ns * trial.repeats for trial in trials)
-    return wall_ns, sum(trial.cpu_ns * trial.repeats for trial in trials)
 
 
 class ReferenceLoop:

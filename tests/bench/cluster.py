@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,7 @@ class _Host:
         self._hosts = hosts
         self.name: str | None = name
         about = {"address": "tcp://a:1", "hostname": name, "cpu_model": None, "cores": 2, "effective_cores": 2}
-        self.about = {**about, "spin_cores": None, "python": "3.11.7", "lock": None}
+        self.about: Mapping[str, Any] = {**about, "spin_cores": None, "python": "3.11.7", "lock": None}
         self._dice = random.Random(name)
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:

@@ -96,7 +96,7 @@ class Executor:
         self._noise = noise
         self._dice = random.Random(1)
 
-    name = None
+    name: str | None = None
     about: Mapping[str, Any] = {}
 
     async def next_host(self) -> Host | None:
