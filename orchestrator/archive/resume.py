@@ -27,9 +27,6 @@ class Policy:
     within_s: float | None = None
 
 
-NEVER = Policy()
-
-
 @dataclass(frozen=True)
 class CutOff:
     """An interrupted run: its directory, its first event, and the time of its last record."""
@@ -60,11 +57,10 @@ def candidate(runs: Path, experiment: str, policy: Policy) -> CutOff | None:
 
 
 def _is_wanted(last: Mapping[str, Any], policy: Policy) -> bool:
-    has_ended = last["event"] == "run.finished"
-    if has_ended and (
-        last["outcome"] != "interrupted" or (last["exit_status"] == STOPPED_BY_HAND and not policy.asked)
-    ):
-        return False
+    if last["event"] == "run.finished":
+        is_by_hand = last["exit_status"] == STOPPED_BY_HAND
+        if last["outcome"] != "interrupted" or (is_by_hand and not policy.asked):
+            return False
     age_s = (datetime.now(UTC) - datetime.fromisoformat(last["ts"])).total_seconds()
     # a clock that was set back makes it negative: then the run counts as recent
     return policy.asked or age_s <= (policy.within_s or 0.0)

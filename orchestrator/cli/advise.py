@@ -92,7 +92,7 @@ def advise(
 def _answer(question: Question, runs: Path, save: Path | None, set_holder: Callable[[str], None]) -> RunOutcome:
     """Return the outcome of the experiment that answers the question; `save`, if given, then holds its spec."""
     from ..advice.draft import saved, spec
-    from ..archive.resume import NEVER
+    from ..archive.resume import Policy
     from ..engine.session import run
     from ..files import replace_file
     from ..log import diagnostics
@@ -109,7 +109,7 @@ def _answer(question: Question, runs: Path, save: Path | None, set_holder: Calla
     plan = plan_experiment(experiment, cores)
     _announce(question, facts, designed, experiment.description)
     with _saving(save, text):
-        outcome = run(plan, source, runs, NEVER, set_holder)
+        outcome = run(plan, source, runs, Policy(), set_holder)
     if save:
         axis = question.over.name if question.over else None
         replace_file(save, saved(text, outcome.results.derived, axis).encode())

@@ -77,13 +77,13 @@ def run(
             workers = parse_address(cluster)
         plan, source = given.load_plan(config, overrides, workers)
         place, held = _place(workers, wait_s)
-        from ..archive.resume import NEVER, Policy
+        from ..archive.resume import Policy
         from ..engine.forecast import forecast, too_short
         from ..engine.session import run as measure
 
         if short := too_short(plan, forecast(plan, runs)):
             log.diagnostics().warning("budget.short", note=short)
-        policy = NEVER if fresh else Policy(asked=resume, within_s=within_s)
+        policy = Policy() if fresh else Policy(asked=resume, within_s=within_s)
         with held as set_holder:
             outcome = measure(plan, source, runs, policy, set_holder, place)
             if report:

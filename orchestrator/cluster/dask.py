@@ -52,8 +52,6 @@ AGAIN_S = 10.0
 
 cloudpickle.register_pickle_by_value(worker_plugin)
 
-Workers = Mapping[str, Mapping[str, Any]]
-
 
 class _Ask:
     """`worker_plugin.ask` for tasks; pickled once, as pickling by value takes milliseconds."""
@@ -212,7 +210,7 @@ class DaskExecutor:
         seen_s = time.monotonic()
         while True:
             await anyio.sleep(LOOK_S)
-            workers: Workers | None = None
+            workers: Mapping[str, Mapping[str, Any]] | None = None
             with suppress(Exception), anyio.move_on_after(LOST_S):  # any error means that there is no answer
                 workers = await workers_of(self._client)
             if workers is None:

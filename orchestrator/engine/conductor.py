@@ -182,8 +182,7 @@ class Conductor:
         """
         contest = state.contest
         if (cut_off := contest.open_block) is not None:
-            about = columns(contest.point)
-            self._record(state, BlockDiscarded(**about, block=cut_off, reason="the run was cut off"))
+            self._record(state, BlockDiscarded(**columns(contest.point), block=cut_off, reason="the run was cut off"))
         self._exclude(state)
         if counted < decide.FUTILE_BLOCKS <= len(contest.blocks):
             for label, gap in decide.futile(contest).items():
@@ -324,8 +323,7 @@ class Conductor:
         contest = state.contest
         for label, count in contest.failures.items():
             if count >= decide.FAILURES_TO_EXCLUDE and label not in contest.excluded:
-                about = columns(contest.point, contest.variants[label])
-                self._record(state, VariantExcluded(**about, failures=count))
+                self._record(state, VariantExcluded(**columns(contest.point, contest.variants[label]), failures=count))
 
     def _look(self, state: PointState) -> None:
         contest = state.contest
