@@ -58,8 +58,7 @@ async def watching_signals() -> AsyncIterator[tuple[RunnerEnvironment, Interrupt
 async def _interrupt_on_signal(interrupt: Interrupt, received: list[int], *, task_status: Any) -> None:
     """Set the interrupt at the first signal, and end this process at the second one; the reaper then cleans up.
 
-    Signals that were ignored at the start (nohup) stay ignored. A closed terminal sends SIGHUP twice at once, from the
-    shell and from the system; that counts as one signal.
+    Signals ignored at the start (nohup) stay ignored. A closed terminal sends two SIGHUP, which count as one signal.
     """
     ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     watched = [number for number in ending if signal.getsignal(number) != signal.SIG_IGN]
