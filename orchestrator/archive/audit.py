@@ -5,26 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..analysis.results import replay
 from ..errors import JournalDamaged
 from ..journal.read import Records
 from ..spec.plan import REFERENCE, draw_rounds
-
-
-@dataclass(frozen=True)
-class Audited:
-    """The size of a journal, and its problems as text."""
-
-    file: Path
-    records: int
-    blocks: int
-    trials: int
-    torn_at: int | None
-    is_finished: bool
-    problems: list[str]
 
 
 @dataclass
@@ -36,10 +22,10 @@ class _Block:
     positions: dict[tuple[str, int], int] = field(default_factory=dict)
 
 
-class _Audit:
-    """One pass over the records."""
+class Audit:
+    """The size of a journal, and its problems as text; raises JournalDamaged when no record can be read."""
 
-    def __init__(self) -> None:
+    def __init__(self, records: Records) -> None:
         self.records = self.blocks = self.trials = 0
         self.problems: list[str] = []
         self.is_finished = False
@@ -47,8 +33,20 @@ class _Audit:
         self._rounds: dict[str, int] = {}
         self._open: dict[str, tuple[int, _Block]] = {}
         self._begun: set[tuple[str, int]] = set()
+        self._read(records)
+        self.torn_at = records.torn_at
+        if not self.problems:  # results can't be computed from incomplete blocks
+            self.problems += [text for contest in replay(records).contests for text in contest.differences]
 
-    def read(self, records: Records) -> None:
+    def __str__(self) -> str:
+        lines = [f"{self.records} records, {self.blocks} finished blocks with {self.trials} trials", *self.problems]
+        if self.torn_at is not None and not self.problems:
+            lines.append(f"the record at byte {self.torn_at} is incomplete; resuming the run removes it")
+        if not self.problems:
+            lines.append("complete" if self.is_finished else "complete so far; the run is unfinished")
+        return "\n".join(lines) + "\n"
+
+    def _read(self, records: Records) -> None:
         """Check all records up to the first damaged one."""
         try:
             for record in records:
@@ -110,7 +108,7 @@ class _Audit:
                 self._wrong(record, f"has an unplanned trial: {_trial(trial)}")
             elif count > 1:
                 self._wrong(record, f"has a trial {count} times: {_trial(trial)}")
-        orders = [self._order(record, [*block.variants, *reference], rounds) for reference in ([], [REFERENCE])]
+        orders = [self._order(record, [*block.variants, *loop], rounds) for loop in ([], [REFERENCE])]
         if planned == block.trials.keys() and block.positions not in orders:
             self._wrong(record, "ran its trials in another order than its seed defines")
 
@@ -125,33 +123,3 @@ class _Audit:
 
 def _trial(trial: tuple[str, int]) -> str:
     return f"{trial[0]} in round {trial[1] + 1}"
-
-
-def audit(records: Records) -> Audited:
-    """Return the size and the problems of a journal; raises JournalDamaged when no record can be read."""
-    found = _Audit()
-    found.read(records)
-    if not found.problems:  # results can't be computed from incomplete blocks
-        found.problems += [text for contest in replay(records).contests for text in contest.differences]
-    return Audited(
-        file=records.file,
-        records=found.records,
-        blocks=found.blocks,
-        trials=found.trials,
-        torn_at=records.torn_at,
-        is_finished=found.is_finished,
-        problems=found.problems,
-    )
-
-
-def render(audited: Audited) -> str:
-    """Return the audit as text, one line per finding."""
-    lines = [
-        f"{audited.records} records, {audited.blocks} finished blocks with {audited.trials} trials",
-        *audited.problems,
-    ]
-    if audited.torn_at is not None and not audited.problems:
-        lines.append(f"the record at byte {audited.torn_at} is incomplete; resuming the run removes it")
-    if not audited.problems:
-        lines.append("complete" if audited.is_finished else "complete so far; the run is unfinished")
-    return "\n".join(lines) + "\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,9 +27,6 @@ class Policy:
     within_s: float | None = None
 
 
-NEVER = Policy()
-
-
 @dataclass(frozen=True)
 class CutOff:
     """An interrupted run: its directory, its first event, and the time of its last record."""
@@ -51,7 +47,7 @@ def candidate(runs: Path, experiment: str, policy: Policy) -> CutOff | None:
             if policy.asked:
                 raise
             return None
-        if ends and not _is_finished(ends[1]) and (policy.asked or _is_wanted(ends[1], policy)):
+        if ends and _is_wanted(ends[1], policy):
             if is_running(directory):
                 raise Busy(f"another process is writing {directory}", remedy="wait until it ends, or use --fresh")
             return CutOff(directory, ends[0], ends[1]["ts"])
@@ -60,13 +56,11 @@ def candidate(runs: Path, experiment: str, policy: Policy) -> CutOff | None:
     return None
 
 
-def _is_finished(last: Mapping[str, Any]) -> bool:
-    return bool(last["event"] == "run.finished" and last["outcome"] != "interrupted")
-
-
 def _is_wanted(last: Mapping[str, Any], policy: Policy) -> bool:
-    if last["event"] == "run.finished" and last["exit_status"] == STOPPED_BY_HAND:
-        return False
+    if last["event"] == "run.finished":
+        is_by_hand = last["exit_status"] == STOPPED_BY_HAND
+        if last["outcome"] != "interrupted" or (is_by_hand and not policy.asked):
+            return False
     age_s = (datetime.now(UTC) - datetime.fromisoformat(last["ts"])).total_seconds()
     # a clock that was set back makes it negative: then the run counts as recent
-    return age_s <= (math.inf if policy.within_s is None else policy.within_s)
+    return policy.asked or age_s <= (policy.within_s or 0.0)

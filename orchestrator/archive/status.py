@@ -23,8 +23,7 @@ def recorded(directory: Path) -> Iterator[Callable[[Results], None]]:
 
     A run that was killed stays `running`, with the `pid` of a process that no longer exists.
     """
-    about: dict[str, Any] = {"experiment": directory.parent.name, "run_id": directory.name, "pid": os.getpid()}
-    about["since"] = utc_now()
+    about = {"experiment": directory.parent.name, "run_id": directory.name, "pid": os.getpid(), "since": utc_now()}
 
     def ended(results: Results) -> None:
         finished = results.finished

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import BadInput, Unwritable
+from ..output.formats import FORMATS
 from .app import Format, KeepReport, Runs, Wait, app
 from .outcome import print_outcome, write_page
-from .output import format_of
+from .output import choose
 
 if TYPE_CHECKING:
     from ..advice.design import Design, Facts, Question
@@ -59,23 +60,28 @@ def advise(
 
     Needs no YAML: makes a few pilot calls, then compares every model that can run the function.
     """
-    shown = format_of(format_, people="advice")
+    shown = choose(format_, FORMATS, people="advice")
     from ..advice.design import Question
     from ..machine import lock
     from . import arguments as given
 
     keywords = given.keywords(arguments or ())
+    if python and os.sep in python:
+        python = os.path.abspath(python)  # noqa: PTH100  # before the directory changes; links of a venv stay
     question = Question(
         call=given.reference(function),
         kwargs=keywords,
-        python=_absolute_python(python),
+        python=python,
         tasks=tasks,
         max_time_s=given.seconds(max_time, "--max-time"),
         over=given.over(over, keywords),
     )
     runs, save = runs.absolute(), save and save.absolute()
     wait_s = given.seconds(wait, "--wait") or 0.0
-    _enter(project)
+    try:
+        os.chdir(project)
+    except OSError as error:
+        raise BadInput(f"{project}: {error.strerror}", where="--project", remedy="name a directory") from error
     with lock.hold(wait_s) as set_holder:
         outcome = _answer(question, runs, save, set_holder)
         if report:
@@ -83,25 +89,10 @@ def advise(
     print_outcome(outcome, shown)
 
 
-def _absolute_python(python: str | None) -> str | None:
-    """Return the interpreter by its absolute path, before the directory changes."""
-    return os.path.abspath(python) if python and os.sep in python else python  # noqa: PTH100  # links of a venv stay
-
-
-def _enter(directory: Path) -> None:
-    try:
-        os.chdir(directory)
-    except OSError as error:
-        raise BadInput(f"{directory}: {error.strerror}", where="--project", remedy="name a directory") from error
-
-
 def _answer(question: Question, runs: Path, save: Path | None, set_holder: Callable[[str], None]) -> RunOutcome:
-    """Return the outcome of the experiment that answers the question; `save`, if given, then holds its spec.
-
-    `set_holder` is called with the directory of the run. Raises BadInput and WorkloadFailed before anything is written.
-    """
+    """Return the outcome of the experiment that answers the question; `save`, if given, then holds its spec."""
     from ..advice.draft import saved, spec
-    from ..archive.resume import NEVER
+    from ..archive.resume import Policy
     from ..engine.session import run
     from ..files import replace_file
     from ..log import diagnostics
@@ -118,7 +109,7 @@ def _answer(question: Question, runs: Path, save: Path | None, set_holder: Calla
     plan = plan_experiment(experiment, cores)
     _announce(question, facts, designed, experiment.description)
     with _saving(save, text):
-        outcome = run(plan, source, runs, NEVER, set_holder)
+        outcome = run(plan, source, runs, Policy(), set_holder)
     if save:
         axis = question.over.name if question.over else None
         replace_file(save, saved(text, outcome.results.derived, axis).encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,11 +12,9 @@ from . import completion
 
 app = typer.Typer(
     name="orchestrator",
-    epilog=(
-        "\b\nExamples:\n  orchestrator advise mymodule:parse path=data.json\n"
-        "  orchestrator run configs/cpu.yaml tasks=8\n  orchestrator plan configs/io.yaml\n"
-        "  orchestrator report runs/cpu/latest\n  orchestrator schema spec > spec.schema.json"
-    ),
+    epilog="\b\nExamples:\n  orchestrator advise mymodule:parse path=data.json\n"
+    "  orchestrator run configs/cpu.yaml tasks=8\n  orchestrator plan configs/io.yaml\n"
+    "  orchestrator report runs/cpu/latest\n  orchestrator schema spec > spec.schema.json",
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -35,11 +33,16 @@ def _print_version(is_asked: bool) -> None:
 @app.callback()
 def _program(
     version: Annotated[
-        bool,
-        typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Find the concurrency model that runs a Python function fastest, and by how much."""
+
+
+def format_option(*names: str, default: str = "", about: str = "") -> Any:
+    """Return the option `--format` with these choices; the first one is the default on a terminal."""
+    text = f"output format{about} [default: {default or f'{names[0]} on a terminal'}, else json]"
+    return typer.Option("--format", metavar="|".join(names), help=text, autocompletion=completion.one_of(*names))
 
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML spec", autocompletion=completion.specs)]
@@ -65,24 +68,8 @@ Wait = Annotated[
         help="wait up to TIME for another run on this machine to end",
     ),
 ]
-Format = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        metavar="|".join(names("text")),
-        help="output format [default: for people on a terminal, else json]",
-        autocompletion=completion.one_of(*names("text")),
-    ),
-]
-TableOrJson = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        metavar="table|json",
-        help="output format [default: table on a terminal, else json]",
-        autocompletion=completion.one_of("table", "json"),
-    ),
-]
+Format = Annotated[str | None, format_option(*names("text"), default="for people on a terminal")]
+TableOrJson = Annotated[str | None, format_option("table", "json")]
 KeepReport = Annotated[
     bool,
     typer.Option("--report/--no-report", envvar="ORCHESTRATOR_REPORT", help="write report.html beside the journal"),

@@ -1,4 +1,4 @@
-"""Parsing of arguments: a function, its keyword arguments, a duration, a percentage, a range."""
+"""Parsing of arguments: a spec, a function, its keyword arguments, a duration, a percentage, a range."""
 
 from __future__ import annotations
 
@@ -11,12 +11,37 @@ from typing import TYPE_CHECKING
 from pydantic_core import PydanticCustomError
 
 from ..errors import BadInput
+from ..runner.problem import Problem
 from ..spec.document import quoted
-from ..spec.load import plain_value
+from ..spec.load import Source, load, plain_value
+from ..spec.problem import SpecProblem
 from ..spec.values import KEYWORD, NAME, PATTERNS, REFERENCE, parse_fraction, parse_seconds
 
 if TYPE_CHECKING:
     from ..advice.design import Range
+    from ..cluster.scheduler import Cluster
+    from ..spec.plan import Plan
+
+
+def load_plan(config: Path, overrides: list[str] | None, cluster: Cluster | None = None) -> tuple[Plan, Source]:
+    """Return the plan of a spec for this machine, or for the hosts of a cluster; raises BadInput."""
+    experiment, source = load(config, overrides or [])
+    # imported after the spec is read: an error in it is then reported at once
+    from ..machine.host import effective_cores, keep_to
+    from ..spec.expand import plan_experiment
+
+    if cluster:
+        cores = cluster.cores()
+    elif experiment.limits.cpus and (missing := keep_to(experiment.limits.cpus)):
+        place = ("limits", "cpus", experiment.limits.cpus.index(missing[0]))
+        what, remedy = f"no processor {missing[0]} to run on here", "name those of `taskset -p $$`"
+        raise source.failure(SpecProblem(place, Problem("processor_missing", what, remedy)))
+    else:
+        cores = effective_cores()
+    try:
+        return plan_experiment(experiment, cores), source
+    except SpecProblem as found:
+        raise source.failure(found) from found
 
 
 def reference(text: str) -> str:

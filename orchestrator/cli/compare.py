@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from .. import errors
-from ..errors import BadInput
+from ..errors import BROKEN, BadInput
 from . import completion
 from .app import TableOrJson, app
+from .outcome import recompute
 from .output import NonzeroExit, choose, colour, width, write
-from .recompute import recompute
 
 
 @app.command(
@@ -24,8 +23,7 @@ def compare(
         Path, typer.Argument(metavar="RUN_A", help="earlier run, as for `report`", autocompletion=completion.runs)
     ],
     after: Annotated[
-        Path,
-        typer.Argument(metavar="RUN_B", help="later run of the same experiment", autocompletion=completion.runs),
+        Path, typer.Argument(metavar="RUN_B", help="later run of the same experiment", autocompletion=completion.runs)
     ],
     tolerance: Annotated[
         str, typer.Option(metavar="PERCENT", help="largest change to ignore; a larger slowdown exits with status 1")
@@ -38,7 +36,7 @@ def compare(
     from ..output import changes
     from . import arguments
 
-    shown = choose(format_, ("table", "json"), "table")
+    shown = choose(format_)
     found = compare_runs(recompute(before), recompute(after), arguments.percentage(tolerance, "--tolerance"))
     for which, names in (("RUN_A", found.only_before), ("RUN_B", found.only_after)):
         for name in names:
@@ -51,4 +49,4 @@ def compare(
         worst = max(found.regressions, key=lambda change: change.ratio or 0)
         count = f"{len(found.regressions)} of {len(found.changes)}"
         what = f"{count} slower than the tolerance allows; the slowest: {worst.variant} at {worst.point}"
-        raise NonzeroExit(what, errors.BROKEN)
+        raise NonzeroExit(what, BROKEN)

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterable
 
 SPECS = (".yaml", ".yml")
-JOURNALS = (".jsonl",)
 
 _PLAIN = re.compile(r"[\w./@%+,~-]+")
 
@@ -28,7 +27,7 @@ def runs(incomplete: str) -> list[str]:
     """Return what completes RUN: the runs of every experiment, also as `latest`, and journals."""
     found: list[str] = []
     for path, entry in [*_near(incomplete), *_experiments()]:
-        if entry.name.endswith(JOURNALS) or _is_run(entry.path):
+        if entry.name.endswith(".jsonl") or _is_run(entry.path):
             found.append(path)
         elif entry.is_dir():
             found += [each for each, run in _entries(path + "/", entry.path) if _is_run(run.path)]
@@ -42,11 +41,7 @@ def experiments(incomplete: str) -> list[str]:
 
 def one_of(*names: str) -> Callable[[str], list[str]]:
     """Return a completion that offers these names."""
-
-    def offer(incomplete: str) -> list[str]:
-        return _offered(names, incomplete)
-
-    return offer
+    return lambda incomplete: _offered(names, incomplete)
 
 
 def _experiments() -> list[tuple[str, os.DirEntry[str]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -10,10 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from . import completion
-from .app import app
+from .app import app, format_option
 from .output import choose, write
 
 LOOK_S = 1.0
@@ -28,21 +24,16 @@ LIKE_CORES = 0.9
 
 @app.command(epilog="\b\nExample:\n  orchestrator doctor --format json | jq '.findings[].what'")
 def doctor(
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="text|json",
-            help="output format [default: text on a terminal, else json]",
-            autocompletion=completion.one_of("text", "json"),
-        ),
-    ] = None,
+    format_: Annotated[str | None, format_option("text", "json")] = None,
 ) -> None:
     """Report what makes this machine noisy, and what to do about it."""
-    shown = choose(format_, ("text", "json"), "text")
+    from .. import jsonl
+
+    shown = choose(format_, ("text", "json"))
     machine = examine()
     findings = list(diagnose(machine))
-    write(render(machine, findings) if shown == "text" else as_json(machine, findings))
+    event = {"event": "machine.examined", **asdict(machine), "findings": [asdict(found) for found in findings]}
+    write(render(machine, findings) if shown == "text" else jsonl.lines([event]))
 
 
 @dataclass(frozen=True)
@@ -120,9 +111,7 @@ def _gil_unmeasured() -> str | None:
 def diagnose(machine: Machine) -> Iterator[Finding]:
     """Yield what makes measurements noisy, the worst first."""
     yield from _load(machine)
-    yield from _clock(machine)
-    yield from _sharing(machine)
-    yield from _unmeasured(machine)
+    yield from _hardware(machine)
 
 
 def _load(machine: Machine) -> Iterator[Finding]:
@@ -141,8 +130,8 @@ def _load(machine: Machine) -> Iterator[Finding]:
         yield Finding(what, "raise cpu.max of the cgroup (docker: --cpus), or pin to whole cores (--cpuset-cpus)")
 
 
-def _clock(machine: Machine) -> Iterator[Finding]:
-    """Yield what changes the clock."""
+def _hardware(machine: Machine) -> Iterator[Finding]:
+    """Yield what changes the clock, what shares the hardware, and what can't be measured here."""
     if machine.governor not in (None, "performance"):
         what = f"the clock follows the load (governor {machine.governor})"
         yield Finding(what, "as root: cpupower frequency-set -g performance")
@@ -150,20 +139,12 @@ def _clock(machine: Machine) -> Iterator[Finding]:
         what = "the clock is higher while few cores are busy (turbo)"
         remedy = "as root: echo 1 > /sys/devices/system/cpu/intel_pstate/no_turbo"
         yield Finding(what, f"{remedy} (AMD: echo 0 > /sys/devices/system/cpu/cpufreq/boost)")
-
-
-def _sharing(machine: Machine) -> Iterator[Finding]:
-    """Yield what shares the hardware."""
     if machine.smt:
         what = "two hardware threads share each core"
         yield Finding(what, "as root: echo off > /sys/devices/system/cpu/smt/control")
     if machine.virtual:
         what = "this is a virtual machine: others share its caches and cores, and only part of it shows as steal"
         yield Finding(what, "repeat important measurements on another day; a longer run covers more of the noise")
-
-
-def _unmeasured(machine: Machine) -> Iterator[Finding]:
-    """Yield what can't be measured here."""
     if machine.pressure is None:
         what = "the kernel does not report how long processes wait for a core (no /proc/pressure/cpu)"
         yield Finding(what, "boot with psi=1; verdicts then report how they depend on the load")
@@ -196,12 +177,6 @@ def render(machine: Machine, findings: list[Finding]) -> str:
     lines += ["", "Sources of noise:" if findings else "No source of noise was found."]
     lines += [line for found in findings for line in (f"- {found.what}", f"  {found.remedy}")]
     return "\n".join(lines) + "\n"
-
-
-def as_json(machine: Machine, findings: list[Finding]) -> str:
-    """Return the state and the findings as one JSON line."""
-    event = {"event": "machine.examined", **asdict(machine), "findings": [asdict(found) for found in findings]}
-    return json.dumps(event, ensure_ascii=False) + "\n"
 
 
 def _percent(share: float | None) -> str:

@@ -11,16 +11,14 @@ from ..errors import BadInput
 from ..output import formats
 from . import completion
 from .app import Force, Run, app
+from .outcome import recompute, warn_of_differences
 from .output import write
-from .recompute import recompute, warn_of_differences
 
 
 @app.command(
-    epilog=(
-        "\b\nExamples:\n  orchestrator export runs/cpu/latest --to csv --output tables\n"
-        "  orchestrator export runs/cpu --to pyperf && cd pyperf && pyperf compare_to sequential.json threads.json\n"
-        "  orchestrator export runs/cpu/latest --to markdown --force"
-    )
+    epilog="\b\nExamples:\n  orchestrator export runs/cpu/latest --to csv --output tables\n"
+    "  orchestrator export runs/cpu --to pyperf && cd pyperf && pyperf compare_to sequential.json threads.json\n"
+    "  orchestrator export runs/cpu/latest --to markdown --force"
 )
 def export(
     run: Run,

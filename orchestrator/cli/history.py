@@ -10,8 +10,8 @@ import typer
 from ..errors import BadInput, JournalDamaged
 from . import completion
 from .app import Runs, TableOrJson, app
+from .outcome import report_damaged
 from .output import choose, colour, width, write
-from .recompute import report_damaged
 
 if TYPE_CHECKING:
     from ..analysis.history import Entry
@@ -40,7 +40,7 @@ def history(
     need("history", "duckdb")
     from ..output import trend
 
-    shown, within = choose(format_, ("table", "json"), "table"), arguments.percentage(tolerance, "--tolerance")
+    shown, within = choose(format_), arguments.percentage(tolerance, "--tolerance")
     damaged: list[JournalDamaged] = []
     entries = _entries(runs, arguments.name(name), within, damaged)
     if html:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -29,17 +28,17 @@ def models(
     format_: TableOrJson = None,
 ) -> None:
     """List the models, what each can run, and which interpreters support it."""
-    shown = choose(format_, ("table", "json"), "table")
+    from .. import jsonl
+
+    shown = choose(format_)
     found = catalogue(python or [])
-    write(as_json(found) if shown == "json" else as_table(found, width()))
+    listed = ({"event": "model.listed", **asdict(each)} for each in found)
+    write(jsonl.lines(listed) if shown == "json" else as_table(found, width()))
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A model under an interpreter; `reason` and `remedy` are None where it can run.
-
-    `without` maps each option that is unavailable there to the reason and the remedy.
-    """
+    """A model under an interpreter; `reason` and `remedy` are None where it can run."""
 
     model: str
     summary: str
@@ -52,13 +51,11 @@ class Listed:
     reason: str | None
     remedy: str | None
     without: dict[str, dict[str, str]]
+    """The reason and the remedy for each option that is unavailable there."""
 
 
 def catalogue(asked: Sequence[str]) -> list[Listed]:
-    """Return every model under each of the interpreters, `all` for all that are installed; raises BadInput.
-
-    Without any, it is this program's own interpreter.
-    """
+    """Return every model under each interpreter, `all` for all installed, none for this one; raises BadInput."""
     from ..interpreters.find import unfit
     from ..runner.problem import Problem
     from ..supervisor.environment import runner_environment
@@ -104,24 +101,9 @@ def _listed(python: str, version: str, gil: bool, problems: dict[str, dict[str, 
         model = registry.load(name)
         found = {option: read(fields) for option, fields in problems[name].items()}
         own = found.pop("", None)
-        yield Listed(
-            name,
-            model.SUMMARY,
-            list(model.FORMS),
-            model.WORKERS,
-            list(model.OPTIONS),
-            python,
-            version,
-            gil,
-            own and own.what,
-            own and own.remedy,
-            {option: {"reason": each.what, "remedy": each.remedy} for option, each in found.items()},
-        )
-
-
-def as_json(found: Sequence[Listed]) -> str:
-    """Return one JSON line per model and interpreter."""
-    return "".join(json.dumps({"event": "model.listed", **asdict(each)}) + "\n" for each in found)
+        without = {option: {"reason": each.what, "remedy": each.remedy} for option, each in found.items()}
+        about = name, model.SUMMARY, list(model.FORMS), model.WORKERS, list(model.OPTIONS)
+        yield Listed(*about, python, version, gil, own and own.what, own and own.remedy, without)
 
 
 def as_table(found: Sequence[Listed], width: int) -> str:
@@ -129,7 +111,7 @@ def as_table(found: Sequence[Listed], width: int) -> str:
     from ..output.grid import Grid
     from ..output.terminal import Screen
 
-    interpreters = {each.python: _named(each.version, each.gil) for each in found}
+    interpreters = {each.python: each.version + " without a GIL" * (not each.gil) for each in found}
     rows = []
     for name in dict.fromkeys(each.model for each in found):
         own = {each.python: each for each in found if each.model == name}
@@ -140,13 +122,6 @@ def as_table(found: Sequence[Listed], width: int) -> str:
     screen.grid(Grid(("model", "runs", "options", *interpreters.values()), rows, wraps=True))
     lines = [f"{named}: {python}" for python, named in interpreters.items()]
     lines += [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
-    lines += [
-        f"{each.model} with {option}: {why['reason']}; {why['remedy']}"
-        for each in found
-        for option, why in each.without.items()
-    ]
+    for each in found:
+        lines += [f"{each.model} with {name}: {why['reason']}; {why['remedy']}" for name, why in each.without.items()]
     return screen.text() + "".join(f"{line}\n" for line in dict.fromkeys(lines))
-
-
-def _named(version: str, gil: bool) -> str:
-    return version if gil else f"{version} without a GIL"

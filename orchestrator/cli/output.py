@@ -7,12 +7,8 @@ import shutil
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from ..errors import BadInput, Unwritable
-
-if TYPE_CHECKING:
-    from ..analysis.results import Results
 
 
 class NonzeroExit(Exception):
@@ -33,17 +29,10 @@ def say(text: str) -> None:
         sys.stderr.flush()
 
 
-def format_of(asked: str | None, people: str = "table") -> str:
-    """Return the format to print in; `people` is the one for a terminal."""
-    from ..output.formats import names
-
-    return choose(asked, names("text"), people)
-
-
-def choose(asked: str | None, formats: Iterable[str], people: str) -> str:
-    """Return the format asked for, else `people` on a terminal and JSON elsewhere; raises BadInput."""
+def choose(asked: str | None, formats: Iterable[str] = ("table", "json"), people: str = "") -> str:
+    """Return the format asked for, else `people` or the first on a terminal, and JSON elsewhere; raises BadInput."""
     if asked is None:
-        return people if sys.stdout.isatty() else "json"
+        return (people or next(iter(formats))) if sys.stdout.isatty() else "json"
     if asked not in formats:
         raise BadInput(f'no format "{asked}"', where="--format", remedy=f"name one of {', '.join(formats)}")
     return asked
@@ -57,13 +46,6 @@ def width() -> int:
 def colour() -> bool:
     """Return whether to print in colour."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
-
-
-def show(shown: str, results: Results) -> None:
-    """Print results in the format `shown`."""
-    from ..output.formats import render
-
-    write(render(shown, results, width=width(), colour=colour()))
 
 
 def write(text: str) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from .app import Config, Overrides, Runs, app
 from .output import write
-from .planning import load_plan
 
 if TYPE_CHECKING:
     from ..spec.plan import Plan
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 @app.command(epilog="\b\nExample:\n  orchestrator plan configs/cpu.yaml 'matrix.workers=[1,2,4]'")
 def plan(config: Config, overrides: Overrides = None, runs: Runs = Path("runs")) -> None:
     """Show points, variants and expected times without measuring."""
+    from .arguments import load_plan
+
     plan, _ = load_plan(config, overrides)
     write("".join(f"{line}\n" for line in _lines(plan, runs)))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..errors import BadInput
 from .app import Runs, app
 from .output import say, write
 
@@ -20,13 +22,16 @@ def prune(
     delete: Annotated[bool, typer.Option("--delete", help="delete the runs; without it, only list them")] = False,
 ) -> None:
     """List or delete the oldest runs of every experiment; runs in progress are kept."""
-    from ..archive.prune import delete as remove
-    from ..archive.prune import old_runs
+    from ..journal.read import experiments, is_running, newest_first
 
-    old = old_runs(runs, keep)
-    for directory in old:
-        if delete:
-            remove(directory)
-        write(f"{directory}\n")
+    found = [run for experiment in experiments(runs) for run in reversed(newest_first(experiment)[keep:])]
+    old = [run for run in found if not is_running(run)]
+    for run in old:
+        try:
+            if delete:
+                shutil.rmtree(run)
+        except OSError as error:
+            raise BadInput(f"cannot delete {run}: {error.strerror}", remedy="delete it by hand") from error
+        write(f"{run}\n")
     if old and not delete:
         say(f"{len(old)} runs would be deleted; to delete them, add --delete")

@@ -9,8 +9,8 @@ import typer
 
 from ..errors import BadInput, JournalDamaged
 from .app import Runs, app
+from .outcome import report_damaged
 from .output import write
-from .recompute import report_damaged
 
 
 @app.command(
@@ -34,11 +34,8 @@ def query(
     from . import answers
 
     damaged: list[JournalDamaged] = []
+    render = answers.FORMATS["json" if json else "csv"] if json or csv else answers.as_table
     with asking.asked(runs, sql, damaged) as answer:
-        if json or csv:
-            text = answers.FORMATS["json" if json else "csv"](answer.columns, answer.rows)
-        else:
-            text = answers.as_table(answer.columns, answer.rows)
-        for part in text:
+        for part in render(answer.columns, answer.rows):
             write(part)
     report_damaged(damaged)

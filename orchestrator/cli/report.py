@@ -9,10 +9,9 @@ import typer
 
 from ..errors import BadInput
 from ..output import formats
-from . import completion
-from .app import Force, Run, app
-from .output import choose, show, write
-from .recompute import recompute, warn_of_differences
+from .app import Force, Run, app, format_option
+from .outcome import recompute, show, warn_of_differences
+from .output import choose, write
 
 PAGES = formats.names("page")
 
@@ -26,12 +25,7 @@ def report(
     run: Run,
     format_: Annotated[
         str | None,
-        typer.Option(
-            "--format",
-            metavar="|".join(formats.names("text", "page")),
-            autocompletion=completion.one_of(*formats.names("text", "page")),
-            help=f"output format; {', '.join(PAGES)} write files [default: table on a terminal, else json]",
-        ),
+        format_option(*formats.names("text", "page"), about=f"; {', '.join(PAGES)} write files"),
     ] = None,
     output: Annotated[
         Path | None,
@@ -45,7 +39,7 @@ def report(
     """Recompute tables, verdicts and charts of a run from its journal."""
     from ..journal.read import find
 
-    shown = choose(format_, formats.names("text", "page"), "table")
+    shown = choose(format_, formats.names("text", "page"))
     if output is not None and shown not in PAGES:
         what = f"the format {shown} is printed, and only {', '.join(PAGES)} write files"
         raise BadInput(what, where="--output", remedy="redirect the output, or name one of them with --format")

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import BadInput
+from ..output.formats import FORMATS
 from .app import Config, Format, KeepReport, Overrides, Runs, Wait, app
 from .outcome import print_outcome, write_page
-from .output import format_of
-from .planning import load_plan
+from .output import choose
 
 if TYPE_CHECKING:
     from ..cluster.scheduler import Cluster
@@ -37,9 +37,7 @@ def run(
     resume_within: Annotated[
         str,
         typer.Option(
-            metavar="TIME",
-            envvar="ORCHESTRATOR_RESUME_WITHIN",
-            help="resume an interrupted run no older than TIME",
+            metavar="TIME", envvar="ORCHESTRATOR_RESUME_WITHIN", help="resume an interrupted run no older than TIME"
         ),
     ] = "24h",
     cluster: Annotated[
@@ -52,8 +50,7 @@ def run(
     ] = None,
     wait: Wait = None,
     quiet: Annotated[
-        bool,
-        typer.Option("--quiet", "-q", envvar="ORCHESTRATOR_QUIET", help="print nothing if the status is 0"),
+        bool, typer.Option("--quiet", "-q", envvar="ORCHESTRATOR_QUIET", help="print nothing if the status is 0")
     ] = False,
     log_file: Annotated[
         Path | None,
@@ -63,24 +60,30 @@ def run(
     format_: Format = None,
 ) -> None:
     """Measure an experiment and report which model wins."""
-    shown = format_of(format_)
+    shown = choose(format_, FORMATS)
     if resume and fresh:
         raise BadInput("--resume and --fresh contradict each other", remedy="keep one of them")
     from .. import log
+    from ..extras import need
     from . import arguments as given
 
     within_s, wait_s = given.seconds(resume_within, "--resume-within"), given.seconds(wait, "--wait") or 0.0
     with log.diverted(quiet=quiet, file=log_file):
-        workers = _cluster(cluster) if cluster else None
-        plan, source = load_plan(config, overrides, workers)
+        workers = None
+        if cluster:
+            need("--cluster", "distributed")
+            from ..cluster.scheduler import parse_address
+
+            workers = parse_address(cluster)
+        plan, source = given.load_plan(config, overrides, workers)
         place, held = _place(workers, wait_s)
-        from ..archive.resume import NEVER, Policy
-        from ..engine.forecast import shortage
+        from ..archive.resume import Policy
+        from ..engine.forecast import forecast, too_short
         from ..engine.session import run as measure
 
-        if short := shortage(plan, runs):
+        if short := too_short(plan, forecast(plan, runs)):
             log.diagnostics().warning("budget.short", note=short)
-        policy = NEVER if fresh else Policy(asked=resume, within_s=within_s)
+        policy = Policy() if fresh else Policy(asked=resume, within_s=within_s)
         with held as set_holder:
             outcome = measure(plan, source, runs, policy, set_holder, place)
             if report:
@@ -88,16 +91,6 @@ def run(
         if outcome.status or not quiet:
             command = ["orchestrator", "run", str(config), *(overrides or []), "--resume"]
             print_outcome(outcome, shown, to_resume=shlex.join(command))
-
-
-def _cluster(address: str) -> Cluster:
-    """Return the named cluster; raises BadInput, also when the package for it is missing."""
-    from ..extras import need
-
-    need("--cluster", "distributed")
-    from ..cluster.scheduler import parse_address
-
-    return parse_address(address)
 
 
 def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractContextManager[Callable[[str], None]]]:

@@ -11,11 +11,11 @@ from .output import NonzeroExit, write
 def verify(run: Run) -> None:
     """Check a journal: every byte, and that each planned trial of each finished block is recorded once."""
     from .. import units
-    from ..archive import audit
+    from ..archive.audit import Audit
     from ..journal.read import Records, find
 
-    audited = audit.audit(Records(find(run)))
-    write(audit.render(audited))
-    if audited.problems:
-        count = units.count(len(audited.problems), "problem")
-        raise NonzeroExit(f"{count} found in {audited.file}", errors.DAMAGED)
+    file = find(run)
+    audit = Audit(Records(file))
+    write(str(audit))
+    if audit.problems:
+        raise NonzeroExit(f"{units.count(len(audit.problems), 'problem')} found in {file}", errors.DAMAGED)

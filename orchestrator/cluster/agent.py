@@ -35,8 +35,6 @@ IDLE_S = 60.0
 LOCK_S = 2.0
 """How long a block waits for the machine, as another block may just be ending."""
 
-Answer = dict[str, Any]
-
 
 class Agent:
     """Answers requests, one at a time; `expect` and `stop` are called by the thread that reads them."""
@@ -54,13 +52,12 @@ class Agent:
         with self._stopping:
             self._interrupt = Interrupt()
 
-    def answer(self, request: dict[str, Any]) -> Answer:
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to the expected request."""
         assert self._interrupt is not None
         with closing(self._interrupt) as interrupt:
             try:
-                take = self._prepared if request["op"] == "prepare" else self._run
-                return take(request, interrupt)
+                return (self._prepared if request["op"] == "prepare" else self._run)(request, interrupt)
             except Interrupted:
                 return {"interrupted": True}
             finally:
@@ -73,14 +70,14 @@ class Agent:
             if self._interrupt:
                 self._interrupt.set()
 
-    def _prepared(self, request: dict[str, Any], interrupt: Interrupt) -> Answer:
+    def _prepared(self, request: dict[str, Any], interrupt: Interrupt) -> dict[str, Any]:
         """Store the experiment, and return whether it can run here."""
         experiment = Experiment.model_validate(json.loads(request["spec"]))
         cpus = experiment.limits.cpus
         if cpus and (missing := host.keep_to(cpus)):
-            what = f"no processor {missing[0]} to run on"
-            problem = Problem("processor_missing", what, "name those that every host has")
-            return {"problems": [_plain(SpecProblem(("limits", "cpus"), problem))]}
+            what, remedy = f"no processor {missing[0]} to run on", "name those that every host has"
+            problem = SpecProblem(("limits", "cpus"), Problem("processor_missing", what, remedy))
+            return {"problems": [_plain(problem)]}
         self._plan = plan_experiment(experiment, request["cores"])
         self._request = request
         try:
@@ -90,8 +87,8 @@ class Agent:
         self._pythons = probed.pythons
         sample = host.sample()
         about = {key: sample[key] for key in ("hostname", "cpu_model", "cores", "effective_cores")}
-        locked = str(lock.where()) if request["locks"] else None
-        about |= {"spin_cores": spin.spin_cores(sample["effective_cores"]), "lock": locked}
+        about["spin_cores"] = spin.spin_cores(sample["effective_cores"])
+        about["lock"] = str(lock.where()) if request["locks"] else None
         return {
             "pythons": probed.pythons,
             "unavailable": [event.fields() for event in probed.unavailable],
@@ -100,7 +97,7 @@ class Agent:
             "about": {**about, "python": platform.python_version()},
         }
 
-    def _run(self, request: dict[str, Any], interrupt: Interrupt) -> Answer:
+    def _run(self, request: dict[str, Any], interrupt: Interrupt) -> dict[str, Any]:
         """Run a block while holding the lock of the machine."""
         if self._plan is None:
             return {"unprepared": True}
@@ -110,36 +107,30 @@ class Agent:
                     held.enter_context(lock.hold(LOCK_S))(f"{self._request['run']} on {self._request['host']}")
                 except (Busy, BadInput) as refused:
                     return {"busy": refused.what}
-            events = block.execute(_task(self._plan, request), self._runner_env, interrupt, self._pythons)
+            events = block.execute(_task(self._plan, request["task"]), self._runner_env, interrupt, self._pythons)
         return {"events": [event.fields() for event in events]}
 
 
 def request(task: BlockTask) -> dict[str, Any]:
     """Return the request for a task: its point and variants by their ids, its deadline as the time left."""
-    plain = vars(task) | {"op": "block", "left_s": task.deadline - time.monotonic()}
-    plain |= {"point": task.point.id, "variants": [variant.id for variant in task.variants]}
-    return plain | {"guarded": sorted(task.guarded)}
+    plain = vars(task) | {"point": task.point.id, "variants": [variant.id for variant in task.variants]}
+    plain |= {"guarded": sorted(task.guarded), "deadline": task.deadline - time.monotonic()}
+    return {"op": "block", "task": plain}
 
 
-def _task(plan: Plan, request: dict[str, Any]) -> BlockTask:
+def _task(plan: Plan, plain: dict[str, Any]) -> BlockTask:
     variants = {variant.id: variant for variant in plan.variants}
-    return BlockTask(
-        number=request["number"],
-        point=next(point for point in plan.points if point.id == request["point"]),
-        variants=tuple(variants[name] for name in request["variants"]),
-        baseline=request["baseline"],
-        seed=request["seed"],
-        repeats=request["repeats"],
-        rounds=request["rounds"],
-        guarded=frozenset(request["guarded"]),
-        limits=tuple((name, bound) for name, bound in request["limits"]),
-        draws=request["draws"],
-        timeout_s=request["timeout_s"],
-        deadline=time.monotonic() + request["left_s"],
-    )
+    parsed = {
+        "point": next(point for point in plan.points if point.id == plain["point"]),
+        "variants": tuple(variants[name] for name in plain["variants"]),
+        "guarded": frozenset(plain["guarded"]),
+        "limits": tuple((name, bound) for name, bound in plain["limits"]),
+        "deadline": time.monotonic() + plain["deadline"],
+    }
+    return BlockTask(**plain | parsed)
 
 
-def _plain(problem: SpecProblem) -> Answer:
+def _plain(problem: SpecProblem) -> dict[str, Any]:
     return {"path": list(problem.path), **problem.problem.fields()}
 
 

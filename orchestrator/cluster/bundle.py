@@ -31,9 +31,8 @@ def pack(experiment: Experiment, here: Path) -> bytes:
     size = sum(file.stat().st_size for file in files.values())
     if size > LARGEST:
         what = f"the workload's files in {here} take {size / 1e6:.0f} MB, too much to send to the hosts"
-        raise BadInput(
-            what, remedy=f"keep at most {units.size(LARGEST)} there, and the rest on storage that the hosts share"
-        )
+        remedy = f"keep at most {units.size(LARGEST)} there, and the rest on storage that the hosts share"
+        raise BadInput(what, remedy=remedy)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as out:
         out.writestr(f"{WORK}/", b"")

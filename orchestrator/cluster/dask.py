@@ -32,9 +32,8 @@ from ..spec.plan import Plan
 from ..spec.problem import SpecProblem
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt, Interrupted
-from . import agent, bundle, local, worker_plugin
-from .local import RESOURCE
-from .scheduler import CONNECT_S, Cluster, connected, no_worker, refusal_of, workers_of
+from . import agent, bundle, worker_plugin
+from .scheduler import CONNECT_S, RESOURCE, Cluster, connected, no_worker, refusal_of, trial_cluster, workers_of
 
 PREPARE_S = 600.0
 """How long a host may take to prepare the experiment; it may have to build environments."""
@@ -52,8 +51,6 @@ AGAIN_S = 10.0
 """After this time a host that another run was holding is tried again."""
 
 cloudpickle.register_pickle_by_value(worker_plugin)
-
-Workers = Mapping[str, Mapping[str, Any]]
 
 
 class _Ask:
@@ -73,10 +70,7 @@ class _Ask:
 async def joined(
     cluster: Cluster, plan: Plan, source: Source, runner_env: RunnerEnvironment, interrupt: Interrupt
 ) -> AsyncIterator[tuple[Probed, DaskExecutor]]:
-    """Yield what probing the experiment on the hosts found, and the executor for them.
-
-    Raises BadInput when no host can run the experiment, and Interrupted.
-    """
+    """Yield what probing the experiment on the hosts found, and their executor; raises BadInput and Interrupted."""
     count = cluster.workers_here
     if count:
         what = f"{count} workers share this machine and do not lock it; use local:N only to try a cluster"
@@ -85,7 +79,7 @@ async def joined(
         try:
             async with anyio.create_task_group() as setting_up:
                 setting_up.start_soon(_raise_when_set, interrupt)
-                started = await opened.enter_async_context(local.trial_cluster(runner_env, count))
+                started = await opened.enter_async_context(trial_cluster(runner_env, count))
                 client = await opened.enter_async_context(connected(started or cluster.name))
                 hosts = DaskExecutor(client, cluster.name, plan, locks=not count)
                 opened.push_async_callback(hosts.leave)
@@ -122,11 +116,10 @@ class DaskHost:
         self._hosts = hosts
         self.address = address
         self.name: str | None = name
-        self.about = {"address": address, **prepared["about"]}
+        self.about: Mapping[str, Any] = {"address": address, **prepared["about"]}
         self.gone = anyio.Event()
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
-        """Return the raw events of the block; raises HostGone."""
         notify(f"on {self.name}")
         within_s = max(0.0, task.deadline - time.monotonic()) + LATE_S
         try:
@@ -169,7 +162,6 @@ class DaskExecutor:
         self._coming, self._waiting = anyio.create_memory_object_stream[Host | Exception](10_000)
 
     async def next_host(self) -> Host | None:
-        """Return the next host; raises Interrupted and HostsLost."""
         coming = await self._waiting.receive()
         if isinstance(coming, Exception):
             raise coming
@@ -218,7 +210,7 @@ class DaskExecutor:
         seen_s = time.monotonic()
         while True:
             await anyio.sleep(LOOK_S)
-            workers: Workers | None = None
+            workers: Mapping[str, Mapping[str, Any]] | None = None
             with suppress(Exception), anyio.move_on_after(LOST_S):  # any error means that there is no answer
                 workers = await workers_of(self._client)
             if workers is None:

@@ -1,16 +1,21 @@
-"""Connecting to a scheduler, and finding the workers that can take blocks."""
+"""Schedulers: connecting to one, starting a trial one here, and finding the workers that can take blocks."""
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import platform
+import sys
 import warnings
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import cloudpickle
 from distributed import Client
 from distributed.comm.core import CommClosedError
@@ -18,8 +23,7 @@ from distributed.versions import VersionMismatchWarning
 
 from ..errors import BadInput
 from ..machine import host as machine
-from . import local
-from .local import RESOURCE
+from ..supervisor.environment import RunnerEnvironment
 
 CONNECT_S = 5.0
 """How long to wait for a scheduler."""
@@ -27,8 +31,15 @@ CONNECT_S = 5.0
 ANSWER_S = 10.0
 """How long a worker may take to report its versions."""
 
-WORKER = f'dask worker ADDRESS --nworkers 1 --nthreads 1 --resources "{RESOURCE}=1"'
+MOST_HERE = 64
+"""The most workers of `local:N`."""
 
+RESOURCE = "MACHINE"
+"""The Dask resource of workers that take blocks; each of them has one."""
+
+LOCAL_SCHEDULER = ("--port", "0", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file")
+LOCAL_WORKER = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--resources", f"{RESOURCE}=1")
+WORKER = f'dask worker ADDRESS --nworkers 1 --nthreads 1 --resources "{RESOURCE}=1"'
 
 cloudpickle.register_pickle_by_value(machine)
 logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors that matter are reported by this package
@@ -71,6 +82,37 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while found is not None:
         yield found
         found = found.__cause__ or found.__context__
+
+
+@asynccontextmanager
+async def trial_cluster(runner_env: RunnerEnvironment, count: int) -> AsyncIterator[str | None]:
+    """Yield the address of a new scheduler with `count` workers, owned by the reaper; None for a count of 0."""
+    if not count:
+        yield None
+        return
+    file = runner_env.scratch / "scheduler.json"
+    try:
+        scheduler = _start(runner_env, "dask_scheduler", *LOCAL_SCHEDULER, str(file))
+        while not file.exists() or not file.read_text().endswith("}"):
+            await anyio.sleep(0.05)
+            if (status := runner_env.reaper.status(scheduler, timeout_s=0)) is not None:
+                what = f"the local scheduler ended with status {status} at its start"
+                raise BadInput(what, where="--cluster", remedy="run `dask scheduler` to see the reason")
+        address = json.loads(file.read_text())["address"]
+        for number in range(1, count + 1):
+            place = "--name", f"local-{number}", "--local-directory", str(runner_env.temporary)
+            _start(runner_env, "dask_worker", address, *LOCAL_WORKER, *place)
+        yield address
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(runner_env.reaper.sweep)
+
+
+def _start(runner_env: RunnerEnvironment, module: str, *arguments: str) -> int:
+    command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
+    with Path(os.devnull).open("r+b", buffering=0) as file:
+        null = file.fileno()
+        return runner_env.reaper.start(command, dict(os.environ), (null, null, null), {})
 
 
 async def survey(address: str) -> int:
@@ -131,9 +173,9 @@ class Cluster:
 def parse_address(cluster: str) -> Cluster:
     """Return the cluster at an address; raises BadInput."""
     kind, _, rest = cluster.partition(":")
-    if kind == "local" and rest.isdigit() and 1 <= int(rest) <= local.MOST:
+    if kind == "local" and rest.isdigit() and 1 <= int(rest) <= MOST_HERE:
         return Cluster(cluster, int(rest))
     if kind == "local" or "://" not in cluster:
         what = f'no cluster "{cluster}"'
-        raise BadInput(what, where="--cluster", remedy=f"name tcp://HOST:PORT, or local:N with N up to {local.MOST}")
+        raise BadInput(what, where="--cluster", remedy=f"name tcp://HOST:PORT, or local:N with N up to {MOST_HERE}")
     return Cluster(cluster)

@@ -117,5 +117,4 @@ def ask(name: str, request: str) -> str:
     """Forward a request from a task to the agent of this worker."""
     worker = get_worker()
     plugin: Any = worker.plugins[name]
-    answer: str = plugin.ask(worker.get_current_task(), request)
-    return answer
+    return str(plugin.ask(worker.get_current_task(), request))

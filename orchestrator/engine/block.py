@@ -34,7 +34,6 @@ from ..spec.plan import (
     MOST_ROUNDS,
     REFERENCE,
     ROUNDS_S,
-    Start,
     Variant,
     columns,
     draw_rounds,
@@ -46,9 +45,8 @@ from ..supervisor.group import RunnerGroup
 from ..supervisor.interrupt import Interrupt
 from ..supervisor.process import RunnerFailed
 from . import diagnostics
-from .hosts import BlockTask, ignore_progress
-from .reference_loop import START_TIMEOUT_S, ReferenceLoop
-from .trials import COLLECT_TIMEOUT_S, Trials, busy_ns
+from .hosts import BlockTask
+from .trials import COLLECT_TIMEOUT_S, START_TIMEOUT_S, ReferenceLoop, Trials
 
 ENTERED = ("setup", "async_initializer")
 """The hooks of a workload that are context managers."""
@@ -75,11 +73,10 @@ def execute(
     runner_env: RunnerEnvironment,
     interrupt: Interrupt,
     pythons: Mapping[str, str],
-    notify: Callable[[str], None] = ignore_progress,
+    notify: Callable[[str], None] = lambda _: None,
 ) -> list[Event]:
     """Run one block and return its raw events; `pythons` maps variants to executables. Raises Interrupted."""
-    labels = [variant.label for variant in task.variants]
-    started = BlockStarted(**columns(task.point), block=task.number, variants=labels)
+    started = BlockStarted(**task.about(), variants=[variant.label for variant in task.variants])
     run = _Block(task, runner_env, pythons, notify)
     try:
         with RunnerGroup(runner_env, interrupt) as runner_group:
@@ -92,8 +89,7 @@ def execute(
     except Failed as failed:
         error = failed.error
         failure = TrialFailed(
-            **columns(task.point, failed.variant),
-            block=task.number,
+            **task.about(failed.variant),
             round=run.round,
             position=run.position,
             cause=error.cause,  # type: ignore[arg-type]  # the runner's causes are those of the schema
@@ -102,14 +98,10 @@ def execute(
             output=error.output or None,
         )
         reason = f"{failed.variant.label} failed: {error.error}"
-        return [started, *run.events, failure, _discarded(task, reason)]
+        return [started, *run.events, failure, BlockDiscarded(**task.about(), reason=reason)]
     except OutOfTime:
-        return [started, *run.events, _discarded(task, "max_time was reached")]
+        return [started, *run.events, BlockDiscarded(**task.about(), reason="max_time was reached")]
     return [started, *run.events, run.finished()]
-
-
-def _discarded(task: BlockTask, reason: str) -> Event:
-    return BlockDiscarded(**columns(task.point), block=task.number, reason=reason)
 
 
 class _Block:
@@ -160,11 +152,12 @@ class _Block:
     def finished(self) -> BlockFinished:
         """Return the event that makes the block count."""
         starting_ns, warming_ns, trials_ns, diagnostics_ns = (b - a for a, b in itertools.pairwise(self._clock))
-        wall_ns, cpu_ns = busy_ns([event for event in self.events if isinstance(event, TrialFinished)])
+        trials = [event for event in self.events if isinstance(event, TrialFinished)]
+        wall_ns = sum(trial.wall_ns * trial.repeats for trial in trials)
+        cpu_ns = sum(trial.cpu_ns * trial.repeats for trial in trials)
         start, end = (event for event in self.events if isinstance(event, ContextSampled))
         return BlockFinished(
-            **columns(self._task.point),
-            block=self._task.number,
+            **self._task.about(),
             variants=list(self._variants),
             elapsed_ns=time.perf_counter_ns() - self._clock[0],
             starting_ns=starting_ns,
@@ -219,31 +212,25 @@ class _Block:
                 raise Failed(self._variants[start.variant], error) from error
         for start in starts:
             answer = self._ask(runner_group, start.variant, {"op": "open"}, START_TIMEOUT_S)
-            self.events.append(self._runner_ready(runner_group, start, prepared[start.variant], answer))
+            ready = RunnerReady(
+                **task.about(self._variants[start.variant]),
+                ready_ns=runner_group.age_ns(start.variant),
+                import_ns=prepared[start.variant]["import_ns"],
+                hash_seed=start.hash_seed,
+                **{key: value for key, value in answer.items() if key != "event"},
+            )
+            self.events.append(ready)
             if registry.load(self._variants[start.variant].model).WORKERS != "per_task":
                 # workers of one task have ended, so their pids may belong to other processes
                 runner_group.register_workers(start.variant, answer["worker_pids"])
-
-    def _runner_ready(
-        self, runner_group: RunnerGroup, start: Start, prepared: Mapping[str, Any], answer: Mapping[str, Any]
-    ) -> RunnerReady:
-        return RunnerReady(
-            **columns(self._task.point, self._variants[start.variant]),
-            block=self._task.number,
-            ready_ns=runner_group.age_ns(start.variant),
-            import_ns=prepared["import_ns"],
-            hash_seed=start.hash_seed,
-            **{key: value for key, value in answer.items() if key != "event"},
-        )
 
     def _warm(self, runner_group: RunnerGroup) -> None:
         """Let every worker run the function, then one batch; check that its results are the same in every variant."""
         for label in self._variants:
             self._notify(f"warming up {label}")
             warmed = self._ask(runner_group, label, {"op": "warm"})
-            about = columns(self._task.point, self._variants[label])
             took = {key: warmed[key] for key in ("batches", "first_ns", "last_ns")}
-            self.events.append(RunnerWarmed(**about, block=self._task.number, **took))
+            self.events.append(RunnerWarmed(**self._task.about(self._variants[label]), **took))
         check = self._task.point.workload.get("check", "same")
         if check == "same":
             self._compare_results(runner_group)
@@ -320,8 +307,7 @@ class _Block:
         self._trials.collect(runner_group, self._repeats, self._holder)
         self.events += self._trials.events
         if (wall_ns := loop.walls_ns(rounds, COLLECT_TIMEOUT_S)) is not None and loop.version is not None:
-            about = {**columns(self._task.point), "block": self._task.number}
-            self.events.append(ReferenceTimed(**about, version=loop.version, wall_ns=wall_ns))
+            self.events.append(ReferenceTimed(**self._task.about(), version=loop.version, wall_ns=wall_ns))
 
     def _diagnose(self, runner_group: RunnerGroup) -> None:
         """Add the diagnostics of the runners, which run after the last trial."""
@@ -341,8 +327,7 @@ class _Block:
             proved = self._ask(runner_group, ready.variant, {"op": "prove"})
             gil = {"gil_after": proved["gil"], "gil_enabled_by": ready.gil_enabled_by or proved["gil_enabled_by"]}
             self.events[place] = ready.model_copy(update=gil)
-            after = len(set(proved["worker_threads"]))
-            before = len(set(ready.worker_threads))
+            before, after = (len(set(threads)) for threads in (ready.worker_threads, proved["worker_threads"]))
             if after != before:
                 lost = RunnerFailed("worker_lost", f"{before} workers before the trials, {after} after them")
                 raise Failed(self._variants[ready.variant], lost)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 import anyio
-import anyio.abc
 import anyio.lowlevel
 
 from ..analysis import crossover, decide, refinement
@@ -32,8 +31,9 @@ from ..journal.raw_events import (
     VariantDropped,
     VariantExcluded,
 )
+from ..log import diagnostics
 from ..spec.plan import Claim, Plan, Variant, columns
-from .hosts import BlockExecutor, BlockTask, Host, HostGone, ignore_progress
+from .hosts import BlockExecutor, BlockTask, Host, HostGone
 from .queue import PointQueue, PointState
 
 LOSSES = 2
@@ -43,8 +43,8 @@ AWAITED_S = 5.0
 """How long a run waits for hosts to come back after the end of its time."""
 
 
-class Watcher(Protocol):
-    """An observer of progress; called between blocks and between trials, never during a timed one."""
+class Watcher:
+    """An observer of progress that ignores it; called between blocks and between trials, never during a timed one."""
 
     def doing(self, contest: Contest, what: str) -> None:
         """Receive a few words on the current step of a point."""
@@ -65,7 +65,6 @@ class Conductor:
         sync: Callable[[], None],
         watcher: Watcher,
         seed: int,
-        warn: Callable[[str], None] = ignore_progress,
         clock: Callable[[], float] = time.monotonic,
         spent_s: float = 0.0,
     ) -> None:
@@ -76,7 +75,6 @@ class Conductor:
         self._sync = sync
         self._watcher = watcher
         self._seed = seed
-        self._warn = warn
         self._clock = clock
         self._deadline = clock() + plan.experiment.measure.max_time - spent_s
         claims: dict[str, list[Claim]] = {}
@@ -103,24 +101,20 @@ class Conductor:
     async def run(self) -> None:
         """Measure until every point is decided or `max_time` is over; points take turns.
 
-        A resumed run may first have to settle its last block. Raises supervisor.process.Interrupted, HostsLost and
-        what `store` and `sync` raise; no block is running then.
+        A resumed run may first have to settle its last block. Raises Interrupted, HostsLost and what `store` and
+        `sync` raise; no block is running then.
         """
         for state in self._queue:
             self._settle(state, max(0, len(state.contest.blocks) - 1), is_asked=bool(self._wanted(state)))
         self._refine()
         try:
             async with anyio.create_task_group() as working:
-                await self._take_hosts(working)
+                with anyio.move_on_after(max(0.0, self._deadline - self._clock()) + AWAITED_S) as self._taking:
+                    while host := await self._executor.next_host():
+                        working.start_soon(self._work, host)
         except BaseExceptionGroup as group:
             raise first_of(group) from None
         self._record_skipped()
-
-    async def _take_hosts(self, working: anyio.abc.TaskGroup) -> None:
-        """Start every host as it comes, until there is nothing left to do."""
-        with anyio.move_on_after(max(0.0, self._deadline - self._clock()) + AWAITED_S) as self._taking:
-            while host := await self._executor.next_host():
-                working.start_soon(self._work, host)
 
     async def _work(self, host: Host) -> None:
         """Run blocks on a host while there are blocks for it."""
@@ -188,8 +182,7 @@ class Conductor:
         """
         contest = state.contest
         if (cut_off := contest.open_block) is not None:
-            about = columns(contest.point)
-            self._record(state, BlockDiscarded(**about, block=cut_off, reason="the run was cut off"))
+            self._record(state, BlockDiscarded(**columns(contest.point), block=cut_off, reason="the run was cut off"))
         self._exclude(state)
         if counted < decide.FUTILE_BLOCKS <= len(contest.blocks):
             for label, gap in decide.futile(contest).items():
@@ -228,7 +221,8 @@ class Conductor:
         left_s = self._deadline - self._clock()
         if len(waiting) == len(asked) and needs_s > left_s > 0:
             self._is_short = True
-            self._warn(f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left; there may be no verdict")
+            note = f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left; there may be no verdict"
+            diagnostics().warning("budget.short", note=note)
 
     def _wanted(self, state: PointState) -> Sequence[Variant]:
         """Return the variants that the next block of a point needs; none when nothing is left to decide."""
@@ -278,8 +272,7 @@ class Conductor:
             self._queue.offer(state)
         if events is None:
             assert host.name is not None
-            about = columns(contest.point)
-            events = [BlockCancelled(**about, block=task.number, host=host.name, reason="a verdict was reached")]
+            events = [BlockCancelled(**task.about(), host=host.name, reason="a verdict was reached")]
         else:
             self._untried -= state.took_s is None
             state.took_s = self._clock() - begun
@@ -330,8 +323,7 @@ class Conductor:
         contest = state.contest
         for label, count in contest.failures.items():
             if count >= decide.FAILURES_TO_EXCLUDE and label not in contest.excluded:
-                about = columns(contest.point, contest.variants[label])
-                self._record(state, VariantExcluded(**about, failures=count))
+                self._record(state, VariantExcluded(**columns(contest.point, contest.variants[label]), failures=count))
 
     def _look(self, state: PointState) -> None:
         contest = state.contest
@@ -356,14 +348,7 @@ class Conductor:
     ) -> None:
         about = columns(state.contest.point, state.contest.variants[label])
         self._record(
-            state,
-            VariantDropped(
-                **about,
-                blocks=gap.blocks,
-                best=best,
-                reason=reason,
-                **fields("ratio", gap),
-            ),
+            state, VariantDropped(**about, blocks=gap.blocks, best=best, reason=reason, **fields("ratio", gap))
         )
 
     def _flush(self) -> None:
@@ -380,7 +365,6 @@ class Conductor:
 
 def _lost(task: BlockTask, reason: str) -> list[Event]:
     """Return the events of a block that is given up."""
-    about = {**columns(task.point), "block": task.number}
     labels = [variant.label for variant in task.variants]
     why = f"{LOSSES} hosts were lost while they ran it, the last one because {reason}"
-    return [BlockStarted(**about, variants=labels), BlockDiscarded(**about, reason=why)]
+    return [BlockStarted(**task.about(), variants=labels), BlockDiscarded(**task.about(), reason=why)]

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from ..journal.event import Event
 from ..journal.raw_events import AccountMeasured, OverlapMeasured, RunnerReady, TimelineRecorded
 from ..runner import registry
-from ..spec.plan import Variant, columns, is_accounted
+from ..spec.plan import is_accounted
 from ..supervisor.group import RunnerGroup
 from ..supervisor.process import RunnerFailed
 from .hosts import BlockTask
@@ -33,15 +32,14 @@ def overlaps(
         if shares_all and len(set(ready.worker_pids)) == 1 and len(set(ready.worker_threads)) > 1:
             notify(f"running {ready.variant} beside itself")
             allowed_s = max(0.0, _allowed_s(task))
+            request = {"op": "overlap", "within_ns": round(allowed_s * 1e9)}
             try:
-                answer = runner_group.ask(
-                    ready.variant, {"op": "overlap", "within_ns": round(allowed_s * 1e9)}, allowed_s
-                )
+                answer = runner_group.ask(ready.variant, request, allowed_s)
             except RunnerFailed:
                 continue
             if answer["alone_ns"]:
                 measured = {key: answer[key] for key in ("calls", "alone_ns", "together_ns")}
-                yield OverlapMeasured(**_about(task, variant), **measured)
+                yield OverlapMeasured(**task.about(variant), **measured)
 
 
 def accounts(
@@ -52,10 +50,7 @@ def accounts(
     trial_ns: Mapping[str, int],
     notify: Callable[[str], None],
 ) -> Iterator[Event]:
-    """Yield where the time of each variant goes, from one more trial, instrumented; not in every block.
-
-    `trial_ns` maps each variant to its longest trial.
-    """
+    """Yield where each variant's time goes, in some blocks, from one more trial; `trial_ns` are the longest ones."""
     if not (task.draws or is_accounted(task.number, rounds)):
         return
     for variant in task.variants:
@@ -68,7 +63,7 @@ def accounts(
             answer = runner_group.ask(label, {"op": "account", "repeats": repeats[label]}, allowed_s)
         except RunnerFailed:
             continue
-        about = _about(task, variant)
+        about = task.about(variant)
         timeline = answer.pop("timeline")
         yield AccountMeasured(**about, **{key: value for key, value in answer.items() if key != "event"})
         if task.draws:
@@ -77,7 +72,3 @@ def accounts(
 
 def _allowed_s(task: BlockTask) -> float:
     return min(task.timeout_s, task.deadline - time.monotonic())
-
-
-def _about(task: BlockTask, variant: Variant) -> dict[str, Any]:
-    return {**columns(task.point, variant), "block": task.number}

@@ -1,19 +1,24 @@
-"""How long a run needs until it can decide, estimated before it starts."""
+"""What a run needs, estimated before it starts: the time until it can decide, and room on the disk."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from ..analysis import crossover, decide, refinement
 from ..analysis.contest import Contest
-from ..errors import Failure
+from ..analysis.stats import LOOKS
+from ..errors import Failure, Unwritable
 from ..journal.read import Records, find
 from ..spec.plan import ROUNDS_S, Plan, Point
 
 RUNNER_S = 0.12
 """Time to start and warm up one runner, measured with the shipped configs on two cores."""
+
+TRIAL_BYTES, ROUNDS = 700, 10
+"""About the size of a trial in the journal, and the rounds of a block."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,6 @@ def forecast(plan: Plan, runs: Path) -> Forecast:
     return Forecast(decide.next_look(Contest(plan, plan.points[0])), len(first_points), block_s, bool(recorded))
 
 
-def shortage(plan: Plan, runs: Path) -> str | None:
-    """Return why a run can't decide within its time, as far as is known before it starts."""
-    return too_short(plan, forecast(plan, runs))
-
-
 def too_short(plan: Plan, expected: Forecast) -> str | None:
     """Return why a run with this forecast can't decide within its time; None when it can."""
     if expected.first is None:
@@ -69,18 +69,25 @@ def _first_points(plan: Plan) -> list[Point]:
 
 def _block_seconds(plan: Plan, runs: Path) -> dict[str, float]:
     """Return the median time of a block by point, from the blocks of the latest run that had all these variants."""
+    labels = {variant.label for variant in plan.variants}
+    seconds: dict[str, list[float]] = {}
     try:
-        events = Records(find(runs / plan.experiment.name))
-        finished = [event for event in events if event["event"] == "block.finished"]
+        for event in Records(find(runs / plan.experiment.name)):
+            if event["event"] == "block.finished" and labels <= set(event["variants"]):
+                seconds.setdefault(event["point_id"], []).append(event["elapsed_ns"] / 1e9)
     except Failure:
         return {}
-    labels = {variant.label for variant in plan.variants}
+    return {point.id: median(seconds[point.id]) for point in plan.points if point.id in seconds}
 
-    def seconds(point: Point) -> list[float]:
-        return [
-            event["elapsed_ns"] / 1e9
-            for event in finished
-            if event["point_id"] == point.id and labels <= set(event["variants"])
-        ]
 
-    return {point.id: median(found) for point in plan.points if (found := seconds(point))}
+def check_disk_space(plan: Plan, runs: Path) -> None:
+    """Raise Unwritable when the disk is too full for what the run may write."""
+    measure = plan.experiment.measure
+    there = next((directory for directory in (runs, *runs.absolute().parents) if directory.is_dir()), Path())
+    # a block takes about a second, or longer
+    blocks = min((measure.blocks or LOOKS[-1]) * len(plan.points), measure.max_time)
+    needed = round(blocks * len(plan.variants) * (measure.rounds or ROUNDS) * TRIAL_BYTES)
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        what = f"{free / 1e6:.1f} MB are free in {there}, and this run may write {needed / 1e6:.1f} MB"
+        raise Unwritable(what, remedy="make room, or choose another directory with --runs")

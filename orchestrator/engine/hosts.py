@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ..errors import BUSY, Failure
 from ..journal.event import Event
-from ..spec.plan import Point, Variant
+from ..spec.plan import Point, Variant, columns
 
 
 @dataclass(frozen=True)
@@ -33,23 +33,24 @@ class BlockTask:
     deadline: float
     """The end of the run's time, on the monotonic clock of this machine."""
 
+    def about(self, variant: Variant | None = None) -> dict[str, Any]:
+        """Return the fields that the events of the block share, those of one variant included."""
+        return {**columns(self.point, variant), "block": self.number}
+
 
 class Host(Protocol):
     """A place where blocks run, one at a time."""
 
-    @property
-    def name(self) -> str | None:
-        """The name in the log; None for this machine when it is the only host."""
-
-    @property
-    def about(self) -> Mapping[str, Any]:
-        """The other fields of `host.joined`; empty for this machine."""
+    name: str | None
+    """The name in the log; None for this machine when it is the only host."""
+    about: Mapping[str, Any]
+    """The other fields of `host.joined`; empty for this machine."""
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
         """Return the raw events of the block, ending in `block.finished` or `block.discarded`.
 
-        `notify` is called between trials with a few words on the current step. Raises HostGone and
-        supervisor.process.Interrupted. A cancelled block leaves no process running where it can be reached.
+        `notify` is called between trials with a few words on the current step. Raises HostGone and Interrupted. A
+        cancelled block leaves no process running where it can be reached.
         """
 
 
@@ -57,10 +58,7 @@ class BlockExecutor(Protocol):
     """A source of hosts."""
 
     async def next_host(self) -> Host | None:
-        """Return the next host that can take blocks, as soon as there is one; None when no more will come.
-
-        Raises supervisor.process.Interrupted and HostsLost.
-        """
+        """Return the next host that can take blocks; None when no more will come. Raises Interrupted and HostsLost."""
 
 
 class HostGone(Exception):
@@ -76,7 +74,3 @@ class HostsLost(Failure):
     """The source of hosts is lost; the journal holds what was measured, and a later run can resume it."""
 
     status = BUSY
-
-
-def ignore_progress(_: str) -> None:
-    """Do nothing: for callers that show no progress."""

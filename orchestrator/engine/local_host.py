@@ -28,17 +28,14 @@ DESCRIPTORS_OF_A_RUNNER, OWN_DESCRIPTORS = 4, 24
 async def local_host(
     plan: Plan, source: Source, runner_env: RunnerEnvironment, interrupt: Interrupt
 ) -> AsyncIterator[tuple[Probed, BlockExecutor]]:
-    """Yield what probing the experiment on this machine found, and this machine as the executor.
-
-    Raises BadInput when the experiment can't run here, and Interrupted.
-    """
+    """Yield what probing the experiment found, and this machine as the executor; raises BadInput and Interrupted."""
     _check_descriptors(plan)
     probed = await anyio.to_thread.run_sync(probe, plan, source, runner_env, interrupt)
     yield probed, LocalHost(runner_env, interrupt, probed.pythons)
 
 
 class LocalHost:
-    """This machine: a block runs in a worker thread that ends before `run` returns, also when it is cancelled."""
+    """This machine: a block runs in a worker thread, which ends before `run` returns, also when it is cancelled."""
 
     name: str | None = None
     about: Mapping[str, Any] = {}
@@ -50,13 +47,10 @@ class LocalHost:
         self._is_taken = False
 
     async def next_host(self) -> Host | None:
-        """Return this machine, once."""
         was_taken, self._is_taken = self._is_taken, True
         return None if was_taken else self
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
-        """Return the raw events of the block; raises Interrupted."""
-
         async def interrupt_when_cancelled() -> None:
             try:
                 await anyio.sleep_forever()

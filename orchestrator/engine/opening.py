@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +15,21 @@ from ..archive.resume import CutOff, Policy
 from ..errors import JournalDamaged, Unwritable
 from ..interpreters.probe import Probed
 from ..journal.event import Event
-from ..journal.raw_events import (
-    HostJoined,
-    HostLeft,
-    RunResumed,
-    TrialFailed,
-    VariantExcluded,
-    VariantUnavailable,
-)
+from ..journal.raw_events import HostJoined, HostLeft, RunResumed, TrialFailed, VariantExcluded, VariantUnavailable
 from ..journal.write import Journal, create, new_run_id, reopen
 from ..log import diagnostics
 from ..spec import document
 from ..spec.plan import Plan
 from . import origin
+
+SHOWN: dict[type[Event], tuple[str, ...]] = {
+    TrialFailed: ("point", "variant", "cause", "error"),
+    VariantExcluded: ("point", "variant", "failures"),
+    HostJoined: ("host", "address"),
+    HostLeft: ("host", "reason"),
+    VariantUnavailable: ("variant", "reason", "remedy"),
+}
+"""The fields of the events that a user has to know at once."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,17 @@ class OpenRun:
     """A run that is ready to measure, new or resumed."""
 
     journal: Journal
-    store: Callable[[Event], None]
-    """Writes an event to the journal, and logs failures."""
     contests: Sequence[Contest]
     seed: int
-    spent_s: float
+    spent_s: float = 0.0
     """The time that was measured before the run was interrupted."""
+
+    def store(self, event: Event) -> None:
+        """Write an event to the journal, and log it if the user has to know it at once."""
+        self.journal.write(event)
+        if shown := SHOWN.get(type(event)):
+            log = diagnostics().info if isinstance(event, HostJoined) else diagnostics().warning
+            log(event.event, **{field: getattr(event, field) for field in shown})
 
 
 @contextmanager
@@ -88,18 +95,13 @@ def _resumed(plan: Plan, cut_off: CutOff) -> Iterator[OpenRun]:
     with reopen(cut_off.directory) as reopened:
         standing = replay(reopened.records)
         journal, cut_bytes = reopened.repaired()
-        store = _storing(journal)
-        resumed = RunResumed(
-            **origin.origin(plan, cut_off.started["seed"]),
-            cut_ts=cut_off.last_ts,
-            cut_bytes=cut_bytes,
-            spent_s=round(standing.spent_s, 3),
-        )
-        store(resumed)
+        about = origin.origin(plan, cut_off.started["seed"])
+        spent_s = round(standing.spent_s, 3)
+        journal.write(RunResumed(**about, cut_ts=cut_off.last_ts, cut_bytes=cut_bytes, spent_s=spent_s))
         blocks = sum(len(contest.blocks) for contest in standing.contests)
         about = {"run": str(cut_off.directory), "cut_off": cut_off.last_ts, "blocks": blocks, "cut_bytes": cut_bytes}
         diagnostics().info("run.resumed", **about, note="use --fresh to start a new run instead")
-        yield OpenRun(journal, store, standing.contests, resumed.seed, standing.spent_s)
+        yield OpenRun(journal, standing.contests, cut_off.started["seed"], standing.spent_s)
 
 
 @contextmanager
@@ -108,32 +110,10 @@ def _new(plan: Plan, probed: Probed, runs: Path, identity: dict[str, str]) -> It
     seed = secrets.randbelow(2**53) if seed is None else seed
     spec = document.dump(plan.experiment.resolved())
     with create(runs, plan.experiment.name, new_run_id(), spec) as journal:
-        store = _storing(journal)
-        store(origin.run_started(plan, seed, identity, probed.environments))
+        opened = OpenRun(journal, [Contest(plan, point) for point in plan.points], seed)
+        opened.store(origin.run_started(plan, seed, identity, probed.environments))
         for missing in probed.unavailable:
-            store(missing)
-        contests = [Contest(plan, point) for point in plan.points]
-        for contest in contests:
-            for missing in probed.unavailable:
+            opened.store(missing)
+            for contest in opened.contests:
                 contest.withdraw(missing.variant)
-        yield OpenRun(journal, store, contests, seed, 0.0)
-
-
-def _storing(journal: Journal) -> Callable[[Event], None]:
-    """Return a function that writes an event to the journal, and logs those that a user has to know at once."""
-    log = diagnostics()
-
-    def store(event: Event) -> None:
-        journal.write(event)
-        if isinstance(event, TrialFailed):
-            log.warning("trial.failed", point=event.point, variant=event.variant, cause=event.cause, error=event.error)
-        elif isinstance(event, VariantExcluded):
-            log.warning("variant.excluded", point=event.point, variant=event.variant, failures=event.failures)
-        elif isinstance(event, HostJoined):
-            log.info("host.joined", host=event.host, address=event.address)
-        elif isinstance(event, HostLeft):
-            log.warning("host.left", host=event.host, reason=event.reason)
-        elif isinstance(event, VariantUnavailable):
-            log.warning("variant.unavailable", variant=event.variant, reason=event.reason, remedy=event.remedy)
-
-    return store
+        yield opened

@@ -16,13 +16,14 @@ from ..analysis import decide
 from ..analysis.contest import Contest
 from ..analysis.stats import compare
 from ..text import printable
+from .conductor import Watcher
 
 REFRESH_S = 0.5
 """The shortest time between two drawings, each of which takes some milliseconds on a core."""
 
 
-class Progress:
-    """A watcher that draws; `Silent` does not."""
+class Progress(Watcher):
+    """A watcher that draws."""
 
     def __init__(self, live: Live, left_s: float) -> None:
         self._live = live
@@ -32,11 +33,9 @@ class Progress:
         self._contests: Sequence[Contest] = ()
 
     def doing(self, contest: Contest, what: str) -> None:
-        """Draw the current step of a point."""
         self._draw(f"{contest.point.label}, block {len(contest.begun_numbers) + 1}: {what}")
 
     def block_ended(self, contests: Sequence[Contest]) -> None:
-        """Draw the standing."""
         self._contests = contests
         self._draw("")
 
@@ -55,9 +54,8 @@ class Progress:
         """Return the points that have begun, as many as there is room for, undecided points first."""
         begun = [contest for contest in self._contests if contest.begun_numbers]
         lines = max((1 + len(contest.variants) for contest in begun), default=1)
-        shown = sorted(begun, key=lambda contest: decide.is_decided(contest))[
-            : max(1, (self._live.console.height - 1) // lines)
-        ]
+        room = max(1, (self._live.console.height - 1) // lines)
+        shown = sorted(begun, key=decide.is_decided)[:room]
         return [contest for contest in begun if contest in shown]
 
     def _left(self, elapsed_s: float) -> str:
@@ -68,16 +66,6 @@ class Progress:
         if not finished:
             return f", {cap}"
         return f", next look in about {sum(missing) * elapsed_s / finished:.0f} s, {cap}"
-
-
-class Silent:
-    """A watcher that does nothing."""
-
-    def doing(self, contest: Contest, what: str) -> None:
-        """Do nothing."""
-
-    def block_ended(self, contests: Sequence[Contest]) -> None:
-        """Do nothing."""
 
 
 def standing(contest: Contest) -> Group:
@@ -102,17 +90,12 @@ def _state(contest: Contest, label: str) -> str:
     return f"{contest.failures[label]} failures" if contest.failures[label] else ""
 
 
-def show_cursor() -> None:
-    """Show the cursor again, for a program that ends without leaving its live display."""
-    Console(stderr=True).show_cursor()
-
-
 @contextmanager
-def watching(left_s: float) -> Iterator[Progress | Silent]:
+def watching(left_s: float) -> Iterator[Watcher]:
     """Yield a live display on stderr when that is a terminal, else a watcher that does nothing."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield Silent()
+        yield Watcher()
         return
     # drawn by hand between trials: a refreshing thread would take a core from what is measured
     live = Live(console=console, auto_refresh=False, transient=True)

@@ -15,7 +15,7 @@ from ..analysis.contest import Contest
 from ..spec.plan import Claim, Variant
 
 CHOICE = 16
-"""Among this many points with the fewest blocks, a host gets the one that it has run least often."""
+"""Of this many points with the fewest blocks, a host gets the one it ran least often, so as not to repeat one point."""
 
 
 @dataclass
@@ -89,10 +89,7 @@ class PointQueue:
             self.offer(state)
 
     def take(self, host: str | None, fits: Callable[[PointState], bool]) -> PointState | None:
-        """Return the point with the fewest blocks that fits; of several, the one that the host has run least often.
-
-        With the first of several, a host might run the same point again and again.
-        """
+        """Return the point with the fewest blocks that fits; of several, the one that the host has run least often."""
         found: list[PointState] = []
         while self._waiting and len(found) < CHOICE:
             begun, place = self._waiting[0]

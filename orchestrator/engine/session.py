@@ -13,7 +13,6 @@ import anyio.to_thread
 
 from ..analysis import verdict
 from ..analysis.results import Results, fold
-from ..analysis.verdict import Outcome
 from ..archive import status
 from ..archive.resume import Policy
 from ..interpreters.probe import Probed
@@ -26,7 +25,7 @@ from ..spec.plan import Plan
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt, Interrupted
 from .conductor import Conductor
-from .disk_space import check_disk_space
+from .forecast import check_disk_space
 from .hosts import BlockExecutor, HostsLost
 from .local_host import local_host
 from .opening import OpenRun, open_run
@@ -50,12 +49,7 @@ Place = Callable[
 
 
 def run(
-    plan: Plan,
-    source: Source,
-    runs: Path,
-    policy: Policy,
-    set_holder: Callable[[str], None],
-    place: Place = local_host,
+    plan: Plan, source: Source, runs: Path, policy: Policy, set_holder: Callable[[str], None], place: Place = local_host
 ) -> RunOutcome:
     """Measure what is planned, and return how it ended; the journal below `runs` then holds everything.
 
@@ -63,14 +57,9 @@ def run(
     before anything is written, Unwritable, JournalDamaged, Busy and HostsLost.
     """
     check_disk_space(plan, runs)
-    return in_loop(_run, plan, source, runs, policy, set_holder, place)
 
-
-async def _run(
-    plan: Plan, source: Source, runs: Path, policy: Policy, set_holder: Callable[[str], None], place: Place
-) -> RunOutcome:
-    async with watching_signals() as (runner_env, interrupt, signals):
-        try:
+    async def measured() -> RunOutcome:
+        async with watching_signals() as (runner_env, interrupt, signals):
             async with place(plan, source, runner_env, interrupt) as (probed, executor):
                 with open_run(plan, probed, runs, policy) as opened:
                     directory = opened.journal.directory
@@ -79,9 +68,9 @@ async def _run(
                         code = await _measure(plan, opened, executor, signals)
                         results = fold(Records(directory / EVENTS_FILE))
                         ended(results)
-        except Interrupted:
-            raise SystemExit(128 + signals[0]) from None
-    return RunOutcome(results, code, directory)
+        return RunOutcome(results, code, directory)
+
+    return in_loop(measured)
 
 
 async def _measure(plan: Plan, opened: OpenRun, executor: BlockExecutor, signals: list[int]) -> int:
@@ -92,7 +81,10 @@ async def _measure(plan: Plan, opened: OpenRun, executor: BlockExecutor, signals
     conducting = time.monotonic(), time.process_time()
     lost = await _conduct(plan, opened, executor)
     conducted = time.monotonic(), time.process_time()
-    outcome, code = _derive(plan, opened)
+    derived = verdict.derive(plan, opened.contests)
+    for event in derived:
+        opened.store(event)
+    outcome, code = verdict.outcome(derived, sum(contest.failures.total() for contest in opened.contests))
     if signals:
         outcome, code = "interrupted", 128 + signals[0]
     elif lost:
@@ -114,17 +106,8 @@ async def _measure(plan: Plan, opened: OpenRun, executor: BlockExecutor, signals
 async def _conduct(plan: Plan, opened: OpenRun, executor: BlockExecutor) -> HostsLost | None:
     """Run blocks until all is decided, the time is over, or a signal comes; return the error if the hosts are lost."""
     with watching(plan.experiment.measure.max_time - opened.spent_s) as watcher:
-        conductor = Conductor(
-            plan,
-            opened.contests,
-            executor,
-            opened.store,
-            opened.journal.sync,
-            watcher,
-            opened.seed,
-            _warn,
-            spent_s=opened.spent_s,
-        )
+        stores = opened.store, opened.journal.sync
+        conductor = Conductor(plan, opened.contests, executor, *stores, watcher, opened.seed, spent_s=opened.spent_s)
         try:
             await conductor.run()
         except Interrupted:
@@ -133,16 +116,3 @@ async def _conduct(plan: Plan, opened: OpenRun, executor: BlockExecutor) -> Host
             diagnostics().error("hosts.lost", note=str(error))
             return error
     return None
-
-
-def _derive(plan: Plan, opened: OpenRun) -> tuple[Outcome, int]:
-    """Store what follows from the measurements, and return the outcome and the exit status."""
-    derived = verdict.derive(plan, opened.contests)
-    for event in derived:
-        opened.store(event)
-    failures = sum(contest.failures.total() for contest in opened.contests)
-    return verdict.outcome(derived, failures)
-
-
-def _warn(note: str) -> None:
-    diagnostics().warning("budget.short", note=note)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
+from rich.console import Console
 
 from ..errors import first_of
 from ..supervisor.environment import RunnerEnvironment, runner_environment
 from ..supervisor.interrupt import Interrupt, Interrupted
-from .progress import show_cursor
 
 T = TypeVar("T")
 
@@ -27,36 +27,38 @@ def interruptible(work: Callable[[RunnerEnvironment, Interrupt], T]) -> T:
     """Return what `work` returns; it runs in a thread, and a signal ends it and its runners with SystemExit."""
 
     async def watched() -> T:
-        async with watching_signals() as (runner_env, interrupt, signals):
-            return await _in_thread(signals, work, runner_env, interrupt)
+        async with watching_signals() as (runner_env, interrupt, _):
+            return await anyio.to_thread.run_sync(work, runner_env, interrupt)
 
     return in_loop(watched)
 
 
-def in_loop(main: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+def in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Return what the coroutine function returns in an event loop of its own; raises the first error of a group."""
     try:
-        return anyio.run(main, *arguments)
+        return anyio.run(main)
     except BaseExceptionGroup as group:
         raise first_of(group) from None
 
 
 @asynccontextmanager
 async def watching_signals() -> AsyncIterator[tuple[RunnerEnvironment, Interrupt, list[int]]]:
-    """Yield the runner environment, an interrupt that a signal sets, and the list that receives the signals."""
+    """Yield the runner environment, an interrupt that signals set, and the signals; Interrupted becomes SystemExit."""
     with runner_environment() as runner_env, closing(Interrupt()) as interrupt:
         signals: list[int] = []
         async with anyio.create_task_group() as group:
             await group.start(_interrupt_on_signal, interrupt, signals)
-            yield runner_env, interrupt, signals
+            try:
+                yield runner_env, interrupt, signals
+            except Interrupted:
+                raise SystemExit(128 + signals[0]) from None
             group.cancel_scope.cancel()
 
 
 async def _interrupt_on_signal(interrupt: Interrupt, received: list[int], *, task_status: Any) -> None:
     """Set the interrupt at the first signal, and end this process at the second one; the reaper then cleans up.
 
-    Signals that were ignored at the start (nohup) stay ignored. A closed terminal sends SIGHUP twice at once, from the
-    shell and from the system; that counts as one signal.
+    Signals ignored at the start (nohup) stay ignored. A closed terminal sends two SIGHUP, which count as one signal.
     """
     ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     watched = [number for number in ending if signal.getsignal(number) != signal.SIG_IGN]
@@ -67,16 +69,8 @@ async def _interrupt_on_signal(interrupt: Interrupt, received: list[int], *, tas
             if number == signal.SIGHUP and number in received and time.monotonic() - first_s < SAME_S:
                 continue
             if received:
-                show_cursor()
+                Console(stderr=True).show_cursor()  # which a live display has hidden
                 os._exit(128 + number)
             received.append(number)
             first_s = time.monotonic()
             interrupt.set()
-
-
-async def _in_thread(signals: Sequence[int], work: Callable[..., T], *arguments: Any) -> T:
-    """Return what `work` returns; raises SystemExit when a signal has interrupted it."""
-    try:
-        return await anyio.to_thread.run_sync(work, *arguments)
-    except Interrupted:
-        raise SystemExit(128 + signals[0]) from None

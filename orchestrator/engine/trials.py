@@ -1,15 +1,15 @@
-"""The trials of a block: in which order they ran, what they took, and which runners are busy while they wait."""
+"""What the rounds of a block measure: the trials, which runners are busy while they wait, and the reference loop."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from ..journal.raw_events import RunnerGuarded, TrialFinished, TrialObserved
-from ..spec.plan import columns
+from ..spec.plan import REFERENCE
 from ..supervisor.group import RunnerGroup
-from ..supervisor.process import RunnerFailed
+from ..supervisor.process import Command, RunnerFailed, default_python
 from .hosts import BlockTask
 
 BUSY_SHARE = 0.01
@@ -17,6 +17,9 @@ BUSY_SHARE = 0.01
 
 COLLECT_TIMEOUT_S = 10.0
 """How long a runner may take to report its trials, which takes some milliseconds."""
+
+START_TIMEOUT_S = 120.0
+"""How long a runner may take to start."""
 
 HANDLING_NS = 200_000
 """The CPU time of a waiting runner for each trial, to answer and to wake up: no runner can do without."""
@@ -46,7 +49,9 @@ class Trials:
             with suppress(RunnerFailed):
                 trials = runner_group.ask(label, {"op": "trials"}, COLLECT_TIMEOUT_S)["trials"]
                 for (number, position, counts), trial in zip(order, trials, strict=True):
-                    self._note_idle(label, trial)
+                    idle_ns, cpu_ns = self._idle[label]
+                    burnt_ns = max(0, trial["idle_cpu_ns"] - HANDLING_NS)
+                    self._idle[label] = idle_ns + trial["idle_ns"], cpu_ns + burnt_ns
                     if counts:
                         self._keep(label, number, position, trial, repeats[label])
         self.events.sort(key=lambda event: (event.round, event.position))
@@ -63,21 +68,11 @@ class Trials:
         """Yield which runners use a core while they wait for the token; they are guarded from the next block on."""
         for label, (idle_ns, cpu_ns) in self._idle.items():
             if label not in self._task.guarded and cpu_ns > BUSY_SHARE * idle_ns:
-                about = columns(self._task.point, self._variants[label])
-                yield RunnerGuarded(**about, block=self._task.number, idle_ns=idle_ns, idle_cpu_ns=cpu_ns)
-
-    def _note_idle(self, label: str, trial: Mapping[str, Any]) -> None:
-        idle_ns, cpu_ns = self._idle[label]
-        self._idle[label] = idle_ns + trial["idle_ns"], cpu_ns + max(0, trial["idle_cpu_ns"] - HANDLING_NS)
+                yield RunnerGuarded(**self._task.about(self._variants[label]), idle_ns=idle_ns, idle_cpu_ns=cpu_ns)
 
     def _keep(self, label: str, number: int, position: int | None, trial: Mapping[str, Any], repeats: int) -> None:
-        where = {
-            **columns(self._task.point, self._variants[label]),
-            "block": self._task.number,
-            "round": number,
-            "position": position,
-            "repeats": repeats,
-        }
+        where = self._task.about(self._variants[label])
+        where |= {"round": number, "position": position, "repeats": repeats}
         measured = {key: trial[key] for key in ("started_ns", "wall_ns", "cpu_ns", "core")}
         self.events.append(TrialFinished(**where, **measured))
         if "observed" in trial:
@@ -85,7 +80,31 @@ class Trials:
             self.events.append(TrialObserved(**where, **seen))
 
 
-def busy_ns(trials: Sequence[TrialFinished]) -> tuple[int, int]:
-    """Return the wall time and the CPU time of trials, over all repeats."""
-    wall_ns = sum(trial.wall_ns * trial.repeats for trial in trials)
-    return wall_ns, sum(trial.cpu_ns * trial.repeats for trial in trials)
+class ReferenceLoop:
+    """The runner of the reference loop, which every round times; `version` is None once it has failed."""
+
+    def __init__(self, runner_group: RunnerGroup) -> None:
+        self._runner_group = runner_group
+        self.version: int | None = None
+
+    def start(self) -> None:
+        """Start the runner."""
+        with suppress(RunnerFailed):
+            self._runner_group.start(REFERENCE, Command(default_python()))
+            self._runner_group.send(REFERENCE, {"op": "reference"})
+            self.version = self._runner_group.receive(REFERENCE, START_TIMEOUT_S)["version"]
+
+    def time(self, round_number: int) -> None:
+        """Time the loop once."""
+        try:
+            self._runner_group.ask(REFERENCE, round_number, START_TIMEOUT_S)
+        except RunnerFailed:
+            self.version = None  # it is left out of the block
+
+    def walls_ns(self, rounds: int, timeout_s: float) -> list[int] | None:
+        """Return the loop's time in each round; None when it was not timed in all of them."""
+        wall_ns: list[int] = []
+        if self.version is not None:
+            with suppress(RunnerFailed):
+                wall_ns = self._runner_group.ask(REFERENCE, {"op": "trials"}, timeout_s)["wall_ns"]
+        return wall_ns if len(wall_ns) == rounds else None

@@ -14,16 +14,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import anyio
 
 from orchestrator.analysis.contest import Contest
-from orchestrator.engine.conductor import Conductor
+from orchestrator.engine.conductor import Conductor, Watcher
 from orchestrator.engine.hosts import BlockTask, Host
-from orchestrator.engine.progress import Silent
 from orchestrator.journal.event import Event
 from orchestrator.journal.read import EVENTS_FILE, Records
 from orchestrator.journal.write import create, new_run_id
@@ -99,7 +98,7 @@ def simulate(blocks: int) -> dict[str, float]:
         tempfile.TemporaryDirectory() as runs,
         create(Path(runs), "simulated", new_run_id(), "") as book,
     ):
-        conductor = Conductor(planned, contests, hosts, book.write, book.sync, Silent(), seed=1)
+        conductor = Conductor(planned, contests, hosts, book.write, book.sync, Watcher(), seed=1)
         begun = time.monotonic(), time.process_time(), _resident_bytes()
         anyio.run(conductor.run)
         ended = time.monotonic(), time.process_time(), _resident_bytes()
@@ -134,7 +133,7 @@ class _Host:
         self._hosts = hosts
         self.name: str | None = name
         about = {"address": "tcp://a:1", "hostname": name, "cpu_model": None, "cores": 2, "effective_cores": 2}
-        self.about = {**about, "spin_cores": None, "python": "3.11.7", "lock": None}
+        self.about: Mapping[str, Any] = {**about, "spin_cores": None, "python": "3.11.7", "lock": None}
         self._dice = random.Random(name)
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:

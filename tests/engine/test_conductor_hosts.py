@@ -14,9 +14,8 @@ import pytest
 from orchestrator.analysis import results, verdict
 from orchestrator.analysis.contest import Contest
 from orchestrator.analysis.fold import add_event
-from orchestrator.engine.conductor import Conductor
+from orchestrator.engine.conductor import Conductor, Watcher
 from orchestrator.engine.hosts import BlockTask, Host, HostGone, HostsLost
-from orchestrator.engine.progress import Silent
 from orchestrator.journal.event import SCHEMA, Event
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.model import Experiment
@@ -108,7 +107,7 @@ class Run:
             host.begun = begun
         self.stored: list[Event] = []
         executor = Hosts(*self.hosts, lost=lost)
-        conductor = Conductor(self.plan, self.contests, executor, self.stored.append, lambda: None, Silent(), 1)
+        conductor = Conductor(self.plan, self.contests, executor, self.stored.append, lambda: None, Watcher(), 1)
         self.error: BaseException | None = None
         try:
             anyio.run(conductor.run)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.archive.audit import audit
+from orchestrator.archive.audit import Audit
 from orchestrator.journal.read import EVENTS_FILE, Records, newest_first
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE_S, until
@@ -141,7 +141,7 @@ class Place:
 
     def problems(self) -> list[str]:
         """Return the problems of the newest journal, and its differences from a recomputation."""
-        audited = audit(Records(self.runs[0] / EVENTS_FILE))
+        audited = Audit(Records(self.runs[0] / EVENTS_FILE))
         reported = self.run("report", str(self.runs[0]))
         return [*audited.problems, *["unfinished"] * (not audited.is_finished), *reported.stderr.splitlines()]
 

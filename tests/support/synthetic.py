@@ -12,9 +12,8 @@ import anyio
 
 from orchestrator.analysis import results, verdict
 from orchestrator.analysis.contest import Contest
-from orchestrator.engine.conductor import Conductor
+from orchestrator.engine.conductor import Conductor, Watcher
 from orchestrator.engine.hosts import BlockTask, Host
-from orchestrator.engine.progress import Silent
 from orchestrator.journal.event import SCHEMA, Event
 from orchestrator.journal.raw_events import (
     AccountMeasured,
@@ -97,7 +96,7 @@ class Executor:
         self._noise = noise
         self._dice = random.Random(1)
 
-    name = None
+    name: str | None = None
     about: Mapping[str, Any] = {}
 
     async def next_host(self) -> Host | None:
@@ -229,18 +228,14 @@ class Run:
         self.contests = contests
         self.stored: list[Event] = []
         self.synced_after: list[int] = []
-        self.warned: list[str] = []
 
     def conduct(self, clock: Clock, spent_s: float = 0.0) -> None:
         """Run the conductor until it needs no more blocks."""
         self.executor.clock = clock
         self.executor.is_known = False
         store, sync = self.stored.append, lambda: self.synced_after.append(len(self.stored))
-        conductor = Conductor(
-            *(self.plan, self.contests, self.executor, store, sync, Silent(), 1, self.warned.append),
-            clock=clock.monotonic,
-            spent_s=spent_s,
-        )
+        given = self.plan, self.contests, self.executor, store, sync, Watcher(), 1
+        conductor = Conductor(*given, clock=clock.monotonic, spent_s=spent_s)
         anyio.run(conductor.run)
 
     def resumed(self, cut: int) -> list[dict[str, Any]]:
