@@ -7,8 +7,7 @@ from importlib.util import find_spec
 
 from .errors import BadInput
 
-_NAMES = {"vl_convert": "vl-convert-python"}
-"""What pip calls a module, where it is not the same."""
+_NAMES = {"vl_convert": "vl-convert-python"}  # what pip calls a module, where it is not the same
 
 
 def missing(*modules: str) -> list[str]:

@@ -19,8 +19,7 @@ from ..output.grid import Grid
 from ..output.terminal import UNBOUNDED, Screen
 from ..text import printable
 
-MOST_ROWS = 1000
-"""The most rows of a table; for more, use --json."""
+MOST_ROWS = 1000  # the most rows of a table; for more, use --json
 
 Rows = Iterator[tuple[Any, ...]]
 

@@ -12,14 +12,11 @@ from typing import Annotated
 from .app import app, format_option
 from .output import choose, write
 
-LOOK_S = 1.0
-"""How long the load of other processes is watched."""
+LOOK_S = 1.0  # how long the load of other processes is watched
 
-NOTICEABLE = 0.02
-"""The smallest share of the time that is reported."""
+NOTICEABLE = 0.02  # the smallest share of the time that is reported
 
-LIKE_CORES = 0.9
-"""Processes that do at least this part of the work of as many cores have a core each."""
+LIKE_CORES = 0.9  # processes that do at least this part of the work of as many cores have a core each
 
 
 @app.command(epilog="\b\nExample:\n  orchestrator doctor --format json | jq '.findings[].what'")

@@ -13,8 +13,7 @@ from ..errors import BadInput
 from .app import TableOrJson, app
 from .output import choose, width, write
 
-PATIENCE_S = 30.0
-"""How long an interpreter may take to check every model."""
+PATIENCE_S = 30.0  # how long an interpreter may take to check every model
 
 
 @app.command(

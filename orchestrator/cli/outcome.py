@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from ..engine.session import RunOutcome
     from ..journal.derived_events import ExpectationChecked
 
-MOST_DIFFERENCES = 10
-"""The most differences between a journal and its recomputation that are shown one by one."""
+MOST_DIFFERENCES = 10  # the most differences between a journal and its recomputation that are shown one by one
 
 
 def recompute(run: Path) -> Results:

@@ -29,11 +29,9 @@ from ..spec.problem import SpecProblem
 from ..supervisor.environment import RunnerEnvironment, runner_environment
 from ..supervisor.interrupt import Interrupt, Interrupted
 
-IDLE_S = 60.0
-"""It ends after this time without a request; the next request starts a new one."""
+IDLE_S = 60.0  # it ends after this time without a request; the next request starts a new one
 
-LOCK_S = 2.0
-"""How long a block waits for the machine, as another block may just be ending."""
+LOCK_S = 2.0  # how long a block waits for the machine, as another block may just be ending
 
 
 class Agent:

@@ -18,8 +18,7 @@ from ..spec.values import REFERENCE
 SOURCE, WORK = "source", "work"
 """Directories of the bundle: the first one is imported from, the second one is the working directory."""
 
-LARGEST = 64 * 2**20
-"""In bytes; both sides hold a bundle in memory."""
+LARGEST = 64 * 2**20  # in bytes; both sides hold a bundle in memory
 
 
 def pack(experiment: Experiment, here: Path) -> bytes:

@@ -35,20 +35,15 @@ from ..supervisor.interrupt import Interrupt, Interrupted
 from . import agent, bundle, worker_plugin
 from .scheduler import CONNECT_S, RESOURCE, Cluster, connected, no_worker, refusal_of, trial_cluster, workers_of
 
-PREPARE_S = 600.0
-"""How long a host may take to prepare the experiment; it may have to build environments."""
+PREPARE_S = 600.0  # how long a host may take to prepare the experiment; it may have to build environments
 
-LOOK_S = 1.0
-"""The interval between two looks at the list of workers."""
+LOOK_S = 1.0  # the interval between two looks at the list of workers
 
-LOST_S = 5.0
-"""How long the scheduler may be unreachable before it counts as lost."""
+LOST_S = 5.0  # how long the scheduler may be unreachable before it counts as lost
 
-LATE_S = 30.0
-"""How long a block may take after the end of the run's time, to end and to be sent."""
+LATE_S = 30.0  # how long a block may take after the end of the run's time, to end and to be sent
 
-AGAIN_S = 10.0
-"""After this time a host that another run was holding is tried again."""
+AGAIN_S = 10.0  # after this time a host that another run was holding is tried again
 
 cloudpickle.register_pickle_by_value(worker_plugin)
 

@@ -25,17 +25,13 @@ from ..errors import BadInput
 from ..machine import host as machine
 from ..supervisor.environment import RunnerEnvironment
 
-CONNECT_S = 5.0
-"""How long to wait for a scheduler."""
+CONNECT_S = 5.0  # how long to wait for a scheduler
 
-ANSWER_S = 10.0
-"""How long a worker may take to report its versions."""
+ANSWER_S = 10.0  # how long a worker may take to report its versions
 
-MOST_HERE = 64
-"""The most workers of `local:N`."""
+MOST_HERE = 64  # the most workers of `local:N`
 
-RESOURCE = "MACHINE"
-"""The Dask resource of workers that take blocks; each of them has one."""
+RESOURCE = "MACHINE"  # the Dask resource of workers that take blocks; each of them has one
 
 LOCAL_SCHEDULER = ("--port", "0", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file")
 LOCAL_WORKER = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--resources", f"{RESOURCE}=1")

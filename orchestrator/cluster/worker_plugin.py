@@ -29,8 +29,7 @@ else:
     main()
 """
 
-PATIENCE_S = 10.0
-"""How long an agent may take to end its runners."""
+PATIENCE_S = 10.0  # how long an agent may take to end its runners
 
 
 class AgentPlugin(WorkerPlugin):

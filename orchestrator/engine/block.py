@@ -48,11 +48,9 @@ from . import diagnostics
 from .hosts import BlockTask
 from .trials import COLLECT_TIMEOUT_S, START_TIMEOUT_S, ReferenceLoop, Trials
 
-ENTERED = ("setup", "async_initializer")
-"""The hooks of a workload that are context managers."""
+ENTERED = ("setup", "async_initializer")  # the hooks of a workload that are context managers
 
-REFERENCE_NS = 3_000_000
-"""About the time of the reference loop in a round."""
+REFERENCE_NS = 3_000_000  # about the time of the reference loop in a round
 
 
 class OutOfTime(Exception):

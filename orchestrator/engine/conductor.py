@@ -36,11 +36,9 @@ from ..spec.plan import Claim, Plan, Variant, columns
 from .hosts import BlockExecutor, BlockTask, Host, HostGone
 from .queue import PointQueue, PointState
 
-LOSSES = 2
-"""A block is given up after this many hosts were lost while they ran it, as it may be the cause."""
+LOSSES = 2  # a block is given up after this many hosts were lost while they ran it, as it may be the cause
 
-AWAITED_S = 5.0
-"""How long a run waits for hosts to come back after the end of its time."""
+AWAITED_S = 5.0  # how long a run waits for hosts to come back after the end of its time
 
 
 class Watcher:

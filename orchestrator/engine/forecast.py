@@ -14,11 +14,9 @@ from ..errors import Failure, Unwritable
 from ..journal.read import Records, find
 from ..spec.plan import ROUNDS_S, Plan, Point
 
-RUNNER_S = 0.12
-"""Time to start and warm up one runner, measured with the shipped configs on two cores."""
+RUNNER_S = 0.12  # time to start and warm up one runner, measured with the shipped configs on two cores
 
-TRIAL_BYTES, ROUNDS = 700, 10
-"""About the size of a trial in the journal, and the rounds of a block."""
+TRIAL_BYTES, ROUNDS = 700, 10  # about the size of a trial in the journal, and the rounds of a block
 
 
 @dataclass(frozen=True)

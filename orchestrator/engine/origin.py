@@ -18,8 +18,7 @@ from ..interpreters.identity import differences
 from ..journal.raw_events import RunStarted
 from ..spec.plan import Plan, canonical
 
-COMMIT_S = 2.0
-"""How long git may take to report the commit, in a large repository."""
+COMMIT_S = 2.0  # how long git may take to report the commit, in a large repository
 
 PACKAGES = ("orchestrator", "anyio", "numpy", "pydantic")
 

@@ -18,8 +18,7 @@ from ..analysis.stats import compare
 from ..text import printable
 from .conductor import Watcher
 
-REFRESH_S = 0.5
-"""The shortest time between two drawings, each of which takes some milliseconds on a core."""
+REFRESH_S = 0.5  # the shortest time between two drawings, each of which takes some milliseconds on a core
 
 
 class Progress(Watcher):

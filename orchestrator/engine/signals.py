@@ -19,8 +19,7 @@ from ..supervisor.interrupt import Interrupt, Interrupted
 
 T = TypeVar("T")
 
-SAME_S = 1.0
-"""Two SIGHUP within this time count as one."""
+SAME_S = 1.0  # two SIGHUP within this time count as one
 
 
 def interruptible(work: Callable[[RunnerEnvironment, Interrupt], T]) -> T:

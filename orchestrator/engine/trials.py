@@ -15,11 +15,9 @@ from .hosts import BlockTask
 BUSY_SHARE = 0.01
 """A runner that uses more than this part of a core while it waits for the token is guarded from the next block on."""
 
-COLLECT_TIMEOUT_S = 10.0
-"""How long a runner may take to report its trials, which takes some milliseconds."""
+COLLECT_TIMEOUT_S = 10.0  # how long a runner may take to report its trials, which takes some milliseconds
 
-START_TIMEOUT_S = 120.0
-"""How long a runner may take to start."""
+START_TIMEOUT_S = 120.0  # how long a runner may take to start
 
 HANDLING_NS = 200_000
 """The CPU time of a waiting runner for each trial, to answer and to wake up: no runner can do without."""

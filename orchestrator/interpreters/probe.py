@@ -130,8 +130,7 @@ class _Findings:
             raise Refused(SpecProblem(("models",), problem))
 
 
-Request = str | None
-"""The value of `python` in a spec: a version, a path, or None."""
+Request = str | None  # the value of `python` in a spec: a version, a path, or None
 
 
 def _executables(

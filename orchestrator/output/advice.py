@@ -17,11 +17,9 @@ from .terminal import Screen
 LETS_GO, HOLDS = 0.5, 0.25
 """The share of the time that speaks for code that releases the GIL, and for code that holds it."""
 
-SOME, LETS_ALL_GO = 0.05, 0.9
-"""Less than the one may be nothing, more than the other all of it."""
+SOME, LETS_ALL_GO = 0.05, 0.9  # less than the one may be nothing, more than the other all of it
 
-ENOUGH_CORES = 1.5
-"""Free cores from which on two threads can be expected to run at once."""
+ENOUGH_CORES = 1.5  # free cores from which on two threads can be expected to run at once
 
 
 def render(results: Results, *, width: int, colour: bool) -> str:

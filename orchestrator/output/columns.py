@@ -16,8 +16,7 @@ from ..jsonl import dumps
 Row = Mapping[str, Any]
 Places = Mapping[tuple[str, int], Block]
 
-NAMES = ("runs", "trials", "blocks", "variants", "accounts", "verdicts", "contexts")
-"""The tables of a run."""
+NAMES = ("runs", "trials", "blocks", "variants", "accounts", "verdicts", "contexts")  # the tables of a run
 
 _DERIVED = {"variants": "variant.compared", "accounts": "variant.explained", "verdicts": "verdict.reached"}
 _RAW = {"trials": "trial.finished", "blocks": "runner.ready", "contexts": "context.sampled"}

@@ -34,8 +34,7 @@ class Grid:
         return replace(self, headers=kept, rows=[[row[place] for place in places] for row in self.rows])
 
 
-Line = Sequence[tuple[str, str]]
-"""One line of text in parts, each with the style that a terminal gives it."""
+Line = Sequence[tuple[str, str]]  # one line of text in parts, each with the style that a terminal gives it
 
 
 def plain(line: Line) -> str:

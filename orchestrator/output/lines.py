@@ -20,8 +20,7 @@ from .grid import Grid, Line
 OUTCOME_STYLES = {"held": "green", "broken": "bold red", "undecided": "yellow"}
 DECISION_STYLES = {"found": "bold", "none": "", "undecided": "yellow"}
 
-MUCH_LONGER = 1.1
-"""How many times as long as the others an instrumented batch takes where it is noted."""
+MUCH_LONGER = 1.1  # how many times as long as the others an instrumented batch takes where it is noted
 
 _WARNINGS = {
     "too_few_blocks": "too few blocks for a verdict; allow more time (measure.max_time) or blocks (measure.blocks)",

@@ -40,23 +40,18 @@ from .export import parquet
 
 KEPT = ".tables"
 
-VERSION = 1
-"""Goes up when the same journal would give other tables, though the fields of its events are the same."""
+VERSION = 1  # goes up when the same journal would give other tables, though the fields of its events are the same
 
 FIELDS = zlib.crc32(repr([(name, *kind.model_fields) for name, kind in EVENTS.items()]).encode())
 """What events have, in short: tables without a new field are made again."""
 
-STALE_S = 600
-"""After so long, what was kept of an earlier state of a journal is read by no query any more."""
+STALE_S = 600  # after so long, what was kept of an earlier state of a journal is read by no query any more
 
-MEMORY_MB = 600
-"""What the database may use; this program itself comes on top of it."""
+MEMORY_MB = 600  # what the database may use; this program itself comes on top of it
 
-FEW = 8
-"""So many runs are read in this process: starting others would take longer."""
+FEW = 8  # so many runs are read in this process: starting others would take longer
 
-AT_ONCE = 10_000
-"""Rows that are held at a time."""
+AT_ONCE = 10_000  # rows that are held at a time
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from ..runner.account.fold import SHARES
 from ..text import printable
 from .grid import Grid
 
-MANY_CALLS = 50
-"""With so many calls in a batch, the time of one call has a column too."""
+MANY_CALLS = 50  # with so many calls in a batch, the time of one call has a column too
 
 PARTS = {
     "on_core": "on a core",
@@ -32,8 +31,7 @@ PARTS = {
 }
 """The parts of the workers' time, as readers see them."""
 
-SHOWN = 0.005
-"""The least share that rounds to 1 %."""
+SHOWN = 0.005  # the least share that rounds to 1 %
 
 
 def compared(found: PointEvents, title: str = "") -> Grid:

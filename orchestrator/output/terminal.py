@@ -11,8 +11,7 @@ from rich.text import Text
 
 from .grid import Grid, Line
 
-UNBOUNDED = 10_000
-"""A width in which any table fits."""
+UNBOUNDED = 10_000  # a width in which any table fits
 
 
 class Screen:

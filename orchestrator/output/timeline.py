@@ -13,8 +13,7 @@ from itertools import pairwise
 
 from ..journal.raw_events import TimelineRecorded
 
-PARTS = ("on_core", "gil", "run_queue", "blocked")
-"""What a call's time is made of, in the order in which it is drawn."""
+PARTS = ("on_core", "gil", "run_queue", "blocked")  # what a call's time is made of, in the order in which it is drawn
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from .workload import Unusable
 
 ENOUGH_NS = 200_000_000
 FEWEST_CALLS, MOST_CALLS = 3, 200
-LONG_NS = 5_000_000_000
-"""No other call follows a first one that takes longer than this."""
+LONG_NS = 5_000_000_000  # no other call follows a first one that takes longer than this
 
 
 def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool) -> dict[str, Any]:

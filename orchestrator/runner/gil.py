@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-UNKNOWN = "unknown"
-"""Stands for a module that was imported before `watch`, or by another loader."""
+UNKNOWN = "unknown"  # stands for a module that was imported before `watch`, or by another loader
 
 _suspect: str | None = None
 

@@ -20,11 +20,9 @@ from .workload import call_for, find, initializer_for
 SHORTEST_NS = 3_000_000
 """A trial repeats its batch to last this long: a shorter one measures the clock and the wake-up (docs/method.md)."""
 
-WARM_NS = 20_000_000
-"""The least time of a warm-up: interpreters specialise, caches fill, lazy imports happen."""
+WARM_NS = 20_000_000  # the least time of a warm-up: interpreters specialise, caches fill, lazy imports happen
 
-IDLE_NS = 5_000_000_000
-"""Workers idle for this long first run something untimed: anyio ends threads idle for 10 s."""
+IDLE_NS = 5_000_000_000  # workers idle for this long first run something untimed: anyio ends threads idle for 10 s
 
 
 async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:

@@ -12,14 +12,12 @@ from .call import Call
 SHORTEST_NS, PAIRS = 8_000_000, 3
 """Two workers run at once for this long at least: longer than CPython's switch interval of 5 ms."""
 
-ENOUGH_NS = 60_000_000
-"""After this time there is no further pair: it would be a noticeable part of the block."""
+ENOUGH_NS = 60_000_000  # after this time there is no further pair: it would be a noticeable part of the block
 
 SETTLE_S = 0.001
 """The pause before the calls, in which other threads become idle: a loop that takes answers wants the GIL too."""
 
-MARGIN = 4
-"""Two calls at once take at most twice as long as one, when they run in turn; the rest is reserve."""
+MARGIN = 4  # two calls at once take at most twice as long as one, when they run in turn; the rest is reserve
 
 Each = Callable[[Callable[[], Any]], Awaitable["list[Any]"]]
 

@@ -7,11 +7,9 @@ from typing import Any
 
 from .account import sensors
 
-VERSION = 1
-"""Raised when the loop changes: times of different versions are not comparable."""
+VERSION = 1  # raised when the loop changes: times of different versions are not comparable
 
-LENGTH = 30_000
-"""About 3 ms on the machines of 2026."""
+LENGTH = 30_000  # about 3 ms on the machines of 2026
 
 
 def loop() -> int:

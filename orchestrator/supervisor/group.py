@@ -18,17 +18,13 @@ from .environment import ReaperKilled, RunnerEnvironment
 from .interrupt import Interrupt, Interrupted
 from .process import PIPE_BYTES, Command, Runner, RunnerFailed, is_readable
 
-DUMPING_S = 0.3
-"""The time for a runner that hangs to write its stacks, before it gets SIGTERM."""
+DUMPING_S = 0.3  # the time for a runner that hangs to write its stacks, before it gets SIGTERM
 
-GRACE_S = 0.5
-"""The time for a runner to end after SIGTERM, before it is killed."""
+GRACE_S = 0.5  # the time for a runner to end after SIGTERM, before it is killed
 
-SENDING_S = 120.0
-"""The time for a runner to read a request."""
+SENDING_S = 120.0  # the time for a runner to read a request
 
-LEAVING_S = 1.0
-"""The time for the runners of a finished block to leave their `setup`."""
+LEAVING_S = 1.0  # the time for the runners of a finished block to leave their `setup`
 
 
 class RunnerGroup:

@@ -17,11 +17,9 @@ from dataclasses import dataclass
 from ..machine import host
 from .environment import BOOTSTRAP, RunnerEnvironment
 
-OUTPUT_KEPT = 16_384
-"""Bytes kept of the end of a runner's stdout and stderr; the rest is read and dropped."""
+OUTPUT_KEPT = 16_384  # bytes kept of the end of a runner's stdout and stderr; the rest is read and dropped
 
-PIPE_BYTES = 65_536
-"""The capacity of a pipe on Linux: a larger buffer would be allocated and cut down at each read."""
+PIPE_BYTES = 65_536  # the capacity of a pipe on Linux: a larger buffer would be allocated and cut down at each read
 
 
 class RunnerFailed(Exception):

@@ -21,8 +21,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-SWEEP_S = 5.0
-"""A process that survives SIGKILL for this long hangs in the kernel; it can't be ended."""
+SWEEP_S = 5.0  # a process that survives SIGKILL for this long hangs in the kernel; it can't be ended
 
 TRACKERS_S = 1.0
 """Time for the resource trackers of multiprocessing, loky and joblib to remove what killed processes have left:

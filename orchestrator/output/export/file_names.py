@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...spec.plan import Point, Variant, canonical
 
-_LONGEST = 80
-"""Far below the 255 bytes that file systems allow, with room for an id and a suffix."""
+_LONGEST = 80  # far below the 255 bytes that file systems allow, with room for an id and a suffix
 
 
 def of_variants(variants: Iterable[Variant]) -> dict[str, str]:

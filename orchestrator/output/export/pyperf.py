@@ -19,8 +19,7 @@ from ...spec.plan import canonical
 from ...text import printable
 from . import file_names
 
-_LARGEST = 2**63 - 1
-"""Of the whole numbers that JSON is written with here."""
+_LARGEST = 2**63 - 1  # of the whole numbers that JSON is written with here
 
 Events = Mapping[tuple[str, int, str], Mapping[str, Any]]
 """Events about a variant in a block, by the id of the point, the block and the label."""

@@ -294,8 +294,7 @@ _KINDS: dict[str, tuple[Callable[[], Drawn], int | tuple[str, int]]] = {
 }
 """How each kind of chart is drawn, and how high: so many pixels, or so many for each value of a field."""
 
-KINDS = tuple(_KINDS)
-"""Every kind of chart."""
+KINDS = tuple(_KINDS)  # every kind of chart
 
 
 def height(kind: str, rows: Sequence[Row]) -> int:

@@ -24,17 +24,13 @@ from .. import timeline
 from ..tables import PARTS, shares
 from .chart_specs import Row, height, template
 
-MOST_SLICES = 10_000
-"""Pieces of timelines in one report: they would be most of it, where there are many points."""
+MOST_SLICES = 10_000  # pieces of timelines in one report: they would be most of it, where there are many points
 
-FEWEST_CALLS = 4
-"""Of a timeline, that are drawn however many there are."""
+FEWEST_CALLS = 4  # of a timeline, that are drawn however many there are
 
-MOST_LANES = 8
-"""The most lanes drawn for a variant: more can't be distinguished."""
+MOST_LANES = 8  # the most lanes drawn for a variant: more can't be distinguished
 
-WIDE_RANGE = 20
-"""From the least to the greatest of an axis, from which on it is drawn on a logarithmic scale."""
+WIDE_RANGE = 20  # from the least to the greatest of an axis, from which on it is drawn on a logarithmic scale
 
 
 @dataclass(frozen=True)

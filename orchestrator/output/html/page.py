@@ -27,8 +27,7 @@ from .charts import Chart
 
 HERE = Path(__file__).parent
 
-FEW = 4
-"""So many points stand open on the page; of more, the first does."""
+FEW = 4  # so many points stand open on the page; of more, the first does
 
 
 def render(results: Results) -> dict[str, bytes]:

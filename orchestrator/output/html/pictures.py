@@ -7,11 +7,9 @@ import vl_convert
 from ...analysis.results import Results
 from . import chart_specs, charts
 
-WIDTH = 720
-"""Pixels of a chart at a scale of 1, without its labels."""
+WIDTH = 720  # pixels of a chart at a scale of 1, without its labels
 
-SHARP = 2
-"""Pixels of a PNG for one of the chart, as screens of today show them."""
+SHARP = 2  # pixels of a PNG for one of the chart, as screens of today show them
 
 _PAPER = chart_specs.theme("#1b1f24", "#ffffff")
 

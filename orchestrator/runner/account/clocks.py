@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-Clocks = Sequence[int]
-"""`WALL`, `CPU`, `QUEUE` and `GIL`, each in ns since an arbitrary moment."""
+Clocks = Sequence[int]  # `WALL`, `CPU`, `QUEUE` and `GIL`, each in ns since an arbitrary moment
 
 WALL, CPU, QUEUE, GIL = range(4)
 

@@ -27,11 +27,9 @@ from .stamps import Taken
 SHARES = ("on_core", "run_queue", "gil", "blocked", "serialisation", "dispatch", "waiting", "idle")
 """The parts of the workers' time, in the order in which they are shown; together they are all of it."""
 
-MOST_CALLS = 20_000
-"""At most this many calls of a batch are accounted, which bounds the memory to some 10 MB."""
+MOST_CALLS = 20_000  # at most this many calls of a batch are accounted, which bounds the memory to some 10 MB
 
-TIMELINE = 1_000
-"""This many calls of the first batch are kept one by one, to be drawn."""
+TIMELINE = 1_000  # this many calls of the first batch are kept one by one, to be drawn
 
 Span = tuple[int, int]
 

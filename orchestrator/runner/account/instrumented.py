@@ -21,11 +21,9 @@ from .usage import Usage
 ALONE_CALLS, ALONE_SHARE = 16, 0.25
 """At most this many calls are made one at a time, and for no longer than this share of the trial; one at least."""
 
-SMALL_BYTES = 1024
-"""A call of fewer bytes is pickled in less time than its stamps take."""
+SMALL_BYTES = 1024  # a call of fewer bytes is pickled in less time than its stamps take
 
-WEIGHED_RESULTS = 16
-"""Results of which the pickle is measured."""
+WEIGHED_RESULTS = 16  # results of which the pickle is measured
 
 
 async def measure(

@@ -10,8 +10,7 @@ from typing import Any
 from . import sensors
 from .fold import mean
 
-Worker = tuple[int, int]
-"""The process and the thread of a worker."""
+Worker = tuple[int, int]  # the process and the thread of a worker
 
 
 class Usage:

@@ -19,8 +19,7 @@ FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {"chunksize": processes.OPTIONS["chunksize"]}
 
-NEVER_S = 1_000_000
-"""How long workers may be idle: loky would end them after 10 s."""
+NEVER_S = 1_000_000  # how long workers may be idle: loky would end them after 10 s
 
 unavailable = processes.unavailable
 

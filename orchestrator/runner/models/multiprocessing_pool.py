@@ -12,8 +12,7 @@ from .remote import Failure, Imported, meeting, unwrapped
 if TYPE_CHECKING:
     from ..call import Call
 
-CHECK_S = 0.1
-"""How often the workers are checked: the pool itself waits for ever for the call of a dead worker."""
+CHECK_S = 0.1  # how often the workers are checked: the pool itself waits for ever for the call of a dead worker
 
 
 @asynccontextmanager

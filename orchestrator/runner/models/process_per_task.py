@@ -30,8 +30,7 @@ def needs(options: Mapping[str, Any]) -> Needs:
 unavailable = processes.unavailable
 
 
-PIPES = 3
-"""Descriptors per running process: of its result, of its end, and the other end of the pipe."""
+PIPES = 3  # descriptors per running process: of its result, of its end, and the other end of the pipe
 
 
 @asynccontextmanager

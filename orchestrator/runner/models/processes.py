@@ -33,8 +33,7 @@ OPTIONS: dict[str, Option] = {
     "max_tasks_per_child": Option("calls after which a worker is replaced (not with fork)", minimum=1),
 }
 
-TOGETHER_S = 60.0
-"""How long the workers wait for each other before the model counts as unable to start them."""
+TOGETHER_S = 60.0  # how long the workers wait for each other before the model counts as unable to start them
 
 _barrier: Barrier
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-TOGETHER_S = 60.0
-"""How long the workers wait for each other before the model counts as unable to start them."""
+TOGETHER_S = 60.0  # how long the workers wait for each other before the model counts as unable to start them
 
 _CHECK_S = 0.0005
 

@@ -23,8 +23,7 @@ OPTIONS: dict[str, Option] = {
     "switch_interval_us": Option("how long a thread keeps the GIL when others wait for it [default: 5,000]", minimum=1),
 }
 
-TOGETHER_S = 60.0
-"""How long the workers wait for each other before the model counts as unable to start them."""
+TOGETHER_S = 60.0  # how long the workers wait for each other before the model counts as unable to start them
 
 
 def needs(options: Mapping[str, Any]) -> Needs:
