@@ -213,7 +213,9 @@ def test_nginx_takes_another_port_where_one_is_in_use(monkeypatch: pytest.Monkey
 
 
 @needs_nginx
-def test_nginx_that_finds_no_port_is_told_with_the_last_one(monkeypatch: pytest.MonkeyPatch, taken_port: int) -> None:
+def test_nginx_that_finds_no_port_is_reported_with_the_last_one(
+    monkeypatch: pytest.MonkeyPatch, taken_port: int
+) -> None:
     monkeypatch.setattr(serving, "free_port", lambda: taken_port)
     monkeypatch.setattr(serving, "PORTS_TRIED", 1)
     with pytest.raises(RuntimeError, match=f"nginx did not start on port {taken_port}: .*Address already in use"):
