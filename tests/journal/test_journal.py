@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator import files
-from orchestrator.errors import UNWRITABLE, BadInput, JournalDamaged, Unwritable
+from orchestrator.errors import UNWRITABLE, BadInput, Busy, JournalDamaged, Unwritable
 from orchestrator.journal.event import Event
 from orchestrator.journal.raw_events import BlockDiscarded
 from orchestrator.journal.read import EVENTS_FILE, Records, find
-from orchestrator.journal.write import Journal, create, new_run_id
+from orchestrator.journal.write import Journal, create, new_run_id, reopen
 
 
 def event(number: int, reason: str = "because", **columns: Any) -> Event:
@@ -43,6 +43,12 @@ def opened(file: Path) -> Iterator[Journal]:
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     yield Journal(file.parent, "run", descriptor)
     os.close(descriptor)
+
+
+def test_a_journal_that_is_being_written_is_not_opened_again(tmp_path: Path) -> None:
+    with create(tmp_path, "x", new_run_id(), "name: x\n") as book, pytest.raises(Busy, match="another process writes"):
+        with reopen(book.directory):
+            pass
 
 
 def test_a_line_is_json_with_the_common_fields_first_and_its_checksum_last(file: Path) -> None:
