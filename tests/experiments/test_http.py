@@ -103,7 +103,7 @@ def test_a_server_ends_with_its_setup() -> None:
     assert not is_alive(address.pid)
 
 
-def test_a_server_ends_when_whoever_started_it_was_killed() -> None:
+def test_a_server_ends_when_the_process_that_started_it_was_killed() -> None:
     starting = (
         "import time\nfrom experiments import http\n"
         "with http.server() as a:\n    print(a.pid, flush=True)\n    time.sleep(60)"
