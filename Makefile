@@ -32,7 +32,7 @@ slow: $(VENV)/.dev.stamp ## run the slower tests, which CI runs too
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'slow and not long' $(ARGS)
 
 conformance: $(VENV)/.dev.stamp ## test every model with all options under every interpreter (hours)
-	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/runner/test_conformance.py $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/runner/conformance $(ARGS)
 
 faults: $(VENV)/.dev.stamp ## inject faults: 500 kill -9, failing disks, signals, 100,000 hostile specs (hours)
 	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/faults $(ARGS)

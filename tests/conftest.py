@@ -41,7 +41,7 @@ def _clear(directory: Path) -> None:
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    """A port of the loopback interface that somebody else listens on."""
+    """A port of the loopback interface on which another socket listens."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

@@ -86,6 +86,10 @@ def test_a_variant_is_futile_at_three_times_the_time_of_the_best() -> None:
     assert futile_of({"sequential": 10, "threads": 12, "processes": 29}) == set()
 
 
+def test_a_variant_is_not_futile_while_one_of_its_blocks_is_within_three_times() -> None:
+    assert futile_of({"sequential": 10, "threads": 12, "processes": 31}, noise=0.1) == set()
+
+
 def test_the_nearest_rival_is_never_futile() -> None:
     assert futile_of({"sequential": 10, "threads": 50, "processes": 60}) == {"processes"}
 

@@ -64,10 +64,10 @@ def test_a_model_with_a_worker_for_each_task_has_as_many_calls_in_flight() -> No
 
 
 def test_observed_values_are_summarised_over_all_trials() -> None:
-    run = conducted({"sequential": 20, "threads": 10}, observed={"observed_pids": 1, "observed_who": "me"})
-    (pids, user) = figures.observed(run.contests[0], "threads")
+    run = conducted({"sequential": 20, "threads": 10}, observed={"observed_pids": 1, "observed_name": "a"})
+    (pids, name) = figures.observed(run.contests[0], "threads")
     assert (pids.metric, pids.trials, pids.value) == ("observed.pids", 8 * 5, 1)
-    assert (user.metric, user.value, user.mean) == ("observed.who", "me", None)
+    assert (name.metric, name.value, name.mean) == ("observed.name", "a", None)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_a_workload_that_raises_exits_three_with_its_traceback_in_the_journal(pl
 
 
 @pytest.mark.parametrize(("call", "failing"), [("lock", "processes"), ("differs", "threads")])
-def test_a_variant_whose_results_are_no_good_fails_and_the_others_go_on(place: Path, call: str, failing: str) -> None:
+def test_a_variant_with_wrong_results_fails_and_the_others_go_on(place: Path, call: str, failing: str) -> None:
     models = f"[sequential, {failing}, event_loop]"
     spec = f"workload: {{call: 'mine:{call}'}}\nmodels: {models}\nmeasure: {{blocks: 6, rounds: 3}}\n"
     (place / "x.yaml").write_text(spec)

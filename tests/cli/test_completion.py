@@ -106,7 +106,7 @@ def test_a_journal_is_offered_as_a_run(place: Path) -> None:
 def test_names_that_a_shell_has_to_quote_are_not_offered(place: Path) -> None:
     (place / "$(touch broken).yaml").touch()
     (place / "two\nlines.yaml").touch()
-    assert all(name.isprintable() and not set(name) & set(" $()") for name in completion.specs(""))
+    assert completion.specs("") == ["my.yaml", "configs/cpu.yaml", "configs/io.yml"]
 
 
 @pytest.mark.parametrize("offer", [completion.specs, completion.runs])

@@ -67,7 +67,9 @@ def test_the_blocks_of_a_worker_that_is_killed_run_again(cluster: Cluster, place
     assert in_process("verify", "runs/naps/latest", cwd=place).returncode == 0
 
 
-def test_a_run_whose_conductor_was_killed_goes_on_and_no_block_is_there_twice(cluster: Cluster, place: Path) -> None:
+def test_a_run_resumes_after_its_conductor_was_killed_and_no_block_is_there_twice(
+    cluster: Cluster, place: Path
+) -> None:
     process = started(place, cluster.address, "measure.blocks=10")
     until(lambda: blocks_there(place) >= 3)
     process.kill()

@@ -1,4 +1,4 @@
-"""Which block comes next, when a run stops, and what it records; with an executor whose blocks take no time."""
+"""Which block comes next, when a run stops, and what it records; the blocks of its executor take no time."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ def test_postgres_takes_another_port_where_one_is_in_use(
 
 
 @needs_postgres
-def test_postgres_that_finds_no_port_is_told_with_the_last_one(
+def test_postgres_that_finds_no_port_is_reported_with_the_last_one(
     prepared: Path, monkeypatch: pytest.MonkeyPatch, taken_port: int
 ) -> None:
     monkeypatch.setattr(serving, "free_port", lambda: taken_port)
@@ -304,4 +304,4 @@ def test_a_config_without_its_server_is_refused_with_the_remedy(tmp_path: Path) 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert "PostgreSQL is not installed; install it (Debian: apt install postgresql)" in done.stderr
-    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("postgres/*"))
+    assert list(tmp_path.glob("runs/postgres/*")) == []

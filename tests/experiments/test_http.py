@@ -103,7 +103,7 @@ def test_a_server_ends_with_its_setup() -> None:
     assert not is_alive(address.pid)
 
 
-def test_a_server_ends_when_whoever_started_it_was_killed() -> None:
+def test_a_server_ends_when_the_process_that_started_it_was_killed() -> None:
     starting = (
         "import time\nfrom experiments import http\n"
         "with http.server() as a:\n    print(a.pid, flush=True)\n    time.sleep(60)"
@@ -213,7 +213,9 @@ def test_nginx_takes_another_port_where_one_is_in_use(monkeypatch: pytest.Monkey
 
 
 @needs_nginx
-def test_nginx_that_finds_no_port_is_told_with_the_last_one(monkeypatch: pytest.MonkeyPatch, taken_port: int) -> None:
+def test_nginx_that_finds_no_port_is_reported_with_the_last_one(
+    monkeypatch: pytest.MonkeyPatch, taken_port: int
+) -> None:
     monkeypatch.setattr(serving, "free_port", lambda: taken_port)
     monkeypatch.setattr(serving, "PORTS_TRIED", 1)
     with pytest.raises(RuntimeError, match=f"nginx did not start on port {taken_port}: .*Address already in use"):

@@ -1,4 +1,4 @@
-"""Runs on a cluster whose processes die and whose connections break."""
+"""Runs on a cluster while its processes die and its connections break."""
 
 from __future__ import annotations
 

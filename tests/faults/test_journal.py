@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import JournalDamaged
+from orchestrator.errors import Busy, JournalDamaged
 from orchestrator.journal.raw_events import BlockDiscarded
 from orchestrator.journal.read import EVENTS_FILE, Records
 from orchestrator.journal.write import create, new_run_id, reopen
@@ -100,3 +100,9 @@ def _lengthen(file: Path, count: int) -> None:
 def _line(record: dict[str, object]) -> bytes:
     body = dumps({key: value for key, value in record.items() if key != "crc32"})
     return body[:-1] + b',"crc32":"%08x"}\n' % zlib.crc32(body)
+
+
+def test_a_journal_that_is_being_written_is_not_opened_again(tmp_path: Path) -> None:
+    with create(tmp_path, "x", new_run_id(), "name: x\n") as book, pytest.raises(Busy, match="another process writes"):
+        with reopen(book.directory):
+            pass

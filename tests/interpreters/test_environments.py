@@ -94,7 +94,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
     return process.returncode, [json.loads(line)["event"] for line in lines]
 
 
-def test_requirements_are_installed_for_the_default_interpreter_once_and_told_in_the_log(tmp_path: Path) -> None:
+def test_requirements_are_installed_for_the_default_interpreter_once_and_logged(tmp_path: Path) -> None:
     place = Tiny(tmp_path)
     assert ended(place.begin()) == (errors.OK, ["environment.building", "environment.built"])
     assert ended(place.begin()) == (errors.OK, [])
@@ -207,7 +207,7 @@ def test_a_cache_that_cannot_be_written_is_reported_with_the_remedy(tmp_path: Pa
     assert done.stderr.endswith("; make room there, or name another directory in XDG_CACHE_HOME\n")
 
 
-def test_without_uv_requirements_tell_the_command_that_installs_it(tmp_path: Path) -> None:
+def test_without_uv_requirements_name_the_command_that_installs_it(tmp_path: Path) -> None:
     place = Tiny(tmp_path)
     (tmp_path / "uv.py").write_text("raise ImportError\n")  # before the installed one on the path
     done = place.run("run", "x.yaml", env=place.env | {"PATH": "/nowhere"})

@@ -104,6 +104,17 @@ def test_a_gap_in_which_the_worker_waits_for_the_gil_is_a_wait_for_the_gil() -> 
     assert split(*calls, until=100, lanes=1) == {"on_core": 80, "gil": 15, "dispatch": 5}
 
 
+def test_the_wait_for_the_gil_within_a_call_is_no_wait_between_calls() -> None:
+    calls = taken(1, 0, 40, cpu_ns=30, gil_ns=10, gil_before=5), taken(1, 60, 100, gil_before=20)
+    assert split(*calls, until=100, lanes=1) == {"on_core": 70, "gil": 10 + 5, "dispatch": 15}
+
+
+def test_the_wait_for_the_gil_within_a_call_of_ones_own_thread_counts_once() -> None:
+    call = taken(1, 10, 90, pid=1, cpu_ns=70, gil_ns=10)
+    parts = split(call, until=100, lanes=1, begun=(0, 0, 0, 0), ended=(100, 75, 0, 13))
+    assert parts == {"on_core": 70, "gil": 10 + 3, "dispatch": 5, "waiting": 12}
+
+
 def test_a_loop_that_neither_computes_nor_queues_between_its_steps_is_waiting() -> None:
     call = taken(1, 10, 90, pid=1, busy_ns=30, cpu_ns=30)
     parts = split(call, until=100, begun=(0, 0, 0, 0), ended=(100, 45, 5, 0))

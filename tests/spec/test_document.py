@@ -250,7 +250,7 @@ def test_keys_and_values_have_positions_that_start_at_one(loader: object) -> Non
         ((), True, "c.yaml:1:1"),
     ],
 )
-def test_where_tells_the_nearest_known_place(path: KeyPath, key: bool, where: str) -> None:
+def test_a_problem_is_placed_at_the_nearest_known_position(path: KeyPath, key: bool, where: str) -> None:
     assert document.parse(SAMPLE, "c.yaml").where(path, key=key) == where
 
 

@@ -478,7 +478,7 @@ def test_a_directory_is_reported(cwd: Path) -> None:
         loading.load(Path())
 
 
-def test_several_problems_are_all_told_a_line_each(cwd: Path) -> None:
+def test_several_problems_are_reported_a_line_each(cwd: Path) -> None:
     text = W + "models: [thread]\ntasks: 0\ntaks: 1\nmeasure: {max_time: 10 parsecs}\n"
     assert refusal(text).splitlines() == [
         "a.yaml:3:8: tasks: expected 1 or more; got 0",

@@ -129,7 +129,7 @@ def test_the_columns_of_a_point_have_no_dots() -> None:
     assert made.points[0].columns == {"tasks": 1, "kwargs_n": 1, "workload_item": "i"}
 
 
-def test_a_long_argument_is_cut_in_the_label_and_told_apart_by_its_hash() -> None:
+def test_a_long_argument_is_cut_in_the_label_and_distinguished_by_its_hash() -> None:
     first, second = planned(["threads"], matrix={"kwargs.s": ["a" * 99 + "b", "a" * 99 + "c"]}).points
     assert first.label != second.label
     assert max(len(first.label), len(second.label)) < 40
@@ -188,7 +188,7 @@ def test_a_number_of_workers_is_refused_where_it_means_nothing(model: str) -> No
     assert what.startswith(f"{model} has no number of workers: it is ")
 
 
-def test_a_label_tells_only_what_differs_within_the_model() -> None:
+def test_a_label_names_only_what_differs_within_the_model() -> None:
     made = planned(
         [{"model": "processes", "workers": 2}, {"model": "processes", "workers": 2, "chunksize": 5}, "threads"]
     )
@@ -234,7 +234,7 @@ def test_two_equal_entries_are_refused() -> None:
     assert remedy == "give each a `label:` of its own"
 
 
-def test_entries_that_differ_only_in_what_no_label_tells_are_refused() -> None:
+def test_entries_that_differ_only_in_what_no_label_shows_are_refused() -> None:
     entry = {"model": "threads", "path": "old"}
     assert refusal(["threads", entry])[1] == 'a second variant called "threads"'
 
@@ -337,7 +337,7 @@ def test_the_baseline_is_the_one_named_or_sequential_or_the_first(
     assert planned(models, **others).baseline.label == baseline
 
 
-def test_a_baseline_that_nobody_is_is_refused() -> None:
+def test_a_baseline_that_names_no_variant_is_refused() -> None:
     path, what, remedy = refusal(["threads"], baseline="thraeds")
     assert (path, what) == (("baseline",), 'no model or label "thraeds" in this experiment')
     assert remedy == 'did you mean "threads"?'

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,8 +34,12 @@ def interrupt() -> Iterator[Interrupt]:
 def workload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(
-        "import os, sys, time\n"
+        "import os, signal, sys, time\n"
         "def hang(): time.sleep(1000)\n"
+        "def take_ten_seconds(): time.sleep(10)\n"
+        "def hang_with_handler():\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: os.mkdir('terminated'))\n"
+        "    time.sleep(1000)\n"
         "def shout(): os.write(2, b'x' * 50_000_000 + b'end')\n"
         "def babble(): os.write(1, bytes(range(256)))\n"
     )
@@ -93,16 +96,37 @@ def test_a_request_longer_than_a_pipe_holds_is_answered(
         assert runner_group.ask("a", {"op": "probe", "variants": variants}, 60)["problems"][0]["field"] == "kwargs"
 
 
-def test_a_deadline_ends_the_wait_for_a_call_that_hangs(
+def test_a_deadline_ends_the_wait_for_a_call_that_would_end_later(
+    runner_env: RunnerEnvironment, interrupt: Interrupt, workload: Path
+) -> None:
+    with RunnerGroup(runner_env, interrupt) as runner_group:
+        opened(runner_group, "take_ten_seconds")
+        pid = runner_group.pid("a")
+        with pytest.raises(RunnerFailed, match=r"no answer within 0\.3 s") as failed:
+            runner_group.ask("a", {"op": "warm"}, 0.3)
+        assert failed.value.cause == "timeout"
+    assert not is_alive(pid)
+
+
+def test_a_runner_that_hangs_gets_a_sigterm_before_it_is_killed(
+    runner_env: RunnerEnvironment, interrupt: Interrupt, workload: Path
+) -> None:
+    with RunnerGroup(runner_env, interrupt) as runner_group:
+        opened(runner_group, "hang_with_handler")
+        with pytest.raises(RunnerFailed, match="no answer within"):
+            runner_group.ask("a", {"op": "warm"}, 3)
+    assert (workload / "terminated").is_dir()
+
+
+def test_a_runner_that_was_late_is_asked_no_more(
     runner_env: RunnerEnvironment, interrupt: Interrupt, workload: Path
 ) -> None:
     with RunnerGroup(runner_env, interrupt) as runner_group:
         opened(runner_group, "hang")
-        begun = time.monotonic()
-        with pytest.raises(RunnerFailed, match=r"no answer within 0\.3 s") as failed:
+        with pytest.raises(RunnerFailed, match="no answer within"):
             runner_group.ask("a", {"op": "warm"}, 0.3)
-        assert failed.value.cause == "timeout"
-        assert time.monotonic() - begun < 30
+        with pytest.raises(RunnerFailed, match="has not answered an earlier request"):
+            runner_group.ask("a", {"op": "warm"}, 30)
 
 
 def test_a_flood_of_output_is_drained_and_its_end_kept(

@@ -37,5 +37,5 @@ def records() -> list[dict[str, Any]]:
         **{"event": "context.sampled", "ts": "then", "when": "start", "monotonic_ns": 0},
         **{"hostname": text, "cpu_model": "\n", "cores": 2},
     }
-    told = {"runner.ready": {"executable": text, "runner_python": "\t"}, "trial.failed": {"error": text}}
-    return [first, context, *({**event, **told.get(event["event"], {})} for event in others)]
+    hostile = {"runner.ready": {"executable": text, "runner_python": "\t"}, "trial.failed": {"error": text}}
+    return [first, context, *({**event, **hostile.get(event["event"], {})} for event in others)]

@@ -75,7 +75,7 @@ def test_loads_are_counted_apart() -> None:
     assert [(summary.load, summary.runs, summary.false) for summary in found] == [(0, 1, 0), (4, 2, 1)]
 
 
-def test_wins_contradict_each_other_where_both_are_told_without_reserve() -> None:
+def test_wins_contradict_each_other_where_both_are_stated_without_reserve() -> None:
     assert opposites([WIN, WIN, LOSS]) == 1
     assert opposites([WIN, WIN, replace(LOSS, at_this_load=True), TIE]) == 0
 
@@ -146,7 +146,7 @@ def test_a_finding_is_a_row_for_each_point_of_the_last_run_and_a_count_over_all(
     ]
 
 
-def test_the_docs_tell_what_every_config_found() -> None:
+def test_the_docs_show_what_every_config_found() -> None:
     table = (ROOT / "docs/workloads.md").read_text().partition("<!-- findings -->")[2].partition("<!-- end -->")[0]
     missing = set(findings.CONFIGS) ^ set(re.findall(r"`([\w]+)\.yaml`", table))
     assert not missing, "`make findings ARGS=NAME` measures one and writes its row"
