@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import BadInput, Unwritable
-from ..output.formats import FORMATS
+from ..output.formats import names
 from .app import Format, KeepReport, Runs, Wait, app
 from .outcome import print_outcome, write_page
 from .output import choose
@@ -60,7 +60,7 @@ def advise(
 
     Needs no YAML: makes a few pilot calls, then compares every model that can run the function.
     """
-    shown = choose(format_, FORMATS, people="advice")
+    shown = choose(format_, names("text"), people="advice")
     from ..advice.design import Question
     from ..machine import lock
     from . import arguments as given

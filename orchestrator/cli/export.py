@@ -27,8 +27,7 @@ def export(
         typer.Option(
             metavar="FORMAT",
             autocompletion=completion.one_of(*formats.names("export")),
-            help="csv, parquet: tables; pyperf, hyperfine: times for these tools; chrome-trace: a timeline for"
-            " ui.perfetto.dev; markdown: a report for a pull request",
+            help="; ".join(f"{name}: {formats.FORMATS[name].about}" for name in formats.names("export")),
         ),
     ] = "csv",
     output: Annotated[Path, typer.Option(metavar="DIR", help="directory for the files, created if absent")] = Path(),

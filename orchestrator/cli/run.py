@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import BadInput
-from ..output.formats import FORMATS
+from ..output.formats import names
 from .app import Config, Format, KeepReport, Overrides, Runs, Wait, app
 from .outcome import print_outcome, write_page
 from .output import choose
@@ -60,7 +60,7 @@ def run(
     format_: Format = None,
 ) -> None:
     """Measure an experiment and report which model wins."""
-    shown = choose(format_, FORMATS)
+    shown = choose(format_, names("text"))
     if resume and fresh:
         raise BadInput("--resume and --fresh contradict each other", remedy="keep one of them")
     from .. import log

@@ -26,27 +26,28 @@ PAGE_EXTRA = ("altair", "jinja2", "vl_convert")  # the packages that pages and p
 
 
 class Format(NamedTuple):
-    """Where a format is rendered, and the packages that this needs beyond the required ones."""
+    """Where a format is rendered, what it is for, and the packages that it needs beyond the required ones."""
 
     kind: Kind
     module: str
+    about: str
     function: str = "render"
     needs: tuple[str, ...] = ()
 
 
 FORMATS = {
-    "table": Format("text", "text"),
-    "advice": Format("text", "advice"),
-    "json": Format("text", "json_lines"),
-    "html": Format("page", "html.page", needs=PAGE_EXTRA),
-    "png": Format("page", "html.pictures", "png", needs=PAGE_EXTRA),
-    "svg": Format("page", "html.pictures", "svg", needs=PAGE_EXTRA),
-    "chrome-trace": Format("export", "export.chrome_trace"),
-    "csv": Format("export", "export.csv_tables"),
-    "hyperfine": Format("export", "export.hyperfine"),
-    "markdown": Format("export", "export.markdown"),
-    "parquet": Format("export", "export.parquet", needs=("duckdb",)),
-    "pyperf": Format("export", "export.pyperf"),
+    "table": Format("text", "text", "tables, verdicts and causes"),
+    "advice": Format("text", "advice", "what to do, then the tables"),
+    "json": Format("text", "json_lines", "the derived events as JSON lines"),
+    "html": Format("page", "html.page", "the page", needs=PAGE_EXTRA),
+    "png": Format("page", "html.pictures", "the charts as pictures", "png", needs=PAGE_EXTRA),
+    "svg": Format("page", "html.pictures", "the charts as drawings", "svg", needs=PAGE_EXTRA),
+    "chrome-trace": Format("export", "export.chrome_trace", "a timeline for ui.perfetto.dev"),
+    "csv": Format("export", "export.csv_tables", "tables for spreadsheets"),
+    "hyperfine": Format("export", "export.hyperfine", "times for its scripts"),
+    "markdown": Format("export", "export.markdown", "a report for a pull request"),
+    "parquet": Format("export", "export.parquet", "tables for pandas, polars and DuckDB", needs=("duckdb",)),
+    "pyperf": Format("export", "export.pyperf", "times for pyperf compare_to"),
 }
 
 

@@ -205,7 +205,8 @@ def test_a_run_that_lost_its_hosts_says_so_and_can_be_resumed() -> None:
 
 def test_the_time_of_hosts_beside_each_other_is_spent_once() -> None:
     run = Run(FOUR, measure={"blocks": 20})
-    started = {"event": "run.started", "spec": json.dumps(run.plan.experiment.resolved()), "effective_cores": 2}
+    spec = json.dumps(run.plan.experiment.resolved())
+    started = {"event": "run.started", "spec": spec, "effective_cores": 2, "level_split": 1}
     standing = results.replay([started, *(event.fields() for event in run.stored)])
     blocks = run.named("block.finished")
     most = max(Counter(event["host"] for event in blocks).values())
