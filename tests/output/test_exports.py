@@ -92,6 +92,7 @@ def test_a_variant_is_a_row_with_its_speedup_and_failures(results: Results) -> N
     [
         ("=1+1", "'=1+1"),
         ("@x", "'@x"),
+        ("\rx", "'\rx"),
         ("plain", "plain"),
         (-3, -3),
         (None, None),

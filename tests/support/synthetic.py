@@ -261,7 +261,7 @@ class Run:
             seed=1,
             command=["orchestrator"],
             cwd="/",
-            versions={},
+            versions={"orchestrator": "0.1.0"},
             effective_cores=self.plan.cores,
             level_split=self.plan.level_split,
             identity={},
