@@ -9,7 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..registry import Initializer
 
 TOGETHER_S = 60.0  # how long the workers wait for each other before the model counts as unable to start them
 
@@ -21,14 +25,13 @@ _worker = threading.local()
 class Beginning:
     """A function before which its worker runs the initializer, at the first call."""
 
-    def __init__(self, function: Callable[..., Any], initializer: Callable[[Any], object], initargs: Any) -> None:
+    def __init__(self, function: Callable[..., Any], initializer: partial[Any]) -> None:
         self.function = function
-        self.initializer = initializer
-        self.initargs = initargs
+        self.initializer, self.arguments = initializer.func, initializer.args  # smaller to pickle with every call
 
     def __call__(self, *items: int) -> Any:
         if not hasattr(_worker, "has_begun"):
-            self.initializer(self.initargs)
+            self.initializer(*self.arguments)
             _worker.has_begun = True
         return self.function(*items)
 
@@ -90,11 +93,9 @@ class Imported:
         pass
 
 
-def beginning(
-    function: Callable[..., Any], initializer: Callable[[Any], object] | None, initargs: Any
-) -> Callable[..., Any]:
+def beginning(function: Callable[..., Any], initializer: Initializer) -> Callable[..., Any]:
     """Return the function, preceded by the initializer if there is one."""
-    return Beginning(function, initializer, initargs) if initializer else function
+    return Beginning(function, initializer) if initializer else function
 
 
 class Together:
