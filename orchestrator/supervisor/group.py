@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import Any
 
 from ..runner.account.sensors import DUMP_STACKS
-from .environment import ReaperKilled, RunnerEnvironment
+from .environment import RunnerEnvironment
 from .interrupt import Interrupt, Interrupted
 from .process import PIPE_BYTES, Command, Runner, RunnerFailed, is_readable
+from .reaper import ReaperKilled
 
 DUMPING_S = 0.3  # the time for a runner that hangs to write its stacks, before it gets SIGTERM
 

@@ -14,7 +14,6 @@ from ..call import Call
 from . import clocks, sensors
 from .figures import FIGURES, complete
 from .fold import MOST_CALLS, Budget, mean
-from .lag import lag
 from .stamps import Stamped, StampedResult, Taken
 from .usage import Usage
 
@@ -68,7 +67,7 @@ async def measure(
         "call_bytes": call_bytes,
         "result_bytes": _result_bytes(batch) if pickles else None,
         **after.switches(before, budget.batches),
-        **lag(turns_ns, budget.wall_ns),
+        **loops.lag(turns_ns, budget.wall_ns),
         **after.memory(per_task, memory),
         "outside_cpu_ns": None if per_task else max(0, mean(after.outside_cpu_ns(before), budget.batches)),
     }
