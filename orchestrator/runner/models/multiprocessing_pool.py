@@ -8,7 +8,7 @@ from typing import Any
 
 from ..call import Call
 from ..registry import Initializer, Options, RunBatch, WorkerLost, Workers, WrongResults
-from .remote import Failure, Imported, meeting, unwrapped
+from .remote import Failure, Imported, Wrapped, meeting, unwrapped
 
 CHECK_S = 0.1  # how often the workers are checked: the pool itself waits for ever for the call of a dead worker
 
@@ -87,16 +87,13 @@ class _Watch:
                 raise WorkerLost(f"a worker ended with status {process.exitcode} and no answer")
 
 
-class _Numbered:
+class _Numbered(Wrapped):
     """A call that returns its place with its result, or with a `Failure`."""
-
-    def __init__(self, call: Callable[..., Any]) -> None:
-        self.call = call
 
     def __call__(self, numbered: tuple[int, int]) -> tuple[int, Any]:
         place, item = numbered
         try:
-            return place, self.call(item)
+            return place, self.function(item)
         except BaseException as error:  # the pool loses what is no Exception
             return place, Failure(error)
 
@@ -107,19 +104,16 @@ class _Plain(_Numbered):
     def __call__(self, numbered: tuple[int, int]) -> tuple[int, Any]:
         place, _ = numbered
         try:
-            return place, self.call()
+            return place, self.function()
         except BaseException as error:
             return place, Failure(error)
 
 
-class _Chunked:
+class _Chunked(Wrapped):
     """The same for all calls of a chunk."""
 
-    def __init__(self, one: _Numbered) -> None:
-        self.one = one
-
     def __call__(self, chunk: Sequence[tuple[int, int]]) -> list[tuple[int, Any]]:
-        return [self.one(numbered) for numbered in chunk]
+        return [self.function(numbered) for numbered in chunk]
 
 
 def _begin(function: object, initializer: Initializer) -> None:

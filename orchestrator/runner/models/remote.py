@@ -22,11 +22,18 @@ _CHECK_S = 0.0005
 _worker = threading.local()
 
 
-class Beginning:
+class Wrapped:
+    """A function and what happens around its calls, which subclasses define."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+
+class Beginning(Wrapped):
     """A function before which its worker runs the initializer, at the first call."""
 
     def __init__(self, function: Callable[..., Any], initializer: partial[Any]) -> None:
-        self.function = function
+        super().__init__(function)
         self.initializer, self.arguments = initializer.func, initializer.args  # smaller to pickle with every call
 
     def __call__(self, *items: int) -> Any:
@@ -36,11 +43,8 @@ class Beginning:
         return self.function(*items)
 
 
-class Carried:
+class Carried(Wrapped):
     """A function that returns its exception as a `Failure`: some libraries lose the traceback."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
 
     def __call__(self, *items: Any) -> Any:
         try:
@@ -49,11 +53,8 @@ class Carried:
             return Failure(error)
 
 
-class Escaping:
+class Escaping(Wrapped):
     """A function that returns as a `Failure` what is no `Exception`: raised, it would end the worker."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
 
     def __call__(self, *items: Any) -> Any:
         try:
@@ -83,11 +84,8 @@ def unwrapped(result: Any) -> Any:
     return result
 
 
-class Imported:
+class Imported(Wrapped):
     """A stand-in for a function: unpickling it imports the function's module, and calling it does nothing."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
 
     def __call__(self) -> None:
         pass
