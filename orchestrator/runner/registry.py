@@ -8,7 +8,7 @@ A model is a module of this package with
   started for a call and ends with it;
 - `OPTIONS`: the options of the spec that it knows;
 - `needs(options) -> Needs`: what it needs with them; raises `Conflict` for options that exclude each other;
-- `unavailable(options) -> Problem | None`: why this interpreter can't run it, beside missing packages;
+- `unavailable(options) -> Problem | None`, if need be: why this interpreter can't run it, beside missing packages;
 - `open(call, workers, options, initializer)`: an async context manager that starts the workers and yields `Workers`.
 
 Heavy imports belong inside `open`, because loading a spec reads `OPTIONS` of every model. On failure, a model must:
@@ -139,11 +139,6 @@ class Workers(NamedTuple):
     far_cpu_ns: Callable[[], int] = int
 
 
-def anywhere(options: Options) -> Problem | None:
-    """Return None: the `unavailable` of a model that needs nothing but its packages."""
-    return None
-
-
 def nothing() -> None:
     """Do nothing: a worker that has called this is up."""
 
@@ -157,8 +152,6 @@ if TYPE_CHECKING:
         OPTIONS: dict[str, Option]
 
         def needs(self, options: Options) -> Needs: ...
-
-        def unavailable(self, options: Options) -> Problem | None: ...
 
         def open(
             self, call: Call, workers: int, options: Options, initializer: Initializer
@@ -179,7 +172,7 @@ def unavailable(name: str, options: Options) -> Problem | None:
     if missing:
         what = f"{' and '.join(missing)} can't be imported"
         return Problem("package_missing", what, f"install it: {_installing(' '.join(missing))}")
-    return model.unavailable(options)
+    return model.unavailable(options) if hasattr(model, "unavailable") else None
 
 
 def _installing(packages: str) -> str:

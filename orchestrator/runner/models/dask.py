@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ..call import Call
-from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerLost, WorkerMode, Workers, anywhere
+from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerLost, WorkerMode, Workers
 from .remote import Escaping, Imported, beginning, meeting, unwrapped
 
 SUMMARY = "dask.distributed.LocalCluster with an asynchronous client"
@@ -30,9 +30,6 @@ CONFIG = {
 def needs(options: Options) -> Needs:
     # dask pickles calls for threads, too
     return Needs("asyncio", ("distributed",), ("distributed",), pickler="cloudpickle")
-
-
-unavailable = anywhere
 
 
 @asynccontextmanager

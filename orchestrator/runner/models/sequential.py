@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ..call import Call
-from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers, anywhere
+from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers
 
 SUMMARY = "one call after the other in one thread"
 FORMS: tuple[str, ...] = ("call",)
@@ -17,9 +17,6 @@ OPTIONS: dict[str, Option] = {}
 
 def needs(options: Options) -> Needs:
     return Needs()
-
-
-unavailable = anywhere
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from threading import Thread
 from typing import Any
 
 from ..call import Call
-from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers, anywhere
+from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers
 
 SUMMARY = "one threading.Thread per task, all at once"
 FORMS: tuple[str, ...] = ("call",)
@@ -18,9 +18,6 @@ OPTIONS: dict[str, Option] = {}
 
 def needs(options: Options) -> Needs:
     return Needs(modules=("threading",), pool="threads")
-
-
-unavailable = anywhere
 
 
 @asynccontextmanager

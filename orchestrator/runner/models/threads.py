@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from ..call import Call
-from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers, anywhere, nothing
+from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers, nothing
 from .bounded import IN_FLIGHT, gather, in_order, one_task_each
 
 SUMMARY = "a thread pool: anyio.to_thread with a limiter of `workers`, or a ThreadPoolExecutor"
@@ -27,9 +27,6 @@ TOGETHER_S = 60.0  # how long the workers wait for each other before the model c
 def needs(options: Options) -> Needs:
     modules = ("anyio.to_thread",) if options.get("pool", "anyio") == "anyio" else ("concurrent.futures.thread",)
     return Needs(loop="asyncio", modules=(*modules, "threading"))
-
-
-unavailable = anywhere
 
 
 @asynccontextmanager
