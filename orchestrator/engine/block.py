@@ -212,7 +212,7 @@ class _Block:
             answer = self._ask(runner_group, start.variant, {"op": "open"}, START_TIMEOUT_S)
             ready = RunnerReady(
                 **task.about(self._variants[start.variant]),
-                ready_ns=runner_group.age_ns(start.variant),
+                ready_ns=runner_group.runners[start.variant].age_ns(),
                 import_ns=prepared[start.variant]["import_ns"],
                 hash_seed=start.hash_seed,
                 **{key: value for key, value in answer.items() if key != "event"},
@@ -220,7 +220,7 @@ class _Block:
             self.events.append(ready)
             if registry.load(self._variants[start.variant].model).WORKERS != "per_task":
                 # workers of one task have ended, so their pids may belong to other processes
-                runner_group.register_workers(start.variant, answer["worker_pids"])
+                runner_group.runners[start.variant].workers = answer["worker_pids"]
 
     def _warm(self, runner_group: RunnerGroup) -> None:
         """Let every worker run the function, then one batch; check that its results are the same in every variant."""
@@ -272,7 +272,7 @@ class _Block:
         for label in self._variants:
             self._ask(runner_group, label, {"op": "arm", "repeats": self._repeats[label]})
         for label in self._guarded:
-            runner_group.signal(label, signal.SIGSTOP)
+            runner_group.runners[label].signal(signal.SIGSTOP)
         try:
             for self.round, order in enumerate(orders):
                 self._notify(f"round {self.round + 1} of {self._rounds}")
@@ -283,7 +283,7 @@ class _Block:
                         self._run_trial(runner_group, label, self.round)
         finally:
             for label in self._guarded:
-                runner_group.signal(label, signal.SIGCONT)
+                runner_group.runners[label].signal(signal.SIGCONT)
             self._collect(runner_group, loop, self._rounds)
         self.events += self._trials.busy()
 
@@ -291,14 +291,14 @@ class _Block:
         """Pass the token to a variant; a guarded one is slow after its stop, so its first trial does not count."""
         is_guarded = label in self._guarded
         if is_guarded:
-            runner_group.signal(label, signal.SIGCONT)
+            runner_group.runners[label].signal(signal.SIGCONT)
         for counts in (False, True) if is_guarded else (True,):
             self._holder = label
             self._ask(runner_group, label, round_number)
             self._holder = None
             self._trials.add(label, round_number, self.position, counts)
         if is_guarded:
-            runner_group.signal(label, signal.SIGSTOP)
+            runner_group.runners[label].signal(signal.SIGSTOP)
 
     def _collect(self, runner_group: RunnerGroup, loop: ReferenceLoop, rounds: int) -> None:
         """Add what the trials and the reference loop took."""

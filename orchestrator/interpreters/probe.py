@@ -78,15 +78,16 @@ def probe_plan(plan: Plan, runner_env: RunnerEnvironment, interrupt: Interrupt) 
     for started, variants in commands.items():
         asked = [(point, variant) for variant in variants for point in plan.points]
         try:
-            answered = group.probe(runner_env, interrupt, started, [runner_request(*each) for each in asked])
+            requests = [runner_request(*each) for each in asked]
+            answers, of_interpreter = group.probe(runner_env, interrupt, started, requests)
         except RunnerFailed as error:
             last = error.output.strip().rpartition("\n")[2]
             what = f"{started.python} can't run the probe: {error.error}" + (f" ({last})" if last else "")
             problem = find.unfit(started.python) or Problem("probe_failed", what, "check the interpreter")
             findings.problems.append(SpecProblem(_python_place(plan.experiment, variants[0]), problem))
             continue
-        findings.identities.append(answered.identity)
-        for (point, variant), answer in zip(asked, answered.problems, strict=True):
+        findings.identities.append(of_interpreter)
+        for (point, variant), answer in zip(asked, answers, strict=True):
             if answer:
                 findings.take(point, variant, answer)
     findings.check()

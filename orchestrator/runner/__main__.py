@@ -152,18 +152,15 @@ def _text(error: BaseException) -> str:
 
 def _cause(error: BaseException) -> str:
     name = type(error).__name__
-    if isinstance(error, registry.WrongResults):
-        return "result"
-    if isinstance(error, MemoryError):
-        return "memory"
-    if isinstance(error, registry.WorkerLost):
-        return "worker_lost"
-    if name == "NotShareableError":  # a result, or an exception, that can't leave its interpreter
+    # NotShareableError: a result, or an exception, that can't leave its interpreter
+    if isinstance(error, registry.WrongResults) or name == "NotShareableError":
         return "result"
     if name == "BrokenProcessPool":
         # with a cause, an answer can't be unpickled here; the worker itself has not failed
         return "result" if error.__cause__ else "worker_lost"
-    return "exception"
+    if isinstance(error, registry.WorkerLost):
+        return "worker_lost"
+    return "memory" if isinstance(error, MemoryError) else "exception"
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
     if link.receive() is None:
         return
     with _entered(workload.get("setup")) as initargs:
-        opened = model.open(call, order["workers"], order["options"], initializer, initargs)
+        begin = functools.partial(initializer, initargs) if initializer else None
+        opened = model.open(call, order["workers"], order["options"], begin)
         earlier = sensors.threads()
         opening_ns = time.perf_counter_ns()
         async with opened as workers:

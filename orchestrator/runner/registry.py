@@ -8,9 +8,8 @@ A model is a module of this package with
   started for a call and ends with it;
 - `OPTIONS`: the options of the spec that it knows;
 - `needs(options) -> Needs`: what it needs with them; raises `Conflict` for options that exclude each other;
-- `unavailable(options) -> Problem | None`: why this interpreter can't run it, beside missing packages;
-- `open(call, workers, options, initializer, initargs)`: an async context manager that starts the workers and yields
-  `Workers`.
+- `unavailable(options) -> Problem | None`, if need be: why this interpreter can't run it, beside missing packages;
+- `open(call, workers, options, initializer)`: an async context manager that starts the workers and yields `Workers`.
 
 Heavy imports belong inside `open`, because loading a spec reads `OPTIONS` of every model. On failure, a model must:
 
@@ -30,14 +29,14 @@ import importlib.util
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from .call import Call
 from .problem import Problem
 
 if TYPE_CHECKING:
     from typing import Protocol
-
-    from .call import Call
 
 STANDARD = (
     "sequential",
@@ -64,6 +63,11 @@ NAMES = (
 WorkerMode = Literal["none", "asked", "per_task"]
 
 LOOPS: tuple[str, ...] = ("asyncio", "uvloop", "trio")
+
+Options = Mapping[str, Any]
+
+Initializer = partial[Any] | None
+"""What every worker runs before its first call."""
 
 RunBatch = Callable[[Sequence[int]], Awaitable[list[Any]]]
 
@@ -135,11 +139,6 @@ class Workers(NamedTuple):
     far_cpu_ns: Callable[[], int] = int
 
 
-def anywhere(options: Mapping[str, Any]) -> Problem | None:
-    """Return None: the `unavailable` of a model that needs nothing but its packages."""
-    return None
-
-
 def nothing() -> None:
     """Do nothing: a worker that has called this is up."""
 
@@ -152,17 +151,10 @@ if TYPE_CHECKING:
         WORKERS: WorkerMode
         OPTIONS: dict[str, Option]
 
-        def needs(self, options: Mapping[str, Any]) -> Needs: ...
-
-        def unavailable(self, options: Mapping[str, Any]) -> Problem | None: ...
+        def needs(self, options: Options) -> Needs: ...
 
         def open(
-            self,
-            call: Call,
-            workers: int,
-            options: dict[str, Any],
-            initializer: Callable[[Any], object] | None,
-            initargs: Any,
+            self, call: Call, workers: int, options: Options, initializer: Initializer
         ) -> AbstractAsyncContextManager[Workers]: ...
 
 
@@ -172,7 +164,7 @@ def load(name: str) -> Model:
     return module  # type: ignore[no-any-return]  # a module satisfies the protocol; mypy can't see it through Any
 
 
-def unavailable(name: str, options: Mapping[str, Any]) -> Problem | None:
+def unavailable(name: str, options: Options) -> Problem | None:
     """Return why this interpreter can't run a model with some options, None if it can; raises Conflict."""
     model = load(name)
     packages = model.needs(options).packages
@@ -180,7 +172,7 @@ def unavailable(name: str, options: Mapping[str, Any]) -> Problem | None:
     if missing:
         what = f"{' and '.join(missing)} can't be imported"
         return Problem("package_missing", what, f"install it: {_installing(' '.join(missing))}")
-    return model.unavailable(options)
+    return model.unavailable(options) if hasattr(model, "unavailable") else None
 
 
 def _installing(packages: str) -> str:

@@ -47,23 +47,19 @@ def compare(results: Sequence[Any], path: str, other: str) -> None:
 
 def observe(function: Callable[[Any, Any], Any], results: Sequence[Any], initargs: Any) -> dict[str, Any]:
     """Return what the workload's `observe` returns; raises where the log can't hold it."""
+    import json
+
     observed = function(results, initargs)
     if not isinstance(observed, dict):
         raise TypeError(f"observe returned a {type(observed).__name__}, expected a flat dict")
     for key, value in observed.items():
-        _check_storable(key, value)
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"observe returned {key}={_short(value)}: {error}") from error
+        if isinstance(value, int) and not -(2**63) <= value < 2**64:
+            raise ValueError(f"observe returned {key}={_short(value)}, which takes more than 64 bits")
     return observed
-
-
-def _check_storable(key: str, value: Any) -> None:
-    import json
-
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"observe returned {key}={_short(value)}: {error}") from error
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        raise ValueError(f"observe returned {key}={_short(value)}, which takes more than 64 bits")
 
 
 def _short(value: object) -> str:

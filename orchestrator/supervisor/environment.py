@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from ..errors import FAILED, Failure
 from .gil_shim import Shims
-from .reaper import Reaper, ReaperLost
+from .reaper import Reaper
 
 BORROWED = ("anyio", "idna", "sniffio", "exceptiongroup", "typing_extensions")
 """The packages that an interpreter without anyio gets from this environment: anyio and its dependencies."""
@@ -27,23 +25,6 @@ BOOTSTRAP = (
 """The program that a runner begins with, given `RunnerEnvironment.runner`, the variant's `path`, and `borrowed`."""
 
 
-class ReaperKilled(Failure):
-    """The reaper was killed, and all runners with it; earlier measurements are in the journal."""
-
-    status = FAILED
-
-
-class RunnerReaper(Reaper):
-    """The reaper; its death is a failure of the run: every method may raise ReaperKilled."""
-
-    def _ask(self, request: Mapping[str, Any], pipes: Sequence[int] = ()) -> dict[str, Any]:
-        try:
-            return super()._ask(request, pipes)
-        except ReaperLost as lost:
-            what = "the reaper process was killed, and all runners with it"
-            raise ReaperKilled(what, remedy="run again") from lost
-
-
 @dataclass(frozen=True)
 class RunnerEnvironment:
     """The reaper, the directories for the runners' import path, and scratch space.
@@ -52,7 +33,7 @@ class RunnerEnvironment:
     the run; `temporary` in it is the runners' TMPDIR. `shims` are preloaded.
     """
 
-    reaper: RunnerReaper
+    reaper: Reaper
     scratch: Path
     temporary: Path
     runner: Path
@@ -69,7 +50,7 @@ def runner_environment() -> Iterator[RunnerEnvironment]:
     """
     with (
         tempfile.TemporaryDirectory(prefix="orchestrator-", ignore_cleanup_errors=True) as directory,
-        RunnerReaper(directory) as reaper,
+        Reaper(directory) as reaper,
     ):
         scratch = Path(directory)
         runner_env = RunnerEnvironment(

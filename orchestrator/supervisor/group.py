@@ -7,16 +7,16 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from types import TracebackType
+from dataclasses import replace
 from typing import Any
 
 from ..runner.account.sensors import DUMP_STACKS
-from .environment import ReaperKilled, RunnerEnvironment
+from .environment import RunnerEnvironment
 from .interrupt import Interrupt, Interrupted
 from .process import PIPE_BYTES, Command, Runner, RunnerFailed, is_readable
+from .reaper import ReaperKilled
 
 DUMPING_S = 0.3  # the time for a runner that hangs to write its stacks, before it gets SIGTERM
 
@@ -33,7 +33,7 @@ class RunnerGroup:
     def __init__(self, runner_env: RunnerEnvironment, interrupt: Interrupt) -> None:
         self._runner_env = runner_env
         self._interrupt = interrupt
-        self._runners: dict[str, Runner] = {}
+        self.runners: dict[str, Runner] = {}
         self._poll = select.poll()
         self._poll.register(interrupt.fileno(), select.POLLIN)
         self._noisy: dict[int, Runner] = {}
@@ -41,15 +41,13 @@ class RunnerGroup:
     def __enter__(self) -> RunnerGroup:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for runner in self._runners.values():
+    def __exit__(self, *_: object) -> None:
+        for runner in self.runners.values():
             runner.end()
         try:
             self._runner_env.reaper.sweep()
         except ReaperKilled:
-            for runner in self._runners.values():
+            for runner in self.runners.values():
                 runner.kill()
             raise
 
@@ -59,29 +57,13 @@ class RunnerGroup:
             runner = Runner(self._runner_env, command)
         except OSError as error:
             raise RunnerFailed("crash", f"cannot start {command.python}: {error.strerror}") from error
-        self._runners[name] = runner
+        self.runners[name] = runner
         self._noisy[runner.errors] = runner
         self._poll.register(runner.errors, select.POLLIN)
 
-    def age_ns(self, name: str) -> int:
-        """Return the time since a runner was started."""
-        return time.perf_counter_ns() - self._runners[name].started_ns
-
-    def pid(self, name: str) -> int:
-        """Return the process id of a runner."""
-        return self._runners[name].pid
-
-    def register_workers(self, name: str, workers: Iterable[int]) -> None:
-        """Register a runner's worker processes, so that signals to the runner reach them too."""
-        self._runners[name].workers = tuple(workers)
-
-    def signal(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to a runner with all its processes."""
-        self._runners[name].signal(number)
-
     def leave(self, names: Iterable[str]) -> None:
         """Let runners end by themselves and leave their `setup`; one that takes too long is killed later."""
-        leaving = [self._runners[name] for name in names if name in self._runners]
+        leaving = [self.runners[name] for name in names if name in self.runners]
         for runner in leaving:
             runner.leave()
         deadline = time.monotonic() + LEAVING_S
@@ -101,7 +83,7 @@ class RunnerGroup:
 
         A runner that has ended raises when the answer is received.
         """
-        runner = self._runners[name]
+        runner = self.runners[name]
         data = json.dumps(request).encode() + b"\n"
         deadline = time.monotonic() + SENDING_S
         with suppress(BrokenPipeError):
@@ -122,14 +104,13 @@ class RunnerGroup:
             raise Interrupted
         if not ready:
             runner.is_late = True
-            raise RunnerFailed(
-                "timeout", f"the runner read no request within {SENDING_S:g} s", None, runner.shown_output()
-            )
+            error = f"the runner read no request within {SENDING_S:g} s"
+            raise RunnerFailed("timeout", error, output=runner.shown_output())
         self._drain(ready)
 
     def receive(self, name: str, timeout_s: float) -> dict[str, Any]:
         """Return the next answer of a runner; raises RunnerFailed or Interrupted."""
-        runner = self._runners[name]
+        runner = self.runners[name]
         if runner.is_late:
             raise RunnerFailed("timeout", "the runner has not answered an earlier request", None, runner.shown_output())
         watched = [runner.answers] + ([runner.exit] if runner.exit is not None else [])
@@ -145,14 +126,8 @@ class RunnerGroup:
         answer = _answer(line)
         if answer["event"] == "failed":
             self._drain_all()
-            raise RunnerFailed(
-                answer["cause"],
-                answer["error"],
-                answer["traceback"],
-                runner.shown_output(),
-                answer["kind"],
-                answer.get("calls", 0),
-            )
+            about = answer["traceback"], runner.shown_output(), answer["kind"], answer.get("calls", 0)
+            raise RunnerFailed(answer["cause"], answer["error"], *about)
         return answer
 
     def _line(self, runner: Runner, deadline: float, timeout_s: float) -> bytes:
@@ -210,22 +185,14 @@ def _answer(line: bytes) -> dict[str, Any]:
     return answer
 
 
-@dataclass(frozen=True)
-class Answered:
-    """An interpreter's answer about variants: the problem of each, and what results depend on."""
-
-    problems: Sequence[dict[str, Any] | None]
-    identity: Mapping[str, str]
-
-
 def probe(
     runner_env: RunnerEnvironment, interrupt: Interrupt, command: Command, variants: list[dict[str, Any]]
-) -> Answered:
-    """Return whether an interpreter can run variants (`plan.runner_request`); raises RunnerFailed."""
+) -> tuple[list[dict[str, Any] | None], dict[str, str]]:
+    """Return the problem of each variant, or None, and the identity of the interpreter; raises RunnerFailed."""
     with RunnerGroup(runner_env, interrupt) as runner_group:
         runner_group.start("probe", command)
         answer = runner_group.ask("probe", {"op": "probe", "variants": variants}, timeout_s=120)
-    return Answered(answer["problems"], answer["identity"])
+    return answer["problems"], answer["identity"]
 
 
 def scout(
@@ -241,7 +208,7 @@ def scout(
         asked = {"op": "scout", "workload": workload, "file": file, "is_second": False}
         runner_group.start("first", command)
         facts = runner_group.ask("first", asked, timeout_s)
-        facts["ready_ns"] = max(0, runner_group.age_ns("first") - facts.get("calling_ns", 0))
+        facts["ready_ns"] = max(0, runner_group.runners["first"].age_ns() - facts.get("calling_ns", 0))
         if facts["event"] == "piloted" and facts["unpicklable"] is None and facts["incomparable"] is None:
             runner_group.start("second", replace(command, hash_seed=command.hash_seed + 1))
             again = runner_group.ask("second", {**asked, "is_second": True}, timeout_s)

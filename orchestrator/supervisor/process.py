@@ -11,6 +11,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
@@ -22,28 +23,22 @@ OUTPUT_KEPT = 16_384  # bytes kept of the end of a runner's stdout and stderr; t
 PIPE_BYTES = 65_536  # the capacity of a pipe on Linux: a larger buffer would be allocated and cut down at each read
 
 
+@dataclass(eq=False)
 class RunnerFailed(Exception):
     """A runner has failed, died, or not answered in time; `cause` as in `trial.failed`.
 
     `kind` is the class of the exception, where there was one; `calls` have returned before a pilot call failed.
     """
 
-    def __init__(
-        self,
-        cause: str,
-        error: str,
-        traceback: str | None = None,
-        output: str = "",
-        kind: str | None = None,
-        calls: int = 0,
-    ) -> None:
-        super().__init__(error)
-        self.cause = cause
-        self.error = error
-        self.traceback = traceback
-        self.output = output
-        self.kind = kind
-        self.calls = calls
+    cause: str
+    error: str
+    traceback: str | None = None
+    output: str = ""
+    kind: str | None = None
+    calls: int = 0
+
+    def __str__(self) -> str:
+        return self.error
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ class Runner:
         if command.preload:
             env["LD_PRELOAD"] = " ".join(filter(None, (command.preload, env.get("LD_PRELOAD"))))
         start = [command.python, "-c", BOOTSTRAP, str(runner_env.runner), command.path or "", str(runner_env.borrowed)]
-        self.started_ns = time.perf_counter_ns()
+        self._started_ns = time.perf_counter_ns()
         self._reaper = runner_env.reaper
         with ExitStack() as theirs, ExitStack() as ours:
             given, self.requests = open_pipe(theirs, ours)
@@ -88,13 +83,18 @@ class Runner:
             self._open = ours.pop_all()
         os.set_blocking(self.errors, False)
         os.set_blocking(self.requests, False)
-        self.workers: tuple[int, ...] = ()
+        self.workers: Sequence[int] = ()
+        """Worker processes, which signals to the runner are also to reach."""
         self.is_late = False
         """It has not answered in time: a later answer does not belong to the next request."""
         self._oom_kills = host.oom_kills()
         self.buffer = b""
         self.output = b""
         self.dropped = 0
+
+    def age_ns(self) -> int:
+        """Return the time since the runner was started."""
+        return time.perf_counter_ns() - self._started_ns
 
     def drain(self) -> bool:
         """Read the runner's stderr; return whether there can be more."""

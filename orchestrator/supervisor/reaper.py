@@ -12,18 +12,23 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
+from ..errors import FAILED, Failure
 from . import reaper_process
 
 
-class ReaperLost(Exception):
-    """The reaper has died, and its runners with it."""
+class ReaperKilled(Failure):
+    """The reaper was killed, and all runners with it; earlier measurements are in the journal."""
+
+    status = FAILED
 
 
 class Reaper:
-    """The connection to the reaper process; leaving the `with` block ends all that was started."""
+    """The connection to the reaper process; leaving the `with` block ends all that was started.
+
+    Every method may raise ReaperKilled.
+    """
 
     def __init__(self, scratch: str) -> None:
         self._scratch = scratch
@@ -44,9 +49,7 @@ class Reaper:
         self._socket = ours
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
         self._process.wait()
 
@@ -55,7 +58,7 @@ class Reaper:
     ) -> int:
         """Start a process in a session of its own, with `pipes` as its descriptors 0 to 2; return its id.
 
-        `limits` are those that the spec has for a runner. Raises OSError when it can't be started, and ReaperLost.
+        `limits` are those that the spec has for a runner. Raises OSError when it can't be started.
         """
         request = {"op": "start", "command": command, "env": dict(env), "cwd": str(Path.cwd()), "limits": dict(limits)}
         answer = self._ask(request, pipes)
@@ -70,7 +73,7 @@ class Reaper:
         return status
 
     def sweep(self) -> None:
-        """Kill all that was started and what it has started; return when none is left. Raises ReaperLost."""
+        """Kill all that was started and what it has started; return when none is left."""
         self._ask({"op": "sweep"})
 
     def _ask(self, request: Mapping[str, Any], pipes: Sequence[int] = ()) -> dict[str, Any]:
@@ -82,6 +85,6 @@ class Reaper:
         except OSError:
             line = b""
         if not line:
-            raise ReaperLost
+            raise ReaperKilled("the reaper process was killed, and all runners with it", remedy="run again")
         answer: dict[str, Any] = json.loads(line)
         return answer

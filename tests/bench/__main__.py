@@ -185,7 +185,7 @@ def _peak_mb(runner_env: RunnerEnvironment, model: str) -> float:
     """Return the peak resident memory of a runner after a batch of 100,000 tasks, with its workers' summed."""
     name = "empty_async" if model == "event_loop" else "empty"
     with _opened(runner_env, model, name, 100_000) as runner_group:
-        pids = set(runner_group.ask("runner", {"op": "prove"}, 60)["worker_pids"]) | {runner_group.pid("runner")}
+        pids = {*runner_group.ask("runner", {"op": "prove"}, 60)["worker_pids"], runner_group.runners["runner"].pid}
         return sum(_high_water_kb(pid) for pid in pids) / 1024
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from orchestrator.runner.account.figures import COLUMNS, complete
 from orchestrator.runner.account.fold import SHARES, TIMELINE, Budget
-from orchestrator.runner.account.lag import lag
 from orchestrator.runner.account.stamps import Passage, Taken
+from orchestrator.runner.loops import lag
 
 OWN = (1, 1)
 

@@ -62,7 +62,7 @@ def test_an_interrupt_from_another_thread_ends_the_wait_for_a_runner(
 ) -> None:
     with RunnerGroup(runner_env, interrupt) as runner_group:
         opened(runner_group, "hang")
-        pid = runner_group.pid("a")
+        pid = runner_group.runners["a"].pid
         timer = threading.Timer(0.2, interrupt.set)
         timer.start()
         with pytest.raises(Interrupted):
@@ -101,7 +101,7 @@ def test_a_deadline_ends_the_wait_for_a_call_that_would_end_later(
 ) -> None:
     with RunnerGroup(runner_env, interrupt) as runner_group:
         opened(runner_group, "take_ten_seconds")
-        pid = runner_group.pid("a")
+        pid = runner_group.runners["a"].pid
         with pytest.raises(RunnerFailed, match=r"no answer within 0\.3 s") as failed:
             runner_group.ask("a", {"op": "warm"}, 0.3)
         assert failed.value.cause == "timeout"
@@ -135,7 +135,7 @@ def test_a_flood_of_output_is_drained_and_its_end_kept(
     with RunnerGroup(runner_env, interrupt) as runner_group:
         opened(runner_group, "shout")
         runner_group.ask("a", {"op": "warm"}, 60)
-        os.kill(runner_group.pid("a"), signal.SIGKILL)
+        os.kill(runner_group.runners["a"].pid, signal.SIGKILL)
         with pytest.raises(RunnerFailed) as failed:
             runner_group.ask("a", {"op": "warm"}, 60)
     assert failed.value.output.endswith("end")
@@ -149,7 +149,7 @@ def test_output_that_is_no_text_is_replaced(
     with RunnerGroup(runner_env, interrupt) as runner_group:
         opened(runner_group, "babble")
         runner_group.ask("a", {"op": "warm"}, 60)
-        os.kill(runner_group.pid("a"), signal.SIGKILL)
+        os.kill(runner_group.runners["a"].pid, signal.SIGKILL)
         with pytest.raises(RunnerFailed) as failed:
             runner_group.ask("a", {"op": "warm"}, 60)
     assert "\ufffd" in failed.value.output

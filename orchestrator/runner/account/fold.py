@@ -100,12 +100,7 @@ class Budget:
         return lanes + [[] for _ in range(self._lanes - len(lanes))]
 
     def _add_gaps(
-        self,
-        sums: dict[str, int],
-        begun: int,
-        ended: int,
-        lanes: list[list[Taken]],
-        gil_waits: list[Span],
+        self, sums: dict[str, int], begun: int, ended: int, lanes: list[list[Taken]], gil_waits: list[Span]
     ) -> None:
         calls = [call for lane in lanes for call in lane]
         last_begun = max(call.begun for call in calls)

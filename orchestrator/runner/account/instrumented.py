@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,6 @@ from ..call import Call
 from . import clocks, sensors
 from .figures import FIGURES, complete
 from .fold import MOST_CALLS, Budget, mean
-from .lag import lag
 from .stamps import Stamped, StampedResult, Taken
 from .usage import Usage
 
@@ -41,7 +41,8 @@ async def measure(
     `machinery` are the threads of this process that came with the model and not with the workload.
     """
     per_task = count == "per_task"
-    _make_room(len(items) if per_task else 0)
+    if per_task:  # each thread that is accounted keeps a file open
+        fd_limit.raise_to(resource.getrlimit(resource.RLIMIT_NOFILE)[0] + len(items))
     items = items[:MOST_CALLS]
     is_sent = pickles and not (per_task and workers.facts.get("actual_start_method") == "fork")
     call_bytes = _pickled_bytes(call) if is_sent else None
@@ -68,7 +69,7 @@ async def measure(
         "call_bytes": call_bytes,
         "result_bytes": _result_bytes(batch) if pickles else None,
         **after.switches(before, budget.batches),
-        **lag(turns_ns, budget.wall_ns),
+        **loops.lag(turns_ns, budget.wall_ns),
         **after.memory(per_task, memory),
         "outside_cpu_ns": None if per_task else max(0, mean(after.outside_cpu_ns(before), budget.batches)),
     }
@@ -92,12 +93,6 @@ async def _run(
         budget.add(begun, ended, taken, waits)
         memory += [call.memory for call in taken if call.memory]
     return batch, memory, turns_ns
-
-
-def _make_room(threads: int) -> None:
-    """Allow more open files: each thread that is accounted keeps one open."""
-    if (now := fd_limit.soft_limit()) is not None:
-        fd_limit.raise_to(now + threads)
 
 
 def _prepare() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -10,12 +11,6 @@ from collections.abc import Collection
 from typing import Any
 
 from .. import gil
-
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
-
 
 RUNNER_PID = "ORCHESTRATOR_RUNNER_PID"
 
@@ -49,10 +44,8 @@ def identify() -> dict[str, Any]:
 
 def cpu_ns(pids: Collection[int]) -> int:
     """Return the CPU time so far of this process, its ended children, and the processes `pids`."""
-    used = time.process_time_ns()
-    if resource:
-        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        used += int((ended.ru_utime + ended.ru_stime) * 1e9)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = time.process_time_ns() + int((ended.ru_utime + ended.ru_stime) * 1e9)
     return used + sum(_process_cpu_ns(pid) for pid in pids)
 
 
@@ -89,21 +82,16 @@ def usage() -> dict[str, Any]:
 
     from .clocks import queue_ns
 
-    found: dict[str, Any] = {
+    own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
         "pid": os.getpid(),
         "thread": threading.get_native_id(),
         "cpu_ns": time.thread_time_ns(),
         "queue_ns": queue_ns(),
-        "children_cpu_ns": 0,
-        "voluntary": 0,
-        "involuntary": 0,
+        "children_cpu_ns": int((ended.ru_utime + ended.ru_stime) * 1e9),
+        "voluntary": own.ru_nvcsw + ended.ru_nvcsw,
+        "involuntary": own.ru_nivcsw + ended.ru_nivcsw,
     }
-    if resource:
-        own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-        found["children_cpu_ns"] = int((ended.ru_utime + ended.ru_stime) * 1e9)
-        found["voluntary"] = own.ru_nvcsw + ended.ru_nvcsw
-        found["involuntary"] = own.ru_nivcsw + ended.ru_nivcsw
-    return found
 
 
 def thread_cpu_ns(thread: int) -> int:

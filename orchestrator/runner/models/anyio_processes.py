@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..registry import RunBatch, WorkerLost, Workers
+from ..call import Call
+from ..registry import Initializer, Options, RunBatch, WorkerLost, Workers
 from .bounded import gather
 from .remote import Carried, Imported, beginning, meeting, unwrapped
 
-if TYPE_CHECKING:
-    from ..call import Call
-
 
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield `workers` processes, each of which has imported the workload and run `initializer`."""
     from anyio import BrokenWorkerProcess, CapacityLimiter, to_process
 
@@ -37,7 +29,7 @@ async def open(
 
     def begun(function: Callable[..., Any]) -> Callable[..., Any]:
         # anyio ends workers that are idle for 300 s; their replacements run the initializer too
-        return Carried(beginning(function, initializer, initargs))
+        return Carried(beginning(function, initializer))
 
     def bind(call: Call) -> RunBatch:
         one = begun(call)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..registry import Needs, Option, RunBatch, WorkerLost, WorkerMode, Workers, anywhere
+from ..call import Call
+from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerLost, WorkerMode, Workers
 from .remote import Escaping, Imported, beginning, meeting, unwrapped
-
-if TYPE_CHECKING:
-    from ..call import Call
 
 SUMMARY = "dask.distributed.LocalCluster with an asynchronous client"
 FORMS: tuple[str, ...] = ("call",)
@@ -29,23 +27,13 @@ CONFIG = {
 }
 
 
-def needs(options: Mapping[str, Any]) -> Needs:
-    """Return what the model needs."""
+def needs(options: Options) -> Needs:
     # dask pickles calls for threads, too
     return Needs("asyncio", ("distributed",), ("distributed",), pickler="cloudpickle")
 
 
-unavailable = anywhere
-
-
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield a cluster of `workers` processes with one thread each, or one process with `workers` threads."""
     import dask
     from distributed import Client, LocalCluster
@@ -62,7 +50,7 @@ async def open(
     )
 
     def begun(function: Callable[..., Any]) -> Callable[..., Any]:
-        return Escaping(beginning(function, initializer, initargs))
+        return Escaping(beginning(function, initializer))
 
     seed = {
         "distributed.nanny.pre-spawn-environ.PYTHONHASHSEED": os.environ["PYTHONHASHSEED"]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..call import Call
 from ..problem import Problem
-from ..registry import LOOPS, Conflict, Needs, Option, RunBatch, WorkerMode, Workers
+from ..registry import LOOPS, Conflict, Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers
 from . import bounded
-
-if TYPE_CHECKING:
-    from ..call import Call
 
 SUMMARY = "coroutines in one event loop; `workers` bounds the calls in flight"
 FORMS: tuple[str, ...] = ("async_call", "call")
@@ -27,7 +25,7 @@ OPTIONS: dict[str, Option] = {
 }
 
 
-def needs(options: Mapping[str, Any]) -> Needs:
+def needs(options: Options) -> Needs:
     """Return what the model needs, with the package of the loop; raises Conflict."""
     loop = options.get("loop") or "asyncio"
     if loop == "trio" and options.get("task_per", "worker") != "worker":
@@ -35,7 +33,7 @@ def needs(options: Mapping[str, Any]) -> Needs:
     return Needs(loop, ("anyio", loop), () if loop == "asyncio" else (loop,))
 
 
-def unavailable(options: Mapping[str, Any]) -> Problem | None:
+def unavailable(options: Options) -> Problem | None:
     """Return why this model can't run here: eager tasks need Python 3.12."""
     import sys
 
@@ -46,18 +44,12 @@ def unavailable(options: Mapping[str, Any]) -> Problem | None:
 
 
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], Any] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield the running loop as the only worker, with `workers` calls in flight.
 
     `initializer` may be an async context manager: connections of a loop are opened and closed in it.
     """
-    entered: Any = initializer(initargs) if initializer else None
+    entered: Any = initializer() if initializer else None
     task_per = options.get("task_per", "worker")
     gather = bounded.gather if task_per == "worker" else bounded.one_task_each
 

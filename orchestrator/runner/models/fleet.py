@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..registry import WorkerLost, WrongResults
@@ -11,6 +12,8 @@ from ..registry import WorkerLost, WrongResults
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
+
+    Member = tuple[BaseProcess, Connection]
 
 MODULES = ("multiprocessing.connection", "multiprocessing.forkserver", "multiprocessing.pool")
 
@@ -53,62 +56,26 @@ def answer(process: BaseProcess, answers: Connection) -> Any:
     return answer
 
 
-class _Fleet:
-    """Processes with a pipe each, in the order of their start."""
+def _ask(members: Sequence[Member], requests: Sequence[Any]) -> list[Any]:
+    for (process, connection), request in zip(members, requests):
+        try:
+            connection.send(request)
+        except BrokenPipeError:
+            answer(process, connection)
+    return _answers(members[: len(requests)])
 
-    def __init__(self, start_method: str | None) -> None:
-        from multiprocessing import get_context
 
-        self._context: Any = get_context(start_method)  # typeshed gives the base class no `Process`
-        self._members: list[tuple[BaseProcess, Connection]] = []
+def _answers(members: Sequence[Member]) -> list[Any]:
+    """Return the next answer of each process; raises the first failure at once."""
+    from multiprocessing.connection import wait
 
-    def start(self, work: Callable[..., None], arguments: Sequence[Any]) -> None:
-        """Start one more process, which runs `work(connection, *arguments)`."""
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=work, args=(theirs, *arguments))
-        self._members.append((process, ours))
-        process.start()
-        theirs.close()  # the worker's copy is then the only one, so end-of-file means that the worker has ended
-
-    def ask(self, requests: Sequence[Any]) -> list[Any]:
-        """Send a request to each of the first processes; return the answers in the same order."""
-        for (process, connection), request in zip(self._members, requests):
-            try:
-                connection.send(request)
-            except BrokenPipeError:
-                answer(process, connection)
-        return self.answers(len(requests))
-
-    def answers(self, count: int) -> list[Any]:
-        """Return the next answer of each of the first `count` processes; raises the first failure at once."""
-        from multiprocessing.connection import wait
-
-        pending = {connection: place for place, (_, connection) in enumerate(self._members[:count])}
-        results: list[Any] = [None] * len(pending)
-        while pending:
-            for ready in wait(list(pending)):
-                place = pending.pop(ready)  # type: ignore[call-overload]  # typeshed: it may be a socket or a number
-                results[place] = answer(*self._members[place])
-        return results
-
-    def dismiss(self) -> None:
-        """Let every process return from `work`."""
-        for _, connection in self._members:
-            connection.send(None)
-
-    def kill(self) -> None:
-        """Kill every process that has started."""
-        for process, _ in self._members:
-            if process.pid:
-                process.kill()
-
-    def close(self) -> None:
-        """Wait for the end of every process, and close the pipes."""
-        for process, connection in self._members:
-            if process.pid:
-                process.join()
-            process.close()
-            connection.close()
+    pending = {connection: place for place, (_, connection) in enumerate(members)}
+    results: list[Any] = [None] * len(pending)
+    while pending:
+        for ready in wait(list(pending)):
+            place = pending.pop(ready)  # type: ignore[call-overload]  # typeshed: it may be a socket or a number
+            results[place] = answer(*members[place])
+    return results
 
 
 @contextmanager
@@ -119,18 +86,32 @@ def fleet(count: int, start_method: str | None, work: Callable[..., None], *argu
     returns when it receives None. `ask` returns the answers in the order of the requests, and raises the first failure
     at once.
     """
-    processes = _Fleet(start_method)
+    from multiprocessing import get_context
+
+    context: Any = get_context(start_method)  # typeshed gives the base class no `Process`
+    members: list[Member] = []
     try:
         for _ in range(count):
-            processes.start(work, arguments)
-        processes.answers(count)
-        yield processes.ask
-        processes.dismiss()
+            ours, theirs = context.Pipe()
+            process = context.Process(target=work, args=(theirs, *arguments))
+            members.append((process, ours))
+            process.start()
+            theirs.close()  # the worker's copy is then the only one, so end-of-file means that the worker has ended
+        _answers(members)
+        yield partial(_ask, members)
+        for _, connection in members:
+            connection.send(None)
     except BaseException:
-        processes.kill()
+        for process, _ in members:
+            if process.pid:
+                process.kill()
         raise
     finally:
-        processes.close()
+        for process, connection in members:
+            if process.pid:
+                process.join()
+            process.close()
+            connection.close()
 
 
 def shared(ask: Ask, count: int, items: Sequence[int], request: Callable[[Sequence[int]], Any]) -> list[Any]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..call import Call
 from ..problem import Problem
-from ..registry import Needs, Option, RunBatch, WorkerMode, Workers
+from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers
 from .processes import collect
-
-if TYPE_CHECKING:
-    from ..call import Call
 
 SUMMARY = "concurrent.futures.InterpreterPoolExecutor (Python 3.14 or newer)"
 FORMS: tuple[str, ...] = ("call",)
@@ -20,12 +18,11 @@ WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {}
 
 
-def needs(options: Mapping[str, Any]) -> Needs:
-    """Return what the model needs."""
+def needs(options: Options) -> Needs:
     return Needs(modules=("concurrent.futures.interpreter",), pickler="pickle")
 
 
-def unavailable(options: Mapping[str, Any]) -> Problem | None:
+def unavailable(options: Options) -> Problem | None:
     """Return why this model can't run here: it needs Python 3.14."""
     import sys
 
@@ -36,13 +33,7 @@ def unavailable(options: Mapping[str, Any]) -> Problem | None:
 
 
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield `workers` interpreters, each of which has imported the workload and run `initializer`."""
     import sys
     from concurrent import interpreters  # type: ignore[attr-defined]  # typeshed knows it from 3.14 on
@@ -78,7 +69,7 @@ async def open(
         try:
             await _imported(each, call)
             if initializer:
-                await each(partial(initializer, initargs))
+                await each(initializer)
             yield Workers(bind, each)
         except BaseException:
             pool.shutdown(cancel_futures=True)

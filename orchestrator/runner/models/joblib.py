@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..registry import Needs, Option, RunBatch, WorkerMode, Workers
+from ..call import Call
+from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers
 from . import loky, processes
 from .remote import Imported, beginning, meeting
-
-if TYPE_CHECKING:
-    from ..call import Call
 
 SUMMARY = "joblib.Parallel, which sends short calls in batches"
 FORMS: tuple[str, ...] = ("call",)
@@ -24,20 +22,13 @@ OPTIONS: dict[str, Option] = {
 unavailable = processes.unavailable
 
 
-def needs(options: Mapping[str, Any]) -> Needs:
-    """Return what the model needs."""
+def needs(options: Options) -> Needs:
     pickler = None if options.get("backend") == "threading" else "cloudpickle"
     return Needs(modules=("joblib",), packages=("joblib",), pickler=pickler)
 
 
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield `workers` processes or threads, each of which has imported the workload and run `initializer`."""
     from joblib import Parallel, delayed  # type: ignore[import-untyped]
 
@@ -45,7 +36,7 @@ async def open(
     batch_size = options.get("batch_size", "auto")
 
     def begun(function: Callable[..., Any]) -> Any:
-        return delayed(beginning(function, initializer, initargs))
+        return delayed(beginning(function, initializer))
 
     with loky.losses_named(), Parallel(n_jobs=workers, backend=backend, batch_size=batch_size) as parallel:
 

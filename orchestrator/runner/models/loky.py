@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..registry import Needs, Option, RunBatch, WorkerLost, WorkerMode, Workers, WrongResults
+from ..call import Call
+from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerLost, WorkerMode, Workers, WrongResults
 from . import processes
 from .remote import Imported, meeting
-
-if TYPE_CHECKING:
-    from ..call import Call
 
 SUMMARY = "loky.get_reusable_executor"
 FORMS: tuple[str, ...] = ("call",)
@@ -24,25 +21,17 @@ NEVER_S = 1_000_000  # how long workers may be idle: loky would end them after 1
 unavailable = processes.unavailable
 
 
-def needs(options: Mapping[str, Any]) -> Needs:
-    """Return what the model needs."""
+def needs(options: Options) -> Needs:
     return Needs(modules=("loky",), packages=("loky",), pickler="cloudpickle")
 
 
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield a pool of `workers` processes, each of which has imported the workload and run `initializer`."""
     from loky import get_reusable_executor  # type: ignore[import-untyped]
 
     chunksize = options.get("chunksize") or 1
-    begin = partial(initializer, initargs) if initializer else None
-    pool = get_reusable_executor(workers, timeout=NEVER_S, initializer=begin)
+    pool = get_reusable_executor(workers, timeout=NEVER_S, initializer=initializer)
 
     def bind(call: Call) -> RunBatch:
         plain = call.plain

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..registry import Needs, Option, RunBatch, WorkerLost, WorkerMode, Workers, WrongResults
+from ..call import Call
+from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerLost, WorkerMode, Workers, WrongResults
 from . import processes
 from .remote import Escaping, Imported, beginning, meeting, unwrapped
-
-if TYPE_CHECKING:
-    from ..call import Call
 
 SUMMARY = "mpire.WorkerPool, which sends calls in batches"
 FORMS: tuple[str, ...] = ("call",)
@@ -25,19 +23,12 @@ OPTIONS: dict[str, Option] = {
 unavailable = processes.unavailable
 
 
-def needs(options: Mapping[str, Any]) -> Needs:
-    """Return what the model needs."""
+def needs(options: Options) -> Needs:
     return Needs(modules=("mpire",), packages=("mpire",), pickler="pickle")
 
 
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield a pool of `workers` processes, each of which has imported the workload and run `initializer`."""
     from mpire.exception import remove_highlighting
     from mpire.pool import WorkerPool
@@ -46,7 +37,7 @@ async def open(
     chunk_size = options.get("chunk_size")
 
     def begun(function: Callable[..., Any]) -> Callable[..., Any]:
-        return _Checked(beginning(function, initializer, initargs))
+        return _Checked(beginning(function, initializer))
 
     with WorkerPool(workers, start_method=start_method, keep_alive=True) as pool:
 

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..registry import RunBatch, WorkerLost, Workers, WrongResults
-from .remote import Failure, Imported, meeting, unwrapped
-
-if TYPE_CHECKING:
-    from ..call import Call
+from ..call import Call
+from ..registry import Initializer, Options, RunBatch, WorkerLost, Workers, WrongResults
+from .remote import Failure, Imported, Wrapped, meeting, unwrapped
 
 CHECK_S = 0.1  # how often the workers are checked: the pool itself waits for ever for the call of a dead worker
 
 
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield a pool of `workers` processes, each of which has imported the workload and run `initializer`."""
     from multiprocessing import get_context
 
     context = get_context(options.get("start_method"))
     chunksize = options.get("chunksize") or 1
-    begin = (call.function, initializer, initargs)
-    with context.Pool(workers, _begin, begin, options.get("max_tasks_per_child")) as pool:
+    with context.Pool(workers, _begin, (call.function, initializer), options.get("max_tasks_per_child")) as pool:
         watch = _Watch(pool)
 
         def bind(call: Call) -> RunBatch:
@@ -96,16 +87,13 @@ class _Watch:
                 raise WorkerLost(f"a worker ended with status {process.exitcode} and no answer")
 
 
-class _Numbered:
+class _Numbered(Wrapped):
     """A call that returns its place with its result, or with a `Failure`."""
-
-    def __init__(self, call: Callable[..., Any]) -> None:
-        self.call = call
 
     def __call__(self, numbered: tuple[int, int]) -> tuple[int, Any]:
         place, item = numbered
         try:
-            return place, self.call(item)
+            return place, self.function(item)
         except BaseException as error:  # the pool loses what is no Exception
             return place, Failure(error)
 
@@ -116,22 +104,19 @@ class _Plain(_Numbered):
     def __call__(self, numbered: tuple[int, int]) -> tuple[int, Any]:
         place, _ = numbered
         try:
-            return place, self.call()
+            return place, self.function()
         except BaseException as error:
             return place, Failure(error)
 
 
-class _Chunked:
+class _Chunked(Wrapped):
     """The same for all calls of a chunk."""
 
-    def __init__(self, one: _Numbered) -> None:
-        self.one = one
-
     def __call__(self, chunk: Sequence[tuple[int, int]]) -> list[tuple[int, Any]]:
-        return [self.one(numbered) for numbered in chunk]
+        return [self.function(numbered) for numbered in chunk]
 
 
-def _begin(function: object, initializer: Callable[[Any], object] | None, initargs: Any) -> None:
+def _begin(function: object, initializer: Initializer) -> None:
     # `function` is not called: unpickling it has imported the workload's module.
     if initializer:
-        initializer(initargs)
+        initializer()

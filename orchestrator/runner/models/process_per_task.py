@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import fd_limit
-from ..registry import Needs, Option, RunBatch, WorkerMode, Workers
+from ..call import Call
+from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers
 from . import fleet, processes
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-    from ..call import Call
 
 SUMMARY = "one multiprocessing.Process per task, all at once, each with a pipe for its result"
 FORMS: tuple[str, ...] = ("call",)
@@ -22,8 +22,7 @@ WORKERS: WorkerMode = "per_task"
 OPTIONS: dict[str, Option] = {"start_method": processes.OPTIONS["start_method"]}
 
 
-def needs(options: Mapping[str, Any]) -> Needs:
-    """Return what the model needs."""
+def needs(options: Options) -> Needs:
     return Needs(modules=fleet.MODULES, pickler="pickle", pool="processes")
 
 
@@ -34,13 +33,7 @@ PIPES = 3  # descriptors per running process: of its result, of its end, and the
 
 
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield no standing workers: each process of a batch runs `initializer` and one call."""
     from multiprocessing import forkserver, get_context
 
@@ -54,7 +47,7 @@ async def open(
     start_method = context.get_start_method()
     if start_method == "forkserver":
         forkserver.ensure_running()
-    started = _Started(context, initializer, initargs)
+    started = _Started(context, initializer)
 
     def bind(call: Call) -> RunBatch:
         plain = call.plain
@@ -75,10 +68,9 @@ async def open(
 class _Started:
     """One process per call of a batch; `cpu_ns` is the CPU time of the processes that have ended."""
 
-    def __init__(self, context: Any, initializer: Callable[[Any], object] | None, initargs: Any) -> None:
+    def __init__(self, context: Any, initializer: Initializer) -> None:
         self._context = context
         self._initializer = initializer
-        self._initargs = initargs
         self.cpu_ns = 0
 
     def results(self, functions: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -112,8 +104,7 @@ class _Started:
     def _start(self, function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[BaseProcess, Connection]:
         answers, sender = self._context.Pipe(duplex=False)
         try:
-            initializing = (self._initializer, self._initargs)
-            process = self._context.Process(target=_work, args=(sender, function, arguments, *initializing))
+            process = self._context.Process(target=_work, args=(sender, function, arguments, self._initializer))
             process.start()
         except BaseException:
             answers.close()
@@ -123,18 +114,12 @@ class _Started:
         return process, answers
 
 
-def _work(
-    sender: Connection,
-    function: Callable[..., Any],
-    arguments: Sequence[Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> None:
+def _work(sender: Connection, function: Callable[..., Any], arguments: Sequence[Any], initializer: Initializer) -> None:
     import time
 
     def work() -> tuple[Any, int]:
         if initializer:
-            initializer(initargs)
+            initializer()
         return function(*arguments), time.process_time_ns()
 
     fleet.reply(sender, work)

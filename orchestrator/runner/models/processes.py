@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..call import Call
 from ..problem import Problem
-from ..registry import Conflict, Needs, Option, RunBatch, WorkerMode, Workers, nothing
+from ..registry import Conflict, Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers, nothing
 from .bounded import IN_FLIGHT
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
     from multiprocessing.synchronize import Barrier
 
-    from ..call import Call
 
 SUMMARY = "a process pool: concurrent.futures.ProcessPoolExecutor, or another one"
 FORMS: tuple[str, ...] = ("call",)
@@ -38,7 +38,7 @@ TOGETHER_S = 60.0  # how long the workers wait for each other before the model c
 _barrier: Barrier
 
 
-def needs(options: Mapping[str, Any]) -> Needs:
+def needs(options: Options) -> Needs:
     """Return what the model needs; raises Conflict for options that anyio.to_process lacks."""
     pool = options.get("pool", "futures")
     if pool == "anyio":
@@ -51,7 +51,7 @@ def needs(options: Mapping[str, Any]) -> Needs:
     return Needs(modules=("concurrent.futures.process", "multiprocessing.synchronize"), pickler="pickle")
 
 
-def unavailable(options: Mapping[str, Any]) -> Problem | None:
+def unavailable(options: Options) -> Problem | None:
     """Return why this model can't run here: on platforms without semaphores."""
     try:
         import multiprocessing.synchronize  # noqa: F401  # the import itself is the check
@@ -61,7 +61,7 @@ def unavailable(options: Mapping[str, Any]) -> Problem | None:
     return None
 
 
-def start_method(options: Mapping[str, Any]) -> str:
+def start_method(options: Options) -> str:
     """Return the requested start method, or the interpreter's own."""
     from multiprocessing import get_context
 
@@ -69,13 +69,7 @@ def start_method(options: Mapping[str, Any]) -> str:
 
 
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield a pool of `workers` processes, each of which has imported the workload and run `initializer`."""
     pool = options.get("pool", "futures")
     if pool == "multiprocessing":
@@ -84,18 +78,12 @@ async def open(
         from .anyio_processes import open as opened
     else:
         opened = _executor
-    async with opened(call, workers, options, initializer, initargs) as found:
+    async with opened(call, workers, options, initializer) as found:
         yield found
 
 
 @asynccontextmanager
-async def _executor(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def _executor(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
@@ -110,7 +98,7 @@ async def _executor(
         workers,
         mp_context=context,
         initializer=_begin,
-        initargs=(context.Barrier(workers), call.function, initializer, initargs),
+        initargs=(context.Barrier(workers), call.function, initializer),
         **more,
     )
     idle = getattr(pool, "_idle_worker_semaphore", None)
@@ -154,12 +142,12 @@ def collect(submitted: Any) -> list[Any]:
     return results
 
 
-def _begin(barrier: Barrier, function: object, initializer: Callable[[Any], object] | None, initargs: Any) -> None:
+def _begin(barrier: Barrier, function: object, initializer: Initializer) -> None:
     # `function` is not called: unpickling it has imported the workload's module.
     global _barrier
     _barrier = barrier
     if initializer:
-        initializer(initargs)
+        initializer()
 
 
 def _together(function: Callable[[], Any]) -> Any:

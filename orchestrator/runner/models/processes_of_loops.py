@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..registry import LOOPS, Needs, Option, RunBatch, WorkerMode, Workers, nothing
+from ..call import Call
+from ..registry import LOOPS, Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers, nothing
 from . import event_loop, fleet, processes
 from .remote import meeting
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from ..call import Call
 
 SUMMARY = "one multiprocessing.Process per worker, with an event loop in each; each gets its share of the batch"
 FORMS: tuple[str, ...] = ("async_call", "call")
@@ -27,12 +27,12 @@ OPTIONS: dict[str, Option] = {
 unavailable = processes.unavailable
 
 
-def concurrency(options: Mapping[str, Any]) -> int:
+def concurrency(options: Options) -> int:
     """Return how many calls each process has in flight."""
     return int(options.get("concurrency") or OPTIONS["concurrency"].default or 1)
 
 
-def needs(options: Mapping[str, Any]) -> Needs:
+def needs(options: Options) -> Needs:
     """Return what the model needs: no loop in the runner, but the packages of the workers' loops."""
     inner = event_loop.needs(options)
     return Needs(
@@ -44,17 +44,11 @@ def needs(options: Mapping[str, Any]) -> Needs:
 
 
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield `workers` processes with a running loop, each of which has run `initializer`."""
     start_method = processes.start_method(options)
-    inner = {"loop": options.get("loop") or "asyncio"}
-    with fleet.fleet(workers, start_method, _work, call, concurrency(options), inner, initializer, initargs) as ask:
+    loop = options.get("loop") or "asyncio"
+    with fleet.fleet(workers, start_method, _work, loop, call, concurrency(options), initializer) as ask:
 
         def bind(call: Call) -> RunBatch:
             async def run(items: Sequence[int]) -> list[Any]:
@@ -69,30 +63,16 @@ async def open(
         yield Workers(bind, each, {"actual_start_method": start_method})
 
 
-def _work(
-    connection: Connection,
-    call: Call,
-    concurrency: int,
-    inner: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> None:
+def _work(connection: Connection, loop: str, *arguments: Any) -> None:
     from .. import loops
 
-    loops.run(inner["loop"], _serve, connection, call, concurrency, inner, initializer, initargs)
+    loops.run(loop, _serve, connection, loop, *arguments)
 
 
-async def _serve(
-    connection: Connection,
-    call: Call,
-    concurrency: int,
-    inner: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> None:
+async def _serve(connection: Connection, loop: str, call: Call, concurrency: int, initializer: Initializer) -> None:
     # the loop is blocked while it waits for a request: between batches it has nothing else to do
     try:
-        async with event_loop.open(call, concurrency, inner, initializer, initargs) as workers:
+        async with event_loop.open(call, concurrency, {"loop": loop}, initializer) as workers:
             fleet.reply(connection, nothing)
             while (request := connection.recv()) is not None:
                 await _answer(connection, workers, *request)

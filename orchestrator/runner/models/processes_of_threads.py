@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..registry import Needs, Option, RunBatch, WorkerMode, Workers, nothing
+from ..call import Call
+from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers, nothing
 from . import fleet, processes
 from .remote import meeting
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from ..call import Call
 
 SUMMARY = "one multiprocessing.Process per worker, with a ThreadPoolExecutor in each; each gets its share of the batch"
 FORMS: tuple[str, ...] = ("call",)
@@ -26,28 +26,21 @@ OPTIONS: dict[str, Option] = {
 unavailable = processes.unavailable
 
 
-def threads(options: Mapping[str, Any]) -> int:
+def threads(options: Options) -> int:
     """Return how many threads each process has."""
     return int(options.get("threads") or OPTIONS["threads"].default or 1)
 
 
-def needs(options: Mapping[str, Any]) -> Needs:
-    """Return what the model needs."""
+def needs(options: Options) -> Needs:
     return Needs(modules=("concurrent.futures.thread", *fleet.MODULES), pickler="pickle", per_worker=threads(options))
 
 
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield `workers` processes with a thread pool each; every thread has run `initializer`."""
     start_method = processes.start_method(options)
     count = threads(options)
-    with fleet.fleet(workers, start_method, _work, call.function, count, initializer, initargs) as ask:
+    with fleet.fleet(workers, start_method, _work, call.function, count, initializer) as ask:
 
         def bind(call: Call) -> RunBatch:
             async def run(items: Sequence[int]) -> list[Any]:
@@ -64,19 +57,12 @@ async def open(
         yield Workers(bind, each, {"actual_start_method": start_method})
 
 
-def _work(
-    connection: Connection,
-    function: object,
-    threads: int,
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> None:
+def _work(connection: Connection, function: object, threads: int, initializer: Initializer) -> None:
     # `function` is not called: unpickling it has imported the workload's module.
     from concurrent.futures import ThreadPoolExecutor
     from functools import partial
 
-    begin = partial(initializer, initargs) if initializer else None
-    with ThreadPoolExecutor(threads, initializer=begin) as pool:
+    with ThreadPoolExecutor(threads, initializer=initializer) as pool:
         fleet.reply(connection, nothing)
         while (request := connection.recv()) is not None:
             call, share = request

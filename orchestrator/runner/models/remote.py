@@ -9,7 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..registry import Initializer
 
 TOGETHER_S = 60.0  # how long the workers wait for each other before the model counts as unable to start them
 
@@ -18,26 +22,29 @@ _CHECK_S = 0.0005
 _worker = threading.local()
 
 
-class Beginning:
+class Wrapped:
+    """A function and what happens around its calls, which subclasses define."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+
+class Beginning(Wrapped):
     """A function before which its worker runs the initializer, at the first call."""
 
-    def __init__(self, function: Callable[..., Any], initializer: Callable[[Any], object], initargs: Any) -> None:
-        self.function = function
-        self.initializer = initializer
-        self.initargs = initargs
+    def __init__(self, function: Callable[..., Any], initializer: partial[Any]) -> None:
+        super().__init__(function)
+        self.initializer, self.arguments = initializer.func, initializer.args  # smaller to pickle with every call
 
     def __call__(self, *items: int) -> Any:
         if not hasattr(_worker, "has_begun"):
-            self.initializer(self.initargs)
+            self.initializer(*self.arguments)
             _worker.has_begun = True
         return self.function(*items)
 
 
-class Carried:
+class Carried(Wrapped):
     """A function that returns its exception as a `Failure`: some libraries lose the traceback."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
 
     def __call__(self, *items: Any) -> Any:
         try:
@@ -46,11 +53,8 @@ class Carried:
             return Failure(error)
 
 
-class Escaping:
+class Escaping(Wrapped):
     """A function that returns as a `Failure` what is no `Exception`: raised, it would end the worker."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
 
     def __call__(self, *items: Any) -> Any:
         try:
@@ -80,21 +84,16 @@ def unwrapped(result: Any) -> Any:
     return result
 
 
-class Imported:
+class Imported(Wrapped):
     """A stand-in for a function: unpickling it imports the function's module, and calling it does nothing."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
 
     def __call__(self) -> None:
         pass
 
 
-def beginning(
-    function: Callable[..., Any], initializer: Callable[[Any], object] | None, initargs: Any
-) -> Callable[..., Any]:
+def beginning(function: Callable[..., Any], initializer: Initializer) -> Callable[..., Any]:
     """Return the function, preceded by the initializer if there is one."""
-    return Beginning(function, initializer, initargs) if initializer else function
+    return Beginning(function, initializer) if initializer else function
 
 
 class Together:

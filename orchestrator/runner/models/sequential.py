@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..registry import Needs, Option, RunBatch, WorkerMode, Workers, anywhere
-
-if TYPE_CHECKING:
-    from ..call import Call
+from ..call import Call
+from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers
 
 SUMMARY = "one call after the other in one thread"
 FORMS: tuple[str, ...] = ("call",)
@@ -17,25 +15,15 @@ WORKERS: WorkerMode = "none"
 OPTIONS: dict[str, Option] = {}
 
 
-def needs(options: Mapping[str, Any]) -> Needs:
-    """Return what the model needs."""
+def needs(options: Options) -> Needs:
     return Needs()
 
 
-unavailable = anywhere
-
-
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield the calling thread as the only worker."""
     if initializer:
-        initializer(initargs)
+        initializer()
 
     def bind(call: Call) -> RunBatch:
         plain = call.plain

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..registry import Needs, Option, RunBatch, WorkerMode, Workers, anywhere
-
-if TYPE_CHECKING:
-    from ..call import Call
+from ..call import Call
+from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers
 
 SUMMARY = "one threading.Thread per task, all at once"
 FORMS: tuple[str, ...] = ("call",)
@@ -18,22 +16,12 @@ WORKERS: WorkerMode = "per_task"
 OPTIONS: dict[str, Option] = {}
 
 
-def needs(options: Mapping[str, Any]) -> Needs:
-    """Return what the model needs."""
+def needs(options: Options) -> Needs:
     return Needs(modules=("threading",), pool="threads")
 
 
-unavailable = anywhere
-
-
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield no standing workers: each thread of a batch runs `initializer` and one call."""
 
     def begun(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -41,7 +29,7 @@ async def open(
             return function
 
         def initialized(item: Any) -> Any:
-            initializer(initargs)
+            initializer()
             return function(item)
 
         return initialized

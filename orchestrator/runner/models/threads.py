@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..registry import Needs, Option, RunBatch, WorkerMode, Workers, anywhere, nothing
+from ..call import Call
+from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers, nothing
 from .bounded import IN_FLIGHT, gather, in_order, one_task_each
-
-if TYPE_CHECKING:
-    from ..call import Call
 
 SUMMARY = "a thread pool: anyio.to_thread with a limiter of `workers`, or a ThreadPoolExecutor"
 FORMS: tuple[str, ...] = ("call",)
@@ -26,30 +24,20 @@ OPTIONS: dict[str, Option] = {
 TOGETHER_S = 60.0  # how long the workers wait for each other before the model counts as unable to start them
 
 
-def needs(options: Mapping[str, Any]) -> Needs:
-    """Return what the model needs."""
+def needs(options: Options) -> Needs:
     modules = ("anyio.to_thread",) if options.get("pool", "anyio") == "anyio" else ("concurrent.futures.thread",)
     return Needs(loop="asyncio", modules=(*modules, "threading"))
 
 
-unavailable = anywhere
-
-
 @asynccontextmanager
-async def open(
-    call: Call,
-    workers: int,
-    options: dict[str, Any],
-    initializer: Callable[[Any], object] | None,
-    initargs: Any,
-) -> AsyncIterator[Workers]:
+async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield `workers` threads, each of which has run `initializer`."""
     with _switching(options.get("switch_interval_us")):
         if options.get("pool", "anyio") == "anyio":
-            async with _of_anyio(workers, initializer, initargs) as found:
+            async with _of_anyio(workers, initializer) as found:
                 yield found
         else:
-            async with _executor(workers, options["pool"] == "asyncio", initializer, initargs) as found:
+            async with _executor(workers, options["pool"] == "asyncio", initializer) as found:
                 yield found
 
 
@@ -67,7 +55,7 @@ def _switching(interval_us: int | None) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _of_anyio(workers: int, initializer: Callable[[Any], object] | None, initargs: Any) -> AsyncIterator[Workers]:
+async def _of_anyio(workers: int, initializer: Initializer) -> AsyncIterator[Workers]:
     from threading import Barrier, local
 
     from anyio import CapacityLimiter, to_thread
@@ -79,7 +67,7 @@ async def _of_anyio(workers: int, initializer: Callable[[Any], object] | None, i
     def begin() -> None:
         # anyio ends threads that are idle for 10 s; their replacements run the initializer too
         if initializer and not hasattr(begun, "done"):
-            initializer(initargs)
+            initializer()
             begun.done = True
 
     def bind(call: Call) -> RunBatch:
@@ -112,13 +100,10 @@ async def _of_anyio(workers: int, initializer: Callable[[Any], object] | None, i
 
 
 @asynccontextmanager
-async def _executor(
-    workers: int, is_default: bool, initializer: Callable[[Any], object] | None, initargs: Any
-) -> AsyncIterator[Workers]:
+async def _executor(workers: int, is_default: bool, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield the threads of an executor: the loop's default one, which asyncio.to_thread uses, or another."""
     from asyncio import get_running_loop, to_thread
     from concurrent.futures import ThreadPoolExecutor
-    from functools import partial
     from threading import Barrier
 
     loop = get_running_loop()
@@ -128,7 +113,7 @@ async def _executor(
         barrier.wait(TOGETHER_S)
         return function()
 
-    with ThreadPoolExecutor(workers, initializer=partial(initializer, initargs) if initializer else None) as pool:
+    with ThreadPoolExecutor(workers, initializer=initializer) as pool:
         if is_default:
             loop.set_default_executor(pool)
 

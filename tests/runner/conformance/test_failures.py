@@ -198,7 +198,7 @@ def test_a_runner_without_requests_ends(runner_env: RunnerEnvironment) -> None:
     with new_runner_group(runner_env) as runner_group:
         runner_group.start("idle", Command(default_python()))
         runner_group.leave(["idle"])
-        assert runner_env.reaper.status(runner_group.pid("idle"), PATIENCE_S) == 0
+        assert runner_env.reaper.status(runner_group.runners["idle"].pid, PATIENCE_S) == 0
 
 
 def test_an_interpreter_that_cannot_be_started_is_reported(runner_env: RunnerEnvironment, cwd: Path) -> None:

@@ -57,7 +57,7 @@ class Opened:
         self.runner_group = runner_group
         self.name = name
         self.ready = ready
-        self.process = runner_group._runners[name]
+        self.process = runner_group.runners[name]
 
     def ask(self, op: str, **request: Any) -> dict[str, Any]:
         return self.runner_group.ask(self.name, {"op": op, **request}, PATIENCE_S)
@@ -76,7 +76,7 @@ class Opened:
 
     def output(self) -> str:
         self.runner_group._drain_all()
-        return self.runner_group._runners[self.name].shown_output()
+        return self.runner_group.runners[self.name].shown_output()
 
     def status(self) -> int | None:
         """Return the exit status, once the runner has ended."""
@@ -108,7 +108,7 @@ def new_runner_group(runner_env: RunnerEnvironment) -> Iterator[RunnerGroup]:
     try:
         with RunnerGroup(runner_env, interrupt) as runner_group:
             yield runner_group
-            groups = [runner.pid for runner in runner_group._runners.values()]
+            groups = [runner.pid for runner in runner_group.runners.values()]
         assert eventually(lambda: not any(map(living, groups))), "left behind"
     finally:
         interrupt.close()
@@ -158,8 +158,6 @@ def probe(
 ) -> Sequence[dict[str, Any] | None]:
     interrupt = Interrupt()
     try:
-        return runner_group.probe(
-            runner_env, interrupt, Command(python or default_python(), HERE), list(variants)
-        ).problems
+        return runner_group.probe(runner_env, interrupt, Command(python or default_python(), HERE), list(variants))[0]
     finally:
         interrupt.close()
