@@ -19,7 +19,7 @@ class BlockTask:
     point: Point
     variants: tuple[Variant, ...]
     baseline: str
-    """The variant whose results all others must equal."""
+    """The results of all others must equal those of this variant."""
     seed: int
     repeats: Mapping[str, int]
     rounds: int | None

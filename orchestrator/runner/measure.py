@@ -7,8 +7,7 @@ import gc
 import importlib
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any
 
 from . import loops, registry, results
@@ -40,7 +39,8 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
     link.send({"event": "prepared", "import_ns": import_ns})
     if link.receive() is None:
         return
-    with _entered(workload.get("setup")) as initargs:
+    entered = find(workload["setup"], "setup")() if workload.get("setup") else nullcontext()
+    with entered as initargs:
         begin = functools.partial(initializer, initargs) if initializer else None
         opened = model.open(call, order["workers"], order["options"], begin)
         earlier = sensors.threads()
@@ -56,15 +56,6 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
                     link.return_token()
                 else:
                     link.send(await getattr(bench, "do_" + request.pop("op"))(**request))
-
-
-@contextmanager
-def _entered(reference: str | None) -> Iterator[Any]:
-    if reference is None:
-        yield None
-    else:
-        with find(reference, "setup")() as initargs:
-            yield initargs
 
 
 class Bench:

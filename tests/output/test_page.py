@@ -80,7 +80,7 @@ class Opened:
             time.sleep(0.05)
 
     def marks(self, figure: str, kind: str = "path") -> int:
-        """Return how many marks of a chart tell something when one points at them."""
+        """Return how many marks of a chart show a tooltip."""
         script = """([figure, kind]) => [...document.querySelectorAll(`[data-figure="${figure}"] svg ${kind}`)]
             .filter(each => each.__data__ && each.__data__.tooltip).length"""
         found: int = self.page.evaluate(script, [figure, kind])

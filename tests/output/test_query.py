@@ -36,7 +36,7 @@ def records() -> list[dict[str, Any]]:
 
 @pytest.fixture
 def runs(tmp_path: Path, records: list[dict[str, Any]]) -> Path:
-    """Two runs of one experiment, and one of another, whose points have a column of text where the others have none."""
+    """Two runs of one experiment, and one of another, with a column of text at its points that the others lack."""
     runs = tmp_path / "runs"
     for number in (1, 2):
         journaled(runs, number, records)
@@ -206,7 +206,7 @@ def test_a_query_that_is_killed_leaves_no_process_and_no_file(runs: Path, record
 
 @pytest.fixture
 def unwritable(runs: Path) -> Iterator[Path]:
-    """Runs that nobody may write to, as in an archive; for root too, as a file is where the tables would be kept."""
+    """Read-only runs, as in an archive; for root too, because a file is where the tables would be kept."""
     for run in runs.glob("*/*"):
         (run / query.KEPT).write_text("")
         run.chmod(stat.S_IRUSR | stat.S_IXUSR)
