@@ -7,7 +7,8 @@ import gc
 import importlib
 import sys
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from . import loops, registry, results
@@ -39,8 +40,7 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
     link.send({"event": "prepared", "import_ns": import_ns})
     if link.receive() is None:
         return
-    entered = find(workload["setup"], "setup")() if workload.get("setup") else nullcontext()
-    with entered as initargs:
+    with _entered(workload.get("setup")) as initargs:
         begin = functools.partial(initializer, initargs) if initializer else None
         opened = model.open(call, order["workers"], order["options"], begin)
         earlier = sensors.threads()
@@ -56,6 +56,15 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
                     link.return_token()
                 else:
                     link.send(await getattr(bench, "do_" + request.pop("op"))(**request))
+
+
+@contextmanager
+def _entered(reference: str | None) -> Iterator[Any]:
+    if reference is None:
+        yield None
+    else:
+        with find(reference, "setup")() as initargs:
+            yield initargs
 
 
 class Bench:

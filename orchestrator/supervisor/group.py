@@ -48,7 +48,7 @@ class RunnerGroup:
             self._runner_env.reaper.sweep()
         except ReaperKilled:
             for runner in self.runners.values():
-                runner.signal(signal.SIGKILL)
+                runner.kill()
             raise
 
     def start(self, name: str, command: Command) -> None:

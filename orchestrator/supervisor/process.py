@@ -145,6 +145,11 @@ class Runner:
         """Close the pipes; a runner that does not end by itself is ended by the reaper's sweep."""
         self._open.close()
 
+    def kill(self) -> None:
+        """Kill the runner with its process group."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
 
 def open_pipe(reading: ExitStack, writing: ExitStack) -> tuple[int, int]:
     """Return the ends of a new pipe, each closed with its owner."""
