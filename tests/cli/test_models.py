@@ -96,7 +96,7 @@ def test_an_option_that_needs_a_package_is_listed_with_the_command_that_installs
         f"install it: {command} distributed",
     )
     shown = orchestrator("models", "--python", str(bare / "bin/python"), "--format", "table", cwd=tmp_path)
-    assert f"event_loop with loop=uvloop: {without}\n" in shown.stdout
+    assert f"event_loop with loop=uvloop: {expected}\n" in shown.stdout
 
 
 def test_all_are_the_models_that_can_run_the_workload(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_what_a_workload_warns_of_stands_beside_the_verdict_and_nowhere_else(tmp
     assert {event["metric"] for event in events(tmp_path, "variant.observed")} == {"observed.answers"}
     command = [sys.executable, "-m", "orchestrator", "report", "runs/a/latest", "--format", "table"]
     shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert "note: the workload itself says: sequential: the server was busy" in shown
+    assert "note: warning of the workload: sequential: the server was busy" in shown
     assert "\x1b" not in shown
 
 

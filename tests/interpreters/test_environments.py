@@ -121,14 +121,15 @@ def test_using_an_environment_again_starts_no_process(tmp_path: Path) -> None:
     assert ended(place.begin())[0] == errors.OK
     script = """
 import sys
-from orchestrator import launch, pythons
-from orchestrator.pythons import environments
-with launch.runner_environment() as runner_env:
+from orchestrator.interpreters import environments, find
+from orchestrator.supervisor.environment import runner_environment
+from orchestrator.supervisor.interrupt import Interrupt
+with runner_environment() as runner_env:
     starts = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec")
     sys.addaudithook(lambda name, _: name in starts and print(name))
     start = runner_env.reaper.start
     runner_env.reaper.start = lambda *given: print("reaper") or start(*given)
-    found = environments.provide(runner_env, launch.Interrupt(), pythons.resolve(None), [sys.argv[1]])
+    found = environments.provide(runner_env, Interrupt(), find.resolve(None), [sys.argv[1]])
     print(found.packages)
 """
     command = [sys.executable, "-c", script, f"tiny @ file://{place.package}"]

@@ -159,7 +159,7 @@ def test_the_module_that_switches_the_gil_back_on_is_reported_in_every_kind_of_w
     assert verdict["gil_enabled_by"] == (dict.fromkeys(labels, "locked") if WHEN[module][2] else None)
     assert ("gil_enabled" in verdict["warnings"]) == (module != "never")
     shown = " ".join(orchestrator("report", "runs/x/latest", "--format", "table", cwd=locked).stdout.split())
-    expected = "the GIL was switched back on by module locked under sequential, threads, processes and new"
+    expected = "the GIL was enabled again by module locked under sequential, threads, processes and new"
     assert (expected in shown) == (module != "never")
 
 
