@@ -107,7 +107,7 @@ class Results:
         status = self.finished.exit_status
         return f"signal {status - 128}" if status > 128 else "the loss of its hosts"
 
-    @property
+    @cached_property
     def failures(self) -> Sequence[TrialFailed]:
         """The failed trials."""
         return self.events(TrialFailed)

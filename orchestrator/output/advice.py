@@ -28,8 +28,9 @@ def render(results: Results, *, width: int, colour: bool) -> str:
     without_gil = {event.variant for event in results.events(RunnerReady) if not event.gil}
     if results.plan.experiment.description:
         screen.line(results.plan.experiment.description, "dim")
-    text.draw_crossovers(screen, results)
-    for contest in [] if lines.crossovers(results) else results.contests:
+    along = lines.crossovers(results)
+    text.draw(screen, along)
+    for contest in [] if along else results.contests:
         for place, line in enumerate(advice(contest, results.about(contest.point), without_gil)):
             screen.line(*((f"- {line}",) if place else (line, "bold")))
     return screen.text() + "\n" + text.render(results, width=width, colour=colour)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..analysis.results import PointEvents, Results
 from ..text import printable
 from . import lines, tables
-from .grid import Grid
+from .grid import Grid, Line
 from .terminal import Screen
 
 _VERDICT_STYLES = {"win": "bold", "tie": "bold", "undecided": "yellow"}
@@ -17,7 +19,7 @@ def render(results: Results, *, width: int, colour: bool) -> str:
     for contest in results.contests:
         if not contest.is_skipped:
             _draw_point(screen, contest.point.label, results.about(contest.point), results)
-    draw_crossovers(screen, results)
+    draw(screen, lines.crossovers(results))
     for expectation in results.expectations:
         screen.styled(lines.expectation(expectation, several_points=len(results.contests) > 1))
     screen.line(lines.spent(results), "dim")
@@ -26,9 +28,9 @@ def render(results: Results, *, width: int, colour: bool) -> str:
     return screen.text()
 
 
-def draw_crossovers(screen: Screen, results: Results) -> None:
-    """Draw what changes along each axis of numbers."""
-    for part in lines.crossovers(results):
+def draw(screen: Screen, parts: Sequence[Line | Grid]) -> None:
+    """Draw lines and tables, one below the other."""
+    for part in parts:
         if isinstance(part, Grid):
             screen.grid(part)
         else:
