@@ -9,14 +9,14 @@ from typing import Any
 
 from .. import units
 from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL
-from ..analysis.decide import FUTILE_RATIO
+from ..analysis.decide import FUTILE_RATIOS
 from ..analysis.refinement import coarse
-from ..analysis.stats import LOOK_LEVEL, LOOKS, can_decide
+from ..analysis.stats import LOOK_LEVEL, LOOKS, first_ranked
 from ..runner import registry
 from ..runner.measure import SHORTEST_NS
 from ..spec.axes import FEWEST_LEVELS
 from ..spec.model import Measure
-from ..spec.plan import FEWEST_ROUNDS, MOST_ROUNDS
+from ..spec.plan import MOST_ROUNDS
 
 BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
 """The time of a batch in a plain loop: long compared with a wake-up, short enough for many rounds."""
@@ -26,7 +26,7 @@ SHORT_NS = 500_000  # calls shorter than this are also sent to processes in chun
 LONG_NS = 25_000_000  # with calls that compute for longer than this, a batch has one call per core
 FIRST_CALL = 20  # a first call that takes this many times as long as later ones is reported
 MOST_WORKERS = 16
-ROUNDS_S = 0.5  # the time of the rounds of a block, half the default, so that eleven blocks fit into `BUDGET_S`
+ROUNDS_S = 0.5  # the time of the rounds of a block, half the default, so that a tie fits into `BUDGET_S`
 EXPLAINING = 1.15  # the time of a whole block relative to that of its rounds: diagnostics follow the rounds
 FIGHTING = 6  # the slowdown of a round when calls that use several cores by themselves (OpenBLAS) run in parallel
 BUDGET_S, LONGEST_S = 18.0, 300.0
@@ -120,7 +120,8 @@ class Facts:
 class Design:
     """The `entries` of the spec's `models` to compare, each with every number of `workers`.
 
-    `left_out` has the reason for each model that is left out. `needed_s` is about the time to the first look.
+    `left_out` has the reason for each model that is left out. `needed_s` is about the time to a
+    verdict: to the first look that can find a tie, or along a range to the first look.
     """
 
     left_out: Mapping[str, str]
@@ -147,9 +148,9 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     workers = sorted({1, at_once}) if facts.is_async else [at_once]
     variants = [model_of(entry) for entry in entries for _ in workers]
     round_s = _round_s(facts, tasks, variants)
-    rounds = max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
+    rounds = max(1, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
     block_s = _block_s(facts, tasks, variants, rounds, cores)
-    needed_s = block_s * _blocks_to_decide(LOOK_LEVEL / max(1, len(variants) - 1))
+    needed_s = block_s * first_ranked(LOOK_LEVEL / max(1, len(variants) - 1))
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
     return Design(left_out, entries, workers, tasks, rounds, timeout_s, needed_s, asked.max_time_s or enough_s)
@@ -175,13 +176,12 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
     variants = [model_of(entry) for entry in entries for _ in single.workers]
     rounds = ROUNDS_ALONG if ROUNDS_ALONG * _round_s(facts, single.tasks, variants) <= ROUNDS_S_ALONG else None
     count = len(asked.over.levels)
-    level = LOOK_LEVEL / max(1, len(variants) - 1) / count
     # the levels that are measured, if the winner changes once, and the time of a call at each
     first = coarse(count)
     halving = math.ceil(math.log2(max(1, first[1] - first[0]))) + 1
     places = [*first, *[count // 2] * halving]
     walls_ns = [max(1, round(low.wall_ns * (high.wall_ns / low.wall_ns) ** (place / (count - 1)))) for place in places]
-    needed_s = _blocks_to_decide(level) * sum(
+    needed_s = LOOKS[0] * sum(
         _block_s(replace(facts, wall_ns=wall_ns), single.tasks, variants, rounds, cores) for wall_ns in walls_ns
     )
     # twice: levels without a clear winner take more blocks, and the run ends as soon as it can
@@ -190,17 +190,13 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
     return facts, replace(found, max_time_s=asked.max_time_s or enough_s)
 
 
-def _blocks_to_decide(level: float) -> int:
-    return next((m for m in LOOKS if can_decide(m, level)), LOOKS[-1])
-
-
 def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
     """Return the reason for each model that is left out."""
     starting_ns = facts.process_ns or 0
     dear = {}
     if tasks > MOST_PROCESSES:
         dear = {"process_per_task": f"it would start {tasks} processes at once"}
-    elif tasks * starting_ns > MOST_STARTING_NS and starting_ns > FUTILE_RATIO * cores * facts.wall_ns:
+    elif tasks * starting_ns > MOST_STARTING_NS and starting_ns > FUTILE_RATIOS[-1] * cores * facts.wall_ns:
         dear = {"process_per_task": f"a process takes {units.duration(starting_ns)} to start and end"}
     unsendable = f"its results can't be sent between processes ({facts.unpicklable})"
     sending = [name for name in registry.STANDARD if registry.load(name).needs({}).pickles] if facts.unpicklable else []
@@ -248,7 +244,7 @@ def _workers(facts: Facts, tasks: int, cores: int) -> int:
 def _block_s(facts: Facts, tasks: int, variants: Sequence[str], rounds: int | None, cores: int) -> float:
     """Return an estimate of the time of a block; without `rounds`, those take about a second."""
     round_s = _round_s(facts, tasks, variants)
-    rounds = rounds or max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(ROUNDS_S_ALONG / round_s)))
+    rounds = rounds or max(1, min(MOST_ROUNDS, round(ROUNDS_S_ALONG / round_s)))
     # rounds, warming up and calibrating, starting
     return EXPLAINING * ((rounds + 2) * round_s + len(variants) * facts.ready_ns / 1e9 / cores)
 

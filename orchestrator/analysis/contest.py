@@ -28,6 +28,7 @@ class Block:
     number: int
     host: str | None = None  # the host of a cluster that it ran on; None: the machine of the run
     walls: dict[str, array[int]] = field(default_factory=dict)
+    """The `wall_ns` of each trial. A variant that is far behind has fewer: those of the first rounds."""
     cpus: dict[str, array[int]] = field(default_factory=dict)
     startups: dict[str, int] = field(default_factory=dict)
     threads: dict[str, int] = field(default_factory=dict)
@@ -36,6 +37,12 @@ class Block:
     overlaps: dict[str, float] = field(default_factory=dict)
     """The time of two workers at once divided by that of one alone, from 1 (in parallel) to 2 (one at a time)."""
     accounts: dict[str, Account] = field(default_factory=dict)
+    calls_ns: dict[str, int] = field(default_factory=dict)
+    """The time until every worker had made its first call, where there was a warm-up."""
+    overhead_ns: int = 0
+    """The time that passed outside of the rounds."""
+    rounds_ns: int = 0
+    """The time of all rounds."""
     reference: Sequence[int] = ()  # the reference loop's time in every round; empty where it was not timed
     reference_version: int | None = None
     free_cores: float | None = None
@@ -77,8 +84,11 @@ class Contest:
     dropped_for_futility: set[str] = field(default_factory=set)
     excluded: set[str] = field(default_factory=set)  # the variants that failed too often
     failures: Counter[str] = field(default_factory=Counter)
+    hung: set[str] = field(default_factory=set)  # the variants that reached `measure.timeout`
     repeats: dict[str, int] = field(default_factory=dict)
     rounds: int | None = None
+    has_frozen_rounds: bool = False
+    """Whether `rounds` holds for all further blocks."""
     guarded: set[str] = field(default_factory=set)
     begun_numbers: set[int] = field(default_factory=set)  # the numbers of the blocks that have begun
     discarded: int = 0

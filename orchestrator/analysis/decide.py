@@ -11,11 +11,11 @@ from typing import Literal
 
 from . import figures
 from .contest import Block, Contest, Decision, Look
-from .stats import LOOKS, Ratio, Walls, can_decide, compare, log_statistics
+from .stats import LOOKS, Ratio, Walls, compare, first_ranked, log_statistics
 
 FAILURES_TO_EXCLUDE = 2  # a variant that fails so often at a point is excluded there
-FUTILE_RATIO, FUTILE_BLOCKS = 3.0, 3
-"""A variant that takes so many times as long as the best in each of the first blocks is dropped for futility."""
+FUTILE_RATIOS = (10.0, 5.0, 3.0)
+"""How many times as long as the leader a variant takes that is dropped for futility, after one block, two and three."""
 
 
 class Tie(Enum):
@@ -34,13 +34,29 @@ def next_look(contest: Contest) -> int | None:
     looked = contest.looks[-1].blocks if contest.looks else 0
     if contest.fixed_blocks:
         return contest.fixed_blocks if looked < contest.fixed_blocks else None
-    return next((m for m in LOOKS if m > looked and can_decide(m, contest.level)), None)
+    return next((m for m in LOOKS if m > looked), None)
+
+
+def first_tie_look(contest: Contest) -> int:
+    """Return the first look that can find a tie: the first with an exact interval, where the design is not fixed."""
+    return contest.fixed_blocks or first_ranked(contest.level)
 
 
 def horizon(contest: Contest) -> int:
-    """Return how many blocks may begin before the next look is taken: those up to the look after it."""
+    """Return how many blocks may begin before the next look is taken: those up to the look after it.
+
+    With several hosts, they are those up to the first look that can find a tie, at least.
+    """
     following = next_look(contest) or 0
-    return following if contest.fixed_blocks else next((m for m in LOOKS if m > following), following)
+    after = next((m for m in LOOKS if m > following), following)
+    return following if contest.fixed_blocks else max(after, first_tie_look(contest))
+
+
+def is_to_exclude(contest: Contest, label: str) -> bool:
+    """Return whether a variant has failed so often that it is left out: once, where its first block never ended."""
+    if contest.failures[label] >= FAILURES_TO_EXCLUDE:
+        return True
+    return label in contest.hung and not any(label in block.walls for block in contest.blocks)
 
 
 def is_look_due(contest: Contest) -> bool:
@@ -58,7 +74,7 @@ def judge_blocks(contest: Contest, blocks: Sequence[Block], contenders: Sequence
     times = [block.walls for block in blocks]
     best = _leader(contest, contenders, blocks)
     gaps = _gaps(times, best, contenders, level)
-    separated = [label for label, gap in gaps.items() if (gap.low or 0) > 1 and not is_tie(contest, gap)]
+    separated = [label for label, gap in gaps.items() if (gap.low or 0) > 1 and not _is_within_tie(contest, gap)]
     remaining = tuple(label for label in contenders if label not in separated)
     decision: Decision | None = None
     if len({contest.kind(label) for label in remaining}) == 1:
@@ -71,6 +87,14 @@ def judge_blocks(contest: Contest, blocks: Sequence[Block], contenders: Sequence
 
 
 def is_tie(contest: Contest, gap: Ratio) -> bool:
+    """Return whether two variants tie: the exact interval of their ratio lies within the tie bounds.
+
+    The interval of an early look is never a tie: its width is in part what was assumed before.
+    """
+    return gap.is_ranked and _is_within_tie(contest, gap)
+
+
+def _is_within_tie(contest: Contest, gap: Ratio) -> bool:
     """Return whether the interval of a ratio lies within the tie bounds, on the logarithmic scale."""
     width = math.log1p(contest.plan.experiment.measure.tie)
     return gap.low is not None and gap.high is not None and -width < math.log(gap.low) <= math.log(gap.high) < width
@@ -89,27 +113,28 @@ def is_decided(contest: Contest) -> bool:
 
 
 def futile(contest: Contest) -> dict[str, Ratio]:
-    """Return the variants to drop before the first look, with how many times as long each takes as the leader.
+    """Return the variants to drop for futility, with how many times as long each takes as the leader.
 
-    Kept are: the nearest rival of the leader, so that a win has an interval, and threads whose overlap is measured.
-    No variant is futile where the spec asks for a precision or fixes the number of blocks. The same holds along an
-    axis: a variant that is slow at one point may win at another, and its interval here bounds the crossover.
+    How far behind they must be in each block depends on the number of blocks, see `FUTILE_RATIOS`. Kept are: the
+    nearest rival of the leader, so that a win has an interval, and threads whose overlap is measured. No variant is
+    futile where the spec asks for a precision or fixes the number of blocks. The same holds along an axis: a variant
+    that is slow at one point may win at another, and its interval here bounds the crossover.
     """
     measure = contest.plan.experiment.measure
     keeps_all = measure.precision is not None or contest.fixed_blocks or contest.plan.level_split > 1
-    if keeps_all or contest.looks or len(contest.blocks) < FUTILE_BLOCKS or len(contest.contenders) < 2:
+    if keeps_all or contest.looks or not contest.blocks or len(contest.contenders) < 2:
         return {}
-    first = contest.blocks[:FUTILE_BLOCKS]
-    times = [block.walls for block in first]
-    best = _leader(contest, contest.contenders, first)
+    times_behind = FUTILE_RATIOS[min(len(contest.blocks), len(FUTILE_RATIOS)) - 1]
+    times = [block.walls for block in contest.blocks]
+    best = leader(contest)
     gaps = _gaps(times, best, contest.contenders, contest.level)
     nearest = _nearest_rival(contest, best, gaps)
     return {
         label: gap
         for label, gap in gaps.items()
         if label != nearest
-        and min(log_statistics(times, best, label)) >= math.log(FUTILE_RATIO)
-        and not any(label in block.overlaps for block in first)
+        and min(log_statistics(times, best, label)) >= math.log(times_behind)
+        and not any(label in block.overlaps for block in contest.blocks)
     }
 
 
@@ -132,6 +157,8 @@ def faster(contest: Contest, a: str, b: str) -> Faster:
         return None
     if is_tie(contest, gap):
         return TIE
+    if _is_within_tie(contest, gap):
+        return None
     return a if gap.low > 1 else b if gap.high < 1 else None
 
 
@@ -163,7 +190,7 @@ def finding(contest: Contest) -> Finding:
     remaining = [label for label in look.remaining if label not in contest.excluded] if look else contest.contenders
     winners = figures.simplest_first(contest, remaining)
     best = fastest(contest, winners, contest.counting)
-    gaps = {} if best is None else _rivals(contest, best, winners, is_win=verdict == "win")
+    gaps = {} if best is None else _rivals(contest, best, winners, look if verdict == "win" else None)
     if not gaps:
         return Finding(verdict, look, winners, best)
     sure = {label: gap for label, gap in gaps.items() if gap.low is not None} or gaps
@@ -172,11 +199,15 @@ def finding(contest: Contest) -> Finding:
     return Finding(verdict, look, winners, best, rival, gaps[rival])
 
 
-def _rivals(contest: Contest, best: str, winners: Sequence[str], *, is_win: bool) -> dict[str, Ratio]:
-    """Return how many times as fast `best` is as each variant that can be its rival in the verdict."""
+def _rivals(contest: Contest, best: str, winners: Sequence[str], won: Look | None) -> dict[str, Ratio]:
+    """Return how many times as fast `best` is as each variant that can be its rival in the verdict.
+
+    After a win these are the losers of the look that found it: with those dropped before it shares fewer blocks.
+    """
     others = [label for label in contest.variants if label != best and label not in contest.excluded]
-    if is_win:
+    if won:
         others = [label for label in others if contest.kind(label) != contest.kind(best)]
+        others = [label for label in others if label in won.gaps or label == won.best] or others
     else:
         others = [label for label in others if label in winners] or others
     return _gaps([block.walls for block in contest.counting], best, others, contest.level)

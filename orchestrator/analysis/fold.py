@@ -72,6 +72,15 @@ def _point_calibrated(contest: Contest, event: Event) -> None:
     contest.rounds = event["rounds"]
 
 
+def _rounds_chosen(contest: Contest, event: Event) -> None:
+    contest.rounds = event["rounds"]
+    contest.has_frozen_rounds = True
+
+
+def _runner_warmed(block: Block, event: Event) -> None:
+    block.calls_ns[event["variant"]] = event["calls_ns"]
+
+
 def _reference_timed(block: Block, event: Event) -> None:
     block.reference = array("q", event["wall_ns"])
     block.reference_version = event["version"]
@@ -98,6 +107,8 @@ def _account_measured(block: Block, event: Event) -> None:
 
 def _block_finished(contest: Contest, event: Event) -> None:
     if block := contest.running:
+        block.overhead_ns = event["starting_ns"] + event["warming_ns"]
+        block.rounds_ns = event["trials_ns"]
         block.free_cores = event["free_cores"]
         block.steal_share = event["steal_share"]
         block.pressure = event["pressure"]
@@ -108,6 +119,12 @@ def _block_finished(contest: Contest, event: Event) -> None:
 def _block_discarded(contest: Contest, event: Event) -> None:
     contest.discarded += 1
     _end(contest, event["block"], None)
+
+
+def _trial_failed(contest: Contest, event: Event) -> None:
+    contest.failures[event["variant"]] += 1
+    if event["cause"] == "timeout":
+        contest.hung.add(event["variant"])
 
 
 def _variant_excluded(contest: Contest, event: Event) -> None:
@@ -132,7 +149,7 @@ def _look_taken(contest: Contest, event: Event) -> None:
 def _variant_dropped(contest: Contest, event: Event) -> None:
     label = event["variant"]
     if event["reason"] == "futility" and label in decide.futile(contest):
-        contest.dropped[label] = decide.FUTILE_BLOCKS
+        contest.dropped[label] = len(contest.blocks)
         contest.dropped_for_futility.add(label)
     contest.logged_drops.add(label)
     if label not in contest.dropped:
@@ -143,8 +160,9 @@ _HANDLERS: Mapping[str, Callable[[Contest, Event], None]] = {
     "point.skipped": _point_skipped,
     "block.started": _block_started,
     "point.calibrated": _point_calibrated,
+    "rounds.chosen": _rounds_chosen,
     "runner.guarded": lambda contest, event: contest.guarded.add(event["variant"]),
-    "trial.failed": lambda contest, event: contest.failures.update([event["variant"]]),
+    "trial.failed": _trial_failed,
     "block.finished": _block_finished,
     "block.discarded": _block_discarded,
     "variant.excluded": _variant_excluded,
@@ -155,6 +173,7 @@ _HANDLERS: Mapping[str, Callable[[Contest, Event], None]] = {
 
 _BLOCK_HANDLERS: Mapping[str, Callable[[Block, Event], None]] = {
     "runner.ready": _runner_ready,
+    "runner.warmed": _runner_warmed,
     "reference.timed": _reference_timed,
     "trial.finished": _trial_finished,
     "trial.observed": _trial_observed,

@@ -39,22 +39,20 @@ def _lines(plan: Plan, runs: Path) -> Iterator[str]:
 
 
 def _times(plan: Plan, runs: Path) -> Iterator[str]:
-    from ..analysis.stats import LOOKS
-    from ..engine.forecast import forecast, too_short
-    from ..spec.plan import FEWEST_ROUNDS, ROUNDS_S
+    from ..engine.forecast import budget_s, forecast, too_short
+    from ..spec.plan import ROUNDS_S
 
     measure = plan.experiment.measure
     times = forecast(plan, runs)
-    if times.first:
-        rounds = measure.rounds or FEWEST_ROUNDS
-        assumed = f"if {rounds} rounds of all variants take at most {ROUNDS_S:g} s"
-        source = "as in the latest run" if times.is_recorded else assumed
-        name = "only look: " if measure.blocks else "first look:"
-        is_all = times.points == len(plan.points)
-        each = "each point" if is_all else f"the {times.points} points that are measured first"
-        yield f"{name} after {times.first} blocks of {each}, about {times.first * times.block_s:.0f} s ({source})"
-        if not measure.blocks and is_all:
-            yield f"last look:  after {LOOKS[-1]} blocks of each point, about {LOOKS[-1] * times.block_s:.0f} s"
-        yield f"cap:        {measure.max_time:g} s (measure.max_time)"
+    source = "as in the latest run" if times.is_recorded else f"if a round of all variants takes at most {ROUNDS_S:g} s"
+    is_all = times.points == len(plan.points)
+    each = "each point" if is_all else f"the {times.points} points that are measured first"
+    if measure.blocks:
+        yield f"only look: after {measure.blocks} blocks of {each}, about {times.win_s:.0f} s ({source})"
+    else:
+        yield f"a win:  after {times.win_blocks} blocks of {each} at the earliest, about {times.win_s:.0f} s ({source})"
+        yield f"a tie:  after {times.tie_blocks} blocks at the earliest, about {times.tie_s:.0f} s"
+    given = "measure.max_time" if measure.max_time is not None else "no measure.max_time is given"
+    yield f"at most {budget_s(plan, times.block_s):.3g} s ({given})"
     if short := too_short(plan, times):
         yield f"note: {short}"

@@ -78,10 +78,12 @@ def run(
         plan, source = given.load_plan(config, overrides, workers)
         place, held = _place(workers, wait_s)
         from ..archive.resume import Policy
-        from ..engine.forecast import forecast, too_short
+        from ..engine.forecast import check_time, forecast, too_short
         from ..engine.session import run as measure
 
-        if short := too_short(plan, forecast(plan, runs)):
+        expected = forecast(plan, runs)
+        check_time(plan, expected)
+        if short := too_short(plan, expected):
             log.diagnostics().warning("budget.short", note=short)
         policy = Policy() if fresh else Policy(asked=resume, within_s=within_s)
         with held as set_holder:

@@ -1,5 +1,7 @@
 """One block: a fresh runner for every variant, warm-ups, then rounds in which one variant at a time holds the token.
 
+The results are checked when the rounds are over: those of the last trials.
+
 `execute` blocks; on this machine it runs in a thread. It returns raw events and writes none: nothing is stored while
 a variant is measured.
 """
@@ -9,7 +11,7 @@ from __future__ import annotations
 import itertools
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -30,7 +32,7 @@ from ..journal.raw_events import (
 from ..machine import host
 from ..runner import registry
 from ..spec.plan import (
-    FEWEST_ROUNDS,
+    FAR_BEHIND,
     MOST_ROUNDS,
     REFERENCE,
     ROUNDS_S,
@@ -50,7 +52,7 @@ from .trials import COLLECT_TIMEOUT_S, START_TIMEOUT_S, ReferenceLoop, Trials
 
 ENTERED = ("setup", "async_initializer")  # the hooks of a workload that are context managers
 
-REFERENCE_NS = 3_000_000  # about the time of the reference loop in a round
+FAR_BEHIND_S = 0.1  # a shorter trial costs too little to leave it out
 
 
 class OutOfTime(Exception):
@@ -121,6 +123,7 @@ class _Block:
         self._unchecked: list[str] = []
         self._guarded = set(task.guarded & self._variants.keys())
         self._trials = Trials(task)
+        self._warmed_ns: dict[str, int] = {}
         self._holder: str | None = None
         self.events: list[Event] = []
 
@@ -136,6 +139,7 @@ class _Block:
         self._run_rounds(runner_group, loop)
         self._sample("end")
         self._lap()
+        self._check(runner_group)
         self._prove_again(runner_group)
         self._diagnose(runner_group)
         self._lap()
@@ -223,12 +227,19 @@ class _Block:
                 runner_group.runners[start.variant].workers = answer["worker_pids"]
 
     def _warm(self, runner_group: RunnerGroup) -> None:
-        """Let every worker run the function, then one batch; check that its results are the same in every variant."""
+        """Let every worker run the function, where a variant needs that."""
         for label in self._variants:
+            if label in self._task.without_warmup:
+                continue
             self._notify(f"warming up {label}")
             warmed = self._ask(runner_group, label, {"op": "warm"})
-            took = {key: warmed[key] for key in ("batches", "first_ns", "last_ns")}
-            self.events.append(RunnerWarmed(**self._task.about(self._variants[label]), **took))
+            times = {key: warmed[key] for key in ("calls_ns", "batches", "first_ns", "last_ns")}
+            self._warmed_ns[label] = warmed["calls_ns"]
+            self.events.append(RunnerWarmed(**self._task.about(self._variants[label]), **times))
+
+    def _check(self, runner_group: RunnerGroup) -> None:
+        """Check that the results of the last trials are the same in every variant, or as the user's check says."""
+        self.round = self.position = None
         check = self._task.point.workload.get("check", "same")
         if check == "same":
             self._compare_results(runner_group)
@@ -250,42 +261,63 @@ class _Block:
             self._ask(runner_group, label, {"op": "compare", "path": file, "other": reference})
 
     def _calibrate(self, runner_group: RunnerGroup) -> None:
-        """Choose the repeats of new variants, and in the point's first block the number of rounds."""
-        fresh = [label for label in self._variants if label not in self._repeats]
-        trial_ns = {}
-        for label in fresh:
-            self._notify(f"calibrating {label}")
-            answer = self._ask(runner_group, label, {"op": "calibrate"})
-            self._repeats[label], trial_ns[label] = answer["repeats"], answer["trial_ns"]
-        if self._rounds is None:
-            wanted = round(ROUNDS_S * 1e9 / (sum(trial_ns.values()) + REFERENCE_NS))
-            self._rounds = max(FEWEST_ROUNDS, min(MOST_ROUNDS, wanted))
-        for label in fresh:
-            about = columns(self._task.point, self._variants[label])
-            self.events.append(PointCalibrated(**about, repeats=self._repeats[label], rounds=self._rounds))
+        """Choose the repeats of new variants."""
+        for label in self._variants:
+            if label not in self._repeats:
+                self._notify(f"calibrating {label}")
+                self._repeats[label] = self._ask(runner_group, label, {"op": "calibrate"})["repeats"]
 
     def _run_rounds(self, runner_group: RunnerGroup, loop: ReferenceLoop) -> None:
         task = self._task
-        assert self._rounds is not None
         contestants = [*self._variants, *[REFERENCE] * (loop.version is not None)]
-        orders = draw_rounds(task.seed, task.point.id, task.number, contestants, self._rounds)
+        orders = draw_rounds(task.seed, task.point.id, task.number, contestants, self._rounds or MOST_ROUNDS)
         for label in self._variants:
             self._ask(runner_group, label, {"op": "arm", "repeats": self._repeats[label]})
         for label in self._guarded:
             runner_group.runners[label].signal(signal.SIGSTOP)
         try:
-            for self.round, order in enumerate(orders):
-                self._notify(f"round {self.round + 1} of {self._rounds}")
-                for self.position, label in enumerate(order):
-                    if label == REFERENCE:
-                        loop.time(self.round)
-                    else:
-                        self._run_trial(runner_group, label, self.round)
+            took_s = self._run_round(runner_group, loop, 0, orders[0])
+            absent = self._far_behind(took_s)
+            if self._rounds is None:
+                round_s = sum(seconds for label, seconds in took_s.items() if label not in absent)
+                self._rounds = max(1, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
+            self._record_calibrated()
+            for number, order in enumerate(orders[1 : self._rounds], start=1):
+                self._run_round(runner_group, loop, number, [label for label in order if label not in absent])
         finally:
             for label in self._guarded:
                 runner_group.runners[label].signal(signal.SIGCONT)
-            self._collect(runner_group, loop, self._rounds)
+            self._collect(runner_group, loop, self._rounds or 1)
         self.events += self._trials.busy()
+
+    def _run_round(
+        self, runner_group: RunnerGroup, loop: ReferenceLoop, number: int, order: Sequence[str]
+    ) -> dict[str, float]:
+        """Let variants run a trial each, and return the seconds that each of them took."""
+        self.round = number
+        self._notify(f"round {number + 1} of {self._rounds}" if self._rounds else "first round")
+        took_s = {}
+        for self.position, label in enumerate(order):
+            begun = time.monotonic()
+            if label == REFERENCE:
+                loop.time(number)
+            else:
+                self._run_trial(runner_group, label, number)
+            took_s[label] = time.monotonic() - begun
+        return took_s
+
+    def _far_behind(self, took_s: Mapping[str, float]) -> set[str]:
+        """Return the variants that take part in the first round only, so that they don't use up the others' time."""
+        batch_s = {label: took_s[label] / self._repeats[label] for label in self._variants}
+        limit_s = FAR_BEHIND * min(batch_s.values())
+        return {label for label, each_s in batch_s.items() if each_s > limit_s and took_s[label] > FAR_BEHIND_S}
+
+    def _record_calibrated(self) -> None:
+        assert self._rounds is not None
+        for label, variant in self._variants.items():
+            if label not in self._task.repeats:
+                about = columns(self._task.point, variant)
+                self.events.append(PointCalibrated(**about, repeats=self._repeats[label], rounds=self._rounds))
 
     def _run_trial(self, runner_group: RunnerGroup, label: str, round_number: int) -> None:
         """Pass the token to a variant; a guarded one is slow after its stop, so its first trial does not count."""
@@ -311,14 +343,15 @@ class _Block:
         """Add the diagnostics of the runners, which run after the last trial."""
         assert self._rounds is not None
         runners = [event for event in self.events if isinstance(event, RunnerReady)]
-        self.events += diagnostics.overlaps(self._task, runner_group, runners, self._notify)
+        self.events += diagnostics.overlaps(
+            self._task, runner_group, runners, self._rounds, self._warmed_ns, self._trials.total_ns(), self._notify
+        )
         self.events += diagnostics.accounts(
             self._task, runner_group, self._rounds, self._repeats, self._trials.longest_ns(), self._notify
         )
 
     def _prove_again(self, runner_group: RunnerGroup) -> None:
         """Check that the workers are as many as before the trials; raises Failed when some were lost."""
-        self.round = self.position = None
         for place, ready in enumerate(self.events):
             if not isinstance(ready, RunnerReady):
                 continue

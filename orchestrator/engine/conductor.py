@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from typing import Literal
 
 import anyio
 import anyio.lowlevel
 
-from ..analysis import crossover, decide, refinement
+from ..analysis import crossover, decide, pace, refinement
 from ..analysis.contest import Contest
 from ..analysis.expect import is_open
 from ..analysis.fold import add_event
-from ..analysis.stats import Ratio, fields
+from ..analysis.stats import LOOKS, Ratio, fields
 from ..errors import first_of
 from ..journal.event import Event
 from ..journal.raw_events import (
@@ -28,11 +29,13 @@ from ..journal.raw_events import (
     HostLeft,
     LookTaken,
     PointSkipped,
+    RoundsChosen,
     VariantDropped,
     VariantExcluded,
 )
 from ..log import diagnostics
 from ..spec.plan import Claim, Plan, Variant, columns
+from .forecast import MOST_S, budget_s
 from .hosts import BlockExecutor, BlockTask, Host, HostGone
 from .queue import PointQueue, PointState
 
@@ -47,8 +50,8 @@ class Watcher:
     def doing(self, contest: Contest, what: str) -> None:
         """Receive a few words on the current step of a point."""
 
-    def block_ended(self, contests: Sequence[Contest]) -> None:
-        """Receive the contests after a block."""
+    def block_ended(self, contests: Sequence[Contest], left_s: float) -> None:
+        """Receive the contests after a block, and the time that is left at most."""
 
 
 class Conductor:
@@ -74,7 +77,9 @@ class Conductor:
         self._watcher = watcher
         self._seed = seed
         self._clock = clock
-        self._deadline = clock() + plan.experiment.measure.max_time - spent_s
+        self._begun = clock() - spent_s
+        self._budget_s = plan.experiment.measure.max_time or MOST_S
+        self._is_announced = False
         claims: dict[str, list[Claim]] = {}
         for claim in plan.claims:
             claims.setdefault(claim.point.id, []).append(claim)
@@ -87,7 +92,7 @@ class Conductor:
         self._hosts = self._running = 0
         """The number of hosts, and the number of running blocks."""
         self._last_reported = 0
-        """The block number up to which a shortage of time was checked."""
+        """The block number up to which the time was checked."""
         self._untried = len(contests)
         """The number of points without a finished block."""
         self._is_short = False
@@ -103,11 +108,11 @@ class Conductor:
         `sync` raise; no block is running then.
         """
         for state in self._queue:
-            self._settle(state, max(0, len(state.contest.blocks) - 1), is_asked=bool(self._wanted(state)))
+            self._settle(state, is_asked=bool(self._wanted(state)))
         self._refine()
         try:
             async with anyio.create_task_group() as working:
-                with anyio.move_on_after(max(0.0, self._deadline - self._clock()) + AWAITED_S) as self._taking:
+                with anyio.move_on_after(max(0.0, self._end() - self._clock()) + AWAITED_S) as self._taking:
                     while host := await self._executor.next_host():
                         working.start_soon(self._work, host)
         except BaseExceptionGroup as group:
@@ -173,8 +178,8 @@ class Conductor:
                     self._record(state, PointSkipped(**about, axis=line.column, low=low, high=high, reason=reason))
         self._flush()
 
-    def _settle(self, state: PointState, counted: int, *, is_asked: bool) -> bool:
-        """Record what the blocks after the first `counted` ones decide; return whether anything was recorded.
+    def _settle(self, state: PointState, *, is_asked: bool) -> bool:
+        """Record what the blocks so far decide; return whether anything was recorded.
 
         A point of which nothing `is_asked` any more gets no looks: its blocks were running at the last one.
         """
@@ -182,9 +187,10 @@ class Conductor:
         if (cut_off := contest.open_block) is not None:
             self._record(state, BlockDiscarded(**columns(contest.point), block=cut_off, reason="the run was cut off"))
         self._exclude(state)
-        if counted < decide.FUTILE_BLOCKS <= len(contest.blocks):
-            for label, gap in decide.futile(contest).items():
-                self._drop(state, label, decide.leader(contest), gap, "futility")
+        for label, gap in decide.futile(contest).items():
+            self._drop(state, label, decide.leader(contest), gap, "futility")
+        if chosen := pace.rounds(contest):
+            self._record(state, RoundsChosen(**columns(contest.point), **asdict(chosen)))
         while is_asked and decide.is_look_due(contest) and contest.contenders:
             self._look(state)
             is_asked = bool(self._wanted(state))
@@ -198,29 +204,46 @@ class Conductor:
         """Return whether a point needs a block that can start now and for which there is time."""
         contest, running = state.contest, len(state.running)
         wanted = self._wanted(state)
-        left_s = self._deadline - self._clock()
+        left_s = self._end() - self._clock()
         if not wanted or left_s <= 0 or state.needs_s(self._hosts) > left_s:
             return False
         if running and (contest.rounds is None or any(variant.label not in contest.repeats for variant in wanted)):
             return False  # the running block chooses repeats and rounds, once
         return contest.finished + running < decide.horizon(contest)
 
-    def _warn_of_shortage(self, number: int) -> None:
-        """Warn when no point can reach its first look in time; checked once every point had a block."""
-        if self._is_short or number < self._last_reported or (self._untried and not self._lines):
+    def _end(self) -> float:
+        """Return the end of the run's time, on this clock; it may come earlier once every point has had a block."""
+        return self._begun + self._budget_s
+
+    def _expect(self, number: int) -> None:
+        """Set and announce the time of the run once every point had a block; then warn if it ends before a look."""
+        if number < self._last_reported or (self._untried and not self._lines):
             return
         self._last_reported = number + 1  # once in each turn of all points
         asked = [state for state in self._queue if state.contest.looks or self._wanted(state)]
+        known = [state for state in asked if state.took_s is not None]
+        if not self._is_announced and known and (self._lines or len(known) == len(asked)):
+            self._is_announced = True
+            self._announce(known)
         waiting = [state for state in asked if not state.contest.looks]
-        took_s = [state.took_s for state in waiting if state.took_s is not None]
-        if not waiting or len(took_s) < len(waiting):
+        if self._is_short or not waiting or any(state.took_s is None for state in waiting):
             return
         needs_s = min(state.to_look_s(self._hosts) for state in waiting)
-        left_s = self._deadline - self._clock()
+        left_s = self._end() - self._clock()
         if len(waiting) == len(asked) and needs_s > left_s > 0:
             self._is_short = True
             note = f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left; there may be no verdict"
             diagnostics().warning("budget.short", note=note)
+
+    def _announce(self, known: Sequence[PointState]) -> None:
+        """Log how long a verdict may take, from the time of the blocks so far."""
+        block_s = sum(state.blocks_s(1, self._hosts) for state in known) / max(1, self._hosts)
+        self._budget_s = budget_s(self._plan, block_s)
+        if self._plan.experiment.measure.blocks is None:
+            contest = known[0].contest
+            win_s, tie_s = LOOKS[0] * block_s, decide.first_tie_look(contest) * block_s
+            note = f"a win takes about {win_s:.0f} s, a tie {tie_s:.0f} s or more; at most {self._budget_s:.0f} s"
+            diagnostics().info("run.expected", block_s=round(block_s, 2), note=note)
 
     def _wanted(self, state: PointState) -> Sequence[Variant]:
         """Return the variants that the next block of a point needs; none when nothing is left to decide."""
@@ -287,27 +310,28 @@ class Conductor:
             seed=self._seed,
             repeats=dict(contest.repeats),
             rounds=contest.rounds or measure.rounds,
+            without_warmup=pace.without_warmup(contest),
             guarded=frozenset(contest.guarded),
             limits=self._plan.experiment.limits.bounds(),
             draws=not contest.blocks and not state.running,
             timeout_s=measure.timeout,
-            deadline=self._deadline,
+            deadline=self._end(),
         )
 
     async def _ended(self, state: PointState, number: int, events: Sequence[Event]) -> None:
         """Record the events of a block, and settle what follows from them."""
-        counted, is_asked = len(state.contest.blocks), bool(self._wanted(state))
+        is_asked = bool(self._wanted(state))
         for event in events:
             self._record(state, event)
         await anyio.lowlevel.checkpoint()  # blocks that end at the same time share one sync
         self._flush()
-        if self._settle(state, counted, is_asked=is_asked):
+        if self._settle(state, is_asked=is_asked):
             self._refine()
             self._cancel_overrun(self._queue if self._lines else [state])
         self._queue.offer(state)
-        self._warn_of_shortage(number)
+        self._expect(number)
         self._wake_hosts()
-        self._watcher.block_ended(self._contests)
+        self._watcher.block_ended(self._contests, max(0.0, self._end() - self._clock()))
 
     def _cancel_overrun(self, states: Iterable[PointState]) -> None:
         """Cancel the blocks of points at which nothing is left to decide, where the spec says so."""
@@ -320,7 +344,7 @@ class Conductor:
     def _exclude(self, state: PointState) -> None:
         contest = state.contest
         for label, count in contest.failures.items():
-            if count >= decide.FAILURES_TO_EXCLUDE and label not in contest.excluded:
+            if label not in contest.excluded and decide.is_to_exclude(contest, label):
                 self._record(state, VariantExcluded(**columns(contest.point, contest.variants[label]), failures=count))
 
     def _look(self, state: PointState) -> None:

@@ -20,13 +20,30 @@ ACCOUNT_S, ACCOUNT_MARGIN = 0.5, 3
 """The time that an instrumented trial needs in seconds, and as a multiple of the other trials."""
 
 
+OVERLAP_CALLS, OVERLAP_SHARE = 3, 0.1
+"""The calls one after the other that show how threads overlap, and which part of the trials' time they may take."""
+
+
 def overlaps(
-    task: BlockTask, runner_group: RunnerGroup, runners: Sequence[RunnerReady], notify: Callable[[str], None]
+    task: BlockTask,
+    runner_group: RunnerGroup,
+    runners: Sequence[RunnerReady],
+    rounds: int,
+    calls_ns: Mapping[str, int],
+    trials_ns: int,
+    notify: Callable[[str], None],
 ) -> Iterator[Event]:
-    """Yield how parallel the threads of one process can run, for workloads whose calls are alike and repeatable."""
+    """Yield how parallel the threads of one process can run, for workloads whose calls are alike and repeatable.
+
+    Long calls are measured in the blocks that have accounts, not in the others. `calls_ns` is the time of a call in
+    every worker, and `trials_ns` that of all trials.
+    """
     if task.point.workload.get("item") or task.point.workload.get("reset"):
         return
     for ready in runners:
+        is_long = OVERLAP_CALLS * calls_ns.get(ready.variant, trials_ns) > OVERLAP_SHARE * trials_ns
+        if is_long and not _is_accounted(task, rounds):
+            continue
         variant = next(variant for variant in task.variants if variant.label == ready.variant)
         shares_all = not registry.load(variant.model).needs(variant.options).pickles
         if shares_all and len(set(ready.worker_pids)) == 1 and len(set(ready.worker_threads)) > 1:
@@ -51,7 +68,7 @@ def accounts(
     notify: Callable[[str], None],
 ) -> Iterator[Event]:
     """Yield where each variant's time goes, in some blocks, from one more trial; `trial_ns` are the longest ones."""
-    if not (task.draws or is_accounted(task.number, rounds)):
+    if not _is_accounted(task, rounds):
         return
     for variant in task.variants:
         label = variant.label
@@ -68,6 +85,10 @@ def accounts(
         yield AccountMeasured(**about, **{key: value for key, value in answer.items() if key != "event"})
         if task.draws:
             yield TimelineRecorded(**about, **timeline)
+
+
+def _is_accounted(task: BlockTask, rounds: int) -> bool:
+    return task.draws or is_accounted(task.number, rounds)
 
 
 def _allowed_s(task: BlockTask) -> float:

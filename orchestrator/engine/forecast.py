@@ -1,16 +1,21 @@
-"""What a run needs, estimated before it starts: the time until it can decide, and room on the disk."""
+"""What a run needs, estimated before it starts: the time until it can decide, and room on the disk.
+
+Without `measure.max_time` a run may take a minute, and longer where a block takes longer: what the first two looks
+that can find a tie need, up to five minutes.
+"""
 
 from __future__ import annotations
 
+import math
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 from ..analysis import crossover, decide, refinement
 from ..analysis.contest import Contest
 from ..analysis.stats import LOOKS
-from ..errors import Failure, Unwritable
+from ..errors import BadInput, Failure, Unwritable
 from ..journal.read import Records, find
 from ..spec.plan import ROUNDS_S, Plan, Point
 
@@ -19,40 +24,82 @@ RUNNER_S = 0.12  # time to start and warm up one runner, measured with the shipp
 TRIAL_BYTES, ROUNDS = 700, 10  # about the size of a trial in the journal, and the rounds of a block
 
 
+LEAST_S, MOST_S = 60.0, 300.0
+
+
 @dataclass(frozen=True)
 class Forecast:
     """When a run may decide."""
 
-    first: int | None
-    """The blocks of each point before its first look; None when no look can decide."""
+    win_blocks: int
+    """The blocks of each point before the first look, which can find a win."""
+    tie_blocks: int
+    """The blocks of each point before the first look that can find a tie."""
     points: int
     """The points that the run begins with."""
     block_s: float
     """The time of one block of each of them."""
     is_recorded: bool
     """Whether the times come from the latest run."""
+    least_s: float
+    """The shortest time of one block of the two quickest variants."""
+
+    @property
+    def win_s(self) -> float:
+        return self.win_blocks * self.block_s
+
+    @property
+    def tie_s(self) -> float:
+        return self.tie_blocks * self.block_s
 
 
 def forecast(plan: Plan, runs: Path) -> Forecast:
     """Return when a run may decide.
 
     The times come from the latest run of the experiment below `runs` where it measured the same points, else from
-    the design: the rounds of a block take a second, unless three rounds take longer.
+    the design: the rounds of a block take a second, unless one round takes longer.
     """
-    recorded = _block_seconds(plan, runs)
+    recorded = _Recorded.of(plan, runs)
     design_s = ROUNDS_S + RUNNER_S * (len(plan.variants) + 1)
     first_points = _first_points(plan)
-    block_s = sum(recorded.get(point.id, design_s) for point in first_points)
-    return Forecast(decide.next_look(Contest(plan, plan.points[0])), len(first_points), block_s, bool(recorded))
+    contest = Contest(plan, plan.points[0])
+    starting_s = RUNNER_S * (min(2, len(plan.variants)) + 1)
+    return Forecast(
+        win_blocks=decide.next_look(contest) or 1,
+        tie_blocks=decide.first_tie_look(contest),
+        points=len(first_points),
+        block_s=sum(recorded.block_s.get(point.id, design_s) for point in first_points),
+        is_recorded=bool(recorded.block_s),
+        least_s=starting_s + min(recorded.quickest_s.values(), default=0.0),
+    )
+
+
+def budget_s(plan: Plan, block_s: float) -> float:
+    """Return how long a run may take, where one block of every point takes `block_s`."""
+    measure = plan.experiment.measure
+    if measure.max_time is not None:
+        return measure.max_time
+    first = decide.first_tie_look(Contest(plan, plan.points[0]))
+    second = next((m for m in LOOKS if m > first), first)
+    return min(MOST_S, max(LEAST_S, second * block_s))
 
 
 def too_short(plan: Plan, expected: Forecast) -> str | None:
     """Return why a run with this forecast can't decide within its time; None when it can."""
-    if expected.first is None:
-        return f"no look can decide between {len(plan.variants)} variants; compare fewer variants"
-    if expected.first * expected.block_s > plan.experiment.measure.max_time:
+    if expected.win_s > budget_s(plan, expected.block_s):
         return "max_time ends before the first look, so the run can't decide; raise measure.max_time"
     return None
+
+
+def check_time(plan: Plan, expected: Forecast) -> None:
+    """Raise BadInput when `measure.max_time` has no room for one block of the two quickest variants."""
+    given_s = plan.experiment.measure.max_time
+    if given_s is not None and given_s < expected.least_s:
+        need_s = math.ceil(expected.least_s * 10) / 10
+        what = f"one block of the two quickest variants takes about {need_s:g} s, and max_time is {given_s:g} s"
+        raise BadInput(
+            what, where="measure.max_time", remedy=f"give {math.ceil(expected.win_s)}s to reach a first look"
+        )
 
 
 def _first_points(plan: Plan) -> list[Point]:
@@ -65,17 +112,34 @@ def _first_points(plan: Plan) -> list[Point]:
     return [line.contests[place].point for line in lines for place in refinement.coarse(len(line.values))]
 
 
-def _block_seconds(plan: Plan, runs: Path) -> dict[str, float]:
-    """Return the median time of a block by point, from the blocks of the latest run that had all these variants."""
-    labels = {variant.label for variant in plan.variants}
-    seconds: dict[str, list[float]] = {}
-    try:
-        for event in Records(find(runs / plan.experiment.name)):
-            if event["event"] == "block.finished" and labels <= set(event["variants"]):
-                seconds.setdefault(event["point_id"], []).append(event["elapsed_ns"] / 1e9)
-    except Failure:
-        return {}
-    return {point.id: median(seconds[point.id]) for point in plan.points if point.id in seconds}
+@dataclass(frozen=True)
+class _Recorded:
+    """The times of the latest run of an experiment, by point."""
+
+    block_s: dict[str, float] = field(default_factory=dict)
+    """The median time of a block with all variants."""
+    quickest_s: dict[str, float] = field(default_factory=dict)
+    """The median times of a trial of the two quickest variants, added up."""
+
+    @staticmethod
+    def of(plan: Plan, runs: Path) -> _Recorded:
+        labels = {variant.label for variant in plan.variants}
+        points = {point.id for point in plan.points}
+        blocks: dict[str, list[float]] = {}
+        trials: dict[str, dict[str, list[float]]] = {}
+        try:
+            for event in Records(find(runs / plan.experiment.name)):
+                if event["event"] == "block.finished" and labels <= set(event["variants"]):
+                    blocks.setdefault(event["point_id"], []).append(event["elapsed_ns"] / 1e9)
+                elif event["event"] == "trial.finished" and event["variant"] in labels:
+                    own = trials.setdefault(event["point_id"], {}).setdefault(event["variant"], [])
+                    own.append(event["wall_ns"] * event["repeats"] / 1e9)
+        except Failure:
+            return _Recorded()
+        return _Recorded(
+            {point: median(blocks[point]) for point in points & blocks.keys()},
+            {point: sum(sorted(map(median, trials[point].values()))[:2]) for point in points & trials.keys()},
+        )
 
 
 def check_disk_space(plan: Plan, runs: Path) -> None:
@@ -83,7 +147,7 @@ def check_disk_space(plan: Plan, runs: Path) -> None:
     measure = plan.experiment.measure
     there = next((directory for directory in (runs, *runs.absolute().parents) if directory.is_dir()), Path())
     # a block takes about a second, or longer
-    blocks = min((measure.blocks or LOOKS[-1]) * len(plan.points), measure.max_time)
+    blocks = min((measure.blocks or LOOKS[-1]) * len(plan.points), measure.max_time or MOST_S)
     needed = round(blocks * len(plan.variants) * (measure.rounds or ROUNDS) * TRIAL_BYTES)
     free = shutil.disk_usage(there).free
     if free < needed:

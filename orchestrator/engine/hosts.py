@@ -23,6 +23,7 @@ class BlockTask:
     seed: int
     repeats: Mapping[str, int]
     rounds: int | None
+    without_warmup: frozenset[str]
     guarded: frozenset[str]
     """The variants that are stopped while another one holds the token."""
     limits: tuple[tuple[str, int], ...]

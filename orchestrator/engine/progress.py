@@ -24,18 +24,19 @@ REFRESH_S = 0.5  # the shortest time between two drawings, each of which takes s
 class Progress(Watcher):
     """A watcher that draws."""
 
-    def __init__(self, live: Live, left_s: float) -> None:
+    def __init__(self, live: Live) -> None:
         self._live = live
-        self._left_s = left_s
         self._begun = time.monotonic()
+        self._end: float | None = None
         self._drawn = 0.0
         self._contests: Sequence[Contest] = ()
 
     def doing(self, contest: Contest, what: str) -> None:
         self._draw(f"{contest.point.label}, block {len(contest.begun_numbers) + 1}: {what}")
 
-    def block_ended(self, contests: Sequence[Contest]) -> None:
+    def block_ended(self, contests: Sequence[Contest], left_s: float) -> None:
         self._contests = contests
+        self._end = time.monotonic() + left_s
         self._draw("")
 
     def _draw(self, doing: str) -> None:
@@ -59,12 +60,12 @@ class Progress(Watcher):
 
     def _left(self, elapsed_s: float) -> str:
         """Return the time to the next looks, at the pace so far, and to the cap."""
+        if self._end is None:
+            return ""
         finished = sum(len(contest.blocks) for contest in self._contests)
         missing = [m - len(contest.blocks) for contest in self._contests if (m := decide.next_look(contest))]
-        cap = f"at most {max(0.0, self._left_s - elapsed_s):.0f} s left"
-        if not finished:
-            return f", {cap}"
-        return f", next look in about {sum(missing) * elapsed_s / finished:.0f} s, {cap}"
+        cap = f", at most {max(0.0, self._end - time.monotonic()):.0f} s left"
+        return f", next look in about {sum(missing) * elapsed_s / finished:.0f} s{cap}" if finished else cap
 
 
 def standing(contest: Contest) -> Group:
@@ -90,7 +91,7 @@ def _state(contest: Contest, label: str) -> str:
 
 
 @contextmanager
-def watching(left_s: float) -> Iterator[Watcher]:
+def watching() -> Iterator[Watcher]:
     """Yield a live display on stderr when that is a terminal, else a watcher that does nothing."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -101,7 +102,7 @@ def watching(left_s: float) -> Iterator[Watcher]:
     with suppress(OSError):
         live.start()
     try:
-        yield Progress(live, left_s)
+        yield Progress(live)
     finally:
         with suppress(OSError):
             live.stop()

@@ -105,7 +105,7 @@ async def _measure(plan: Plan, opened: OpenRun, executor: BlockExecutor, signals
 
 async def _conduct(plan: Plan, opened: OpenRun, executor: BlockExecutor) -> HostsLost | None:
     """Run blocks until all is decided, the time is over, or a signal comes; return the error if the hosts are lost."""
-    with watching(plan.experiment.measure.max_time - opened.spent_s) as watcher:
+    with watching() as watcher:
         stores = opened.store, opened.journal.sync
         conductor = Conductor(plan, opened.contests, executor, *stores, watcher, opened.seed, spent_s=opened.spent_s)
         try:

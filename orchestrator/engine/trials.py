@@ -62,6 +62,10 @@ class Trials:
                 found[trial.variant] = max(found[trial.variant], trial.wall_ns * trial.repeats)
         return found
 
+    def total_ns(self) -> int:
+        """Return the time of all trials."""
+        return sum(trial.wall_ns * trial.repeats for trial in self.events if isinstance(trial, TrialFinished))
+
     def busy(self) -> Iterator[RunnerGuarded]:
         """Yield which runners use a core while they wait for the token; they are guarded from the next block on."""
         for label, (idle_ns, cpu_ns) in self._idle.items():

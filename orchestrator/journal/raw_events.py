@@ -73,6 +73,22 @@ class PointCalibrated(AboutVariant):
     event: Literal["point.calibrated"] = "point.calibrated"
     repeats: int
     rounds: int
+    """The rounds of the first blocks, by the time of the first round, or as the spec says."""
+
+
+class RoundsChosen(AboutPoint):
+    """The number of rounds that all further blocks have, from what the first two spent and how they varied."""
+
+    event: Literal["rounds.chosen"] = "rounds.chosen"
+    blocks: int
+    rounds: int
+    overhead_ns: int
+    """The median time of a block outside of its rounds."""
+    round_ns: int
+    """The median time of a round."""
+    within_sd: float
+    between_sd: float
+    """The standard deviation of the logarithm of a trial's time, from round to round and from block to block."""
 
 
 class BlockStarted(AboutPoint):
@@ -107,10 +123,12 @@ class RunnerReady(AboutVariant):
 class RunnerWarmed(AboutVariant):
     event: Literal["runner.warmed"] = "runner.warmed"
     block: int
+    calls_ns: int
+    """The time until every worker had run the function once: what a cold start costs beside the start-up."""
     batches: int
-    first_ns: int
-    last_ns: int
-    """The times of the first and the last batch of the warm-up: what a cold start costs beside the start-up."""
+    first_ns: int | None
+    last_ns: int | None
+    """The times of the first and the last batch of the warm-up; null where calls alone were enough."""
 
 
 class RunnerGuarded(AboutVariant):

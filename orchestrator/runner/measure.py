@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +22,13 @@ SHORTEST_NS = 3_000_000
 """A trial repeats its batch to last this long: a shorter one measures the clock and the wake-up (docs/method.md)."""
 
 WARM_NS = 20_000_000  # the least time of a warm-up: interpreters specialise, caches fill, lazy imports happen
+
+LONG_NS = 200_000_000
+"""A batch that probably takes this long is not part of a warm-up: calls alone are."""
+
+SURELY_LONG = 10
+"""A batch need not be timed where the warm-up's last took so many times as long as a trial must: for calls alone, the
+dispatch to all workers at once is in that time too."""
 
 IDLE_NS = 5_000_000_000  # workers idle for this long first run something untimed: anyio ends threads idle for 10 s
 
@@ -98,6 +106,7 @@ class Bench:
         self._results: list[Any] = []
         self._pickle = b""
         self._used_ns = time.perf_counter_ns()
+        self._warmed_ns = 0
         self._repeats = 1
         self._trials: list[dict[str, Any]] = []
         self._cpu_after: int | None = None
@@ -121,53 +130,61 @@ class Bench:
         }
 
     async def do_warm(self) -> dict[str, Any]:
-        """Run batches for `WARM_NS`, one at least, and keep the results of the first for the check.
+        """Let every worker run the function once, then run batches, or calls where batches are long, for `WARM_NS`.
 
-        Several workers each run the function once before. `first_ns` and `last_ns` are the times of the first and the
-        last batch.
+        `calls_ns` is the time until every worker had run it; `first_ns` and `last_ns` are the times of the first and
+        the last batch, None where there was none.
         """
-        if self._count > 1:
-            await self._each(self._call.plain or functools.partial(self._call, 0))
         begun_ns = time.perf_counter_ns()
-        first_ns = last_ns = (await self._timed(1))[1]
-        checked, batches = self._results, 1
+        await self._call_everywhere()
+        calls_ns = time.perf_counter_ns() - begun_ns
+        is_long = calls_ns * math.ceil(len(self._items) / max(1, self._count)) > LONG_NS
+        walls_ns: list[int] = []
         while time.perf_counter_ns() - begun_ns < WARM_NS:
-            last_ns = (await self._timed(1))[1]
-            batches += 1
-        self._results = checked
+            if is_long:
+                await self._call_everywhere()
+            else:
+                walls_ns.append((await self._timed(1))[1])
+        self._warmed_ns = walls_ns[-1] if walls_ns else calls_ns
         gc.collect()
         self._used_ns = time.perf_counter_ns()
-        return {"event": "warmed", "batches": batches, "first_ns": first_ns, "last_ns": last_ns}
+        first_ns, last_ns = (walls_ns[0], walls_ns[-1]) if walls_ns else (None, None)
+        times = {"calls_ns": calls_ns, "first_ns": first_ns, "last_ns": last_ns}
+        return {"event": "warmed", "batches": len(walls_ns), **times}
+
+    async def _call_everywhere(self) -> None:
+        self._before_batch()
+        await self._each(self._call.plain or functools.partial(self._call, 0))
 
     async def do_digest(self) -> dict[str, Any]:
-        """Return a digest of the warm-up's results; None if they can't be pickled."""
+        """Return a digest of the results of the last trial; None if they can't be pickled."""
         self._pickle = results.pickled(self._results)
         return {"event": "digested", "digest": results.digest(self._pickle)}
 
     async def do_save(self, path: str) -> dict[str, Any]:
-        """Write the warm-up's results, digested before, to `path` for another variant to compare with."""
+        """Write the results, digested before, to `path` for another variant to compare with."""
         with open(path, "wb") as file:
             file.write(self._pickle)
         return {"event": "saved"}
 
     async def do_compare(self, path: str, other: str) -> dict[str, Any]:
-        """Compare the warm-up's results with those that the variant `other` saved; raises `WrongResults`."""
+        """Compare the results with those that the variant `other` saved; raises `WrongResults`."""
         results.compare(self._results, path, other)
         return {"event": "compared"}
 
     async def do_check(self, reference: str) -> dict[str, Any]:
-        """Pass the warm-up's results to the user's check; raises `WrongResults` when it returns False."""
+        """Pass the results of the last trial to the user's check; raises `WrongResults` when it returns False."""
         if find(reference, "check")(self._results) is False:
             raise WrongResults(f"{reference} refused the results")
         return {"event": "checked"}
 
     async def do_calibrate(self) -> dict[str, Any]:
-        """Return the power of two of `repeats` that makes a trial last `SHORTEST_NS`, and its time."""
-        self._results, self._pickle = [], b""
+        """Return the power of two of `repeats` that makes a trial last `SHORTEST_NS`."""
         repeats = 1
-        while (trial_ns := (await self._timed(repeats))[1]) < SHORTEST_NS:
-            repeats *= 2
-        return {"event": "calibrated", "repeats": repeats, "trial_ns": trial_ns}
+        if self._warmed_ns < SURELY_LONG * SHORTEST_NS:
+            while (await self._timed(repeats))[1] < SHORTEST_NS:
+                repeats *= 2
+        return {"event": "calibrated", "repeats": repeats}
 
     async def do_arm(self, repeats: int) -> dict[str, Any]:
         """Prepare for trials of `repeats` batches: the next line is the token."""
@@ -176,7 +193,11 @@ class Bench:
         return {"event": "armed"}
 
     async def run_trial(self, round_number: int) -> None:
-        """Time `repeats` batches and keep the times; variants of the same round begin on the same core."""
+        """Time `repeats` batches and keep the times; variants of the same round begin on the same core.
+
+        The results are kept until the next trial, for the check.
+        """
+        self._results = []
         idle_from_ns = self._used_ns
         if time.perf_counter_ns() - idle_from_ns > IDLE_NS:
             await self._each(sensors.identify)
@@ -194,7 +215,6 @@ class Bench:
         }
         if self._observe:
             trial["observed"] = results.observe(self._observe, self._results, self._initargs)
-        self._results = []
         self._trials.append(trial)
         self._cpu_after = self._cpu_ns() if self._observe else after_ns
         self._used_ns = time.perf_counter_ns()

@@ -142,13 +142,16 @@ class Measure(Strict):
     tie: Percentage = Field(
         default=0.03, description="ratios within this of 1 are a tie", json_schema_extra={"default": "3%"}
     )
-    max_time: Duration = Field(default=60.0, description="bounds the whole run", json_schema_extra={"default": "60s"})
+    max_time: Duration | None = Field(
+        default=None,
+        description="bounds the whole run; if absent, a minute, or up to five where a block takes longer",
+    )
     timeout: Duration = Field(default=30.0, description="bounds one trial", json_schema_extra={"default": "30s"})
     blocks: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         default=None, description="a fixed design: so many blocks of every variant, and one look at their end"
     )
     rounds: Annotated[int, Field(ge=1, le=1000)] | None = Field(
-        default=None, description="rounds of a block; if absent, as many as take a second"
+        default=None, description="rounds of a block; if absent, as many as take a second, or fewer if that is enough"
     )
     refine: str | None = Field(
         default=None,

@@ -16,11 +16,14 @@ from typing import Any
 from ..runner import registry
 from .model import Expectation, Experiment
 
-FEWEST_ROUNDS, MOST_ROUNDS = 3, 40
+MOST_ROUNDS = 40
+ROUNDS_S = 1.0  # the rounds of the first two blocks take about this long; after that their number is chosen
+FAR_BEHIND = 10.0
+"""A variant that takes so many times as long as the quickest runs one round of each block."""
+
 ROUNDS_PER_ACCOUNT = 40
 """A variant has one instrumented trial per this many others, or fewer: it takes up to twice their time."""
 
-ROUNDS_S = 1.0  # the rounds of a block take about this long, which minimizes variance times cost (docs/method.md)
 REFERENCE = "=reference"  # the name of the reference loop among the variants of a round; no label begins with `=`
 
 

@@ -83,7 +83,7 @@ def _run(
         "hash_seed": ready["hash_seed"],
     }
     run = {"metadata": _plain(about), "values": [wall_ns / 1e9 for wall_ns in block.walls[label]]}
-    if warmed:  # not in every journal, and never with the batches between the first and the last one
+    if warmed and warmed["batches"]:  # not in every block; only the first and the last batch
         kept = [warmed["first_ns"], warmed["last_ns"]][: warmed["batches"]]
         run["warmups"] = [[1, wall_ns / 1e9] for wall_ns in kept]
     return run

@@ -1,0 +1,96 @@
+"""How further blocks run, from those so far: the number of rounds, and which variants need no warm-up. Pure.
+
+Neither depends on which variant is ahead, so no choice made here can favour one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean, median
+
+import numpy as np
+
+from ..spec.plan import Variant
+from .contest import Block, Contest
+
+OBSERVED = 2  # the number of blocks after which the rounds are chosen
+
+PRIOR_BETWEEN_SD, PRIOR_BLOCKS = 0.02, 2
+"""What the deviation from block to block is assumed to be, and how many blocks that counts for: two show little."""
+
+LEAST_WITHIN_SD = 0.001
+
+LONG_CALL_NS = 300_000_000
+COLD = 0.05
+"""Calls of this length need a warm-up only where the first takes so much longer than the others."""
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """The rounds of further blocks, and what they were chosen from, see `RoundsChosen`."""
+
+    blocks: int
+    rounds: int
+    overhead_ns: int
+    round_ns: int
+    within_sd: float
+    between_sd: float
+
+
+def rounds(contest: Contest) -> Rounds | None:
+    """Return how many rounds further blocks have; None while that is unknown, or is not to be chosen.
+
+    sqrt(overhead of a block / time of a round x variance within / variance between blocks) gives the least variance for
+    the time (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013, section 5); never more than the
+    rounds so far, which take a second, and one at least. The variances are those of the logarithm of a trial's time,
+    less the mean over the variants of the same round.
+    """
+    so_far = contest.rounds
+    is_given = contest.plan.experiment.measure.rounds is not None or contest.fixed_blocks is not None
+    if is_given or contest.has_frozen_rounds or so_far is None or so_far < 2 or len(contest.blocks) < OBSERVED:
+        return None
+    blocks = contest.blocks[:OBSERVED]
+    labels = [label for label in contest.variants if all(len(_walls(block, label)) == so_far for block in blocks)]
+    if len(labels) < 2:
+        return None
+    logs = np.log(np.array([[_walls(block, label) for label in labels] for block in blocks], np.float64))
+    logs -= logs.mean(axis=1, keepdims=True)
+    of_blocks = np.median(logs, axis=2)
+    within = max(LEAST_WITHIN_SD**2, float(np.median(logs.var(axis=2, ddof=1))))
+    of_medians = math.pi / 2 * within  # the variance of a median of normal values, times their number
+    seen = max(0.0, float(of_blocks.var(axis=0, ddof=1).mean()) - of_medians / so_far)
+    between = (PRIOR_BLOCKS * PRIOR_BETWEEN_SD**2 + (OBSERVED - 1) * seen) / (PRIOR_BLOCKS + OBSERVED - 1)
+    overhead_ns = median(block.overhead_ns for block in blocks)
+    round_ns = median(block.rounds_ns for block in blocks) / so_far
+    best = math.sqrt(overhead_ns / round_ns * of_medians / between)
+    return Rounds(
+        blocks=OBSERVED,
+        rounds=max(1, min(so_far, round(best))),
+        overhead_ns=round(overhead_ns),
+        round_ns=round(round_ns),
+        within_sd=round(math.sqrt(within), 6),
+        between_sd=round(math.sqrt(between), 6),
+    )
+
+
+def without_warmup(contest: Contest) -> frozenset[str]:
+    """Return the variants whose calls are long, and whose first calls took no longer than those of the trials."""
+    found = (label for label, variant in contest.variants.items() if _is_warm_at_once(contest, variant))
+    return frozenset(found)
+
+
+def _is_warm_at_once(contest: Contest, variant: Variant) -> bool:
+    label, tasks = variant.label, contest.point.tasks
+    seen = [block for block in contest.blocks if label in block.calls_ns and label in block.walls]
+    if not seen:
+        return False
+    calls_ns = mean(block.calls_ns[label] for block in seen)
+    workers = max(1, max(block.threads[label] for block in seen))
+    expected_ns = calls_ns * math.ceil(tasks / workers)
+    return calls_ns >= LONG_CALL_NS and expected_ns <= (1 + COLD) * median(seen[0].walls[label])
+
+
+def _walls(block: Block, label: str) -> Sequence[int]:
+    return block.walls.get(label, ())
