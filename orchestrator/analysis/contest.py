@@ -39,8 +39,9 @@ class Block:
     accounts: dict[str, Account] = field(default_factory=dict)
     calls_ns: dict[str, int] = field(default_factory=dict)
     """The time until every worker had made its first call, where there was a warm-up."""
+    elapsed_ns: int = 0
     overhead_ns: int = 0
-    """The time that passed outside of the rounds."""
+    """The time for starting and warming up."""
     rounds_ns: int = 0
     """The time of all rounds."""
     reference: Sequence[int] = ()  # the reference loop's time in every round; empty where it was not timed

@@ -107,6 +107,7 @@ def _account_measured(block: Block, event: Event) -> None:
 
 def _block_finished(contest: Contest, event: Event) -> None:
     if block := contest.running:
+        block.elapsed_ns = event["elapsed_ns"]
         block.overhead_ns = event["starting_ns"] + event["warming_ns"]
         block.rounds_ns = event["trials_ns"]
         block.free_cores = event["free_cores"]

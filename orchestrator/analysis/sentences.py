@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from .. import units
 from . import figures
 from .contest import Contest
 from .decide import Finding
+from .outlook import outlook
 from .per_host import HostVerdict
 from .stats import Ratio
 
@@ -58,14 +61,26 @@ def _win(contest: Contest, finding: Finding, *, at_this_load: bool) -> str:
 
 
 def _undecided(contest: Contest, finding: Finding) -> str:
+    """Return what is known, how much longer a decision would take, and what to choose until then."""
     rival, gap, after = finding.rival, finding.gap, _after(contest, finding.gap)
     best = finding.best or finding.winners[0]
-    if rival is None or gap is None:
+    expected = outlook(contest, finding)
+    if rival is None or gap is None or expected is None:
         return f"undecided {after}"
-    if gap.low is None:
-        agreeing = f"{'it' if gap.value >= 1 else rival} was faster in {gap.agreeing} of {gap.blocks}"
-        return f"undecided {after}, too few to decide: {best} is {_times(gap)} as fast as {rival}; {agreeing}"
-    return f"undecided {after}: {best} is not separated from {rival}; it is {_times(gap)} as fast"
+    known = f"{best} is {_times(gap)} as fast as {rival}"
+    if gap.low is None or gap.high is None:
+        known += f", faster in {gap.agreeing} of {gap.blocks}" if gap.value >= 1 else ""
+        known += f", slower in {gap.agreeing} of {gap.blocks}" if gap.value < 1 else ""
+    elif gap.low <= 1 <= gap.high:
+        known += f", so it gains at most {_percent(gap.high - 1)} and loses at most {_percent(1 - gap.low)}"
+    more = "more blocks than the last look has would be needed"
+    if expected.seconds is not None:
+        more = f"about {units.duration(expected.seconds * 1e9)} more would probably decide"
+    return f"undecided {after}: {known}; {more}; until then, choose {expected.choice}"
+
+
+def _percent(share: float) -> str:
+    return f"{math.ceil(share * 1000) / 10:.3g} %"
 
 
 def _after(contest: Contest, gap: Ratio | None) -> str:

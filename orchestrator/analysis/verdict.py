@@ -26,6 +26,7 @@ from .contest import Contest
 from .decide import Finding
 from .expect import check
 from .explain import explained
+from .outlook import outlook
 from .per_host import HostVerdict
 from .stats import STATS_VERSION, Estimate, fields, quartiles
 
@@ -100,6 +101,7 @@ def reached(
     doubted = doubts.of_ratio(contest, finding)
     slope = doubted.load_slope
     on_hosts = per_host.judged(contest, finding.best, finding.rival)
+    expected = outlook(contest, finding)
     disagreeing = per_host.disagreement(contest, on_hosts)
     grounds = doubts.Grounds(contest, finding, doubted, comparisons, explanations, disagreeing)
     reached = VerdictReached(
@@ -107,10 +109,12 @@ def reached(
         stats_version=STATS_VERSION,
         verdict=finding.verdict,
         winners=finding.winners,
-        recommended=finding.winners[0] if finding.look and finding.winners else None,
+        recommended=expected.choice if expected else finding.winners[0] if finding.look and finding.winners else None,
         runner_up=finding.rival,
         **fields("ratio", finding.gap),
         blocks=len(contest.counting),
+        more_blocks=expected.blocks if expected else None,
+        more_s=round(expected.seconds, 1) if expected and expected.seconds is not None else None,
         autocorrelation=doubted.autocorrelation,
         load_signal=slope.signal if slope else None,
         **fields("load_slope", slope.slope if slope else None),

@@ -152,7 +152,7 @@ class VerdictReached(AboutPoint):
     verdict: Literal["win", "tie", "undecided"]
     winners: list[str]
     recommended: str | None
-    """The simplest of the winners."""
+    """The simplest of the winners; of an undecided point, what to choose until more is known."""
     runner_up: str | None
     ratio: float | None
     ratio_low: float | None
@@ -160,6 +160,9 @@ class VerdictReached(AboutPoint):
     """How many times as fast the fastest winner is as `runner_up`; the interval holds against all rivals at once, so it
     is wider than the pairwise one in `sentence`."""
     blocks: int
+    more_blocks: int | None = None
+    more_s: float | None = None
+    """About how many more blocks, and seconds, would decide an undecided point; null where none would."""
     autocorrelation: float | None
     """Lag-1 autocorrelation of the block statistics of the ratio."""
     load_signal: Literal["pressure", "steal_share"] | None

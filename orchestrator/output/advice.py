@@ -61,7 +61,8 @@ def _choice(verdict: VerdictReached, compared: Mapping[str, VariantCompared]) ->
     if verdict.verdict == "tie":
         return f"Use {named}, the simplest of {len(verdict.winners)} that tie{gain}."
     if verdict.verdict == "undecided":
-        return f"Use {named} until more is known{gain}: it is the simplest of those that are not separated yet."
+        why = "it was ahead in every block" if verdict.ratio_low is None else "it is the simplest that can still win"
+        return f"Use {named} until more is known{gain}: {why}."
     if is_baseline:
         return f"Use {named}: nothing else is faster."
     return f"Use {named}{gain}."

@@ -1,0 +1,71 @@
+"""What an undecided point still needs: about how many blocks, how much time, and what to choose until then. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import mean
+
+import numpy as np
+
+from .contest import Contest
+from .decide import Finding
+from .stats import (
+    EARLY_SHARE,
+    LOOKS,
+    PRIOR_DEGREES,
+    PRIOR_SD,
+    Ratio,
+    Times,
+    has_rank_interval,
+    log_statistics,
+    student_quantile,
+    widening,
+)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What an undecided point still needs."""
+
+    blocks: int | None
+    """About how many more blocks would decide; None when not even the last look would."""
+    seconds: float | None
+    choice: str
+    """The variant to choose until then: the simplest of those that can still win, or one that always led."""
+
+
+def outlook(contest: Contest, finding: Finding) -> Outlook | None:
+    """Return what an undecided point still needs; None when it is decided, or when there is no ratio."""
+    if finding.verdict != "undecided" or finding.gap is None or not contest.blocks:
+        return None
+    best, rival, gap = finding.best, finding.rival, finding.gap
+    assert best is not None and rival is not None
+    logs = log_statistics([block.walls for block in contest.counting], best, rival)
+    more = _more_blocks(contest, logs, gap)
+    seconds = None if more is None else more * mean(block.elapsed_ns for block in contest.counting) / 1e9
+    bound = 1 + contest.plan.experiment.measure.tie
+    has_led = gap.low is None and gap.agreeing == gap.blocks and max(gap.value, 1 / gap.value) > bound
+    choice = finding.winners[0]
+    if has_led:
+        choice = best if gap.value > 1 else rival
+    return Outlook(more, seconds, choice)
+
+
+def _more_blocks(contest: Contest, logs: Times, gap: Ratio) -> int | None:
+    """Return how many blocks are missing to the look whose interval would probably decide.
+
+    The interval is taken as one of Student, around the ratio as it is, with the deviation as it is.
+    """
+    m, centre = len(logs), abs(math.log(gap.value))
+    tie = math.log1p(contest.plan.experiment.measure.tie)
+    for blocks in (look for look in LOOKS if look > m):
+        is_ranked = has_rank_interval(blocks, contest.level)
+        level = contest.level if is_ranked else EARLY_SHARE * contest.level
+        prior = 0 if is_ranked and m >= LOOKS[0] else PRIOR_DEGREES
+        squares = prior * PRIOR_SD**2 + float(np.square(logs - logs.mean()).sum())
+        deviation = math.sqrt(squares / (prior + m - 1))
+        reach = student_quantile(1 - level / 2, prior + blocks - 1) * deviation / math.sqrt(blocks) * widening(logs)
+        if reach < centre or (is_ranked and centre + reach < tie):
+            return blocks - m
+    return None
