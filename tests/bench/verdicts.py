@@ -77,13 +77,16 @@ def main(words: Sequence[str]) -> None:
                 with RECORDS.open("a") as out:
                     out.write(json.dumps(asdict(record)) + "\n")
     finally:
-        if asked.update or asked.table:
-            records = [Record(**json.loads(line)) for line in RECORDS.read_text().splitlines()]
-            METHOD.write_text(replace(METHOD.read_text(), "verdicts", table(records)))
-        else:
-            records = sitting
+        kept = asked.update or asked.table
+        records = _read() if kept else sitting
         if records:
-            print(table(records), end="")
+            print(shown := table(records), end="")
+            if kept:
+                METHOD.write_text(replace(METHOD.read_text(), "verdicts", shown))
+
+
+def _read() -> list[Record]:
+    return [Record(**json.loads(line)) for line in RECORDS.read_text().splitlines()] if RECORDS.exists() else []
 
 
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -282,7 +285,7 @@ def _row(question: Question, records: Sequence[Record]) -> str:
         f"{taken_s:.1f} s" + (f", median of {len(own)}" if question.repeated else ""),
         f"{question.goal_s:g} s" + (f", {question.goal}" if question.goal else ""),
         f"{significant(median(floors))} s" if floors else "",
-        f"{taken_s / median(floors):.1f}" if floors else "",
+        significant(taken_s / median(floors)) if floors else "",
         *(_beside(taken_s, [each.elapsed_s for each in records if each.tool == tool]) for tool in PEERS),
     ]
     return f"| {' | '.join(cells)} |"
