@@ -156,14 +156,16 @@ def _ours(sitting: Mapping[str, Any], name: str, ask: Ask, max_time: str | None)
     """Ask this project, again after 5 s while another run holds the machine."""
     load_1m = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="verdicts-") as directory:
-        words = _words(ask, Path(directory), max_time)
+        words, waiting = _words(ask, Path(directory), max_time), False
         while True:
             begun = time.perf_counter()
             done = subprocess.run(words, cwd=ROOT, env=_env(), capture_output=True, text=True, check=False)
             elapsed_s = time.perf_counter() - begun
             if done.returncode != BUSY:
                 break
-            _progress(f"{name}: another run holds the machine")
+            if not waiting:
+                _progress(f"{name}: waiting for another run on this machine to end")
+            waiting = True
             time.sleep(5)
         journals = list(Path(directory).glob("runs/*/latest/events.jsonl"))
         events = [json.loads(line) for file in journals for line in file.read_text().splitlines()]
@@ -283,7 +285,7 @@ def _row(question: Question, records: Sequence[Record]) -> str:
         question.text,
         _ended(own),
         f"{taken_s:.1f} s" + (f", median of {len(own)}" if question.repeated else ""),
-        f"{question.goal_s:g} s" + (f", {question.goal}" if question.goal else ""),
+        f"{significant(question.goal_s)} s" + (f", {question.goal}" if question.goal else ""),
         f"{significant(median(floors))} s" if floors else "",
         significant(taken_s / median(floors)) if floors else "",
         *(_beside(taken_s, [each.elapsed_s for each in records if each.tool == tool]) for tool in PEERS),
