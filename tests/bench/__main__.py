@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -50,7 +50,10 @@ PAIRS = 7
 
 
 def main() -> None:
-    """Print every section, or those named on the command line."""
+    """Print every section, or those named on the command line; `verdicts` takes arguments of its own."""
+    if sys.argv[1:2] == ["verdicts"]:
+        verdicts(sys.argv[2:])
+        return
     sections: dict[str, Callable[[], None]] = {
         "models": models,
         "scaling": scaling,
@@ -341,6 +344,13 @@ def queries() -> None:
     print("\n5,000,000 trials in 1,000 runs; goals for a group-by: < 3 s warm, < 1 GB")
     for line in lines():
         print(line, flush=True)
+
+
+def verdicts(words: Sequence[str]) -> None:
+    """How long a verdict takes, beside its goal: hours, so only if it is named."""
+    from .verdicts import main as ask
+
+    ask(words)
 
 
 def conductor() -> None:

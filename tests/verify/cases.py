@@ -79,3 +79,18 @@ CASES = {
     )
 }  # fmt: skip
 """By name, in the order in which they take turns."""
+
+FIVE_TURNS = {"sequential": 100, "event_loop": 140, "threads": 200, "thread_per_task": 280, "processes": 600}
+"""Five models with so many turns each that every one takes at least 1.3 times as long as the one before."""
+
+
+def _five() -> Case:
+    models = [
+        {"model": model, "label": f"b{place}" if place else "a", **_outer(outer)}
+        for place, (model, outer) in enumerate(FIVE_TURNS.items())
+    ]
+    return Case("five", "five models", "apart", {**CASES["same"].spec, "models": models, "baseline": "b1"})
+
+
+FIVE = _five()
+"""One control more, of which only the time is measured (`make bench-peers`)."""

@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
 import time
@@ -28,14 +27,14 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from orchestrator.machine import host
 from tests.support.paths import ROOT
 
-from .cases import CASES, LOOP, Case
+from .cases import CASES, FIVE, FIVE_TURNS, LOOP
 from .figures import replace
 from .measure import run, workplace
+from .tools import Code, command, hyperfine, pyperf, pyperf_once
 
 RECORDS = ROOT / "docs/figures/peers.jsonl"
 METHOD = ROOT / "docs/method.md"
@@ -97,42 +96,15 @@ def _orchestrator(pair: str, directory: Path) -> tuple[bool, float]:
 
 
 def _pyperf(pair: str, directory: Path) -> tuple[bool, float]:
-    files = []
-    for side, outer in zip("ab", PAIRS[pair], strict=True):
-        file = directory / f"{side}.json"
-        file.unlink(missing_ok=True)
-        files.append(str(file))
-        _pyperf_once(outer, file)
-    printed = _run([sys.executable, "-m", "pyperf", "compare_to", *files])
-    means = [_pyperf_mean(Path(file)) for file in files]
-    return re.search(r"\b(faster|slower)\b", printed) is not None, means[1] / means[0]
-
-
-def _pyperf_once(outer: int, file: Path) -> None:
-    code = ["-s", "from experiments.cpu import nested_loop", f"nested_loop({outer}, {LOOP['inner']})"]
-    _run([sys.executable, "-m", "pyperf", "timeit", "-q", "--name", "loop", "-o", str(file), *code])
-
-
-def _pyperf_mean(file: Path) -> float:
-    runs = json.loads(file.read_text())["benchmarks"][0]["runs"]
-    values = [value for one in runs for value in one.get("values", ())]
-    return float(sum(values) / len(values))
+    return pyperf([_loop(outer) for outer in PAIRS[pair]], directory)
 
 
 def _hyperfine(pair: str, directory: Path) -> tuple[bool, float]:
-    commands = [
-        f"{sys.executable} -c 'from experiments.cpu import nested_loop; nested_loop({outer}, {LOOP['inner'] * LONGER})'"
-        for outer in PAIRS[pair]
-    ]
-    file = directory / "hyperfine.json"
-    _run(["hyperfine", "--style", "none", "--export-json", str(file), *commands])
-    a, b = json.loads(file.read_text())["results"]
-    ratio = b["mean"] / a["mean"]
-    slower, faster = (b, a) if ratio > 1 else (a, b)
-    # as it prints them: the ratio of the means, and the errors of both propagated
-    times = slower["mean"] / faster["mean"]
-    error = times * ((slower["stddev"] / slower["mean"]) ** 2 + (faster["stddev"] / faster["mean"]) ** 2) ** 0.5
-    return times - error > 1, ratio
+    return hyperfine([_loop(outer, LONGER) for outer in PAIRS[pair]], directory)
+
+
+def _loop(outer: int, longer: int = 1) -> Code:
+    return Code("from experiments.cpu import nested_loop", f"nested_loop({outer}, {LOOP['inner'] * longer})")
 
 
 def _pytest_benchmark(pair: str, directory: Path) -> tuple[bool, float]:
@@ -143,8 +115,8 @@ def _pytest_benchmark(pair: str, directory: Path) -> tuple[bool, float]:
         for side, outer in zip("ab", PAIRS[pair], strict=True)
     ]
     test.write_text("\n".join(lines))
-    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(directory), str(test)]
-    _run([*command, f"--benchmark-json={file}"])
+    pytest = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(directory), str(test)]
+    command([*pytest, f"--benchmark-json={file}"])
     a, b = (each["stats"]["median"] for each in json.loads(file.read_text())["benchmarks"])
     return abs(b / a - 1) > DIFFERENT, b / a
 
@@ -156,35 +128,22 @@ TOOLS: dict[str, Callable[[str, Path], tuple[bool, float]]] = {
     "pytest-benchmark": _pytest_benchmark,
 }
 
-FIVE = (("sequential", 100), ("event_loop", 140), ("threads", 200), ("thread_per_task", 280), ("processes", 600))
-"""Five models with so many turns each that every one takes at least 1.3 times as long as the one before."""
-
 
 def _five(tool: str, directory: Path) -> Answer:
     begun = time.perf_counter()
     differ = True
     if tool == "pyperf":
-        for _, outer in FIVE:
-            file = directory / "five.json"
-            file.unlink(missing_ok=True)
-            _pyperf_once(outer, file)
+        five_by_pyperf(directory)
     else:
-        models = [
-            {"model": model, "label": f"{'ab'[bool(place)]}{place or ''}", "kwargs": {"outer": outer, **LOOP}}
-            for place, (model, outer) in enumerate(FIVE)
-        ]
-        spec: dict[str, Any] = {**CASES["same"].spec, "models": models, "baseline": "b1"}
-        differ = run(Case("five", "five models", "apart", spec), 0, directory).verdict == "win"
+        differ = run(FIVE, 0, directory).verdict == "win"
     elapsed_s = round(time.perf_counter() - begun, 2)
     return Answer(tool, "five", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), differ, 1.0, elapsed_s)
 
 
-def _run(command: Sequence[str]) -> str:
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: status {done.returncode}: {done.stderr or done.stdout}")
-    return done.stdout
+def five_by_pyperf(directory: Path) -> None:
+    """Time the loops of the five models, once each."""
+    for outer in FIVE_TURNS.values():
+        pyperf_once(_loop(outer), directory / "five.json")
 
 
 def _table(answers: Sequence[Answer]) -> str:
