@@ -20,6 +20,7 @@ from .output import choose
 if TYPE_CHECKING:
     from ..cluster.scheduler import Cluster
     from ..engine.session import Place
+    from ..spec.plan import Plan
 
 
 @app.command(
@@ -78,19 +79,25 @@ def run(
         plan, source = given.load_plan(config, overrides, workers)
         place, held = _place(workers, wait_s)
         from ..archive.resume import Policy
-        from ..engine.forecast import forecast, too_short
         from ..engine.session import run as measure
 
-        if short := too_short(plan, forecast(plan, runs)):
-            log.diagnostics().warning("budget.short", note=short)
         policy = Policy() if fresh else Policy(asked=resume, within_s=within_s)
         with held as set_holder:
-            outcome = measure(plan, source, runs, policy, set_holder, place)
+            outcome = measure(plan, source, runs, policy, set_holder, place, partial(_warn_if_short, plan, runs))
             if report:
                 write_page(outcome)
         if outcome.status or not quiet:
             command = ["orchestrator", "run", str(config), *(overrides or []), "--resume"]
             print_outcome(outcome, shown, to_resume=shlex.join(command))
+
+
+def _warn_if_short(plan: Plan, runs: Path) -> None:
+    """Warn when the run can't decide within its time."""
+    from ..engine.forecast import forecast, too_short
+    from ..log import diagnostics
+
+    if short := too_short(plan, forecast(plan, runs)):
+        diagnostics().warning("budget.short", note=short)
 
 
 def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractContextManager[Callable[[str], None]]]:
