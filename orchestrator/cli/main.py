@@ -1,24 +1,42 @@
-"""The entry point: registers the commands, and turns every end of the program into an exit status."""
+"""The entry point: registers the command, and turns every end of the program into an exit status."""
 
 from __future__ import annotations
 
+import atexit
+import gc
+import importlib
 import os
 import sys
+from collections.abc import Sequence
 
 from .. import errors
 from ..errors import Failure
 from .app import app
 from .output import NonzeroExit, say
 
-# The import of a module registers its command; the order is that of the help.
-# isort: off
-from . import run, advise, plan, report, compare, export, history, query, verify, doctor, prune, models, schema  # noqa: F401
-# isort: on
+COMMANDS = (
+    "run",
+    "advise",
+    "plan",
+    "report",
+    "compare",
+    "export",
+    "history",
+    "query",
+    "verify",
+    "doctor",
+    "prune",
+    "models",
+    "schema",
+)
+"""The commands in the order of the help, each registered by the import of the module of its name."""
 
 
 def main() -> None:
     """Run the program; it exits with a status, and every failure prints one plain last line on stderr."""
     _open_streams()
+    atexit.register(gc.freeze)  # the interpreter then ends without a search for garbage in all that was imported
+    register(sys.argv[1:])
     try:
         app()
     except (Failure, NonzeroExit) as end:
@@ -29,6 +47,12 @@ def main() -> None:
     except Exception as bug:
         say(f"internal error: {type(bug).__name__}: {bug}; {_innermost(bug)}; please report it")
         sys.exit(errors.BUG)
+
+
+def register(arguments: Sequence[str] = ()) -> None:
+    """Register the command that the first argument names; else all, for the help, a completion or an error."""
+    for name in arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS:
+        importlib.import_module(f"{__package__}.{name}")
 
 
 def _open_streams() -> None:

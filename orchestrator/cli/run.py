@@ -20,6 +20,7 @@ from .output import choose
 if TYPE_CHECKING:
     from ..cluster.scheduler import Cluster
     from ..engine.session import Place
+    from ..spec.plan import Plan
 
 
 @app.command(
@@ -78,21 +79,27 @@ def run(
         plan, source = given.load_plan(config, overrides, workers)
         place, held = _place(workers, wait_s)
         from ..archive.resume import Policy
-        from ..engine.forecast import check_time, forecast, too_short
         from ..engine.session import run as measure
 
-        expected = forecast(plan, runs)
-        check_time(plan, expected)
-        if short := too_short(plan, expected):
-            log.diagnostics().warning("budget.short", note=short)
         policy = Policy() if fresh else Policy(asked=resume, within_s=within_s)
         with held as set_holder:
-            outcome = measure(plan, source, runs, policy, set_holder, place)
+            outcome = measure(plan, source, runs, policy, set_holder, place, partial(_check_time, plan, runs))
             if report:
                 write_page(outcome)
         if outcome.status or not quiet:
             command = ["orchestrator", "run", str(config), *(overrides or []), "--resume"]
             print_outcome(outcome, shown, to_resume=shlex.join(command))
+
+
+def _check_time(plan: Plan, runs: Path) -> None:
+    """Warn when the run can't decide within its time; raise BadInput when there is no time for a block."""
+    from ..engine.forecast import check_time, forecast, too_short
+    from ..log import diagnostics
+
+    expected = forecast(plan, runs)
+    check_time(plan, expected)
+    if short := too_short(plan, expected):
+        diagnostics().warning("budget.short", note=short)
 
 
 def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractContextManager[Callable[[str], None]]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import BUSY, Failure
-from ..journal.event import Event
 from ..spec.plan import Point, Variant, columns
+
+if TYPE_CHECKING:
+    from ..journal.event import Event
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
 import resource
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
 from ..errors import BadInput
 from ..interpreters.probe import Probed, probe
-from ..journal.event import Event
 from ..spec.load import Source
 from ..spec.plan import Plan
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt
-from . import block
 from .hosts import BlockExecutor, BlockTask, Host
+
+if TYPE_CHECKING:
+    from ..journal.event import Event
 
 DESCRIPTORS_OF_A_RUNNER, OWN_DESCRIPTORS = 4, 24
 """Open files: three pipes and the process itself for each runner, and those of this program."""
+
+NEEDED_AFTER_PROBE = ("forecast", "opening", "progress", "conductor", "block")
+"""The modules of this package that load numpy, structlog and all events: as long as a probe takes."""
 
 
 @asynccontextmanager
@@ -30,8 +36,25 @@ async def local_host(
 ) -> AsyncIterator[tuple[Probed, BlockExecutor]]:
     """Yield what probing the experiment found, and this machine as the executor; raises BadInput and Interrupted."""
     _check_descriptors(plan)
-    probed = await anyio.to_thread.run_sync(probe, plan, source, runner_env, interrupt)
+    with _importing(NEEDED_AFTER_PROBE):
+        probed = await anyio.to_thread.run_sync(probe, plan, source, runner_env, interrupt)
     yield probed, LocalHost(runner_env, interrupt, probed.pythons)
+
+
+@contextmanager
+def _importing(modules: Sequence[str]) -> Iterator[None]:
+    """Import modules of this package in a thread, which has ended when the block ends."""
+
+    def run() -> None:
+        for module in modules:
+            importlib.import_module(f"{__package__}.{module}")
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 class LocalHost:
@@ -51,6 +74,8 @@ class LocalHost:
         return None if was_taken else self
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
+        from . import block
+
         async def interrupt_when_cancelled() -> None:
             try:
                 await anyio.sleep_forever()

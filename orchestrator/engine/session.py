@@ -7,16 +7,12 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import anyio
 import anyio.to_thread
 
-from ..analysis import verdict
-from ..analysis.results import Results, fold
-from ..archive import status
 from ..archive.resume import Policy
 from ..interpreters.probe import Probed
-from ..journal.raw_events import ContextSampled, RunFinished
 from ..journal.read import EVENTS_FILE, Records
 from ..log import diagnostics
 from ..machine import host, spin
@@ -24,13 +20,13 @@ from ..spec.load import Source
 from ..spec.plan import Plan
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt, Interrupted
-from .conductor import Conductor
-from .forecast import check_disk_space
 from .hosts import BlockExecutor, HostsLost
 from .local_host import local_host
-from .opening import OpenRun, open_run
-from .progress import watching
 from .signals import in_loop, watching_signals
+
+if TYPE_CHECKING:
+    from ..analysis.results import Results
+    from .opening import OpenRun
 
 
 @dataclass(frozen=True)
@@ -49,18 +45,32 @@ Place = Callable[
 
 
 def run(
-    plan: Plan, source: Source, runs: Path, policy: Policy, set_holder: Callable[[str], None], place: Place = local_host
+    plan: Plan,
+    source: Source,
+    runs: Path,
+    policy: Policy,
+    set_holder: Callable[[str], None],
+    place: Place = local_host,
+    check: Callable[[], None] = lambda: None,
 ) -> RunOutcome:
     """Measure what is planned, and return how it ended; the journal below `runs` then holds everything.
 
-    `policy` says which interrupted run is resumed. `set_holder` is called with the run's directory. Raises BadInput
-    before anything is written, Unwritable, JournalDamaged, Busy and HostsLost.
+    `policy` says which interrupted run is resumed. `set_holder` is called with the run's directory, and `check` when
+    the plan can run, before anything is written. Raises BadInput before that, Unwritable, JournalDamaged, Busy and
+    HostsLost.
     """
-    check_disk_space(plan, runs)
 
     async def measured() -> RunOutcome:
         async with watching_signals() as (runner_env, interrupt, signals):
             async with place(plan, source, runner_env, interrupt) as (probed, executor):
+                # imported after the probe, while which this machine loads them, as they need numpy and structlog
+                from ..analysis.results import fold
+                from ..archive import status
+                from .forecast import check_disk_space
+                from .opening import open_run
+
+                check()
+                check_disk_space(plan, runs)
                 with open_run(plan, probed, runs, policy) as opened:
                     directory = opened.journal.directory
                     set_holder(str(directory))
@@ -75,6 +85,9 @@ def run(
 
 async def _measure(plan: Plan, opened: OpenRun, executor: BlockExecutor, signals: list[int]) -> int:
     """Run the experiment into its journal, and return the exit status."""
+    from ..analysis import verdict
+    from ..journal.raw_events import ContextSampled, RunFinished
+
     begun_s = time.monotonic()
     spin_cores = await anyio.to_thread.run_sync(spin.spin_cores, plan.cores)
     opened.store(ContextSampled(when="start", spin_cores=spin_cores, **host.sample()))
@@ -105,6 +118,9 @@ async def _measure(plan: Plan, opened: OpenRun, executor: BlockExecutor, signals
 
 async def _conduct(plan: Plan, opened: OpenRun, executor: BlockExecutor) -> HostsLost | None:
     """Run blocks until all is decided, the time is over, or a signal comes; return the error if the hosts are lost."""
+    from .conductor import Conductor
+    from .progress import watching
+
     with watching() as watcher:
         stores = opened.store, opened.journal.sync
         conductor = Conductor(plan, opened.contests, executor, *stores, watcher, opened.seed, spent_s=opened.spent_s)

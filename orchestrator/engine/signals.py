@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
-from rich.console import Console
 
 from ..errors import first_of
 from ..supervisor.environment import RunnerEnvironment, runner_environment
@@ -68,6 +67,8 @@ async def _interrupt_on_signal(interrupt: Interrupt, received: list[int], *, tas
             if number == signal.SIGHUP and number in received and time.monotonic() - first_s < SAME_S:
                 continue
             if received:
+                from rich.console import Console
+
                 Console(stderr=True).show_cursor()  # which a live display has hidden
                 os._exit(128 + number)
             received.append(number)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..journal.raw_events import VariantUnavailable
 from ..log import diagnostics
 from ..runner import registry
 from ..runner.problem import Problem, read
@@ -22,6 +21,9 @@ from ..supervisor.interrupt import Interrupt
 from ..supervisor.process import Command, RunnerFailed
 from . import environments, find, identity
 from .environments import Environment, Unbuilt
+
+if TYPE_CHECKING:
+    from ..journal.raw_events import VariantUnavailable
 
 OF_A_MODEL = ("call", "async_call", "unavailable")
 """Fields of a workload that may be a problem for one model only, or on this machine only."""
@@ -111,6 +113,8 @@ class _Findings:
 
     def take(self, point: Point, variant: Variant, answer: Mapping[str, Any]) -> None:
         """Take a problem: the variant is unavailable if its model can't run here, else the spec is refused."""
+        from ..journal.raw_events import VariantUnavailable
+
         experiment, problem = self.plan.experiment, read(answer)
         is_optional = experiment.models[variant.entry].optional and answer["field"] in OF_A_MODEL
         if answer["field"] == "model" or is_optional:

@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import ExitStack
 
-SPIN_S = 0.03
+SPIN_S = 0.005  # long against the start of a spin; over ten times this, the result scatters as much
 ROUNDS = 4
 PATIENCE_S = 10.0
 MOST = 64  # most processes at once: more would be a load of their own
@@ -35,7 +35,8 @@ def spin_cores(processes: int) -> float | None:
             spinners = [stack.enter_context(_Spinner()) for _ in range(min(processes, MOST))]
             for spinner in spinners:
                 spinner.read(1)
-            pairs = [(_turns(spinners[:1]), _turns(spinners)) for _ in range(ROUNDS)]
+            # each one is alone in turn: a core may be slower than another
+            pairs = [(_turns([spinners[turn % len(spinners)]]), _turns(spinners)) for turn in range(ROUNDS)]
             alone, together = max(pair[0] for pair in pairs), max(pair[1] for pair in pairs)
             return round(together / max(1, alone), 2)
         except (OSError, TimeoutError):

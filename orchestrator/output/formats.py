@@ -22,7 +22,7 @@ Kind = Literal["text", "page", "export"]
 
 PAGE = "report.html"
 
-PAGE_EXTRA = ("altair", "jinja2", "vl_convert")  # the packages that pages and pictures need
+PAGE_EXTRA = ("jinja2", "vl_convert")  # the packages that pages and pictures need
 
 
 class Format(NamedTuple):

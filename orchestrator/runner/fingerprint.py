@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 
 from . import gil
+
+_NAME_OR_VERSION = re.compile(r"^(Name|Version):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 
 
 def identity() -> dict[str, str]:
@@ -38,9 +41,15 @@ def _sources() -> Iterator[str]:
 
 
 def _packages() -> list[str]:
+    """Return the name and version of every package; parsing all of their metadata would take a fifth of a second."""
     from importlib import metadata
 
-    return sorted({f"{each.metadata['Name']} {each.version}" for each in metadata.distributions()})
+    found = set()
+    for each in metadata.distributions():
+        headers, _, _ = (each.read_text("METADATA") or each.read_text("PKG-INFO") or "").partition("\n\n")
+        first = dict(reversed(_NAME_OR_VERSION.findall(headers)))
+        found.add(f"{first.get('Name')} {first.get('Version')}")
+    return sorted(found)
 
 
 def _hash(parts: Iterator[str] | list[str]) -> str:

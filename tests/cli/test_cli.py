@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
+from orchestrator.cli.main import COMMANDS
 from orchestrator.journal.read import EVENTS_FILE, Records
 from tests.support.command import GOOD, WORKLOADS, events, in_process, orchestrator
 from tests.support.loaded_modules import loaded
@@ -275,6 +276,30 @@ def test_an_error_in_a_spec_is_reported_before_anything_heavy_is_loaded(place: P
     (place / "wrong.yaml").write_text(GOOD.replace("models: [", "models: [sequental, ", 1))
     heavy = {"numpy", "duckdb", "altair", "structlog", "rich", "asyncio", "anyio"}
     assert not heavy & loaded("run", "wrong.yaml", cwd=place, status=errors.BAD_INPUT)
+
+
+def test_a_command_loads_no_other(place: Path) -> None:
+    (place / "x.yaml").write_text(GOOD)
+    commands = {name for name in loaded("plan", "x.yaml", cwd=place) if name.startswith("orchestrator.cli.")}
+    assert not commands & {f"orchestrator.cli.{name}" for name in COMMANDS if name != "plan"}
+
+
+def test_a_plan_loads_nothing_that_only_a_run_needs(place: Path) -> None:
+    (place / "x.yaml").write_text(GOOD)
+    heavy = {"duckdb", "altair", "jinja2", "structlog", "rich", "asyncio", "anyio"}
+    assert not heavy & loaded("plan", "x.yaml", cwd=place)
+
+
+def test_a_probe_begins_before_what_is_needed_later_is_loaded() -> None:
+    heavy = {"numpy", "structlog", "rich", "jinja2"}
+    before = "import sys, orchestrator.engine.session; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", before], capture_output=True, text=True, check=True)
+    assert not heavy & set(done.stdout.split())
+
+
+def test_a_report_as_text_loads_no_page(ran: Ran) -> None:
+    heavy = {"duckdb", "altair", "jinja2", "structlog", "asyncio", "anyio"}
+    assert not heavy & loaded("report", "runs/good", cwd=ran.place)
 
 
 def test_a_reader_that_goes_away_sees_no_traceback(ran: Ran) -> None:

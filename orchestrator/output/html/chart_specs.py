@@ -1,17 +1,17 @@
-"""How each kind of chart is drawn: altair's specification of it, which holds no data."""
+"""How each kind of chart is drawn: its specification in Vega-Lite, which holds no data.
+
+They are plain data: a library that makes them takes longer to load than a whole report to render.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any, Literal
-
-import altair as alt
 
 from ..tables import PARTS
 
 Row = dict[str, Any]
-Drawn = alt.Chart | alt.LayerChart | alt.FacetChart
+Spec = dict[str, Any]
 
 PALETTE = (
     "#3b82c4",
@@ -61,18 +61,33 @@ def theme(ink: str, background: str | None) -> dict[str, Any]:
     }
 
 
-@cache
-def template(kind: str) -> dict[str, Any]:
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.4.1.json"
+
+
+def template(kind: str) -> Spec:
     """Return the Vega-Lite specification of a kind of chart, without data, which is called `rows`, and height."""
-    drawn = _KINDS[kind][0]().properties(
-        width="container", data=alt.NamedData("rows"), autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
-    )
-    made: dict[str, Any] = drawn.to_dict(validate=False)  # the tests draw every kind
-    return {key: value for key, value in made.items() if key not in ("config", "datasets")}
+    frame = {"autosize": {"contains": "padding", "type": "fit-x"}, "data": {"name": "rows"}, "width": "container"}
+    return {**_KINDS[kind][0](), **frame, "$schema": SCHEMA}
 
 
-def _nothing() -> alt.Chart:
-    return alt.Chart()
+def _mark(kind: str, look: Spec, *transform: Spec, **encoding: object) -> Spec:
+    """Return one layer: what is drawn, how it looks, and which field of a row each of its channels shows."""
+    made = {"mark": {"type": kind, **look}, "encoding": encoding}
+    return {**made, "transform": list(transform)} if transform else made
+
+
+def _name(field: str, **about: object) -> Spec:
+    """Return a channel that shows a field of names."""
+    return {"field": field, "type": "nominal", **about}
+
+
+def _number(field: str, **about: object) -> Spec:
+    """Return a channel that shows a field of numbers."""
+    return {"field": field, "type": "quantitative", **about}
+
+
+def _variants(field: str) -> Spec:
+    return _name(field, sort=None, title=None)
 
 
 def _time_of(field: str) -> str:
@@ -88,199 +103,186 @@ _SIZE = (
     "datum.value >= 1048576 ? format(datum.value / 1048576, '.3~r') + ' MiB' "
     ": format(datum.value / 1024, '.3~r') + ' KiB'"
 )
-_TIMES = alt.Axis(labelExpr=_time_of("datum.value"), tickCount=5)
-_BAR = alt.RelativeBandSize(0.7)
+_TIMES = {"labelExpr": _time_of("datum.value"), "tickCount": 5}
+_BAR = {"band": 0.7}
 _STEPS = [step * 10.0**power for power in range(-3, 12) for step in (1, 2, 5)]
-_LOG_TIMES = alt.Axis(labelExpr=_time_of("datum.value"), values=_STEPS, labelOverlap="greedy", labelSeparation=8)
-_RATIOS = alt.Axis(
-    format=".3~r",
-    values=sorted({*_STEPS[:18], *(0.3, 0.7, 0.8, 0.9, 0.95, 1.05, 1.1, 1.2, 1.3, 1.5, 1.7, 3, 4)}),
-    labelOverlap="greedy",
-    labelSeparation=6,
-)
+_LOG_TIMES = {
+    "labelExpr": _time_of("datum.value"),
+    "values": _STEPS,
+    "labelOverlap": "greedy",
+    "labelSeparation": 8,
+}
+_RATIOS = {
+    "format": ".3~r",
+    "values": sorted({*_STEPS[:18], *(0.3, 0.7, 0.8, 0.9, 0.95, 1.05, 1.1, 1.2, 1.3, 1.5, 1.7, 3, 4)}),
+    "labelOverlap": "greedy",
+    "labelSeparation": 6,
+}
+_PADDED = {"nice": False, "padding": 12}
+_LOG = {"type": "log", **_PADDED}
+_COUNTS = {"format": "d", "tickMinStep": 1}
+_ONE = {"strokeDash": [4, 4], "opacity": 0.6}  # the line at a ratio of 1
+_POINT = {"filled": True, "size": 70, "opacity": 1}
+_COLOURED = _name("variant", sort=None)
 
 
-def _log() -> alt.Scale:
-    return alt.Scale(type="log", nice=False, padding=12)
+def _parts(names: Sequence[str]) -> Spec:
+    """Return the channel that colours parts of the workers' time."""
+    return _name("part", scale={"domain": [PARTS[name] for name in names], "range": [COLOURS[name] for name in names]})
 
 
-def _variants(field: str) -> alt.Y:
-    return alt.Y(field, sort=None, title=None)
-
-
-def _speedups() -> Drawn:
-    at = _variants("variant:N")
-    base = _nothing().encode(y=at)
-    one = _nothing().mark_rule(strokeDash=[4, 4], opacity=0.6).encode(x=alt.datum(1))
-    interval = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", scale=_log(), axis=_RATIOS, title="times as fast as the baseline"), x2="high:Q"
-    )
+def _speedups() -> Spec:
+    at = _variants("variant")
+    ratios = _number("low", scale=_LOG, axis=_RATIOS, title="times as fast as the baseline")
     roles = ["not separated from the best", "baseline", "slower"]
-    role = alt.Color("role:N", scale=alt.Scale(domain=roles, range=["#2f9461", "#7f8791", "#3b82c4"]))
-    shape = alt.Shape("role:N", scale=alt.Scale(domain=roles, range=["diamond", "square", "circle"]))
-    point = base.mark_point(filled=True, size=110, opacity=1).encode(
-        x="speedup:Q",
-        color=role,
-        shape=shape,
-        tooltip=[alt.Tooltip("variant:N"), alt.Tooltip("figure:N", title="speedup"), alt.Tooltip("role:N")],
-    )
-    return alt.layer(one, interval, point)
+    role = _name("role", scale={"domain": roles, "range": ["#2f9461", "#7f8791", "#3b82c4"]})
+    shape = _name("role", scale={"domain": roles, "range": ["diamond", "square", "circle"]})
+    tooltip = [_name("variant"), _name("figure", title="speedup"), _name("role")]
+    return {
+        "layer": [
+            _mark("rule", _ONE, x={"datum": 1}),
+            _mark("rule", {"strokeWidth": 2}, y=at, x=ratios, x2={"field": "high"}),
+            _mark(
+                "point", {**_POINT, "size": 110}, y=at, x=_number("speedup"), color=role, shape=shape, tooltip=tooltip
+            ),
+        ]
+    }
 
 
-def _scaling() -> Drawn:
-    x = alt.X("workers:Q", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False, padding=12))
-    base = _nothing().encode(x=x)
-    ideal = base.mark_line(strokeDash=[4, 4], opacity=0.6).encode(y="ideal:Q", color=alt.value("#7f8791"))
-    cores = _nothing().mark_rule(strokeDash=[1, 3], opacity=0.8).encode(x="min(cores):Q")
-    tooltip = [alt.Tooltip("variant:N"), alt.Tooltip("workers:Q"), alt.Tooltip("figure:N", title="speedup")]
-    colour = alt.Color("variant:N", sort=None)
-    speedup = alt.Y("speedup:Q", title="speedup; dashed: ideal; dotted: cores")
-    interval = base.mark_rule(strokeWidth=2, opacity=0.7).encode(y="low:Q", y2="high:Q", color=colour)
-    line = base.mark_line().encode(y=speedup, color=colour)
-    point = base.mark_point(filled=True, size=70, opacity=1).encode(y=speedup, color=colour, tooltip=tooltip)
-    return alt.layer(ideal, cores, interval, line, point)
+def _scaling() -> Spec:
+    x = _number("workers", axis=_COUNTS, scale=_PADDED)
+    y = _number("speedup", title="speedup; dashed: ideal; dotted: cores")
+    tooltip = [_name("variant"), _number("workers"), _name("figure", title="speedup")]
+    interval = {"y": _number("low"), "y2": {"field": "high"}}
+    return {
+        "layer": [
+            _mark("line", _ONE, x=x, y=_number("ideal"), color={"value": "#7f8791"}),
+            _mark("rule", {"strokeDash": [1, 3], "opacity": 0.8}, x=_number("cores", aggregate="min")),
+            _mark("rule", {"strokeWidth": 2, "opacity": 0.7}, x=x, color=_COLOURED, **interval),
+            _mark("line", {}, x=x, y=y, color=_COLOURED),
+            _mark("point", _POINT, x=x, y=y, color=_COLOURED, tooltip=tooltip),
+        ]
+    }
 
 
-def _sweep(scale: Literal["log", "linear"]) -> Drawn:
-    x = alt.X(
-        "level:Q",
-        title=None,
-        scale=alt.Scale(type=scale, nice=False, padding=12),
-        axis=alt.Axis(format="~s", tickCount=6),
-    )
-    base = _nothing().transform_filter("isValid(datum.level)").encode(x=x)
-    one = _nothing().mark_rule(strokeDash=[4, 4], opacity=0.6).encode(y=alt.datum(1))
-    change = (
-        _nothing()
-        .transform_filter("isValid(datum.from)")
-        .mark_rect(opacity=0.14, color="#c8781e")
-        .encode(x=alt.X("from:Q"), x2="to:Q", tooltip=alt.Tooltip("change:N"))
-    )
-    colour = alt.Color("variant:N", sort=None)
-    y = alt.Y("speedup:Q", scale=_log(), axis=_RATIOS, title="times as fast as the baseline")
+def _sweep(scale: Literal["log", "linear"]) -> Spec:
+    x = _number("level", title=None, scale={"type": scale, **_PADDED}, axis={"format": "~s", "tickCount": 6})
+    y = _number("speedup", scale=_LOG, axis=_RATIOS, title="times as fast as the baseline")
+    change = {"x": _number("from"), "x2": {"field": "to"}, "tooltip": _name("change")}
+    interval = {"y": _number("low"), "y2": {"field": "high"}}
+    at_level = {"filter": "isValid(datum.level)"}
     tooltip = [
-        alt.Tooltip("variant:N"),
-        alt.Tooltip("level:Q", format=","),
-        alt.Tooltip("figure:N", title="speedup"),
-        alt.Tooltip("time:N", title="per batch"),
+        _name("variant"),
+        _number("level", format=","),
+        _name("figure", title="speedup"),
+        _name("time", title="per batch"),
     ]
-    interval = base.mark_rule(strokeWidth=2, opacity=0.7).encode(y=alt.Y("low:Q"), y2="high:Q", color=colour)
-    line = base.mark_line().encode(y=y, color=colour)
-    point = base.mark_point(filled=True, size=70, opacity=1).encode(y=y, color=colour, tooltip=tooltip)
-    return alt.layer(change, one, interval, line, point)
+    return {
+        "layer": [
+            _mark("rect", {"opacity": 0.14, "color": "#c8781e"}, {"filter": "isValid(datum.from)"}, **change),
+            _mark("rule", _ONE, y={"datum": 1}),
+            _mark("rule", {"strokeWidth": 2, "opacity": 0.7}, at_level, x=x, color=_COLOURED, **interval),
+            _mark("line", {}, at_level, x=x, y=y, color=_COLOURED),
+            _mark("point", _POINT, at_level, x=x, y=y, color=_COLOURED, tooltip=tooltip),
+        ]
+    }
 
 
-def _time() -> Drawn:
-    domain, colours = [PARTS[name] for name in COLOURS], list(COLOURS.values())
-    drawn: alt.Chart = (
-        _nothing()
-        .mark_bar(height=_BAR)
-        .encode(
-            y=_variants("variant:N"),
-            x=alt.X("share:Q", axis=alt.Axis(format=".0%", tickCount=5), title="of the workers' time", stack="zero"),
-            color=alt.Color("part:N", scale=alt.Scale(domain=domain, range=colours)),
-            order="order:Q",
-            tooltip=[alt.Tooltip("variant:N"), alt.Tooltip("part:N"), alt.Tooltip("share:Q", format=".1%")],
-        )
+def _time() -> Spec:
+    axis = {"format": ".0%", "tickCount": 5}
+    return _mark(
+        "bar",
+        {"height": _BAR},
+        y=_variants("variant"),
+        x=_number("share", axis=axis, title="of the workers' time", stack="zero"),
+        color=_parts(tuple(COLOURS)),
+        order=_number("order"),
+        tooltip=[_name("variant"), _name("part"), _number("share", format=".1%")],
     )
-    return drawn
 
 
-def _lanes() -> Drawn:
-    parts = ("on_core", "gil", "run_queue", "blocked", "serialisation")
-    domain, colours = [PARTS[name] for name in parts], [COLOURS[name] for name in parts]
-    drawn: alt.Chart = (
-        _nothing()
-        .transform_calculate(took=_time_of("(datum.to - datum.from)"))
-        .mark_bar(height=alt.RelativeBandSize(0.8), stroke="white", strokeWidth=0.3)
-        .encode(
-            y=_variants("lane:N"),
-            x=alt.X("from:Q", axis=_TIMES, title="since the batch began"),
-            x2="to:Q",
-            color=alt.Color("part:N", scale=alt.Scale(domain=domain, range=colours)),
-            tooltip=[
-                alt.Tooltip("lane:N"),
-                alt.Tooltip("call:Q"),
-                alt.Tooltip("part:N"),
-                alt.Tooltip("took:N", title="for"),
-            ],
-        )
+def _lanes() -> Spec:
+    return _mark(
+        "bar",
+        {"height": {"band": 0.8}, "stroke": "white", "strokeWidth": 0.3},
+        {"calculate": _time_of("(datum.to - datum.from)"), "as": "took"},
+        y=_variants("lane"),
+        x=_number("from", axis=_TIMES, title="since the batch began"),
+        x2={"field": "to"},
+        color=_parts(("on_core", "gil", "run_queue", "blocked", "serialisation")),
+        tooltip=[_name("lane"), _number("call"), _name("part"), _name("took", title="for")],
     )
-    return drawn
 
 
-def _startup() -> Drawn:
-    drawn: alt.Chart = (
-        _nothing()
-        .transform_calculate(took=_time_of("datum.ns"))
-        .mark_point(filled=True, size=90, opacity=1, color=PALETTE[0])
-        .encode(
-            y=_variants("variant:N"),
-            x=alt.X("ns:Q", scale=_log(), axis=_LOG_TIMES, title="until its workers are up"),
-            tooltip=[alt.Tooltip("variant:N"), alt.Tooltip("took:N", title="start-up")],
-        )
+def _startup() -> Spec:
+    return _mark(
+        "point",
+        {**_POINT, "size": 90, "color": PALETTE[0]},
+        {"calculate": _time_of("datum.ns"), "as": "took"},
+        y=_variants("variant"),
+        x=_number("ns", scale=_LOG, axis=_LOG_TIMES, title="until its workers are up"),
+        tooltip=[_name("variant"), _name("took", title="start-up")],
     )
-    return drawn
 
 
-def _memory() -> Drawn:
-    drawn: alt.Chart = (
-        _nothing()
-        .transform_calculate(size=_SIZE.replace("datum.value", "datum.bytes"))
-        .mark_bar(color=PALETTE[4], height=_BAR)
-        .encode(
-            y=_variants("variant:N"),
-            x=alt.X("bytes:Q", axis=alt.Axis(labelExpr=_SIZE, tickCount=4), title="runner and workers, at the peak"),
-            tooltip=[alt.Tooltip("variant:N"), alt.Tooltip("size:N", title="memory")],
-        )
+def _memory() -> Spec:
+    axis = {"labelExpr": _SIZE, "tickCount": 4}
+    return _mark(
+        "bar",
+        {"color": PALETTE[4], "height": _BAR},
+        {"calculate": _SIZE.replace("datum.value", "datum.bytes"), "as": "size"},
+        y=_variants("variant"),
+        x=_number("bytes", axis=axis, title="runner and workers, at the peak"),
+        tooltip=[_name("variant"), _name("size", title="memory")],
     )
-    return drawn
 
 
-def _drift() -> Drawn:
-    x = alt.X("block:Q", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False, padding=12))
-    y = alt.Y("relative:Q", scale=_log(), axis=_RATIOS, title="time of a batch, relative to its median")
+def _drift() -> Spec:
+    at = {
+        "x": _number("block", axis=_COUNTS, scale=_PADDED),
+        "y": _number("relative", scale=_LOG, axis=_RATIOS, title="time of a batch, relative to its median"),
+    }
+    tooltip = [_name("variant"), _number("block"), _name("took", title="per batch"), _name("counts")]
+    took = {"calculate": _time_of("datum.ns"), "as": "took"}
+    loop, variants = {"filter": "datum.yardstick"}, {"filter": "!datum.yardstick"}
+    grey = {"color": "#7f8791"}
+    faded = {"condition": {"test": "datum.counts", "value": 1}, "value": 0.35}
+    dot = {"filled": True, "size": 45}
+    return {
+        "layer": [
+            _mark("line", {**grey, "strokeDash": [2, 2], "opacity": 0.7}, took, loop, **at),
+            _mark("point", {**grey, **dot, "size": 25, "opacity": 0.9}, took, loop, **at, tooltip=tooltip),
+            _mark("line", {"opacity": 0.35}, took, variants, **at, color=_COLOURED),
+            _mark("point", dot, took, variants, **at, color=_COLOURED, opacity=faded, tooltip=tooltip),
+        ]
+    }
+
+
+def _history() -> Spec:
     tooltip = [
-        alt.Tooltip("variant:N"),
-        alt.Tooltip("block:Q"),
-        alt.Tooltip("took:N", title="per batch"),
-        alt.Tooltip("counts:N"),
+        _name("variant"),
+        _name("at", title="when"),
+        _name("machine"),
+        _name("commit"),
+        _name("figure", title="times the loop"),
+        _name("time", title="per batch"),
+        _name("change"),
     ]
-    base = _nothing().transform_calculate(took=_time_of("datum.ns")).encode(x=x, y=y)
-    variants = base.transform_filter("!datum.yardstick")
-    yardstick = base.transform_filter("datum.yardstick")
-    colour = alt.Color("variant:N", sort=None)
-    faded = alt.condition("datum.counts", alt.value(1), alt.value(0.35))
-    return alt.layer(
-        yardstick.mark_line(strokeDash=[2, 2], opacity=0.7, color="#7f8791"),
-        yardstick.mark_point(filled=True, size=25, color="#7f8791", opacity=0.9).encode(tooltip=tooltip),
-        variants.mark_line(opacity=0.35).encode(color=colour),
-        variants.mark_point(filled=True, size=45).encode(color=colour, opacity=faded, tooltip=tooltip),
-    )
+    axis = {"tickCount": 6, "labelOverlap": "greedy", "labelSeparation": 10}
+    when = {"field": "when", "type": "temporal", "title": None, "scale": {"type": "utc", "padding": 12}, "axis": axis}
+    y = _number("ratio", scale=_LOG, axis={"format": "~r", "tickCount": 6}, title="times the reference loop")
+    own: Spec = {"x": when, "color": _COLOURED}
+    shape = _name("machine")
+    return {
+        "layer": [
+            _mark("rule", {"strokeWidth": 2, "opacity": 0.6}, **own, y=_number("low"), y2={"field": "high"}),
+            _mark("line", {"opacity": 0.5}, **own, y=y, detail=_name("machine")),
+            _mark("point", {**_POINT, "size": 60}, **own, y=y, shape=shape, tooltip=tooltip),
+        ]
+    }
 
 
-def _history() -> Drawn:
-    tooltip = [
-        alt.Tooltip("variant:N"),
-        alt.Tooltip("at:N", title="when"),
-        alt.Tooltip("machine:N"),
-        alt.Tooltip("commit:N"),
-        alt.Tooltip("figure:N", title="times the loop"),
-        alt.Tooltip("time:N", title="per batch"),
-        alt.Tooltip("change:N"),
-    ]
-    when = alt.Axis(tickCount=6, labelOverlap="greedy", labelSeparation=10)
-    x = alt.X("when:T", title=None, scale=alt.Scale(type="utc", padding=12), axis=when)
-    base = _nothing().encode(x=x, color=alt.Color("variant:N", sort=None))
-    y = alt.Y("ratio:Q", scale=_log(), axis=alt.Axis(format="~r", tickCount=6), title="times the reference loop")
-    return alt.layer(
-        base.mark_rule(strokeWidth=2, opacity=0.6).encode(y=alt.Y("low:Q"), y2="high:Q"),
-        base.mark_line(opacity=0.5).encode(y=y, detail="machine:N"),
-        base.mark_point(filled=True, size=60, opacity=1).encode(y=y, shape=alt.Shape("machine:N"), tooltip=tooltip),
-    )
-
-
-_KINDS: dict[str, tuple[Callable[[], Drawn], int | tuple[str, int]]] = {
+_KINDS: dict[str, tuple[Callable[[], Spec], int | tuple[str, int]]] = {
     "speedups": (_speedups, ("variant", 26)),
     "scaling": (_scaling, 280),
     "sweep_log": (lambda: _sweep("log"), 320),
