@@ -19,8 +19,8 @@ COLLECT_TIMEOUT_S = 10.0  # how long a runner may take to report its trials, whi
 
 START_TIMEOUT_S = 120.0  # how long a runner may take to start
 
-HANDLING_NS = 200_000
-"""The CPU time of a waiting runner for each trial, to answer and to wake up: no runner can do without."""
+HANDLING_NS = 500_000
+"""The CPU time of a waiting runner and its workers for each trial, to answer and to wake up: none can do without."""
 
 
 class Trials:

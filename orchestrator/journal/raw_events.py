@@ -136,7 +136,7 @@ class RunnerGuarded(AboutVariant):
     block: int
     idle_ns: int
     idle_cpu_ns: int
-    """What it used of a core while others held the token, beyond 0.2 ms a trial for the handling of requests: so much
+    """What it used of a core while others held the token, beyond 0.5 ms a trial for the handling of requests: so much
     that it is stopped from now on when they do."""
 
 

@@ -109,7 +109,7 @@ class Bench:
         self._warmed_ns = 0
         self._repeats = 1
         self._trials: list[dict[str, Any]] = []
-        self._cpu_after: int | None = None
+        self._cpu_after = 0
 
     async def prove(self) -> dict[str, Any]:
         """Return the identity of the workers: the proof of the treatment."""
@@ -188,8 +188,9 @@ class Bench:
 
     async def do_arm(self, repeats: int) -> dict[str, Any]:
         """Prepare for trials of `repeats` batches: the next line is the token."""
-        self._repeats, self._trials, self._cpu_after = repeats, [], None
         self._results, self._pickle = [], b""
+        self._repeats, self._trials = repeats, []
+        self._cpu_after, self._used_ns = self._cpu_ns(), time.perf_counter_ns()
         return {"event": "armed"}
 
     async def run_trial(self, round_number: int) -> None:
@@ -210,8 +211,8 @@ class Bench:
             "wall_ns": max(1, round(wall_ns / self._repeats)),
             "cpu_ns": round((after_ns - before_ns) / self._repeats),
             "core": core,
-            "idle_ns": 0 if self._cpu_after is None else begun_ns - idle_from_ns,
-            "idle_cpu_ns": 0 if self._cpu_after is None else max(0, before_ns - self._cpu_after),
+            "idle_ns": begun_ns - idle_from_ns,
+            "idle_cpu_ns": max(0, before_ns - self._cpu_after),
         }
         if self._observe:
             trial["observed"] = results.observe(self._observe, self._results, self._initargs)
