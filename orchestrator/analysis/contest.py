@@ -118,6 +118,15 @@ class Contest:
         return self.look_level / max(1, len(self.variants) - 1) / self.plan.level_split
 
     @property
+    def tie_level(self) -> float:
+        """The level of one look for a tie, which needs no division among rivals.
+
+        A tie claims that all pairs are alike, and it is false only where a pair that is not alike passes its own test
+        (Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24, 1982).
+        """
+        return self.look_level / self.plan.level_split
+
+    @property
     def fixed_blocks(self) -> int | None:
         """The number of blocks, where the spec fixes it: there is one look then, and no variant is dropped before."""
         return self.plan.experiment.measure.blocks

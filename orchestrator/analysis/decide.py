@@ -39,7 +39,7 @@ def next_look(contest: Contest) -> int | None:
 
 def first_tie_look(contest: Contest) -> int:
     """Return the first look that can find a tie: the first with an exact interval, where the design is not fixed."""
-    return contest.fixed_blocks or first_ranked(contest.level)
+    return contest.fixed_blocks or first_ranked(contest.tie_level)
 
 
 def horizon(contest: Contest) -> int:
@@ -66,11 +66,12 @@ def is_look_due(contest: Contest) -> bool:
 
 def judge(contest: Contest) -> Look:
     """Return what a look at all blocks decides between the contenders."""
-    return judge_blocks(contest, contest.blocks, contest.contenders, contest.level)
+    return judge_blocks(contest, contest.blocks, contest.contenders, split=1)
 
 
-def judge_blocks(contest: Contest, blocks: Sequence[Block], contenders: Sequence[str], level: float) -> Look:
-    """Return what a look at some blocks decides between some variants at this level."""
+def judge_blocks(contest: Contest, blocks: Sequence[Block], contenders: Sequence[str], split: int) -> Look:
+    """Return what a look at some blocks decides between some variants, one of `split` such looks."""
+    level = contest.level / split
     times = [block.walls for block in blocks]
     best = _leader(contest, contenders, blocks)
     gaps = _gaps(times, best, contenders, level)
@@ -79,7 +80,7 @@ def judge_blocks(contest: Contest, blocks: Sequence[Block], contenders: Sequence
     decision: Decision | None = None
     if len({contest.kind(label) for label in remaining}) == 1:
         decision = "win"
-    elif _all_pairs_tie(contest, times, remaining, level):
+    elif _all_pairs_tie(contest, times, remaining, contest.tie_level / split):
         decision = "tie"
     kept = _imprecise_rival(contest, best, gaps) if decision == "win" else None
     dropped = tuple(label for label in separated if label != kept)
@@ -190,7 +191,7 @@ def finding(contest: Contest) -> Finding:
     remaining = [label for label in look.remaining if label not in contest.excluded] if look else contest.contenders
     winners = figures.simplest_first(contest, remaining)
     best = fastest(contest, winners, contest.counting)
-    gaps = {} if best is None else _rivals(contest, best, winners, look if verdict == "win" else None)
+    gaps = {} if best is None else _rivals(contest, best, winners, look, verdict)
     if not gaps:
         return Finding(verdict, look, winners, best)
     sure = {label: gap for label, gap in gaps.items() if gap.low is not None} or gaps
@@ -199,18 +200,21 @@ def finding(contest: Contest) -> Finding:
     return Finding(verdict, look, winners, best, rival, gaps[rival])
 
 
-def _rivals(contest: Contest, best: str, winners: Sequence[str], won: Look | None) -> dict[str, Ratio]:
+def _rivals(
+    contest: Contest, best: str, winners: Sequence[str], look: Look | None, verdict: Decision | Literal["undecided"]
+) -> dict[str, Ratio]:
     """Return how many times as fast `best` is as each variant that can be its rival in the verdict.
 
     After a win these are the losers of the look that found it: with those dropped before it shares fewer blocks.
     """
     others = [label for label in contest.variants if label != best and label not in contest.excluded]
-    if won:
+    if look and verdict == "win":
         others = [label for label in others if contest.kind(label) != contest.kind(best)]
-        others = [label for label in others if label in won.gaps or label == won.best] or others
+        others = [label for label in others if label in look.gaps or label == look.best] or others
     else:
         others = [label for label in others if label in winners] or others
-    return _gaps([block.walls for block in contest.counting], best, others, contest.level)
+    level = contest.tie_level if verdict == "tie" else contest.level
+    return _gaps([block.walls for block in contest.counting], best, others, level)
 
 
 def _leader(contest: Contest, labels: Sequence[str], blocks: Sequence[Block]) -> str:

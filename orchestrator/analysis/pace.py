@@ -43,8 +43,8 @@ def rounds(contest: Contest) -> Rounds | None:
     """Return how many rounds further blocks have; None while that is unknown, or is not to be chosen.
 
     sqrt(overhead of a block / time of a round x variance within / variance between blocks) gives the least variance for
-    the time (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013, section 5); never more than the
-    rounds so far, which take a second, and one at least. The variances are those of the logarithm of a trial's time,
+    the time (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013, section 5); one at least, and never
+    more than the rounds so far, which take half a second. The variances are those of the logarithm of a trial's time,
     less the mean over the variants of the same round.
     """
     so_far = contest.rounds

@@ -45,7 +45,7 @@ def judged(contest: Contest, best: str | None, rival: str | None) -> list[HostVe
         labels = [v for v in contest.variants if v not in contest.excluded and all(v in b.walls for b in blocks)]
         if not labels:
             continue
-        look = decide.judge_blocks(contest, blocks, labels, level)
+        look = decide.judge_blocks(contest, blocks, labels, split=len(names))
         ratio = compare([block.walls for block in blocks], best, rival, level) if best and rival else None
         found.append(HostVerdict(name, look, look.remaining, ratio))
     return found

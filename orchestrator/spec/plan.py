@@ -17,7 +17,7 @@ from ..runner import registry
 from .model import Expectation, Experiment
 
 MOST_ROUNDS = 40
-ROUNDS_S = 1.0  # the rounds of the first two blocks take about this long; after that their number is chosen
+ROUNDS_S = 0.5  # the rounds of the first two blocks take about this long; after that their number is chosen
 FAR_BEHIND = 10.0
 """A variant that takes so many times as long as the quickest runs one round of each block."""
 
