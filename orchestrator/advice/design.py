@@ -16,7 +16,7 @@ from ..runner import registry
 from ..runner.measure import SHORTEST_NS
 from ..spec.axes import FEWEST_LEVELS
 from ..spec.model import Measure
-from ..spec.plan import MOST_ROUNDS
+from ..spec.plan import MOST_ROUNDS, ROUNDS_S
 
 BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
 """The time of a batch in a plain loop: long compared with a wake-up, short enough for many rounds."""
@@ -26,7 +26,6 @@ SHORT_NS = 500_000  # calls shorter than this are also sent to processes in chun
 LONG_NS = 25_000_000  # with calls that compute for longer than this, a batch has one call per core
 FIRST_CALL = 20  # a first call that takes this many times as long as later ones is reported
 MOST_WORKERS = 16
-ROUNDS_S = 0.5  # the time of the rounds of a block, half the default, so that a tie fits into `BUDGET_S`
 EXPLAINING = 1.15  # the time of a whole block relative to that of its rounds: diagnostics follow the rounds
 FIGHTING = 6  # the slowdown of a round when calls that use several cores by themselves (OpenBLAS) run in parallel
 BUDGET_S, LONGEST_S = 18.0, 300.0
@@ -147,13 +146,11 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     at_once = _workers(facts, tasks, cores)
     workers = sorted({1, at_once}) if facts.is_async else [at_once]
     variants = [model_of(entry) for entry in entries for _ in workers]
-    round_s = _round_s(facts, tasks, variants)
-    rounds = max(1, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
-    block_s = _block_s(facts, tasks, variants, rounds, cores)
+    block_s = _block_s(facts, tasks, variants, None, cores)
     needed_s = block_s * first_ranked(LOOK_LEVEL / max(1, len(variants) - 1))
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
-    return Design(left_out, entries, workers, tasks, rounds, timeout_s, needed_s, asked.max_time_s or enough_s)
+    return Design(left_out, entries, workers, tasks, None, timeout_s, needed_s, asked.max_time_s or enough_s)
 
 
 def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[Facts, Design]:
@@ -242,9 +239,9 @@ def _workers(facts: Facts, tasks: int, cores: int) -> int:
 
 
 def _block_s(facts: Facts, tasks: int, variants: Sequence[str], rounds: int | None, cores: int) -> float:
-    """Return an estimate of the time of a block; without `rounds`, those take about a second."""
+    """Return an estimate of the time of a block; without `rounds`, as many as take `ROUNDS_S`."""
     round_s = _round_s(facts, tasks, variants)
-    rounds = rounds or max(1, min(MOST_ROUNDS, round(ROUNDS_S_ALONG / round_s)))
+    rounds = rounds or max(1, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
     # rounds, warming up and calibrating, starting
     return EXPLAINING * ((rounds + 2) * round_s + len(variants) * facts.ready_ns / 1e9 / cores)
 

@@ -12,7 +12,7 @@ from statistics import mean, median
 
 import numpy as np
 
-from ..spec.plan import Variant
+from ..spec.plan import MOST_ROUNDS, Variant
 from .contest import Block, Contest
 
 OBSERVED = 2  # the number of blocks after which the rounds are chosen
@@ -21,6 +21,7 @@ PRIOR_BETWEEN_SD, PRIOR_BLOCKS = 0.02, 2
 """What the deviation from block to block is assumed to be, and how many blocks that counts for: two show little."""
 
 LEAST_WITHIN_SD = 0.001
+MOST_NS = 1_000_000_000
 
 LONG_CALL_NS = 300_000_000
 COLD = 0.05
@@ -43,8 +44,8 @@ def rounds(contest: Contest) -> Rounds | None:
     """Return how many rounds further blocks have; None while that is unknown, or is not to be chosen.
 
     sqrt(overhead of a block / time of a round x variance within / variance between blocks) gives the least variance for
-    the time (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013, section 5); one at least, and never
-    more than the rounds so far, which take half a second. The variances are those of the logarithm of a trial's time,
+    time (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013, section 5); one at least, and at
+    most as many as take a second. The variances are those of the logarithm of a trial's time,
     less the mean over the variants of the same round.
     """
     so_far = contest.rounds
@@ -67,7 +68,7 @@ def rounds(contest: Contest) -> Rounds | None:
     best = math.sqrt(overhead_ns / round_ns * of_medians / between)
     return Rounds(
         blocks=OBSERVED,
-        rounds=max(1, min(so_far, round(best))),
+        rounds=max(1, min(MOST_ROUNDS, round(MOST_NS / round_ns), round(best))),
         overhead_ns=round(overhead_ns),
         round_ns=round(round_ns),
         within_sd=round(math.sqrt(within), 6),

@@ -19,6 +19,8 @@ from .hosts import BlockTask
 ACCOUNT_S, ACCOUNT_MARGIN = 0.5, 3
 """The time that an instrumented trial needs in seconds, and as a multiple of the other trials."""
 
+LONG_TRIAL_NS = 1_000_000_000  # where trials take longer, the instrumented one has one call for each worker
+
 
 OVERLAP_CALLS, OVERLAP_SHARE = 3, 0.1
 """The calls one after the other that show how threads overlap, and which part of the trials' time they may take."""
@@ -42,7 +44,7 @@ def overlaps(
         return
     for ready in runners:
         is_long = OVERLAP_CALLS * calls_ns.get(ready.variant, trials_ns) > OVERLAP_SHARE * trials_ns
-        if is_long and not _is_accounted(task, rounds):
+        if is_long and not is_due(task, rounds):
             continue
         variant = next(variant for variant in task.variants if variant.label == ready.variant)
         shares_all = not registry.load(variant.model).needs(variant.options).pickles
@@ -68,7 +70,7 @@ def accounts(
     notify: Callable[[str], None],
 ) -> Iterator[Event]:
     """Yield where each variant's time goes, in some blocks, from one more trial; `trial_ns` are the longest ones."""
-    if not _is_accounted(task, rounds):
+    if not is_due(task, rounds):
         return
     for variant in task.variants:
         label = variant.label
@@ -77,7 +79,10 @@ def accounts(
             continue
         notify(f"accounting for the time of {label}")
         try:
-            answer = runner_group.ask(label, {"op": "account", "repeats": repeats[label]}, allowed_s)
+            tasks = task.point.tasks
+            calls = variant.at_once(tasks) if trial_ns[label] > LONG_TRIAL_NS else tasks
+            request = {"op": "account", "repeats": repeats[label], "calls": calls}
+            answer = runner_group.ask(label, request, allowed_s)
         except RunnerFailed:
             continue
         about = task.about(variant)
@@ -87,7 +92,8 @@ def accounts(
             yield TimelineRecorded(**about, **timeline)
 
 
-def _is_accounted(task: BlockTask, rounds: int) -> bool:
+def is_due(task: BlockTask, rounds: int) -> bool:
+    """Return whether a block has instrumented trials, and checks the results."""
     return task.draws or is_accounted(task.number, rounds)
 
 

@@ -236,12 +236,12 @@ class Bench:
         self._used_ns = time.perf_counter_ns()
         return {"event": "overlapped", **measured}
 
-    async def do_account(self, repeats: int) -> dict[str, Any]:
-        """Run one more trial, instrumented, and return where its time went."""
+    async def do_account(self, repeats: int, calls: int) -> dict[str, Any]:
+        """Run one more trial, instrumented, with so many calls a batch at most, and return where its time went."""
         from .account.instrumented import measure
 
         of_model = *self._of_model, self.machinery
-        account = await measure(self._workers, self._call, self._items, repeats, self._before_batch, *of_model)
+        account = await measure(self._workers, self._call, self._items[:calls], repeats, self._before_batch, *of_model)
         self._used_ns = time.perf_counter_ns()
         return {"event": "accounted", **account}
 
