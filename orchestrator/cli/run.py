@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -15,7 +16,7 @@ from ..errors import BadInput
 from ..output.formats import names
 from .app import Config, Format, KeepReport, Overrides, Runs, Wait, app
 from .outcome import print_outcome, write_page
-from .output import choose
+from .output import choose, say
 
 if TYPE_CHECKING:
     from ..cluster.scheduler import Cluster
@@ -92,7 +93,10 @@ def run(
 
 
 def _check_time(plan: Plan, runs: Path) -> None:
-    """Warn when the run can't decide within its time; raise BadInput when there is no time for a block."""
+    """Say how long a verdict may take, on a terminal; warn when there is not so much time.
+
+    Raises BadInput when there is no time for a block.
+    """
     from ..engine.forecast import check_time, forecast, too_short
     from ..log import diagnostics
 
@@ -100,6 +104,9 @@ def _check_time(plan: Plan, runs: Path) -> None:
     check_time(plan, expected)
     if short := too_short(plan, expected):
         diagnostics().warning("budget.short", note=short)
+    if sys.stderr.isatty():
+        source = "as in the latest run" if expected.is_recorded else "unless batches are long"
+        say(f"a win takes about {expected.win_s:.0f} s, a tie {expected.tie_s:.0f} s or more ({source})")
 
 
 def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractContextManager[Callable[[str], None]]]:

@@ -112,7 +112,8 @@ class Agent:
 def request(task: BlockTask) -> dict[str, Any]:
     """Return the request for a task: its point and variants by their ids, its deadline as the time left."""
     plain = vars(task) | {"point": task.point.id, "variants": [variant.id for variant in task.variants]}
-    plain |= {"guarded": sorted(task.guarded), "deadline": task.deadline - time.monotonic()}
+    plain |= {"guarded": sorted(task.guarded), "without_warmup": sorted(task.without_warmup)}
+    plain["deadline"] = task.deadline - time.monotonic()
     return {"op": "block", "task": plain}
 
 
@@ -122,6 +123,7 @@ def _task(plan: Plan, plain: dict[str, Any]) -> BlockTask:
         "point": next(point for point in plan.points if point.id == plain["point"]),
         "variants": tuple(variants[name] for name in plain["variants"]),
         "guarded": frozenset(plain["guarded"]),
+        "without_warmup": frozenset(plain["without_warmup"]),
         "limits": tuple((name, bound) for name, bound in plain["limits"]),
         "deadline": time.monotonic() + plain["deadline"],
     }

@@ -50,6 +50,9 @@ class Watcher:
     def doing(self, contest: Contest, what: str) -> None:
         """Receive a few words on the current step of a point."""
 
+    def expected(self, win_s: float, tie_s: float, most_s: float) -> None:
+        """Receive how long a win and a tie take at the earliest, and how long the run may take."""
+
     def block_ended(self, contests: Sequence[Contest], left_s: float) -> None:
         """Receive the contests after a block, and the time that is left at most."""
 
@@ -236,14 +239,12 @@ class Conductor:
             diagnostics().warning("budget.short", note=note)
 
     def _announce(self, known: Sequence[PointState]) -> None:
-        """Log how long a verdict may take, from the time of the blocks so far."""
+        """Set how long the run may take, and what the watcher shows of it, from the time of the blocks so far."""
         block_s = sum(state.blocks_s(1, self._hosts) for state in known) / max(1, self._hosts)
         self._budget_s = budget_s(self._plan, block_s)
         if self._plan.experiment.measure.blocks is None:
-            contest = known[0].contest
-            win_s, tie_s = LOOKS[0] * block_s, decide.first_tie_look(contest) * block_s
-            note = f"a win takes about {win_s:.0f} s, a tie {tie_s:.0f} s or more; at most {self._budget_s:.0f} s"
-            diagnostics().info("run.expected", block_s=round(block_s, 2), note=note)
+            tie_blocks = decide.first_tie_look(known[0].contest)
+            self._watcher.expected(LOOKS[0] * block_s, tie_blocks * block_s, self._budget_s)
 
     def _wanted(self, state: PointState) -> Sequence[Variant]:
         """Return the variants that the next block of a point needs; none when nothing is left to decide."""

@@ -28,11 +28,15 @@ class Progress(Watcher):
         self._live = live
         self._begun = time.monotonic()
         self._end: float | None = None
+        self._expected = ""
         self._drawn = 0.0
         self._contests: Sequence[Contest] = ()
 
     def doing(self, contest: Contest, what: str) -> None:
         self._draw(f"{contest.point.label}, block {len(contest.begun_numbers) + 1}: {what}")
+
+    def expected(self, win_s: float, tie_s: float, most_s: float) -> None:
+        self._expected = f"a win takes about {win_s:.0f} s, a tie {tie_s:.0f} s or more; at most {most_s:.0f} s"
 
     def block_ended(self, contests: Sequence[Contest], left_s: float) -> None:
         self._contests = contests
@@ -47,7 +51,8 @@ class Progress(Watcher):
         standings = [standing(contest) for contest in self._shown()]
         line = f"{elapsed_s:.0f} s{self._left(elapsed_s)}  {doing}"
         with suppress(OSError):  # the terminal may be gone, while the run goes on
-            self._live.update(Group(*standings, Text(printable(line), style="dim")), refresh=True)
+            lines = [line, *[self._expected] * bool(self._expected)]
+            self._live.update(Group(*standings, Text(printable("\n".join(lines)), style="dim")), refresh=True)
         self._drawn = time.monotonic()
 
     def _shown(self) -> Sequence[Contest]:

@@ -16,6 +16,11 @@ PROOF = (
     "each, the old one with `path:` set to a worktree of it (docs/regressions.md)."
 )
 WITHOUT_LOOP = "note: the runs have not timed the same reference loop, so nothing can be decided"
+ENOUGH_BLOCKS = 8
+FEW_BLOCKS = (
+    "note: a run that is decided early has too few blocks for a comparison; "
+    f"give both runs measure.blocks={ENOUGH_BLOCKS}"
+)
 
 
 def table(found: Comparison, *, width: int, colour: bool) -> str:
@@ -29,9 +34,15 @@ def table(found: Comparison, *, width: int, colour: bool) -> str:
     screen.line(note, "dim")
     if any(change.ratio is None for change in found.changes):
         screen.line(WITHOUT_LOOP, "yellow")
+    if any(change.change == "undecided" and _has_few_blocks(change) for change in found.changes):
+        screen.line(FEW_BLOCKS, "yellow")
     if found.regressions:
         screen.line(PROOF)
     return screen.text()
+
+
+def _has_few_blocks(change: VariantChanged) -> bool:
+    return min(change.blocks_before, change.blocks_after) < ENOUGH_BLOCKS
 
 
 def lines(found: Comparison) -> str:

@@ -20,8 +20,12 @@ from tests.support.synthetic import conducted
 BEFORE = {"sequential": 20.0, "threads": 10.0}
 
 
+EIGHT: dict[str, Any] = {"measure": {"blocks": 8}}
+
+
 def compared(after: dict[str, float], tolerance: float = 0.05, **more: Any) -> Comparison:
-    return compare_runs(fold(conducted(BEFORE).records()), fold(conducted(after, **more).records()), tolerance)
+    before, later = conducted(BEFORE, **EIGHT), conducted(after, **EIGHT | more)
+    return compare_runs(fold(before.records()), fold(later.records()), tolerance)
 
 
 def words(found: Comparison) -> dict[str, str]:
@@ -69,6 +73,14 @@ def test_all_intervals_of_a_comparison_hold_together() -> None:
     assert [change.level for change in compared(BEFORE).changes] == [0.025, 0.025]
 
 
+def test_runs_with_too_few_blocks_say_how_to_get_more() -> None:
+    four: dict[str, Any] = {"measure": {"blocks": 4}}
+    before, after = (fold(conducted(BEFORE | more, **four).records()) for more in ({}, {"threads": 12.0}))
+    found = compare_runs(before, after, 0.05)
+    assert words(found) == {"sequential": "undecided", "threads": "undecided"}
+    assert "measure.blocks=8" in changes.table(found, width=120, colour=False)
+
+
 def test_variants_that_only_one_run_measured_are_named() -> None:
     found = compared({"sequential": 20.0, "event_loop": 10.0})
     assert list(words(found)) == ["sequential"]
@@ -83,7 +95,7 @@ def test_a_regression_is_reported_with_how_to_prove_it() -> None:
 
 def journal(runs: Path, name: str, times_ms: dict[str, float], **more: Any) -> str:
     """Write the journal of a made-up run and return its directory."""
-    run = conducted(times_ms, **more)
+    run = conducted(times_ms, **EIGHT | more)
     with create(runs, "x", name, "") as book:
         for event in run.written():
             book.write(event)

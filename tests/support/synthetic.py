@@ -218,6 +218,14 @@ def account(**given: Any) -> dict[str, Any]:
     return {**plain, **shares, **given}
 
 
+class _Expecting(Watcher):
+    def __init__(self, times: list[tuple[float, float, float]]) -> None:
+        self._times = times
+
+    def expected(self, win_s: float, tie_s: float, most_s: float) -> None:
+        self._times.append((win_s, tie_s, most_s))
+
+
 class Run:
     """A conducted run: the tasks that the executor got, and the events that were stored and derived."""
 
@@ -228,13 +236,15 @@ class Run:
         self.contests = contests
         self.stored: list[Event] = []
         self.synced_after: list[int] = []
+        self.expected: list[tuple[float, float, float]] = []
+        """The times to a win, to a tie and to the end of the run that the watcher got."""
 
     def conduct(self, clock: Clock, spent_s: float = 0.0) -> None:
         """Run the conductor until it needs no more blocks."""
         self.executor.clock = clock
         self.executor.is_known = False
         store, sync = self.stored.append, lambda: self.synced_after.append(len(self.stored))
-        given = self.plan, self.contests, self.executor, store, sync, Watcher(), 1
+        given = self.plan, self.contests, self.executor, store, sync, _Expecting(self.expected), 1
         conductor = Conductor(*given, clock=clock.monotonic, spent_s=spent_s)
         anyio.run(conductor.run)
 
