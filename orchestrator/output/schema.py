@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ..journal.catalog import EVENTS
+from ..journal.derived_events import CrossoverLocated
 from ..journal.event import SCHEMA, AboutPoint, AboutVariant, Event
 from ..journal.raw_events import TrialObserved
 from ..journal.read import RUN_ID
@@ -62,7 +63,8 @@ def _columns(kind: type[Event]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _bounded(kind: type[Event]) -> dict[str, Any]:
     """Return the columns that every event about a point or a variant has, with the values that they can take."""
-    found: dict[str, Any] = {"tasks": {"type": "integer", "minimum": 1}} if issubclass(kind, AboutPoint) else {}
+    has_tasks = issubclass(kind, (AboutPoint, CrossoverLocated))
+    found: dict[str, Any] = {"tasks": {"type": "integer", "minimum": 1}} if has_tasks else {}
     if issubclass(kind, AboutVariant):
         found |= {"model": {"enum": list(registry.NAMES)}, "workers": {"type": ["integer", "null"], "minimum": 1}}
     return found

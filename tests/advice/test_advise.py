@@ -128,9 +128,12 @@ def test_calls_that_are_parallel_by_themselves_come_few_at_a_time_and_that_is_sa
 
 
 def test_slow_calls_get_time_for_a_first_look() -> None:
-    assert designed().experiment.measure.max_time == 19
-    assert 19 < designed(wall_ns=50_000_000).experiment.measure.max_time < 100
-    assert designed(wall_ns=5_000_000_000).experiment.measure.max_time == 300
+    quick, slow, slowest = (
+        made.experiment.measure.max_time or 0
+        for made in (designed(), designed(wall_ns=50_000_000), designed(wall_ns=5_000_000_000))
+    )
+    assert 18 <= quick < slow < 100
+    assert slowest == 300
 
 
 readable = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")) | st.sampled_from(" \n\t"))
@@ -178,7 +181,9 @@ def said(run: Any) -> list[str]:
 
 
 def test_a_win_is_advised_with_its_ratio_and_when_the_start_up_pays() -> None:
-    lines = said(conducted({"sequential": 20, "threads": 20, "processes": 10}, tasks=4, noise=0.00001))
+    lines = said(
+        conducted({"sequential": 20, "threads": 20, "processes": 10}, tasks=4, noise=0.00001, measure={"blocks": 8})
+    )
     assert lines[0] == "Use processes (2 workers), 2.00 [2.00, 2.00] times as fast as a plain loop."
     assert "- Against a plain loop, its start-up of 12 ms pays after 2 batches of 4 calls." in lines
 
@@ -199,10 +204,10 @@ def test_what_is_undecided_is_advised_with_reserve() -> None:
     assert said(run)[0].startswith("Use threads (2 workers) until more is known, ")
 
 
-def test_before_a_look_nothing_is_advised() -> None:
+def test_before_a_look_the_variant_that_always_led_is_advised() -> None:
     lines = said(conducted({"sequential": 20, "threads": 10}, measure={"max_time": "3s"}))
-    assert lines[0].startswith(
-        "No advice yet. b() x 1: undecided after 3 blocks, too few to decide: threads is 2.00 times"
+    assert lines[0] == (
+        "Use threads (2 workers) until more is known, 2.00 times as fast as a plain loop: it was ahead in every block."
     )
 
 
@@ -265,7 +270,9 @@ def test_a_function_that_is_parallel_by_itself_is_reported_as_such() -> None:
 
 
 def test_a_saved_spec_ends_with_what_it_can_be_held_to(tmp_path: Path) -> None:
-    results = fold(conducted({"sequential": 20, "threads": 10, "processes": 25}, noise=0.00001).records())
+    results = fold(
+        conducted({"sequential": 20, "threads": 10, "processes": 25}, noise=0.00001, measure={"blocks": 8}).records()
+    )
     text = draft.saved("models: [sequential, threads, processes]\nworkload: {call: a:b}\nname: x\n", results.derived)
     assert "#   - {of: threads, metric: speedup, min: 1.6}  # measured: 2.00 [2.00, 2.00]" in text
     assert "#   - {of: processes, metric: speedup, max: 1.0}  # measured: 0.80 [0.80, 0.80]" in text

@@ -409,7 +409,8 @@ def reaches(rows: Floats) -> Floats:
     m = rows.shape[1]
     degrees = stats.PRIOR_DEGREES + m - 1
     squares = stats.PRIOR_DEGREES * stats.PRIOR_SD**2 + (m - 1) * rows.var(axis=1, ddof=1)
-    return stats.student_quantile(1 - 0.001 / 2, degrees) * np.sqrt(squares / degrees / m)
+    found: Floats = stats.student_quantile(1 - 0.001 / 2, degrees) * np.sqrt(squares / degrees / m)
+    return found
 
 
 def alike(rng: np.random.Generator, blocks: int, rounds: int = 5) -> list[dict[str, list[int]]]:

@@ -69,6 +69,7 @@ def events_of(
         seed=1,
         repeats={},
         rounds=15,
+        without_warmup=frozenset(),
         guarded=guarded,
         limits=(),
         draws=False,

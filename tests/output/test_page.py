@@ -283,7 +283,7 @@ def test_hostile_text_is_shown_as_it_is_and_never_executed(browser: Browser, tmp
 
 
 def test_a_run_that_was_cut_off_is_shown_as_far_as_it_came_and_marked(browser: Browser, tmp_path: Path) -> None:
-    records = made({"sequential": 20, "threads": 10})
+    records = made({"sequential": 20, "threads": 10}, measure={"blocks": 8})
     ends = [place for place, event in enumerate(records) if event["event"] == "block.finished"]
     context = browser.new_context()
     opened = Opened(context.new_page(), rendered(tmp_path, records[: ends[4] + 1]))
@@ -399,7 +399,7 @@ def test_a_picture_is_a_png_as_well(tmp_path: Path) -> None:
 def test_the_history_of_an_experiment_is_a_page_too(browser: Browser, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     for number, ms in ((1, 10), (2, 10.1), (3, 14)):
-        journaled(runs, number, made({"sequential": 20, "threads": ms}))
+        journaled(runs, number, made({"sequential": 20, "threads": ms}, measure={"blocks": 8}))
     done = orchestrator("history", "x", "--html", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "runs/x/history.html\n")
     context = browser.new_context(offline=True)

@@ -31,7 +31,9 @@ COUNT = "select variant, count(*) as n from trials group by all order by all"
 
 @pytest.fixture(scope="module")
 def records() -> list[dict[str, Any]]:
-    return conducted({"sequential": 20, "threads": 10}, observed={"observed_text": "=a,b"}).records()
+    return conducted(
+        {"sequential": 20, "threads": 10}, observed={"observed_text": "=a,b"}, measure={"blocks": 8}
+    ).records()
 
 
 @pytest.fixture
@@ -40,7 +42,12 @@ def runs(tmp_path: Path, records: list[dict[str, Any]]) -> Path:
     runs = tmp_path / "runs"
     for number in (1, 2):
         journaled(runs, number, records)
-    other = conducted({"sequential": 20, "event_loop": 10}, workload={"call": "a:b", "kwargs": {"n": "text"}}, name="y")
+    other = conducted(
+        {"sequential": 20, "event_loop": 10},
+        workload={"call": "a:b", "kwargs": {"n": "text"}},
+        name="y",
+        measure={"blocks": 8},
+    )
     journaled(runs, 3, other.records(), "y")
     return runs
 
@@ -112,7 +119,11 @@ def test_a_view_has_no_column_that_its_table_never_fills(runs: Path, name: str) 
 
 def test_names_that_differ_in_case_alone_are_columns_of_their_own(tmp_path: Path) -> None:
     kwargs = {"call": "a:b", "kwargs": {"n": 3, "N": 2}}
-    journaled(tmp_path / "runs", 1, conducted({"sequential": 20, "threads": 10}, workload=kwargs).records())
+    journaled(
+        tmp_path / "runs",
+        1,
+        conducted({"sequential": 20, "threads": 10}, workload=kwargs, measure={"blocks": 8}).records(),
+    )
     sql = "select distinct kwargs_n, kwargs_N_2 from trials"
     assert events(asked(tmp_path / "runs", sql, "--json").stdout) == [{"kwargs_n": 3, "kwargs_N_2": 2}]
 
@@ -331,7 +342,9 @@ def past(tmp_path: Path) -> Path:
     """Four runs on two machines, the second twice as slow; on the first one, threads have become slower with `bbb`."""
     runs = tmp_path / "runs"
     old, new, elsewhere = (
-        conducted({"sequential": 20 * factor, "threads": ms * factor}, reference_ms=3.0 * factor).records()
+        conducted(
+            {"sequential": 20 * factor, "threads": ms * factor}, reference_ms=3.0 * factor, measure={"blocks": 8}
+        ).records()
         for factor, ms in ((1, 10), (1, 14), (2, 10))
     )
     for number, (what, host, commit) in enumerate(

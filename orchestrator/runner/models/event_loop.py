@@ -71,8 +71,11 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
         return run
 
     async def each(function: Callable[[], Any]) -> list[Any]:
-        answer = function()
-        return [await answer if hasattr(answer, "__await__") else answer]
+        async def call(_: int) -> Any:
+            answer = function()
+            return await answer if hasattr(answer, "__await__") else answer
+
+        return [await (_explained(call) if options.get("loop") == "trio" else call)(0)]
 
     async with entered if hasattr(entered, "__aenter__") else nullcontext():
         with _eager() if task_per == "eager_call" else nullcontext():
