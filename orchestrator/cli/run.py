@@ -83,8 +83,11 @@ def run(
         from ..engine.session import run as measure
 
         policy = Policy() if fresh else Policy(asked=resume, within_s=within_s)
+        check = partial(_check_time, plan, runs)
+        if wait_s:
+            check()  # before the wait, which may be in vain
         with held as set_holder:
-            outcome = measure(plan, source, runs, policy, set_holder, place, partial(_check_time, plan, runs))
+            outcome = measure(plan, source, runs, policy, set_holder, place, None if wait_s else check)
             if report:
                 write_page(outcome)
         if outcome.status or not quiet:

@@ -27,7 +27,7 @@ DESCRIPTORS_OF_A_RUNNER, OWN_DESCRIPTORS = 4, 24
 """Open files: three pipes and the process itself for each runner, and those of this program."""
 
 NEEDED_AFTER_PROBE = ("forecast", "opening", "progress", "conductor", "block")
-"""The modules of this package that load numpy, structlog and all events: as long as a probe takes."""
+"""The modules of this package that load numpy, structlog and the events: imported during the probe."""
 
 
 @asynccontextmanager

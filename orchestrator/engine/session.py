@@ -51,7 +51,7 @@ def run(
     policy: Policy,
     set_holder: Callable[[str], None],
     place: Place = local_host,
-    check: Callable[[], None] = lambda: None,
+    check: Callable[[], None] | None = None,
 ) -> RunOutcome:
     """Measure what is planned, and return how it ended; the journal below `runs` then holds everything.
 
@@ -63,13 +63,14 @@ def run(
     async def measured() -> RunOutcome:
         async with watching_signals() as (runner_env, interrupt, signals):
             async with place(plan, source, runner_env, interrupt) as (probed, executor):
-                # imported after the probe, while which this machine loads them, as they need numpy and structlog
+                # not at the top: they load numpy and structlog, which `local_host` imports during its probe
                 from ..analysis.results import fold
                 from ..archive import status
                 from .forecast import check_disk_space
                 from .opening import open_run
 
-                check()
+                if check:
+                    check()
                 check_disk_space(plan, runs)
                 with open_run(plan, probed, runs, policy) as opened:
                     directory = opened.journal.directory

@@ -1,0 +1,61 @@
+"""Real runs with a variant that is far slower than the others, or hangs: it costs them little."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from orchestrator.journal.read import Records, find
+from tests.support.command import orchestrator
+
+WORK = """
+import time
+
+def nap(seconds):
+    time.sleep(seconds)
+"""
+
+
+def measured(place: Path, slow_s: float, *more: str, others: int = 1) -> list[dict[str, Any]]:
+    """Return the journal of a run of naps of 10 ms beside one of `slow_s`."""
+    quick = [{"model": "sequential", "label": f"quick{number}"} for number in range(others)]
+    slow = {"model": "sequential", "label": "slow", "kwargs": {"seconds": slow_s}}
+    workload = {"call": "work:nap", "kwargs": {"seconds": 0.01}, "check": "none"}
+    spec = {"name": "x", "workload": workload, "models": [*quick, slow], "baseline": "quick0"}
+    (place / "work.py").write_text(WORK)
+    (place / "x.yaml").write_text(yaml.safe_dump(spec))
+    orchestrator("run", "x.yaml", "--no-report", "--fresh", *more, cwd=place)
+    return list(Records(find(place / "runs" / "x")))
+
+
+def rounds_of(records: list[dict[str, Any]], variant: str, block: int) -> int:
+    trials = [record for record in records if record["event"] == "trial.finished" and record["block"] == block]
+    return sum(trial["variant"] == variant for trial in trials)
+
+
+def test_a_variant_far_behind_runs_one_round_of_each_block_and_does_not_set_those_of_the_others(tmp_path: Path) -> None:
+    records = measured(tmp_path, 0.3, "measure.blocks=1")
+    assert rounds_of(records, "slow", 0) == 1
+    assert rounds_of(records, "quick0", 0) > 10
+
+
+def test_a_variant_ten_times_behind_leaves_after_the_first_block(tmp_path: Path) -> None:
+    records = measured(tmp_path, 0.2, "measure.max_time=4s", others=2)
+    (left,) = [record for record in records if record["event"] == "variant.dropped" and record["variant"] == "slow"]
+    assert (left["reason"], left["blocks"]) == ("futility", 1)
+
+
+def test_a_variant_that_hangs_in_its_first_call_costs_its_timeout_once(tmp_path: Path) -> None:
+    records = measured(tmp_path, 600, "measure.timeout=1s", "measure.max_time=6s", others=2)
+    failures = [record for record in records if record["event"] == "trial.failed"]
+    assert [(failed["variant"], failed["cause"]) for failed in failures] == [("slow", "timeout")]
+    assert any(record["event"] == "variant.excluded" for record in records)
+
+
+def test_the_blocks_after_the_second_have_the_rounds_that_were_chosen(tmp_path: Path) -> None:
+    records = measured(tmp_path, 0.0101)
+    (chosen,) = [record for record in records if record["event"] == "rounds.chosen"]
+    assert chosen["blocks"] == 2
+    assert {rounds_of(records, "quick0", block) for block in (2, 3)} == {chosen["rounds"]}
