@@ -50,7 +50,7 @@ def test_equal_results_have_equal_digests_under_every_model(runner_env: RunnerEn
     with new_runner_group(runner_env) as runner_group:
         for model in NAMES:
             runner = start(runner_group, model, order(model, task("uneven", item="i"), tasks=20))
-            runner.ask("warm")
+            runner.trial()
             assert runner.ask("digest") == {"event": "digested", "digest": expected}
 
 
@@ -60,7 +60,7 @@ def test_equal_results_compare_equal_whatever_their_pickles(runner_env: RunnerEn
     with new_runner_group(runner_env) as runner_group:
         for model in NAMES:
             runner = start(runner_group, model, order(model, task("equal_dict", item="i"), tasks=20))
-            runner.ask("warm")
+            runner.trial()
             runner.ask("digest")
             if model == NAMES[0]:
                 runner.ask("save", path=saved)
@@ -73,7 +73,7 @@ def test_results_that_differ_are_refused(runner_env: RunnerEnvironment, cwd: Pat
     with new_runner_group(runner_env) as runner_group:
         for model in ("sequential", "processes"):
             runner = start(runner_group, model, order(model, task("process_id")))
-            runner.ask("warm")
+            runner.trial()
             runner.ask("digest")
             if model == "sequential":
                 runner.ask("save", path=saved)
@@ -84,6 +84,6 @@ def test_results_that_differ_are_refused(runner_env: RunnerEnvironment, cwd: Pat
 @each_model
 def test_a_check_of_ones_own_may_refuse_the_results(runner_env: RunnerEnvironment, model: str) -> None:
     with opened(runner_env, order(model, task("square", item="i"))) as runner:
-        runner.ask("warm")
+        runner.trial()
         with fails("result", "workloads:later refused the results"):
             runner.ask("check", reference="workloads:later")
