@@ -52,7 +52,8 @@ def rare_mode(dice: np.random.Generator) -> Rows:
     def drawn(*shape: int) -> Rows:
         return np.where(dice.random(shape) < 0.2, 2.5, 0.0) + dice.standard_normal(shape) * 0.05
 
-    return drawn(RUNS, LOOKS[-1]) - np.median(drawn(2, 2_000_000).mean(axis=0))
+    centre = float(np.median(drawn(2, 2_000_000).mean(axis=0)))
+    return drawn(RUNS, LOOKS[-1]) - centre
 
 
 def contaminated(dice: np.random.Generator) -> Rows:
