@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -281,20 +281,38 @@ class _Block:
             self._ask(runner_group, label, {"op": "arm", "repeats": self._repeats[label]})
         for label in self._guarded:
             runner_group.runners[label].signal(signal.SIGSTOP)
+        is_checked = diagnostics.is_due(task, self._rounds or 1)
         try:
+            if is_checked and (self._rounds or 1) == 1:
+                self._keep(runner_group, self._variants, results=True)
             took_s = self._run_round(runner_group, loop, 0, orders[0])
             absent = self._far_behind(took_s)
             if self._rounds is None:
                 round_s = sum(seconds for label, seconds in took_s.items() if label not in absent)
                 self._rounds = max(1, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
             self._record_calibrated()
+            present = [label for label in self._variants if label not in absent]
+            if is_checked and self._rounds > 1:
+                self._keep(runner_group, present, results=False)
             for number, order in enumerate(orders[1 : self._rounds], start=1):
+                if is_checked and number == self._rounds - 1:
+                    self._keep(runner_group, present, results=True)
                 self._run_round(runner_group, loop, number, [label for label in order if label not in absent])
         finally:
             for label in self._guarded:
                 runner_group.runners[label].signal(signal.SIGCONT)
             self._collect(runner_group, loop, self._rounds or 1)
         self.events += self._trials.busy()
+
+    def _keep(self, runner_group: RunnerGroup, labels: Iterable[str], *, results: bool) -> None:
+        """Let runners keep the results of further trials, or none; those of the last round are checked."""
+        for label in labels:
+            runner = runner_group.runners[label]
+            if label in self._guarded:
+                runner.signal(signal.SIGCONT)
+            self._ask(runner_group, label, {"op": "keep", "results": results})
+            if label in self._guarded:
+                runner.signal(signal.SIGSTOP)
 
     def _run_round(
         self, runner_group: RunnerGroup, loop: ReferenceLoop, number: int, order: Sequence[str]

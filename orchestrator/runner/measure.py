@@ -107,6 +107,7 @@ class Bench:
         self._pickle = b""
         self._used_ns = time.perf_counter_ns()
         self._warmed_ns = 0
+        self._keeps = False
         self._repeats = 1
         self._trials: list[dict[str, Any]] = []
         self._cpu_after = 0
@@ -193,11 +194,15 @@ class Bench:
         self._cpu_after, self._used_ns = self._cpu_ns(), time.perf_counter_ns()
         return {"event": "armed"}
 
-    async def run_trial(self, round_number: int) -> None:
-        """Time `repeats` batches and keep the times; variants of the same round begin on the same core.
+    async def do_keep(self, results: bool) -> dict[str, Any]:
+        """Keep the results of each further trial for the check, or none: they may be large."""
+        self._keeps = results
+        if not results:
+            self._results = []
+        return {"event": "kept"}
 
-        The results are kept until the next trial, for the check.
-        """
+    async def run_trial(self, round_number: int) -> None:
+        """Time `repeats` batches and keep the times; variants of the same round begin on the same core."""
         self._results = []
         idle_from_ns = self._used_ns
         if time.perf_counter_ns() - idle_from_ns > IDLE_NS:
@@ -216,6 +221,8 @@ class Bench:
         }
         if self._observe:
             trial["observed"] = results.observe(self._observe, self._results, self._initargs)
+        if not self._keeps:
+            self._results = []
         self._trials.append(trial)
         self._cpu_after = self._cpu_ns() if self._observe else after_ns
         self._used_ns = time.perf_counter_ns()
