@@ -88,16 +88,19 @@ def _change(
 
 
 def _relative(block: Block, label: str) -> float:
-    """Return the median over the rounds of log(time / time of the reference loop in the same round)."""
-    return median(math.log(wall / loop) for wall, loop in zip(block.walls[label], block.reference, strict=True))
+    """Return the median of log(time / time of the reference loop) over the rounds that the variant took part in.
+
+    These are the first ones of the block: a variant far behind runs fewer than the loop.
+    """
+    return median(math.log(wall / loop) for wall, loop in zip(block.walls[label], block.reference, strict=False))
 
 
 def by_the_loop(block: Block, label: str) -> float | None:
-    """Return the time of a batch divided by that of the reference loop, the median over the rounds of a block.
+    """Return the time of a batch divided by that of the reference loop, the median over the rounds of both.
 
-    None where one of the two was not timed in every round.
+    None where one of the two was not timed.
     """
-    if not block.reference or len(block.walls.get(label, ())) != len(block.reference):
+    if not block.reference or not block.walls.get(label):
         return None
     return math.exp(_relative(block, label))
 

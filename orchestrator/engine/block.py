@@ -283,7 +283,7 @@ class _Block:
             runner_group.runners[label].signal(signal.SIGSTOP)
         is_checked = diagnostics.is_due(task, self._rounds or 1)
         try:
-            if is_checked and (self._rounds or 1) == 1:
+            if is_checked:  # the first round is the last one of a variant far behind
                 self._keep(runner_group, self._variants, results=True)
             took_s = self._run_round(runner_group, loop, 0, orders[0])
             absent = self._far_behind(took_s)

@@ -137,3 +137,14 @@ def test_runs_that_cannot_be_compared_are_refused(
 def test_a_missing_run_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["compare", str(tmp_path), str(tmp_path)])
     assert getattr(done.exception, "status", None) == errors.BAD_INPUT
+
+
+def test_a_variant_that_ran_fewer_rounds_than_the_loop_is_compared_by_those_that_it_ran() -> None:
+    run = conducted({"sequential": 300.0, "threads": 10.0}, measure={"blocks": 8, "rounds": 5, "max_time": "1h"})
+    records = [
+        record
+        for record in run.records()
+        if not (record["event"] == "trial.finished" and record["variant"] == "sequential" and record["round"] > 0)
+    ]
+    found = compare_runs(fold(records), fold(records), 0.05)
+    assert words(found) == {"sequential": "same", "threads": "same"}
