@@ -11,7 +11,8 @@ from __future__ import annotations
 import itertools
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -27,7 +28,6 @@ from ..journal.raw_events import (
     RunnerReady,
     RunnerWarmed,
     TrialFailed,
-    TrialFinished,
 )
 from ..machine import host
 from ..runner import registry
@@ -48,7 +48,7 @@ from ..supervisor.interrupt import Interrupt
 from ..supervisor.process import RunnerFailed
 from . import diagnostics
 from .hosts import BlockTask
-from .trials import COLLECT_TIMEOUT_S, START_TIMEOUT_S, ReferenceLoop, Trials
+from .trials import COLLECT_TIMEOUT_S, START_TIMEOUT_S, ReferenceLoop, Trials, load_of_others
 
 ENTERED = ("setup", "async_initializer")  # the hooks of a workload that are context managers
 
@@ -124,6 +124,8 @@ class _Block:
         self._guarded = set(task.guarded & self._variants.keys())
         self._trials = Trials(task)
         self._warmed_ns: dict[str, int] = {}
+        # where the rounds are not known yet, the block is the first one of its point, which is checked
+        self._is_checked = diagnostics.is_due(task, task.rounds or 1)
         self._holder: str | None = None
         self.events: list[Event] = []
 
@@ -154,9 +156,7 @@ class _Block:
     def finished(self) -> BlockFinished:
         """Return the event that makes the block count."""
         starting_ns, warming_ns, trials_ns, diagnostics_ns = (b - a for a, b in itertools.pairwise(self._clock))
-        trials = [event for event in self.events if isinstance(event, TrialFinished)]
-        wall_ns = sum(trial.wall_ns * trial.repeats for trial in trials)
-        cpu_ns = sum(trial.cpu_ns * trial.repeats for trial in trials)
+        wall_ns, cpu_ns = self._trials.total_ns()
         start, end = (event for event in self.events if isinstance(event, ContextSampled))
         return BlockFinished(
             **self._task.about(),
@@ -243,8 +243,7 @@ class _Block:
         That takes long where results are large. So the blocks that have accounts do it, the first one included.
         """
         self.round = self.position = None
-        assert self._rounds is not None
-        if not diagnostics.is_due(self._task, self._rounds):
+        if not self._is_checked:
             return
         check = self._task.point.workload.get("check", "same")
         if check == "same":
@@ -278,13 +277,12 @@ class _Block:
         contestants = [*self._variants, *[REFERENCE] * (loop.version is not None)]
         orders = draw_rounds(task.seed, task.point.id, task.number, contestants, self._rounds or MOST_ROUNDS)
         for label in self._variants:
-            self._ask(runner_group, label, {"op": "arm", "repeats": self._repeats[label]})
+            # results of the first round are kept too, since it is the last one of a variant far behind
+            request = {"op": "arm", "repeats": self._repeats[label], "keeps": self._is_checked}
+            self._ask(runner_group, label, request)
         for label in self._guarded:
             runner_group.runners[label].signal(signal.SIGSTOP)
-        is_checked = diagnostics.is_due(task, self._rounds or 1)
         try:
-            if is_checked:  # the first round is the last one of a variant far behind
-                self._keep(runner_group, self._variants, results=True)
             took_s = self._run_round(runner_group, loop, 0, orders[0])
             absent = self._far_behind(took_s)
             if self._rounds is None:
@@ -292,10 +290,10 @@ class _Block:
                 self._rounds = max(1, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
             self._record_calibrated()
             present = [label for label in self._variants if label not in absent]
-            if is_checked and self._rounds > 1:
+            if self._is_checked and self._rounds > 1:
                 self._keep(runner_group, present, results=False)
             for number, order in enumerate(orders[1 : self._rounds], start=1):
-                if is_checked and number == self._rounds - 1:
+                if self._is_checked and number == self._rounds - 1:
                     self._keep(runner_group, present, results=True)
                 self._run_round(runner_group, loop, number, [label for label in order if label not in absent])
         finally:
@@ -307,12 +305,17 @@ class _Block:
     def _keep(self, runner_group: RunnerGroup, labels: Iterable[str], *, results: bool) -> None:
         """Let runners keep the results of further trials, or none; those of the last round are checked."""
         for label in labels:
-            runner = runner_group.runners[label]
-            if label in self._guarded:
-                runner.signal(signal.SIGCONT)
-            self._ask(runner_group, label, {"op": "keep", "results": results})
-            if label in self._guarded:
-                runner.signal(signal.SIGSTOP)
+            with self._awake(runner_group, label):
+                self._ask(runner_group, label, {"op": "keep", "results": results})
+
+    @contextmanager
+    def _awake(self, runner_group: RunnerGroup, label: str) -> Iterator[None]:
+        """Let a guarded runner go on inside the block; after a failure there it is not stopped again."""
+        if label in self._guarded:
+            runner_group.runners[label].signal(signal.SIGCONT)
+        yield
+        if label in self._guarded:
+            runner_group.runners[label].signal(signal.SIGSTOP)
 
     def _run_round(
         self, runner_group: RunnerGroup, loop: ReferenceLoop, number: int, order: Sequence[str]
@@ -345,16 +348,12 @@ class _Block:
 
     def _run_trial(self, runner_group: RunnerGroup, label: str, round_number: int) -> None:
         """Pass the token to a variant; a guarded one is slow after its stop, so its first trial does not count."""
-        is_guarded = label in self._guarded
-        if is_guarded:
-            runner_group.runners[label].signal(signal.SIGCONT)
-        for counts in (False, True) if is_guarded else (True,):
-            self._holder = label
-            self._ask(runner_group, label, round_number)
-            self._holder = None
-            self._trials.add(label, round_number, self.position, counts)
-        if is_guarded:
-            runner_group.runners[label].signal(signal.SIGSTOP)
+        with self._awake(runner_group, label):
+            for counts in (False, True) if label in self._guarded else (True,):
+                self._holder = label
+                self._ask(runner_group, label, round_number)
+                self._holder = None
+                self._trials.add(label, round_number, self.position, counts)
 
     def _collect(self, runner_group: RunnerGroup, loop: ReferenceLoop, rounds: int) -> None:
         """Add what the trials and the reference loop took."""
@@ -367,8 +366,9 @@ class _Block:
         """Add the diagnostics of the runners, which run after the last trial."""
         assert self._rounds is not None
         runners = [event for event in self.events if isinstance(event, RunnerReady)]
+        wall_ns, _ = self._trials.total_ns()
         self.events += diagnostics.overlaps(
-            self._task, runner_group, runners, self._rounds, self._warmed_ns, self._trials.total_ns(), self._notify
+            self._task, runner_group, runners, self._rounds, self._warmed_ns, wall_ns, self._notify
         )
         self.events += diagnostics.accounts(
             self._task, runner_group, self._rounds, self._repeats, self._trials.longest_ns(), self._notify
@@ -389,13 +389,3 @@ class _Block:
 
     def _sample(self, when: Literal["start", "end"]) -> None:
         self.events.append(ContextSampled(block=self._task.number, when=when, **host.sample()))
-
-
-def load_of_others(start: ContextSampled, end: ContextSampled, ours_ns: int) -> dict[str, Any]:
-    """Return `free_cores`, `steal_share` and `pressure` between two samples; our trials used cores for `ours_ns`."""
-    used = host.usage(vars(start), vars(end))
-    found = {"free_cores": None, "steal_share": used.steal_share, "pressure": used.pressure}
-    if used.busy_cores is None or used.stolen_cores is None:
-        return {**found, "steal_share": None}
-    others = max(0.0, used.busy_cores - ours_ns / used.elapsed_ns)
-    return {**found, "free_cores": round(max(0.0, end.effective_cores - used.stolen_cores - others), 3)}

@@ -21,7 +21,6 @@ ACCOUNT_S, ACCOUNT_MARGIN = 0.5, 3
 
 LONG_TRIAL_NS = 1_000_000_000  # where trials take longer, the instrumented one has one call for each worker
 
-
 OVERLAP_CALLS, OVERLAP_SHARE = 3, 0.1
 """The calls one after the other that show how threads overlap, and which part of the trials' time they may take."""
 
@@ -79,8 +78,7 @@ def accounts(
             continue
         notify(f"accounting for the time of {label}")
         try:
-            tasks = task.point.tasks
-            calls = variant.at_once(tasks) if trial_ns[label] > LONG_TRIAL_NS else tasks
+            calls = variant.at_once(task.point.tasks) if trial_ns[label] > LONG_TRIAL_NS else None
             request = {"op": "account", "repeats": repeats[label], "calls": calls}
             answer = runner_group.ask(label, request, allowed_s)
         except RunnerFailed:

@@ -1,4 +1,4 @@
-"""What the rounds of a block measure: the trials, which runners are busy while they wait, and the reference loop."""
+"""What the rounds of a block measure: the trials, the reference loop, and what else is busy meanwhile."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from ..journal.raw_events import RunnerGuarded, TrialFinished, TrialObserved
+from ..journal.raw_events import ContextSampled, RunnerGuarded, TrialFinished, TrialObserved
+from ..machine import host
 from ..spec.plan import REFERENCE
 from ..supervisor.group import RunnerGroup
 from ..supervisor.process import Command, RunnerFailed, default_python
@@ -62,9 +63,10 @@ class Trials:
                 found[trial.variant] = max(found[trial.variant], trial.wall_ns * trial.repeats)
         return found
 
-    def total_ns(self) -> int:
-        """Return the time of all trials."""
-        return sum(trial.wall_ns * trial.repeats for trial in self.events if isinstance(trial, TrialFinished))
+    def total_ns(self) -> tuple[int, int]:
+        """Return the time of all trials, and their CPU time."""
+        trials = [trial for trial in self.events if isinstance(trial, TrialFinished)]
+        return sum(t.wall_ns * t.repeats for t in trials), sum(t.cpu_ns * t.repeats for t in trials)
 
     def busy(self) -> Iterator[RunnerGuarded]:
         """Yield which runners use a core while they wait for the token; they are guarded from the next block on."""
@@ -110,3 +112,13 @@ class ReferenceLoop:
             with suppress(RunnerFailed):
                 wall_ns = self._runner_group.ask(REFERENCE, {"op": "trials"}, timeout_s)["wall_ns"]
         return wall_ns if len(wall_ns) == rounds else None
+
+
+def load_of_others(start: ContextSampled, end: ContextSampled, ours_ns: int) -> dict[str, Any]:
+    """Return `free_cores`, `steal_share` and `pressure` between two samples; our trials used cores for `ours_ns`."""
+    used = host.usage(vars(start), vars(end))
+    found = {"free_cores": None, "steal_share": used.steal_share, "pressure": used.pressure}
+    if used.busy_cores is None or used.stolen_cores is None:
+        return {**found, "steal_share": None}
+    others = max(0.0, used.busy_cores - ours_ns / used.elapsed_ns)
+    return {**found, "free_cores": round(max(0.0, end.effective_cores - used.stolen_cores - others), 3)}

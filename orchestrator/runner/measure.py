@@ -187,10 +187,10 @@ class Bench:
                 repeats *= 2
         return {"event": "calibrated", "repeats": repeats}
 
-    async def do_arm(self, repeats: int) -> dict[str, Any]:
-        """Prepare for trials of `repeats` batches: the next line is the token."""
+    async def do_arm(self, repeats: int, keeps: bool = False) -> dict[str, Any]:
+        """Prepare for trials of `repeats` batches, `keeps` as in `do_keep`: the next line is the token."""
         self._results, self._pickle = [], b""
-        self._repeats, self._trials = repeats, []
+        self._repeats, self._trials, self._keeps = repeats, [], keeps
         self._cpu_after, self._used_ns = self._cpu_ns(), time.perf_counter_ns()
         return {"event": "armed"}
 
@@ -243,8 +243,8 @@ class Bench:
         self._used_ns = time.perf_counter_ns()
         return {"event": "overlapped", **measured}
 
-    async def do_account(self, repeats: int, calls: int) -> dict[str, Any]:
-        """Run one more trial, instrumented, with so many calls a batch at most, and return where its time went."""
+    async def do_account(self, repeats: int, calls: int | None = None) -> dict[str, Any]:
+        """Run one more trial, instrumented, and return where its time went; a batch has `calls` calls at most."""
         from .account.instrumented import measure
 
         of_model = *self._of_model, self.machinery

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.engine import block
+from orchestrator.engine import block, trials
 from orchestrator.engine.hosts import BlockTask
 from orchestrator.journal.raw_events import ContextSampled
 from orchestrator.machine import host
@@ -143,7 +143,7 @@ def test_free_cores_are_those_that_neither_others_nor_the_hypervisor_used() -> N
     sampled = {**host.sample(), **zero, "effective_cores": 4, "affinity": [0, 1, 2, 3]}
     start = ContextSampled(block=0, when="start", **sampled)
     used = {"monotonic_ns": 10**9, "busy_ns": 2 * 10**9, "steal_ns": 10**9 // 2, "psi_cpu_some_us": 250_000}
-    loads = block.load_of_others(start, start.model_copy(update=used), ours_ns=10**9)
+    loads = trials.load_of_others(start, start.model_copy(update=used), ours_ns=10**9)
     assert loads == {"free_cores": 2.5, "steal_share": 0.125, "pressure": 0.25}
 
 
@@ -151,4 +151,4 @@ def test_without_figures_of_the_kernel_the_load_of_others_is_unknown() -> None:
     unknown = {"busy_ns": None, "steal_ns": None, "psi_cpu_some_us": None}
     start = ContextSampled(block=0, when="start", **{**host.sample(), **unknown})
     end = start.model_copy(update={"monotonic_ns": start.monotonic_ns + 10**9})
-    assert set(block.load_of_others(start, end, ours_ns=0).values()) == {None}
+    assert set(trials.load_of_others(start, end, ours_ns=0).values()) == {None}

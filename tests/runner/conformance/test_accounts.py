@@ -38,7 +38,7 @@ from tests.support.conformance.ways import (
 def test_an_account_splits_all_of_the_workers_time(runner_env: RunnerEnvironment, model: str) -> None:
     with opened(runner_env, order(model, task("nap", twin=False), tasks=6)) as runner:
         runner.ask("warm")
-        account = runner.ask("account", repeats=2, calls=1000)
+        account = runner.ask("account", repeats=2)
     shares = {name: share for name, share in account.items() if name in [f"{part}_share" for part in SHARES]}
     assert len(shares) == len(SHARES)
     assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
@@ -55,7 +55,7 @@ def test_an_account_splits_all_of_the_workers_time(runner_env: RunnerEnvironment
 def test_an_account_is_of_the_calls_that_a_batch_makes(runner_env: RunnerEnvironment, model: str) -> None:
     with opened(runner_env, order(model, task("square", item="i", observe="see"), tasks=7)) as runner:
         runner.ask("warm")
-        assert len(runner.ask("account", repeats=1, calls=1000)["timeline"]["lane"]) == 7
+        assert len(runner.ask("account", repeats=1)["timeline"]["lane"]) == 7
         assert runner.results() == [i * i for i in range(7)]
 
 
@@ -63,7 +63,7 @@ def test_an_account_is_of_the_calls_that_a_batch_makes(runner_env: RunnerEnviron
 def test_only_what_crosses_a_process_is_pickled(runner_env: RunnerEnvironment, model: str) -> None:
     with opened(runner_env, order(model, task("equal_dict", item="i"), tasks=4)) as runner:
         runner.ask("warm")
-        account = runner.ask("account", repeats=1, calls=1000)
+        account = runner.ask("account", repeats=1)
     crosses = needs(model).pickles
     travels = crosses and model != "dask:pool=threads"  # its results stay in the process
     assert (account["serialisation_share"] > 0, account["result_bytes"] is not None) == (travels, crosses)
@@ -74,13 +74,13 @@ def test_only_what_crosses_a_process_is_pickled(runner_env: RunnerEnvironment, m
 @each_model
 def test_a_call_that_fails_in_an_account_is_reported_like_any_other(runner_env: RunnerEnvironment, model: str) -> None:
     with opened(runner_env, order(model, task("fail_first", item="i"))) as runner, fails("exception", "item 0 is bad"):
-        runner.ask("account", repeats=1, calls=1000)
+        runner.ask("account", repeats=1)
 
 
 @over([way for way in WAYS if not needs(way).pickles], MODELS)
 def test_reset_also_runs_before_accounted_batches(runner_env: RunnerEnvironment, model: str) -> None:
     with opened(runner_env, order(model, task("take_job", twin=False, reset="give_jobs"), tasks=4)) as runner:
-        assert runner.ask("account", repeats=3, calls=1000)["batches"] == 3
+        assert runner.ask("account", repeats=3)["batches"] == 3
 
 
 @each_python
@@ -89,7 +89,7 @@ def test_accounts_are_taken_under_every_interpreter(runner_env: RunnerEnvironmen
     command = Command(python, HERE, preload=runner_env.shims.preload(python))
     with opened(runner_env, order("threads", task("burn")), command) as runner:
         runner.ask("warm")
-        account = runner.ask("account", repeats=1, calls=1000)
+        account = runner.ask("account", repeats=1)
     has_gil = runner.ready["gil"]
     assert account["gil_source"] == "measured"
     assert (account["gil_share"] > 0.01) == has_gil
@@ -98,7 +98,7 @@ def test_accounts_are_taken_under_every_interpreter(runner_env: RunnerEnvironmen
 def test_without_the_shim_waits_for_the_gil_are_estimated(runner_env: RunnerEnvironment) -> None:
     with opened(runner_env, order("threads", task("burn"))) as runner:
         runner.ask("warm")
-        account = runner.ask("account", repeats=1, calls=1000)
+        account = runner.ask("account", repeats=1)
     assert account["gil_source"] == "estimated"
     assert account["gil_share"] == account["gil_share_estimated"] > 0
 
@@ -109,26 +109,26 @@ def test_processes_do_not_wait_for_each_others_gil(runner_env: RunnerEnvironment
     command = Command(python, HERE, preload=runner_env.shims.preload(python) if preloaded else None)
     with opened(runner_env, order("processes", task("burn")), command) as runner:
         runner.ask("warm")
-        assert runner.ask("account", repeats=1, calls=1000)["gil_share"] < 0.1
+        assert runner.ask("account", repeats=1)["gil_share"] < 0.1
 
 
 def test_a_plain_function_blocks_its_loop_for_the_whole_batch(runner_env: RunnerEnvironment) -> None:
     with opened(runner_env, order("event_loop", task("nap", twin=False), tasks=3)) as runner:
-        account = runner.ask("account", repeats=1, calls=1000)
+        account = runner.ask("account", repeats=1)
     assert account["loop_longest_ns"] >= 3 * 10_000_000
     assert account["loop_longest_ns"] >= account["loop_lag_p99_ns"] > account["loop_lag_p50_ns"] >= 10_000_000
 
 
 def test_a_loop_of_waiting_calls_has_little_lag(runner_env: RunnerEnvironment) -> None:
     with opened(runner_env, order("event_loop", task("doze"), tasks=3)) as runner:
-        account = runner.ask("account", repeats=1, calls=1000)
+        account = runner.ask("account", repeats=1)
     assert account["waiting_share"] > 0.5
     assert account["loop_lag_p50_ns"] < 50_000_000
 
 
 def test_the_work_of_a_calls_own_processes_is_accounted_as_outside(runner_env: RunnerEnvironment) -> None:
     with opened(runner_env, order("sequential", task("burn_elsewhere"), tasks=2)) as runner:
-        account = runner.ask("account", repeats=1, calls=1000)
+        account = runner.ask("account", repeats=1)
     assert account["outside_cpu_ns"] >= 2 * workloads.BURN_NS
     assert account["on_core_share"] < 0.5
     assert min(account[f"{part}_share"] for part in SHARES) >= 0
@@ -137,7 +137,7 @@ def test_the_work_of_a_calls_own_processes_is_accounted_as_outside(runner_env: R
 def test_the_memory_of_all_processes_is_counted_and_peaks_are_remembered(runner_env: RunnerEnvironment) -> None:
     with opened(runner_env, order("processes", task("swell"), tasks=2)) as runner:
         runner.ask("warm")
-        account = runner.ask("account", repeats=1, calls=1000)
+        account = runner.ask("account", repeats=1)
     assert account["peak_pss_bytes"] > workloads.SWOLLEN
     assert 0 < account["worker_private_bytes"] < account["peak_pss_bytes"]
 
@@ -149,7 +149,7 @@ def test_interpreters_are_threads_of_one_process_with_a_gil_each(runner_env: Run
         assert set(runner.ready["worker_pids"]) == {runner.process.pid}
         assert len(set(runner.ready["worker_threads"])) == 2
         runner.ask("warm")
-        account = runner.ask("account", repeats=1, calls=1000)
+        account = runner.ask("account", repeats=1)
     assert account["gil_source"] == "measured"
     assert account["gil_share"] < 0.1
 

@@ -57,7 +57,7 @@ def test_an_account_of_coroutines_at_once_in_other_processes_splits_all_of_the_t
 ) -> None:
     with opened(runner_env, order("processes_of_loops", task("doze"), tasks=12, concurrency=3)) as runner:
         runner.ask("warm")
-        account = runner.ask("account", repeats=2, calls=1000)
+        account = runner.ask("account", repeats=2)
     shares = {part: account[f"{part}_share"] for part in SHARES}
     assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
     assert max(shares, key=lambda part: shares[part]) == "waiting"

@@ -64,8 +64,7 @@ class Opened:
 
     def trial(self, repeats: int = 1, turn: int = 0) -> dict[str, Any]:
         """Arm the runner, pass it the token, and return the times of the trial."""
-        self.ask("arm", repeats=repeats)
-        self.ask("keep", results=True)
+        self.ask("arm", repeats=repeats, keeps=True)
         assert self.runner_group.ask(self.name, turn, PATIENCE_S) == {}
         (trial,) = self.ask("trials")["trials"]
         assert isinstance(trial, dict)
