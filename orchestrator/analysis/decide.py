@@ -11,7 +11,7 @@ from typing import Literal
 
 from . import figures
 from .contest import Block, Contest, Decision, Look
-from .stats import LOOKS, Ratio, Walls, compare, first_ranked, log_statistics
+from .stats import Ratio, Walls, compare, first_ranked, log_statistics, look_after
 
 FAILURES_TO_EXCLUDE = 2  # a variant that fails so often at a point is excluded there
 FUTILE_RATIOS = (10.0, 5.0, 3.0)
@@ -34,7 +34,7 @@ def next_look(contest: Contest) -> int | None:
     looked = contest.looks[-1].blocks if contest.looks else 0
     if contest.fixed_blocks:
         return contest.fixed_blocks if looked < contest.fixed_blocks else None
-    return next((m for m in LOOKS if m > looked), None)
+    return look_after(looked)
 
 
 def first_tie_look(contest: Contest) -> int:
@@ -48,8 +48,7 @@ def horizon(contest: Contest) -> int:
     With several hosts, they are those up to the first look that can find a tie, at least.
     """
     following = next_look(contest) or 0
-    after = next((m for m in LOOKS if m > following), following)
-    return following if contest.fixed_blocks else max(after, first_tie_look(contest))
+    return following if contest.fixed_blocks else max(look_after(following) or following, first_tie_look(contest))
 
 
 def is_to_exclude(contest: Contest, label: str) -> bool:

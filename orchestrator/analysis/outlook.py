@@ -6,19 +6,17 @@ import math
 from dataclasses import dataclass
 from statistics import mean
 
-import numpy as np
-
 from .contest import Contest
 from .decide import Finding
 from .stats import (
     EARLY_SHARE,
     LOOKS,
     PRIOR_DEGREES,
-    PRIOR_SD,
     Ratio,
     Times,
     has_rank_interval,
     log_statistics,
+    moderated_deviation,
     student_quantile,
     widening,
 )
@@ -57,15 +55,14 @@ def _more_blocks(contest: Contest, logs: Times, gap: Ratio) -> int | None:
 
     The interval is taken as one of Student, around the ratio as it is, with the deviation as it is.
     """
-    m, centre = len(logs), abs(math.log(gap.value))
+    m, centre, factor = len(logs), abs(math.log(gap.value)), widening(logs)
     tie = math.log1p(contest.plan.experiment.measure.tie)
     for blocks in (look for look in LOOKS if look > m):
         is_ranked = has_rank_interval(blocks, contest.level)
         level = contest.level if is_ranked else EARLY_SHARE * contest.level
         prior = 0 if is_ranked and m >= LOOKS[0] else PRIOR_DEGREES
-        squares = prior * PRIOR_SD**2 + float(np.square(logs - logs.mean()).sum())
-        deviation = math.sqrt(squares / (prior + m - 1))
-        reach = student_quantile(1 - level / 2, prior + blocks - 1) * deviation / math.sqrt(blocks) * widening(logs)
+        deviation = moderated_deviation(logs, prior)
+        reach = student_quantile(1 - level / 2, prior + blocks - 1) * deviation / math.sqrt(blocks) * factor
         if reach < centre or (is_ranked and centre + reach < tie):
             return blocks - m
     return None

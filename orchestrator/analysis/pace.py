@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import mean, median
 
 import numpy as np
 
-from ..spec.plan import MOST_ROUNDS, Variant
+from ..journal.raw_events import RoundsChosen
+from ..spec.plan import MOST_ROUNDS, Variant, columns
 from .contest import Block, Contest
 
 OBSERVED = 2  # the number of blocks after which the rounds are chosen
@@ -28,25 +28,13 @@ COLD = 0.05
 """Calls of this length need a warm-up only where the first takes so much longer than the others."""
 
 
-@dataclass(frozen=True)
-class Rounds:
-    """The rounds of further blocks, and what they were chosen from, see `RoundsChosen`."""
-
-    blocks: int
-    rounds: int
-    overhead_ns: int
-    round_ns: int
-    within_sd: float
-    between_sd: float
-
-
-def rounds(contest: Contest) -> Rounds | None:
+def rounds(contest: Contest) -> RoundsChosen | None:
     """Return how many rounds further blocks have; None while that is unknown, or is not to be chosen.
 
     sqrt(overhead of a block / time of a round x variance within / variance between blocks) gives the least variance for
-    time (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013, section 5); one at least, and at
-    most as many as take a second. The variances are those of the logarithm of a trial's time,
-    less the mean over the variants of the same round.
+    the time (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013, section 5); one at least, and at
+    most as many as take a second. The variances are those of the logarithm of a trial's time, less the mean over the
+    variants of the same round.
     """
     so_far = contest.rounds
     is_given = contest.plan.experiment.measure.rounds is not None or contest.fixed_blocks is not None
@@ -66,7 +54,8 @@ def rounds(contest: Contest) -> Rounds | None:
     overhead_ns = median(block.overhead_ns for block in blocks)
     round_ns = median(block.rounds_ns for block in blocks) / so_far
     best = math.sqrt(overhead_ns / round_ns * of_medians / between)
-    return Rounds(
+    return RoundsChosen(
+        **columns(contest.point),
         blocks=OBSERVED,
         rounds=max(1, min(MOST_ROUNDS, round(MOST_NS / round_ns), round(best))),
         overhead_ns=round(overhead_ns),

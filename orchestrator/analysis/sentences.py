@@ -8,18 +8,18 @@ from .. import units
 from . import figures
 from .contest import Contest
 from .decide import Finding
-from .outlook import outlook
+from .outlook import Outlook
 from .per_host import HostVerdict
 from .stats import Ratio
 
 
-def of_point(contest: Contest, finding: Finding, *, at_this_load: bool) -> str:
+def of_point(contest: Contest, finding: Finding, expected: Outlook | None, *, at_this_load: bool) -> str:
     """Return the verdict on a point.
 
     A win shows the pairwise interval at `look_level`, as the table and expectations do; an undecided verdict shows the
     interval that decides, see `Finding`.
     """
-    return f"{contest.point.label}: {_text(contest, finding, at_this_load=at_this_load)}."
+    return f"{contest.point.label}: {_text(contest, finding, expected, at_this_load=at_this_load)}."
 
 
 def of_host(found: HostVerdict, best: str | None, rival: str | None) -> str:
@@ -28,7 +28,7 @@ def of_host(found: HostVerdict, best: str | None, rival: str | None) -> str:
     return f"on {found.host}: {found.decision}{ratio}, after {units.count(found.look.blocks, 'block')}."
 
 
-def _text(contest: Contest, finding: Finding, *, at_this_load: bool) -> str:
+def _text(contest: Contest, finding: Finding, expected: Outlook | None, *, at_this_load: bool) -> str:
     winners = finding.winners
     if not contest.contenders:
         return "undecided: every variant failed"
@@ -42,7 +42,7 @@ def _text(contest: Contest, finding: Finding, *, at_this_load: bool) -> str:
         bounds = f"{contest.plan.experiment.measure.tie * 100:.3g} %"
         after = _after(contest, finding.gap)
         return f"{units.listed(winners)} tie within {bounds} {after}; {winners[0]} is the simplest"
-    return _undecided(contest, finding)
+    return _undecided(contest, finding, expected)
 
 
 def _win(contest: Contest, finding: Finding, *, at_this_load: bool) -> str:
@@ -60,17 +60,15 @@ def _win(contest: Contest, finding: Finding, *, at_this_load: bool) -> str:
     return f"{named} wins{here}: {_times(shown)} as fast as {rival}, {_after(contest, gap)}{pays}"
 
 
-def _undecided(contest: Contest, finding: Finding) -> str:
+def _undecided(contest: Contest, finding: Finding, expected: Outlook | None) -> str:
     """Return what is known, how much longer a decision would take, and what to choose until then."""
     rival, gap, after = finding.rival, finding.gap, _after(contest, finding.gap)
     best = finding.best or finding.winners[0]
-    expected = outlook(contest, finding)
     if rival is None or gap is None or expected is None:
         return f"undecided {after}"
     known = f"{best} is {_times(gap)} as fast as {rival}"
     if gap.low is None or gap.high is None:
-        known += f", faster in {gap.agreeing} of {gap.blocks}" if gap.value >= 1 else ""
-        known += f", slower in {gap.agreeing} of {gap.blocks}" if gap.value < 1 else ""
+        known += f", {'faster' if gap.value >= 1 else 'slower'} in {gap.agreeing} of {gap.blocks}"
     elif gap.low <= 1 <= gap.high:
         known += f", so it gains at most {_percent(gap.high - 1)} and loses at most {_percent(1 - gap.low)}"
     more = "more blocks than the last look has would be needed"

@@ -123,7 +123,7 @@ def reached(
         hosts_disagree=disagreeing or None,
         gil_enabled_by=doubts.gil_enabled_by(contest) or None,
         workload_warnings=figures.warned(contest) or None,
-        sentence=sentences.of_point(contest, finding, at_this_load=doubted.at_this_load),
+        sentence=sentences.of_point(contest, finding, expected, at_this_load=doubted.at_this_load),
         why=[f"{event.variant}: {event.why}" for event in explanations if event.why],
     )
     return [reached, *(_on_host(contest, found, finding) for found in on_hosts)]

@@ -100,7 +100,7 @@ def _check_time(plan: Plan, runs: Path) -> None:
 
     Raises BadInput when there is no time for a block.
     """
-    from ..engine.forecast import check_time, forecast, too_short
+    from ..engine.forecast import check_time, expectation, forecast, too_short
     from ..log import diagnostics
 
     expected = forecast(plan, runs)
@@ -109,7 +109,7 @@ def _check_time(plan: Plan, runs: Path) -> None:
         diagnostics().warning("budget.short", note=short)
     if sys.stderr.isatty():
         source = "as in the latest run" if expected.is_recorded else "unless batches are long"
-        say(f"a win takes about {expected.win_s:.0f} s, a tie {expected.tie_s:.0f} s or more ({source})")
+        say(f"{expectation(expected.win_s, expected.tie_s)} ({source})")
 
 
 def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractContextManager[Callable[[str], None]]]:

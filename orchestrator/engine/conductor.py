@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 from typing import Literal
 
 import anyio
@@ -29,7 +28,6 @@ from ..journal.raw_events import (
     HostLeft,
     LookTaken,
     PointSkipped,
-    RoundsChosen,
     VariantDropped,
     VariantExcluded,
 )
@@ -193,7 +191,7 @@ class Conductor:
         for label, gap in decide.futile(contest).items():
             self._drop(state, label, decide.leader(contest), gap, "futility")
         if chosen := pace.rounds(contest):
-            self._record(state, RoundsChosen(**columns(contest.point), **asdict(chosen)))
+            self._record(state, chosen)
         while is_asked and decide.is_look_due(contest) and contest.contenders:
             self._look(state)
             is_asked = bool(self._wanted(state))
@@ -240,7 +238,7 @@ class Conductor:
 
     def _announce(self, known: Sequence[PointState]) -> None:
         """Set how long the run may take, and what the watcher shows of it, from the time of the blocks so far."""
-        block_s = sum(state.blocks_s(1, self._hosts) for state in known) / max(1, self._hosts)
+        block_s = sum(state.blocks_s(1, 1) for state in known) / max(1, self._hosts)
         self._budget_s = budget_s(self._plan, block_s)
         if self._plan.experiment.measure.blocks is None:
             tie_blocks = decide.first_tie_look(known[0].contest)

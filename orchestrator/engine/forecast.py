@@ -14,7 +14,7 @@ from statistics import median
 
 from ..analysis import crossover, decide, refinement
 from ..analysis.contest import Contest
-from ..analysis.stats import LOOKS
+from ..analysis.stats import LOOKS, look_after
 from ..errors import BadInput, Failure, Unwritable
 from ..journal.read import Records, find
 from ..spec.plan import ROUNDS_S, Plan, Point
@@ -22,7 +22,6 @@ from ..spec.plan import ROUNDS_S, Plan, Point
 RUNNER_S = 0.12  # time to start and warm up one runner, measured with the shipped configs on two cores
 
 TRIAL_BYTES, ROUNDS = 700, 10  # about the size of a trial in the journal, and the rounds of a block
-
 
 LEAST_S, MOST_S = 60.0, 300.0
 
@@ -57,7 +56,7 @@ def forecast(plan: Plan, runs: Path) -> Forecast:
     """Return when a run may decide.
 
     The times come from the latest run of the experiment below `runs` where it measured the same points, else from
-    the design: the rounds of a block take a second, unless one round takes longer.
+    the design: the rounds of a block take `ROUNDS_S`, unless one round takes longer.
     """
     recorded = _Recorded.of(plan, runs)
     design_s = ROUNDS_S + RUNNER_S * (len(plan.variants) + 1)
@@ -80,8 +79,12 @@ def budget_s(plan: Plan, block_s: float) -> float:
     if measure.max_time is not None:
         return measure.max_time
     first = decide.first_tie_look(Contest(plan, plan.points[0]))
-    second = next((m for m in LOOKS if m > first), first)
-    return min(MOST_S, max(LEAST_S, second * block_s))
+    return min(MOST_S, max(LEAST_S, (look_after(first) or first) * block_s))
+
+
+def expectation(win_s: float, tie_s: float) -> str:
+    """Return what a run shows of the time that a verdict takes."""
+    return f"a win takes about {win_s:.0f} s, a tie {tie_s:.0f} s or more"
 
 
 def too_short(plan: Plan, expected: Forecast) -> str | None:

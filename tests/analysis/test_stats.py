@@ -16,6 +16,7 @@ from scipy.stats import mannwhitneyu, theilslopes, wilcoxon  # type: ignore[impo
 
 from orchestrator.analysis import stats
 from orchestrator.analysis.stats import LOOK_LEVEL, LOOKS, Ratio
+from tests.verify import looks
 
 Floats = NDArray[np.float64]
 SYMMETRIC: dict[str, Callable[[np.random.Generator, tuple[int, int]], Floats]] = {
@@ -391,26 +392,13 @@ def test_all_looks_cover_together_at_least_95_percent(shape: str, deviation: flo
     for m in LOOKS:
         seen = values[:, :m]
         if not stats.has_rank_interval(m, LOOK_LEVEL):
-            missed |= np.abs(pseudo_medians(seen)) > reaches(seen)
+            low, high = looks.interval(seen, LOOK_LEVEL)
+            missed |= (low > 0) | (high < 0)
             continue
         ranks = np.abs(seen).argsort(axis=1).argsort(axis=1) + 1
         above = (ranks * (seen > 0)).sum(axis=1)
         missed |= np.minimum(above, m * (m + 1) // 2 - above) < stats.critical_index(m, LOOK_LEVEL)
     assert missed.mean() <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
-
-
-def pseudo_medians(rows: Floats) -> Floats:
-    i, j = np.triu_indices(rows.shape[1])
-    return np.median((rows[:, i] + rows[:, j]) / 2, axis=1)
-
-
-def reaches(rows: Floats) -> Floats:
-    """Return half the width of each row's moderated interval at an early look."""
-    m = rows.shape[1]
-    degrees = stats.PRIOR_DEGREES + m - 1
-    squares = stats.PRIOR_DEGREES * stats.PRIOR_SD**2 + (m - 1) * rows.var(axis=1, ddof=1)
-    found: Floats = stats.student_quantile(1 - 0.001 / 2, degrees) * np.sqrt(squares / degrees / m)
-    return found
 
 
 def alike(rng: np.random.Generator, blocks: int, rounds: int = 5) -> list[dict[str, list[int]]]:
@@ -516,6 +504,14 @@ def test_a_widened_interval_of_negated_values_is_negated(values: list[float], le
     assert (found is None) == (negated is None)
     if found and negated:
         assert negated == pytest.approx((-found[1], -found[0]))
+
+
+@pytest.mark.parametrize("m", [4, 7, 8, 15])
+def test_the_intervals_of_many_simulated_runs_are_those_of_one(m: int) -> None:
+    rows = autocorrelated(np.random.default_rng(1), (50, m), 0.3)
+    low, high = looks.interval(rows, LOOK_LEVEL)
+    found = [stats.block_interval(row, LOOK_LEVEL) for row in rows]
+    assert list(zip(low, high, strict=True)) == [pytest.approx(bounds) for bounds in found]
 
 
 def test_widened_intervals_of_correlated_values_cover_more_often() -> None:
