@@ -10,8 +10,8 @@ from typing import Any
 from .. import units
 from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL
 from ..analysis.decide import FUTILE_RATIOS
+from ..analysis.looks import LOOK_LEVEL, LOOKS, first_ranked
 from ..analysis.refinement import coarse
-from ..analysis.stats import LOOK_LEVEL, LOOKS, first_ranked
 from ..runner import registry
 from ..runner.measure import SHORTEST_NS
 from ..spec.axes import FEWEST_LEVELS

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..spec.plan import Plan, Point, Variant
+from . import looks
 from .accounts import Account
-from .stats import LOOK_LEVEL, ONE_LOOK_LEVEL, Ratio, compare
+from .stats import Ratio, compare
 
 Decision = Literal["win", "tie"]
 
@@ -103,7 +104,7 @@ class Contest:
 
     def __post_init__(self) -> None:
         self.variants = {variant.label: variant for variant in self.plan.variants}
-        self.look_level = ONE_LOOK_LEVEL if self.fixed_blocks else LOOK_LEVEL
+        self.look_level = looks.look_level(self.plan)
 
     def withdraw(self, label: str) -> None:
         """Remove a variant that can't run on this machine, before the first block."""
@@ -119,12 +120,8 @@ class Contest:
 
     @property
     def tie_level(self) -> float:
-        """The level of one look for a tie, which needs no division among rivals.
-
-        A tie claims that all pairs are alike, and it is false only where a pair that is not alike passes its own test
-        (Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24, 1982).
-        """
-        return self.look_level / self.plan.level_split
+        """The level of one look for a tie."""
+        return looks.tie_level(self.plan)
 
     @property
     def fixed_blocks(self) -> int | None:

@@ -11,7 +11,8 @@ from typing import Literal
 
 from . import figures
 from .contest import Block, Contest, Decision, Look
-from .stats import Ratio, Walls, compare, first_ranked, log_statistics, look_after
+from .looks import first_tie_look, look_after
+from .stats import Ratio, Walls, compare, log_statistics
 
 FAILURES_TO_EXCLUDE = 2  # a variant that fails so often at a point is excluded there
 FUTILE_RATIOS = (10.0, 5.0, 3.0)
@@ -37,18 +38,13 @@ def next_look(contest: Contest) -> int | None:
     return look_after(looked)
 
 
-def first_tie_look(contest: Contest) -> int:
-    """Return the first look that can find a tie: the first with an exact interval, where the design is not fixed."""
-    return contest.fixed_blocks or first_ranked(contest.tie_level)
-
-
 def horizon(contest: Contest) -> int:
     """Return how many blocks may begin before the next look is taken: those up to the look after it.
 
     With several hosts, they are those up to the first look that can find a tie, at least.
     """
     following = next_look(contest) or 0
-    return following if contest.fixed_blocks else max(look_after(following) or following, first_tie_look(contest))
+    return following if contest.fixed_blocks else max(look_after(following) or following, first_tie_look(contest.plan))
 
 
 def is_to_exclude(contest: Contest, label: str) -> bool:

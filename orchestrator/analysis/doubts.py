@@ -9,7 +9,8 @@ from ..journal.derived_events import VariantCompared, VariantExplained
 from . import decide, figures, load
 from .contest import Contest
 from .decide import Finding
-from .stats import LOOKS, is_correlated, lag1_autocorrelation, log_statistics
+from .looks import LOOKS
+from .stats import is_correlated, lag1_autocorrelation, log_statistics
 
 STEADY = 0.01  # a batch that takes this much more or less time in the later half of a block has no steady state
 

@@ -14,7 +14,8 @@ from statistics import median
 from typing import Any
 
 from .compare import LEVEL, Change, change_of
-from .stats import ONE_LOOK_LEVEL, fields, geometric, geometric_shift
+from .looks import ONE_LOOK_LEVEL
+from .stats import fields, geometric, geometric_shift
 
 Row = Mapping[str, Any]
 

@@ -8,13 +8,12 @@ from statistics import mean
 
 from .contest import Contest
 from .decide import Finding
+from .looks import LOOKS, has_rank_interval
 from .stats import (
     EARLY_SHARE,
-    LOOKS,
     PRIOR_DEGREES,
     Ratio,
     Times,
-    has_rank_interval,
     log_statistics,
     moderated_deviation,
     student_quantile,

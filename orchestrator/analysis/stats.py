@@ -20,16 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .looks import LOOKS, has_rank_interval
+
 STATS_VERSION = 1  # increases when the same blocks would give different figures
-LOOKS = (4, 5, 6, 7, 8, 9, 10, 11, 15, 20, 27, 36, 48, 64)  # the numbers of blocks at which a decision can be taken
-LOOK_LEVEL = 0.010
-"""The two-sided level of one look with a signed-rank interval.
-
-All looks together, early ones included, then cover in 95 % of runs (simulated: tests/verify/looks.py, docs/method.md).
-This holds for independent statistics with a stable scale. With noise that grows from block to block, every look keeps
-its level, but together they cover less.
-"""
-
 EARLY_SHARE = 0.1
 """The level of a look that is too early for a signed-rank interval, as a share of the level of the others."""
 
@@ -40,7 +33,6 @@ With less, a few blocks that happen to share a mode would decide: of the same co
 11 % were called different with 0.05, and 5 % with 0.08 (simulated).
 """
 
-ONE_LOOK_LEVEL = 0.05  # the level of the only look where the number of blocks is fixed beforehand
 MOST_CORRELATION = 0.8  # the largest autocorrelation that `widening` uses: so few blocks can't distinguish 0.8 from 1
 
 Times = NDArray[np.float64]
@@ -121,21 +113,6 @@ def critical_index(m: int, level: float) -> int:
     if m < 0 or not 0 < level < 1:
         raise ValueError(f"no interval for {m} values at level {level}; the level lies between 0 and 1")
     return int(np.searchsorted(_signed_rank_cdf(m), level / 2, side="right"))
-
-
-def has_rank_interval(m: int, level: float) -> bool:
-    """Return whether m blocks have a signed-rank interval at this two-sided level: whether 2**(1-m) <= level."""
-    return critical_index(m, level) > 0
-
-
-def look_after(blocks: int) -> int | None:
-    """Return the first look at more blocks; None after the last one."""
-    return next((m for m in LOOKS if m > blocks), None)
-
-
-def first_ranked(level: float) -> int:
-    """Return the first look with a signed-rank interval, so the first that can find a tie; the last one if none has."""
-    return next((m for m in LOOKS if has_rank_interval(m, level)), LOOKS[-1])
 
 
 def walsh_interval(values: Values, level: float) -> tuple[float, float] | None:

@@ -17,7 +17,8 @@ from ..analysis import crossover, decide, pace, refinement
 from ..analysis.contest import Contest
 from ..analysis.expect import is_open
 from ..analysis.fold import add_event
-from ..analysis.stats import LOOKS, Ratio, fields
+from ..analysis.looks import LOOKS, first_tie_look
+from ..analysis.stats import Ratio, fields
 from ..errors import first_of
 from ..journal.event import Event
 from ..journal.raw_events import (
@@ -241,7 +242,7 @@ class Conductor:
         block_s = sum(state.blocks_s(1, 1) for state in known) / max(1, self._hosts)
         self._budget_s = budget_s(self._plan, block_s)
         if self._plan.experiment.measure.blocks is None:
-            tie_blocks = decide.first_tie_look(known[0].contest)
+            tie_blocks = first_tie_look(known[0].contest.plan)
             self._watcher.expected(LOOKS[0] * block_s, tie_blocks * block_s, self._budget_s)
 
     def _wanted(self, state: PointState) -> Sequence[Variant]:

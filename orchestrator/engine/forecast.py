@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from ..analysis import crossover, decide, refinement
-from ..analysis.contest import Contest
-from ..analysis.stats import LOOKS, look_after
+from ..analysis.looks import LOOKS, first_look, first_tie_look, look_after
 from ..errors import BadInput, Failure, Unwritable
 from ..journal.read import Records, find
 from ..spec.plan import ROUNDS_S, Plan, Point
@@ -61,11 +59,10 @@ def forecast(plan: Plan, runs: Path) -> Forecast:
     recorded = _Recorded.of(plan, runs)
     design_s = ROUNDS_S + RUNNER_S * (len(plan.variants) + 1)
     first_points = _first_points(plan)
-    contest = Contest(plan, plan.points[0])
     starting_s = RUNNER_S * (min(2, len(plan.variants)) + 1)
     return Forecast(
-        win_blocks=decide.next_look(contest) or 1,
-        tie_blocks=decide.first_tie_look(contest),
+        win_blocks=first_look(plan),
+        tie_blocks=first_tie_look(plan),
         points=len(first_points),
         block_s=sum(recorded.block_s.get(point.id, design_s) for point in first_points),
         is_recorded=bool(recorded.block_s),
@@ -78,7 +75,7 @@ def budget_s(plan: Plan, block_s: float) -> float:
     measure = plan.experiment.measure
     if measure.max_time is not None:
         return measure.max_time
-    first = decide.first_tie_look(Contest(plan, plan.points[0]))
+    first = first_tie_look(plan)
     return min(MOST_S, max(LEAST_S, (look_after(first) or first) * block_s))
 
 
@@ -110,6 +107,10 @@ def _first_points(plan: Plan) -> list[Point]:
     refined = plan.experiment.measure.refine
     if not refined:
         return list(plan.points)
+    # imported here, as they load numpy, which the forecast of other experiments does not need
+    from ..analysis import crossover, refinement
+    from ..analysis.contest import Contest
+
     contests = [Contest(plan, point) for point in plan.points]
     lines = crossover.lines(plan, contests, [refined])
     return [line.contests[place].point for line in lines for place in refinement.coarse(len(line.values))]

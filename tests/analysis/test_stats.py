@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu, theilslopes, wilcoxon  # type: ignore[import-untyped]
 
 from orchestrator.analysis import stats
-from orchestrator.analysis.stats import LOOK_LEVEL, LOOKS, Ratio
+from orchestrator.analysis.looks import LOOK_LEVEL, LOOKS, first_ranked, has_rank_interval
+from orchestrator.analysis.stats import Ratio
 from tests.verify import looks
 
 Floats = NDArray[np.float64]
@@ -190,12 +191,12 @@ def test_impossible_numbers_and_levels_are_refused(m: int, level: float) -> None
 @repeatable
 @given(st.integers(1, 60), st.floats(1e-15, 0.999))
 def test_there_is_a_rank_interval_when_all_agreeing_would_be_rare_enough(m: int, level: float) -> None:
-    assert stats.has_rank_interval(m, level) == (2.0 ** (1 - m) <= level)
+    assert has_rank_interval(m, level) == (stats.critical_index(m, level) > 0)
 
 
 @pytest.mark.parametrize(("rivals", "first"), [(1, 8), (2, 9), (3, 10), (5, 10), (6, 11), (10, 11), (11, 15)])
 def test_the_first_rank_interval_comes_when_the_level_can_be_reached(rivals: int, first: int) -> None:
-    assert stats.first_ranked(LOOK_LEVEL / rivals) == first
+    assert first_ranked(LOOK_LEVEL / rivals) == first
 
 
 # Early looks
@@ -391,7 +392,7 @@ def test_all_looks_cover_together_at_least_95_percent(shape: str, deviation: flo
     missed = np.zeros(runs, dtype=bool)
     for m in LOOKS:
         seen = values[:, :m]
-        if not stats.has_rank_interval(m, LOOK_LEVEL):
+        if not has_rank_interval(m, LOOK_LEVEL):
             low, high = looks.interval(seen, LOOK_LEVEL)
             missed |= (low > 0) | (high < 0)
             continue

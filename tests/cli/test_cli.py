@@ -286,7 +286,7 @@ def test_a_command_loads_no_other(place: Path) -> None:
 
 def test_a_plan_loads_nothing_that_only_a_run_needs(place: Path) -> None:
     (place / "x.yaml").write_text(GOOD)
-    heavy = {"duckdb", "altair", "jinja2", "structlog", "rich", "asyncio", "anyio"}
+    heavy = {"numpy", "duckdb", "altair", "jinja2", "structlog", "rich", "asyncio", "anyio"}
     assert not heavy & loaded("plan", "x.yaml", cwd=place)
 
 

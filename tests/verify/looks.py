@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.analysis.looks import LOOK_LEVEL, LOOKS
 from orchestrator.analysis.stats import (
     EARLY_SHARE,
-    LOOK_LEVEL,
-    LOOKS,
     MOST_CORRELATION,
     PRIOR_DEGREES,
     PRIOR_SD,
