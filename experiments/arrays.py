@@ -25,7 +25,7 @@ def fix_blas_threads(initargs: object, threads: int = 1) -> None:
     """Let the BLAS of this process use one thread, in a worker."""
     global controller
     import numpy  # noqa: F401  # what is not loaded yet can't be set
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # has no annotations
 
     controller = ThreadpoolController().select(user_api="blas")
     controller.limit(limits=threads)

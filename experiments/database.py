@@ -347,7 +347,7 @@ async def with_psycopg_async(item: int, reads: int, writes: int) -> tuple[int, i
 
 async def with_asyncpg(item: int, reads: int, writes: int) -> tuple[int, int]:
     """Do the same with asyncpg."""
-    import asyncpg  # type: ignore[import-untyped]
+    import asyncpg  # type: ignore[import-untyped]  # has no annotations
 
     total = 0
     with named(place, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):

@@ -147,7 +147,7 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     workers = sorted({1, at_once}) if facts.is_async else [at_once]
     variants = [model_of(entry) for entry in entries for _ in workers]
     block_s = _block_s(facts, tasks, variants, None, cores)
-    needed_s = block_s * first_ranked(LOOK_LEVEL / max(1, len(variants) - 1))
+    needed_s = block_s * first_ranked(LOOK_LEVEL)  # a tie's level is not divided among rivals, as in `analysis`
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
     return Design(left_out, entries, workers, tasks, None, timeout_s, needed_s, asked.max_time_s or enough_s)

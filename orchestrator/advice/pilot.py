@@ -27,7 +27,7 @@ def pilot(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) 
         raise BadInput(problem.what, where="--python", remedy=problem.remedy)
     workload = {"call": asked.call, "kwargs": dict(asked.kwargs)}
     try:
-        answer = group.scout(runner_env, interrupt, Command(python), workload, TIMEOUT_S)
+        answer = group.pilot(runner_env, interrupt, Command(python), workload, TIMEOUT_S)
     except RunnerFailed as error:
         if unfit := find.unfit(python):
             raise BadInput(unfit.what, where="--python", remedy=unfit.remedy) from error

@@ -16,7 +16,7 @@ from ..journal.derived_events import VariantChanged
 from ..spec.plan import Variant, columns
 from .contest import Block, Contest
 from .results import Results
-from .stats import STATS_VERSION, Estimate, fields, geometric_shift
+from .stats import STATS_VERSION, Shift, fields, geometric_shift
 
 LEVEL = 0.05  # the level of all intervals of a comparison together; each is at this level divided by their number
 
@@ -108,11 +108,12 @@ def by_the_loop(block: Block, label: str) -> float | None:
 Change = Literal["slower", "faster", "same", "shifted", "undecided"]
 
 
-def change_of(raw: Estimate, ratio: Estimate | None, tolerance: float) -> Change:
+def change_of(raw: Shift, ratio: Shift | None, tolerance: float) -> Change:
     """Return how a variant changed between two runs: a word that holds for the whole interval, or "undecided".
 
     `raw` is the ratio of its wall-clock times, `ratio` that of its times relative to the reference loop; None where the
-    runs did not time the same loop.
+    runs did not time the same loop. The interval of a few blocks never says "same": its width is in part what was
+    assumed before.
     """
     if ratio is None:
         return "undecided"
@@ -121,7 +122,7 @@ def change_of(raw: Estimate, ratio: Estimate | None, tolerance: float) -> Change
     return "shifted" if _side(raw, tolerance) in ("slower", "faster") else word
 
 
-def _side(ratio: Estimate, tolerance: float) -> Change:
+def _side(ratio: Shift, tolerance: float) -> Change:
     low, high = ratio.low, ratio.high
     if low is None or high is None:
         return "undecided"
@@ -129,4 +130,5 @@ def _side(ratio: Estimate, tolerance: float) -> Change:
         return "slower"
     if high < 1 / (1 + tolerance):
         return "faster"
-    return "same" if 1 / (1 + tolerance) <= low and high <= 1 + tolerance else "undecided"
+    is_same = ratio.is_ranked and 1 / (1 + tolerance) <= low and high <= 1 + tolerance
+    return "same" if is_same else "undecided"

@@ -9,7 +9,7 @@ from ..journal.derived_events import VariantCompared, VariantExplained
 from . import decide, figures, load
 from .contest import Contest
 from .decide import Finding
-from .looks import LOOKS
+from .looks import LOOKS, first_ranked
 from .stats import is_correlated, lag1_autocorrelation, log_statistics
 
 STEADY = 0.01  # a batch that takes this much more or less time in the later half of a block has no steady state
@@ -64,8 +64,12 @@ def gil_enabled_by(contest: Contest) -> dict[str, str]:
 
 
 def _has_too_few_blocks(grounds: Grounds) -> bool:
-    look = grounds.finding.look
-    return bool(grounds.contest.blocks) and (look is None or look.blocks < LOOKS[0])
+    """Return whether a verdict is undecided after fewer blocks than a tie needs; one variant alone ties with none."""
+    contest, look = grounds.contest, grounds.finding.look
+    if grounds.finding.verdict != "undecided" or not contest.blocks:
+        return False
+    needed = LOOKS[0] if contest.is_alone else first_ranked(contest.tie_level)
+    return look is None or look.blocks < needed
 
 
 def _misses_precision(grounds: Grounds) -> bool:

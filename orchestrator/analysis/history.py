@@ -38,7 +38,7 @@ class Entry:
     """One variant at one point in one run.
 
     `ratio` is the time of a batch divided by that of the reference loop; None where the loop was not timed. `change` is
-    relative to the previous run on the same machine; None where there is none.
+    relative to the previous run on the same machine, which had `blocks_before`; None where there is none.
     """
 
     run_id: str
@@ -50,6 +50,7 @@ class Entry:
     variant: str
     variant_id: str
     blocks: int
+    blocks_before: int | None
     wall_ns: int
     reference_version: int | None
     ratio: float | None
@@ -83,6 +84,7 @@ def _entry(before: Sequence[Row] | None, own: Sequence[Row], level: float, toler
     return Entry(
         **{name: own[0][name] for name in COLUMNS},
         blocks=len(own),
+        blocks_before=len(before) if before else None,
         wall_ns=round(median(row["wall_ns"] for row in own)),
         reference_version=own[0]["reference_version"],
         **fields("ratio", geometric(logs, ONE_LOOK_LEVEL) if logs else None),

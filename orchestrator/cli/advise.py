@@ -56,9 +56,9 @@ def advise(
     report: KeepReport = True,
     format_: Format = None,
 ) -> None:
-    """Find the best model for a function; with --over, also from what size on.
+    """Find the best model for a function, without YAML.
 
-    Needs no YAML: makes a few pilot calls, then compares every model that can run the function.
+    Makes a few pilot calls, then compares every model that can run the function; with --over, also from what size on.
     """
     shown = choose(format_, names("text"), people="advice")
     from ..advice.design import Question

@@ -30,7 +30,7 @@ def compare(
     ] = "5%",
     format_: TableOrJson = None,
 ) -> None:
-    """Compare two runs of an experiment, each relative to its reference loop."""
+    """Compare two runs, each relative to its reference loop."""
     from ..analysis.compare import compare_runs
     from ..log import diagnostics
     from ..output import changes

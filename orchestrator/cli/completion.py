@@ -53,7 +53,8 @@ def _near(incomplete: str) -> list[tuple[str, os.DirEntry[str]]]:
     """Return the entries that complete the last part of a path, each with the path as typed."""
     base, _, name = incomplete.rpartition("/")
     base += "/" if base or incomplete.startswith("/") else ""
-    return [(path, entry) for path, entry in _entries(base, os.path.expanduser(base)) if entry.name.startswith(name)]  # noqa: PTH111
+    directory = os.path.expanduser(base)  # noqa: PTH111  # Path raises for a user that is unknown
+    return [(path, entry) for path, entry in _entries(base, directory) if entry.name.startswith(name)]
 
 
 def _entries(base: str, directory: str) -> list[tuple[str, os.DirEntry[str]]]:

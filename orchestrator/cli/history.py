@@ -32,7 +32,10 @@ def history(
     html: Annotated[bool, typer.Option("--html", help="write history.html beside the runs")] = False,
     format_: TableOrJson = None,
 ) -> None:
-    """Show each variant's time over all runs of an experiment, as a multiple of the reference loop."""
+    """Show each variant's time over all runs of an experiment.
+
+    Times are multiples of that of the reference loop in the same blocks.
+    """
     from ..extras import need
     from ..output import formats
     from . import arguments

@@ -26,7 +26,7 @@ def models(
     ] = None,
     format_: TableOrJson = None,
 ) -> None:
-    """List the models, what each can run, and which interpreters support it."""
+    """List the models, what each runs, and under which interpreters."""
     from .. import jsonl
 
     shown = choose(format_)

@@ -21,7 +21,10 @@ def prune(
     runs: Runs = Path("runs"),
     delete: Annotated[bool, typer.Option("--delete", help="delete the runs; without it, only list them")] = False,
 ) -> None:
-    """List or delete the oldest runs of every experiment; runs in progress are kept."""
+    """List or delete the oldest runs of every experiment.
+
+    Runs in progress are kept.
+    """
     from ..journal.read import experiments, is_running, newest_first
 
     found = [run for experiment in experiments(runs) for run in reversed(newest_first(experiment)[keep:])]

@@ -24,7 +24,10 @@ def query(
     json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
 ) -> None:
-    """Query all runs with SQL; the views are runs, trials, blocks, variants, accounts, verdicts, contexts."""
+    """Query all runs with SQL.
+
+    The views are runs, trials, blocks, variants, accounts, verdicts, contexts.
+    """
     from ..extras import need
 
     need("query", "duckdb")

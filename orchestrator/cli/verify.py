@@ -9,7 +9,10 @@ from .output import NonzeroExit, write
 
 @app.command(epilog="\b\nExample:\n  orchestrator verify runs/cpu/latest")
 def verify(run: Run) -> None:
-    """Check a journal: every byte, and that each planned trial of each finished block is recorded once."""
+    """Check the bytes and the trials of a journal.
+
+    Every byte must be as written, and each planned trial of each finished block must be recorded once.
+    """
     from .. import units
     from ..archive.audit import Audit
     from ..journal.read import Records, find

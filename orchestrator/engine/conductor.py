@@ -296,7 +296,7 @@ class Conductor:
             events = [BlockCancelled(**task.about(), host=host.name, reason="a verdict was reached")]
         else:
             self._untried -= state.took_s is None
-            state.took_s = self._clock() - begun
+            state.took_s, state.spared_s = self._clock() - begun, 0.0
         await self._ended(state, task.number, events)
 
     def _next_task(self, state: PointState) -> BlockTask:
@@ -328,6 +328,8 @@ class Conductor:
         if self._settle(state, is_asked=is_asked):
             self._refine()
             self._cancel_overrun(self._queue if self._lines else [state])
+        self._wanted(state)
+        state.spare(events)
         self._queue.offer(state)
         self._expect(number)
         self._wake_hosts()

@@ -12,7 +12,9 @@ import anyio
 
 from ..analysis import decide
 from ..analysis.contest import Contest
-from ..spec.plan import Claim, Variant
+from ..journal.event import Event
+from ..journal.raw_events import BlockFinished, TrialFinished
+from ..spec.plan import Claim, Variant, is_accounted
 
 CHOICE = 16
 """Of this many points with the fewest blocks, a host gets the one it ran least often, so as not to repeat one point."""
@@ -31,6 +33,9 @@ class PointState:
     """The number of blocks that each host was given."""
     losses: Counter[int] = field(default_factory=Counter)
     took_s: float | None = None
+    """The time of the last block."""
+    spared_s: float = 0.0
+    """The part of it that the next block does not need."""
     wanted: Sequence[Variant] | None = None
     """The variants that the next block needs; None when they have to be determined again."""
     offered: int | None = None
@@ -48,7 +53,19 @@ class PointState:
 
     def blocks_s(self, blocks: int, hosts: int) -> float:
         """Return the time that this many blocks take on all hosts; 0 while the time of a block is unknown."""
-        return math.ceil(blocks / max(1, hosts)) * (self.took_s or 0.0)
+        return math.ceil(blocks / max(1, hosts)) * max(0.0, (self.took_s or 0.0) - self.spared_s)
+
+    def spare(self, events: Sequence[Event]) -> None:
+        """Set what the next block saves of the time of one with these events: dropped variants, and diagnostics."""
+        finished = next((event for event in events if isinstance(event, BlockFinished)), None)
+        if finished is None:
+            return
+        wanted = {variant.label for variant in self.wanted or ()}
+        trials = (event for event in events if isinstance(event, TrialFinished) and event.variant not in wanted)
+        spared_ns = sum(trial.wall_ns * trial.repeats for trial in trials)
+        if not is_accounted(self.next_number, self.contest.rounds or 1):
+            spared_ns += finished.diagnostics_ns
+        self.spared_s = spared_ns / 1e9
 
     def to_look_s(self, hosts: int) -> float:
         """Return the time of the finished blocks that are missing to the next look."""

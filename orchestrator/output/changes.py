@@ -18,8 +18,8 @@ PROOF = (
 WITHOUT_LOOP = "note: the runs have not timed the same reference loop, so nothing can be decided"
 ENOUGH_BLOCKS = 8
 FEW_BLOCKS = (
-    "note: a run that is decided early has too few blocks for a comparison; "
-    f"give both runs measure.blocks={ENOUGH_BLOCKS}"
+    f"note: a run of fewer than {ENOUGH_BLOCKS} blocks shows a large change only; "
+    f"for a smaller one give both runs measure.blocks={ENOUGH_BLOCKS}"
 )
 
 
@@ -34,15 +34,19 @@ def table(found: Comparison, *, width: int, colour: bool) -> str:
     screen.line(note, "dim")
     if any(change.ratio is None for change in found.changes):
         screen.line(WITHOUT_LOOP, "yellow")
-    if any(change.change == "undecided" and _has_few_blocks(change) for change in found.changes):
+    if any(
+        change.change == "undecided" and has_few_blocks(change.blocks_before, change.blocks_after)
+        for change in found.changes
+    ):
         screen.line(FEW_BLOCKS, "yellow")
     if found.regressions:
         screen.line(PROOF)
     return screen.text()
 
 
-def _has_few_blocks(change: VariantChanged) -> bool:
-    return min(change.blocks_before, change.blocks_after) < ENOUGH_BLOCKS
+def has_few_blocks(before: int | None, after: int) -> bool:
+    """Return whether one of two runs has too few blocks to show a small change; `before` is None without that run."""
+    return before is not None and min(before, after) < ENOUGH_BLOCKS
 
 
 def lines(found: Comparison) -> str:

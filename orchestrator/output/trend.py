@@ -8,7 +8,8 @@ from .. import units
 from ..analysis.history import Entry
 from ..jsonl import lines
 from ..text import printable
-from .changes import STYLES
+from . import changes
+from .changes import FEW_BLOCKS, STYLES
 from .grid import Grid
 from .terminal import Screen
 
@@ -28,7 +29,16 @@ def as_table(entries: Sequence[Entry], *, tolerance: float, width: int, colour: 
         screen.grid(grid(own))
         screen.line()
     screen.line(NOTE.format(tolerance=tolerance * 100), "dim")
+    if has_few_blocks(entries):
+        screen.line(FEW_BLOCKS, "yellow")
     return screen.text()
+
+
+def has_few_blocks(entries: Sequence[Entry]) -> bool:
+    """Return whether a change is undecided because its two runs have too few blocks."""
+    return any(
+        entry.change == "undecided" and changes.has_few_blocks(entry.blocks_before, entry.blocks) for entry in entries
+    )
 
 
 def as_json(entries: Sequence[Entry]) -> str:

@@ -64,8 +64,8 @@ def main() -> None:
 
             problems = [_probe(variant) for variant in first["variants"]]
             link.send({"event": "probed", "problems": problems, "identity": identity()})
-        elif first["op"] == "scout":
-            link.send(_scout(first))
+        elif first["op"] == "pilot":
+            link.send(_pilot(first))
         elif first["op"] == "models":
             reasons = {name: _reasons(name) for name in registry.NAMES}
             version = ".".join(map(str, sys.version_info[:3]))
@@ -98,7 +98,7 @@ def _probe(variant: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _scout(asked: dict[str, Any]) -> dict[str, Any]:
+def _pilot(asked: dict[str, Any]) -> dict[str, Any]:
     from .first_calls import CallTimes, pilot
 
     measured = CallTimes()

@@ -40,4 +40,5 @@ def watch() -> None:
             if enabled():
                 _suspect = spec.name
 
+    # mypy allows no assignment to a method
     ExtensionFileLoader.create_module = create_module  # type: ignore[assignment,method-assign]

@@ -104,7 +104,6 @@ class Bench:
         self.machinery: set[int] = set()
         """The threads of this process that came with the model."""
         self._results: list[Any] = []
-        self._pickle = b""
         self._used_ns = time.perf_counter_ns()
         self._warmed_ns = 0
         self._keeps = False
@@ -159,13 +158,11 @@ class Bench:
 
     async def do_digest(self) -> dict[str, Any]:
         """Return a digest of the results of the last trial; None if they can't be pickled."""
-        self._pickle = results.pickled(self._results)
-        return {"event": "digested", "digest": results.digest(self._pickle)}
+        return {"event": "digested", "digest": results.digest(self._results)}
 
     async def do_save(self, path: str) -> dict[str, Any]:
         """Write the results, digested before, to `path` for another variant to compare with."""
-        with open(path, "wb") as file:
-            file.write(self._pickle)
+        results.save(self._results, path)
         return {"event": "saved"}
 
     async def do_compare(self, path: str, other: str) -> dict[str, Any]:
@@ -189,7 +186,7 @@ class Bench:
 
     async def do_arm(self, repeats: int, keeps: bool = False) -> dict[str, Any]:
         """Prepare for trials of `repeats` batches, `keeps` as in `do_keep`: the next line is the token."""
-        self._results, self._pickle = [], b""
+        self._results = []
         self._repeats, self._trials, self._keeps = repeats, [], keeps
         self._cpu_after, self._used_ns = self._cpu_ns(), time.perf_counter_ns()
         return {"event": "armed"}

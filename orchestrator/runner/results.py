@@ -7,22 +7,37 @@ from typing import Any
 
 from .registry import WrongResults
 
+PROTOCOL = 4  # of the pickles that variants exchange
 
-def pickled(results: Sequence[Any]) -> bytes:
-    """Return the pickle that variants exchange; empty where the results can't be pickled."""
+
+class _Digest:
+    """A file that only keeps the digest of what is written: the pickle of large results is never held in memory."""
+
+    def __init__(self) -> None:
+        import hashlib
+
+        self.found = hashlib.sha256()
+        self.write = self.found.update
+
+
+def digest(results: Sequence[Any]) -> str | None:
+    """Return a digest of the pickled results: equal digests are equal results; None where they can't be pickled."""
     import pickle
 
+    digested = _Digest()
     try:
-        return pickle.dumps(results, protocol=4)
+        pickle.Pickler(digested, PROTOCOL).dump(results)
     except Exception:
-        return b""
+        return None
+    return digested.found.hexdigest()
 
 
-def digest(data: bytes) -> str | None:
-    """Return a digest of pickled results: equal digests are equal results; None where there are none."""
-    import hashlib
+def save(results: Sequence[Any], path: str) -> None:
+    """Write results, digested before, to `path` for another variant to compare with."""
+    import pickle
 
-    return hashlib.sha256(data).hexdigest() if data else None
+    with open(path, "wb") as file:
+        pickle.dump(results, file, PROTOCOL)
 
 
 def compare(results: Sequence[Any], path: str, other: str) -> None:

@@ -1,4 +1,4 @@
-"""The runners of a block, and the two requests before any block: `probe` and `scout`."""
+"""The runners of a block, and the two requests before any block: `probe` and `pilot`."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def probe(
     return answer["problems"], answer["identity"]
 
 
-def scout(
+def pilot(
     runner_env: RunnerEnvironment, interrupt: Interrupt, command: Command, workload: dict[str, Any], timeout_s: float
 ) -> dict[str, Any]:
     """Return the facts of a pilot (see `runner.first_calls`), or why it is refused; raises RunnerFailed.
@@ -205,7 +205,7 @@ def scout(
     """
     with RunnerGroup(runner_env, interrupt) as runner_group:
         file = str(runner_env.scratch / "result")
-        asked = {"op": "scout", "workload": workload, "file": file, "is_second": False}
+        asked = {"op": "pilot", "workload": workload, "file": file, "is_second": False}
         runner_group.start("first", command)
         facts = runner_group.ask("first", asked, timeout_s)
         facts["ready_ns"] = max(0, runner_group.runners["first"].age_ns() - facts.get("calling_ns", 0))

@@ -73,12 +73,27 @@ def test_all_intervals_of_a_comparison_hold_together() -> None:
     assert [change.level for change in compared(BEFORE).changes] == [0.025, 0.025]
 
 
-def test_runs_with_too_few_blocks_say_how_to_get_more() -> None:
-    four: dict[str, Any] = {"measure": {"blocks": 4}}
-    before, after = (fold(conducted(BEFORE | more, **four).records()) for more in ({}, {"threads": 12.0}))
-    found = compare_runs(before, after, 0.05)
+FOUR: dict[str, Any] = {"measure": {"blocks": 4}}
+
+
+def compared_early(threads_ms: float, tolerance: float = 0.05) -> Comparison:
+    before, after = (fold(conducted({**BEFORE, "threads": ms}, **FOUR).records()) for ms in (10.0, threads_ms))
+    return compare_runs(before, after, tolerance)
+
+
+def test_runs_of_four_blocks_show_a_large_change() -> None:
+    assert words(compared_early(14.0))["threads"] == "slower"
+    assert words(compared_early(7.0))["threads"] == "faster"
+
+
+def test_runs_of_four_blocks_show_no_small_change_and_say_how_to() -> None:
+    found = compared_early(12.0)
     assert words(found) == {"sequential": "undecided", "threads": "undecided"}
     assert "measure.blocks=8" in changes.table(found, width=120, colour=False)
+
+
+def test_runs_of_four_blocks_are_never_called_the_same() -> None:
+    assert set(words(compared_early(10.0, tolerance=0.9)).values()) == {"undecided"}
 
 
 def test_variants_that_only_one_run_measured_are_named() -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import stats as scipy_stats  # type: ignore[import-untyped]
 from scipy.stats import mannwhitneyu, theilslopes, wilcoxon  # type: ignore[import-untyped]
 
 from orchestrator.analysis import stats
@@ -571,6 +572,26 @@ def test_two_samples_of_one_distribution_differ_in_one_of_twenty_cases_at_most()
 
 def test_three_against_three_are_too_few_for_an_interval() -> None:
     assert stats.shift_interval([1, 2, 3], [4, 5, 6], 0.05) is None
+
+
+@pytest.mark.parametrize("sd", [0.02, 0.06, 0.10])
+@pytest.mark.parametrize("modes", [False, True])
+def test_the_shift_of_two_runs_of_four_blocks_is_wrong_less_often_than_its_level(sd: float, *, modes: bool) -> None:
+    rng = np.random.default_rng(1)
+
+    def blocks() -> stats.Times:
+        return rng.choice([-sd, sd], 4) if modes else rng.normal(0, sd, 4)
+
+    found = [stats.shift_interval(blocks(), blocks(), 0.025) for _ in range(3_000)]
+    assert all(found)
+    assert sum(not bounds[0] <= 0 <= bounds[1] for bounds in found if bounds) / len(found) < 0.025
+
+
+def test_an_early_shift_has_the_interval_of_the_moderated_t_test() -> None:
+    a, b, level = [0.00, 0.01, 0.02, 0.03], [0.30, 0.31, 0.32, 0.33], 0.02
+    variance = (4 * 0.08**2 + 2 * 0.0005) / 10  # the prior, and the squares of both samples
+    reach = scipy_stats.t.ppf(1 - level / 20, 10) * np.sqrt(variance * (1 / 4 + 1 / 4))
+    assert stats.shift_interval(a, b, level) == pytest.approx((0.3 - reach, 0.3 + reach))
 
 
 def test_an_impossible_level_of_a_shift_is_refused() -> None:

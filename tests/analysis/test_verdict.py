@@ -128,6 +128,26 @@ def test_too_few_blocks_are_undecided_with_the_ratio_and_the_blocks_that_agree()
     assert found["more_blocks"] == 1
 
 
+def test_an_end_before_a_tie_can_be_found_is_warned_of() -> None:
+    found = verdict_of(conducted({"sequential": 20, "threads": 20}, measure={"max_time": "5s"}))
+    assert (found["verdict"], found["blocks"], found["warnings"]) == ("undecided", 5, ["too_few_blocks"])
+
+
+def test_fixed_blocks_too_few_for_a_tie_are_warned_of() -> None:
+    found = verdict_of(conducted({"sequential": 20, "threads": 20}, measure={"blocks": 5}))
+    assert (found["verdict"], found["blocks"], found["warnings"]) == ("undecided", 5, ["too_few_blocks"])
+
+
+def test_an_undecided_end_with_enough_blocks_for_a_tie_has_no_warning_of_too_few() -> None:
+    found = verdict_of(conducted({"sequential": 20, "threads": 20}, noise=0.2, measure={"max_time": "9s"}))
+    assert (found["verdict"], found["blocks"], found["warnings"]) == ("undecided", 9, [])
+
+
+def test_an_early_win_has_no_warning_of_too_few_blocks() -> None:
+    found = verdict_of(conducted({"sequential": 20, "threads": 10}))
+    assert (found["verdict"], found["blocks"], found["warnings"]) == ("win", 4, [])
+
+
 def test_an_undecided_ratio_is_bounded_and_says_what_to_choose() -> None:
     times: dict[str, Any] = {"sequential": 10, "threads": 10}
     found = verdict_of(conducted(times, noise=0.05, measure={"max_time": "9s", "tie": "1%"}))

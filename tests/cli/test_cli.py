@@ -267,6 +267,11 @@ def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (errors.OK, f"orchestrator {metadata.version('orchestrator')}\n")
 
 
+def test_the_help_shows_every_summary_in_full_on_80_columns(tmp_path: Path) -> None:
+    done = orchestrator("--help", cwd=tmp_path, env={**os.environ, "COLUMNS": "80"})
+    assert "..." not in done.stdout.partition("Commands:")[2].partition("Examples:")[0]
+
+
 def test_the_help_loads_nothing_heavy(tmp_path: Path) -> None:
     heavy = {"numpy", "duckdb", "altair", "structlog", "pydantic", "yaml", "asyncio", "anyio", "rich", "orjson"}
     assert not heavy & loaded("--help", cwd=tmp_path)

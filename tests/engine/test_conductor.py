@@ -218,6 +218,17 @@ def test_a_time_too_short_for_the_first_look_is_reported_after_the_first_block(
     assert capsys.readouterr().err.count("the first look needs 3 s, and 2 s are left; there may be no verdict") == 1
 
 
+def test_a_first_block_with_long_diagnostics_leaves_time_for_shorter_ones() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, diagnostics_s=15, measure={"max_time": "25s"})
+    assert [(look.blocks, look.decision) for look in run.contests[0].looks] == [(4, "win")]
+
+
+def test_a_first_block_with_variants_that_are_dropped_leaves_time_for_shorter_ones() -> None:
+    times = {"sequential": 20, "threads": 10, "processes": 2_000}  # five rounds of it take 10 of the 12 s of a block
+    run = conducted(times, block_s=12, measure={"max_time": "22s"})
+    assert [len(task.variants) for task in run.tasks] == [3, 2]
+
+
 def test_the_expected_time_is_shown_once_every_point_had_a_block() -> None:
     run = conducted({"sequential": 20, "threads": 10}, measure={"max_time": "20s"})
     assert run.expected == [(4, 8, 20)]

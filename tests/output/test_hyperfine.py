@@ -39,6 +39,16 @@ def test_a_time_is_the_median_of_a_block_as_in_the_table(results: Results) -> No
         assert each["median"] == pytest.approx((about.wall_ns or 0) / 1e9)
 
 
+def test_a_variant_far_behind_has_a_time_for_every_block() -> None:
+    records = [
+        record
+        for record in conducted({"sequential": 400, "threads": 10}, measure={"blocks": 8}).records()
+        if not (record["event"] == "trial.finished" and record["variant"] == "sequential" and record["round"] > 0)
+    ]
+    (found,) = render(fold(records)).values()
+    assert {each["command"]: len(each["times"]) for each in found} == {"sequential": 8, "threads": 8}
+
+
 def test_the_figures_are_those_that_hyperfine_makes_of_its_times(results: Results) -> None:
     (found,) = render(results).values()
     for each in found:

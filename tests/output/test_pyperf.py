@@ -87,6 +87,29 @@ def test_all_files_of_a_point_hold_equally_many_values_though_one_left_early() -
     assert len(files) == 4
 
 
+@pytest.fixture
+def far_behind() -> list[dict[str, Any]]:
+    """Return the records of 8 blocks in which `sequential`, far behind, ran one round each."""
+    return [
+        record
+        for record in conducted({"sequential": 400, "threads": 10}, measure={"blocks": 8}).records()
+        if not (record["event"] == "trial.finished" and record["variant"] == "sequential" and record["round"] > 0)
+    ]
+
+
+def test_a_block_in_which_a_variant_far_behind_ran_one_round_is_kept(far_behind: list[dict[str, Any]]) -> None:
+    counts = {
+        Path(name).stem: [len(run["values"]) for run in runs(content)] for name, content in render(far_behind).items()
+    }
+    assert counts == {"sequential": [1] * 8, "threads": [ROUNDS] * 8}
+
+
+def test_pyperf_finds_a_variant_far_behind_slower(far_behind: list[dict[str, Any]], tmp_path: Path) -> None:
+    for name, content in render(far_behind).items():
+        (tmp_path / Path(name).name).write_bytes(content)
+    assert re.search(r"(39\.9|40\.0)\dx slower", ask(tmp_path, "compare_to", "threads.json", "sequential.json"))
+
+
 def test_who_failed_too_often_has_no_file_and_costs_the_others_nothing() -> None:
     files = render(
         conducted(

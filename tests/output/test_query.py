@@ -392,6 +392,15 @@ def test_for_people_a_history_is_a_table_with_a_row_for_each_variant_in_each_run
     ]
 
 
+def test_a_change_that_is_undecided_for_few_blocks_says_how_to_get_more(past: Path, tmp_path: Path) -> None:
+    short = tmp_path / "short" / "runs"
+    for number in (1, 2):
+        run = conducted({"sequential": 20, "threads": 10}, measure={"blocks": 4})
+        journaled(short, number, of_host(run.records(), "here", "aaa"))
+    assert "measure.blocks=8" in history(short, "--format", "table").stdout
+    assert "measure.blocks=8" not in history(past, "--format", "table").stdout
+
+
 def test_a_run_without_the_reference_loop_has_no_ratio(tmp_path: Path) -> None:
     journaled(tmp_path / "runs", 1, conducted({"sequential": 20, "threads": 10}, reference_ms=None).records())
     entries = events(history(tmp_path / "runs", "--format", "json").stdout)

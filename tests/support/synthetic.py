@@ -98,6 +98,7 @@ class Executor:
 
     name: str | None = None
     about: Mapping[str, Any] = {}
+    diagnostics_s = 0.0  # of the first block, beside the time of every block
 
     async def next_host(self) -> Host | None:
         was_known, self.is_known = self.is_known, True
@@ -105,7 +106,8 @@ class Executor:
 
     async def run(self, task: BlockTask, notify: Callable[[str], None]) -> list[Event]:
         self.tasks.append(task)
-        self.clock.now_s += self._block_s
+        diagnostics_s = 0.0 if task.number else self.diagnostics_s
+        self.clock.now_s += self._block_s + diagnostics_s
         about = {**columns(task.point), "block": task.number}
         labels = [variant.label for variant in task.variants]
         started = BlockStarted(**about, variants=labels)
@@ -127,7 +129,7 @@ class Executor:
             **about,
             variants=labels,
             unchecked=[],
-            diagnostics_ns=0,
+            diagnostics_ns=round(diagnostics_s * 1e9),
             free_cores=self._free_cores,
             steal_share=self._steal(task.number),
             pressure=0.0,
@@ -310,6 +312,7 @@ def conducted(
     burns: str | None = None,
     reference_ms: float | None = 3.0,
     accounts: Mapping[str, Mapping[str, Any]] | None = None,
+    diagnostics_s: float = 0.0,
     **spec: Any,
 ) -> Run:
     """Return a run of variants that take `times_ms`.
@@ -317,7 +320,8 @@ def conducted(
     `fails` is the number of failures by variant, `fails_later` the block, counted from 1, from which on one fails.
     `overlap` is the time of two threads at once divided by that of one alone. `cores` is how many cores each variant
     keeps busy. The last variant's time grows by `follows` with the `steal` of a block, and by `grows` within a block.
-    `burns` names a variant that uses a core without the token. `accounts` holds arguments of `account` by variant.
+    `burns` names a variant that uses a core without the token. The first block has diagnostics that take
+    `diagnostics_s`. `accounts` holds arguments of `account` by variant.
     """
     clock = Clock()
     value = {"name": "x", "workload": {"call": "a:b"}, "models": list(times_ms), "measure": {"max_time": "1h"}, **spec}
@@ -340,6 +344,7 @@ def conducted(
         reference_ms,
         accounts or {},
     )
+    executor.diagnostics_s = diagnostics_s
     made = Run(planned, executor, [Contest(planned, point) for point in planned.points])
     made.conduct(clock)
     return made

@@ -6,6 +6,7 @@ docs/method.md.
 
 from __future__ import annotations
 
+import argparse
 import pickle
 import random
 import shutil
@@ -102,11 +103,16 @@ SIZES = (1 << 10, 1 << 15, 1 << 20, 10 << 20)
 
 def main() -> int:
     """Run what the command line names, all without, print the tables, and put them into the documentation."""
-    asked = set(sys.argv[1:])
-    smoke = "--smoke" in asked
+    parser = argparse.ArgumentParser(prog="python -m tests.verify.accounts", description=__doc__)
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help="accounts or advice [default: both]")
+    parser.add_argument("--smoke", action="store_true", help="one process of each control, and no documentation")
+    given = parser.parse_args()
+    asked, smoke = set(given.tables), given.smoke
     tables = {"accounts": lambda: _accounts(1 if smoke else FRESH), "advice": advice.rows}
+    if unknown := asked - tables.keys():
+        parser.error(f"no table {', '.join(sorted(unknown))}; there are {' and '.join(tables)}")
     for name, rows in tables.items():
-        if name in asked or not asked & tables.keys():
+        if name in asked or not asked:
             text = "\n".join(rows()) + "\n"
             print(text)
             if not smoke:

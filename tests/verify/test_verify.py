@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -150,6 +152,12 @@ def test_the_docs_show_what_every_config_found() -> None:
     table = (ROOT / "docs/workloads.md").read_text().partition("<!-- findings -->")[2].partition("<!-- end -->")[0]
     missing = set(findings.CONFIGS) ^ set(re.findall(r"`([\w]+)\.yaml`", table))
     assert not missing, "`make findings ARGS=NAME` measures one and writes its row"
+
+
+def test_the_help_of_the_accounts_measures_nothing() -> None:
+    command = [sys.executable, "-m", "tests.verify.accounts", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith("usage: python -m tests.verify.accounts")
 
 
 def test_every_model_is_held_to_a_bare_loop() -> None:

@@ -1,7 +1,8 @@
 """Files for pyperf: one for each variant of a point, which `pyperf compare_to a.json b.json` loads and compares.
 
 A run of pyperf's is one process with its values: a block. Files that do not hold equally many values are significantly
-different for pyperf, whatever the values are, so only the blocks that all variants of a point ran are in.
+different for pyperf, whatever the values are, so only the blocks that all variants of a point ran are in. Only a
+variant far behind has fewer values, those of the rounds that it ran.
 """
 
 from __future__ import annotations
@@ -61,15 +62,16 @@ def _by_place(results: Results, name: str) -> Events:
 
 
 def _shared(contest: Contest) -> tuple[Sequence[str], Sequence[Block]]:
-    """Return the variants that have been measured, and the blocks that count in which each has as many trials."""
+    """Return the variants that have been measured, and the blocks that count in which each has its trials."""
     ran = {label for block in contest.counting for label in block.walls}
     labels = [label for label in contest.variants if label in ran - contest.excluded]
     return labels, [block for block in contest.counting if _is_whole(block, labels)]
 
 
 def _is_whole(block: Block, labels: Sequence[str]) -> bool:
+    """Return whether every variant has trials in a block; one far behind has only those of the first rounds."""
     walls = [block.walls.get(label, ()) for label in labels]
-    return len({len(each) for each in walls}) == 1 and all(each and min(each) > 0 for each in walls)
+    return all(each and min(each) > 0 for each in walls)
 
 
 def _run(

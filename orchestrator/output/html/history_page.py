@@ -7,7 +7,7 @@ from typing import Any
 
 from ... import units
 from ...analysis.history import Entry
-from .. import trend
+from .. import changes, trend
 from .charts import Chart
 from .page import placed, written
 
@@ -35,6 +35,7 @@ def render(name: str, entries: Sequence[Entry], tolerance: float) -> dict[str, b
             if entry.change in ("slower", "faster")
         ],
         "note": trend.NOTE.format(tolerance=tolerance * 100),
+        "few_blocks": changes.FEW_BLOCKS if trend.has_few_blocks(entries) else None,
         "points": points,
     }
     return {FILE: written("history.html.j2", drawn, about)}
