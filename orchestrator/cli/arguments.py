@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ from ..spec.values import KEYWORD, NAME, PATTERNS, REFERENCE, parse_fraction, pa
 if TYPE_CHECKING:
     from ..advice.design import Range
     from ..cluster.scheduler import Cluster
-    from ..spec.plan import Plan
+    from ..spec.model import Experiment
+    from ..spec.plan import Items, Plan
 
 
 def load_plan(config: Path, overrides: list[str] | None, cluster: Cluster | None = None) -> tuple[Plan, Source]:
@@ -39,9 +41,21 @@ def load_plan(config: Path, overrides: list[str] | None, cluster: Cluster | None
     else:
         cores = effective_cores()
     try:
-        return plan_experiment(experiment, cores), source
+        return plan_experiment(experiment, cores, _items(experiment)), source
     except SpecProblem as found:
         raise source.failure(found) from found
+
+
+def _items(experiment: Experiment) -> list[Items]:
+    """Return the items of an experiment, read in a runner; none for a workload without."""
+    from ..spec.expand import wanted_items
+
+    if not wanted_items(experiment):
+        return []
+    from ..engine.signals import interruptible
+    from ..interpreters.items import read_items
+
+    return interruptible(partial(read_items, experiment))
 
 
 def reference(text: str) -> str:
