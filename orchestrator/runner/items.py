@@ -6,7 +6,6 @@ They travel as text: a pickle in base64, because requests are lines of JSON.
 from __future__ import annotations
 
 import binascii
-import itertools
 import pickle
 import sys
 import time
@@ -29,10 +28,22 @@ def read(source: str | list[Any], tasks: Sequence[int | None]) -> list[dict[str,
 
     `count` of `total` items are in `data`; `digest` is the hash of their pickle, which has `size` bytes.
     """
+    found = read_all(source)
+    return [_batch(found, source, count) for count in tasks]
+
+
+def read_all(source: str | list[Any]) -> list[Any]:
+    """Return the items of a source, one at least; raises Unusable."""
     found = _bounded(_opened(source), source)
     if not found:
         raise _unusable("items_missing", f"{_named(source)} gives no item", _remedy_for_none(source))
-    return [_batch(found, source, count) for count in tasks]
+    return found
+
+
+def sample(items: list[Any], most: int) -> list[Any]:
+    """Return at most `most` items, evenly spread."""
+    count = min(most, len(items))
+    return [items[place * len(items) // count] for place in range(count)]
 
 
 def _batch(found: list[Any], source: str | list[Any], tasks: int | None) -> dict[str, Any]:
@@ -41,7 +52,7 @@ def _batch(found: list[Any], source: str | list[Any], tasks: int | None) -> dict
         if tasks > len(found):
             what = f"{tasks} tasks, but {_named(source)} gives {len(found)} items"
             raise _unusable("items_too_few", what, f"give {len(found)} tasks or fewer, or leave `tasks` out for all")
-        chosen = [found[place * len(found) // tasks] for place in range(tasks)]
+        chosen = sample(found, tasks)
     import hashlib  # not at the top: every runner of items would load it
 
     data = _pickled(chosen, source)
@@ -150,11 +161,11 @@ def _bounded(items: Iterable[Any], source: str | list[Any]) -> list[Any]:
     """Return the items of an iterable as a list; refuse one that fails half-way or does not end."""
     begun_s = time.monotonic()
     found: list[Any] = []
-    iterator = iter(items)
     try:
-        while part := list(itertools.islice(iterator, 1000)):
-            found += part
-            if len(found) > MOST_ITEMS or time.monotonic() - begun_s > LONGEST_S:
+        for item in items:
+            found.append(item)
+            is_checked = len(found) % 1000 == 0  # a look at the clock takes longer than most items
+            if is_checked and (len(found) > MOST_ITEMS or time.monotonic() - begun_s > LONGEST_S):
                 what = f"{_named(source)} has not ended after {len(found)} items and {time.monotonic() - begun_s:.0f} s"
                 raise _unusable("items_endless", what, "end it, such as with itertools.islice")
     except Unusable:

@@ -77,7 +77,11 @@ def form_for(model: registry.Model, workload: dict[str, Any]) -> str:
 
 def call_for(model: registry.Model, workload: dict[str, Any]) -> Call:
     """Return the call that `model` makes for `workload`."""
-    field = form_for(model, workload)
+    return call_of(workload, form_for(model, workload))
+
+
+def call_of(workload: dict[str, Any], field: str) -> Call:
+    """Return the call of one form of `workload`."""
     item = workload.get("item") or (FIRST if workload.get("items") else None)
     args = tuple(workload.get("args") or ())
     return Call(find(workload[field], field), workload.get("kwargs") or {}, item, args)
