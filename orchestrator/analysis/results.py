@@ -189,7 +189,7 @@ def _plan_of(started: Mapping[str, Any]) -> Plan:
     spec = json.loads(started["spec"])
     try:
         # parsing it again applies the converters, and needs no positions
-        items = [Items(**read) for read in started["items"]]
+        items = [Items(**read) for read in started.get("items", ())]
         return plan_experiment(Experiment.model_validate(spec), started["effective_cores"], items)
     except ValidationError as error:
         problem = problem_of(error.errors()[0], spec)
