@@ -198,7 +198,7 @@ def _check_arguments(call: Call, name: str) -> None:
         required = [p for p in parameters if p.default is p.empty][len(args) :]
         missing = tuple(str(p) for p in required if p.name not in given)
         if any(p.kind is p.POSITIONAL_ONLY for p in required):
-            code, remedy = "positional_only", "positional-only arguments can't be passed by name: give them as `args`"
+            code, remedy = "positional_only", "positional-only arguments can't be passed by name: give them by position"
         elif missing:
             code, remedy = "arguments_missing", f"correct kwargs: give {', '.join(missing)}"
         else:

@@ -49,7 +49,7 @@ def plan_experiment(experiment: Experiment, cores: int, items: Sequence[Items] =
 def wanted_items(experiment: Experiment) -> list[tuple[Any, list[int | None]]]:
     """Return each source of items in an experiment, with the numbers of tasks that are asked of it."""
     sources = experiment.matrix.get("workload.items", (experiment.workload.items,))
-    tasks: list[int | None] = list(experiment.matrix.get("tasks", (experiment.tasks,)))
+    tasks: list[int | None] = list(experiment.matrix.get("tasks", (experiment.wanted_tasks,)))
     return [(_plain(source), tasks) for source in sources if source is not None]
 
 
@@ -70,7 +70,7 @@ def _point(experiment: Experiment, chosen: dict[str, Any], items: Sequence[Items
     workload["kwargs"] |= {
         axis.removeprefix("kwargs."): value for axis, value in chosen.items() if axis.startswith("kwargs.")
     }
-    tasks = chosen.get("tasks", experiment.tasks)
+    tasks = chosen.get("tasks", experiment.wanted_tasks)
     given = _items_for(workload.get("items"), tasks, items)
     tasks = given.count if given else tasks or 1
     columns = {"tasks": tasks} | {column(f"kwargs.{name}"): value for name, value in workload["kwargs"].items()}

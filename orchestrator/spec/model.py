@@ -241,9 +241,7 @@ class Experiment(Strict):
     name: Name
     description: str = ""
     workload: Workload
-    tasks: Count | None = Field(
-        default=None, description="calls in one batch; if absent, 1, or one for each of `workload.items`"
-    )
+    tasks: Count = Field(default=1, description="calls in one batch; if absent, 1, or one for each of `workload.items`")
     models: Entries = Field(description="the contestants; `all` takes every model that can run the workload here")
     matrix: dict[str, Annotated[tuple[Any, ...], Field(min_length=1), as_tuple]] = Field(
         {},
@@ -259,8 +257,15 @@ class Experiment(Strict):
     )
     expect: Annotated[tuple[Expectation, ...], as_tuple] = ()
 
+    @property
+    def wanted_tasks(self) -> int | None:
+        """The calls of a batch, None for one for each of the items."""
+        has_items = self.workload.items is not None or "workload.items" in self.matrix
+        return None if has_items and "tasks" not in self.model_fields_set else self.tasks
+
     def resolved(self) -> dict[str, Any]:
         """Return the complete spec as plain data, defaults included; it reads back as the same experiment."""
         models = [entry.resolved(self.matrix) for entry in self.models]
         expect = [expected.resolved() for expected in self.expect]
-        return self.model_dump(mode="json") | {"models": models, "expect": expect}
+        without = {"tasks"} if self.wanted_tasks is None else None
+        return self.model_dump(mode="json", exclude=without) | {"models": models, "expect": expect}

@@ -134,7 +134,7 @@ def runner_request(point: Point, variant: Variant) -> dict[str, Any]:
         "options": dict(variant.options),
         "tasks": point.tasks,
         "workload": {key: value for key, value in workload.items() if key != "check"},
-        "items": point.items and point.items.data,
+        **({"items": point.items.data} if point.items else {}),
     }
 
 
