@@ -21,8 +21,12 @@ from ..spec.plan import MOST_ROUNDS, ROUNDS_S
 BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
 """The time of a batch in a plain loop: long compared with a wake-up, short enough for many rounds."""
 
+ITEMS_NS, FEWEST_ITEMS = 400e6, 32
+"""All items are one batch, or a sample: as many as take about so long in a plain loop, or so many."""
+
 FEWEST_TASKS, MOST_TASKS = 4, 64
 SHORT_NS = 500_000  # calls shorter than this are also sent to processes in chunks (a pool's `chunksize`)
+SHORT_ITEMS_NS = 5_000_000  # of unequal calls, chunks of longer ones are tried too: they may lose
 LONG_NS = 25_000_000  # with calls that compute for longer than this, a batch has one call per core
 FIRST_CALL = 20  # a first call that takes this many times as long as later ones is reported
 MOST_WORKERS = 16
@@ -56,10 +60,19 @@ class Question:
 
     call: str
     kwargs: Mapping[str, Any]
+    args: Sequence[Any] = ()
+    items: str | None = None
+    item: str | None = None
     python: str | None = None
     tasks: int | None = None
     max_time_s: float | None = None
     over: Range | None = None
+
+    @property
+    def workload(self) -> dict[str, Any]:
+        """The workload of the spec, without what is not given."""
+        fields = {"args": list(self.args), "kwargs": dict(self.kwargs), "items": self.items, "item": self.item}
+        return {"call": self.call} | {name: value for name, value in fields.items() if value}
 
     def at(self, level: int | float) -> Question:
         """Return the question at one level of the range."""
@@ -91,7 +104,8 @@ def log_grid(low: int | float, high: int | float) -> list[int | float]:
 class Facts:
     """The facts that a pilot finds about a function, see `runner.first_calls.pilot`.
 
-    `cpu_share` is the CPU time of all threads per wall time, less the time in which others had the core.
+    `cpu_share` is the CPU time of all threads per wall time, less the time in which others had the core. `items` is
+    the number of items, 0 without; the times are then means over some of them.
     """
 
     is_async: bool
@@ -103,6 +117,7 @@ class Facts:
     unpicklable: str | None
     incomparable: str | None
     ready_ns: int
+    items: int = 0
 
     @property
     def busy(self) -> float:
@@ -207,7 +222,8 @@ def _entries(facts: Facts, left_out: Mapping[str, str], tasks: int, cores: int) 
         if name not in left_out:
             entries.append(name)
             chunk = math.ceil(tasks / (4 * cores))  # four chunks a worker, as multiprocessing.Pool makes them
-            if facts.wall_ns < SHORT_NS and chunk > 1 and "chunksize" in registry.load(name).OPTIONS:
+            is_short = facts.wall_ns < (SHORT_ITEMS_NS if facts.items else SHORT_NS)
+            if is_short and chunk > 1 and "chunksize" in registry.load(name).OPTIONS:
                 entries.append({"model": name, "chunksize": chunk})
     return entries
 
@@ -218,9 +234,14 @@ def model_of(entry: str | dict[str, Any]) -> str:
 
 
 def _tasks(asked: Question, facts: Facts, cores: int) -> int:
-    """Return the calls of a batch: as requested, or about `BATCH_NS` in a plain loop, equal for every core."""
+    """Return the calls of a batch: as requested, or about `BATCH_NS` in a plain loop, equal for every core.
+
+    With items, a call for each of them, or for some.
+    """
     if asked.tasks:
         return asked.tasks
+    if facts.items:
+        return min(facts.items, max(FEWEST_ITEMS, math.ceil(ITEMS_NS / facts.wall_ns)))
     if facts.is_parallel:  # calls in parallel compete for the cores, and a batch takes many times as long
         return max(FEWEST_TASKS, 2 * cores)
     is_busy = facts.busy >= BUSY_CALL

@@ -20,7 +20,6 @@ from .design import FIRST_CALL, TIMEOUT_S, Design, Facts, Question, model_of
 
 def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
     """Return the spec of a design as YAML with comments; `again` is the shell command that runs it."""
-    workload: dict[str, Any] = {"call": asked.call} | ({"kwargs": dict(asked.kwargs)} if asked.kwargs else {})
     matrix: dict[str, Any] = {f"kwargs.{asked.over.name}": list(asked.over.levels)} if asked.over else {}
     matrix |= {"workers": list(designed.workers)} | ({"python": [asked.python]} if asked.python else {})
     measure: dict[str, Any] = {"refine": f"kwargs.{asked.over.name}"} if asked.over else {}
@@ -35,15 +34,16 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
     measured = "every combination is measured"
     if asked.over:
         measured = f"of {asked.over.name} only the levels next to where the winner changes are measured"
+    batch = units.duration(designed.tasks * facts.wall_ns)
     lines = [
         *_heading(asked, again),
         dump({"name": _name(asked), "description": _description(asked, facts, designed)}),
         "# the function and its arguments",
-        dump({"workload": workload}).rstrip(),
+        dump({"workload": asked.workload}).rstrip(),
         *([f"  check: none  # {printable(facts.incomparable)}"] if facts.incomparable else []),
         "",
-        f"# calls in one batch: about {units.duration(designed.tasks * facts.wall_ns)} {one_by_one}{at_most}",
-        dump({"tasks": designed.tasks}),
+        f"# calls in one batch{_of_items(facts, designed)}: about {batch} {one_by_one}{at_most}",
+        *(["# tasks: all"] if designed.tasks == facts.items else [dump({"tasks": designed.tasks})]),
         "models:",
         *(f"  - {dump(entry, flow=True)}  # {registry.load(model_of(entry)).SUMMARY}" for entry in designed.entries),
         "",
@@ -54,6 +54,12 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
         dump({"measure": measure}).rstrip(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _of_items(facts: Facts, designed: Design) -> str:
+    if not facts.items:
+        return ""
+    return ", one for each item" if designed.tasks == facts.items else f", for {designed.tasks} of {facts.items} items"
 
 
 def saved(text: str, derived: Sequence[Event], over: str | None = None) -> str:
@@ -91,6 +97,8 @@ def _name(asked: Question) -> str:
 def _description(asked: Question, facts: Facts, designed: Design) -> str:
     kind = "coroutine function" if facts.is_async else "function"
     took = units.duration(facts.wall_ns)
+    if facts.items:
+        took += f" on average over some of {units.count(facts.items, 'item')} of {asked.items}"
     along = ""
     if asked.over:
         name, low, high = asked.over.name, asked.over.levels[0], asked.over.levels[-1]
@@ -106,6 +114,8 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
         sentences.append(f"{first}: what it keeps for later ones (imports, a cache) is not in the figures.")
     if facts.is_parallel:
         sentences.append(f"It kept {facts.cpu_share:.1f} cores busy by itself.")
+    if designed.tasks < facts.items:
+        sentences.append(f"A batch has {designed.tasks} of the {facts.items} items, evenly spread.")
     if not facts.is_async:
         reasons: dict[str, list[str]] = {}
         for name, why in designed.left_out.items():
@@ -116,10 +126,16 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
     return printable(" ".join(" ".join(sentences).split()))
 
 
+def _positional(args: Sequence[Any]) -> list[str]:
+    return [shlex.quote(dump(value, flow=True)) for value in args]
+
+
 def _heading(asked: Question, again: str) -> list[str]:
     """Return the comment at the top of the spec: its origin, and the commands that run it again."""
     given = (shlex.quote(f"{name}={dump(value, flow=True)}") for name, value in asked.kwargs.items())
-    arguments = "".join(f" {argument}" for argument in given)
+    arguments = "".join(f" {argument}" for argument in (*_positional(asked.args), *given))
+    arguments += f" --items {shlex.quote(asked.items)}" if asked.items else ""
+    arguments += f" --item {asked.item}" if asked.item else ""
     if asked.over:
         arguments += f" --over {asked.over.name}={asked.over.levels[0]}:{asked.over.levels[-1]}"
     return [

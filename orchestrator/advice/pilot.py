@@ -25,7 +25,7 @@ def pilot(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) 
     if python is None:
         problem = find.missing(asked.python or "")
         raise BadInput(problem.what, where="--python", remedy=problem.remedy)
-    workload = {"call": asked.call, "kwargs": dict(asked.kwargs)}
+    workload = {"kwargs": {}, **asked.workload}
     try:
         answer = group.pilot(runner_env, interrupt, Command(python), workload, TIMEOUT_S)
     except RunnerFailed as error:
@@ -40,7 +40,7 @@ def pilot(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) 
 def _refused(problem: Problem) -> BadInput:
     """Return the refusal of a runner as an error, with the remedy in terms of the command line."""
     remedies = {
-        "arguments_missing": f"give {', '.join(problem.arguments)}, each as name=value",
+        "arguments_missing": f"give {', '.join(problem.arguments)}, each as name=value, or with --items",
         "arguments_wrong": "give the arguments it takes, each as name=value",
         "module_missing": ELSEWHERE,
         "import_failed": f"{problem.remedy}, or {ELSEWHERE}",

@@ -27,7 +27,7 @@ from ..journal.event import COMMON, AboutPoint, Event
 from ..journal.raw_events import RunFinished, RunStarted, TrialFailed
 from ..spec.expand import plan_experiment
 from ..spec.model import Experiment
-from ..spec.plan import Plan, Point
+from ..spec.plan import Items, Plan, Point
 from ..spec.problem import SpecProblem, problem_of
 from .contest import Contest
 from .fold import add_event
@@ -189,7 +189,8 @@ def _plan_of(started: Mapping[str, Any]) -> Plan:
     spec = json.loads(started["spec"])
     try:
         # parsing it again applies the converters, and needs no positions
-        return plan_experiment(Experiment.model_validate(spec), started["effective_cores"])
+        items = [Items(**read) for read in started.get("items", ())]
+        return plan_experiment(Experiment.model_validate(spec), started["effective_cores"], items)
     except ValidationError as error:
         problem = problem_of(error.errors()[0], spec)
     except SpecProblem as error:

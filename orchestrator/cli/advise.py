@@ -27,12 +27,24 @@ if TYPE_CHECKING:
 @app.command(
     epilog="\b\nExamples:\n  orchestrator advise json:loads s='\"[1, 2]\"'\n"
     "  orchestrator advise app.pages:fetch url=http://localhost:8000/ --python .venv/bin/python --save fetch.yaml\n"
-    "  orchestrator advise mymodule:parse --over size=100:1_000_000"
+    "  orchestrator advise mymodule:parse --over size=100:1_000_000\n"
+    "  orchestrator advise mymodule:load --items 'glob:data/*.json'"
 )
 def advise(
     function: Annotated[str, typer.Argument(metavar="MODULE:FUNCTION", help="plain or async function, unchanged")],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="arguments of every call, read as YAML")
+        list[str] | None, typer.Argument(metavar="[NAME=]VALUE", help="arguments of every call, read as YAML")
+    ] = None,
+    items: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="give each call another item: 'glob:data/*.json', lines:urls.txt, jsonl:rows.jsonl, range:0:100, or "
+            "MODULE:NAME of a list or a function",
+        ),
+    ] = None,
+    item: Annotated[
+        str | None, typer.Option(metavar="NAME", help="keyword that receives the item [default: the first argument]")
     ] = None,
     python: Annotated[
         str | None, typer.Option(metavar="PYTHON", help="interpreter: a path such as .venv/bin/python, or 3.13t")
@@ -65,12 +77,15 @@ def advise(
     from ..machine import lock
     from . import arguments as given
 
-    keywords = given.keywords(arguments or ())
+    args, keywords = given.call_arguments(arguments or ())
     if python and os.sep in python:
         python = os.path.abspath(python)  # noqa: PTH100  # before the directory changes; links of a venv stay
     question = Question(
         call=given.reference(function),
         kwargs=keywords,
+        args=args,
+        items=given.items(items, over),
+        item=given.item(item, items),
         python=python,
         tasks=tasks,
         max_time_s=given.seconds(max_time, "--max-time"),
@@ -99,6 +114,7 @@ def _answer(question: Question, runs: Path, save: Path | None, set_holder: Calla
     from ..machine.host import effective_cores
     from ..spec.expand import plan_experiment
     from ..spec.load import loads
+    from .arguments import read_items
 
     _check_target(save)
     cores = effective_cores()
@@ -106,7 +122,7 @@ def _answer(question: Question, runs: Path, save: Path | None, set_holder: Calla
     _check_length(question, facts, designed)
     text = spec(question, facts, designed, _rerun_command(save or Path("my.yaml")))
     experiment, source = loads(text, "the experiment of advise")
-    plan = plan_experiment(experiment, cores)
+    plan = plan_experiment(experiment, cores, read_items(experiment, source))
     _announce(question, facts, designed, experiment.description)
     with _saving(save, text):
         outcome = run(plan, source, runs, Policy(), set_holder)
@@ -185,6 +201,7 @@ def _announce(question: Question, facts: Facts, designed: Design, description: s
 
     log = diagnostics()
     about = {"call": question.call, "call_ms": facts.wall_ns / 1e6, "first_look_s": round(designed.needed_s, 1)}
+    about |= {"items": facts.items, "tasks": designed.tasks} if facts.items else {}
     log.info("function.piloted", **about, at_most_s=designed.max_time_s, description=description)
     if designed.max_time_s < designed.needed_s:
         note = "the time ends before the first look, so there is no verdict; raise --max-time, or reduce the work"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic_core import PydanticCustomError
 
@@ -15,12 +16,16 @@ from ..runner.problem import Problem
 from ..spec.document import quoted
 from ..spec.load import Source, load, plain_value
 from ..spec.problem import SpecProblem
-from ..spec.values import KEYWORD, NAME, PATTERNS, REFERENCE, parse_fraction, parse_seconds
+from ..spec.values import KEYWORD, NAME, PATTERNS, REFERENCE, parse_fraction, parse_items, parse_seconds
 
 if TYPE_CHECKING:
     from ..advice.design import Range
     from ..cluster.scheduler import Cluster
-    from ..spec.plan import Plan
+    from ..spec.model import Experiment
+    from ..spec.plan import Items, Plan
+
+
+T = TypeVar("T")
 
 
 def load_plan(config: Path, overrides: list[str] | None, cluster: Cluster | None = None) -> tuple[Plan, Source]:
@@ -39,7 +44,22 @@ def load_plan(config: Path, overrides: list[str] | None, cluster: Cluster | None
     else:
         cores = effective_cores()
     try:
-        return plan_experiment(experiment, cores), source
+        return plan_experiment(experiment, cores, read_items(experiment, source)), source
+    except SpecProblem as found:
+        raise source.failure(found) from found
+
+
+def read_items(experiment: Experiment, source: Source) -> list[Items]:
+    """Return the items of an experiment, read in a runner; none for a workload without. Raises BadInput."""
+    from ..spec.expand import wanted_items
+
+    if not wanted_items(experiment):
+        return []
+    from ..engine.signals import interruptible
+    from ..interpreters import items
+
+    try:
+        return interruptible(partial(items.read_items, experiment))
     except SpecProblem as found:
         raise source.failure(found) from found
 
@@ -74,7 +94,7 @@ def percentage(text: str, option: str) -> float:
     return _converted(parse_fraction, text, option)
 
 
-def _converted(convert: Callable[[object], float], text: str, option: str) -> float:
+def _converted(convert: Callable[[object], T], text: str, option: str) -> T:
     try:
         return convert(text)
     except PydanticCustomError as error:
@@ -120,14 +140,38 @@ def _range_ends(text: str) -> tuple[str, int | float, int | float]:
     return name, low, high
 
 
-def keywords(texts: Sequence[str]) -> dict[str, object]:
-    """Return the keyword arguments `name=value`, with values read as YAML; raises BadInput."""
-    found: dict[str, object] = {}
+def call_arguments(texts: Sequence[str]) -> tuple[list[object], dict[str, object]]:
+    """Return the positional arguments and the keyword arguments `name=value`, read as YAML; raises BadInput."""
+    args: list[object] = []
+    keywords: dict[str, object] = {}
     for text in texts:
+        where = f"argument {quoted(text)}"
         name, equals, raw = text.partition("=")
         if not equals or not re.fullmatch(KEYWORD, name):
-            raise BadInput(f"{quoted(text)} is not a keyword argument", remedy="write name=value, such as n=1000")
-        if name in found:
-            raise BadInput(f"{name} is given twice", where=f"argument {quoted(text)}", remedy="keep one of them")
-        found[name] = plain_value(name, raw, f"argument {quoted(text)}")
+            args.append(plain_value(f"args[{len(args)}]", text, where))
+            continue
+        if name in keywords:
+            raise BadInput(f"{name} is given twice", where=where, remedy="keep one of them")
+        keywords[name] = plain_value(name, raw, where)
+    return args, keywords
+
+
+def items(source: str | None, over: str | None) -> str | None:
+    """Return a source of items, None for none; raises BadInput, also beside `--over`."""
+    if source is None:
+        return None
+    if over is not None:
+        what = "items and a range of an argument can't be combined"
+        raise BadInput(what, where="--items", remedy="keep one of --items and --over")
+    found = _converted(parse_items, source, "--items")
+    assert isinstance(found, str)
     return found
+
+
+def item(name: str | None, source: str | None) -> str | None:
+    """Return the keyword that receives an item, None for the first argument; raises BadInput."""
+    if name is not None and source is None:
+        raise BadInput("no items to pass", where="--item", remedy="name their source with --items")
+    if name is not None and not re.fullmatch(KEYWORD, name):
+        raise BadInput(f"{quoted(name)} {PATTERNS[KEYWORD][0]}", where="--item", remedy=PATTERNS[KEYWORD][1])
+    return name

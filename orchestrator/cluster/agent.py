@@ -24,7 +24,7 @@ from ..machine import host, lock, spin
 from ..runner.problem import Problem
 from ..spec.expand import plan_experiment
 from ..spec.model import Experiment
-from ..spec.plan import Plan
+from ..spec.plan import Items, Plan
 from ..spec.problem import SpecProblem
 from ..supervisor.environment import RunnerEnvironment, runner_environment
 from ..supervisor.interrupt import Interrupt, Interrupted
@@ -76,7 +76,8 @@ class Agent:
             what, remedy = f"no processor {missing[0]} to run on", "name those that every host has"
             problem = SpecProblem(("limits", "cpus"), Problem("processor_missing", what, remedy))
             return {"problems": [_plain(problem)]}
-        self._plan = plan_experiment(experiment, request["cores"])
+        items = [Items(**read) for read in request["items"]]
+        self._plan = plan_experiment(experiment, request["cores"], items)
         self._request = request
         try:
             probed = probe_plan(self._plan, self._runner_env, interrupt)

@@ -258,7 +258,15 @@ class DaskExecutor:
         await self._send("plugin-add", address, plugin=self._plugin)
         experiment = self._plan.experiment
         spec = json.dumps(experiment.resolved())
-        about = {"spec": spec, "cores": self._plan.cores, "locks": self._locks, "run": self.run, "host": name}
+        items = [vars(point.items) for point in self._plan.points if point.items]
+        about = {
+            "spec": spec,
+            "items": items,
+            "cores": self._plan.cores,
+            "locks": self._locks,
+            "run": self.run,
+            "host": name,
+        }
         answer = await self.ask(address, {"op": "prepare", **about}, PREPARE_S)
         if "lacks" in answer:
             remedy = "install this project with its extra `cluster` into the worker's environment, see docs/cluster.md"

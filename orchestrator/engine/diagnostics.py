@@ -39,7 +39,7 @@ def overlaps(
     Long calls are measured in the blocks that have accounts, not in the others. `calls_ns` is the time of a call in
     every worker, and `trials_ns` that of all trials.
     """
-    if task.point.workload.get("item") or task.point.workload.get("reset"):
+    if any(task.point.workload.get(name) for name in ("item", "items", "reset")):
         return
     for ready in runners:
         is_long = OVERLAP_CALLS * calls_ns.get(ready.variant, trials_ns) > OVERLAP_SHARE * trials_ns
@@ -78,7 +78,8 @@ def accounts(
             continue
         notify(f"accounting for the time of {label}")
         try:
-            calls = variant.at_once(task.point.tasks) if trial_ns[label] > LONG_TRIAL_NS else None
+            is_cut = trial_ns[label] > LONG_TRIAL_NS and not task.point.items  # unequal calls are all accounted
+            calls = variant.at_once(task.point.tasks) if is_cut else None
             request = {"op": "account", "repeats": repeats[label], "calls": calls}
             answer = runner_group.ask(label, request, allowed_s)
         except RunnerFailed:

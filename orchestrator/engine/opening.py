@@ -56,7 +56,7 @@ def open_run(plan: Plan, probed: Probed, runs: Path, policy: Policy) -> Iterator
 
     Raises JournalDamaged and Unwritable, of an interrupted run only when `policy` asks for it, and Busy.
     """
-    identity = {**origin.program(), **probed.identity}
+    identity = {**origin.program(), **probed.identity, **origin.items(plan)}
     with ExitStack() as stack:
         cut_off = _unchanged(plan, identity, runs, policy)
         resumed = cut_off and _resumed_or_none(stack, plan, cut_off, policy)

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..analysis.stats import STATS_VERSION
 from ..interpreters.identity import differences
-from ..journal.raw_events import RunStarted
+from ..journal.raw_events import ItemsRead, RunStarted
 from ..spec.plan import Plan, canonical
 
 COMMIT_S = 2.0  # how long git may take to report the commit, in a large repository
@@ -33,6 +33,7 @@ def run_started(plan: Plan, seed: int, identity: Mapping[str, str], environments
         identity=dict(identity),
         commit=_commit(),
         environments=environments,
+        items=read_items(plan),
     )
 
 
@@ -51,6 +52,23 @@ def origin(plan: Plan, seed: int) -> dict[str, Any]:
 def program() -> dict[str, str]:
     """Return the part of a run's identity that this program is."""
     return {"program": f"orchestrator {_version('orchestrator')}, statistics {STATS_VERSION}"}
+
+
+def items(plan: Plan) -> dict[str, str]:
+    """Return the part of a run's identity that the items of its workload are, if there are any."""
+    digests = [each["digest"] for each in read_items(plan)]
+    return {"items": " ".join(digests)} if digests else {}
+
+
+def read_items(plan: Plan) -> list[ItemsRead]:
+    """Return the items of all batches without their data, as `run.started` has them."""
+    found: list[ItemsRead] = []
+    for point in plan.points:
+        if point.items:
+            about: Any = {name: value for name, value in vars(point.items).items() if name != "data"}
+            if about not in found:
+                found.append(about)
+    return found
 
 
 def changed(started: Mapping[str, Any], plan: Plan, identity: Mapping[str, str]) -> list[str]:

@@ -158,7 +158,7 @@ def _executables(
         needs = [registry.load(variant.model).needs(variant.options) for variant in variants]
         extra = tuple(dict.fromkeys(name for each in needs for name in each.packages))
         try:
-            environment = _environment(plan.experiment.requirements, request, python, extra, runner_env, interrupt)
+            environment = environment_for(plan.experiment.requirements, request, python, extra, runner_env, interrupt)
         except Unbuilt as error:
             problems.append(_unbuilt(plan.experiment, place, request, error))
             continue
@@ -168,7 +168,7 @@ def _executables(
     return found, built, problems
 
 
-def _environment(
+def environment_for(
     required: Sequence[str],
     request: Request,
     python: str,

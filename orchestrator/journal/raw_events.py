@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
 
 from ..runner.account.figures import Figures, TimelineColumns
 from .event import AboutPoint, AboutVariant, Event
+
+
+class ItemsRead(TypedDict):
+    """The items of a batch: `count` of the `total` of `source`; `size` and `digest` are of their pickle."""
+
+    source: str | list[Any]
+    tasks: int | None
+    count: int
+    total: int
+    size: int
+    digest: str
 
 
 class RunStarted(Event):
@@ -28,6 +41,8 @@ class RunStarted(Event):
     environments: dict[str, list[str]] = {}
     """The packages of each environment that was made for `requirements`, by what the spec has for `python`, or
     `default`."""
+    items: list[ItemsRead] = []
+    """The items that were read for the batches."""
 
 
 class RunResumed(Event):

@@ -50,7 +50,7 @@ class Link:
 
 
 def main() -> None:
-    """Serve the first request: models, a probe, first calls, the reference loop, or a variant."""
+    """Serve the first request: models, a probe, items, first calls, the reference loop, or a variant."""
     begun_ns = time.perf_counter_ns()
     link = Link()
     os.environ[sensors.RUNNER_PID] = str(os.getpid())
@@ -64,6 +64,8 @@ def main() -> None:
 
             problems = [_probe(variant) for variant in first["variants"]]
             link.send({"event": "probed", "problems": problems, "identity": identity()})
+        elif first["op"] == "items":
+            link.send(_items(first))
         elif first["op"] == "pilot":
             link.send(_pilot(first))
         elif first["op"] == "models":
@@ -96,6 +98,15 @@ def _probe(variant: dict[str, Any]) -> dict[str, Any] | None:
     except workload.Unusable as error:
         return error.fields()
     return None
+
+
+def _items(asked: dict[str, Any]) -> dict[str, Any]:
+    from . import items
+
+    try:
+        return {"event": "items", "batches": items.read(asked["source"], asked["tasks"])}
+    except workload.Unusable as error:
+        return {"event": "refused", **error.fields()}
 
 
 def _pilot(asked: dict[str, Any]) -> dict[str, Any]:

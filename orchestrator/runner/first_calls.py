@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import registry, workload
+from . import items, registry, workload
 from .account import clocks, sensors
+from .call import Call
 from .workload import Unusable
 
 ENOUGH_NS = 200_000_000
+ENOUGH_ITEMS_NS = 1_000_000_000  # calls of unequal length say less about their mean
 FEWEST_CALLS, MOST_CALLS = 3, 200
 LONG_NS = 5_000_000_000  # no other call follows a first one that takes longer than this
 
@@ -25,50 +27,64 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
     reason why results can't be sent between processes, else None. `incomparable` is the reason why results can't be
     checked, else None: a second call gave others, or `==` gives no single answer.
 
+    With items, `items` is their number, 0 without; calls are made with some of them in random order, and `wall_ns` is
+    the mean.
+
     The first pilot leaves a result in `file`; the second one, in another process, only compares its own with that.
     """
     function = workload.find(given["call"], "call")
     is_async = inspect.iscoroutinefunction(function)
     workload.probe("event_loop" if is_async else "sequential", {}, given)
+    call = workload.call_of(given, "call")
+    measured.items = _sample(given["items"]) if given.get("items") else []
     if is_async:
         import anyio
 
-        anyio.run(_await_some, measured, function, given["kwargs"], is_second)
+        anyio.run(_await_some, measured, call, is_second)
     else:
         while measured.wants_more(is_second):
+            args, kwargs = call.arguments(measured.item)
             measured.begin()
-            result = function(**given["kwargs"])
+            result = function(*args, **kwargs)
             measured.end(result)
             _check_result(given["call"], result)
     if is_second:
-        return {"event": "piloted", "incomparable": _incomparable(_left(file), measured.last, "two processes")}
+        return {"event": "piloted", "incomparable": _incomparable(_left(file), measured.comparable, "two processes")}
     refused = {name: _refusal(name, given) for name in registry.STANDARD}
     if not (is_async or refused["event_loop"] or measured.is_long):
-        refused["event_loop"] = _refused_by_loop(function, given["kwargs"])
+        refused["event_loop"] = _refused_by_loop(call, measured.item)
     return {
         "event": "piloted",
         "is_async": is_async,
         "refused": {name: why for name, why in refused.items() if why},
         "process_ns": None if refused["process_per_task"] else _process_ns(function),
-        "unpicklable": _unpicklable(measured.last, file),
+        "unpicklable": _unpicklable(measured.comparable, file),
         **measured.figures(),
     }
 
 
-async def _await_some(
-    measured: CallTimes, function: Callable[..., Any], kwargs: dict[str, Any], is_second: bool
-) -> None:
+async def _await_some(measured: CallTimes, call: Call, is_second: bool) -> None:
     while measured.wants_more(is_second):
+        args, kwargs = call.arguments(measured.item)
         measured.begin()
-        measured.end(await function(**kwargs))
+        measured.end(await call.function(*args, **kwargs))
 
 
-def _refused_by_loop(function: Callable[..., Any], kwargs: dict[str, Any]) -> str | None:
+def _sample(source: Any) -> list[Any]:
+    """Return all items of a source in a random order that is always the same."""
+    import random
+
+    found = items.read_all(source)
+    random.Random(0).shuffle(found)
+    return found
+
+
+def _refused_by_loop(call: Call, item: Any) -> str | None:
     """Return why a plain function fails inside an event loop (as one that starts its own loop does), else None."""
     import anyio
 
     async def inside() -> None:
-        function(**kwargs)
+        call(item)
 
     try:
         anyio.run(inside)
@@ -98,9 +114,13 @@ def _left(file: str) -> Any:
 
 
 class CallTimes:
-    """The times of calls one after the other, and the results of the first and the last."""
+    """The times of calls one after the other, and some of their results.
+
+    With `items`, the first one has two calls, whose results are compared, then each of the others has one.
+    """
 
     def __init__(self) -> None:
+        self.items: list[Any] = []
         self._walls_ns: list[int] = []
         self._cpu_ns = 0
         self._queue_ns = 0
@@ -112,9 +132,14 @@ class CallTimes:
         return len(self._walls_ns)
 
     @property
-    def last(self) -> Any:
-        """The result of the last call."""
-        return self._results[-1]
+    def item(self) -> Any:
+        """The item of the next call."""
+        return self.items[max(0, self.calls - 1) % len(self.items)] if self.items else 0
+
+    @property
+    def comparable(self) -> Any:
+        """The result of the last call that must equal that of the first one."""
+        return self._results[min(1, len(self._results) - 1) if self.items else -1]
 
     @property
     def is_long(self) -> bool:
@@ -126,7 +151,10 @@ class CallTimes:
         calls = len(self._walls_ns)
         if calls and (is_second or self.is_long):
             return False
-        return calls < FEWEST_CALLS or (calls < MOST_CALLS and sum(self._walls_ns) < ENOUGH_NS)
+        if self.items and calls > len(self.items):
+            return False
+        enough_ns = ENOUGH_ITEMS_NS if self.items else ENOUGH_NS
+        return calls < FEWEST_CALLS or (calls < MOST_CALLS and sum(self._walls_ns) < enough_ns)
 
     def begin(self) -> None:
         """Start the clocks."""
@@ -146,20 +174,22 @@ class CallTimes:
         self._cpu_ns += cpu_ns
         self._queue_ns += min(queue_ns, max(0, wall_ns - own_ns))  # the clocks are not read at the same moment
         self._walls_ns.append(wall_ns)
-        self._results = [*self._results[:1], result]
+        self._results = [*self._results[: 2 if self.items else 1], result]
 
     def figures(self) -> dict[str, Any]:
         """Return the figures."""
-        from statistics import median
+        from statistics import mean, median
 
         walls_ns = self._walls_ns[1:] or self._walls_ns
+        middle_ns = mean(walls_ns) if self.items else median(walls_ns)
         return {
             "calls": len(self._walls_ns),
             "calling_ns": sum(self._walls_ns),
             "first_ns": self._walls_ns[0],
-            "wall_ns": max(1, round(median(walls_ns))),
+            "wall_ns": max(1, round(middle_ns)),
+            "items": len(self.items),
             "cpu_share": self._cpu_ns / max(1, sum(walls_ns) - self._queue_ns),
-            "incomparable": _incomparable(self._results[0], self.last, "two calls"),
+            "incomparable": _incomparable(self._results[0], self.comparable, "two calls"),
         }
 
 

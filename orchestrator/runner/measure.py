@@ -8,11 +8,11 @@ import importlib
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from . import loops, registry, results
+from . import items, loops, registry, results
 from .account import sensors
 from .call import Call
 from .registry import WrongResults
@@ -39,6 +39,7 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
     model = registry.load(order["model"])
     call = call_for(model, workload)
     initializer = initializer_for(model, workload)
+    batch = items.unpack(order["items"]) if order.get("items") else range(order["tasks"])
     hook = {name: find(workload[name], name) for name in ("reset", "observe") if workload.get(name)}
     needs = model.needs(order["options"])
     for name in needs.modules:
@@ -55,7 +56,7 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
         opening_ns = time.perf_counter_ns()
         async with opened as workers:
             startup_ns = time.perf_counter_ns() - opening_ns
-            bench = Bench(workers, model.WORKERS, needs.pickles, call, range(order["tasks"]), hook, initargs)
+            bench = Bench(workers, model.WORKERS, needs.pickles, call, batch, hook, initargs)
             bench.machinery = sensors.threads() - earlier
             link.send({"event": "ready", "startup_ns": startup_ns, **await bench.prove()})
             while (request := link.receive()) is not None:
@@ -84,7 +85,7 @@ class Bench:
         count: registry.WorkerMode,
         pickles: bool,
         call: Call,
-        items: range,
+        batch: Sequence[Any],
         hook: dict[str, Any],
         initargs: Any,
     ) -> None:
@@ -94,7 +95,7 @@ class Bench:
         self._far_cpu_ns = workers.far_cpu_ns
         self._of_model = count, pickles
         self._call = call
-        self._items = items
+        self._items = batch
         self._reset = hook.get("reset")
         self._observe = hook.get("observe")
         self._initargs = initargs
@@ -154,7 +155,7 @@ class Bench:
 
     async def _call_everywhere(self) -> None:
         self._before_batch()
-        await self._each(self._call.plain or functools.partial(self._call, 0))
+        await self._each(self._call.plain or functools.partial(self._call, self._items[0]))
 
     async def do_digest(self) -> dict[str, Any]:
         """Return a digest of the results of the last trial; None if they can't be pickled."""

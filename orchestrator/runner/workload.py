@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import registry
-from .call import Call
+from .call import FIRST, Call
 from .problem import Problem
 
 HOOKS = ("setup", "initializer", "async_initializer", "reset", "observe", "check")
@@ -28,8 +28,8 @@ class Unusable(Exception):
         return {"field": self.field, **self.problem.fields()}
 
 
-def find(reference: str, field: str) -> Callable[..., Any]:
-    """Return the function that `module:function` names; raises Unusable, also when the import fails."""
+def find(reference: str, field: str, *, needs_callable: bool = True) -> Any:
+    """Return what `module:function` names; raises Unusable, also when the import fails."""
     module_name, _, path = reference.partition(":")
     try:
         found: Any = importlib.import_module(module_name)
@@ -45,10 +45,10 @@ def find(reference: str, field: str) -> Callable[..., Any]:
             what = f"{module_name} has no function {path!r}"
             raise Unusable(field, "function_missing", what, _nearest(found, name))
         found = getattr(found, name)
-    if not callable(found):
+    if needs_callable and not callable(found):
         what = f"{reference} is a {type(found).__name__}, not a function"
         raise Unusable(field, "not_callable", what, "name a callable")
-    return found  # type: ignore[no-any-return]  # callable; its signature is unknown
+    return found
 
 
 def _import_failed(module_name: str, field: str, error: BaseException) -> Unusable:
@@ -77,8 +77,14 @@ def form_for(model: registry.Model, workload: dict[str, Any]) -> str:
 
 def call_for(model: registry.Model, workload: dict[str, Any]) -> Call:
     """Return the call that `model` makes for `workload`."""
-    field = form_for(model, workload)
-    return Call(find(workload[field], field), workload.get("kwargs") or {}, workload.get("item"))
+    return call_of(workload, form_for(model, workload))
+
+
+def call_of(workload: dict[str, Any], field: str) -> Call:
+    """Return the call of one form of `workload`."""
+    item = workload.get("item") or (FIRST if workload.get("items") else None)
+    args = tuple(workload.get("args") or ())
+    return Call(find(workload[field], field), workload.get("kwargs") or {}, item, args)
 
 
 def initializer_for(model: registry.Model, workload: dict[str, Any]) -> Callable[[Any], Any] | None:
@@ -184,20 +190,21 @@ def _check_arguments(call: Call, name: str) -> None:
         signature = inspect.signature(call.function)
     except (TypeError, ValueError):
         return  # a builtin without a signature
-    given = {**call.kwargs, **({call.item: 0} if call.item else {})}
+    args, given = call.arguments(0)
     try:
-        signature.bind(**given)
+        signature.bind(*args, **given)
     except TypeError as error:
         parameters = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-        required = [p for p in parameters if p.default is p.empty]
+        required = [p for p in parameters if p.default is p.empty][len(args) :]
         missing = tuple(str(p) for p in required if p.name not in given)
         if any(p.kind is p.POSITIONAL_ONLY for p in required):
-            code, remedy = "positional_only", "positional-only arguments can't be passed by name: wrap the function"
+            code, remedy = "positional_only", "positional-only arguments can't be passed by name: give them by position"
         elif missing:
             code, remedy = "arguments_missing", f"correct kwargs: give {', '.join(missing)}"
         else:
             code, remedy = "arguments_wrong", "correct kwargs"
-        what = f"{name}{signature} does not take these kwargs: {error}"
+        given_as = "arguments" if args else "kwargs"
+        what = f"{name}{signature} does not take these {given_as}: {error}"
         raise Unusable("kwargs", code, what, remedy, missing) from error
 
 

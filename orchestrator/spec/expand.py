@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from ..runner import registry
@@ -13,8 +13,9 @@ from .axes import check_axes, check_refined, is_point_axis, ordered_axes
 from .claims import baseline_of, claims_of
 from .document import quoted
 from .model import Experiment, ModelEntry
-from .plan import Plan, Point, Variant, canonical, column, content_id, label_of
+from .plan import Items, Plan, Point, Variant, canonical, column, content_id, items_of, label_of
 from .problem import SpecProblem
+from .values import parse_items
 
 OF_AN_ENTRY = ("call", "async_call", "kwargs", "initializer", "async_initializer")
 """Fields of a workload that an entry of `models` may override."""
@@ -22,11 +23,11 @@ OF_AN_ENTRY = ("call", "async_call", "kwargs", "initializer", "async_initializer
 LARGEST = 10_000  # most points times variants; more are probably a mistake
 
 
-def plan_experiment(experiment: Experiment, cores: int) -> Plan:
+def plan_experiment(experiment: Experiment, cores: int, items: Sequence[Items] = ()) -> Plan:
     """Return the points, variants and claims of `experiment` on a machine of `cores` effective cores.
 
-    Raises SpecProblem for what no single value shows: unknown axes, equal labels, an expectation or a baseline that
-    matches nothing.
+    `items` are those that were read, of every `wanted_items`. Raises SpecProblem for what no single value shows:
+    unknown axes, equal labels, an expectation or a baseline that matches nothing.
     """
     check_axes(experiment)
     check_refined(experiment)
@@ -37,7 +38,7 @@ def plan_experiment(experiment: Experiment, cores: int) -> Plan:
         what = f"makes {point_count} points x {variant_count} variants, more than {LARGEST} combinations"
         raise SpecProblem(("matrix",), Problem("matrix_too_large", what, "name fewer values"))
     combinations = itertools.product(*axes.values())
-    points = tuple(_point(experiment, dict(zip(axes, chosen, strict=True))) for chosen in combinations)
+    points = tuple(_point(experiment, dict(zip(axes, chosen, strict=True)), items) for chosen in combinations)
     variants = _variants(experiment, cores)
     baseline = baseline_of(experiment, variants)
     claims = claims_of(experiment, points, variants, baseline)
@@ -45,25 +46,54 @@ def plan_experiment(experiment: Experiment, cores: int) -> Plan:
     return Plan(experiment, points, variants, baseline, claims, cores, split)
 
 
-def _point(experiment: Experiment, chosen: dict[str, Any]) -> Point:
+def wanted_items(experiment: Experiment) -> list[tuple[Any, list[int | None]]]:
+    """Return each source of items in an experiment, with the numbers of tasks that are asked of it."""
+    sources = experiment.matrix.get("workload.items", (experiment.workload.items,))
+    tasks: list[int | None] = list(experiment.matrix.get("tasks", (experiment.wanted_tasks,)))
+    return [(_plain(source), tasks) for source in sources if source is not None]
+
+
+def _plain(source: object) -> object:
+    found = parse_items(source)
+    return found if isinstance(found, str) else list(found)
+
+
+def _point(experiment: Experiment, chosen: dict[str, Any], items: Sequence[Items]) -> Point:
     workload = experiment.workload.model_dump(mode="json", exclude_none=True)
+    if not workload["args"]:
+        del workload["args"]
     fields = {axis.removeprefix("workload."): value for axis, value in chosen.items() if axis.startswith("workload.")}
+    if "items" in fields:
+        fields["items"] = _plain(fields["items"])
     # an axis of kwargs excludes workload.kwargs, see check_axes
     workload |= fields
     workload["kwargs"] |= {
         axis.removeprefix("kwargs."): value for axis, value in chosen.items() if axis.startswith("kwargs.")
     }
-    tasks = chosen.get("tasks", experiment.tasks)
+    tasks = chosen.get("tasks", experiment.wanted_tasks)
+    given = _items_for(workload.get("items"), tasks, items)
+    tasks = given.count if given else tasks or 1
     columns = {"tasks": tasks} | {column(f"kwargs.{name}"): value for name, value in workload["kwargs"].items()}
+    columns |= {f"args_{place}": value for place, value in enumerate(workload.get("args", ()))}
+    columns |= {"items": items_of(workload)} if given else {}
     columns |= {column(f"workload.{name}"): value for name, value in fields.items()}
     beside = "".join(f", {name}={value}" for name, value in fields.items() if name != "kwargs")
     return Point(
-        id=content_id({"workload": workload, "tasks": tasks}),
+        id=content_id({"workload": workload, "tasks": tasks} | ({"items": given.digest} if given else {})),
         label=label_of(workload, tasks) + beside,
         columns=columns,
         workload=workload,
         tasks=tasks,
+        items=given,
     )
+
+
+def _items_for(source: object, tasks: int | None, items: Sequence[Items]) -> Items | None:
+    """Return the items that were read for a batch; None for a workload without."""
+    if source is None:
+        return None
+    key = canonical([source, tasks])
+    return next(each for each in items if canonical([each.source, each.tasks]) == key)
 
 
 def _variants(experiment: Experiment, cores: int) -> tuple[Variant, ...]:

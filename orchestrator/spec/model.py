@@ -12,6 +12,7 @@ from .values import (
     Check,
     Count,
     Duration,
+    ItemSource,
     Keyword,
     Label,
     Metric,
@@ -43,7 +44,17 @@ class Workload(Strict):
         default=None, description="the coroutine function that event loops run instead"
     )
     kwargs: dict[Keyword, Any] = Field(default={}, description="keyword arguments of every call")
-    item: Keyword | None = Field(default=None, description="keyword that receives the number of the call, 0 to tasks-1")
+    args: Annotated[tuple[Any, ...], as_tuple] = Field(default=(), description="positional arguments of every call")
+    items: ItemSource | None = Field(
+        default=None,
+        description="what the calls get, one each: module:function or a list of a module, glob:data/*.json, "
+        "lines:urls.txt, jsonl:rows.jsonl, range:0:100, or a list",
+    )
+    item: Keyword | None = Field(
+        default=None,
+        description="keyword that receives the item; if absent, it is the first positional argument. Without `items`, "
+        "the keyword receives the number of the call, 0 to tasks-1",
+    )
     setup: Reference | None = Field(default=None, description="context manager, entered once per runner")
     initializer: Reference | None = Field(default=None, description="called in every worker with initargs")
     async_initializer: Reference | None = Field(
@@ -230,7 +241,7 @@ class Experiment(Strict):
     name: Name
     description: str = ""
     workload: Workload
-    tasks: Count = Field(default=1, description="calls in one batch")
+    tasks: Count = Field(default=1, description="calls in one batch; if absent, 1, or one for each of `workload.items`")
     models: Entries = Field(description="the contestants; `all` takes every model that can run the workload here")
     matrix: dict[str, Annotated[tuple[Any, ...], Field(min_length=1), as_tuple]] = Field(
         {},
@@ -246,8 +257,15 @@ class Experiment(Strict):
     )
     expect: Annotated[tuple[Expectation, ...], as_tuple] = ()
 
+    @property
+    def wanted_tasks(self) -> int | None:
+        """The calls of a batch, None for one for each of the items."""
+        has_items = self.workload.items is not None or "workload.items" in self.matrix
+        return None if has_items and "tasks" not in self.model_fields_set else self.tasks
+
     def resolved(self) -> dict[str, Any]:
         """Return the complete spec as plain data, defaults included; it reads back as the same experiment."""
         models = [entry.resolved(self.matrix) for entry in self.models]
         expect = [expected.resolved() for expected in self.expect]
-        return self.model_dump(mode="json") | {"models": models, "expect": expect}
+        without = {"tasks"} if self.wanted_tasks is None else None
+        return self.model_dump(mode="json", exclude=without) | {"models": models, "expect": expect}

@@ -28,6 +28,23 @@ REFERENCE = "=reference"  # the name of the reference loop among the variants of
 
 
 @dataclass(frozen=True)
+class Items:
+    """The items of a batch, read once before the start: `count` of the `total` of a source, evenly spread.
+
+    `tasks` is the number that the spec asks for, None for all. `digest` and `size` are of their pickle; `data` is what
+    runners unpack, None where nothing is measured.
+    """
+
+    source: str | Sequence[Any]
+    tasks: int | None
+    count: int
+    total: int
+    size: int
+    digest: str
+    data: str | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
 class Point:
     """One combination of what is asked of every variant."""
 
@@ -36,6 +53,7 @@ class Point:
     columns: Mapping[str, Any]
     workload: Mapping[str, Any]
     tasks: int
+    items: Items | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +134,7 @@ def runner_request(point: Point, variant: Variant) -> dict[str, Any]:
         "options": dict(variant.options),
         "tasks": point.tasks,
         "workload": {key: value for key, value in workload.items() if key != "check"},
+        **({"items": point.items.data} if point.items else {}),
     }
 
 
@@ -164,7 +183,11 @@ def label_of(workload: Mapping[str, Any], tasks: int, without: str = "") -> str:
     """Return the label of a point, such as `work(n=1) x 4`, without the value of the axis `without`."""
     called = (workload.get("call") or workload["async_call"]).partition(":")[2]
     names = workload["kwargs"].items()
-    arguments = [name if without == f"kwargs.{name}" else f"{name}={_brief(value)}" for name, value in names]
+    source = items_of(workload)
+    keyword = f"{workload['item']}=" if workload.get("item") else ""
+    arguments = [f"{keyword}each of {source}"] if source else []
+    arguments += map(_brief, workload.get("args", ()))
+    arguments += [name if without == f"kwargs.{name}" else f"{name}={_brief(value)}" for name, value in names]
     return f"{called}({', '.join(arguments)})" + ("" if without == "tasks" else f" x {tasks}")
 
 
@@ -172,6 +195,12 @@ def label_along(point: Point, axis: str) -> str:
     """Return the label shared by the points that differ from `point` along `axis` alone, such as `work(n) x 4`."""
     beside = point.label.removeprefix(label_of(point.workload, point.tasks))  # what axes of the workload say
     return label_of(point.workload, point.tasks, axis) + beside
+
+
+def items_of(workload: Mapping[str, Any]) -> str | None:
+    """Return the source of a workload's items as text; None without any."""
+    source = workload.get("items")
+    return source if source is None or isinstance(source, str) else f"{len(source)} items"
 
 
 def _brief(value: object) -> str:

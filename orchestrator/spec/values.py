@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -12,6 +12,7 @@ from ..runner.problem import Problem
 from .document import described
 
 FUNCTION = r"[^\W\d][\w.]*:[^\W\d][\w.]*"
+ITEMS = rf"^((glob|lines|jsonl):.+|range(:-?\d+){{1,3}}|{FUNCTION})$"
 REFERENCE = f"^{FUNCTION}$"
 CHECK = f"^(same|none|{FUNCTION})$"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -25,6 +26,10 @@ METRIC = r"^(speedup|wall_ns|startup_ns|observed\.[A-Za-z_][A-Za-z0-9_]*)$"
 
 PATTERNS = {
     REFERENCE: ("names no function", "write module:function"),
+    ITEMS: (
+        "is no source of items",
+        "write module:function, glob:data/*.json, lines:urls.txt, jsonl:rows.jsonl, range:0:100, or a list",
+    ),
     CHECK: ("is not a check", "write same, none or module:function"),
     NAME: ("is not a name", "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"),
     LABEL: ("is not a label", "use up to 64 letters, digits, spaces and ._()=,+-, a letter or digit first"),
@@ -80,6 +85,22 @@ def parse_bytes(value: object) -> int:
     return found
 
 
+def parse_items(value: object) -> str | tuple[object, ...]:
+    """Return a source of items as text, or a list of items as a tuple; raises PydanticCustomError.
+
+    A mapping such as {glob: data/*.json} or {range: [0, 100]} is another way to write the text.
+    """
+    if isinstance(value, dict) and len(value) == 1:
+        head, rest = next(iter(value.items()))
+        value = f"{head}:{':'.join(map(str, rest)) if isinstance(rest, list) else rest}"
+    if isinstance(value, list | tuple) and value:
+        return tuple(value)
+    what, remedy = PATTERNS[ITEMS]
+    if not isinstance(value, str) or not re.fullmatch(ITEMS, value):
+        raise refused("not_items", f"{described(value)} {what}", remedy)
+    return value
+
+
 def _without_secret(value: object) -> object:
     if isinstance(value, str) and re.search(r"https?://[^/\s]*@", value):
         what = "a URL with a user in it would be readable in the log"
@@ -127,6 +148,13 @@ Size = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?B|B)$"}),
 ]
 Reference = Annotated[str, StringConstraints(pattern=REFERENCE)]
+ItemSource = Annotated[
+    str | tuple[Any, ...],
+    BeforeValidator(parse_items),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": ITEMS}, {"type": "array", "minItems": 1}, {"type": "object"}]}
+    ),
+]
 Check = Annotated[str, StringConstraints(pattern=CHECK)]
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Label = Annotated[str, StringConstraints(pattern=LABEL)]

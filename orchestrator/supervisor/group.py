@@ -195,6 +195,20 @@ def probe(
     return answer["problems"], answer["identity"]
 
 
+def read_items(
+    runner_env: RunnerEnvironment,
+    interrupt: Interrupt,
+    command: Command,
+    source: object,
+    tasks: list[int | None],
+    timeout_s: float,
+) -> dict[str, Any]:
+    """Return the items of a source for each number of tasks (see `runner.items`), or why not; raises RunnerFailed."""
+    with RunnerGroup(runner_env, interrupt) as runner_group:
+        runner_group.start("items", command)
+        return runner_group.ask("items", {"op": "items", "source": source, "tasks": tasks}, timeout_s)
+
+
 def pilot(
     runner_env: RunnerEnvironment, interrupt: Interrupt, command: Command, workload: dict[str, Any], timeout_s: float
 ) -> dict[str, Any]:

@@ -573,7 +573,7 @@ BAD = {
         ["mine:positional", "data=1"],
         2,
         "mine:positional(data, /) does not take these kwargs: 'data' parameter is positional only, "
-        "but was passed as a keyword; positional-only arguments can't be passed by name: wrap the function",
+        "but was passed as a keyword; positional-only arguments can't be passed by name: give them by position",
     ),
     "a generator": (["mine:generate"], 2, "mine:generate is a generator function: calling it runs nothing; wrap it"),
     "a generator returned": (["mine:lazy"], 2, "mine:lazy returns a generator: calling it runs nothing; wrap it"),
@@ -586,11 +586,6 @@ BAD = {
     "no such module": (["nowhere:f"], 2, "no module named 'nowhere'; name the project's directory with --project, or"),
     "no function named": (["mine"], 2, '"mine" names no function; write module:function'),
     "a file": (["src/mine.py:work"], 2, '"src/mine.py:work" names a file; name its module: mine:work --project src'),
-    "not an argument": (
-        ["mine:work", "100"],
-        2,
-        '"100" is not a keyword argument; write name=value, such as n=1000',
-    ),
     "an argument twice": (["mine:work", "n=1", "n=2"], 2, 'argument "n=2": n is given twice; keep one of them'),
     "not YAML": (["mine:work", "n=["], 2, 'argument "n=[": n: not YAML: '),
     "stdin": (["mine:reads"], 3, "mine:reads failed when it was called: EOFError: EOF when reading a line (File "),

@@ -14,7 +14,7 @@ from orchestrator.runner.call import Call
 
 
 def stamped(function: Any, item: str | None = None, is_small: bool = False, **kwargs: Any) -> Stamped:
-    return Stamped(function, kwargs, item, weigh=False, is_small=is_small)
+    return Stamped(Call(function, kwargs, item), weigh=False, is_small=is_small)
 
 
 def double(item: int, data: bytes = b"") -> Any:

@@ -45,6 +45,8 @@ class Figures:
     """The longest call, without its waits for a core or the GIL; of a coroutine, from begin to end."""
     longest_share: float
     """The longest call as a share of all calls of its batch."""
+    longest_item: str | None = None
+    """The item of the longest call, in a few characters; null where all calls are alike."""
     alone_calls: int
     """How many calls were also made with no other call beside them."""
     alone_cpu_ns: int

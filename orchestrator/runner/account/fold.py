@@ -78,9 +78,9 @@ class Budget:
             self._add_gaps(sums, begun[WALL], ended[WALL], lanes, _union(gil_waits))
         for name, ns in sums.items():
             self.sums[name] += ns
-        lengths = [_length_ns(call) for call in taken]
-        self.longest_ns.append(max(lengths))
-        self.longest_shares.append(max(lengths) / (sum(lengths) or 1))
+        lengths_ns = [_length_ns(call) for call in taken]
+        self.longest_ns.append(max(lengths_ns))
+        self.longest_shares.append(max(lengths_ns) / (sum(lengths_ns) or 1))
 
     def _split(self, taken: Sequence[Taken]) -> list[list[Taken]]:
         """Return the calls of each lane in the order of time."""
@@ -148,6 +148,11 @@ class Budget:
             "longest_call_ns": round(median(self.longest_ns)),
             "longest_share": round(median(self.longest_shares), 6),
         }
+
+
+def longest(taken: Sequence[Taken]) -> int:
+    """Return the place of the longest call of a batch."""
+    return max(range(len(taken)), key=lambda place: _length_ns(taken[place]))
 
 
 def mean(total: int, count: int) -> int:

@@ -12,10 +12,11 @@ from typing import Any
 
 from .. import fd_limit, gil, loops, registry
 from ..call import Call
+from ..items import shown
 from . import clocks, sensors
 from .figures import FIGURES, complete
-from .fold import MOST_CALLS, Budget, mean
-from .stamps import Stamped, StampedResult, Taken
+from .fold import MOST_CALLS, Budget, longest, mean
+from .stamps import Stamped, StampedItem, StampedResult, Taken
 from .usage import Usage
 
 ALONE_CALLS, ALONE_SHARE = 16, 0.25
@@ -29,7 +30,7 @@ WEIGHED_RESULTS = 16  # results of which the pickle is measured
 async def measure(
     workers: registry.Workers,
     call: Call,
-    items: Sequence[int],
+    items: Sequence[Any],
     repeats: int,
     before_batch: Callable[[], None],
     count: registry.WorkerMode,
@@ -46,8 +47,9 @@ async def measure(
     items = items[:MOST_CALLS]
     is_sent = pickles and not (per_task and workers.facts.get("actual_start_method") == "fork")
     call_bytes = _pickled_bytes(call) if is_sent else None
-    is_small = call_bytes is not None and call_bytes < SMALL_BYTES
-    stamped = Stamped(call.function, call.kwargs, call.item, per_task and pickles, is_small)
+    item_bytes = _mean_pickled_bytes(items) if is_sent and call.plain is None else 0
+    stamped = Stamped(call, per_task and pickles, call_bytes is not None and call_bytes < SMALL_BYTES)
+    given, items = items, [StampedItem(item) for item in items] if item_bytes >= SMALL_BYTES else items
     run = workers.bind(stamped)
     if not per_task:
         await workers.each(_prepare)  # workers import what is needed before the clock runs
@@ -66,7 +68,8 @@ async def measure(
         **gil_figures,
         "is_async": stamped.is_async,
         **alone,
-        "call_bytes": call_bytes,
+        "longest_item": None if call.plain else shown(given[longest(taken)]),
+        "call_bytes": call_bytes and call_bytes + item_bytes,
         "result_bytes": _result_bytes(batch) if pickles else None,
         **after.switches(before, budget.batches),
         **loops.lag(turns_ns, budget.wall_ns),
@@ -181,3 +184,9 @@ def _result_bytes(batch: Sequence[StampedResult]) -> int | None:
     sizes = [_pickled_bytes(result.value) for result in batch[:: max(1, len(batch) // WEIGHED_RESULTS)]]
     known = [size for size in sizes if size is not None]
     return mean(sum(known), len(known)) if known else None
+
+
+def _mean_pickled_bytes(items: Sequence[Any]) -> int:
+    """Return the mean size of a pickled item, over some of the batch; 0 where pickle fails."""
+    sizes = [_pickled_bytes(item) or 0 for item in items[:: max(1, len(items) // WEIGHED_RESULTS)]]
+    return mean(sum(sizes), len(sizes))

@@ -60,26 +60,30 @@ class Stamped(Call):
 
     __slots__ = ("arrived", "is_async", "is_small", "weigh")
 
-    def __init__(
-        self, function: Callable[..., Any], kwargs: dict[str, Any], item: str | None, weigh: bool, is_small: bool
-    ) -> None:
+    def __init__(self, call: Call, weigh: bool, is_small: bool) -> None:
         """Stamp a call; `weigh`: also measure its worker's memory; `is_small`: do not stamp its pickle."""
-        super().__init__(function, kwargs, item)
+        super().__init__(call.function, call.kwargs, call.item, call.args)
         self.is_small = is_small
-        self.is_async = iscoroutinefunction(function)
+        self.is_async = iscoroutinefunction(call.function)
         self.weigh = weigh
         self.arrived: Passage | None = None
-        if item is None:
+        if call.item is None:
             self.plain = self
 
-    def __call__(self, item: int = 0) -> Any:
-        kwargs = self.kwargs if self.item is None else {**self.kwargs, self.item: item}
-        if self.is_async:
-            return _driven(self.function(**kwargs))
+    @property
+    def one(self) -> Callable[[Any], Any]:
+        return self
+
+    def __call__(self, item: Any = 0) -> Any:
         arrived, self.arrived = self.arrived, None
+        if type(item) is StampedItem:
+            arrived, item = item.arrived or arrived, item.value
+        args, kwargs = self.arguments(item)
+        if self.is_async:
+            return _driven(self.function(*args, **kwargs))
         function, read = self.function, clocks.read
         before = read()
-        value = function(**kwargs)
+        value = function(*args, **kwargs)
         after = read()
         busy_ns = after[WALL] - before[WALL]
         spent = after[CPU] - before[CPU], after[QUEUE] - before[QUEUE], after[GIL] - before[GIL]
@@ -88,7 +92,7 @@ class Stamped(Call):
         return StampedResult(value, (*worker, before[WALL], after[WALL], busy_ns, *spent, before[GIL]), arrived, memory)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        call = self.function, self.kwargs, self.item, self.weigh
+        call = self.function, (self.args, self.kwargs), self.item, self.weigh
         return _passed, call if self.is_small else (_NOW, *call, _Ended())
 
 
@@ -169,14 +173,45 @@ def _passed(*parts: Any) -> Any:
         value, numbers, memory = parts
         return StampedResult(value, numbers, None, memory)
     if len(parts) == 4:
-        return Stamped(*parts, True)
+        return _stamped(*parts, is_small=True)
     if len(parts) == 5:
         load_begun, value, ended, numbers, memory = parts
         return StampedResult(value, numbers, None, memory, (load_begun, ended))
-    load_begun, function, kwargs, item, weigh, ended = parts
-    call = Stamped(function, kwargs, item, weigh, False)
+    load_begun, function, arguments, item, weigh, ended = parts
+    call = _stamped(function, arguments, item, weigh, is_small=False)
     call.arrived = _passage(load_begun, ended)
     return call
+
+
+def _stamped(
+    function: Callable[..., Any],
+    arguments: tuple[tuple[Any, ...], dict[str, Any]],
+    item: str | int | None,
+    weigh: bool,
+    *,
+    is_small: bool,
+) -> Stamped:
+    args, kwargs = arguments
+    return Stamped(Call(function, kwargs, item, args), weigh, is_small)
+
+
+class StampedItem:
+    """An item whose transfer is stamped: it is pickled beside its call, which can't see it."""
+
+    __slots__ = ("arrived", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.arrived: Passage | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived_item, (_NOW, self.value, _Ended())
+
+
+def _arrived_item(load_begun: int, value: Any, ended: tuple[int, int, int]) -> StampedItem:
+    item = StampedItem(value)
+    item.arrived = _passage(load_begun, ended)
+    return item
 
 
 def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:

@@ -69,7 +69,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
                     raise WorkerLost(str(error)) from error
 
             def bind(call: Call) -> RunBatch:
-                one = begun(call)
+                one = begun(call.one)
                 plain = call.plain and begun(call.plain)
 
                 async def run(items: Sequence[int]) -> list[Any]:

@@ -55,7 +55,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
 
     def bind(call: Call) -> RunBatch:
         plain = call.plain
-        start: Callable[[int], Any] = (lambda _: plain()) if plain else call
+        start: Callable[[int], Any] = (lambda _: plain()) if plain else call.one
         if not iscoroutinefunction(call.function):
             blocking = start
 

@@ -46,7 +46,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
 
     def bind(call: Call) -> RunBatch:
         plain = call.plain and _Guarded(call.plain)
-        guarded = _Guarded(call)
+        guarded = _Guarded(call.one)
 
         async def run(items: Sequence[int]) -> list[Any]:
             if plain:

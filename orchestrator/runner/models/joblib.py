@@ -41,7 +41,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
     with loky.losses_named(), Parallel(n_jobs=workers, backend=backend, batch_size=batch_size) as parallel:
 
         def bind(call: Call) -> RunBatch:
-            one = begun(call)
+            one = begun(call.one)
             plain = call.plain and begun(call.plain)
 
             async def run(items: Sequence[int]) -> list[Any]:

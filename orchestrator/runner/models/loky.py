@@ -34,15 +34,15 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
     pool = get_reusable_executor(workers, timeout=NEVER_S, initializer=initializer)
 
     def bind(call: Call) -> RunBatch:
-        plain = call.plain
+        plain, one = call.plain, call.one
 
         async def run(items: Sequence[int]) -> list[Any]:
             with losses_named():
                 if chunksize > 1:
-                    return list(pool.map(call, items, chunksize=chunksize))
+                    return list(pool.map(one, items, chunksize=chunksize))
                 if plain:
                     return processes.collect(pool.submit(plain) for _ in items)
-                return processes.collect(pool.submit(call, item) for item in items)
+                return processes.collect(pool.submit(one, item) for item in items)
 
         return run
 

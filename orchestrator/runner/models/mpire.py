@@ -41,7 +41,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
 
     with WorkerPool(workers, start_method=start_method, keep_alive=True) as pool:
 
-        def mapped(function: Callable[..., Any], items: Sequence[int], size: int | None) -> list[Any]:
+        def mapped(function: Callable[..., Any], items: Sequence[Any], size: int | None) -> list[Any]:
             try:
                 return [unwrapped(result) for result in pool.map(function, items, chunk_size=size)]
             except Exception as error:
@@ -52,10 +52,12 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
                 raise
 
         def bind(call: Call) -> RunBatch:
-            one = begun(call)
+            one = begun(call.one)
 
             async def run(items: Sequence[int]) -> list[Any]:
-                return mapped(one, items, chunk_size)
+                # mpire spreads a tuple or a mapping over the arguments
+                given = items if isinstance(items, range) else [(item,) for item in items]
+                return mapped(one, given, chunk_size)
 
             return run
 

@@ -24,7 +24,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
         watch = _Watch(pool)
 
         def bind(call: Call) -> RunBatch:
-            one = _Plain(call.plain) if call.plain else _Numbered(call)
+            one = _Plain(call.plain) if call.plain else _Numbered(call.one)
 
             async def run(items: Sequence[int]) -> list[Any]:
                 results: list[Any] = [None] * len(items)

@@ -50,10 +50,10 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
     started = _Started(context, initializer)
 
     def bind(call: Call) -> RunBatch:
-        plain = call.plain
+        plain, one = call.plain, call.one
 
         async def run(items: Sequence[int]) -> list[Any]:
-            return started.results([(plain,)] * len(items) if plain else [(call, item) for item in items])
+            return started.results([(plain,)] * len(items) if plain else [(one, item) for item in items])
 
         return run
 

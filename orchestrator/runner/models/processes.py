@@ -107,14 +107,14 @@ async def _executor(call: Call, workers: int, options: Options, initializer: Ini
         idle.acquire = lambda blocking: False
 
     def bind(call: Call) -> RunBatch:
-        plain = call.plain
+        plain, one = call.plain, call.one
 
         async def run(items: Sequence[int]) -> list[Any]:
             if chunksize > 1:
-                return list(pool.map(call, items, chunksize=chunksize))
+                return list(pool.map(one, items, chunksize=chunksize))
             if plain:
                 return collect(pool.submit(plain) for _ in items)
-            return collect(pool.submit(call, item) for item in items)
+            return collect(pool.submit(one, item) for item in items)
 
         return run
 

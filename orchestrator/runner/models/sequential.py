@@ -26,12 +26,12 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
         initializer()
 
     def bind(call: Call) -> RunBatch:
-        plain = call.plain
+        plain, one = call.plain, call.one
 
         async def run(items: Sequence[int]) -> list[Any]:
             if plain:
                 return [plain() for _ in items]
-            return [call(item) for item in items]
+            return [one(item) for item in items]
 
         return run
 

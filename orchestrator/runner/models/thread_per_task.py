@@ -36,7 +36,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
 
     def bind(call: Call) -> RunBatch:
         plain = call.plain
-        one = begun((lambda _: plain()) if plain else call)
+        one = begun((lambda _: plain()) if plain else call.one)
 
         async def run(items: Sequence[int]) -> list[Any]:
             return _start_all(items, one)

@@ -73,14 +73,14 @@ async def _of_anyio(workers: int, initializer: Initializer) -> AsyncIterator[Wor
     def bind(call: Call) -> RunBatch:
         plain = call.plain
 
-        def begin_and_call(item: int) -> Any:
+        def begin_and_call(item: Any) -> Any:
             begin()
             return call(item)
 
         async def run(items: Sequence[int]) -> list[Any]:
             if plain and not initializer:
                 return await gather(items, workers, lambda _: to_thread.run_sync(plain, limiter=limiter))
-            one = begin_and_call if initializer else call
+            one = begin_and_call if initializer else call.one
             return await gather(items, workers, lambda item: to_thread.run_sync(one, item, limiter=limiter))
 
         return run
@@ -118,16 +118,16 @@ async def _executor(workers: int, is_default: bool, initializer: Initializer) ->
             loop.set_default_executor(pool)
 
         def bind(call: Call) -> RunBatch:
-            plain = call.plain
+            plain, one = call.plain, call.one
 
             async def run(items: Sequence[int]) -> list[Any]:
                 if is_default:
                     if plain:
                         return await one_task_each(items, IN_FLIGHT, lambda _: to_thread(plain))
-                    return await one_task_each(items, IN_FLIGHT, lambda item: to_thread(call, item))
+                    return await one_task_each(items, IN_FLIGHT, lambda item: to_thread(one, item))
                 if plain:
                     return await in_order(loop.run_in_executor(pool, plain) for _ in items)
-                return await in_order(loop.run_in_executor(pool, call, item) for item in items)
+                return await in_order(loop.run_in_executor(pool, one, item) for item in items)
 
             return run
 

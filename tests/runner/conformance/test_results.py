@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import pickle
 from pathlib import Path
@@ -87,3 +88,14 @@ def test_a_check_of_ones_own_may_refuse_the_results(runner_env: RunnerEnvironmen
         runner.trial()
         with fails("result", "workloads:later refused the results"):
             runner.ask("check", reference="workloads:later")
+
+
+@each_model
+def test_an_item_reaches_the_function_as_its_first_argument_unchanged(
+    runner_env: RunnerEnvironment, model: str
+) -> None:
+    given = [(1, 2), {"a": 3}, "text", [4]]
+    asked = order(model, task("identical", items="mine:items", observe="see"), tasks=len(given))
+    asked["items"] = binascii.b2a_base64(pickle.dumps(given)).decode()
+    with opened(runner_env, asked) as runner:
+        assert runner.results() == [repr(item) for item in given]

@@ -138,6 +138,10 @@ def equal_dict(i: int) -> dict[str, Any]:
     return {"name": "equal", "again": "equal", "item": i}
 
 
+def identical(item: Any) -> str:
+    return repr(item)
+
+
 def process_id() -> int:
     return os.getpid()
 

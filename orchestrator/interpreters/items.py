@@ -1,0 +1,72 @@
+"""Read the items of a workload once, before the start, in a runner under the interpreter of the first variant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ..runner.problem import Problem, read
+from ..spec.document import KeyPath
+from ..spec.expand import wanted_items
+from ..spec.model import Experiment
+from ..spec.plan import Items
+from ..spec.problem import SpecProblem
+from ..spec.values import REFERENCE
+from ..supervisor import group
+from ..supervisor.environment import RunnerEnvironment
+from ..supervisor.interrupt import Interrupt
+from ..supervisor.process import Command, RunnerFailed
+from . import find
+from .environments import Unbuilt
+from .probe import environment_for
+
+TIMEOUT_S = 30.0
+
+
+def read_items(experiment: Experiment, runner_env: RunnerEnvironment, interrupt: Interrupt) -> list[Items]:
+    """Return the items of every batch of an experiment; raises SpecProblem with its place."""
+    found: list[Items] = []
+    for place, (source, tasks) in enumerate(wanted_items(experiment)):
+        in_matrix = "workload.items" in experiment.matrix
+        path: KeyPath = ("matrix", "workload.items", place) if in_matrix else ("workload", "items")
+        started = _command(experiment, source, runner_env, interrupt)
+        found += _asked(started, source, tasks, path, runner_env, interrupt)
+    return found
+
+
+def _asked(
+    command: Command,
+    source: str | Sequence[Any],
+    tasks: list[int | None],
+    path: KeyPath,
+    runner_env: RunnerEnvironment,
+    interrupt: Interrupt,
+) -> list[Items]:
+    try:
+        answer = group.read_items(runner_env, interrupt, command, source, tasks, TIMEOUT_S)
+    except RunnerFailed as error:
+        what = f"reading the items failed: {error.error}"
+        if error.cause == "timeout":
+            what = f"reading the items took longer than {TIMEOUT_S:g} s"
+        raise SpecProblem(path, Problem("items_failed", what, "give fewer items, or end the iterable")) from error
+    if answer["event"] == "refused":
+        raise SpecProblem(path, read(answer))
+    return [Items(source, count, **batch) for count, batch in zip(tasks, answer["batches"], strict=True)]
+
+
+def _command(experiment: Experiment, source: Any, runner_env: RunnerEnvironment, interrupt: Interrupt) -> Command:
+    """Return the command of a runner that reads the items; a function may need the packages of the spec."""
+    entry = experiment.models[0]
+    request = entry.python or next(iter(experiment.matrix.get("python", ())), None)
+    place: KeyPath = ("models", 0, "python")
+    python = find.resolve(request)
+    if python is None:
+        raise SpecProblem(place, find.missing(request or ""))
+    if isinstance(source, str) and re.fullmatch(REFERENCE, source) and experiment.requirements:
+        try:
+            built = environment_for(experiment.requirements, request, python, (), runner_env, interrupt)
+        except Unbuilt as error:
+            raise SpecProblem(("requirements",), error.problem) from error
+        python = built.python if built else python
+    return Command(python, entry.path, tuple(sorted(entry.env.items())), experiment.limits.bounds())
