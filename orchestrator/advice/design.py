@@ -52,7 +52,10 @@ MOST_PROCESSES, MOST_STARTING_NS = 128, 1e9
 
 @dataclass(frozen=True)
 class Question:
-    """The user's question: a function with its arguments, the interpreter, and bounds."""
+    """The user's question: a function with its arguments, the interpreter, and bounds.
+
+    `setup` makes the object of a method. `project` is the directory as it was typed, None for the working directory.
+    """
 
     call: str
     kwargs: Mapping[str, Any]
@@ -60,6 +63,8 @@ class Question:
     tasks: int | None = None
     max_time_s: float | None = None
     over: Range | None = None
+    setup: str | None = None
+    project: str | None = None
 
     def at(self, level: int | float) -> Question:
         """Return the question at one level of the range."""

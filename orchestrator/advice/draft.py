@@ -6,13 +6,14 @@ import math
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 from .. import units
 from ..analysis.accounts import BUSY_CALL
 from ..journal.derived_events import VariantCompared
 from ..journal.event import Event
-from ..runner import registry
+from ..runner import names, registry
 from ..spec.document import dump
 from ..text import printable
 from .design import FIRST_CALL, TIMEOUT_S, Design, Facts, Question, model_of
@@ -20,7 +21,8 @@ from .design import FIRST_CALL, TIMEOUT_S, Design, Facts, Question, model_of
 
 def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
     """Return the spec of a design as YAML with comments; `again` is the shell command that runs it."""
-    workload: dict[str, Any] = {"call": asked.call} | ({"kwargs": dict(asked.kwargs)} if asked.kwargs else {})
+    workload: dict[str, Any] = {"call": asked.call} | ({"setup": asked.setup} if asked.setup else {})
+    workload |= {"kwargs": dict(asked.kwargs)} if asked.kwargs else {}
     matrix: dict[str, Any] = {f"kwargs.{asked.over.name}": list(asked.over.levels)} if asked.over else {}
     matrix |= {"workers": list(designed.workers)} | ({"python": [asked.python]} if asked.python else {})
     measure: dict[str, Any] = {"refine": f"kwargs.{asked.over.name}"} if asked.over else {}
@@ -85,7 +87,9 @@ def _seconds(duration_s: float) -> str:
 
 def _name(asked: Question) -> str:
     over = f"-over-{asked.over.name}" if asked.over else ""
-    return re.sub("[^A-Za-z0-9._-]", "_", f"advise-{asked.call.replace(':', '.')}{over}")[:64]
+    name = names.parse(asked.call)
+    source = PurePath(name.source).stem if name.is_file else name.source
+    return re.sub("[^A-Za-z0-9._-]", "_", f"advise-{source}.{name.function}{over}")[:64]
 
 
 def _description(asked: Question, facts: Facts, designed: Design) -> str:
@@ -118,12 +122,13 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
 
 def _heading(asked: Question, again: str) -> list[str]:
     """Return the comment at the top of the spec: its origin, and the commands that run it again."""
+    arguments = f" --setup {shlex.quote(asked.setup)}" if asked.setup else ""
     given = (shlex.quote(f"{name}={dump(value, flow=True)}") for name, value in asked.kwargs.items())
-    arguments = "".join(f" {argument}" for argument in given)
+    arguments = "".join(f" {argument}" for argument in given) + arguments
     if asked.over:
         arguments += f" --over {asked.over.name}={asked.over.levels[0]}:{asked.over.levels[-1]}"
     return [
-        f"# Written by `orchestrator advise {asked.call}{arguments}`. Again, and from cron every night:",
+        f"# Written by `orchestrator advise {shlex.quote(asked.call)}{arguments}`. Again, and from cron every night:",
         f"#   {again}",
         f"#   15 3 * * * {again} >> {_name(asked)}.jsonl 2>> {_name(asked)}.log",
         "# For completion in an editor: orchestrator schema spec > spec.schema.json, then",

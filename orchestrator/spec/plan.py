@@ -162,7 +162,7 @@ def column(axis: str) -> str:
 
 def label_of(workload: Mapping[str, Any], tasks: int, without: str = "") -> str:
     """Return the label of a point, such as `work(n=1) x 4`, without the value of the axis `without`."""
-    called = (workload.get("call") or workload["async_call"]).partition(":")[2]
+    called = (workload.get("call") or workload["async_call"]).rpartition(":")[2]
     names = workload["kwargs"].items()
     arguments = [name if without == f"kwargs.{name}" else f"{name}={_brief(value)}" for name, value in names]
     return f"{called}({', '.join(arguments)})" + ("" if without == "tasks" else f" x {tasks}")

@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from ..runner.names import FUNCTION
 from ..runner.problem import Problem
 from .document import described
 
-FUNCTION = r"[^\W\d][\w.]*:[^\W\d][\w.]*"
 REFERENCE = f"^{FUNCTION}$"
 CHECK = f"^(same|none|{FUNCTION})$"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -24,8 +24,8 @@ REQUIREMENT = (
 METRIC = r"^(speedup|wall_ns|startup_ns|observed\.[A-Za-z_][A-Za-z0-9_]*)$"
 
 PATTERNS = {
-    REFERENCE: ("names no function", "write module:function"),
-    CHECK: ("is not a check", "write same, none or module:function"),
+    REFERENCE: ("names no function", "write module:function or file.py:function"),
+    CHECK: ("is not a check", "write same, none, module:function or file.py:function"),
     NAME: ("is not a name", "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"),
     LABEL: ("is not a label", "use up to 64 letters, digits, spaces and ._()=,+-, a letter or digit first"),
     KEYWORD: ("is not a Python name", "use letters, digits and underscores, no digit first"),
