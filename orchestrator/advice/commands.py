@@ -15,6 +15,9 @@ from .design import Question
 INSTEAD = ("function_missing", "is_command", "is_async_object")
 """Codes of problems that name another function of the same module."""
 
+LISTING = ("function_missing", "not_callable", "is_command", "is_class", "setup_wrong")
+"""Codes for which the list of the module's functions helps where nothing else is known."""
+
 
 def command(asked: Question, arguments: Sequence[str] | None = None) -> str:
     """Return the command that asks a question, with all its arguments, or with these texts of arguments."""
@@ -25,21 +28,26 @@ def command(asked: Question, arguments: Sequence[str] | None = None) -> str:
     return f"orchestrator advise {shlex.join([asked.call, *arguments, *given])}"
 
 
-def remedied(asked: Question, problem: Problem) -> str | None:
-    """Return the command that would work instead, None where none is known."""
-    name = names.parse(asked.call)
+def remedied(asked: Question, problem: Problem, field: str) -> str | None:
+    """Return the command that would work instead of one refused for a field of the workload, None if none is known.
+
+    Where nothing is known to call, it is the one that lists what there is.
+    """
+    is_setup = field == "setup" and asked.setup is not None
+    name = names.parse(asked.setup if is_setup and asked.setup else asked.call)
+    if problem.code in LISTING and not problem.arguments:
+        return command(Question(name.source, {}, asked.python, project=asked.project))
     first = problem.arguments[0] if problem.arguments else None
     if problem.code in ("arguments_missing", "arguments_wrong"):
         return command(asked, [_argument(asked, each) for each in problem.arguments])
     if first is None:
         return None
-    if problem.code in INSTEAD:
-        return command(_at(asked, str(name._replace(function=first))))
+    if problem.code in (*INSTEAD, "file_missing"):
+        other = str(name._replace(source=first) if problem.code == "file_missing" else name._replace(function=first))
+        return command(_at(asked, asked.call, other) if is_setup else _at(asked, other))
     if problem.code == "is_class":
         path, factory, *required = problem.arguments
         return command(_at(asked, str(name._replace(function=path)), factory), [f"{each}=..." for each in required])
-    if problem.code == "file_missing":
-        return command(_at(asked, str(name._replace(source=first))))
     return command(_at(asked, asked.call, first)) if problem.code == "is_method" else None
 
 

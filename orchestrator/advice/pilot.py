@@ -41,7 +41,7 @@ def pilot(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) 
             raise BadInput(unfit.what, where="--python", remedy=unfit.remedy) from error
         raise _failed(asked, error) from error
     if answer["event"] == "refused":
-        raise _refused(asked, read(answer))
+        raise _refused(asked, read(answer), answer["field"])
     return Facts(**{name: answer[name] for name in Facts.__dataclass_fields__})
 
 
@@ -78,7 +78,7 @@ def _check_hiding(*entries: str) -> None:
         raise BadInput(what, remedy=remedy)
 
 
-def _refused(asked: Question, problem: Problem) -> BadInput:
+def _refused(asked: Question, problem: Problem, field: str) -> BadInput:
     """Return the refusal of a runner as an error, with the remedy in terms of the command line."""
     given = [parameter for parameter in problem.arguments if re.split("[:=]", parameter)[0].strip() not in asked.kwargs]
     remedies = {
@@ -88,7 +88,7 @@ def _refused(asked: Question, problem: Problem) -> BadInput:
         "import_failed": f"{problem.remedy}, or {ELSEWHERE}",
     }
     remedy = remedies.get(problem.code, problem.remedy)
-    works = commands.remedied(asked, problem)
+    works = commands.remedied(asked, problem, field)
     return BadInput(problem.what, remedy=f"{remedy}{' ' if remedy.endswith('?') else ': '}{works}" if works else remedy)
 
 

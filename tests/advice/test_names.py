@@ -155,6 +155,13 @@ def test_a_project_with_a_directory_src_is_found(place: Path) -> None:
         (("script.py::parse",), ": orchestrator advise script.py:parse"),
         (("dir with space/my-script:parse",), ": orchestrator advise 'dir with space/my-script.py:parse'"),
         (("job.v2.py:parse",), "ln -s job.v2.py job_v2.py, then name job_v2.py"),
+        (("script:zzz",), "check the name: orchestrator advise script\n"),
+        (
+            ("script:Easy.run", "--setup", "script:Eazy"),
+            "did you mean 'Easy'? orchestrator advise script:Easy.run --setup script:Easy",
+        ),
+        (("script:Easy.run", "--setup", "scirpt.py:Easy"), "advise script:Easy.run --setup script.py:Easy\n"),
+        (("script:Easy.run", "--setup", "script:make"), "return or yield the object: orchestrator advise script\n"),
         (("script:single", "x=1"), "by the first positional argument (singledispatch), and calls pass names"),
     ],
 )
