@@ -56,7 +56,10 @@ MOST_PROCESSES, MOST_STARTING_NS = 128, 1e9
 
 @dataclass(frozen=True)
 class Question:
-    """The user's question: a function with its arguments, the interpreter, and bounds."""
+    """The user's question: a function with its arguments, the interpreter, and bounds.
+
+    `setup` makes the object of a method. `project` is the directory as it was typed, None for the working directory.
+    """
 
     call: str
     kwargs: Mapping[str, Any]
@@ -67,11 +70,14 @@ class Question:
     tasks: int | None = None
     max_time_s: float | None = None
     over: Range | None = None
+    setup: str | None = None
+    project: str | None = None
 
     @property
     def workload(self) -> dict[str, Any]:
         """The workload of the spec, without what is not given."""
-        fields = {"args": list(self.args), "kwargs": dict(self.kwargs), "items": self.items, "item": self.item}
+        fields: dict[str, Any] = {"setup": self.setup, "args": list(self.args), "kwargs": dict(self.kwargs)}
+        fields |= {"items": self.items, "item": self.item}
         return {"call": self.call} | {name: value for name, value in fields.items() if value}
 
     def at(self, level: int | float) -> Question:

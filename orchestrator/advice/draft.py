@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 from .. import units
 from ..analysis.accounts import BUSY_CALL
 from ..journal.derived_events import VariantCompared
 from ..journal.event import Event
-from ..runner import registry
+from ..runner import names, registry
 from ..spec.document import dump
 from ..text import printable
+from . import commands
 from .design import FIRST_CALL, TIMEOUT_S, Design, Facts, Question, model_of
 
 
@@ -91,7 +92,9 @@ def _seconds(duration_s: float) -> str:
 
 def _name(asked: Question) -> str:
     over = f"-over-{asked.over.name}" if asked.over else ""
-    return re.sub("[^A-Za-z0-9._-]", "_", f"advise-{asked.call.replace(':', '.')}{over}")[:64]
+    name = names.parse(asked.call)
+    source = PurePath(name.source).stem if name.is_file else name.source
+    return re.sub("[^A-Za-z0-9._-]", "_", f"advise-{source}.{name.function}{over}")[:64]
 
 
 def _description(asked: Question, facts: Facts, designed: Design) -> str:
@@ -126,20 +129,10 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
     return printable(" ".join(" ".join(sentences).split()))
 
 
-def _positional(args: Sequence[Any]) -> list[str]:
-    return [shlex.quote(dump(value, flow=True)) for value in args]
-
-
 def _heading(asked: Question, again: str) -> list[str]:
     """Return the comment at the top of the spec: its origin, and the commands that run it again."""
-    given = (shlex.quote(f"{name}={dump(value, flow=True)}") for name, value in asked.kwargs.items())
-    arguments = "".join(f" {argument}" for argument in (*_positional(asked.args), *given))
-    arguments += f" --items {shlex.quote(asked.items)}" if asked.items else ""
-    arguments += f" --item {asked.item}" if asked.item else ""
-    if asked.over:
-        arguments += f" --over {asked.over.name}={asked.over.levels[0]}:{asked.over.levels[-1]}"
     return [
-        f"# Written by `orchestrator advise {asked.call}{arguments}`. Again, and from cron every night:",
+        f"# Written by `{commands.command(asked)}`. Again, and from cron every night:",
         f"#   {again}",
         f"#   15 3 * * * {again} >> {_name(asked)}.jsonl 2>> {_name(asked)}.log",
         "# For completion in an editor: orchestrator schema spec > spec.schema.json, then",

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 from ..errors import BadInput, WorkloadFailed
 from ..interpreters import find
+from ..runner import names
 from ..runner.problem import Problem, read
 from ..supervisor import group
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt
 from ..supervisor.process import Command, RunnerFailed
+from . import commands
 from .design import Facts, Question
 
 TIMEOUT_S = 30.0
@@ -26,6 +33,7 @@ def pilot(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) 
         problem = find.missing(asked.python or "")
         raise BadInput(problem.what, where="--python", remedy=problem.remedy)
     workload = {"kwargs": {}, **asked.workload}
+    _check_hiding(*names.entries(workload, str(Path.cwd())))
     try:
         answer = group.pilot(runner_env, interrupt, Command(python), workload, TIMEOUT_S)
     except RunnerFailed as error:
@@ -33,24 +41,60 @@ def pilot(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) 
             raise BadInput(unfit.what, where="--python", remedy=unfit.remedy) from error
         raise _failed(asked, error) from error
     if answer["event"] == "refused":
-        raise _refused(read(answer))
+        raise _refused(asked, read(answer), answer["field"])
     return Facts(**{name: answer[name] for name in Facts.__dataclass_fields__})
 
 
-def _refused(problem: Problem) -> BadInput:
+def functions(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) -> list[dict[str, Any]]:
+    """Return the functions of the module or file `asked.call` (see `runner.listing`); raises BadInput."""
+    python = find.resolve(asked.python)
+    if python is None:
+        problem = find.missing(asked.python or "")
+        raise BadInput(problem.what, where="--python", remedy=problem.remedy)
+    source = asked.call
+    here = str(Path.cwd())
+    _check_hiding(*filter(None, [names.locate(source, here).entry]))
+    try:
+        answer = group.functions(runner_env, interrupt, Command(python), source, TIMEOUT_S)
+    except RunnerFailed as error:
+        problem = find.unfit(python) or Problem("", f"importing {source} failed: {error.error}{_place(error)}", "")
+        raise BadInput(problem.what, remedy=problem.remedy or f"make `import` of it work under {python}") from error
+    if answer["event"] == "refused":
+        problem = read(answer)
+        module, dot, function = source.rpartition(".")
+        remedy = {"module_missing": ELSEWHERE}.get(problem.code, problem.remedy)
+        if problem.code == "module_missing" and dot:
+            remedy = f"write the function behind a colon: orchestrator advise {module}:{function}"
+        elif problem.code == "file_missing" and problem.arguments:
+            remedy += f" {commands.command(replace(asked, call=problem.arguments[0]))}"
+        raise BadInput(problem.what, remedy=remedy)
+    return list(answer["functions"])
+
+
+def _check_hiding(*entries: str) -> None:
+    """Raise BadInput when a file of the user hides a module that every runner needs."""
+    if hiding := names.hiding([*entries, str(Path.cwd())]):
+        _, what, remedy = names.hidden_problem(hiding[0])
+        raise BadInput(what, remedy=remedy)
+
+
+def _refused(asked: Question, problem: Problem, field: str) -> BadInput:
     """Return the refusal of a runner as an error, with the remedy in terms of the command line."""
+    given = [parameter for parameter in problem.arguments if re.split("[:=]", parameter)[0].strip() not in asked.kwargs]
     remedies = {
-        "arguments_missing": f"give {', '.join(problem.arguments)}, each as name=value, or with --items",
+        "arguments_missing": f"give {', '.join(given)}, each as name=value, or with --items",
         "arguments_wrong": "give the arguments it takes, each as name=value",
         "module_missing": ELSEWHERE,
         "import_failed": f"{problem.remedy}, or {ELSEWHERE}",
     }
-    return BadInput(problem.what, remedy=remedies.get(problem.code, problem.remedy))
+    remedy = remedies.get(problem.code, problem.remedy)
+    works = commands.remedied(asked, problem, field)
+    return BadInput(problem.what, remedy=f"{remedy}{' ' if remedy.endswith('?') else ': '}{works}" if works else remedy)
 
 
 def _failed(asked: Question, error: RunnerFailed) -> WorkloadFailed:
     if error.cause == "timeout":
-        what = f"importing and calling {asked.call} took longer than {TIMEOUT_S:g} s"
+        what = f"importing and calling {asked.call} took longer than {TIMEOUT_S:g} s{_place(error)}"
         return WorkloadFailed(what, remedy="ask for less work in one call, so that it can be called many times")
     after = f"after {error.calls} good call{'s' * (error.calls > 1)}: " if error.calls else ""
     what = f"{asked.call} failed when it was called: {after}{' '.join(error.error.split())}{_place(error)}"
@@ -59,8 +103,11 @@ def _failed(asked: Question, error: RunnerFailed) -> WorkloadFailed:
 
 def _place(error: RunnerFailed) -> str:
     """Return the line of the user's code that failed, or the last line of output where no Python code is known."""
-    files = [line.strip() for line in (error.traceback or "").splitlines() if line.startswith("  File ")]
+    shown = error.traceback if error.cause != "timeout" else error.output  # which ends with the stacks
+    files = [line.strip() for line in (shown or "").splitlines() if line.startswith("  File ")]
     theirs = [line for line in files if "orchestrator_runner" not in line]
+    if error.cause == "timeout":
+        return f" ({theirs[0]})" if theirs else ""
     last = error.output.strip().rpartition("\n")[2]
     return f" ({theirs[-1]})" if theirs else f" ({last})" if last and not files else ""
 

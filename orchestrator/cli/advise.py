@@ -17,7 +17,7 @@ from ..errors import BadInput, Unwritable
 from ..output.formats import names
 from .app import Format, KeepReport, Runs, Wait, app
 from .outcome import print_outcome, write_page
-from .output import choose
+from .output import choose, write
 
 if TYPE_CHECKING:
     from ..advice.design import Design, Facts, Question
@@ -27,11 +27,17 @@ if TYPE_CHECKING:
 @app.command(
     epilog="\b\nExamples:\n  orchestrator advise json:loads s='\"[1, 2]\"'\n"
     "  orchestrator advise app.pages:fetch url=http://localhost:8000/ --python .venv/bin/python --save fetch.yaml\n"
-    "  orchestrator advise mymodule:parse --over size=100:1_000_000\n"
-    "  orchestrator advise mymodule:load --items 'glob:data/*.json'"
+    "  orchestrator advise ./script.py:parse --over size=100:1_000_000\n  orchestrator advise ./script.py\n"
+    "  orchestrator advise ./script.py:load --items 'glob:data/*.json'"
 )
 def advise(
-    function: Annotated[str, typer.Argument(metavar="MODULE:FUNCTION", help="plain or async function, unchanged")],
+    function: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE.py:FUNCTION|MODULE:FUNCTION",
+            help="plain or async function, unchanged; a file or a module alone lists its functions",
+        ),
+    ],
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME=]VALUE", help="arguments of every call, read as YAML")
     ] = None,
@@ -48,6 +54,10 @@ def advise(
     ] = None,
     python: Annotated[
         str | None, typer.Option(metavar="PYTHON", help="interpreter: a path such as .venv/bin/python, or 3.13t")
+    ] = None,
+    setup: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="returns or yields the object of a method, once per process"),
     ] = None,
     project: Annotated[Path, typer.Option(help="directory to import from and to run in")] = Path(),
     tasks: Annotated[
@@ -80,28 +90,60 @@ def advise(
     args, keywords = given.call_arguments(arguments or ())
     if python and os.sep in python:
         python = os.path.abspath(python)  # noqa: PTH100  # before the directory changes; links of a venv stay
+    if source := given.source(function, project):
+        _list(Question(source, {}, python=python, project=_shown(project)), project, shown)
+        return
     question = Question(
-        call=given.reference(function),
+        call=given.reference(function, project),
         kwargs=keywords,
         args=args,
-        items=given.items(items, over),
+        items=given.items(items, over, project),
         item=given.item(item, items),
         python=python,
         tasks=tasks,
         max_time_s=given.seconds(max_time, "--max-time"),
         over=given.over(over, keywords),
+        setup=setup and given.reference(setup, project, "--setup"),
+        project=_shown(project),
     )
     runs, save = runs.absolute(), save and save.absolute()
     wait_s = given.seconds(wait, "--wait") or 0.0
-    try:
-        os.chdir(project)
-    except OSError as error:
-        raise BadInput(f"{project}: {error.strerror}", where="--project", remedy="name a directory") from error
+    _enter(project)
     with lock.hold(wait_s) as set_holder:
         outcome = _answer(question, runs, save, set_holder)
         if report:
             write_page(outcome)
     print_outcome(outcome, shown)
+
+
+def _shown(project: Path) -> str | None:
+    return None if project == Path() else str(project)
+
+
+def _enter(project: Path) -> None:
+    try:
+        os.chdir(project)
+    except OSError as error:
+        raise BadInput(f"{project}: {error.strerror}", where="--project", remedy="name a directory") from error
+
+
+def _list(question: Question, project: Path, shown: str) -> None:
+    """Print the functions of a module or a file, each with the command that asks about it."""
+    from .. import jsonl
+    from ..advice.commands import listed
+    from ..advice.pilot import functions
+    from ..engine.signals import interruptible
+
+    _enter(project)
+    found = interruptible(lambda runner_env, interrupt: functions(question, runner_env, interrupt))
+    lines = listed(question, found)
+    if not lines:
+        what = f"{question.call} defines no function that can be called by name"
+        raise BadInput(what, remedy="define one with `def` at its top level, and name it behind a colon")
+    if shown == "json":
+        write(jsonl.lines({"event": "function.listed", **line} for line in lines))
+    else:
+        write("".join(f"{line['function']}{line['signature']}\n    {line['command']}\n" for line in lines))
 
 
 def _answer(question: Question, runs: Path, save: Path | None, set_holder: Callable[[str], None]) -> RunOutcome:

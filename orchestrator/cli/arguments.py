@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,11 +13,14 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic_core import PydanticCustomError
 
 from ..errors import BadInput
+from ..runner import names
 from ..runner.problem import Problem
 from ..spec.document import quoted
 from ..spec.load import Source, load, plain_value
 from ..spec.problem import SpecProblem
-from ..spec.values import KEYWORD, NAME, PATTERNS, REFERENCE, parse_fraction, parse_items, parse_seconds
+from ..spec.values import KEYWORD, NAME, PATTERNS, REFERENCE, SOURCES, parse_fraction, parse_items, parse_seconds
+
+SOURCE = rf"{names.FILE}|{names.MODULE}"
 
 if TYPE_CHECKING:
     from ..advice.design import Range
@@ -64,16 +68,33 @@ def read_items(experiment: Experiment, source: Source) -> list[Items]:
         raise source.failure(found) from found
 
 
-def reference(text: str) -> str:
-    """Return a function's name, `module:function`; raises BadInput."""
-    what, remedy = PATTERNS[REFERENCE]
-    if (file := re.fullmatch(r"(.+)\.py:(\w+)", text)) and Path(file[1]).name.isidentifier():
-        path = Path(file[1])
-        project = f" --project {path.parent}" if path.parent != Path() else ""
-        raise BadInput(f"{quoted(text)} names a file", remedy=f"name its module: {path.name}:{file[2]}{project}")
-    if not re.fullmatch(REFERENCE, text):
-        raise BadInput(f"{quoted(text)} {what}", remedy=remedy)
-    return text
+def reference(text: str, project: Path, where: str = "") -> str:
+    """Return the one name of a function, as seen from the project's directory; raises BadInput."""
+    try:
+        name = names.parse(text)
+    except ValueError as error:
+        what, remedy = PATTERNS[REFERENCE]
+        source, _, function = text.strip().rpartition(":")
+        source = source.rstrip(":").removesuffix("/")
+        if Path(f"{source}.py").is_file() and re.fullmatch(r"[^\W\d][\w.]*", function):
+            remedy = f"name the file: orchestrator advise {shlex.quote(f'{source}.py:{function}')}"
+        elif re.fullmatch(SOURCE, source):
+            meant = shlex.quote(f"{source}:{function}" if function else source)
+            remedy = f"write one colon and a name: orchestrator advise {meant}"
+        raise BadInput(f"{quoted(text)} {what}", where=where, remedy=remedy) from error
+    return names.canonical(str(name._replace(source=_seen(name.source, project))), str(project.absolute()))
+
+
+def source(text: str, project: Path) -> str | None:
+    """Return the module or the file that a text names without a function, None if it names something else."""
+    return _seen(names.plain(text), project) if re.fullmatch(SOURCE, text) else None
+
+
+def _seen(source: str, project: Path) -> str:
+    """Return a source for the project's directory: a file that lies where it was typed keeps its place."""
+    if names.is_file(source) and project.resolve() != Path.cwd() and Path(source).is_file():
+        return str(Path(source).absolute())
+    return source
 
 
 def seconds(text: str | None, option: str) -> float | None:
@@ -156,7 +177,7 @@ def call_arguments(texts: Sequence[str]) -> tuple[list[object], dict[str, object
     return args, keywords
 
 
-def items(source: str | None, over: str | None) -> str | None:
+def items(source: str | None, over: str | None, project: Path) -> str | None:
     """Return a source of items, None for none; raises BadInput, also beside `--over`."""
     if source is None:
         return None
@@ -165,7 +186,8 @@ def items(source: str | None, over: str | None) -> str | None:
         raise BadInput(what, where="--items", remedy="keep one of --items and --over")
     found = _converted(parse_items, source, "--items")
     assert isinstance(found, str)
-    return found
+    is_function = found.partition(":")[0] not in SOURCES and re.fullmatch(REFERENCE, found)
+    return reference(found, project, "--items") if is_function else found
 
 
 def item(name: str | None, source: str | None) -> str | None:

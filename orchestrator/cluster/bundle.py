@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import units
 from ..errors import BadInput
+from ..runner import names
 from ..spec.model import Experiment
 from ..spec.values import REFERENCE
 
@@ -52,7 +53,13 @@ def _workload(experiment: Experiment, here: Path) -> Iterator[Path]:
         if name in seen:
             continue
         seen.add(name)
-        module, package = here / f"{name}.py", here / name
+        if names.is_file(name):
+            found = _around(here / name, here)
+            yield from found
+            named |= {other for file in found if file.suffix == ".py" for other in _imports(file)}
+            continue
+        root = here if (here / name).exists() or (here / f"{name}.py").exists() else here / "src"
+        module, package = root / f"{name}.py", root / name
         found = [module] if module.is_file() else list(_files(package)) if package.is_dir() else []
         yield from found
         named |= {other for file in found if file.suffix == ".py" for other in _imports(file)}
@@ -62,11 +69,24 @@ def _workload(experiment: Experiment, here: Path) -> Iterator[Path]:
 
 
 def _modules(value: Any) -> set[str]:
-    """Return the top-level modules of all `module:function` in plain data."""
+    """Return the files, and the top-level modules, of all functions that are named in plain data."""
     if isinstance(value, str):
-        return {re.split(r"[.:]", value)[0]} if re.match(REFERENCE, value) else set()
+        if not re.fullmatch(REFERENCE, value):
+            return set()
+        source = names.parse(value).source
+        return {source if names.is_file(source) else source.partition(".")[0]}
     values: Iterable[Any] = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
     return set().union(*map(_modules, values))
+
+
+def _around(file: Path, here: Path) -> list[Path]:
+    """Return a file below `here`, with its whole package if it is in one; nothing for a file elsewhere."""
+    entry, module, _ = names.locate(str(file), str(here))
+    root = Path(entry or here)
+    if not root.is_relative_to(here) or not file.is_file():
+        return []
+    package = root / module.partition(".")[0]
+    return list(_files(package)) if package.is_dir() and package in file.parents else [file]
 
 
 def _imports(file: Path) -> Iterator[str]:

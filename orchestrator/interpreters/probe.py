@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..log import diagnostics
-from ..runner import registry
+from ..runner import names, registry
 from ..runner.problem import Problem, read
 from ..spec.document import KeyPath, quoted
 from ..spec.load import Source
@@ -68,7 +68,9 @@ def probe_plan(plan: Plan, runner_env: RunnerEnvironment, interrupt: Interrupt) 
     pythons = {v.label: executables[v.python] for v in plan.variants if v.python in executables}
     findings = _Findings(plan, problems)
     limits = plan.experiment.limits.bounds()
-    commands: dict[Command, list[Variant]] = {}
+    # a process for each set of directories: files of equal names in two of them are the same module
+    commands: dict[tuple[Command, tuple[str, ...]], list[tuple[Point, Variant]]] = {}
+    here = str(Path.cwd())
     for variant in plan.variants:
         if variant.label not in pythons:
             continue
@@ -76,17 +78,24 @@ def probe_plan(plan: Plan, runner_env: RunnerEnvironment, interrupt: Interrupt) 
             problem = Problem("directory_missing", f"{quoted(variant.path)} is no directory here", "check the path")
             problems.append(SpecProblem(("models", variant.entry, "path"), problem))
         else:
-            commands.setdefault(command(variant, pythons[variant.label], limits), []).append(variant)
-    for started, variants in commands.items():
-        asked = [(point, variant) for variant in variants for point in plan.points]
+            started = command(variant, pythons[variant.label], limits)
+            for point in plan.points:
+                entries = names.entries(runner_request(point, variant)["workload"], here)
+                commands.setdefault((started, entries), []).append((point, variant))
+    for (started, entries), asked in commands.items():
+        point, variant = asked[0]
+        if hiding := names.hiding([*entries, *([started.path] if started.path else []), here]):
+            place = ("models", variant.entry, "path") if variant.path else ("workload", "call")
+            problems.append(SpecProblem(place, Problem(*names.hidden_problem(hiding[0]))))
+            continue
+        requests = [runner_request(*each) for each in asked]
         try:
-            requests = [runner_request(*each) for each in asked]
             answers, of_interpreter = group.probe(runner_env, interrupt, started, requests)
         except RunnerFailed as error:
             last = error.output.strip().rpartition("\n")[2]
             what = f"{started.python} can't run the probe: {error.error}" + (f" ({last})" if last else "")
             problem = find.unfit(started.python) or Problem("probe_failed", what, "check the interpreter")
-            findings.problems.append(SpecProblem(_python_place(plan.experiment, variants[0]), problem))
+            findings.problems.append(SpecProblem(_python_place(plan.experiment, variant), problem))
             continue
         findings.identities.append(of_interpreter)
         for (point, variant), answer in zip(asked, answers, strict=True):

@@ -16,7 +16,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from . import gil, registry, workload
+from . import gil, imports, registry, workload
 from .account import sensors
 
 
@@ -62,12 +62,18 @@ def main() -> None:
         if first["op"] == "probe":
             from .fingerprint import identity
 
-            problems = [_probe(variant) for variant in first["variants"]]
+            with imports.watched():
+                problems = [_probe(variant) for variant in first["variants"]]
             link.send({"event": "probed", "problems": problems, "identity": identity()})
         elif first["op"] == "items":
-            link.send(_items(first))
+            with imports.watched():
+                link.send(_items(first))
         elif first["op"] == "pilot":
-            link.send(_pilot(first))
+            with imports.watched():
+                link.send(_pilot(first))
+        elif first["op"] == "list":
+            with imports.watched():
+                link.send(_listed(first["source"]))
         elif first["op"] == "models":
             reasons = {name: _reasons(name) for name in registry.NAMES}
             version = ".".join(map(str, sys.version_info[:3]))
@@ -119,6 +125,15 @@ def _pilot(asked: dict[str, Any]) -> dict[str, Any]:
         return {"event": "refused", **error.fields()}
     except BaseException as error:
         return {**_failure(error), "calls": measured.calls}
+
+
+def _listed(source: str) -> dict[str, Any]:
+    from .listing import functions
+
+    try:
+        return {"event": "listed", "functions": functions(source)}
+    except imports.Failed as failed:
+        return {"event": "refused", "field": "call", **failed.problem.fields()}
 
 
 def _serve(link: Link, order: dict[str, Any], begun_ns: int) -> None:

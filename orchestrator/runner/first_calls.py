@@ -32,10 +32,19 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
 
     The first pilot leaves a result in `file`; the second one, in another process, only compares its own with that.
     """
-    function = workload.find(given["call"], "call")
+    is_async = inspect.iscoroutinefunction(workload.find(given["call"], "call"))
+    model = "event_loop" if is_async else "sequential"
+    workload.probe(model, {}, given)
+    with workload.entered(given.get("setup")) as instance:
+        call = workload.bound(workload.call_for(registry.load(model), given), given["call"], "call", instance)
+        return _piloted(given, call, instance, measured, file, is_second)
+
+
+def _piloted(
+    given: dict[str, Any], call: Call, instance: Any, measured: CallTimes, file: str, is_second: bool
+) -> dict[str, Any]:
+    function = call.function
     is_async = inspect.iscoroutinefunction(function)
-    workload.probe("event_loop" if is_async else "sequential", {}, given)
-    call = workload.call_of(given, "call")
     measured.items = _sample(given["items"]) if given.get("items") else []
     if is_async:
         import anyio
@@ -50,7 +59,7 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
             _check_result(given["call"], result)
     if is_second:
         return {"event": "piloted", "incomparable": _incomparable(_left(file), measured.comparable, "two processes")}
-    refused = {name: _refusal(name, given) for name in registry.STANDARD}
+    refused = {name: _refusal(name, given, instance) for name in registry.STANDARD}
     if not (is_async or refused["event_loop"] or measured.is_long):
         refused["event_loop"] = _refused_by_loop(call, measured.item)
     return {
@@ -203,9 +212,9 @@ def _check_result(name: str, result: Any) -> None:
         raise Unusable("call", "returns_generator", what, "wrap it in a function")
 
 
-def _refusal(model: str, given: dict[str, Any]) -> str | None:
+def _refusal(model: str, given: dict[str, Any], instance: Any) -> str | None:
     try:
-        workload.probe(model, {}, given)
+        workload.probe(model, {}, given, instance)
     except Unusable as error:
         what, remedy = error.problem.what, error.problem.remedy
         return f"{what} ({remedy})" if error.field == "model" else what

@@ -12,15 +12,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from .workload import Unusable, find
+from .workload import Unusable, holder_and_value
 
 MOST_ITEMS = 10_000_000
 MOST_BYTES = 64 * 2**20  # of their pickle, which every runner reads at its start
 MOST_SHOWN = 60
 LONGEST_S = 20.0
-
-HEADS = ("glob", "lines", "range", "jsonl")
-"""The sources that are no function: `glob:data/*.json`, `lines:urls.txt`, `range:0:100`, `jsonl:rows.jsonl`."""
 
 
 def read(source: str | list[Any], tasks: Sequence[int | None]) -> list[dict[str, Any]]:
@@ -102,7 +99,7 @@ def _opened(source: str | list[Any]) -> Iterable[Any]:
 
 def _given(source: str) -> Iterable[Any]:
     """Return what a function returns, or an iterable of a module."""
-    given: Any = find(source, "items", needs_callable=False)
+    given = holder_and_value(source, "items")[1]
     if callable(given) and not isinstance(given, type):
         try:
             given = given()

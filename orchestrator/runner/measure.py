@@ -8,15 +8,14 @@ import importlib
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from . import items, loops, registry, results
 from .account import sensors
 from .call import Call
 from .registry import WrongResults
-from .workload import call_for, find, initializer_for
+from .workload import bound, call_for, entered, find, form_for, initializer_for
 
 SHORTEST_NS = 3_000_000
 """A trial repeats its batch to last this long: a shorter one measures the clock and the wake-up (docs/method.md)."""
@@ -49,7 +48,9 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
     link.send({"event": "prepared", "import_ns": import_ns})
     if link.receive() is None:
         return
-    with _entered(workload.get("setup")) as initargs:
+    form = form_for(model, workload)
+    with entered(workload.get("setup")) as initargs:
+        call = bound(call, workload[form], form, initargs)
         begin = functools.partial(initializer, initargs) if initializer else None
         opened = model.open(call, order["workers"], order["options"], begin)
         earlier = sensors.threads()
@@ -65,15 +66,6 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
                     link.return_token()
                 else:
                     link.send(await getattr(bench, "do_" + request.pop("op"))(**request))
-
-
-@contextmanager
-def _entered(reference: str | None) -> Iterator[Any]:
-    if reference is None:
-        yield None
-    else:
-        with find(reference, "setup")() as initargs:
-            yield initargs
 
 
 class Bench:

@@ -17,7 +17,11 @@ class Problem(NamedTuple):
     what: str
     remedy: str
     arguments: tuple[str, ...] = ()
-    """The parameters that have no value, where the code is `arguments_missing`."""
+    """What would work instead, by the code.
+
+    Where arguments are missing or wrong: the parameters to give. Where another function is meant: its path. Where an
+    object is needed: the `setup` that makes one.
+    """
 
     def fields(self) -> dict[str, Any]:
         """Return the problem as fields for JSON, which `read` takes back."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from . import registry
+from . import callables, imports, names, registry
 from .call import FIRST, Call
 from .problem import Problem
 
@@ -28,40 +29,62 @@ class Unusable(Exception):
         return {"field": self.field, **self.problem.fields()}
 
 
-def find(reference: str, field: str, *, needs_callable: bool = True) -> Any:
-    """Return what `module:function` names; raises Unusable, also when the import fails."""
-    module_name, _, path = reference.partition(":")
-    try:
-        found: Any = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (module_name + ".").startswith(error.name + "."):
-            raise _import_failed(module_name, field, error) from error
-        remedy = f"run from the directory that holds it, or set `path`; looked in {', '.join(sys.path[1:4])}, ..."
-        raise Unusable(field, "module_missing", f"no module named {error.name!r}", remedy) from error
-    except BaseException as error:
-        raise _import_failed(module_name, field, error) from error
-    for name in path.split("."):
-        if not hasattr(found, name):
-            what = f"{module_name} has no function {path!r}"
-            raise Unusable(field, "function_missing", what, _nearest(found, name))
-        found = getattr(found, name)
-    if needs_callable and not callable(found):
+def find(reference: str, field: str) -> Callable[..., Any]:
+    """Return the function that a name stands for (see `names`); raises Unusable, also when the import fails."""
+    return function_of(reference, field)[1]  # type: ignore[no-any-return]  # callable; its signature is unknown
+
+
+def function_of(reference: str, field: str) -> tuple[Any, Any]:
+    """Return what holds the function, a module or a class, and the function; raises Unusable."""
+    owner, found = holder_and_value(reference, field)
+    if not callable(found):
         what = f"{reference} is a {type(found).__name__}, not a function"
         raise Unusable(field, "not_callable", what, "name a callable")
-    return found
+    return owner, found
 
 
-def _import_failed(module_name: str, field: str, error: BaseException) -> Unusable:
-    what = f"importing {module_name} failed: {type(error).__name__}: {error}"
-    remedy = f"make `python -c 'import {module_name}'` work under {sys.executable}"
-    return Unusable(field, "import_failed", what, remedy)
+def holder_and_value(reference: str, field: str) -> tuple[Any, Any]:
+    """Return what holds the value that a name stands for, a module or a class, and the value; raises Unusable."""
+    name = names.parse(reference)
+    try:
+        module = imports.load(name.source)
+    except imports.Failed as failed:
+        raise Unusable(field, *failed.problem) from failed
+    owner: Any = None
+    found: Any = module
+    walked = ""
+    for part in name.function.split("."):
+        if not hasattr(found, part):
+            what = f"{name.source} has no function {name.function!r}"
+            near = tuple(walked + each for each in _nearest(found, part))
+            remedy = f"did you mean {near[0]!r}?" if near else "check the name"
+            raise Unusable(field, "function_missing", what, remedy, near)
+        owner, found, walked = found, getattr(found, part), f"{walked}{part}."
+    return owner, found
 
 
-def _nearest(module: Any, name: str) -> str:
+def _nearest(holder: Any, missing: str) -> list[str]:
     import difflib
 
-    near = difflib.get_close_matches(name, [key for key in vars(module) if not key.startswith("_")], 1)
-    return f"did you mean {near[0]!r}?" if near else "check the name"
+    known = [key for key in dir(holder) if not key.startswith("_") and callable(getattr(holder, key, None))]
+    return difflib.get_close_matches(missing, known, 1)
+
+
+@contextmanager
+def entered(reference: str | None) -> Iterator[Any]:
+    """Yield what `setup` makes: from a context manager, a generator function, or a function that returns it."""
+    import inspect
+
+    if reference is None:
+        yield None
+        return
+    factory = find(reference, "setup")
+    made = (contextmanager(factory) if inspect.isgeneratorfunction(factory) else factory)()
+    if hasattr(type(made), "__enter__") and hasattr(type(made), "__exit__"):
+        with made as initargs:
+            yield initargs
+    else:
+        yield made
 
 
 def form_for(model: registry.Model, workload: dict[str, Any]) -> str:
@@ -76,15 +99,23 @@ def form_for(model: registry.Model, workload: dict[str, Any]) -> str:
 
 
 def call_for(model: registry.Model, workload: dict[str, Any]) -> Call:
-    """Return the call that `model` makes for `workload`."""
-    return call_of(workload, form_for(model, workload))
-
-
-def call_of(workload: dict[str, Any], field: str) -> Call:
-    """Return the call of one form of `workload`."""
+    """Return the call that `model` makes for `workload`; that of a method is still to be `bound`."""
+    field = form_for(model, workload)
     item = workload.get("item") or (FIRST if workload.get("items") else None)
     args = tuple(workload.get("args") or ())
     return Call(find(workload[field], field), workload.get("kwargs") or {}, item, args)
+
+
+def bound(call: Call, reference: str, field: str, instance: Any) -> Call:
+    """Return the call with its method bound to the object that `setup` made; other calls unchanged."""
+    owner, function = function_of(reference, field)
+    path = names.parse(reference).function
+    if not callables.is_method(owner, path, function):
+        return call
+    if not isinstance(instance, owner):
+        what = f"setup made a {type(instance).__name__}, and {reference} needs an object of {owner.__qualname__}"
+        raise Unusable("setup", "setup_wrong", what, "return or yield the object")
+    return Call(getattr(instance, path.rpartition(".")[2]), call.kwargs, call.item, call.args)
 
 
 def initializer_for(model: registry.Model, workload: dict[str, Any]) -> Callable[[Any], Any] | None:
@@ -94,22 +125,26 @@ def initializer_for(model: registry.Model, workload: dict[str, Any]) -> Callable
     return find(workload[field], field) if workload.get(field) else None
 
 
-def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any]) -> None:
+def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any], instance: Any = None) -> None:
     """Raise Unusable unless the model is available here and could call the workload.
 
-    Of the workload only its `unavailable` is called.
+    Of the workload only its `unavailable` is called. `instance` is what its `setup` made, if that was entered.
     """
     if workload.get("unavailable"):
         _check_workload(workload["unavailable"])
     _check_model(model_name, options)
     model = registry.load(model_name)
     call, field = call_for(model, workload), form_for(model, workload)
-    _check_kind(workload[field], field)
+    owner, function = function_of(workload[field], field)
+    refused = callables.refusal(workload[field], owner, function, bool(workload.get("setup")))
+    if refused:
+        raise Unusable(field, *refused)
+    is_method = callables.is_method(owner, names.parse(workload[field]).function, function)
     _check_form(call, field, workload[field], model_name)
-    _check_arguments(call, workload[field])
+    _check_arguments(Call(callables.bindable(function), call.kwargs, call.item) if is_method else call, workload[field])
     pickler = model.needs(options).pickler
-    if pickler:
-        _check_pickle(call, field, workload[field], model_name, pickler)
+    if pickler and not (is_method and instance is None):
+        _check_pickle(bound(call, workload[field], field, instance), field, workload[field], model_name, pickler)
     for hook in HOOKS:
         if ":" in (workload.get(hook) or ""):
             find(workload[hook], hook)
@@ -163,26 +198,6 @@ def _check_form(call: Call, field: str, name: str, model_name: str) -> None:
         raise Unusable(field, "not_coroutine", f"{name} is not a coroutine function", remedy)
 
 
-def _check_kind(reference: str, field: str) -> None:
-    """Refuse callables that are hardly meant: a class, or a method without its object."""
-    import inspect
-
-    module_name, _, path = reference.partition(":")
-    owner_path, _, name = path.rpartition(".")
-    function = find(reference, field)
-    if inspect.isclass(function):
-        what = f"{reference} is a class: calling it only makes an object"
-        raise Unusable(field, "is_class", what, "name a function that does some work with it")
-    owner: Any = sys.modules[module_name]
-    for part in owner_path.split(".") if owner_path else ():
-        owner = getattr(owner, part)
-    if inspect.isclass(owner):
-        is_static = isinstance(inspect.getattr_static(owner, name), staticmethod)
-        if inspect.isroutine(function) and not is_static and getattr(function, "__self__", None) is None:
-            what = f"{reference} is a method, and needs an object of {owner_path}"
-            raise Unusable(field, "is_method", what, "name a function that makes one and calls it")
-
-
 def _check_arguments(call: Call, name: str) -> None:
     import inspect
 
@@ -195,8 +210,9 @@ def _check_arguments(call: Call, name: str) -> None:
         signature.bind(*args, **given)
     except TypeError as error:
         parameters = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-        required = [p for p in parameters if p.default is p.empty][len(args) :]
+        required = [p for p in parameters[len(args) :] if p.default is p.empty]
         missing = tuple(str(p) for p in required if p.name not in given)
+        taken = tuple(str(p) for p in parameters if p in required or p.name in given)
         if any(p.kind is p.POSITIONAL_ONLY for p in required):
             code, remedy = "positional_only", "positional-only arguments can't be passed by name: give them by position"
         elif missing:
@@ -205,7 +221,7 @@ def _check_arguments(call: Call, name: str) -> None:
             code, remedy = "arguments_wrong", "correct kwargs"
         given_as = "arguments" if args else "kwargs"
         what = f"{name}{signature} does not take these {given_as}: {error}"
-        raise Unusable("kwargs", code, what, remedy, missing) from error
+        raise Unusable("kwargs", code, what, remedy, taken) from error
 
 
 def _check_pickle(call: Call, field: str, name: str, model_name: str, pickler: str) -> None:
@@ -214,6 +230,6 @@ def _check_pickle(call: Call, field: str, name: str, model_name: str, pickler: s
     try:
         pickle.loads(importlib.import_module(pickler).dumps(call))
     except Exception as error:
-        what = f"{name} can't be sent to a worker of {model_name}: {type(error).__name__}: {error}"
-        remedy = "name a function defined with `def` at the top level of its module, not a lambda or a local function"
-        raise Unusable(field, "not_picklable", what, remedy) from error
+        problem = callables.not_picklable(name, call.function, error)
+        what = f"{name} can't be sent to a worker of {model_name}: {problem.what}"
+        raise Unusable(field, problem.code, what, problem.remedy) from error

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import BadInput
+from ..runner import names
 from ..runner.problem import Problem
 from . import document
 from .document import Document, KeyPath, Unreadable, described, key_path
@@ -53,6 +54,7 @@ def load(file: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Source]
         _put(value, path, given, text)
         overridden[path] = text
     _refuse_axes(value.get("matrix"), overridden)
+    _name_as_modules(value)
     source = Source(read, overridden)
     if "name" not in value:
         if not re.fullmatch(NAME, file.stem):
@@ -78,6 +80,25 @@ def parse(value: dict[str, Any], source: Source) -> Experiment:
         reported = [details for details in error.errors() if details["type"] != "too_short" or not details["input"]]
         problems = [problem_of(details, value) for details in reported]
     raise source.failure(*problems)
+
+
+def _name_as_modules(value: dict[str, Any]) -> None:
+    """Let each function have one name in the spec, however it was typed (see `names.canonical`)."""
+    here = str(Path.cwd())
+
+    def named(given: Any) -> Any:
+        return names.canonical(given, here) if isinstance(given, str) else given
+
+    models = value.get("models")
+    for part in (value.get("workload"), *(models if isinstance(models, list) else ())):
+        if isinstance(part, dict):
+            part |= {field: named(part[field]) for field in names.FIELDS if field in part}
+    matrix = value.get("matrix")
+    if isinstance(matrix, dict):
+        for field in names.FIELDS:
+            axis = f"workload.{field}"
+            if isinstance(matrix.get(axis), list):
+                matrix[axis] = [named(given) for given in matrix[axis]]
 
 
 def _override(text: str) -> tuple[KeyPath, object]:

@@ -181,7 +181,7 @@ def column(axis: str) -> str:
 
 def label_of(workload: Mapping[str, Any], tasks: int, without: str = "") -> str:
     """Return the label of a point, such as `work(n=1) x 4`, without the value of the axis `without`."""
-    called = (workload.get("call") or workload["async_call"]).partition(":")[2]
+    called = (workload.get("call") or workload["async_call"]).rpartition(":")[2]
     names = workload["kwargs"].items()
     source = items_of(workload)
     keyword = f"{workload['item']}=" if workload.get("item") else ""

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from ..runner.names import FUNCTION
 from ..runner.problem import Problem
 from .document import described
 
-FUNCTION = r"[^\W\d][\w.]*:[^\W\d][\w.]*"
+SOURCES = ("glob", "lines", "jsonl", "range")  # of items, beside functions
 ITEMS = rf"^((glob|lines|jsonl):.+|range(:-?\d+){{1,3}}|{FUNCTION})$"
 REFERENCE = f"^{FUNCTION}$"
 CHECK = f"^(same|none|{FUNCTION})$"
@@ -25,12 +26,12 @@ REQUIREMENT = (
 METRIC = r"^(speedup|wall_ns|startup_ns|observed\.[A-Za-z_][A-Za-z0-9_]*)$"
 
 PATTERNS = {
-    REFERENCE: ("names no function", "write module:function"),
+    REFERENCE: ("names no function", "write module:function or file.py:function"),
     ITEMS: (
         "is no source of items",
         "write module:function, glob:data/*.json, lines:urls.txt, jsonl:rows.jsonl, range:0:100, or a list",
     ),
-    CHECK: ("is not a check", "write same, none or module:function"),
+    CHECK: ("is not a check", "write same, none, module:function or file.py:function"),
     NAME: ("is not a name", "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"),
     LABEL: ("is not a label", "use up to 64 letters, digits, spaces and ._()=,+-, a letter or digit first"),
     KEYWORD: ("is not a Python name", "use letters, digits and underscores, no digit first"),

@@ -209,6 +209,15 @@ def read_items(
         return runner_group.ask("items", {"op": "items", "source": source, "tasks": tasks}, timeout_s)
 
 
+def functions(
+    runner_env: RunnerEnvironment, interrupt: Interrupt, command: Command, source: str, timeout_s: float
+) -> dict[str, Any]:
+    """Return the functions of a module or a file (see `runner.listing`), or why it is refused; raises RunnerFailed."""
+    with RunnerGroup(runner_env, interrupt) as runner_group:
+        runner_group.start("list", command)
+        return runner_group.ask("list", {"op": "list", "source": source}, timeout_s)
+
+
 def pilot(
     runner_env: RunnerEnvironment, interrupt: Interrupt, command: Command, workload: dict[str, Any], timeout_s: float
 ) -> dict[str, Any]:

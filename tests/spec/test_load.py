@@ -288,10 +288,13 @@ REFUSED = {
         "workload: {kwargs: {}}\n" + M,
         "1:11: workload: nothing to call; give `call: module:function`",
     ),
-    "no module": ("workload: {call: f}\n" + M, '1:18: workload.call: "f" names no function; write module:function'),
+    "no module": (
+        "workload: {call: f}\n" + M,
+        '1:18: workload.call: "f" names no function; write module:function or file.py:function',
+    ),
     "no module in an entry": (
         W + "models: [{model: threads, call: f}]\n",
-        '2:33: models[0].call: "f" names no function; write module:function',
+        '2:33: models[0].call: "f" names no function; write module:function or file.py:function',
     ),
     "list of kwargs": ("workload: {call: m:f, kwargs: [1]}\n" + M, f"1:31: workload.kwargs: {MAPPING}; got a list"),
     "kwargs that are no names": (
@@ -301,7 +304,7 @@ REFUSED = {
     "item that is no name": ("workload: {call: m:f, item: '1'}\n" + M, f'1:29: workload.item: "1" {PYTHON_NAME}'),
     "unknown check": (
         "workload: {call: m:f, check: sme}\n" + M,
-        '1:30: workload.check: "sme" is not a check; write same, none or module:function',
+        '1:30: workload.check: "sme" is not a check; write same, none, module:function or file.py:function',
     ),
     # the matrix
     "no values": (W + M + "matrix: {workers: []}\n", "3:19: matrix.workers: must not be empty; fill it in"),
@@ -352,7 +355,7 @@ REFUSED = {
     ),
     "function on an axis without a module": (
         W + M + "matrix: {workload.call: [m:f, f]}\n",
-        '3:31: matrix.workload.call[1]: "f" names no function; write module:function',
+        '3:31: matrix.workload.call[1]: "f" names no function; write module:function or file.py:function',
     ),
     "keyword on an axis that is no name": (
         W + M + "matrix: {kwargs.: [1]}\n",

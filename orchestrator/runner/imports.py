@@ -1,0 +1,207 @@
+"""Import the user's modules, and say with file and line why an import fails, ends the program or never ends."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, ModuleType
+
+from . import names
+from .problem import Problem
+
+HERE = os.getcwd()
+"""The working directory at the start: a workload may change it later."""
+
+PATIENCE = "ORCHESTRATOR_IMPORT_S"
+"""The variable that overrides how long an import may load no further module."""
+
+PATIENCE_S = 7.0
+
+GUARD = 'put it under `if __name__ == "__main__":`, or into a function'
+
+
+class Failed(Exception):
+    """A module that can't be imported, with the reason and the remedy."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
+
+
+class Endless(BaseException):
+    """An import that has not loaded anything for a long time; the text is the place."""
+
+
+_patience: list[float] = []  # holds the patience while imports are watched
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Bound the time for which an import in the `with` block loads no further module: for questions before a run."""
+    try:
+        patience_s = float(os.environ.get(PATIENCE, PATIENCE_S))
+    except ValueError:
+        patience_s = PATIENCE_S
+    _patience.append(patience_s)
+    try:
+        yield
+    finally:
+        _patience.clear()
+
+
+def load(source: str) -> ModuleType:
+    """Return the module that a file or a module's name stands for; raises Failed."""
+    entry, name, file = names.locate(source, HERE)
+    if file is not None:
+        _check_file(source, file)
+    if entry is not None:
+        names.put_first(entry)
+    elif (src := _src(name)) is not None:
+        names.put_first(src)
+    module = _imported(name)
+    if file is not None and not _is_from(module, file):
+        what = f"{name} is another module: {getattr(module, '__file__', None) or 'a part of Python'}, not {file}"
+        raise Failed(Problem("module_other", what, f"rename {os.path.basename(file)}"))
+    return module
+
+
+def _check_file(source: str, file: str) -> None:
+    import difflib
+
+    if not os.path.isfile(file):
+        directory, base = os.path.split(file)
+        there = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+        near = difflib.get_close_matches(base, [each for each in there if each.endswith(".py")], 1)
+        found = os.path.join(os.path.dirname(source), near[0]) if near else ""
+        remedy = f"did you mean {found!r}?" if found else "check the path"
+        raise Failed(Problem("file_missing", f"no file {source!r} in {HERE}", remedy, (found,) if found else ()))
+    base = os.path.basename(file)[: -len(".py")]
+    if "." in base:
+        to = base.replace(".", "_") + ".py"
+        what = f"{source} can't be imported by workers: a dot in a module's name stands for a package"
+        raise Failed(Problem("file_dotted", what, f"give it another name: ln -s {base}.py {to}, then name {to}"))
+
+
+def _src(name: str) -> str | None:
+    """Return the directory `src` of a project, when a module is in it and is not found otherwise."""
+    top = name.partition(".")[0]
+    try:
+        is_found = top in sys.modules or importlib.util.find_spec(top) is not None
+    except (ImportError, ValueError):
+        is_found = True
+    return None if is_found else names.src_of(name, [path for path in sys.path[1:3] if path] + [HERE])
+
+
+def _is_from(module: ModuleType, file: str) -> bool:
+    origin = getattr(module, "__file__", None)
+    try:
+        return origin is not None and os.path.samefile(origin, file)
+    except OSError:
+        return False
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        with _alarmed():
+            return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name + ".").startswith(error.name + "."):
+            raise Failed(_problem(name, error)) from error
+        what = f"no module named {error.name!r}"
+        remedy = f"run from the directory that holds it, or set `path`; looked in {', '.join(sys.path[1:4])}, ..."
+        raise Failed(Problem("module_missing", what, remedy)) from error
+    except BaseException as error:
+        raise Failed(_problem(name, error)) from error
+
+
+def _problem(name: str, error: BaseException) -> Problem:
+    """Return why an import has failed, with the line of the user's code that it came to."""
+    place = str(error) if isinstance(error, Endless) else _place_of(error)
+    at = f" ({place})" if place else ""
+    if isinstance(error, Endless):
+        what = f"importing {name} does not end: nothing loaded for {_patience[0]:g} s{at}"
+        remedy = f"{GUARD}; if it only takes long, set {PATIENCE}=60"
+        return Problem("import_endless", what, remedy)
+    if isinstance(error, SystemExit):
+        by = "parses the command line (argparse)" if _passes(error, "argparse.py") else "ends the program (sys.exit)"
+        return Problem("import_exits", f"importing {name} {by}{at}", GUARD)
+    if isinstance(error, EOFError):
+        return Problem("import_reads", f"importing {name} reads standard input, which is empty here{at}", GUARD)
+    what = f"importing {name} failed: {type(error).__name__}: {error}{at}"
+    if isinstance(error, ImportError) and "no known parent package" in str(error):
+        file = getattr(error.__traceback__, "tb_frame", None) and place.partition(", line ")[0]
+        directory = os.path.dirname(file or "") or "."
+        return Problem("import_relative", what, f"make its directory a package: touch {directory}/__init__.py")
+    if hidden := _hidden():
+        return Problem("module_hidden", f"{what}; {hidden} hides a module of the standard library", "rename it")
+    return Problem("import_failed", what, f"make `python -c 'import {name}'` work under {sys.executable}")
+
+
+def _hidden() -> str | None:
+    """Return a file on the import path that was imported instead of a module of the standard library."""
+    for name in sorted(sys.stdlib_module_names & set(sys.modules)):
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and any(os.path.dirname(file) == path for path in (HERE, *sys.path[1:3])):
+            return str(file)
+    return None
+
+
+def _passes(error: BaseException, base: str) -> bool:
+    return any(os.path.basename(frame.f_code.co_filename) == base for frame, _ in _frames(error))
+
+
+def _frames(error: BaseException) -> list[tuple[FrameType, int]]:
+    found, trace = [], error.__traceback__
+    while trace is not None:
+        found.append((trace.tb_frame, trace.tb_lineno))
+        trace = trace.tb_next
+    return found
+
+
+def _place_of(error: BaseException) -> str:
+    """Return the file and line of the user's code where an exception came from, "" where there is none."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_shown(error.filename)}, line {error.lineno}"
+    theirs = [(frame, line) for frame, line in _frames(error) if _is_theirs(frame)]
+    return f"{_shown(theirs[-1][0].f_code.co_filename)}, line {theirs[-1][1]}" if theirs else ""
+
+
+def _is_theirs(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    ours, stdlib = os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.__file__)
+    return not file.startswith(("<", ours + os.sep, stdlib + os.sep)) and "site-packages" not in file
+
+
+def _shown(file: str) -> str:
+    return file[len(HERE) + 1 :] if file.startswith(HERE.rstrip("/") + "/") else file
+
+
+@contextmanager
+def _alarmed() -> Iterator[None]:
+    """Raise Endless in the `with` block, where imports are watched, once no module was loaded for a while."""
+    if not _patience or signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:
+        yield
+        return
+    seen = [len(sys.modules), time.monotonic()]
+
+    def look(_: int, frame: FrameType | None) -> None:
+        if len(sys.modules) != seen[0]:
+            seen[:] = [len(sys.modules), time.monotonic()]
+        elif time.monotonic() - seen[1] >= _patience[0]:
+            while frame is not None and not _is_theirs(frame):
+                frame = frame.f_back
+            raise Endless(f"{_shown(frame.f_code.co_filename)}, line {frame.f_lineno}" if frame else "")
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
