@@ -82,7 +82,7 @@ def _refused(asked: Question, problem: Problem, field: str) -> BadInput:
     """Return the refusal of a runner as an error, with the remedy in terms of the command line."""
     given = [parameter for parameter in problem.arguments if re.split("[:=]", parameter)[0].strip() not in asked.kwargs]
     remedies = {
-        "arguments_missing": f"give {', '.join(given)}, each as name=value, or with --items",
+        "arguments_missing": f"give {', '.join(given)}, each as name=value",
         "arguments_wrong": "give the arguments it takes, each as name=value",
         "module_missing": ELSEWHERE,
         "import_failed": f"{problem.remedy}, or {ELSEWHERE}",
