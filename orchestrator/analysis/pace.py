@@ -1,19 +1,20 @@
-"""How further blocks run, from those so far: the number of rounds, and which variants need no warm-up. Pure.
+"""How further blocks run, from those so far: the rounds, all or only the first, and which need no warm-up. Pure.
 
-Neither depends on which variant is ahead, so no choice made here can favour one.
+Nothing here depends on which of the contenders is ahead, so no choice can favour one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import mean, median
 
 import numpy as np
 
 from ..journal.raw_events import RoundsChosen
-from ..spec.plan import MOST_ROUNDS, Variant, columns
+from ..spec.plan import MOST_ROUNDS, Claim, Variant, columns
 from .contest import Block, Contest
+from .expect import is_open
 
 OBSERVED = 2  # the number of blocks after which the rounds are chosen
 
@@ -69,6 +70,17 @@ def without_warmup(contest: Contest) -> frozenset[str]:
     """Return the variants whose calls are long, and whose first calls took no longer than those of the trials."""
     found = (label for label, variant in contest.variants.items() if _is_warm_at_once(contest, variant))
     return frozenset(found)
+
+
+def in_first_round(contest: Contest, claims: Iterable[Claim]) -> frozenset[str]:
+    """Return the baseline where it is far behind: the first round of a block is enough for its ratio.
+
+    Not where one of `claims` is open and about it: that may need all rounds.
+    """
+    baseline = contest.plan.baseline.label
+    asked = [claim for claim in claims if baseline in (claim.variant.label, claim.against.label)]
+    is_spared = baseline in contest.dropped_for_futility and not any(is_open(claim, contest) for claim in asked)
+    return frozenset({baseline} if is_spared else ())
 
 
 def _is_warm_at_once(contest: Contest, variant: Variant) -> bool:

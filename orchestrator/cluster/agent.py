@@ -31,6 +31,8 @@ from ..supervisor.interrupt import Interrupt, Interrupted
 
 IDLE_S = 60.0  # it ends after this time without a request; the next request starts a new one
 
+SETS = ("guarded", "without_warmup", "in_first_round")  # fields of a task that JSON has no form for
+
 LOCK_S = 2.0  # how long a block waits for the machine, as another block may just be ending
 
 
@@ -113,7 +115,7 @@ class Agent:
 def request(task: BlockTask) -> dict[str, Any]:
     """Return the request for a task: its point and variants by their ids, its deadline as the time left."""
     plain = vars(task) | {"point": task.point.id, "variants": [variant.id for variant in task.variants]}
-    plain |= {"guarded": sorted(task.guarded), "without_warmup": sorted(task.without_warmup)}
+    plain |= {name: sorted(getattr(task, name)) for name in SETS}
     plain["deadline"] = task.deadline - time.monotonic()
     return {"op": "block", "task": plain}
 
@@ -123,8 +125,7 @@ def _task(plan: Plan, plain: dict[str, Any]) -> BlockTask:
     parsed = {
         "point": next(point for point in plan.points if point.id == plain["point"]),
         "variants": tuple(variants[name] for name in plain["variants"]),
-        "guarded": frozenset(plain["guarded"]),
-        "without_warmup": frozenset(plain["without_warmup"]),
+        **{name: frozenset(plain[name]) for name in SETS},
         "limits": tuple((name, bound) for name, bound in plain["limits"]),
         "deadline": time.monotonic() + plain["deadline"],
     }

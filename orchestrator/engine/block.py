@@ -284,7 +284,7 @@ class _Block:
             runner_group.runners[label].signal(signal.SIGSTOP)
         try:
             took_s = self._run_round(runner_group, loop, 0, orders[0])
-            absent = self._far_behind(took_s)
+            absent = self._far_behind(took_s) | task.in_first_round
             if self._rounds is None:
                 round_s = sum(seconds for label, seconds in took_s.items() if label not in absent)
                 self._rounds = max(1, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))

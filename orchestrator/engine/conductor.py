@@ -311,6 +311,7 @@ class Conductor:
             repeats=dict(contest.repeats),
             rounds=contest.rounds or measure.rounds,
             without_warmup=pace.without_warmup(contest),
+            in_first_round=pace.in_first_round(contest, state.claims),
             guarded=frozenset(contest.guarded),
             limits=self._plan.experiment.limits.bounds(),
             draws=not contest.blocks and not state.running,

@@ -26,6 +26,8 @@ class BlockTask:
     repeats: Mapping[str, int]
     rounds: int | None
     without_warmup: frozenset[str]
+    in_first_round: frozenset[str]
+    """The variants that run one round, the first: they are far behind, and of interest for their ratio alone."""
     guarded: frozenset[str]
     """The variants that are stopped while another one holds the token."""
     limits: tuple[tuple[str, int], ...]

@@ -70,6 +70,7 @@ def events_of(
         repeats={},
         rounds=15,
         without_warmup=frozenset(),
+        in_first_round=frozenset(),
         guarded=guarded,
         limits=(),
         draws=False,

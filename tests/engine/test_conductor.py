@@ -68,6 +68,17 @@ def test_a_much_slower_baseline_stays() -> None:
     assert run.contests[0].dropped["sequential"] == 2
 
 
+def test_a_baseline_far_behind_runs_only_the_first_round_of_further_blocks() -> None:
+    run = conducted({"sequential": 90, "threads": 20, "processes": 10})
+    assert [sorted(task.in_first_round) for task in run.tasks] == [[], [], ["sequential"], ["sequential"]]
+
+
+def test_a_baseline_far_behind_runs_all_rounds_while_a_claim_about_it_is_open() -> None:
+    claim = {"of": "processes", "metric": "speedup", "min": 9}
+    run = conducted({"sequential": 90, "threads": 20, "processes": 10}, measure={"max_time": "20s"}, expect=[claim])
+    assert all(not task.in_first_round for task in run.tasks)
+
+
 def test_the_nearest_rival_stays_to_the_first_look_however_slow_it_is() -> None:
     run = conducted({"sequential": 90, "threads": 40, "processes": 10})
     assert all("threads" in block for block in labels(run.tasks))
