@@ -6,6 +6,9 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Packages are compiled when they are first imported, which takes less than to compile all of them. Without the compiled
+# files, every process would compile them again.
+unexport PYTHONDONTWRITEBYTECODE
 # the first interpreter that is new enough; `make PYTHON=/path/to/python3.12 ...` names another
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
   "$$name" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
@@ -13,7 +16,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 FIND_SPEC = spec=$$CONFIG; [[ $$spec == */* || -e $$spec && ! -e configs/$$spec ]] || spec=configs/$$spec
 
 .PHONY: help experiment plan test slow conformance faults golden lint bench verify-statistics verify-accounts bench-cluster bench-peers findings samples wheel lock clean
-.NOTPARALLEL: # two pips must not write to one environment
+.NOTPARALLEL: # two installations must not write to one environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,27 +88,18 @@ config-given:
 	@[[ -n "$${CONFIG-}" ]] || { echo "CONFIG is missing; try: make experiment CONFIG=cpu.yaml (there are: $$(cd configs && echo *.yaml))" >&2; exit 2; }
 
 # The installation prints to stderr, because stdout belongs to the program. An interrupted installation leaves no stamp, so
-# the next call repairs it. The file .making marks a venv that has no pip yet. Such a venv, and one without its Python, is
-# created again.
-REMAKE := $(if $(and $(realpath $(BIN)/python),$(if $(wildcard $(VENV)/.making),,whole)),,again)
+# the next call repairs it. A venv without its Python is created again.
+REMAKE := $(if $(realpath $(BIN)/python),,again)
 $(BIN)/python: $(REMAKE)
 	@[[ -n "$(PYTHON)" ]] || { echo "no Python 3.11 or newer with venv found; install one (Debian: apt install python3-venv), or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
 	@version=$$("$(PYTHON)" -c 'import sys; print(*sys.version_info[:2], sep=".")') || { echo "$(PYTHON) does not run; name another Python: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }; \
 	[[ $$version == 3.* && $${version#3.} -ge 11 ]] || { echo "$(PYTHON) is Python $$version, older than 3.11; name a newer one: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }; \
 	"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) has no venv or ensurepip; install them (Debian: apt install python$$version-venv), or name another Python: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
-	@rm -rf $(VENV) && mkdir $(VENV) && touch $(VENV)/.making
-	"$(PYTHON)" -m venv $(VENV) >&2
-	@rm $(VENV)/.making
+	@"$(PYTHON)" -m venv --clear --without-pip $(VENV) >&2
 
 .PHONY: again
 
-$(VENV)/.run.stamp: .lock/run.txt pyproject.toml $(REMAKE) | $(BIN)/python
-	@if [[ ! -e $(VENV)/.dev.stamp || .lock/run.txt -nt $(VENV)/.dev.stamp ]]; then \
-	  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r .lock/run.txt >&2; fi
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e . >&2
-	@touch $@
-
-$(VENV)/.dev.stamp: .lock/dev.txt pyproject.toml $(REMAKE) | $(BIN)/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r .lock/dev.txt >&2
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e . >&2
+$(VENV)/.%.stamp: .lock/%.txt .lock/install.py pyproject.toml $(REMAKE) | $(BIN)/python
+	@rm -f $@ $(VENV)/.run.stamp
+	@"$$(realpath $(BIN)/python)" .lock/install.py $* >&2
 	@touch $@ $(VENV)/.run.stamp

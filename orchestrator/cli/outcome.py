@@ -71,10 +71,13 @@ def write_page(outcome: RunOutcome) -> None:
     """Write the run's page beside its journal, unless a signal ended the run: then the program has to end soon."""
     from ..files import replace_file
     from ..log import diagnostics
-    from ..output.formats import PAGE, files, has_pages
+    from ..output.formats import PAGE, files, pages_lack
 
     finished = outcome.results.finished
-    if not has_pages() or (finished and finished.outcome == "interrupted"):
+    if finished and finished.outcome == "interrupted":
+        return
+    if lack := pages_lack():
+        diagnostics().info("report.left_out", note=f"{PAGE} needs {lack}, or turn it off: --no-report")
         return
     file = outcome.directory / PAGE
     try:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..extras import installing
 from ..runner.problem import Problem
 
 OLDEST = (3, 10)  # the oldest Python that the runner supports
@@ -112,7 +113,7 @@ def uv() -> str | None:
 
 def how_to_get_uv() -> str:
     """Return the command that installs uv into this environment."""
-    return f"{sys.executable} -m pip install uv"
+    return installing("uv")
 
 
 def unfit(python: str) -> Problem | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..errors import BadInput
-from ..extras import missing, need
+from ..extras import installing, missing, need
 
 if TYPE_CHECKING:
     from ..analysis.results import Results
@@ -76,9 +76,10 @@ def files(name: str, results: Results) -> dict[str, bytes]:
     return made
 
 
-def has_pages() -> bool:
-    """Return whether the packages that pages need are installed."""
-    return not missing(*PAGE_EXTRA)
+def pages_lack() -> str:
+    """Return which packages that pages need are not installed, with the remedy; empty if none."""
+    absent = missing(*PAGE_EXTRA)
+    return f"{' and '.join(absent)}; {installing(*PAGE_EXTRA)}" if absent else ""
 
 
 def write(contents: Mapping[str, bytes], directory: Path, *, replace: bool, where: str = "--output") -> list[Path]:

@@ -213,4 +213,4 @@ def test_without_uv_requirements_name_the_command_that_installs_it(tmp_path: Pat
     (tmp_path / "uv.py").write_text("raise ImportError\n")  # before the installed one on the path
     done = place.run("run", "x.yaml", env=place.env | {"PATH": "/nowhere"})
     assert done.returncode == errors.BAD_INPUT
-    assert done.stderr.endswith(f"; install it: {sys.executable} -m pip install uv\n")
+    assert done.stderr.endswith("; install it: pip install 'orchestrator[pythons]'\n")
