@@ -184,7 +184,7 @@ def _uneven(found: Summary) -> str:
     if middle.calls % middle.lanes and middle.calls < 4 * middle.lanes and is_alike:
         return f" ({middle.calls} calls do not divide evenly among {middle.lanes} workers)"
     if not is_alike:
-        named = f", with {middle.longest_item}," if middle.longest_item else ""
+        named = f", with item {middle.longest_item}," if middle.longest_item else ""
         return f" (the longest call{named} takes {units.percent(middle.longest_call_ns / middle.wall_ns)} of the batch)"
     return " (no calls left)"
 
