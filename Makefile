@@ -12,10 +12,10 @@ unexport PYTHONDONTWRITEBYTECODE
 # the first interpreter that is new enough; `make PYTHON=/path/to/python3.12 ...` names another
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
   "$$name" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
-# CONFIG, a name in configs/ or a path, as $$spec for the shell (passed in the environment, so that any character is safe)
-FIND_SPEC = spec=$$CONFIG; [[ $$spec == */* || -e $$spec && ! -e configs/$$spec ]] || spec=configs/$$spec
+# a spec, a name in configs/ or a path, as $$spec for the shell (CONFIG comes in the environment, so that any character is safe)
+FIND_SPEC = [[ $$spec == */* || -e $$spec && ! -e configs/$$spec ]] || spec=configs/$$spec
 
-.PHONY: help experiment plan test slow conformance faults golden lint bench verify-statistics verify-accounts bench-cluster bench-peers findings samples wheel lock clean
+.PHONY: help experiment experiments plan test slow conformance faults golden lint bench verify-statistics verify-accounts bench-cluster bench-peers findings samples wheel lock clean
 .NOTPARALLEL: # two installations must not write to one environment
 
 help: ## list the targets
@@ -23,10 +23,14 @@ help: ## list the targets
 	@echo "  CONFIG= a name in configs/ or a path: $$(cd configs && echo *.yaml); ARGS='tasks=8 measure.max_time=10s'"
 
 experiment: config-given $(VENV)/.run.stamp ## measure CONFIG=cpu.yaml, with overrides in ARGS=
-	@$(FIND_SPEC); exec $(BIN)/orchestrator run "$$spec" $(ARGS)
+	@spec=$$CONFIG; $(FIND_SPEC); exec $(BIN)/orchestrator run "$$spec" $(ARGS)
+
+experiments: configs-given $(VENV)/.run.stamp ## measure CONFIGS='cpu.yaml io.yaml' in turn; ARGS='--max-time 1h'
+	@specs=(); for spec in $$CONFIGS; do $(FIND_SPEC); specs+=($$spec); done; \
+	exec $(BIN)/orchestrator run "$${specs[@]}" $(ARGS)
 
 plan: config-given $(VENV)/.run.stamp ## show what CONFIG= would measure, and how long it would take
-	@$(FIND_SPEC); exec $(BIN)/orchestrator plan "$$spec" $(ARGS)
+	@spec=$$CONFIG; $(FIND_SPEC); exec $(BIN)/orchestrator plan "$$spec" $(ARGS)
 
 test: $(VENV)/.dev.stamp ## run the tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
@@ -83,9 +87,12 @@ lock: $(VENV)/.dev.stamp ## update the locks: exact versions and hashes
 clean: ## delete the environment and the caches, but not the runs
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: config-given
+.PHONY: config-given configs-given
 config-given:
 	@[[ -n "$${CONFIG-}" ]] || { echo "CONFIG is missing; try: make experiment CONFIG=cpu.yaml (there are: $$(cd configs && echo *.yaml))" >&2; exit 2; }
+
+configs-given:
+	@[[ -n "$${CONFIGS-}" ]] || { echo "CONFIGS is missing; try: make experiments CONFIGS='cpu.yaml io.yaml' (there are: $$(cd configs && echo *.yaml))" >&2; exit 2; }
 
 # The installation prints to stderr, because stdout belongs to the program. An interrupted installation leaves no stamp, so
 # the next call repairs it. A venv without its Python is created again.

@@ -104,6 +104,7 @@ def test_make_help_lists_every_target() -> None:
     assert listed == {
         "help",
         "experiment",
+        "experiments",
         "plan",
         "test",
         "slow",
@@ -129,6 +130,19 @@ def test_make_without_a_config_lists_the_configs() -> None:
     assert done.returncode == 2
     assert "CONFIG is missing" in done.stderr
     assert "cpu.yaml" in done.stderr
+
+
+def test_make_without_configs_lists_them() -> None:
+    done = make("experiments", "-o", ".venv/.run.stamp")
+    assert done.returncode == 2
+    assert "CONFIGS is missing" in done.stderr
+    assert "cpu.yaml" in done.stderr
+
+
+@pytest.mark.parametrize("configs", ["cpu.yaml nothing.yaml", "configs/cpu.yaml configs/nothing.yaml"])
+def test_make_finds_each_of_several_configs(configs: str) -> None:
+    done = make("experiments", "-o", ".venv/.run.stamp", f"CONFIGS={configs}")
+    assert done.stderr.startswith("orchestrator: configs/nothing.yaml: ")
 
 
 def test_make_passes_overrides_on() -> None:

@@ -64,11 +64,14 @@ def print_outcome(outcome: RunOutcome, shown: str, to_resume: str = "") -> None:
     """Print the results; raises NonzeroExit if the status is not 0, with the command that resumes the run, if any."""
     show(shown, outcome.results)
     if outcome.status:
-        raise NonzeroExit(_last_line(outcome.results, to_resume), outcome.status)
+        raise NonzeroExit(last_line(outcome.results, to_resume), outcome.status)
 
 
-def write_page(outcome: RunOutcome) -> None:
-    """Write the run's page beside its journal, unless a signal ended the run: then the program has to end soon."""
+def write_page(outcome: RunOutcome, *, index: bool = True) -> None:
+    """Write the run's page beside its journal, and renew the index of all runs where `index`.
+
+    Nothing is written when a signal ended the run: then the program has to end soon.
+    """
     from ..files import replace_file
     from ..log import diagnostics
     from ..output.formats import PAGE, files, pages_lack
@@ -88,9 +91,27 @@ def write_page(outcome: RunOutcome) -> None:
     else:
         if sys.stderr.isatty():
             say(f"report: {file}")
+        if index:
+            write_index(outcome.directory.parent.parent)
 
 
-def _last_line(results: Results, to_resume: str) -> str:
+def write_index(runs: Path) -> None:
+    """Renew the page that lists all experiments, where the packages of pages are installed."""
+    from ..files import replace_file
+    from ..log import diagnostics
+    from ..output.formats import has_pages
+
+    if not has_pages():
+        return
+    from ..output.html import index_page
+
+    try:
+        replace_file(runs / index_page.FILE, index_page.render(runs))
+    except Exception as error:  # whatever it is: the measurements and the exit status stand
+        diagnostics().warning("index.unwritten", directory=str(runs), error=str(error))
+
+
+def last_line(results: Results, to_resume: str = "") -> str:
     """Return what went wrong, in one line."""
     if results.ended_by:
         lost_hosts = results.finished is not None and results.finished.exit_status == BUSY

@@ -1,36 +1,35 @@
-"""`orchestrator run`: measure an experiment."""
+"""`orchestrator run`: measure one or more experiments."""
 
 from __future__ import annotations
 
-import shlex
-import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..errors import BadInput
 from ..output.formats import names
-from .app import Config, Format, KeepReport, Overrides, Runs, Wait, app
-from .outcome import print_outcome, write_page
-from .output import choose, say
-
-if TYPE_CHECKING:
-    from ..cluster.scheduler import Cluster
-    from ..engine.session import Place
-    from ..spec.plan import Plan
+from . import completion
+from .app import Format, KeepReport, Runs, Wait, app
+from .completion import SPECS
+from .output import choose
 
 
 @app.command(
     epilog="\b\nExamples:\n  orchestrator run configs/cpu.yaml kwargs.n=50_000 measure.max_time=30s\n"
-    "  orchestrator run configs/cpu.yaml --quiet --wait 2h --log-file cpu.log   # from cron, see docs/cron.md"
+    "  orchestrator run configs/cpu.yaml --quiet --wait 2h --log-file cpu.log   # from cron, see docs/cron.md\n"
+    "  orchestrator run configs/*.yaml --max-time 2h   # a batch: all are checked first"
 )
 def run(
-    config: Config,
-    overrides: Overrides = None,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CONFIG... [KEY=VALUE]...",
+            help="YAML specs, and overrides of all of them, such as tasks=8 measure.max_time=10s",
+            autocompletion=completion.specs,
+        ),
+    ],
     runs: Runs = Path("runs"),
     resume: Annotated[
         bool, typer.Option("--resume", help="resume the newest interrupted run, however old it is")
@@ -51,6 +50,10 @@ def run(
         ),
     ] = None,
     wait: Wait = None,
+    max_time: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="longest time of all specs together, shared fairly [default: as they say]"),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", envvar="ORCHESTRATOR_QUIET", help="print nothing if the status is 0")
     ] = False,
@@ -61,15 +64,17 @@ def run(
     report: KeepReport = True,
     format_: Format = None,
 ) -> None:
-    """Measure an experiment and report which model wins."""
+    """Measure experiments and report which model wins."""
     shown = choose(format_, names("text"))
     if resume and fresh:
         raise BadInput("--resume and --fresh contradict each other", remedy="keep one of them")
+    configs, overrides = _told_apart(words)
     from .. import log
     from ..extras import need
     from . import arguments as given
 
     within_s, wait_s = given.seconds(resume_within, "--resume-within"), given.seconds(wait, "--wait") or 0.0
+    max_time_s = given.seconds(max_time, "--max-time")
     with log.diverted(quiet=quiet, file=log_file):
         workers = None
         if cluster:
@@ -77,51 +82,37 @@ def run(
             from ..cluster.scheduler import parse_address
 
             workers = parse_address(cluster)
-        plan, source = given.load_plan(config, overrides, workers)
-        place, held = _place(workers, wait_s)
         from ..archive.resume import Policy
-        from ..engine.session import run as measure
+        from .measure import Asked, measure
 
         policy = Policy() if fresh else Policy(asked=resume, within_s=within_s)
-        check = partial(_check_time, plan, runs)
-        if wait_s:
-            check()  # before the wait, which may be in vain
-        with held as set_holder:
-            outcome = measure(plan, source, runs, policy, set_holder, place, None if wait_s else check)
-            if report:
-                write_page(outcome)
-        if outcome.status or not quiet:
-            command = ["orchestrator", "run", str(config), *(overrides or []), "--resume"]
-            print_outcome(outcome, shown, to_resume=shlex.join(command))
+        asked = Asked(overrides, runs, policy, workers, wait_s, max_time_s, quiet, report, shown)
+        if len(configs) == 1:
+            measure(configs[0], asked)
+        else:
+            from .batch import measure_all
+
+            measure_all(configs, asked)
 
 
-def _check_time(plan: Plan, runs: Path) -> None:
-    """Say how long a verdict may take, on a terminal; warn when there is not so much time.
+def _told_apart(words: list[str]) -> tuple[list[Path], list[str]]:
+    """Return the specs and the overrides among the arguments: an override has `=`, and is no existing file.
 
-    Raises BadInput when there is no time for a block.
+    Raises BadInput when there is no spec.
     """
-    from ..engine.forecast import check_time, expectation, forecast, too_short
-    from ..log import diagnostics
+    configs: list[Path] = []
+    overrides: list[str] = []
+    for word in words:
+        is_file = os.path.exists(word)  # noqa: PTH110  # which never raises
+        if "=" in word and not is_file:
+            overrides.append(word)
+        elif configs and not is_file and "/" not in word and not word.endswith(SPECS):
+            from ..spec.document import quoted
 
-    expected = forecast(plan, runs)
-    check_time(plan, expected)
-    if short := too_short(plan, expected):
-        diagnostics().warning("budget.short", note=short)
-    if sys.stderr.isatty():
-        source = "as in the latest run" if expected.is_recorded else "unless batches are long"
-        say(f"{expectation(expected.win_s, expected.tie_s)} ({source})")
-
-
-def _place(cluster: Cluster | None, wait_s: float) -> tuple[Place, AbstractContextManager[Callable[[str], None]]]:
-    """Return where blocks run, and the lock of this machine, if blocks may run on it."""
-    from ..machine import lock
-
-    if cluster is None:
-        from ..engine.local_host import local_host
-
-        return local_host, lock.hold(wait_s)
-    from ..cluster.dask import joined
-
-    # a worker on this machine locks it for each of its blocks
-    held = lock.hold(wait_s) if cluster.workers_here else nullcontext(lambda _: None)
-    return partial(joined, cluster), held
+            what = f"{quoted(word)} is neither a file nor an override"
+            raise BadInput(what, remedy="write key.sub=value, such as tasks=8")
+        else:
+            configs.append(Path(word))
+    if not configs:
+        raise BadInput("no spec is given", where="CONFIG", remedy="name a YAML file, such as configs/cpu.yaml")
+    return configs, overrides

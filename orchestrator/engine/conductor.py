@@ -6,6 +6,7 @@ which they were dispatched.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
@@ -70,6 +71,7 @@ class Conductor:
         seed: int,
         clock: Callable[[], float] = time.monotonic,
         spent_s: float = 0.0,
+        most_s: float | None = None,
     ) -> None:
         self._plan = plan
         self._contests = contests
@@ -80,7 +82,8 @@ class Conductor:
         self._seed = seed
         self._clock = clock
         self._begun = clock() - spent_s
-        self._budget_s = plan.experiment.measure.max_time or MOST_S
+        self._most_s = math.inf if most_s is None else most_s
+        self._budget_s = min(self._most_s, plan.experiment.measure.max_time or MOST_S)
         self._is_announced = False
         claims: dict[str, list[Claim]] = {}
         for claim in plan.claims:
@@ -240,7 +243,7 @@ class Conductor:
     def _announce(self, known: Sequence[PointState]) -> None:
         """Set how long the run may take, and what the watcher shows of it, from the time of the blocks so far."""
         block_s = sum(state.blocks_s(1, 1) for state in known) / max(1, self._hosts)
-        self._budget_s = budget_s(self._plan, block_s)
+        self._budget_s = min(self._most_s, budget_s(self._plan, block_s))
         if self._plan.experiment.measure.blocks is None:
             tie_blocks = first_tie_look(known[0].contest.plan)
             self._watcher.expected(LOOKS[0] * block_s, tie_blocks * block_s, self._budget_s)

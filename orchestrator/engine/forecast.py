@@ -84,22 +84,32 @@ def expectation(win_s: float, tie_s: float) -> str:
     return f"a win takes about {win_s:.0f} s, a tie {tie_s:.0f} s or more"
 
 
-def too_short(plan: Plan, expected: Forecast) -> str | None:
-    """Return why a run with this forecast can't decide within its time; None when it can."""
-    if expected.win_s > budget_s(plan, expected.block_s):
+def too_short(plan: Plan, expected: Forecast, most_s: float | None = None) -> str | None:
+    """Return why a run with this forecast can't decide within its time, at most `most_s`; None when it can."""
+    own_s = budget_s(plan, expected.block_s)
+    if most_s is not None and most_s < min(own_s, expected.win_s):
+        return f"{most_s:.3g} s of --max-time end before the first look, so the run can't decide; raise it"
+    if expected.win_s > own_s:
         return "max_time ends before the first look, so the run can't decide; raise measure.max_time"
     return None
 
 
-def check_time(plan: Plan, expected: Forecast) -> None:
-    """Raise BadInput when `measure.max_time` has no room for one block of the two quickest variants."""
+def check_time(plan: Plan, expected: Forecast, most_s: float | None = None) -> None:
+    """Raise BadInput when `measure.max_time`, or `most_s`, has no room for one block of the two quickest variants."""
     given_s = plan.experiment.measure.max_time
+    if most_s is not None and most_s < expected.least_s and (given_s is None or most_s < given_s):
+        what = f"one block of the two quickest variants takes about {_tenths(expected.least_s):g} s, and {most_s:.3g} s"
+        raise BadInput(f"{what} are left for it", where="--max-time", remedy="give more time, or fewer specs")
     if given_s is not None and given_s < expected.least_s:
-        need_s = math.ceil(expected.least_s * 10) / 10
+        need_s = _tenths(expected.least_s)
         what = f"one block of the two quickest variants takes about {need_s:g} s, and max_time is {given_s:g} s"
         raise BadInput(
             what, where="measure.max_time", remedy=f"give {math.ceil(expected.win_s)}s to reach a first look"
         )
+
+
+def _tenths(seconds: float) -> float:
+    return math.ceil(seconds * 10) / 10
 
 
 def _first_points(plan: Plan) -> list[Point]:

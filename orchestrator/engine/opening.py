@@ -21,6 +21,7 @@ from ..log import diagnostics
 from ..spec import document
 from ..spec.plan import Plan
 from . import origin
+from .share import Share
 
 SHOWN: dict[type[Event], tuple[str, ...]] = {
     TrialFailed: ("point", "variant", "cause", "error"),
@@ -41,6 +42,8 @@ class OpenRun:
     seed: int
     spent_s: float = 0.0
     """The time that was measured before the run was interrupted."""
+    most_s: float | None = None
+    """The longest time that the run may take, beside what its spec says."""
 
     def store(self, event: Event) -> None:
         """Write an event to the journal, and log it if the user has to know it at once."""
@@ -51,16 +54,16 @@ class OpenRun:
 
 
 @contextmanager
-def open_run(plan: Plan, probed: Probed, runs: Path, policy: Policy) -> Iterator[OpenRun]:
+def open_run(plan: Plan, probed: Probed, runs: Path, policy: Policy, share: Share) -> Iterator[OpenRun]:
     """Yield the interrupted run that `policy` resumes, if nothing has changed since; else a new run.
 
     Raises JournalDamaged and Unwritable, of an interrupted run only when `policy` asks for it, and Busy.
     """
-    identity = {**origin.program(), **probed.identity, **origin.items(plan)}
+    identity = origin.identity(plan, probed)
     with ExitStack() as stack:
         cut_off = _unchanged(plan, identity, runs, policy)
-        resumed = cut_off and _resumed_or_none(stack, plan, cut_off, policy)
-        yield resumed or stack.enter_context(_new(plan, probed, runs, identity))
+        resumed = cut_off and _resumed_or_none(stack, plan, cut_off, policy, share)
+        yield resumed or stack.enter_context(_new(plan, probed, runs, identity, share))
 
 
 def _unchanged(plan: Plan, identity: dict[str, str], runs: Path, policy: Policy) -> CutOff | None:
@@ -77,10 +80,10 @@ def _unchanged(plan: Plan, identity: dict[str, str], runs: Path, policy: Policy)
     return cut_off
 
 
-def _resumed_or_none(stack: ExitStack, plan: Plan, cut_off: CutOff, policy: Policy) -> OpenRun | None:
+def _resumed_or_none(stack: ExitStack, plan: Plan, cut_off: CutOff, policy: Policy, share: Share) -> OpenRun | None:
     """Return the resumed run; without --resume, None when its journal is damaged or can't be written."""
     try:
-        return stack.enter_context(_resumed(plan, cut_off))
+        return stack.enter_context(_resumed(plan, cut_off, share))
     except (JournalDamaged, Unwritable) as error:
         if policy.asked:
             raise
@@ -91,27 +94,27 @@ def _resumed_or_none(stack: ExitStack, plan: Plan, cut_off: CutOff, policy: Poli
 
 
 @contextmanager
-def _resumed(plan: Plan, cut_off: CutOff) -> Iterator[OpenRun]:
+def _resumed(plan: Plan, cut_off: CutOff, share: Share) -> Iterator[OpenRun]:
     with reopen(cut_off.directory) as reopened:
         standing = replay(reopened.records)
         journal, cut_bytes = reopened.repaired()
-        about = origin.origin(plan, cut_off.started["seed"])
+        about = origin.origin(plan, cut_off.started["seed"], share)
         spent_s = round(standing.spent_s, 3)
         journal.write(RunResumed(**about, cut_ts=cut_off.last_ts, cut_bytes=cut_bytes, spent_s=spent_s))
         blocks = sum(len(contest.blocks) for contest in standing.contests)
         about = {"run": str(cut_off.directory), "cut_off": cut_off.last_ts, "blocks": blocks, "cut_bytes": cut_bytes}
         diagnostics().info("run.resumed", **about, note="use --fresh to start a new run instead")
-        yield OpenRun(journal, standing.contests, cut_off.started["seed"], standing.spent_s)
+        yield OpenRun(journal, standing.contests, cut_off.started["seed"], standing.spent_s, share.most_s)
 
 
 @contextmanager
-def _new(plan: Plan, probed: Probed, runs: Path, identity: dict[str, str]) -> Iterator[OpenRun]:
+def _new(plan: Plan, probed: Probed, runs: Path, identity: dict[str, str], share: Share) -> Iterator[OpenRun]:
     seed = plan.experiment.measure.seed
     seed = secrets.randbelow(2**53) if seed is None else seed
     spec = document.dump(plan.experiment.resolved())
     with create(runs, plan.experiment.name, new_run_id(), spec) as journal:
-        opened = OpenRun(journal, [Contest(plan, point) for point in plan.points], seed)
-        opened.store(origin.run_started(plan, seed, identity, probed.environments))
+        opened = OpenRun(journal, [Contest(plan, point) for point in plan.points], seed, most_s=share.most_s)
+        opened.store(origin.run_started(plan, seed, identity, probed.environments, share))
         for missing in probed.unavailable:
             opened.store(missing)
             for contest in opened.contests:

@@ -15,18 +15,22 @@ from typing import Any
 
 from ..analysis.stats import STATS_VERSION
 from ..interpreters.identity import differences
+from ..interpreters.probe import Probed
 from ..journal.raw_events import ItemsRead, RunStarted
 from ..spec.plan import Plan, canonical
+from .share import Share
 
 COMMIT_S = 2.0  # how long git may take to report the commit, in a large repository
 
 PACKAGES = ("orchestrator", "anyio", "numpy", "pydantic")
 
 
-def run_started(plan: Plan, seed: int, identity: Mapping[str, str], environments: dict[str, list[str]]) -> RunStarted:
+def run_started(
+    plan: Plan, seed: int, identity: Mapping[str, str], environments: dict[str, list[str]], share: Share
+) -> RunStarted:
     """Return the first event of a new run."""
     return RunStarted(
-        **origin(plan, seed),
+        **origin(plan, seed, share),
         spec=json.dumps(plan.experiment.resolved(), ensure_ascii=False),
         effective_cores=plan.cores,
         level_split=plan.level_split,
@@ -37,21 +41,23 @@ def run_started(plan: Plan, seed: int, identity: Mapping[str, str], environments
     )
 
 
-def origin(plan: Plan, seed: int) -> dict[str, Any]:
+def origin(plan: Plan, seed: int, share: Share) -> dict[str, Any]:
     """Return the fields that `run.started` and `run.resumed` share."""
     return {
         "experiment": plan.experiment.name,
         "spec_sha256": _spec_sha256(plan),
         "seed": seed,
-        "command": sys.argv,
+        "command": list(share.command) or sys.argv,
+        "most_s": share.most_s,
         "cwd": str(Path.cwd()),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
     }
 
 
-def program() -> dict[str, str]:
-    """Return the part of a run's identity that this program is."""
-    return {"program": f"orchestrator {_version('orchestrator')}, statistics {STATS_VERSION}"}
+def identity(plan: Plan, probed: Probed) -> dict[str, str]:
+    """Return what the results of a plan depend on beside its spec: this program, what was probed, the items."""
+    program = f"orchestrator {_version('orchestrator')}, statistics {STATS_VERSION}"
+    return {"program": program, **probed.identity, **items(plan)}
 
 
 def items(plan: Plan) -> dict[str, str]:

@@ -22,6 +22,7 @@ from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt, Interrupted
 from .hosts import BlockExecutor, HostsLost
 from .local_host import local_host
+from .share import WHOLE, Share
 from .signals import in_loop, watching_signals
 
 if TYPE_CHECKING:
@@ -52,12 +53,13 @@ def run(
     set_holder: Callable[[str], None],
     place: Place = local_host,
     check: Callable[[], None] | None = None,
+    share: Share = WHOLE,
 ) -> RunOutcome:
     """Measure what is planned, and return how it ended; the journal below `runs` then holds everything.
 
     `policy` says which interrupted run is resumed. `set_holder` is called with the run's directory, and `check` when
-    the plan can run, before anything is written. Raises BadInput before that, Unwritable, JournalDamaged, Busy and
-    HostsLost.
+    the plan can run, before anything is written; `share` is what the run has of a batch. Raises BadInput before that,
+    Unwritable, JournalDamaged, Busy and HostsLost.
     """
 
     async def measured() -> RunOutcome:
@@ -72,7 +74,7 @@ def run(
                 if check:
                     check()
                 check_disk_space(plan, runs)
-                with open_run(plan, probed, runs, policy) as opened:
+                with open_run(plan, probed, runs, policy, share) as opened:
                     directory = opened.journal.directory
                     set_holder(str(directory))
                     with status.recorded(directory) as ended:
@@ -82,6 +84,19 @@ def run(
         return RunOutcome(results, code, directory)
 
     return in_loop(measured)
+
+
+def identity(plan: Plan, source: Source, place: Place = local_host) -> dict[str, str]:
+    """Return what the results of a plan depend on beside its spec; raises BadInput when the plan can't run."""
+
+    async def probed() -> dict[str, str]:
+        async with watching_signals() as (runner_env, interrupt, _):
+            async with place(plan, source, runner_env, interrupt) as (found, _):
+                from . import origin
+
+                return origin.identity(plan, found)
+
+    return in_loop(probed)
 
 
 async def _measure(plan: Plan, opened: OpenRun, executor: BlockExecutor, signals: list[int]) -> int:
@@ -124,7 +139,8 @@ async def _conduct(plan: Plan, opened: OpenRun, executor: BlockExecutor) -> Host
 
     with watching() as watcher:
         stores = opened.store, opened.journal.sync
-        conductor = Conductor(plan, opened.contests, executor, *stores, watcher, opened.seed, spent_s=opened.spent_s)
+        given = (plan, opened.contests, executor, *stores, watcher, opened.seed)
+        conductor = Conductor(*given, spent_s=opened.spent_s, most_s=opened.most_s)
         try:
             await conductor.run()
         except Interrupted:

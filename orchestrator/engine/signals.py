@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from typing import Any, TypeVar
 
 import anyio
@@ -17,6 +17,8 @@ from ..supervisor.environment import RunnerEnvironment, runner_environment
 from ..supervisor.interrupt import Interrupt, Interrupted
 
 T = TypeVar("T")
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 SAME_S = 1.0  # two SIGHUP within this time count as one
 
@@ -29,6 +31,25 @@ def interruptible(work: Callable[[RunnerEnvironment, Interrupt], T]) -> T:
             return await anyio.to_thread.run_sync(work, runner_env, interrupt)
 
     return in_loop(watched)
+
+
+@contextmanager
+def exiting_on_signal() -> Iterator[None]:
+    """Raise SystemExit with 128+N in the block at the first signal that ends a program, so that the block cleans up."""
+
+    def end(number: int, _: object) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)  # the second signal ends the program at once
+        raise SystemExit(128 + number)
+
+    before = {number: signal.getsignal(number) for number in ENDING if signal.getsignal(number) != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -58,8 +79,7 @@ async def _interrupt_on_signal(interrupt: Interrupt, received: list[int], *, tas
 
     Signals ignored at the start (nohup) stay ignored. A closed terminal sends two SIGHUP, which count as one signal.
     """
-    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    watched = [number for number in ending if signal.getsignal(number) != signal.SIG_IGN]
+    watched = [number for number in ENDING if signal.getsignal(number) != signal.SIG_IGN]
     with anyio.open_signal_receiver(*watched) as signals:
         task_status.started()
         first_s = 0.0

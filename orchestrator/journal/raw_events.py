@@ -43,6 +43,8 @@ class RunStarted(Event):
     `default`."""
     items: list[ItemsRead] = []
     """The items that were read for the batches."""
+    most_s: float | None = None
+    """The longest time that the run may take by `--max-time`, beside what the spec says; null without it."""
 
 
 class RunResumed(Event):
@@ -59,6 +61,8 @@ class RunResumed(Event):
     """What was cut off of the journal's end, since it was no whole record."""
     spent_s: float
     """What the blocks so far have taken of `measure.max_time`; on a cluster, those of the host that had most."""
+    most_s: float | None = None
+    """As in `run.started`."""
 
 
 class ContextSampled(Event):

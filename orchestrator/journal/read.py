@@ -28,6 +28,9 @@ LARGEST_RECORD = 2**21
 
 _FROM_A_COPY = "restore the file from a copy"
 
+_TAIL = 2**15  # bytes: what a run with a few variants writes after its last block
+_BLOCK_ENDS = (b'{"event":"block.finished"', b'{"event":"block.discarded"', b'{"event":"run.resumed"')
+
 CRC_FIELD = b',"crc32":"'
 _CRC_LENGTH = len(CRC_FIELD) + 8 + len(b'"}')
 
@@ -72,6 +75,30 @@ def first_and_last(directory: Path) -> tuple[dict[str, Any], dict[str, Any]] | N
     if first is None or first["event"] != "run.started":
         raise JournalDamaged("byte 0 is no record, but records follow it", where=str(file), remedy=_FROM_A_COPY)
     return first, last
+
+
+def ending(directory: Path) -> list[dict[str, Any]]:
+    """Return what a run wrote after its last block, oldest first: once it has ended, its derived events and its end.
+
+    Only the end of the file is read. Records that are not whole are left out. Raises JournalDamaged when the file
+    can't be read.
+    """
+    file = directory / EVENTS_FILE
+    try:
+        with file.open("rb") as stream:
+            size, length = os.fstat(stream.fileno()).st_size, _TAIL
+            while True:
+                begin = max(0, size - length)
+                stream.seek(begin)
+                lines = stream.read(size - begin).splitlines(keepends=True)
+                after = next((n for n in range(len(lines), 0, -1) if lines[n - 1].startswith(_BLOCK_ENDS)), None)
+                if after is not None or begin == 0:
+                    break
+                length *= 4
+    except OSError as error:
+        raise JournalDamaged(f"cannot read {file}: {error.strerror}", remedy="name a run directory") from error
+    found = [record for line in lines[after or 0 :] if (record := _record(line))]
+    return [record for record in found if record.get("schema") == SCHEMA]
 
 
 def is_running(directory: Path) -> bool:

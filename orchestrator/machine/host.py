@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,17 @@ def keep_to(processors: Collection[int]) -> list[int]:
     if not missing:
         os.sched_setaffinity(0, processors)
     return missing
+
+
+@contextmanager
+def affinity_kept() -> Iterator[None]:
+    """Bind this process, after the block, to the processors of before."""
+    allowed = allowed_cpus()
+    try:
+        yield
+    finally:
+        if allowed and allowed != allowed_cpus():
+            os.sched_setaffinity(0, allowed)
 
 
 def effective_cores() -> int:

@@ -10,5 +10,5 @@ from ..jsonl import lines
 def render(results: Results, *, width: int, colour: bool) -> str:
     """Return the lines, without the fields that only the journal has: when and where a line was stored."""
     events = [*results.derived, *([results.finished] if results.finished else [])]
-    about = {"schema": SCHEMA, "run_id": results.run_id}
+    about = {"schema": SCHEMA, "run_id": results.run_id, "experiment": results.started.experiment}
     return lines({"event": event.event, **about, **event.fields()} for event in events)

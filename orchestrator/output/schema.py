@@ -38,7 +38,7 @@ def events() -> str:
         definitions |= one.pop("$defs", {})
         columns, patterns = _columns(kind)
         one["properties"] |= {name: about for name, about in columns.items() if name not in one["properties"]}
-        one["properties"] |= common | _bounded(kind)
+        one["properties"] |= {k: v for k, v in common.items() if k not in kind.model_fields} | _bounded(kind)
         one["required"] = sorted({*one.get("required", []), "event", *common})
         if patterns:
             one["patternProperties"] = patterns

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import orjson
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ... import units
@@ -18,14 +14,11 @@ from ...analysis.contest import Contest
 from ...analysis.results import Results
 from ...journal.raw_events import ContextSampled, VariantUnavailable
 from ...spec import document
-from ...text import printable
 from .. import lines, tables
 from ..formats import PAGE
 from ..grid import Grid, Line, plain
-from . import chart_specs, charts, vega
+from . import chart_specs, charts, templates, vega
 from .charts import Chart
-
-HERE = Path(__file__).parent
 
 FEW = 4  # so many points stand open on the page; of more, the first does
 
@@ -43,47 +36,10 @@ def render(results: Results) -> dict[str, bytes]:
 
 def written(template: str, drawn: Sequence[Chart], about: Mapping[str, Any]) -> bytes:
     """Return a page that holds style, scripts and the data of its charts; `about` is what its template shows."""
-    style, script = ((HERE / name).read_text("utf-8") for name in ("page.css", "page.js"))
+    style, script = (templates.read(name) for name in ("page.css", "page.js"))
     library = vega.bundle()
-    text = (
-        _environment()
-        .get_template(template)
-        .render(
-            style=Markup(style),
-            library=Markup(library),
-            script=Markup(script),
-            policy=_policy([library, script], style),
-            figures=Markup(_embedded(drawn)),
-            **about,
-        )
-    )
-    return text.encode("utf-8", "backslashreplace")
-
-
-def _environment() -> Environment:
-    made = Environment(
-        autoescape=True, loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    made.finalize = _shown
-    return made
-
-
-def _shown(value: Any) -> Any:
-    """Return what the page shows of a value: text without what could steer a reader or the direction of writing."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _policy(scripts: Sequence[str], style: str) -> Markup:
-    """Return the content security policy: the scripts and the style of this page, and nothing else from anywhere."""
-    allowed = " ".join(map(_hash, scripts))
-    return Markup(
-        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data:; base-uri 'none'; "
-        "form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    scripts = {"library": Markup(library), "script": Markup(script), "figures": Markup(_embedded(drawn))}
+    return templates.filled(template, style, [library, script], {**scripts, **about})
 
 
 def _about(results: Results) -> dict[str, Any]:
@@ -205,5 +161,5 @@ def _column(values: Sequence[Any]) -> Any:
     if not any(isinstance(value, str | bool) for value in values):
         return values
     distinct = {value: place for place, value in enumerate(dict.fromkeys(values))}
-    of = [_shown(value) for value in distinct]
+    of = [templates.shown(value) for value in distinct]
     return {"of": of} if len(of) == 1 else {"of": of, "at": [distinct[value] for value in values]}

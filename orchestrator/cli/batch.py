@@ -1,0 +1,207 @@
+"""`run` of several specs: check all, hold the machine once, measure one after the other, sum up at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from .. import errors
+from ..errors import BadInput
+from .measure import Asked, check_time, place_and_lock, to_resume
+from .outcome import last_line, write_index, write_page
+from .output import NonzeroExit, colour, say, width, write
+
+if TYPE_CHECKING:
+    from ..engine.batch import Ending, Job
+    from ..journal.batch_events import BatchFinished, BatchOutcome, ExperimentFinished
+
+
+def measure_all(configs: list[Path], asked: Asked) -> None:
+    """Measure several specs, and print their results and a summary.
+
+    Raises NonzeroExit, and Failure before the first is measured.
+    """
+    from ..engine import batch
+
+    jobs = _checked(configs, asked)
+    place, held = place_and_lock(asked)
+    shown = _Shown(asked)
+    begun_s = time.monotonic()
+    with held as set_holder:
+
+        def begin(directory: str) -> None:
+            set_holder(directory)
+            shown.begin(directory)
+
+        setting = batch.Setting(asked.runs, asked.policy, begin, place, asked.max_time_s)
+        known = batch.identities(jobs) if asked.cluster is None else {}
+        endings = batch.run(jobs, setting, known, shown.end)
+        if asked.report and not any(ending.is_stopped for ending in endings):
+            write_index(asked.runs)
+    events = [_event(ending) for ending in endings]
+    status = _worst(endings)
+    summary = _summary(endings, status, time.monotonic() - begun_s, asked)
+    if status or not asked.quiet:
+        shown.finish(events, summary)
+    if status:
+        raise NonzeroExit(_last_line(endings, status, to_resume(configs, asked)), status)
+
+
+def _checked(configs: Sequence[Path], asked: Asked) -> list[Job]:
+    """Return an experiment for each spec; raises BadInput with the problems of all of them."""
+    from ..engine.batch import Job
+    from ..engine.forecast import forecast
+    from ..machine.host import affinity_kept
+    from .arguments import load_plan
+
+    problems = list(_repeated(configs))
+    jobs: list[Job] = []
+    for config in configs:
+        try:
+            with affinity_kept():
+                plan, source = load_plan(config, asked.overrides, asked.cluster)
+            command = ["orchestrator", "run", str(config), *asked.overrides]
+            jobs.append(Job(config, plan, source, command, forecast(plan, asked.runs).least_s))
+        except BadInput as error:
+            problems += str(error).splitlines()
+    problems += _namesakes(jobs)
+    for job, most_s in zip(jobs, _shares(jobs, asked.max_time_s), strict=True):
+        try:
+            check_time(job.plan, asked.runs, most_s)
+        except BadInput as error:
+            problems.append(f"{job.config}: {error}")
+    if problems:
+        raise BadInput("\n".join(dict.fromkeys(problems)))
+    return jobs
+
+
+def _shares(jobs: Sequence[Job], max_time_s: float | None) -> list[float | None]:
+    """Return the time that each experiment has at least of the time for all."""
+    from ..engine.share import fair_s
+
+    if max_time_s is None:
+        return [None] * len(jobs)
+    even_s = fair_s(max_time_s, [job.most_s for job in jobs])
+    return [min(even_s, job.most_s) for job in jobs]
+
+
+def _repeated(configs: Sequence[Path]) -> Iterator[str]:
+    """Yield a problem for each file that is given again, also by another path."""
+    seen: dict[Path, Path] = {}
+    for config in configs:
+        first = seen.setdefault(config.resolve(), config)
+        if first is not config:
+            same = "given twice" if str(first) == str(config) else f"the same file as {first}"
+            yield str(BadInput(same, where=str(config), remedy="name each spec once"))
+
+
+def _namesakes(jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield a problem for each experiment that has the name of another one."""
+    seen: dict[str, Job] = {}
+    for job in jobs:
+        first = seen.setdefault(job.name, job)
+        if first is not job and first.config.resolve() != job.config.resolve():
+            what = f'name: "{job.name}" is also the name of {first.config}'
+            yield str(BadInput(what, where=str(job.config), remedy="give it another `name:`"))
+
+
+class _Shown:
+    """What a batch prints: at once, or at its end where only a failure is of interest."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._held: list[str] = []
+
+    def begin(self, directory: str) -> None:
+        """Say on a terminal which run begins."""
+        if sys.stderr.isatty() and not self._asked.quiet:
+            say(f"measuring {directory}")
+
+    def end(self, ending: Ending) -> None:
+        """Print how an experiment ended, and write its page."""
+        from ..output.formats import PAGE, render
+
+        if ending.outcome is None:
+            return
+        has_page = ending.was_done and (ending.outcome.directory / PAGE).exists()
+        if self._asked.report and not has_page:
+            write_page(ending.outcome, index=False)
+        text = render(self._asked.shown, ending.outcome.results, width=width(), colour=colour())
+        heading = "" if self._asked.shown == "json" else f"{ending.job.name}\n\n"
+        self._print(heading + text + "\n" * bool(heading))
+
+    def finish(self, endings: Sequence[ExperimentFinished], batch: BatchFinished) -> None:
+        """Print what was held back, and the summary."""
+        from ..output import batch as output
+
+        is_json = self._asked.shown == "json"
+        last = output.lines(endings, batch) if is_json else output.table(endings, batch, width=width(), colour=colour())
+        write("".join([*self._held, last]))
+
+    def _print(self, text: str) -> None:
+        if self._asked.quiet:
+            self._held.append(text)
+        else:
+            write(text)
+
+
+def _event(ending: Ending) -> ExperimentFinished:
+    from ..journal.batch_events import ExperimentFinished
+    from ..output.batch import figures
+
+    outcome = ending.outcome
+    return ExperimentFinished(
+        experiment=ending.job.name,
+        config=str(ending.job.config),
+        run_id=outcome.directory.name if outcome else None,
+        directory=str(outcome.directory) if outcome else None,
+        outcome=_outcome(ending),
+        exit_status=ending.status,
+        elapsed_s=round(ending.elapsed_s, 3),
+        was_done=ending.was_done,
+        **figures(outcome.results if outcome else None),
+        error=ending.error,
+    )
+
+
+def _outcome(ending: Ending) -> BatchOutcome:
+    """Return how an experiment ended, as its run has it where there is one."""
+    from ..engine.batch import NO_TIME
+
+    finished = ending.outcome and ending.outcome.results.finished
+    if ending.status is None:
+        return "not_reached"
+    if finished:
+        return cast("BatchOutcome", finished.outcome)
+    return "interrupted" if ending.is_stopped else "skipped" if ending.error == NO_TIME else "error"
+
+
+def _summary(endings: Sequence[Ending], status: int, elapsed_s: float, asked: Asked) -> BatchFinished:
+    from ..journal.batch_events import BatchFinished
+
+    return BatchFinished(
+        experiments=len(endings),
+        failed=sum(ending.status != errors.OK for ending in endings),
+        exit_status=status,
+        elapsed_s=round(elapsed_s, 3),
+        max_time_s=asked.max_time_s,
+    )
+
+
+def _worst(endings: Sequence[Ending]) -> int:
+    signalled = next((ending.status for ending in endings if ending.is_stopped), None)
+    return signalled or errors.worst([ending.status or 0 for ending in endings])
+
+
+def _last_line(endings: Sequence[Ending], status: int, to_resume: str) -> str:
+    """Return what went wrong, in one line; of several, the one that the status stands for."""
+    if status > 128:
+        return f"ended by signal {status - 128}; to resume: {to_resume}"
+    failed = [ending for ending in endings if ending.status]
+    first = next(ending for ending in failed if ending.status == status)
+    what = first.error or (last_line(first.outcome.results) if first.outcome else "")
+    what = " ".join(what.split())
+    return f"{first.job.name}: {what}; {len(failed)} of {len(endings)} experiments have a status other than 0"

@@ -1,0 +1,229 @@
+"""Several experiments in turn: one time for all, and after an interruption only what is not done yet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import errors
+from ..archive import batch as archive
+from ..archive.batch import BatchRecord
+from ..archive.resume import Policy
+from ..errors import BadInput, Failure
+from ..log import diagnostics
+from ..machine import host
+from ..spec.load import Source
+from ..spec.plan import Plan
+from . import session
+from .forecast import MOST_S
+from .local_host import local_host
+from .session import Place, RunOutcome
+from .share import Share, fair_s
+from .signals import exiting_on_signal
+
+if TYPE_CHECKING:
+    from ..analysis.results import Results
+
+NO_TIME = "no time of --max-time was left"
+NOT_REACHED = "the batch ended before"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One experiment of a batch."""
+
+    config: Path
+    plan: Plan
+    source: Source
+    command: Sequence[str]
+    """The command that runs it alone."""
+    least_s: float = 0.0
+    """The shortest time in which it can measure anything."""
+
+    @property
+    def name(self) -> str:
+        return self.plan.experiment.name
+
+    @property
+    def most_s(self) -> float:
+        """The longest time that its spec allows."""
+        return self.plan.experiment.measure.max_time or MOST_S
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How one experiment of a batch ended."""
+
+    job: Job
+    status: int | None
+    """None when it was not reached."""
+    outcome: RunOutcome | None = None
+    """None when there is no run, or no whole one."""
+    error: str | None = None
+    elapsed_s: float = 0.0
+    was_done: bool = False
+    """Measured by an earlier call of the same batch."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a signal ended it."""
+        return self.status is not None and self.status > 128
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and how a batch runs."""
+
+    runs: Path
+    policy: Policy
+    set_holder: Callable[[str], None]
+    place: Place = local_host
+    max_time_s: float | None = None
+
+
+def identities(jobs: Sequence[Job]) -> dict[str, dict[str, str]]:
+    """Return what the results of each experiment depend on; raises BadInput with the problems of all that can't run."""
+    found: dict[str, dict[str, str]] = {}
+    refused: list[str] = []
+    for job in jobs:
+        with _own_processors(job):
+            try:
+                found[job.name] = session.identity(job.plan, job.source)
+            except BadInput as error:
+                refused.append(str(error))
+    if refused:
+        raise BadInput("\n".join(dict.fromkeys("\n".join(refused).splitlines())))
+    return found
+
+
+def run(
+    jobs: Sequence[Job], setting: Setting, known: dict[str, dict[str, str]], on_end: Callable[[Ending], None]
+) -> list[Ending]:
+    """Measure the experiments one after the other, and return how each ended; after a signal, no other is begun.
+
+    `known` are the identities of experiments that were probed. `on_end` is called with each ending as it comes. An
+    experiment that an interrupted call of the same batch has finished is not measured again, if nothing has changed
+    that its results depend on. An error ends only its own experiment.
+    """
+    record = archive.opened(setting.runs, [job.name for job in jobs], setting.policy)
+    begun_s = time.monotonic() - record.spent_s
+    endings: list[Ending] = []
+    for place, job in enumerate(jobs):
+        share = Share(command=job.command)
+        if setting.max_time_s is not None:
+            left_s = setting.max_time_s - (time.monotonic() - begun_s)
+            share = Share(fair_s(left_s, [each.most_s for each in jobs[place:]]), job.command)
+        ending = _ended(job, setting, record, known, share)
+        if ending.outcome and not ending.was_done:
+            begun_s -= _resumed_s(ending.outcome.results)
+        endings.append(_told(ending, on_end))
+        if endings[-1].is_stopped:
+            record.stop(endings[-1].status or 0)
+            return endings + [Ending(each, None, error=NOT_REACHED) for each in jobs[place + 1 :]]
+    record.delete()
+    return endings
+
+
+def _ended(job: Job, setting: Setting, record: BatchRecord, known: dict[str, dict[str, str]], share: Share) -> Ending:
+    """Return how an experiment ended, in the interrupted call or now."""
+    try:
+        with exiting_on_signal():
+            return _done(job, setting, record, known) or _measured(job, setting, record, share)
+    except SystemExit as end:  # a signal before the first block, or after the last one
+        assert isinstance(end.code, int)
+        return Ending(job, end.code, error=f"ended by signal {end.code - 128}")
+
+
+def _told(ending: Ending, on_end: Callable[[Ending], None]) -> Ending:
+    """Return an ending after `on_end`, with the status of what went wrong there."""
+    try:
+        with exiting_on_signal():
+            on_end(ending)
+    except Failure as error:  # of the output; what was measured is in the journal
+        return replace(ending, status=errors.worst([ending.status or 0, error.status]), error=str(error))
+    except SystemExit as end:
+        assert isinstance(end.code, int)
+        return replace(ending, status=end.code, error=f"ended by signal {end.code - 128}")
+    return ending
+
+
+def _done(job: Job, setting: Setting, record: BatchRecord, known: dict[str, dict[str, str]]) -> Ending | None:
+    """Return how an experiment ended in the interrupted call of this batch; None if it has to be measured."""
+    started = record.finished(job.name)
+    if started is None:
+        return None
+    from ..analysis.results import fold
+    from ..journal.read import EVENTS_FILE, Records
+    from . import origin
+
+    directory = setting.runs / job.name / record.runs[job.name]
+    try:
+        with _own_processors(job):
+            identity = known.get(job.name) or session.identity(job.plan, job.source, setting.place)
+        if changed := origin.changed(started, job.plan, identity):
+            note = f"{', '.join(changed)} changed since the batch was interrupted, so it is measured again"
+            diagnostics().warning("experiment.not_resumed", run=str(directory), note=note)
+            return None
+        results = fold(Records(directory / EVENTS_FILE))
+    except Failure as error:
+        diagnostics().warning("experiment.not_resumed", run=str(directory), note=str(error))
+        return None
+    assert results.finished is not None
+    note = "finished by the interrupted batch; use --fresh to measure it again"
+    diagnostics().info("experiment.done", run=str(directory), note=note)
+    status = results.finished.exit_status
+    return Ending(job, status, RunOutcome(results, status, directory), None, _elapsed_s(results), was_done=True)
+
+
+def _measured(job: Job, setting: Setting, record: BatchRecord, share: Share) -> Ending:
+    """Return how an experiment ended that is measured now, whatever ended it."""
+    if share.most_s is not None and share.most_s < job.least_s:
+        diagnostics().warning("experiment.skipped", experiment=job.name, note=NO_TIME)
+        return Ending(job, errors.UNDECIDED, error=NO_TIME)
+
+    def set_holder(directory: str) -> None:
+        setting.set_holder(directory)
+        record.begin(job.name, Path(directory).name)
+
+    begun_s = time.monotonic()
+    try:
+        with _own_processors(job):
+            given = (setting.runs, setting.policy, set_holder, setting.place)
+            outcome = session.run(job.plan, job.source, *given, share=share)
+    except Failure as error:
+        return _failed(job, error.status, str(error), time.monotonic() - begun_s)
+    except Exception as bug:  # the other experiments do not depend on it
+        what = f"internal error: {type(bug).__name__}: {bug}; please report it"
+        return _failed(job, errors.BUG, what, time.monotonic() - begun_s)
+    if outcome.status <= 128:
+        record.spend(_elapsed_s(outcome.results))
+    return Ending(job, outcome.status, outcome, None, _elapsed_s(outcome.results))
+
+
+def _failed(job: Job, status: int, error: str, elapsed_s: float) -> Ending:
+    diagnostics().error("experiment.failed", experiment=job.name, exit_status=status, note=error)
+    return Ending(job, status, error=error, elapsed_s=elapsed_s)
+
+
+def _elapsed_s(results: Results) -> float:
+    """Return the time of a run, with that before it was interrupted and resumed."""
+    return (results.finished.elapsed_s if results.finished else 0.0) + _resumed_s(results)
+
+
+def _resumed_s(results: Results) -> float:
+    from ..journal.raw_events import RunResumed
+
+    return next((event.spent_s for event in reversed(results.events(RunResumed))), 0.0)
+
+
+@contextmanager
+def _own_processors(job: Job) -> Iterator[None]:
+    """Bind this process to the processors of an experiment, where its spec names some."""
+    with host.affinity_kept():
+        if processors := job.plan.experiment.limits.cpus:
+            host.keep_to(processors)
+        yield
