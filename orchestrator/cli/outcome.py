@@ -99,9 +99,9 @@ def write_index(runs: Path) -> None:
     """Renew the page that lists all experiments, where the packages of pages are installed."""
     from ..files import replace_file
     from ..log import diagnostics
-    from ..output.formats import has_pages
+    from ..output.formats import pages_lack
 
-    if not has_pages():
+    if pages_lack():
         return
     from ..output.html import index_page
 

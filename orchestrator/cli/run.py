@@ -68,7 +68,7 @@ def run(
     shown = choose(format_, names("text"))
     if resume and fresh:
         raise BadInput("--resume and --fresh contradict each other", remedy="keep one of them")
-    configs, overrides = _told_apart(words)
+    configs, overrides = _configs_and_overrides(words)
     from .. import log
     from ..extras import need
     from . import arguments as given
@@ -95,7 +95,7 @@ def run(
             measure_all(configs, asked)
 
 
-def _told_apart(words: list[str]) -> tuple[list[Path], list[str]]:
+def _configs_and_overrides(words: list[str]) -> tuple[list[Path], list[str]]:
     """Return the specs and the overrides among the arguments: an override has `=`, and is no existing file.
 
     Raises BadInput when there is no spec.
