@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -29,8 +30,8 @@ def measure_all(configs: list[Path], asked: Asked) -> None:
     jobs = _checked(configs, asked)
     place, held = place_and_lock(asked)
     shown = _Shown(asked)
-    begun_s = time.monotonic()
     with held as set_holder:
+        begun_s = time.monotonic()
 
         def begin(directory: str) -> None:
             set_holder(directory)
@@ -53,7 +54,6 @@ def measure_all(configs: list[Path], asked: Asked) -> None:
 def _checked(configs: Sequence[Path], asked: Asked) -> list[Job]:
     """Return an experiment for each spec; raises BadInput with the problems of all of them."""
     from ..engine.batch import Job
-    from ..engine.forecast import forecast
     from ..machine.host import affinity_kept
     from .arguments import load_plan
 
@@ -64,13 +64,14 @@ def _checked(configs: Sequence[Path], asked: Asked) -> list[Job]:
             with affinity_kept():
                 plan, source = load_plan(config, asked.overrides, asked.cluster)
             command = ["orchestrator", "run", str(config), *asked.overrides]
-            jobs.append(Job(config, plan, source, command, forecast(plan, asked.runs).least_s))
+            jobs.append(Job(config, plan, source, command))
         except BadInput as error:
             problems += str(error).splitlines()
     problems += _namesakes(jobs)
-    for job, most_s in zip(jobs, _shares(jobs, asked.max_time_s), strict=True):
+    for place, most_s in enumerate(_shares(jobs, asked.max_time_s)):
+        job = jobs[place]
         try:
-            check_time(job.plan, asked.runs, most_s)
+            jobs[place] = replace(job, least_s=check_time(job.plan, asked.runs, most_s))
         except BadInput as error:
             problems.append(f"{job.config}: {error}")
     if problems:

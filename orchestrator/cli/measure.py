@@ -63,8 +63,10 @@ def to_resume(configs: list[Path], asked: Asked) -> str:
     return shlex.join(["orchestrator", "run", *map(str, configs), *asked.overrides, "--resume"])
 
 
-def check_time(plan: Plan, runs: Path, most_s: float | None) -> None:
-    """Say how long a verdict may take, on a terminal; warn when there is not so much time.
+def check_time(plan: Plan, runs: Path, most_s: float | None) -> float:
+    """Return the shortest time in which a run can measure anything, in seconds.
+
+    Says on a terminal how long a verdict may take, and warns when there is not so much time.
 
     `most_s` is the longest time beside what the spec says. Raises BadInput when there is no time for a block.
     """
@@ -78,6 +80,7 @@ def check_time(plan: Plan, runs: Path, most_s: float | None) -> None:
     if sys.stderr.isatty():
         source = "as in the latest run" if expected.is_recorded else "unless batches are long"
         say(f"{plan.experiment.name}: {expectation(expected.win_s, expected.tie_s)} ({source})")
+    return expected.least_s
 
 
 def place_and_lock(asked: Asked) -> tuple[Place, AbstractContextManager[Callable[[str], None]]]:

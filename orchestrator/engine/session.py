@@ -52,7 +52,7 @@ def run(
     policy: Policy,
     set_holder: Callable[[str], None],
     place: Place = local_host,
-    check: Callable[[], None] | None = None,
+    check: Callable[[], object] | None = None,
     share: Share = WHOLE,
 ) -> RunOutcome:
     """Measure what is planned, and return how it ended; the journal below `runs` then holds everything.

@@ -12,6 +12,7 @@ import pytest
 from orchestrator import errors
 from orchestrator.engine.share import fair_s
 from orchestrator.journal.read import Records, find, newest_first
+from orchestrator.machine.host import effective_cores
 from tests.support.command import events, in_process, orchestrator
 from tests.support.event_schema import validators
 from tests.support.place import WORKLOAD
@@ -111,6 +112,14 @@ def test_the_summary_for_people_is_a_table(tmp_path: Path) -> None:
     assert summary[0].split() == ["experiment", "verdict", "expectations", "time", "status", "run"]
     assert [line.split()[0] for line in summary[1:]] == ["a", "b", "2"]
     assert re.fullmatch(r"2 experiments in \S+ s", summary[-1])
+
+
+def test_limits_of_one_spec_do_not_bind_the_next(tmp_path: Path) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    place = placed(tmp_path, a=SPEC + f"limits: {{cpus: [{cores[0]}]}}\n", b=SPEC)
+    assert orchestrator("run", "a.yaml", "b.yaml", cwd=place).returncode == errors.OK
+    started = [next(iter(Records(find(place / "runs" / name))))["effective_cores"] for name in ("a", "b")]
+    assert started == [1, effective_cores()]
 
 
 def test_a_quiet_batch_without_a_failure_prints_nothing(tmp_path: Path) -> None:

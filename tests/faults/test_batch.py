@@ -123,6 +123,19 @@ def test_the_time_of_a_killed_batch_counts(place: Place) -> None:
     assert record["spent_s"] == of_x["elapsed_s"]
 
 
+def test_an_experiment_for_which_no_time_is_left_is_skipped(place: Place) -> None:
+    killed_in_the_second(place, "--max-time", "1h")
+    (file,) = place.directory.glob("runs/.batch*")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"spent_s": 3600}))
+    done = place.run(*BATCH, "--max-time", "1h")
+    assert done.returncode == errors.UNDECIDED, done.stderr
+    assert {name: end["outcome"] for name, end in ended(done).items()} == {
+        "x": "undecided",
+        "y": "skipped",
+        "z": "skipped",
+    }
+
+
 def stopped_in_the_second(place: Place, number: int) -> subprocess.CompletedProcess[str]:
     process = place.start(*BATCH)
     until(lambda: is_measuring_the_second(place), process)
@@ -143,6 +156,16 @@ def test_a_signal_ends_the_whole_batch_with_its_summary(place: Place) -> None:
     last = "orchestrator: ended by signal 15; to resume: orchestrator run x.yaml y.yaml z.yaml --resume"
     assert done.stderr.splitlines()[-1] == last
     assert not runs(place)["z"]
+
+
+def test_a_second_signal_ends_a_batch_at_once(place: Place) -> None:
+    process = place.start(*BATCH)
+    until(lambda: is_measuring_the_second(place), process)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE_S)
+    assert process.returncode in (-signal.SIGTERM, 128 + signal.SIGTERM)
+    assert place.leftovers() == []
 
 
 def test_a_batch_ended_by_a_signal_is_resumed(place: Place) -> None:

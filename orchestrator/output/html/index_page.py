@@ -21,6 +21,8 @@ MOST_POINTS = 4  # so many points of an experiment are shown; its page has all
 
 WIDTH, HEIGHT = 96, 20
 
+LEAST_RANGE = math.log(1.25)  # that a curve spans from bottom to top: noise of a few percent is to look flat
+
 NOTE = (
     f"A curve shows how many times as fast the winner was as the next model, in up to {LATEST_RUNS} runs, the latest "
     "at the right. `orchestrator history NAME --html` writes the history of one experiment."
@@ -100,12 +102,13 @@ def _point(overview: Overview, shown: RunEnd, verdict: Mapping[str, Any]) -> dic
 
 
 def _trend(ratios: Sequence[float]) -> dict[str, Any]:
-    """Return a small curve of ratios, on a scale of logarithms from the least to the largest."""
+    """Return a small curve of ratios, on a logarithmic scale."""
     low, high = math.log(min(ratios)), math.log(max(ratios))
+    middle, half = (low + high) / 2, max(high - low, LEAST_RANGE) / 2
     places = [
         (
             round(WIDTH * place / (len(ratios) - 1), 1),
-            round(HEIGHT * (0.5 if high == low else (high - math.log(ratio)) / (high - low)), 1),
+            round(HEIGHT * (0.5 - (math.log(ratio) - middle) / half / 2), 1),
         )
         for place, ratio in enumerate(ratios)
     ]
