@@ -15,7 +15,7 @@ import typer
 
 from ..errors import BadInput, Unwritable
 from ..output.formats import names
-from .app import Format, KeepReport, Runs, Wait, app
+from .app import Details, Format, KeepReport, Runs, Wait, app
 from .outcome import print_outcome, write_page
 from .output import choose
 
@@ -67,6 +67,7 @@ def advise(
     wait: Wait = None,
     report: KeepReport = True,
     format_: Format = None,
+    details: Details = False,
 ) -> None:
     """Find the best model for a function, without YAML.
 
@@ -99,9 +100,8 @@ def advise(
         raise BadInput(f"{project}: {error.strerror}", where="--project", remedy="name a directory") from error
     with lock.hold(wait_s) as set_holder:
         outcome = _answer(question, runs, save, set_holder)
-        if report:
-            write_page(outcome)
-    print_outcome(outcome, shown)
+        page = write_page(outcome) if report else None
+    print_outcome(outcome, shown, details=details, page=page)
 
 
 def _answer(question: Question, runs: Path, save: Path | None, set_holder: Callable[[str], None]) -> RunOutcome:

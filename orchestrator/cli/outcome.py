@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BUSY, DAMAGED, JournalDamaged
-from .output import NonzeroExit, colour, say, width, write
+from .output import NonzeroExit, colour, is_ascii, say, width, write
 
 if TYPE_CHECKING:
     from ..analysis.results import Results
@@ -53,38 +54,58 @@ def report_damaged(damaged: Sequence[JournalDamaged]) -> None:
         raise NonzeroExit(f"{units.count(len(damaged), 'run')} left out; the first: {damaged[0]}", DAMAGED)
 
 
-def show(shown: str, results: Results) -> None:
-    """Print results in the format `shown`."""
+def show(shown: str, results: Results, *, details: bool, run: Path | None = None, page: str | None = None) -> None:
+    """Print results in the format `shown`; `run` and `page` say where they can be found again."""
     from ..output.formats import render
+    from ..output.view import View
 
-    write(render(shown, results, width=width(), colour=colour()))
+    named = str(run) if run else None
+    write(render(shown, results, View(width(), colour(), details, is_ascii(), run=named, page=page)))
 
 
-def print_outcome(outcome: RunOutcome, shown: str, to_resume: str = "") -> None:
+def print_outcome(
+    outcome: RunOutcome, shown: str, to_resume: str = "", *, details: bool = False, page: Path | None = None
+) -> None:
     """Print the results; raises NonzeroExit if the status is not 0, with the command that resumes the run, if any."""
-    show(shown, outcome.results)
+    run = _short(outcome.directory)
+    if page and shown == "json" and sys.stderr.isatty():
+        say(f"report: {run / page.name}")
+    show(shown, outcome.results, details=details, run=run, page=str(run / page.name) if page else None)
     if outcome.status:
         raise NonzeroExit(_last_line(outcome.results, to_resume), outcome.status)
 
 
-def write_page(outcome: RunOutcome) -> None:
-    """Write the run's page beside its journal, unless a signal ended the run: then the program has to end soon."""
+def _short(run: Path) -> Path:
+    """Return the shortest path of a run: through `latest` if that is it, and relative to here if it is below."""
+    from ..journal.read import LATEST
+
+    latest = run.parent / LATEST
+    shown = latest if latest.resolve() == run.resolve() else run
+    with suppress(ValueError):
+        return shown.absolute().relative_to(Path.cwd())
+    return shown
+
+
+def write_page(outcome: RunOutcome) -> Path | None:
+    """Write the run's page beside its journal, and return it; none when a signal ended the run, which has to end soon.
+
+    A page that can't be written is a warning: the measurements and the exit status stand.
+    """
     from ..files import replace_file
     from ..log import diagnostics
     from ..output.formats import PAGE, files, has_pages
 
     finished = outcome.results.finished
     if not has_pages() or (finished and finished.outcome == "interrupted"):
-        return
+        return None
     file = outcome.directory / PAGE
     try:
         (content,) = files("html", outcome.results).values()
         replace_file(file, content)
-    except Exception as error:  # whatever it is: the measurements and the exit status stand
+    except Exception as error:  # whatever it is
         diagnostics().warning("report.unwritten", file=str(file), error=str(error))
-    else:
-        if sys.stderr.isatty():
-            say(f"report: {file}")
+        return None
+    return file
 
 
 def _last_line(results: Results, to_resume: str) -> str:

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import astuple
 
 from ..errors import BadInput, Unwritable
 
@@ -46,6 +47,17 @@ def width() -> int:
 def colour() -> bool:
     """Return whether to print in colour."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def is_ascii() -> bool:
+    """Return whether stdout can show only ASCII of the characters that draw bars and intervals."""
+    from ..output.plot import BLOCKS
+
+    try:
+        "".join(astuple(BLOCKS)).encode(sys.stdout.encoding or "ascii")
+    except (LookupError, UnicodeEncodeError):
+        return True
+    return False
 
 
 def write(text: str) -> None:

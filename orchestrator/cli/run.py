@@ -14,7 +14,7 @@ import typer
 
 from ..errors import BadInput
 from ..output.formats import names
-from .app import Config, Format, KeepReport, Overrides, Runs, Wait, app
+from .app import Config, Details, Format, KeepReport, Overrides, Runs, Wait, app
 from .outcome import print_outcome, write_page
 from .output import choose, say
 
@@ -60,6 +60,7 @@ def run(
     ] = None,
     report: KeepReport = True,
     format_: Format = None,
+    details: Details = False,
 ) -> None:
     """Measure an experiment and report which model wins."""
     shown = choose(format_, names("text"))
@@ -88,11 +89,10 @@ def run(
             check()  # before the wait, which may be in vain
         with held as set_holder:
             outcome = measure(plan, source, runs, policy, set_holder, place, None if wait_s else check)
-            if report:
-                write_page(outcome)
+            page = write_page(outcome) if report else None
         if outcome.status or not quiet:
             command = ["orchestrator", "run", str(config), *(overrides or []), "--resume"]
-            print_outcome(outcome, shown, to_resume=shlex.join(command))
+            print_outcome(outcome, shown, shlex.join(command), details=details, page=page)
 
 
 def _check_time(plan: Plan, runs: Path) -> None:
