@@ -62,6 +62,8 @@ def is_ascii() -> bool:
 
 def write(text: str) -> None:
     """Write to stdout; a closed pipe is ignored; raises Unwritable when there is no room."""
+    encoding = sys.stdout.encoding or "utf-8"
+    text = text.encode(encoding, "backslashreplace").decode(encoding)  # names may have letters that stdout lacks
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -18,7 +18,8 @@ from .view import View
 
 VERDICT_STYLES = {"win": "bold", "tie": "bold", "undecided": "yellow"}
 
-FEW_POINTS = 3  # up to so many points have a table of their own; else each is a row
+FEW_POINTS = 3  # of up to so many points, each verdict is shown
+MOST_ROWS = 16  # the tables of several points may have so many lines together; else each point is a row
 MOST_NOTES = 3
 MOST_CLAIMS = 3
 MOST_REASONS = 2
@@ -31,14 +32,14 @@ def draw(screen: Screen, results: Results, view: View, *, is_advice: bool = Fals
     """Draw the answer; it begins with the verdict, or with what to do if it is advice."""
     told = [(each, results.about(each.point)) for each in results.contests if not each.is_skipped]
     _draw_changes(screen, results, told)
-    if len(told) <= FEW_POINTS:
+    if _have_tables(told):
         for place, (contest, found) in enumerate(told):
             _draw_point(screen, contest, found, view, is_advice=is_advice, is_named=len(told) > 1)
             if place + 1 < len(told):
-                screen.line()
+                screen.gap()
     else:
         _draw_points(screen, results, told)
-    screen.line()
+    screen.gap()
     remarks = list(_reasons(results, told[0], is_advice=is_advice)) if len(told) == 1 else []
     for remark in [*remarks, *_claims(results)]:
         screen.styled(remark)
@@ -62,12 +63,26 @@ def _draw_changes(screen: Screen, results: Results, told: Sequence[Told]) -> Non
         screen.line(event.sentence, lines.DECISION_STYLES[event.decision])
     if len(located) > MOST_CHANGES:
         screen.line(f"{units.count(len(located) - MOST_CHANGES, 'sentence')} more with --details", "dim")
-    if not located and len(told) > FEW_POINTS:
-        screen.line(_counted([found for _, found in told]), "bold")
+    if not located and not _have_tables(told):
+        _draw_verdicts(screen, [found for _, found in told])
     if not told:
         screen.line("undecided: no point was measured.", "yellow")
     if located:
-        screen.line()
+        screen.gap()
+
+
+def _have_tables(told: Sequence[Told]) -> bool:
+    """Return whether every point has a table of its own."""
+    return len(told) < 2 or sum(len(found.compared) + 4 for _, found in told) <= MOST_ROWS
+
+
+def _draw_verdicts(screen: Screen, points: Sequence[PointEvents]) -> None:
+    """Draw the verdicts of points that have no table: each if they are few, else how many are alike."""
+    if len(points) > FEW_POINTS:
+        screen.line(_counted(points), "bold")
+        return
+    for verdict in (found.verdict for found in points if found.verdict):
+        screen.line(verdict.sentence, VERDICT_STYLES[verdict.verdict])
 
 
 def _counted(points: Sequence[PointEvents]) -> str:
@@ -90,7 +105,7 @@ def _draw_point(
         chosen = f"{contest.point.label}: {advice.choice(found)}" if is_named else advice.choice(found)
         screen.line(chosen if is_advice else found.verdict.sentence, style)
         if not is_named:
-            screen.line()
+            screen.gap()
     screen.grid(ranking.ranked(found, view))
     screen.styled(ranking.legend(ranking.standing(event, found.verdict) for event in found.compared))
 
@@ -98,10 +113,10 @@ def _draw_point(
 def _draw_points(screen: Screen, results: Results, told: Sequence[Told]) -> None:
     """Draw a row for each point: along a single axis with the times of all variants, else with its best one."""
     along = crossover.lines(results.plan, results.contests)
-    if len(along) == 1:
+    screen.gap()
+    if len(along) == 1 and any(contest.blocks for contest, _ in told):
         screen.grid(tables.along(along[0], results))
         return
-    screen.line()
     screen.grid(ranking.points([(contest.point.label, found) for contest, found in told]))
 
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import replace as with_changes
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..errors import BadInput
 from ..extras import missing, need
-from .view import View
 
 if TYPE_CHECKING:
     from ..analysis.results import Results
+    from .view import View
 
 Kind = Literal["text", "page", "export"]
 
@@ -60,9 +60,11 @@ def names(*kinds: Kind) -> tuple[str, ...]:
 
 def render(name: str, results: Results, view: View | None = None, **changed: Any) -> str:
     """Return the results in a text format, drawn for a view; `changed` are fields of it."""
+    from .view import View
+
     about = FORMATS[name]
     module = importlib.import_module(f"{__package__}.{about.module}")
-    text: str = getattr(module, about.function)(results, replace(view or View(), **changed))
+    text: str = getattr(module, about.function)(results, with_changes(view or View(), **changed))
     return text
 
 

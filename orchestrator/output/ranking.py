@@ -167,6 +167,14 @@ def _interval(event: VariantCompared) -> tuple[float | None, float | None, float
     return (None,) * 3 if event.variant == event.baseline else (event.speedup, event.speedup_low, event.speedup_high)
 
 
+def _best(event: VariantCompared, verdict: VerdictReached) -> str:
+    """Return the best variant of a point, with those beside it: by name if that is one."""
+    others = [winner for winner in verdict.winners if winner != event.variant]
+    beside = f" and {others[0] if len(others) == 1 else f'{len(others)} others'}" if others else ""
+    word = "" if verdict.verdict == "win" else f"{verdict.verdict}: "
+    return f"{word}{event.variant}{beside}"
+
+
 def points(found: Sequence[tuple[str, PointEvents]]) -> Grid:
     """Return a row for each point, by its label: its best variant with its time, ratio and main cause."""
     rows, styles = [], []
@@ -174,7 +182,7 @@ def points(found: Sequence[tuple[str, PointEvents]]) -> Grid:
         best = ordered(about)[:1]
         for how, event in best:
             why = next((tables.first_cause(each) for each in about.explained if each.variant == event.variant), "")
-            named = f"{MARKS[how][0]} {tables.best(about.verdict)}" if about.verdict else "?"
+            named = f"{MARKS[how][0]} {_best(event, about.verdict) if about.verdict else event.variant}"
             rows.append([label, named, units.duration(event.wall_ns), _against_baseline(event), why])
             styles.append(MARKS[how][2])
     headers = ["point", "  best", "per batch", "vs baseline", "why"]

@@ -133,10 +133,10 @@ def along(line: Line, results: Results) -> Grid:
         if contest.blocks and own.verdict:
             times = {event.variant: event.wall_ns for event in own.compared}
             durations = [units.duration(times.get(label)) for label in labels]
-            rows.append([units.number(value), *durations, best(own.verdict)])
+            rows.append([units.number(value), *durations, _best(own.verdict)])
     return Grid([line.name, *labels, "best"], rows, right=(line.name, *labels), wraps=True)
 
 
-def best(event: VerdictReached) -> str:
+def _best(event: VerdictReached) -> str:
     names = units.listed(event.winners)
     return {"win": names, "tie": f"tie: {names}"}.get(event.verdict, f"undecided: {names}")

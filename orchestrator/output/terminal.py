@@ -38,6 +38,11 @@ class Screen:
         """Draw a line of several styles."""
         self._console.print(Text.assemble(*line))
 
+    def gap(self) -> None:
+        """Draw a blank line, unless the last one is blank."""
+        if not self._written.getvalue().endswith("\n\n"):
+            self.line()
+
     def one_line(self, text: str, style: str = "", *, ellipsis: str = "...") -> None:
         """Draw text on one line, cut where it is longer than that."""
         text, width = " ".join(text.split()), self._console.width

@@ -34,7 +34,7 @@ def advise(results: Results, view: View) -> str:
 
 
 def _draw_advice(screen: Screen, results: Results) -> None:
-    screen.line()
+    screen.gap()
     without_gil = answer.without_gil(results)
     for contest in results.contests:
         found = results.about(contest.point)
@@ -44,7 +44,7 @@ def _draw_advice(screen: Screen, results: Results) -> None:
 
 
 def _draw_details(screen: Screen, results: Results) -> None:
-    screen.line()
+    screen.gap()
     for contest in results.contests:
         if not contest.is_skipped:
             _draw_point(screen, contest, results.about(contest.point), results)
