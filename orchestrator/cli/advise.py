@@ -92,7 +92,7 @@ def advise(
         max_time_s=given.seconds(max_time, "--max-time"),
         over=given.over(over, keywords),
     )
-    runs, save = runs.absolute(), save and save.absolute()
+    here, runs, save = Path.cwd(), runs.absolute(), save and save.absolute()
     wait_s = given.seconds(wait, "--wait") or 0.0
     try:
         os.chdir(project)
@@ -101,7 +101,7 @@ def advise(
     with lock.hold(wait_s) as set_holder:
         outcome = _answer(question, runs, save, set_holder)
         page = write_page(outcome) if report else None
-    print_outcome(outcome, shown, details=details, page=page)
+    print_outcome(outcome, shown, details=details, page=page, here=here)
 
 
 def _answer(question: Question, runs: Path, save: Path | None, set_holder: Callable[[str], None]) -> RunOutcome:

@@ -64,10 +64,19 @@ def show(shown: str, results: Results, *, details: bool, run: Path | None = None
 
 
 def print_outcome(
-    outcome: RunOutcome, shown: str, to_resume: str = "", *, details: bool = False, page: Path | None = None
+    outcome: RunOutcome,
+    shown: str,
+    to_resume: str = "",
+    *,
+    details: bool = False,
+    page: Path | None = None,
+    here: Path | None = None,
 ) -> None:
-    """Print the results; raises NonzeroExit if the status is not 0, with the command that resumes the run, if any."""
-    run = _short(outcome.directory)
+    """Print the results, with paths relative to `here`, the user's directory, which is the current one by default.
+
+    Raises NonzeroExit if the status is not 0, with the command that resumes the run, if any.
+    """
+    run = _short(outcome.directory, here or Path.cwd())
     if page and shown == "json" and sys.stderr.isatty():
         say(f"report: {run / page.name}")
     show(shown, outcome.results, details=details, run=run, page=str(run / page.name) if page else None)
@@ -75,14 +84,14 @@ def print_outcome(
         raise NonzeroExit(_last_line(outcome.results, to_resume), outcome.status)
 
 
-def _short(run: Path) -> Path:
-    """Return the shortest path of a run: through `latest` if that is it, and relative to here if it is below."""
+def _short(run: Path, here: Path) -> Path:
+    """Return the shortest path of a run: through `latest` if that is it, and relative to `here` if it is below."""
     from ..journal.read import LATEST
 
     latest = run.parent / LATEST
     shown = latest if latest.resolve() == run.resolve() else run
     with suppress(ValueError):
-        return shown.absolute().relative_to(Path.cwd())
+        return shown.absolute().relative_to(here)
     return shown
 
 

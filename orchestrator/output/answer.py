@@ -186,6 +186,8 @@ def _draw_end(screen: Screen, results: Results, view: View) -> None:
     if view.details:
         return
     took = lines.took(results)
-    more = f"more: orchestrator report {printable(view.run)} --details" if view.run else "more with --details"
+    more = f"more: orchestrator report {printable(view.run)} --details" if view.run else ""
+    if not more or len(more) > view.width:
+        more = "more: report with --details"
     for text in [f"{took}; {more}"] if len(took) + len(more) + 2 <= view.width else [took, more]:
         screen.line(text, "dim")

@@ -17,23 +17,24 @@ from .grid import Grid, Line
 from .plot import ASCII, BLOCKS, Axis, Signs, bar
 from .view import View
 
-Standing = Literal["win", "tie", "undecided", "slower", "failed"]
+Standing = Literal["win", "tie", "undecided", "slower", "dropped", "failed"]
 
 MARKS: Mapping[Standing, tuple[str, str, str]] = {
     "win": ("*", "winner", "green"),
     "tie": ("=", "tie", "green"),
     "undecided": ("?", "undecided", "yellow"),
     "slower": ("-", "slower", "dim"),
+    "dropped": ("x", "dropped as far slower", "dim"),
     "failed": ("!", "failed", "red"),
 }
 """How a variant came out, best first: its mark, the word for it, and its colour."""
 
 GAP = 2  # blanks between columns
-BAR = (4, 16)  # the least and the most cells of a bar
-PLOT = (9, 40)  # and of the intervals
+BAR = (3, 16)  # the least and the most cells of a bar
+PLOT = (7, 40)  # and of the intervals
 NARROW = 18  # where room is short, a longer label continues on the next line
 LABEL, BARS, PLOTS = "  variant", " ", "  "
-ORDER = (LABEL, "per batch", "per call", BARS, "vs baseline", PLOTS, "why")
+ORDER = (LABEL, "batch", "call", BARS, "vs baseline", PLOTS, "why")
 """The columns from left to right; the header of the intervals is their axis."""
 
 
@@ -48,7 +49,9 @@ def standing(event: VariantCompared, verdict: VerdictReached | None) -> Standing
         return "failed"
     if verdict is None or (not event.blocks and event.variant in verdict.winners):
         return "undecided"
-    return verdict.verdict if event.variant in verdict.winners else "slower"
+    if event.variant in verdict.winners:
+        return verdict.verdict
+    return "dropped" if event.dropped_for_futility else "slower"
 
 
 def ordered(found: PointEvents) -> list[tuple[Standing, VariantCompared]]:
@@ -79,7 +82,7 @@ def ranked(found: PointEvents, view: View) -> Grid:
     return Grid(
         headers=list(columns),
         rows=list(zip(*columns.values(), strict=True)),
-        right=("per batch", "per call"),
+        right=("batch", "call"),
         folds=(LABEL, "why"),
         row_styles=[MARKS[each][2] for each, _ in rows],
         marked=[header for header in columns if header not in texts or header == LABEL],
@@ -98,13 +101,13 @@ def _texts(found: PointEvents, events: Sequence[VariantCompared], marks: Sequenc
     why = {event.variant: tables.first_cause(event) for event in found.explained}
     columns = {
         LABEL: [f"{mark} {event.variant}" for mark, event in zip(marks, events, strict=True)],
-        "per batch": [units.duration(event.wall_ns) for event in events],
-        "per call": [units.duration(event.wall_ns and event.wall_ns / event.tasks) for event in events],
+        "batch": [units.duration(event.wall_ns) for event in events],
+        "call": [units.duration(event.wall_ns and event.wall_ns / event.tasks) for event in events],
         "vs baseline": [_against_baseline(event) for event in events],
         "why": [why.get(event.variant, "") for event in events],
     }
     if not events or events[0].tasks < tables.MANY_CALLS:
-        del columns["per call"]
+        del columns["call"]
     if not any(columns["why"]):
         del columns["why"]
     return columns
@@ -115,8 +118,7 @@ def _against_baseline(event: VariantCompared) -> str:
         return "excluded"
     if event.variant == event.baseline:
         return "baseline"
-    dropped = ", dropped" if event.dropped_for_futility and event.speedup is not None else ""
-    return units.ratio(event.speedup, event.speedup_low, event.speedup_high) + dropped
+    return units.ratio(event.speedup, event.speedup_low, event.speedup_high)
 
 
 def _fitted(columns: dict[str, list[str]], width: int) -> tuple[dict[str, list[str]], int, int]:
@@ -124,7 +126,7 @@ def _fitted(columns: dict[str, list[str]], width: int) -> tuple[dict[str, list[s
 
     Bars go first, then the time of a call; then long labels are folded, and then the intervals go, or the causes.
     """
-    without_call = {header: cells for header, cells in columns.items() if header != "per call"}
+    without_call = {header: cells for header, cells in columns.items() if header != "call"}
     for kept in (columns, without_call):
         free = width - _width(kept) - GAP  # beside one more column
         if free - GAP >= BAR[0] + PLOT[0]:
@@ -185,7 +187,7 @@ def points(found: Sequence[tuple[str, PointEvents]]) -> Grid:
             named = f"{MARKS[how][0]} {_best(event, about.verdict) if about.verdict else event.variant}"
             rows.append([label, named, units.duration(event.wall_ns), _against_baseline(event), why])
             styles.append(MARKS[how][2])
-    headers = ["point", "  best", "per batch", "vs baseline", "why"]
-    grid = Grid(headers, rows, right=("per batch",), spare=("why",), folds=("point", "  best"))
+    headers = ["point", "  best", "batch", "vs baseline", "why"]
+    grid = Grid(headers, rows, right=("batch",), spare=("why",), folds=("point", "  best"))
     grid = replace(grid, row_styles=styles, marked=("  best",))
     return grid if any(row[-1] for row in rows) else grid.without(["why"])
