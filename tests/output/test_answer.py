@@ -18,7 +18,7 @@ from rich.cells import cell_len
 from orchestrator.analysis.results import Results, fold
 from orchestrator.journal.derived_events import CrossoverLocated, VerdictReached
 from orchestrator.output.formats import render
-from tests.support.command import in_process, orchestrator
+from tests.support.command import GOOD, WORKLOADS, in_process, orchestrator
 from tests.support.journals import RECORDED, journal_bytes, recorded
 from tests.support.paths import GOLDEN, ROOT
 from tests.support.synthetic import conducted
@@ -260,3 +260,18 @@ def test_a_report_names_the_page_if_there_is_one(run: Path) -> None:
     assert "page: " not in in_process("report", str(run), "--format", "table", cwd=run).stdout
     (run / "report.html").touch()
     assert f"page: {run / 'report.html'}" in in_process("report", str(run), "--format", "table", cwd=run).stdout
+
+
+def test_a_run_names_its_page_relative_to_here(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(WORKLOADS)
+    (tmp_path / "x.yaml").write_text(f"{GOOD}measure: {{blocks: 1, rounds: 3}}\n")
+    done = orchestrator("run", "x.yaml", "--report", "--format", "table", cwd=tmp_path)
+    assert "\npage: runs/x/latest/report.html\n" in done.stdout
+
+
+def test_advice_on_another_project_names_its_page_relative_to_here(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "mine.py").write_text(WORKLOADS)
+    asked = ["mine:double", "n=21", "--project", "there", "--max-time", "2s", "--report", "--format", "advice"]
+    done = orchestrator("advise", *asked, cwd=tmp_path)
+    assert "\npage: runs/advise-mine.double/latest/report.html\n" in done.stdout, done.stderr
