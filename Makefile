@@ -45,7 +45,7 @@ faults: $(VENV)/.dev.stamp ## inject faults: 500 kill -9, failing disks, signals
 	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/faults $(ARGS)
 
 golden: $(VENV)/.dev.stamp ## regenerate the schemas and the expected outputs; review the diff
-	ORCHESTRATOR_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/journal tests/analysis/test_results.py tests/output/test_markdown.py
+	ORCHESTRATOR_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/journal tests/analysis/test_results.py tests/output/test_markdown.py tests/output/test_answer.py
 
 lint: $(VENV)/.dev.stamp ## check style, types and the direction of imports
 	$(BIN)/ruff check .

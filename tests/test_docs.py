@@ -33,7 +33,7 @@ class Command:
 
     def variants(self) -> set[str]:
         """Return the labels of the table in the output."""
-        return set(re.findall(r"^(\S(?:(?!  ).)*?) {2,}[\d.]+ (?:ns|us|ms|s) ", self.output, re.MULTILINE))
+        return set(re.findall(r"^(?:[*=?x-] )?(\S(?:(?!  ).)*?) {2,}[\d.]+ (?:ns|us|ms|s) ", self.output, re.MULTILINE))
 
 
 def blocks(walk: str) -> list[tuple[str, str]]:

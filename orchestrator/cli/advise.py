@@ -15,7 +15,7 @@ import typer
 
 from ..errors import BadInput, Unwritable
 from ..output.formats import names
-from .app import Format, KeepReport, Runs, Wait, app
+from .app import Details, Format, KeepReport, Runs, Wait, app
 from .outcome import print_outcome, write_page
 from .output import choose, write
 
@@ -77,6 +77,7 @@ def advise(
     wait: Wait = None,
     report: KeepReport = True,
     format_: Format = None,
+    details: Details = False,
 ) -> None:
     """Find the best model for a function, without YAML.
 
@@ -106,14 +107,13 @@ def advise(
         setup=setup and given.reference(setup, project, "--setup"),
         project=_shown(project),
     )
-    runs, save = runs.absolute(), save and save.absolute()
+    here, runs, save = Path.cwd(), runs.absolute(), save and save.absolute()
     wait_s = given.seconds(wait, "--wait") or 0.0
     _enter(project)
     with lock.hold(wait_s) as set_holder:
         outcome = _answer(question, runs, save, set_holder)
-        if report:
-            write_page(outcome)
-    print_outcome(outcome, shown)
+        page = write_page(outcome) if report else None
+    print_outcome(outcome, shown, details=details, page=page, here=here)
 
 
 def _shown(project: Path) -> str | None:

@@ -69,6 +69,9 @@ Wait = Annotated[
     ),
 ]
 Format = Annotated[str | None, format_option(*names("text"), default="for people on a terminal")]
+Details = Annotated[
+    bool, typer.Option("--details", help="print all figures, causes and notes below the answer, too (text only)")
+]
 TableOrJson = Annotated[str | None, format_option("table", "json")]
 KeepReport = Annotated[
     bool,

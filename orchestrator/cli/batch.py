@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from .. import errors
 from ..errors import BadInput
 from .measure import Asked, check_time, place_and_lock, to_resume
-from .outcome import last_line, write_index, write_page
+from .outcome import drawn_outcome, last_line, write_index, write_page
 from .output import NonzeroExit, colour, say, width, write
 
 if TYPE_CHECKING:
@@ -123,14 +123,15 @@ class _Shown:
 
     def end(self, ending: Ending) -> None:
         """Print how an experiment ended, and write its page."""
-        from ..output.formats import PAGE, render
+        from ..output.formats import PAGE
 
         if ending.outcome is None:
             return
-        has_page = ending.was_done and (ending.outcome.directory / PAGE).exists()
-        if self._asked.report and not has_page:
-            write_page(ending.outcome, index=False)
-        text = render(self._asked.shown, ending.outcome.results, width=width(), colour=colour())
+        page: Path | None = ending.outcome.directory / PAGE
+        if not (page and ending.was_done and page.exists()):
+            page = write_page(ending.outcome, index=False) if self._asked.report else None
+        shown, details = self._asked.shown, self._asked.details
+        text = drawn_outcome(ending.outcome, shown, Path.cwd(), details=details, page=page)
         heading = "" if self._asked.shown == "json" else f"{ending.job.name}\n\n"
         self._print(heading + text + "\n" * bool(heading))
 

@@ -35,6 +35,7 @@ class Asked:
     report: bool
     shown: str
     """The format of the results."""
+    details: bool
 
 
 def measure(config: Path, asked: Asked) -> None:
@@ -52,10 +53,9 @@ def measure(config: Path, asked: Asked) -> None:
     with held as set_holder:
         given = (asked.runs, asked.policy, set_holder, place, None if asked.wait_s else check)
         outcome = run(plan, source, *given, share=Share(asked.max_time_s))
-        if asked.report:
-            write_page(outcome)
+        page = write_page(outcome) if asked.report else None
     if outcome.status or not asked.quiet:
-        print_outcome(outcome, asked.shown, to_resume=to_resume([config], asked))
+        print_outcome(outcome, asked.shown, to_resume([config], asked), details=asked.details, page=page)
 
 
 def to_resume(configs: list[Path], asked: Asked) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BUSY, DAMAGED, JournalDamaged
-from .output import NonzeroExit, colour, say, width, write
+from .output import NonzeroExit, colour, is_ascii, say, width, write
 
 if TYPE_CHECKING:
     from ..analysis.results import Results
@@ -53,24 +54,58 @@ def report_damaged(damaged: Sequence[JournalDamaged]) -> None:
         raise NonzeroExit(f"{units.count(len(damaged), 'run')} left out; the first: {damaged[0]}", DAMAGED)
 
 
-def show(shown: str, results: Results) -> None:
-    """Print results in the format `shown`."""
+def drawn(shown: str, results: Results, *, details: bool, run: Path | None = None, page: str | None = None) -> str:
+    """Return results in the format `shown`; `run` and `page` say where they can be found again."""
     from ..output.formats import render
+    from ..output.view import View
 
-    write(render(shown, results, width=width(), colour=colour()))
+    named = str(run) if run else None
+    return render(shown, results, View(width(), colour(), details, is_ascii(), run=named, page=page))
 
 
-def print_outcome(outcome: RunOutcome, shown: str, to_resume: str = "") -> None:
-    """Print the results; raises NonzeroExit if the status is not 0, with the command that resumes the run, if any."""
-    show(shown, outcome.results)
+def drawn_outcome(outcome: RunOutcome, shown: str, here: Path, *, details: bool, page: Path | None) -> str:
+    """Return the results of a run in the format `shown`, with paths relative to `here`."""
+    run = _short(outcome.directory, here)
+    return drawn(shown, outcome.results, details=details, run=run, page=str(run / page.name) if page else None)
+
+
+def print_outcome(
+    outcome: RunOutcome,
+    shown: str,
+    to_resume: str = "",
+    *,
+    details: bool = False,
+    page: Path | None = None,
+    here: Path | None = None,
+) -> None:
+    """Print the results, with paths relative to `here`, the user's directory, which is the current one by default.
+
+    Raises NonzeroExit if the status is not 0, with the command that resumes the run, if any.
+    """
+    here = here or Path.cwd()
+    if page and shown == "json" and sys.stderr.isatty():
+        say(f"report: {_short(outcome.directory, here) / page.name}")
+    write(drawn_outcome(outcome, shown, here, details=details, page=page))
     if outcome.status:
         raise NonzeroExit(last_line(outcome.results, to_resume), outcome.status)
 
 
-def write_page(outcome: RunOutcome, *, index: bool = True) -> None:
-    """Write the run's page beside its journal, and renew the index of all runs where `index`.
+def _short(run: Path, here: Path) -> Path:
+    """Return the shortest path of a run: through `latest` if that is it, and relative to `here` if it is below."""
+    from ..journal.read import LATEST
 
-    Nothing is written when a signal ended the run: then the program has to end soon.
+    latest = run.parent / LATEST
+    shown = latest if latest.resolve() == run.resolve() else run
+    with suppress(ValueError):
+        return shown.absolute().relative_to(here)
+    return shown
+
+
+def write_page(outcome: RunOutcome, *, index: bool = True) -> Path | None:
+    """Write the run's page beside its journal, and return it; renew the index of all runs where `index`.
+
+    None when a signal ended the run, which has to end soon. A page that can't be written is a warning: the measurements
+    and the exit status stand.
     """
     from ..files import replace_file
     from ..log import diagnostics
@@ -78,21 +113,20 @@ def write_page(outcome: RunOutcome, *, index: bool = True) -> None:
 
     finished = outcome.results.finished
     if finished and finished.outcome == "interrupted":
-        return
+        return None
     if lack := pages_lack():
         diagnostics().info("report.left_out", note=f"{PAGE} needs {lack}, or turn it off: --no-report")
-        return
+        return None
     file = outcome.directory / PAGE
     try:
         (content,) = files("html", outcome.results).values()
         replace_file(file, content)
-    except Exception as error:  # whatever it is: the measurements and the exit status stand
+    except Exception as error:  # whatever it is
         diagnostics().warning("report.unwritten", file=str(file), error=str(error))
-    else:
-        if sys.stderr.isatty():
-            say(f"report: {file}")
-        if index:
-            write_index(outcome.directory.parent.parent)
+        return None
+    if index:
+        write_index(outcome.directory.parent.parent)
+    return file
 
 
 def write_index(runs: Path) -> None:

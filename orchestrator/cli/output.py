@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import astuple
 
 from ..errors import BadInput, Unwritable
 
@@ -48,8 +49,21 @@ def colour() -> bool:
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
+def is_ascii() -> bool:
+    """Return whether stdout can show only ASCII of the characters that draw bars and intervals."""
+    from ..output.plot import BLOCKS
+
+    try:
+        "".join(astuple(BLOCKS)).encode(sys.stdout.encoding or "ascii")
+    except (LookupError, UnicodeEncodeError):
+        return True
+    return False
+
+
 def write(text: str) -> None:
     """Write to stdout; a closed pipe is ignored; raises Unwritable when there is no room."""
+    encoding = sys.stdout.encoding or "utf-8"
+    text = text.encode(encoding, "backslashreplace").decode(encoding)  # names may have letters that stdout lacks
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

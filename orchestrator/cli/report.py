@@ -9,8 +9,8 @@ import typer
 
 from ..errors import BadInput
 from ..output import formats
-from .app import Force, Run, app, format_option
-from .outcome import recompute, show, warn_of_differences
+from .app import Details, Force, Run, app, format_option
+from .outcome import recompute, warn_of_differences
 from .output import choose, write
 
 PAGES = formats.names("page")
@@ -35,6 +35,7 @@ def report(
         ),
     ] = None,
     force: Force = False,
+    details: Details = False,
 ) -> None:
     """Recompute tables, verdicts and charts of a run from its journal."""
     from ..journal.read import find
@@ -54,5 +55,6 @@ def report(
         written = formats.write(made, output or (here if own else Path()), replace=force or own)
         write("".join(f"{path}\n" for path in written))
     else:
-        show(shown, results)
+        page = find(run).with_name(formats.PAGE)
+        write(drawn(shown, results, details=details, run=run, page=str(page) if page.exists() else None))
     warn_of_differences(run, results)

@@ -11,7 +11,7 @@ import typer
 from ..errors import BadInput
 from ..output.formats import names
 from . import completion
-from .app import Format, KeepReport, Runs, Wait, app
+from .app import Details, Format, KeepReport, Runs, Wait, app
 from .completion import SPECS
 from .output import choose
 
@@ -63,6 +63,7 @@ def run(
     ] = None,
     report: KeepReport = True,
     format_: Format = None,
+    details: Details = False,
 ) -> None:
     """Measure experiments and report which model wins."""
     shown = choose(format_, names("text"))
@@ -86,7 +87,7 @@ def run(
         from .measure import Asked, measure
 
         policy = Policy() if fresh else Policy(asked=resume, within_s=within_s)
-        asked = Asked(overrides, runs, policy, workers, wait_s, max_time_s, quiet, report, shown)
+        asked = Asked(overrides, runs, policy, workers, wait_s, max_time_s, quiet, report, shown, details)
         if len(configs) == 1:
             measure(configs[0], asked)
         else:

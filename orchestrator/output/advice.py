@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from .. import units
 from ..analysis import load
 from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL
 from ..analysis.contest import Contest
-from ..analysis.results import PointEvents, Results
+from ..analysis.results import PointEvents
 from ..journal.derived_events import VariantCompared, VerdictReached
-from ..journal.raw_events import RunnerReady
-from . import lines, text
-from .terminal import Screen
+from . import lines
 
 LETS_GO, HOLDS = 0.5, 0.25
 """The share of the time that speaks for code that releases the GIL, and for code that holds it."""
@@ -22,30 +20,32 @@ SOME, LETS_ALL_GO = 0.05, 0.9  # less than the one may be nothing, more than the
 ENOUGH_CORES = 1.5  # free cores from which on two threads can be expected to run at once
 
 
-def render(results: Results, *, width: int, colour: bool) -> str:
-    """Return the advice, then the table behind it; along an axis of numbers, where the winner changes is the advice."""
-    screen = Screen(width, colour)
-    without_gil = {event.variant for event in results.events(RunnerReady) if not event.gil}
-    if results.plan.experiment.description:
-        screen.line(results.plan.experiment.description, "dim")
-    along = lines.crossovers(results)
-    text.draw(screen, along)
-    for contest in [] if along else results.contests:
-        for place, line in enumerate(advice(contest, results.about(contest.point), without_gil)):
-            screen.line(*((f"- {line}",) if place else (line, "bold")))
-    return screen.text() + "\n" + text.render(results, width=width, colour=colour)
+def choice(found: PointEvents) -> str:
+    """Return what to use at a point, in a sentence; nothing if the point was skipped."""
+    return _choice(found.verdict, {event.variant: event for event in found.compared}) if found.verdict else ""
 
 
-def advice(contest: Contest, found: PointEvents, without_gil: set[str]) -> list[str]:
-    """Return what to do at one point and why, a sentence or two each; nothing if it was skipped."""
+def reasons(
+    contest: Contest, found: PointEvents, without_gil: Collection[str], *, has_start_up: bool = True
+) -> list[str]:
+    """Return what else to know for that choice, a sentence or two each: start-up, cores, and the GIL."""
     if found.verdict is None:
         return []
     compared = {event.variant: event for event in found.compared}
-    sentences = [_choice(found.verdict, compared)]
-    sentences += _start_up(contest, compared.get(found.verdict.recommended or ""))
+    recommended = compared.get(found.verdict.recommended or "")
+    sentences = list(_start_up(contest, recommended)) if has_start_up else []
     sentences += _cores(contest, compared)
-    sentences += [sentence for event in compared.values() if (sentence := _gil(contest, event, without_gil))]
-    return sentences
+    return sentences + [text for event in compared.values() if (text := _gil(contest, event, without_gil))]
+
+
+def remedy(found: PointEvents, command: Sequence[str]) -> str:
+    """Return what may make the recommended variant faster, with the command that tries it; nothing if not known."""
+    recommended = found.verdict and found.verdict.recommended
+    event = next((event for event in found.explained if event.variant == recommended), None)
+    if event is None or not event.advice:
+        return ""
+    tried = lines.tried(event, command)
+    return f"Worth a try: {event.advice}" + (f"; {tried}" if tried else ".")
 
 
 def _choice(verdict: VerdictReached, compared: Mapping[str, VariantCompared]) -> str:
@@ -102,7 +102,7 @@ def _cores(contest: Contest, compared: Mapping[str, VariantCompared]) -> Iterato
         yield f"A call is on a core for {units.percent(busy)} of its time, which leaves a loop little waiting to fill."
 
 
-def _gil(contest: Contest, event: VariantCompared, without_gil: set[str]) -> str | None:
+def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str]) -> str | None:
     """Return whether threads ran in parallel, and what that shows about the GIL."""
     low, high = event.parallel_share_low, event.parallel_share_high
     if event.parallel_share is None:

@@ -1,6 +1,6 @@
 """The output formats of a run, by name: each one module and one line here.
 
-A text format is a module with `render(results, width, colour) -> str`. A file format is a function of the results that
+A text format is a module with `render(results, view) -> str`. A file format is a function of the results that
 returns the contents of its files by their paths. `report` makes the pages, `export` the files for other tools.
 """
 
@@ -9,14 +9,16 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace as with_changes
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..errors import BadInput
 from ..extras import installing, missing, need
 
 if TYPE_CHECKING:
     from ..analysis.results import Results
+    from .view import View
 
 Kind = Literal["text", "page", "export"]
 
@@ -36,8 +38,8 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "table": Format("text", "text", "tables, verdicts and causes"),
-    "advice": Format("text", "advice", "what to do, then the tables"),
+    "table": Format("text", "text", "the verdict, then the variants"),
+    "advice": Format("text", "text", "what to do, then the variants", "advise"),
     "json": Format("text", "json_lines", "the derived events as JSON lines"),
     "html": Format("page", "html.page", "the page", needs=PAGE_EXTRA),
     "png": Format("page", "html.pictures", "the charts as pictures", "png", needs=PAGE_EXTRA),
@@ -56,11 +58,13 @@ def names(*kinds: Kind) -> tuple[str, ...]:
     return tuple(name for name, about in FORMATS.items() if about.kind in kinds)
 
 
-def render(name: str, results: Results, *, width: int = 100, colour: bool = False) -> str:
-    """Return the results in a text format."""
-    text: str = importlib.import_module(f"{__package__}.{FORMATS[name].module}").render(
-        results, width=width, colour=colour
-    )
+def render(name: str, results: Results, view: View | None = None, **changed: Any) -> str:
+    """Return the results in a text format, drawn for a view; `changed` are fields of it."""
+    from .view import View
+
+    about = FORMATS[name]
+    module = importlib.import_module(f"{__package__}.{about.module}")
+    text: str = getattr(module, about.function)(results, with_changes(view or View(), **changed))
     return text
 
 

@@ -40,6 +40,38 @@ _WARNINGS = {
     "recomputed_differs": "the verdict in the journal differs from this one",
 }
 
+_SHORT = {
+    "recomputed_differs": "the verdict in the journal differs from this one",
+    "too_few_blocks": "too few blocks for a verdict; allow more measure.max_time",
+    "hosts_disagree": "hosts disagree, so the verdict holds for this mixture only",
+    "gil_enabled": "the GIL was enabled again",
+    "workload_warned": "warning of the workload",
+    "crowded": "other processes used the cores, pulling ratios towards 1",
+    "load_dependent": "the ratio follows the load of the machine",
+    "cores_decide": "the ranking may change with the number of free cores",
+    "no_steady_state": "batches get slower or faster within a block",
+    "blocks_correlated": "blocks are correlated, so the interval may be too narrow",
+    "results_unchecked": "results can't be pickled, so they were not compared",
+    "precision_missed": "the interval is wider than measure.precision",
+    "contaminated": "an account includes other processes' work",
+    "blocks_discarded": "blocks were discarded",
+}
+"""The warnings in short, the gravest first; that variants are excluded is said of each of them."""
+
+_NAMING = ("hosts_disagree", "gil_enabled", "workload_warned")  # the warnings that say little without their detail
+
+
+def short_notes(verdicts: Sequence[VerdictReached]) -> list[str]:
+    """Return the warnings of all points in short, the gravest first, with the number of points if there are several."""
+    found = []
+    for warning, text in _SHORT.items():
+        having = [verdict for verdict in verdicts if warning in verdict.warnings]
+        if having:
+            detail = _detail(warning, having[0]) if warning in _NAMING and len(having) == 1 else ""
+            where = f" ({len(having)} of {len(verdicts)} points)" if len(verdicts) > 1 else ""
+            found.append(f"{text}{detail}{where}")
+    return found
+
 
 def notes(found: PointEvents) -> list[str]:
     """Return what stands below the verdict on a point: the verdict of each host, and the warnings."""
@@ -83,8 +115,15 @@ def explanation(event: VariantExplained, command: Sequence[str]) -> Line:
         missing = ", ".join(name.rpartition("_")[0].replace("_", " ") for name in event.missing)
         line.append((f" (not reported by this system: {missing})", "yellow"))
     if event.try_overrides:
-        line.append((f"; try: orchestrator run {shlex.join(_with_overrides(command, event.try_overrides))}", "dim"))
+        line.append((f"; try: {tried(event, command)}", "dim"))
     return line
+
+
+def tried(event: VariantExplained, command: Sequence[str]) -> str:
+    """Return the command that tries the advice; nothing where no override of the spec does."""
+    if not event.try_overrides:
+        return ""
+    return f"orchestrator run {shlex.join(_with_overrides(command, event.try_overrides))}"
 
 
 def _with_overrides(command: Sequence[str], overrides: Sequence[str]) -> list[str]:
@@ -151,6 +190,15 @@ def _found(event: ExpectationChecked) -> str:
     if event.metric.endswith("_ns") and isinstance(value, int | float):
         return f"{units.duration(value)} {units.between((event.low, event.high), value)}".strip()
     return units.ratio(value, event.low, event.high) if isinstance(value, float) else repr(value)
+
+
+def took(results: Results) -> str:
+    """Return how long the run took, and how it ended if not by itself."""
+    blocks, finished = units.count(len(results.events(BlockFinished)), "block"), results.finished
+    if finished is None:
+        return f"{blocks}; the run has not come to its end"
+    ended = f"; ended by {results.ended_by}" if results.ended_by else ""
+    return f"{blocks} in {finished.elapsed_s:.1f} s{ended}"
 
 
 def spent(results: Results) -> str:

@@ -36,7 +36,7 @@ SHOWN = 0.005  # the least share that rounds to 1 %
 
 def compared(found: PointEvents, title: str = "") -> Grid:
     """Return a row for each variant of a point: its times, its ratio to the baseline, and its first cause."""
-    why = {event.variant: _first_cause(event) for event in found.explained}
+    why = {event.variant: first_cause(event) for event in found.explained}
     rows = {event.variant: _compared_row(event, why.get(event.variant, "")) for event in found.compared}
     headers = list(next(iter(rows.values()), {}))
     grid = Grid(
@@ -74,7 +74,7 @@ def _against_baseline(event: VariantCompared) -> str:
     return units.ratio(event.speedup, event.speedup_low, event.speedup_high) + dropped
 
 
-def _first_cause(event: VariantExplained) -> str:
+def first_cause(event: VariantExplained) -> str:
     """Return the largest cause with its share; nothing where none stands out."""
     return f"{PARTS[event.causes[0]]} {units.percent(event.cause_shares[0])}" if event.causes else ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Literal
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -37,6 +38,18 @@ class Screen:
         """Draw a line of several styles."""
         self._console.print(Text.assemble(*line))
 
+    def gap(self) -> None:
+        """Draw a blank line, unless the last one is blank."""
+        if not self._written.getvalue().endswith("\n\n"):
+            self.line()
+
+    def one_line(self, text: str, style: str = "", *, ellipsis: str = "...") -> None:
+        """Draw text on one line, cut where it is longer than that."""
+        text, width = " ".join(text.split()), self._console.width
+        if cell_len(text) > width:
+            text = set_cell_size(text, width - len(ellipsis)).rstrip() + ellipsis
+        self.line(text, style)
+
     def grid(self, grid: Grid) -> None:
         """Draw a table, without as many of its spare columns as it takes to fit the width."""
         for count in range(len(grid.spare) + 1):
@@ -55,7 +68,11 @@ def _table(grid: Grid) -> Table:
     table = Table(title=grid.title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for header, right in zip(grid.headers, grid.aligned_right, strict=True):
         justify: Literal["left", "right"] = "right" if right else "left"
-        table.add_column(Text(header), justify=justify, no_wrap=not grid.wraps, overflow="fold")
-    for row in grid.rows:
-        table.add_row(*map(Text, row[:-1]), Text(row[-1], style=grid.styles.get(row[-1], "")))
+        is_wrapped = grid.wraps or header in grid.folds
+        table.add_column(Text(header), justify=justify, no_wrap=not is_wrapped, overflow="fold")
+    for place, row in enumerate(grid.rows):
+        own = grid.row_styles[place] if grid.row_styles else ""
+        styles = [own if header in grid.marked else "" for header in grid.headers]
+        styles[-1] = styles[-1] or grid.styles.get(row[-1], "")
+        table.add_row(*(Text(cell, style=style) for cell, style in zip(row, styles, strict=True)))
     return table

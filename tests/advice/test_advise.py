@@ -186,8 +186,13 @@ def test_whatever_is_found_out_makes_a_spec_that_can_be_planned(
 
 
 def said(run: Any) -> list[str]:
-    text = render("advice", fold(run.records()), width=200)
-    return text.partition("\n\n")[0].splitlines()
+    return all_said(run.records())
+
+
+def all_said(records: list[dict[str, Any]]) -> list[str]:
+    """Return the choice and all reasons for it, as --details has them."""
+    parts = render("advice", fold(records), width=200, details=True).split("\n\n")
+    return next(part for part in parts[2:] if part.startswith(("Use ", "No advice"))).splitlines()
 
 
 def test_a_win_is_advised_with_its_ratio_and_when_the_start_up_pays() -> None:
@@ -266,7 +271,7 @@ def test_the_advice_on_the_gil_goes_no_further_than_the_interval(low: float, hig
 def test_nothing_is_said_of_a_gil_that_is_not_there() -> None:
     run = conducted({"sequential": 20, "threads": 20}, overlap=1.0)
     records = [dict(event, gil=False) if event["event"] == "runner.ready" else event for event in run.records()]
-    assert render("advice", fold(records), width=200).splitlines()[1].endswith("this interpreter has no GIL.")
+    assert all_said(records)[1].endswith("this interpreter has no GIL.")
 
 
 def test_a_function_that_is_parallel_by_itself_is_reported_as_such() -> None:
@@ -363,7 +368,8 @@ def test_an_async_function_needs_no_word_more(place: Path) -> None:
 def test_the_journal_holds_advice_like_any_run(place: Path) -> None:
     advised(place, "mine:work", "n=100")
     done = orchestrator("report", "runs/advise-mine.work", "--format", "advice", cwd=place)
-    assert done.stdout.startswith("Which model runs the function mine:work best? A call took ")
+    assert done.stdout.startswith(("Use ", "No advice"))
+    assert "\nquestion: Which model runs the function mine:work best? A call took " in done.stdout
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def test_a_report_needs_the_journal_alone(ran: Ran, tmp_path: Path) -> None:
 
 def test_a_report_can_be_a_table(ran: Ran) -> None:
     table = orchestrator("report", "runs/good", "--format", "table", cwd=ran.place).stdout
-    assert table.startswith("double(n=21) x 4\nvariant")
+    assert table.startswith("double(n=21) x 4: ")
     assert "\x1b" not in table
 
 

@@ -133,19 +133,19 @@ def test_standard_streams_may_be_closed_and_there_may_be_no_terminal(tmp_path: P
     assert place.problems() == []
 
 
-def test_an_empty_environment_with_a_c_locale_changes_no_byte_of_a_report(tmp_path: Path) -> None:
+def test_an_empty_environment_with_a_c_locale_changes_no_byte_but_what_is_drawn(tmp_path: Path) -> None:
     place = Place(tmp_path, "description: größer\n" + "workload: {call: 'mine:count'}\nmodels: [sequential, threads]\n"
                   "measure: {blocks: 2, rounds: 3}\n")  # fmt: skip
     done = place.run("run", "x.yaml")
     env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     command = [sys.executable, "-m", "orchestrator", "report", "runs/x", "--format"]
-    bare = [subprocess.run([*command, each], cwd=tmp_path, env=env, capture_output=True) for each in ("json", "table")]
-    usual = [
-        place.run("report", "runs/x", "--format", each, env={"COLUMNS": "100"}).stdout.encode()
-        for each in ("json", "table")
-    ]
-    assert [each.stdout for each in bare] == usual
-    assert done.stdout.encode() == usual[0]
+    bare = subprocess.run([*command, "json"], cwd=tmp_path, env=env, capture_output=True)
+    usual = place.run("report", "runs/x", "--format", "json", env={"COLUMNS": "100"})
+    assert bare.stdout == usual.stdout.encode() == done.stdout.encode()
+    drawn = subprocess.run([*command, "table"], cwd=tmp_path, env=env, capture_output=True)
+    assert drawn.returncode == errors.OK
+    assert drawn.stdout.startswith(b"count() x ")
+    assert drawn.stdout.isascii()
 
 
 def test_a_run_from_an_empty_environment_ends_well(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_every_recorded_event_fits_the_schema(run: Path) -> None:
 
 
 def test_a_table_shows_every_recorded_verdict(run: Path) -> None:
-    done = in_process("report", str(run), "--format", "table", cwd=run)
+    done = in_process("report", str(run), "--format", "table", "--details", cwd=run)
     shown = "".join(done.stdout.split())
     sentences = [record["sentence"] for record in recorded(run / EVENTS_FILE) if record["event"] == "verdict.reached"]
     assert [sentence for sentence in sentences if "".join(sentence.split()) not in shown] == []

@@ -1,0 +1,193 @@
+"""The answer of a run on one screen: the verdict, the variants drawn to scale, what to do, and what is in doubt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from .. import units
+from ..analysis import crossover
+from ..analysis.contest import Contest
+from ..analysis.results import PointEvents, Results
+from ..journal.raw_events import RunnerReady, VariantUnavailable
+from ..text import printable
+from . import advice, lines, ranking, tables
+from .grid import Line
+from .terminal import Screen
+from .view import View
+
+VERDICT_STYLES = {"win": "bold", "tie": "bold", "undecided": "yellow"}
+
+FEW_POINTS = 3  # of up to so many points, each verdict is shown
+MOST_ROWS = 16  # the tables of several points may have so many lines together; else each point is a row
+MOST_NOTES = 3
+MOST_CLAIMS = 3
+MOST_REASONS = 2
+MOST_CHANGES = 6  # sentences on where the winner changes
+
+Told = tuple[Contest, PointEvents]
+
+
+def draw(screen: Screen, results: Results, view: View, *, is_advice: bool = False) -> None:
+    """Draw the answer; it begins with the verdict, or with what to do if it is advice."""
+    told = [(each, results.about(each.point)) for each in results.contests if not each.is_skipped]
+    _draw_changes(screen, results, told)
+    if _have_tables(told):
+        for place, (contest, found) in enumerate(told):
+            _draw_point(screen, contest, found, view, is_advice=is_advice, is_named=len(told) > 1)
+            if place + 1 < len(told):
+                screen.gap()
+    else:
+        _draw_points(screen, results, told)
+    screen.gap()
+    remarks = list(_reasons(results, told[0], is_advice=is_advice)) if len(told) == 1 else []
+    for remark in [*remarks, *_claims(results)]:
+        screen.styled(remark)
+    for text, style in [*_missing(results), *_notes(results, told)]:
+        screen.one_line(text, style, ellipsis=ranking.signs(view).ellipsis)
+    if is_advice and results.plan.experiment.description:
+        screen.line(f"question: {results.plan.experiment.description}", "dim")
+    _draw_end(screen, results, view)
+
+
+def without_gil(results: Results) -> set[str]:
+    """Return the variants whose interpreter has no GIL."""
+    return {event.variant for event in results.events(RunnerReady) if not event.gil}
+
+
+def _draw_changes(screen: Screen, results: Results, told: Sequence[Told]) -> None:
+    """Draw the sentences that many points have in common: where the winner changes along an axis, else a count."""
+    along = crossover.lines(results.plan, results.contests)
+    located = [event for line in along for event in crossover.worth_showing(results.crossovers, line)]
+    for event in located[:MOST_CHANGES]:
+        screen.line(event.sentence, lines.DECISION_STYLES[event.decision])
+    if len(located) > MOST_CHANGES:
+        screen.line(f"{units.count(len(located) - MOST_CHANGES, 'sentence')} more with --details", "dim")
+    if not located and not _have_tables(told):
+        _draw_verdicts(screen, [found for _, found in told])
+    if not told:
+        screen.line("undecided: no point was measured.", "yellow")
+    if located:
+        screen.gap()
+
+
+def _have_tables(told: Sequence[Told]) -> bool:
+    """Return whether every point has a table of its own."""
+    return len(told) < 2 or sum(len(found.compared) + 4 for _, found in told) <= MOST_ROWS
+
+
+def _draw_verdicts(screen: Screen, points: Sequence[PointEvents]) -> None:
+    """Draw the verdicts of points that have no table: each if they are few, else how many are alike."""
+    if len(points) > FEW_POINTS:
+        screen.line(_counted(points), "bold")
+        return
+    for verdict in (found.verdict for found in points if found.verdict):
+        screen.line(verdict.sentence, VERDICT_STYLES[verdict.verdict])
+
+
+def _counted(points: Sequence[PointEvents]) -> str:
+    """Return how many points have which winner."""
+    verdicts = [found.verdict for found in points if found.verdict]
+    wins = Counter(units.listed(verdict.winners) for verdict in verdicts if verdict.verdict == "win")
+    parts = [f"{winner} wins at {count}" for winner, count in wins.most_common()]
+    others = Counter(verdict.verdict for verdict in verdicts)
+    parts += [f"a tie at {others['tie']}"] * (others["tie"] > 0)
+    parts += [f"undecided at {others['undecided']}"] * (others["undecided"] > 0)
+    return f"{units.count(len(points), 'point')}: {', '.join(parts)}."
+
+
+def _draw_point(
+    screen: Screen, contest: Contest, found: PointEvents, view: View, *, is_advice: bool, is_named: bool
+) -> None:
+    """Draw the verdict on a point, or the choice, and the table of its variants."""
+    if found.verdict:
+        style = VERDICT_STYLES[found.verdict.verdict]
+        chosen = f"{contest.point.label}: {advice.choice(found)}" if is_named else advice.choice(found)
+        screen.line(chosen if is_advice else found.verdict.sentence, style)
+        if not is_named:
+            screen.gap()
+    screen.grid(ranking.ranked(found, view))
+    screen.styled(ranking.legend(ranking.standing(event, found.verdict) for event in found.compared))
+
+
+def _draw_points(screen: Screen, results: Results, told: Sequence[Told]) -> None:
+    """Draw a row for each point: along a single axis with the times of all variants, else with its best one."""
+    along = crossover.lines(results.plan, results.contests)
+    screen.gap()
+    if len(along) == 1 and any(contest.blocks for contest, _ in told):
+        screen.grid(tables.along(along[0], results))
+        return
+    screen.grid(ranking.points([(contest.point.label, found) for contest, found in told]))
+
+
+def _reasons(results: Results, told: Told, *, is_advice: bool) -> Iterator[Line]:
+    """Yield what to do at the only point, and what speaks for it: what the first line does not say already."""
+    contest, found = told
+    verdict = found.verdict
+    if verdict is None or len(found.compared) == 1:
+        return
+    if verdict.verdict == "undecided" and is_advice:
+        yield [(verdict.sentence, "")]
+    elif verdict.verdict != "undecided" and not is_advice:
+        yield [(advice.choice(found), "")]
+    remedy = advice.remedy(found, results.started.command)
+    is_told = verdict.verdict == "win" and not is_advice  # a win's sentence has the start-up
+    reasons = advice.reasons(contest, found, without_gil(results), has_start_up=not is_told)
+    texts = [*([remedy] if remedy else []), *reasons]
+    for text in texts[: MOST_REASONS if is_advice else MOST_REASONS - 1]:
+        yield [(f"- {text}" if is_advice else text, "")]
+
+
+def _claims(results: Results) -> Iterator[Line]:
+    """Yield how the expectations came out: a count, and each that did not hold."""
+    events = results.expectations
+    if not events:
+        return
+    counts = Counter[str](event.outcome for event in events)
+    parts = [(f"{counts[each]} {each}", style) for each, style in lines.OUTCOME_STYLES.items() if counts[each]]
+    yield [("expect: ", ""), *(part for place, each in enumerate(parts) for part in [(", ", "")][: place > 0] + [each])]
+    several = len(results.contests) > 1
+    failed = sorted((event for event in events if event.outcome != "held"), key=lambda event: event.outcome)
+    yield from (lines.expectation(event, several_points=several) for event in failed[:MOST_CLAIMS])
+    if len(failed) > MOST_CLAIMS:
+        yield [(f"{units.count(len(failed) - MOST_CLAIMS, 'claim')} more with --details", "dim")]
+
+
+def _missing(results: Results) -> Iterator[tuple[str, str]]:
+    """Yield a line for each variant that failed, and one for those that could not run."""
+    points: dict[str, set[str]] = {}
+    for event in results.failures:
+        points.setdefault(event.variant, set()).add(event.point)
+    for variant, places in points.items():
+        own = [event for event in results.failures if event.variant == variant]
+        where = f" at {units.count(len(places), 'point')}" if len(results.contests) > 1 else ""
+        yield f"failed: {variant}, {units.count(len(own), 'trial')}{where}: {printable(own[0].error)}", "red"
+    unavailable = [f"{event.variant} ({printable(event.reason)})" for event in results.events(VariantUnavailable)]
+    if unavailable:
+        yield f"not run: {', '.join(unavailable)}", "yellow"
+
+
+def _notes(results: Results, told: Sequence[Told]) -> Iterator[tuple[str, str]]:
+    """Yield what changes the worth of the verdicts, the gravest first."""
+    notes = lines.short_notes([found.verdict for _, found in told if found.verdict])
+    if results.differences:
+        notes.insert(0, f"the journal differs from what is recomputed: {results.differences[0]}")
+    more = len(notes) - MOST_NOTES
+    for note in notes[:MOST_NOTES]:
+        yield f"note: {note}", "yellow"
+    if more > 0:
+        yield f"{units.count(more, 'note')} more with --details", "yellow"
+
+
+def _draw_end(screen: Screen, results: Results, view: View) -> None:
+    """Draw where the page is and how long the run took."""
+    if view.page:
+        screen.line(f"page: {printable(view.page)}", "dim")
+    if view.details:
+        return
+    took = lines.took(results)
+    more = f"more: orchestrator report {printable(view.run)} --details" if view.run else ""
+    if not more or len(more) > view.width:
+        more = "more: report with --details"
+    for text in [f"{took}; {more}"] if len(took) + len(more) + 2 <= view.width else [took, more]:
+        screen.line(text, "dim")
