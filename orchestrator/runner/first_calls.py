@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import items, registry, workload
+from . import items, registry, soundness, workload
 from .account import clocks, sensors
 from .call import Call
 from .workload import Unusable
@@ -49,14 +49,15 @@ def _piloted(
     if is_async:
         import anyio
 
-        anyio.run(_await_some, measured, call, is_second)
+        anyio.run(_await_some, given, measured, call, is_second)
     else:
         while measured.wants_more(is_second):
             args, kwargs = call.arguments(measured.item)
+            before = soundness.Arguments(call, measured.item)
             measured.begin()
             result = function(*args, **kwargs)
             measured.end(result)
-            _check_result(given["call"], result)
+            _check(given, before, result)
     if is_second:
         return {"event": "piloted", "incomparable": _incomparable(_left(file), measured.comparable, "two processes")}
     refused = {name: _refusal(name, given, instance) for name in registry.STANDARD}
@@ -72,11 +73,14 @@ def _piloted(
     }
 
 
-async def _await_some(measured: CallTimes, call: Call, is_second: bool) -> None:
+async def _await_some(given: dict[str, Any], measured: CallTimes, call: Call, is_second: bool) -> None:
     while measured.wants_more(is_second):
         args, kwargs = call.arguments(measured.item)
+        before = soundness.Arguments(call, measured.item, is_async=True)
         measured.begin()
-        measured.end(await call.function(*args, **kwargs))
+        result = await call.function(*args, **kwargs)
+        measured.end(result)
+        _check(given, before, result)
 
 
 def _sample(source: Any) -> list[Any]:
@@ -98,6 +102,8 @@ def _refused_by_loop(call: Call, item: Any) -> str | None:
     try:
         anyio.run(inside)
     except Exception as error:
+        if soundness.ended(error):
+            raise
         return f"in a running event loop it fails ({type(error).__name__}: {error})"
     return None
 
@@ -202,14 +208,12 @@ class CallTimes:
         }
 
 
-def _check_result(name: str, result: Any) -> None:
-    if inspect.iscoroutine(result):
-        result.close()
-        what = f"{name} returns a coroutine, but is no `async def`"
-        raise Unusable("call", "returns_coroutine", what, "wrap it in one that awaits it")
-    if inspect.isgenerator(result):
-        what = f"{name} returns a generator: calling it runs nothing"
-        raise Unusable("call", "returns_generator", what, "wrap it in a function")
+def _check(given: dict[str, Any], before: soundness.Arguments, result: Any) -> None:
+    name = given["call"]
+    if problem := soundness.promise(name, result, before.names):
+        raise Unusable("call", *problem)
+    if problem := before.changed(name):
+        raise Unusable("kwargs", *problem)
 
 
 def _refusal(model: str, given: dict[str, Any], instance: Any) -> str | None:
