@@ -6,6 +6,7 @@ Each is found at the first calls, in the worker that makes them, before anything
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any
@@ -151,6 +152,9 @@ ENDS = ("StopIteration", "StopAsyncIteration", "Empty", "QueueEmpty")
 """Exceptions of a source that has no more to give: an iterator, a queue."""
 
 
+QUEUES = (("queue", "Queue"), ("_queue", "Queue"), ("asyncio.queues", "Queue"), ("multiprocessing.queues", "Queue"))
+
+
 def ended(error: BaseException) -> BaseException | None:
     """Return the exception by which a source of a call said that it ended, else None.
 
@@ -162,3 +166,71 @@ def ended(error: BaseException) -> BaseException | None:
     module = type(error).__module__
     is_known = isinstance(error, (StopIteration, StopAsyncIteration)) or module in ("queue", "_queue", "asyncio.queues")
     return error if is_known and type(error).__name__ in ENDS else None
+
+
+def source(function: Any) -> str | None:
+    """Return the name of a global iterator or queue that a function takes from, None if none is seen."""
+    import inspect
+
+    function = inspect.unwrap(getattr(function, "func", function))
+    code, known = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    for name in getattr(code, "co_names", ()):
+        value = known.get(name)
+        cls = type(value)
+        is_endless = cls.__module__ == "itertools" and cls.__name__ in ("count", "cycle", "repeat")
+        if (isinstance(value, Iterator) and not is_endless) or (cls.__module__, cls.__name__[-5:]) in QUEUES:
+            return str(name)
+    return None
+
+
+def kept_by(function: Any, items: int) -> str | None:
+    """Return what keeps the results of a function, where it answers a batch after the first from there; else None.
+
+    A batch always has the same items, so with as many as the cache holds the function computes nothing again.
+    """
+    if type(function).__module__.startswith("joblib.memory"):
+        return None if type(function).__name__.startswith("NotMemorized") else "joblib.Memory"
+    info = getattr(function, "cache_info", None)
+    try:
+        found: Any = info() if info else None
+        is_kept = found is not None and found.hits and (found.maxsize is None or found.maxsize >= items)
+    except Exception:  # another function of that name
+        return None
+    return "functools.lru_cache" if is_kept else None
+
+
+def kept(name: str, by: str, arguments: tuple[str, ...], items: int) -> Problem:
+    """Return the problem of calls that are answered from a cache."""
+    own, given = name.partition(":")[2] or name, ", ".join(arguments)
+    inner = "func" if by == "joblib.Memory" else "__wrapped__"
+    answered = "a batch computes its items once, and later ones are" if items else "all calls but the first were"
+    what = f"{name} keeps its results ({by}): {answered} answered from there"
+    remedy = f"name a function that computes them, such as `def fresh({given}): return {own}.{inner}({given})`"
+    vary = "" if items else "; to vary its arguments, add --items, such as --items range:0:100"
+    return Problem("keeps_results", what, f"{remedy}{vary}", arguments)
+
+
+class Starts:
+    """Counts the processes that a call starts by multiprocessing, which concurrent.futures and others use too."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        """The processes of the call that started most."""
+        self._of_call = 0
+        self._is_watching = False
+
+    def begin(self) -> None:
+        """Begin the next call; processes count from the first one on before which the module was loaded."""
+        self._of_call = 0
+        module: Any = sys.modules.get("multiprocessing.process")
+        if module is None or self._is_watching:
+            return
+        self._is_watching = True
+        start = module.BaseProcess.start
+
+        def counted(process: Any) -> None:
+            self._of_call += 1
+            self.most = max(self.most, self._of_call)
+            start(process)
+
+        module.BaseProcess.start = counted

@@ -118,6 +118,7 @@ def test_a_run_measures_no_promise_under_any_model(place: Path) -> None:
     [
         ("take", "mine:take: its source ended after 120 calls (StopIteration) (File "),
         ("atake", "mine:atake: its source ended after 120 calls (StopIteration) (File "),
+        ("taken", "mine:taken: its source ended after 300 calls (StopIteration) (File "),
         ("drawn", "mine:drawn: its source ended after 50 calls (Empty) (File "),
     ],
 )
