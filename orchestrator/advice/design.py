@@ -29,16 +29,25 @@ SHORT_NS = 500_000  # calls shorter than this are also sent to processes in chun
 SHORT_ITEMS_NS = 5_000_000  # of unequal calls, chunks of longer ones are tried too: they may lose
 LONG_NS = 25_000_000  # with calls that compute for longer than this, a batch has one call per core
 FIRST_CALL = 20  # a first call that takes this many times as long as later ones is reported
+KEPT, KEPT_NS = 100, 100_000
+"""A first call that takes so many times as long as later ones has kept its answer, if these are shorter than that."""
+
 MOST_WORKERS = 16
 EXPLAINING = 1.15  # the time of a whole block relative to that of its rounds: diagnostics follow the rounds
-FIGHTING = 6  # the slowdown of a round when calls that use several cores by themselves (OpenBLAS) run in parallel
+FIGHTING = 3  # the slowdown of a round when calls that use several cores by themselves (OpenBLAS) run in parallel
 BUDGET_S, LONGEST_S = 18.0, 300.0
+SHORT_BUDGET_S, FEW_ROUNDS = 8.0, 1  # where little is to be learned: calls that are parallel by themselves, or kept
+
+PARALLEL = ("sequential", "threads", "event_loop")
+"""Models for calls that are parallel by themselves: do two at once gain anything? Coroutines have only the last."""
 
 LEVELS_PER_DECADE, MOST_LEVELS = 4, 25
 """In a range, each level is 1.8 times the one before, or more if the range spans more than six decades."""
 
 ROUNDS_ALONG, ROUNDS_S_ALONG = 10, 1.0
 """The rounds of a block for a range, unless they take longer than the second figure."""
+
+COMPETING = "a call uses several cores by itself, for which more of them would compete"
 
 IN_RANGE = {
     "event_loop": "it runs a plain function as a plain loop does",
@@ -124,6 +133,7 @@ class Facts:
     incomparable: str | None
     ready_ns: int
     items: int = 0
+    started: int = 0
 
     @property
     def busy(self) -> float:
@@ -133,7 +143,13 @@ class Facts:
     @property
     def is_parallel(self) -> bool:
         """Whether a call keeps more than one core busy by itself; not known for very short calls."""
-        return self.cpu_share > MULTI_CORE_CALL and self.wall_ns > 100_000
+        return self.started > 1 or (self.cpu_share > MULTI_CORE_CALL and self.wall_ns > 100_000)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether calls were probably answered from what the first one kept: they do next to nothing."""
+        is_dear = self.first_ns > KEPT * self.wall_ns and self.first_ns > 1e6
+        return is_dear and self.wall_ns < KEPT_NS and not self.items
 
 
 @dataclass(frozen=True)
@@ -167,11 +183,15 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     at_once = _workers(facts, tasks, cores)
     workers = sorted({1, at_once}) if facts.is_async else [at_once]
     variants = [model_of(entry) for entry in entries for _ in workers]
-    block_s = _block_s(facts, tasks, variants, None, cores)
-    needed_s = block_s * first_ranked(LOOK_LEVEL)  # a tie's level is not divided among rivals, as in `analysis`
+    rounds = FEW_ROUNDS if facts.is_parallel else None
+    block_s = _block_s(facts, tasks, variants, rounds, cores)
+    # a tie's level is not divided among rivals, as in `analysis`
+    needed_s = block_s * (LOOKS[0] if facts.is_parallel else first_ranked(LOOK_LEVEL))
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
+    if facts.is_parallel or facts.is_kept:
+        enough_s = max(SHORT_BUDGET_S, min(LONGEST_S, needed_s))
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
-    return Design(left_out, entries, workers, tasks, None, timeout_s, needed_s, asked.max_time_s or enough_s)
+    return Design(left_out, entries, workers, tasks, rounds, timeout_s, needed_s, asked.max_time_s or enough_s)
 
 
 def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[Facts, Design]:
@@ -218,7 +238,14 @@ def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
         dear = {"process_per_task": f"a process takes {units.duration(starting_ns)} to start and end"}
     unsendable = f"its results can't be sent between processes ({facts.unpicklable})"
     sending = [name for name in registry.STANDARD if registry.load(name).needs({}).pickles] if facts.unpicklable else []
-    return dear | dict.fromkeys(sending, unsendable) | dict(facts.refused)
+    parallel = dict.fromkeys((name for name in registry.STANDARD if name not in _rivals(facts)), COMPETING)
+    return dear | dict.fromkeys(sending, unsendable) | parallel | dict(facts.refused)
+
+
+def _rivals(facts: Facts) -> Sequence[str]:
+    if not facts.is_parallel:
+        return registry.STANDARD
+    return PARALLEL if facts.is_async else PARALLEL[:2]
 
 
 def _entries(facts: Facts, left_out: Mapping[str, str], tasks: int, cores: int) -> list[str | dict[str, Any]]:
@@ -249,7 +276,7 @@ def _tasks(asked: Question, facts: Facts, cores: int) -> int:
     if facts.items:
         return min(facts.items, max(FEWEST_ITEMS, math.ceil(ITEMS_NS / facts.wall_ns)))
     if facts.is_parallel:  # calls in parallel compete for the cores, and a batch takes many times as long
-        return max(FEWEST_TASKS, 2 * cores)
+        return max(2, cores)
     is_busy = facts.busy >= BUSY_CALL
     wanted = round((BATCH_NS if is_busy else WAITING_BATCH_NS) / facts.wall_ns)
     fewest = cores if is_busy and facts.wall_ns > LONG_NS else max(FEWEST_TASKS, 2 * cores)
@@ -275,6 +302,9 @@ def _block_s(facts: Facts, tasks: int, variants: Sequence[str], rounds: int | No
 
 def _round_s(facts: Facts, tasks: int, variants: Sequence[str]) -> float:
     """Return an upper estimate of the time of one round: nothing is assumed to run in parallel."""
-    trials_ns: list[float] = [max(SHORTEST_NS, tasks * facts.wall_ns) for _ in variants]
+    trials_ns: list[float] = [
+        max(SHORTEST_NS, tasks * facts.wall_ns) * (FIGHTING if facts.is_parallel and name != "sequential" else 1)
+        for name in variants
+    ]
     trials_ns += [tasks * (facts.process_ns or 0) for name in variants if name == "process_per_task"]
-    return sum(trials_ns) / 1e9 * (FIGHTING if facts.is_parallel else 1)
+    return sum(trials_ns) / 1e9

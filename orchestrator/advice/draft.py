@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
 
 from .. import units
-from ..analysis.accounts import BUSY_CALL
+from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL
 from ..journal.derived_events import VariantCompared
 from ..journal.event import Event
 from ..runner import names, registry
@@ -109,14 +109,13 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
         lowest = units.duration(designed.lowest_ns)
         took = f"{lowest} at {name}={units.number(low)} and {took} at {name}={units.number(high)}"
     sentences = [
+        *_first_of_all(facts),
         f"Which model runs the {kind} {asked.call} best{along}?",
         f"A call took {took} when tried, {units.percent(facts.busy)} of it on a core.",
     ]
-    if facts.first_ns > max(FIRST_CALL * facts.wall_ns, 1e6):
+    if not facts.is_kept and facts.first_ns > max(FIRST_CALL * facts.wall_ns, 1e6):
         first = f"The first call took {units.duration(facts.first_ns)}"
         sentences.append(f"{first}: what it keeps for later ones (imports, a cache) is not in the figures.")
-    if facts.is_parallel:
-        sentences.append(f"It kept {facts.cpu_share:.1f} cores busy by itself.")
     if designed.tasks < facts.items:
         sentences.append(f"A batch has {designed.tasks} of the {facts.items} items, evenly spread.")
     if not facts.is_async:
@@ -127,6 +126,20 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
     if facts.incomparable:
         sentences.append(f"Results are not checked: {facts.incomparable}.")
     return printable(" ".join(" ".join(sentences).split()))
+
+
+def _first_of_all(facts: Facts) -> Iterator[str]:
+    """Yield what makes the rest less important."""
+    if facts.is_kept:
+        first, later = units.duration(facts.first_ns), units.duration(facts.wall_ns)
+        yield (
+            f"The first call took {first} and later ones {later}: they were answered from what it kept (a cache), so "
+            "the figures are those of look-ups; give each call another argument with --items."
+        )
+    if facts.is_parallel:
+        does = ["starts processes of its own"] if facts.started > 1 else []
+        does += [f"keeps {facts.cpu_share:.1f} cores busy"] if facts.cpu_share > MULTI_CORE_CALL else []
+        yield f"It is parallel by itself: a call {' and '.join(does)}, so a plain loop is the first choice."
 
 
 def _heading(asked: Question, again: str) -> list[str]:

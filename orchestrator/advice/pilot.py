@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .. import units
 from ..errors import BadInput, WorkloadFailed
 from ..interpreters import find
 from ..runner import names
 from ..runner.problem import Problem, read
+from ..runner.soundness import ENDS
 from ..supervisor import group
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt
@@ -96,8 +98,12 @@ def _failed(asked: Question, error: RunnerFailed) -> WorkloadFailed:
     if error.cause == "timeout":
         what = f"importing and calling {asked.call} took longer than {TIMEOUT_S:g} s{_place(error)}"
         return WorkloadFailed(what, remedy="ask for less work in one call, so that it can be called many times")
+    place = _place(error)
+    if error.kind in ENDS:
+        what = f"{asked.call}: its source ended after {units.count(error.calls, 'call')} ({error.kind}){place}"
+        return WorkloadFailed(what, remedy="let each call begin its own: open the source inside the function")
     after = f"after {error.calls} good call{'s' * (error.calls > 1)}: " if error.calls else ""
-    what = f"{asked.call} failed when it was called: {after}{' '.join(error.error.split())}{_place(error)}"
+    what = f"{asked.call} failed when it was called: {after}{' '.join(error.error.split())}{place}"
     return WorkloadFailed(what, remedy=_remedy(asked, error))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..spec.plan import Plan, Point, Variant
+from ..spec.plan import Plan, Point, Variant, runner_request
 from . import looks
 from .accounts import Account
 from .stats import Ratio, compare
@@ -165,10 +165,39 @@ class Contest:
     def kind(self, label: str) -> str:
         """Return what a variant competes as: its model, or the label of its entry in the spec.
 
-        Where all variants are of one kind, each competes for itself.
+        One that only repeats a plain loop is of that loop's kind. Where all variants are of one kind, each competes for
+        itself.
         """
-        kinds = {name: self.name_of(variant) for name, variant in self.variants.items()}
+        loops = self.repeated_loops
+        kinds = {name: self.name_of(self.variants[loops.get(name, name)]) for name in self.variants}
         return kinds[label] if len(set(kinds.values())) > 1 else label
+
+    @property
+    def repeated_loops(self) -> dict[str, str]:
+        """The variants that make one call after the other, each with the plain loop that it repeats.
+
+        They are a plain function in an event loop, and pools that only have one worker. They are measured and shown,
+        but they are no rivals: to part them from the loop would take many blocks, and teach nothing. Empty where two
+        others would not be left.
+        """
+        loops = [label for label, each in self.variants.items() if each.model == "sequential"]
+        loops = [label for label in loops if label not in self.excluded]
+        widest: Counter[int] = Counter()
+        for each in self.variants.values():
+            widest[each.entry] = max(widest[each.entry], each.at_once(self.point.tasks))
+        found: dict[str, str] = {}
+        for label, each in self.variants.items():
+            is_loop = each.model == "event_loop" or (each.workers == 1 and widest[each.entry] == 1)
+            if each.model != "sequential" and is_loop:
+                same = [loop for loop in loops if self._runs_as(each, self.variants[loop])]
+                found |= {label: same[0]} if same else {}
+        return found if len(self.variants) - len(found) > 1 else {}
+
+    def _runs_as(self, variant: Variant, loop: Variant) -> bool:
+        """Return whether a variant makes the very calls of a plain loop, under the same interpreter."""
+        mine, other = (runner_request(self.point, each)["workload"] for each in (variant, loop))
+        interpreters = [(each.python, each.path, dict(each.env)) for each in (variant, loop)]
+        return mine == other and not mine.get("async_call") and interpreters[0] == interpreters[1]
 
     def name_of(self, variant: Variant) -> str:
         """Return the label of the entry in the spec that a variant comes from, or its model."""

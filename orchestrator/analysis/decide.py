@@ -68,14 +68,18 @@ def judge_blocks(contest: Contest, blocks: Sequence[Block], contenders: Sequence
     """Return what a look at some blocks decides between some variants, one of `split` such looks."""
     level = contest.level / split
     times = [block.walls for block in blocks]
+    loops = contest.repeated_loops
     best = _leader(contest, contenders, blocks)
     gaps = _gaps(times, best, contenders, level)
     separated = [label for label, gap in gaps.items() if (gap.low or 0) > 1 and not _is_within_tie(contest, gap)]
+    beaten = [loop for loop in loops.values() if loop in separated or loop not in contenders]
+    separated += [label for label in gaps if label not in separated and loops.get(label) in beaten]
     remaining = tuple(label for label in contenders if label not in separated)
+    rivals = _rivaling(contest, remaining)
     decision: Decision | None = None
-    if len({contest.kind(label) for label in remaining}) == 1:
+    if len({contest.kind(label) for label in rivals}) == 1:
         decision = "win"
-    elif _all_pairs_tie(contest, times, remaining, contest.tie_level / split):
+    elif _all_pairs_tie(contest, times, rivals, contest.tie_level / split):
         decision = "tie"
     kept = _imprecise_rival(contest, best, gaps) if decision == "win" else None
     dropped = tuple(label for label in separated if label != kept)
@@ -184,7 +188,7 @@ def finding(contest: Contest) -> Finding:
     look = look or (contest.looks[-1] if contest.looks else None)
     verdict = look.decision if look and look.decision and len(contest.variants) > 1 else "undecided"
     remaining = [label for label in look.remaining if label not in contest.excluded] if look else contest.contenders
-    winners = figures.simplest_first(contest, remaining)
+    winners = figures.simplest_first(contest, _rivaling(contest, remaining))
     best = fastest(contest, winners, contest.counting)
     gaps = {} if best is None else _rivals(contest, best, winners, look, verdict)
     if not gaps:
@@ -213,7 +217,14 @@ def _rivals(
 
 
 def _leader(contest: Contest, labels: Sequence[str], blocks: Sequence[Block]) -> str:
+    labels = _rivaling(contest, labels)
     return fastest(contest, labels, blocks) or labels[0]
+
+
+def _rivaling(contest: Contest, labels: Sequence[str]) -> Sequence[str]:
+    """Return the variants that can win: all but those that only repeat a plain loop, unless these are alone."""
+    loops = contest.repeated_loops
+    return [label for label in labels if label not in loops] or labels
 
 
 def _gaps(times: Sequence[Walls], best: str, labels: Sequence[str], level: float) -> dict[str, Ratio]:

@@ -10,7 +10,7 @@ import typer
 from ..errors import BadInput
 from ..output import formats
 from .app import Details, Force, Run, app, format_option
-from .outcome import recompute, warn_of_differences
+from .outcome import drawn, recompute, warn_of_differences
 from .output import choose, write
 
 PAGES = formats.names("page")

@@ -160,12 +160,20 @@ def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
 def _failure(error: BaseException) -> dict[str, Any]:
     import traceback
 
+    from . import soundness
+
+    end = soundness.ended(error)
+    shown, text = end or error, f"{type(error).__name__}: {_text(error)}"
+    if end:
+        text = f"its source ended ({type(end).__name__})"
+    elif isinstance(error, soundness.Unsound):
+        text = _text(error)
     return {
         "event": "failed",
         "cause": _cause(error),
-        "kind": type(error).__name__,
-        "error": f"{type(error).__name__}: {_text(error)}"[:2000],
-        "traceback": "".join(traceback.format_exception(type(error), error, error.__traceback__))[-16000:],
+        "kind": type(shown).__name__,
+        "error": text[:2000],
+        "traceback": "".join(traceback.format_exception(type(shown), shown, shown.__traceback__))[-16000:],
     }
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import items, registry, workload
+from . import items, registry, soundness, workload
 from .account import clocks, sensors
 from .call import Call
 from .workload import Unusable
@@ -15,6 +15,7 @@ from .workload import Unusable
 ENOUGH_NS = 200_000_000
 ENOUGH_ITEMS_NS = 1_000_000_000  # calls of unequal length say less about their mean
 FEWEST_CALLS, MOST_CALLS = 3, 200
+MOST_CALLS_OF_SOURCE, ENOUGH_OF_SOURCE_NS = 10_000, 2_000_000_000  # does it end?
 LONG_NS = 5_000_000_000  # no other call follows a first one that takes longer than this
 
 
@@ -26,6 +27,8 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
     process, None if none can be. `refused` has by model the reason why it can't run the function. `unpicklable` is the
     reason why results can't be sent between processes, else None. `incomparable` is the reason why results can't be
     checked, else None: a second call gave others, or `==` gives no single answer.
+
+    `started` is the number of processes that a call started by multiprocessing, at most.
 
     With items, `items` is their number, 0 without; calls are made with some of them in random order, and `wall_ns` is
     the mean.
@@ -46,25 +49,34 @@ def _piloted(
     function = call.function
     is_async = inspect.iscoroutinefunction(function)
     measured.items = _sample(given["items"]) if given.get("items") else []
+    measured.has_source = soundness.source(function) is not None
+    starts = soundness.Starts()
     if is_async:
         import anyio
 
-        anyio.run(_await_some, measured, call, is_second)
+        anyio.run(_await_some, given, measured, call, is_second)
     else:
         while measured.wants_more(is_second):
             args, kwargs = call.arguments(measured.item)
+            before = soundness.Arguments(call, measured.item)
+            starts.begin()
             measured.begin()
             result = function(*args, **kwargs)
             measured.end(result)
-            _check_result(given["call"], result)
+            _check(given, before, result)
     if is_second:
         return {"event": "piloted", "incomparable": _incomparable(_left(file), measured.comparable, "two processes")}
+    if kept_by := soundness.kept_by(function, len(measured.items)):
+        names = soundness.Arguments(call, measured.item).names
+        raise Unusable("call", *soundness.kept(given["call"], kept_by, names, len(measured.items)))
+    started = starts.most  # the probes below start processes too
     refused = {name: _refusal(name, given, instance) for name in registry.STANDARD}
     if not (is_async or refused["event_loop"] or measured.is_long):
         refused["event_loop"] = _refused_by_loop(call, measured.item)
     return {
         "event": "piloted",
         "is_async": is_async,
+        "started": started,
         "refused": {name: why for name, why in refused.items() if why},
         "process_ns": None if refused["process_per_task"] else _process_ns(function),
         "unpicklable": _unpicklable(measured.comparable, file),
@@ -72,11 +84,14 @@ def _piloted(
     }
 
 
-async def _await_some(measured: CallTimes, call: Call, is_second: bool) -> None:
+async def _await_some(given: dict[str, Any], measured: CallTimes, call: Call, is_second: bool) -> None:
     while measured.wants_more(is_second):
         args, kwargs = call.arguments(measured.item)
+        before = soundness.Arguments(call, measured.item, is_async=True)
         measured.begin()
-        measured.end(await call.function(*args, **kwargs))
+        result = await call.function(*args, **kwargs)
+        measured.end(result)
+        _check(given, before, result)
 
 
 def _sample(source: Any) -> list[Any]:
@@ -98,6 +113,8 @@ def _refused_by_loop(call: Call, item: Any) -> str | None:
     try:
         anyio.run(inside)
     except Exception as error:
+        if soundness.ended(error):
+            raise
         return f"in a running event loop it fails ({type(error).__name__}: {error})"
     return None
 
@@ -130,6 +147,8 @@ class CallTimes:
 
     def __init__(self) -> None:
         self.items: list[Any] = []
+        self.has_source = False
+        """Whether more calls are made: they may take from something that ends."""
         self._walls_ns: list[int] = []
         self._cpu_ns = 0
         self._queue_ns = 0
@@ -162,8 +181,10 @@ class CallTimes:
             return False
         if self.items and calls > len(self.items):
             return False
-        enough_ns = ENOUGH_ITEMS_NS if self.items else ENOUGH_NS
-        return calls < FEWEST_CALLS or (calls < MOST_CALLS and sum(self._walls_ns) < enough_ns)
+        most, enough_ns = MOST_CALLS, ENOUGH_ITEMS_NS if self.items else ENOUGH_NS
+        if self.has_source:
+            most, enough_ns = MOST_CALLS_OF_SOURCE, ENOUGH_OF_SOURCE_NS
+        return calls < FEWEST_CALLS or (calls < most and sum(self._walls_ns) < enough_ns)
 
     def begin(self) -> None:
         """Start the clocks."""
@@ -202,14 +223,12 @@ class CallTimes:
         }
 
 
-def _check_result(name: str, result: Any) -> None:
-    if inspect.iscoroutine(result):
-        result.close()
-        what = f"{name} returns a coroutine, but is no `async def`"
-        raise Unusable("call", "returns_coroutine", what, "wrap it in one that awaits it")
-    if inspect.isgenerator(result):
-        what = f"{name} returns a generator: calling it runs nothing"
-        raise Unusable("call", "returns_generator", what, "wrap it in a function")
+def _check(given: dict[str, Any], before: soundness.Arguments, result: Any) -> None:
+    name = given["call"]
+    if problem := soundness.promise(name, result, before.names):
+        raise Unusable("call", *problem)
+    if problem := before.changed(name):
+        raise Unusable("kwargs", *problem)
 
 
 def _refusal(model: str, given: dict[str, Any], instance: Any) -> str | None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from . import items, loops, registry, results
+from . import items, loops, registry, results, soundness
 from .account import sensors
 from .call import Call
 from .registry import WrongResults
@@ -57,7 +57,7 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
         opening_ns = time.perf_counter_ns()
         async with opened as workers:
             startup_ns = time.perf_counter_ns() - opening_ns
-            bench = Bench(workers, model.WORKERS, needs.pickles, call, batch, hook, initargs)
+            bench = Bench(workers, model.WORKERS, needs.pickles, call, workload[form], batch, hook, initargs)
             bench.machinery = sensors.threads() - earlier
             link.send({"event": "ready", "startup_ns": startup_ns, **await bench.prove()})
             while (request := link.receive()) is not None:
@@ -77,6 +77,7 @@ class Bench:
         count: registry.WorkerMode,
         pickles: bool,
         call: Call,
+        name: str,
         batch: Sequence[Any],
         hook: dict[str, Any],
         initargs: Any,
@@ -86,7 +87,7 @@ class Bench:
         self._each = workers.each
         self._far_cpu_ns = workers.far_cpu_ns
         self._of_model = count, pickles
-        self._call = call
+        self._call, self._name = call, name
         self._items = batch
         self._reset = hook.get("reset")
         self._observe = hook.get("observe")
@@ -126,10 +127,11 @@ class Bench:
         """Let every worker run the function once, then run batches, or calls where batches are long, for `WARM_NS`.
 
         `calls_ns` is the time until every worker had run it; `first_ns` and `last_ns` are the times of the first and
-        the last batch, None where there was none.
+        the last batch, None where there was none. Raises Unsound where times would say nothing.
         """
         begun_ns = time.perf_counter_ns()
-        await self._call_everywhere()
+        self._before_batch()
+        await self._each(soundness.first_call(self._call, self._items[0], self._name))
         calls_ns = time.perf_counter_ns() - begun_ns
         is_long = calls_ns * math.ceil(len(self._items) / max(1, self._count)) > LONG_NS
         walls_ns: list[int] = []

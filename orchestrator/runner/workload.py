@@ -12,6 +12,7 @@ from typing import Any
 from . import callables, imports, names, registry
 from .call import FIRST, Call
 from .problem import Problem
+from .soundness import reading
 
 HOOKS = ("setup", "initializer", "async_initializer", "reset", "observe", "check")
 
@@ -189,7 +190,9 @@ def _check_form(call: Call, field: str, name: str, model_name: str) -> None:
     is_async = inspect.iscoroutinefunction(call.function)
     if inspect.isgeneratorfunction(call.function) or inspect.isasyncgenfunction(call.function):
         what = f"{name} is a generator function: calling it runs nothing"
-        raise Unusable(field, "is_generator", what, "wrap it in a function")
+        is_plain = inspect.isgeneratorfunction(call.function)
+        expression, define = ("list({})", "def") if is_plain else ("[each async for each in {}]", "async def")
+        raise Unusable(field, "is_generator", what, reading(name, tuple(call.kwargs), expression, define))
     if is_async and "async_call" not in registry.load(model_name).FORMS:
         what = f"{name} is a coroutine function, which {model_name} can't run"
         raise Unusable(field, "is_coroutine", what, "give a plain `call`")

@@ -50,7 +50,7 @@ def test_models_that_send_nothing_take_any_function(runner_env: RunnerEnvironmen
         ("threads", task("square", item="j"), "kwargs", "does not take these kwargs", "correct kwargs"),
         ("threads", task("power", kwargs={"bse": 1}), "kwargs", "unexpected keyword argument 'bse'", "correct kwargs"),
         ("event_loop", task("power", kwargs={"bse": 1}), "kwargs", "workloads:power_async(base", "correct kwargs"),
-        ("sequential", task("generate"), "call", "is a generator function", "wrap it"),
+        ("sequential", task("generate"), "call", "is a generator function", "a function of your own"),
         ("threads", {"call": "workloads:power_async"}, "call", "is a coroutine function", "give a plain `call`"),
         ("threads", {"async_call": "workloads:power_async"}, "async_call", "can't run", "give `call` too"),
         ("event_loop", {"async_call": "workloads:power"}, "async_call", "is not a coroutine", "make it `async def`"),

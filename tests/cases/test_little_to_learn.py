@@ -1,0 +1,103 @@
+"""Functions that answer from a cache, or that are parallel by themselves: said first, and not raced for long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import errors
+from tests.support.command import events, in_process, orchestrator
+
+KEEPING = """
+import functools, multiprocessing, time
+from concurrent.futures import ThreadPoolExecutor
+
+@functools.lru_cache(maxsize=None)
+def route(origin): return sum(range(origin))
+@functools.lru_cache(maxsize=2)
+def small(origin): return sum(range(origin))
+held = {}
+def looked_up(origin):
+    if origin not in held:
+        time.sleep(0.05)
+        held[origin] = origin
+    return held[origin]
+class Map:
+    @functools.cached_property
+    def size(self):
+        time.sleep(0.05)
+        return 1
+    def ask(self): return self.size
+
+def part(number): return sum(range(100_000))
+def pooled(parts):
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map(part, range(parts))
+def isolated(parts):
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        return pool.map(part, range(parts))
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(KEEPING)
+    return tmp_path
+
+
+def advised(place: Path, *asked: str) -> dict[str, Any]:
+    """Return what the pilot found, as it was logged."""
+    done = orchestrator("advise", *asked, "--max-time", "1s", cwd=place)
+    return next(event for event in events(done.stderr) if event["event"] == "function.piloted")
+
+
+def refused(place: Path, *asked: str) -> str:
+    done = in_process("advise", *asked, cwd=place)
+    assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
+    return done.stderr
+
+
+def test_calls_answered_from_a_cache_are_refused_with_two_remedies(place: Path) -> None:
+    said = refused(place, "mine:route", "origin=9")
+    assert "keeps its results (functools.lru_cache): all calls but the first were answered from there" in said
+    assert "`def fresh(origin): return route.__wrapped__(origin)`" in said
+    assert "--items" in said
+
+
+def test_batches_answered_from_a_cache_are_refused(place: Path) -> None:
+    assert "a batch computes its items once" in refused(place, "mine:route", "--items", "range:0:9")
+
+
+def test_more_items_than_a_cache_holds_are_measured(place: Path) -> None:
+    assert advised(place, "mine:small", "--items", "range:0:9")["items"] == 9
+
+
+def test_results_of_a_memory_on_the_disk_are_refused(place: Path) -> None:
+    pytest.importorskip("joblib")
+    text = "import joblib\nmemory = joblib.Memory('kept', verbose=0)\n@memory.cache\ndef f(n): return n\n"
+    (place / "mine.py").write_text(text)
+    assert "keeps its results (joblib.Memory)" in refused(place, "mine:f", "n=9")
+
+
+@pytest.mark.parametrize(
+    "asked", [("mine:looked_up", "origin=9"), ("mine:Map.ask", "--setup", "mine:Map")], ids=["dict", "cached_property"]
+)
+def test_a_cache_of_any_kind_is_said_first(place: Path, asked: tuple[str, ...]) -> None:
+    said = advised(place, *asked)["description"]
+    assert said.startswith("The first call took 5")
+    assert "they were answered from what it kept (a cache)" in said
+    assert "--items" in said
+
+
+def test_a_function_that_starts_a_pool_is_said_first_to_be_parallel(place: Path) -> None:
+    said = advised(place, "mine:pooled", "parts=2")["description"]
+    assert said.startswith("It is parallel by itself: a call starts processes of its own")
+    assert (
+        "Left out: event_loop, thread_per_task, processes and process_per_task, for a call uses several cores" in said
+    )
+
+
+def test_a_function_that_starts_one_process_is_not_parallel_by_itself(place: Path) -> None:
+    assert "parallel by itself" not in advised(place, "mine:isolated", "parts=2")["description"]

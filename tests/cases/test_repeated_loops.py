@@ -1,0 +1,42 @@
+"""What only repeats a plain loop is measured and shown, and is no rival of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.synthetic import conducted
+
+TIMES = {"sequential": 20.0, "event_loop": 20.0, "threads": 30.0}
+
+
+def verdict(times_ms: dict[str, float], **spec: Any) -> tuple[str, list[str], int]:
+    found = conducted(times_ms, **spec)
+    (reached,) = [event for event in found.records() if event["event"] == "verdict.reached"]
+    return reached["verdict"], reached["winners"], reached["blocks"]
+
+
+def test_a_plain_loop_wins_without_being_parted_from_a_loop_that_repeats_it() -> None:
+    assert verdict(TIMES) == ("win", ["sequential"], 4)
+
+
+def test_a_loop_that_repeats_a_plain_one_never_wins() -> None:
+    assert verdict({**TIMES, "event_loop": 15.0}) == ("win", ["sequential"], 4)
+
+
+def test_a_loop_that_repeats_a_plain_one_is_dropped_with_it() -> None:
+    assert verdict({"sequential": 20.0, "event_loop": 10.5, "threads": 10.0})[:2] == ("win", ["threads"])
+
+
+def test_a_loop_and_what_repeats_it_are_compared_where_they_are_alone() -> None:
+    assert verdict({"sequential": 20.0, "event_loop": 30.0}) == ("win", ["sequential"], 4)
+
+
+def test_coroutines_in_a_loop_are_rivals() -> None:
+    workload = {"call": "a:b", "async_call": "a:c"}
+    assert verdict({**TIMES, "event_loop": 10.0}, workload=workload)[:2] == ("win", ["event_loop"])
+
+
+def test_a_pool_of_one_worker_is_no_rival_of_a_plain_loop() -> None:
+    models = ["sequential", {"model": "threads", "workers": 1}, {"model": "processes", "workers": 2}]
+    times_ms = {"sequential": 20.0, "threads": 19.0, "processes": 30.0}
+    assert verdict(times_ms, models=models)[:2] == ("win", ["sequential"])

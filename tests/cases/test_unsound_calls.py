@@ -1,0 +1,163 @@
+"""Functions of which a call's time says nothing: promises, sources that end, changed arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator import errors
+from tests.support.command import events, in_process, orchestrator
+
+LAZY = """
+import concurrent.futures, itertools, queue
+
+def mapped(n): return map(abs, range(n))
+def filtered(n): return filter(None, range(n))
+def zipped(n): return zip(range(n), range(n))
+def chained(n): return itertools.chain(range(n))
+def expression(n): return (each for each in range(n))
+def generator(n): yield n
+async def agenerator(n): yield n
+async def asked(n): return n
+def coroutine(n): return asked(n)
+async def apromise(n): return map(abs, range(n))
+def future(n): return concurrent.futures.Future()
+class LazyFrame: pass
+def frame(n): return LazyFrame()
+def spread(n): return range(n)
+def opened(n): return open(__file__)
+
+some, many, places = iter(range(120)), iter(range(300)), queue.Queue()
+for place in range(50): places.put(place)
+def take(): return next(some)
+async def atake(): return next(some)
+def taken(): return next(many)
+def drawn(): return places.get_nowait()
+
+class Box:
+    def __init__(self): self.held = [1, 2]
+boxes = [Box(), Box(), Box()]
+def empty(box): return box.held.clear()
+def rank(scores): scores.sort(); return scores[:1]
+def rank_copy(scores): return sorted(scores)[:1]
+def add(counts): counts["n"] = counts.get("n", 0) + 1
+async def arank(scores): return rank(scores)
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(LAZY)
+    return tmp_path
+
+
+def refused(place: Path, *asked: str, status: int = errors.BAD_INPUT) -> str:
+    done = in_process("advise", *asked, cwd=place)
+    assert (done.returncode, done.stdout) == (status, "")
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("function", "remedy"),
+    [
+        ("mapped", "return list(mapped(n))"),
+        ("filtered", "return list(filtered(n))"),
+        ("zipped", "return list(zipped(n))"),
+        ("chained", "return list(chained(n))"),
+        ("expression", "return list(expression(n))"),
+        ("generator", "return list(generator(n))"),
+        ("agenerator", "async def done(n): return [each async for each in agenerator(n)]"),
+        ("coroutine", "async def done(n): return await coroutine(n)"),
+        ("apromise", "return list(apromise(n))"),
+        ("future", "return future(n).result()"),
+        ("frame", "return frame(n).collect()"),
+    ],
+)
+def test_a_result_that_is_a_promise_is_refused_with_the_function_to_write(
+    place: Path, function: str, remedy: str
+) -> None:
+    assert remedy in refused(place, f"mine:{function}", "n=9")
+
+
+def test_a_dask_result_is_refused_until_it_is_computed(place: Path) -> None:
+    pytest.importorskip("dask.array")
+    (place / "mine.py").write_text("import dask.array\ndef summed(n): return dask.array.ones(n).sum()\n")
+    assert "summed(n).compute()" in refused(place, "mine:summed", "n=9")
+
+
+@pytest.mark.parametrize("function", ["spread", "opened"])
+def test_a_range_and_an_open_file_are_values(place: Path, function: str) -> None:
+    done = orchestrator("advise", f"mine:{function}", "n=9", "--max-time", "1s", cwd=place)
+    assert "which" not in done.stderr
+    assert "variant.compared" in done.stdout
+
+
+def ran(place: Path, call: str, *models: str) -> tuple[set[str], int]:
+    """Return what the failures of a run say, and its status."""
+    given = f"workload: {{call: 'mine:{call}}}\nmodels: [{', '.join(models)}]\n"
+    (place / "a.yaml").write_text(given + "tasks: 20\nmeasure: {blocks: 1, rounds: 1}\n")
+    done = orchestrator("run", "a.yaml", cwd=place)
+    failed = [
+        event["error"]
+        for event in events(done.stderr[: done.stderr.rindex("orchestrator:")])
+        if event["event"] == "trial.failed"
+    ]
+    return set(failed), done.returncode
+
+
+def test_a_run_measures_no_promise_under_any_model(place: Path) -> None:
+    said, status = ran(place, "expression', kwargs: {n: 9}", "sequential", "event_loop", "threads", "processes")
+    (said_once,) = said
+    assert said_once.startswith("mine:expression returns a generator")
+    assert status == errors.FAILED
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("take", "mine:take: its source ended after 120 calls (StopIteration) (File "),
+        ("atake", "mine:atake: its source ended after 120 calls (StopIteration) (File "),
+        ("taken", "mine:taken: its source ended after 300 calls (StopIteration) (File "),
+        ("drawn", "mine:drawn: its source ended after 50 calls (Empty) (File "),
+    ],
+)
+def test_a_source_that_ends_is_said_with_its_calls(place: Path, function: str, said: str) -> None:
+    assert said in refused(place, f"mine:{function}", status=errors.FAILED)
+
+
+def test_a_source_that_ends_is_said_with_its_line(place: Path) -> None:
+    line = LAZY.splitlines().index("def take(): return next(some)") + 1
+    assert f'mine.py", line {line}, in take' in refused(place, "mine:take", status=errors.FAILED)
+
+
+def test_a_source_that_ends_in_a_run_is_said_as_that(place: Path) -> None:
+    assert ran(place, "taken'", "sequential") == ({"its source ended (StopIteration)"}, errors.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("asked", "remedy"),
+    [
+        (("rank", "scores=[3, 1, 2]"), "def fresh(scores): return rank(copy.deepcopy(scores))"),
+        (("rank", "[3, 1, 2]"), "def fresh(scores): return rank(copy.deepcopy(scores))"),
+        (("arank", "scores=[3, 1, 2]"), "async def fresh(scores): return await arank(copy.deepcopy(scores))"),
+        (("add", "counts={}"), "def fresh(counts): return add(copy.deepcopy(counts))"),
+        (("empty", "--items", "mine:boxes"), "def fresh(box): return empty(copy.deepcopy(box))"),
+    ],
+)
+def test_a_function_that_changes_its_argument_is_refused(place: Path, asked: tuple[str, ...], remedy: str) -> None:
+    said = refused(place, f"mine:{asked[0]}", *asked[1:])
+    assert "changes its argument" in said
+    assert remedy in said
+
+
+def test_there_is_no_verdict_on_changed_arguments(place: Path) -> None:
+    said, status = ran(place, "rank', kwargs: {scores: [3, 1, 2]}", "sequential", "threads", "processes")
+    (said_once,) = said
+    assert said_once.startswith("mine:rank changes its argument scores")
+    assert status == errors.FAILED
+
+
+def test_a_function_that_copies_its_argument_is_measured(place: Path) -> None:
+    done = orchestrator("advise", "mine:rank_copy", "scores=[3, 1, 2]", "--max-time", "1s", cwd=place)
+    assert "variant.compared" in done.stdout
