@@ -164,12 +164,27 @@ def _failure(error: BaseException) -> dict[str, Any]:
         "event": "failed",
         "cause": _cause(error),
         "kind": type(error).__name__,
-        "error": f"{type(error).__name__}: {_text(error)}"[:2000],
+        "error": f"{type(error).__name__}: {_text(error)}{_reason(error)}"[:2000],
         "traceback": "".join(traceback.format_exception(type(error), error, error.__traceback__))[-16000:],
     }
 
 
+def _reason(error: BaseException) -> str:
+    """Return what a pool found in an answer that can't be unpickled: it is in the traceback of the cause."""
+    if _cause(error) != "result" or error.__cause__ is None:
+        return ""
+    from .last_words import last_words
+
+    cause = error.__cause__
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    words = last_words(_text(cause).strip().strip("'\"").strip())
+    return f": {words}" if words and words not in _text(error) else ""
+
+
 def _text(error: BaseException) -> str:
+    if type(error).__name__ == "BrokenProcessPool" and _cause(error) == "result":
+        return "a result can't be unpickled"  # its own text says that a process was terminated
     try:
         return str(error)
     except Exception as inner:
