@@ -116,11 +116,13 @@ def _items(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pilot(asked: dict[str, Any]) -> dict[str, Any]:
+    from . import exits
     from .first_calls import CallTimes, pilot
 
     measured = CallTimes()
     try:
-        return pilot(asked["workload"], measured, asked["file"], asked["is_second"])
+        with exits.raised():
+            return pilot(asked["workload"], measured, asked["file"], asked["is_second"])
     except workload.Unusable as error:
         return {"event": "refused", **error.fields()}
     except BaseException as error:
@@ -158,19 +160,27 @@ def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
-    import traceback
-
     return {
         "event": "failed",
         "cause": _cause(error),
         "kind": type(error).__name__,
         "error": f"{type(error).__name__}: {_text(error)}{_reason(error)}"[:2000],
-        "traceback": "".join(traceback.format_exception(type(error), error, error.__traceback__))[-16000:],
+        "traceback": _traceback(error)[-16000:],
     }
 
 
+def _traceback(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
 def _reason(error: BaseException) -> str:
-    """Return what a pool found in an answer that can't be unpickled: it is in the traceback of the cause."""
+    """Return where the interpreter would have ended, or what a pool found in an answer that can't be unpickled."""
+    if by := {"SystemExit": "sys.exit", "Ends": str(error)}.get(type(error).__name__):
+        from .last_words import place
+
+        return f": the function ends the interpreter ({by} at {place(_traceback(error)) or 'an unknown line'})"
     if _cause(error) != "result" or error.__cause__ is None:
         return ""
     from .last_words import last_words

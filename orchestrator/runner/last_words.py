@@ -31,20 +31,32 @@ def last_words(output: str, here: str | None = None) -> str:
     return found if len(found) <= MOST else found[: MOST - 3] + "..."
 
 
+def place(traceback: str) -> str:
+    """Return the last line of the user's code in a traceback, as `file:line`; "" if there is none."""
+    found = [_placed(frame, os.getcwd()) for line in traceback.splitlines() if (frame := PLACE.match(line))]
+    return next((each for each in reversed(found) if each), "")
+
+
+def _placed(frame: re.Match[str], here: str) -> str:
+    """Return `file:line` of a frame of the user's code, "" for another."""
+    is_theirs = not any(part in frame["file"] for part in NOT_THEIRS)
+    return f"{_shown(frame['file'], here)}:{frame['line']}" if is_theirs else ""
+
+
 def _exception(lines: list[str], here: str) -> str:
     """Return the exception at the end of one traceback, "" if its end is not there."""
     prefix = lines[0].index(BEGIN)  # some pools indent the tracebacks of their workers
     lines = [line[prefix:] for line in lines]
-    place = ""
+    at = ""
     for number, line in enumerate(lines[1:], start=1):
-        if (frame := PLACE.match(line)) and not any(part in frame["file"] for part in NOT_THEIRS):
-            place = f"{_shown(frame['file'], here)}:{frame['line']}"
+        if frame := PLACE.match(line):
+            at = _placed(frame, here) or at
         if line and not line[0].isspace() and EXCEPTION.match(line):
             kind, _, message = line.partition(":")
             # a message of several lines may begin with an empty one
             more = message.strip() or _paragraph(lines[number + 1 :])
             text = f"{kind}: {more}" if more else kind
-            return f"{text} ({place})" if place else text
+            return f"{text} ({at})" if at else text
     return ""
 
 
