@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, ModuleType
 
-from . import names
+from . import exits, names
 from .problem import Problem
 
 HERE = os.getcwd()
@@ -39,6 +39,8 @@ class Endless(BaseException):
 
 
 _patience: list[float] = []  # holds the patience while imports are watched
+_importing: list[str] = []
+_forks: list[str] = []  # holds the line that started a process during the import
 
 
 @contextmanager
@@ -49,10 +51,18 @@ def watched() -> Iterator[None]:
     except ValueError:
         patience_s = PATIENCE_S
     _patience.append(patience_s)
+    sys.addaudithook(_note_forks)
     try:
-        yield
+        with exits.raised():
+            yield
     finally:
         _patience.clear()
+
+
+def _note_forks(event: str, _: object) -> None:
+    """Keep the line of the user's code that forks first during an import."""
+    if event == "os.fork" and _importing and not _forks and (at := _their_line(sys._getframe())):
+        _forks.append(at)
 
 
 def load(source: str) -> ModuleType:
@@ -109,6 +119,7 @@ def _is_from(module: ModuleType, file: str) -> bool:
 def _imported(name: str) -> ModuleType:
     try:
         with _alarmed():
+            _importing.append(name)
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not (name + ".").startswith(error.name + "."):
@@ -118,12 +129,18 @@ def _imported(name: str) -> ModuleType:
         raise Failed(Problem("module_missing", what, remedy)) from error
     except BaseException as error:
         raise Failed(_problem(name, error)) from error
+    finally:
+        _importing.clear()
 
 
 def _problem(name: str, error: BaseException) -> Problem:
     """Return why an import has failed, with the line of the user's code that it came to."""
     place = str(error) if isinstance(error, Endless) else _place_of(error)
     at = f" ({place})" if place else ""
+    if isinstance(error, Endless) and (_forks or _has_children()):
+        at = f" ({_forks[0]})" if _forks else at
+        what = f"importing {name} starts processes and waits for them, and they wait for the import{at}"
+        return Problem("import_starts_processes", what, GUARD)
     if isinstance(error, Endless):
         what = f"importing {name} does not end: nothing loaded for {_patience[0]:g} s{at}"
         remedy = f"{GUARD}; if it only takes long, set {PATIENCE}=60"
@@ -131,6 +148,8 @@ def _problem(name: str, error: BaseException) -> Problem:
     if isinstance(error, SystemExit):
         by = "parses the command line (argparse)" if _passes(error, "argparse.py") else "ends the program (sys.exit)"
         return Problem("import_exits", f"importing {name} {by}{at}", GUARD)
+    if isinstance(error, exits.Ends):
+        return Problem("import_exits", f"importing {name} ends the program ({error}){at}", GUARD)
     if isinstance(error, EOFError):
         return Problem("import_reads", f"importing {name} reads standard input, which is empty here{at}", GUARD)
     what = f"importing {name} failed: {type(error).__name__}: {error}{at}"
@@ -172,6 +191,19 @@ def _place_of(error: BaseException) -> str:
     return f"{_shown(theirs[-1][0].f_code.co_filename)}, line {theirs[-1][1]}" if theirs else ""
 
 
+def _their_line(frame: FrameType | None) -> str:
+    """Return the innermost line of the user's code from a frame on, "" if there is none."""
+    while frame is not None and not _is_theirs(frame):
+        frame = frame.f_back
+    return f"{_shown(frame.f_code.co_filename)}, line {frame.f_lineno}" if frame else ""
+
+
+def _has_children() -> bool:
+    """Return whether multiprocessing has started processes that still run."""
+    process = sys.modules.get("multiprocessing.process")
+    return bool(process and process.active_children())
+
+
 def _is_theirs(frame: FrameType) -> bool:
     file = frame.f_code.co_filename
     ours, stdlib = os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.__file__)
@@ -194,14 +226,13 @@ def _alarmed() -> Iterator[None]:
         if len(sys.modules) != seen[0]:
             seen[:] = [len(sys.modules), time.monotonic()]
         elif time.monotonic() - seen[1] >= _patience[0]:
-            while frame is not None and not _is_theirs(frame):
-                frame = frame.f_back
-            raise Endless(f"{_shown(frame.f_code.co_filename)}, line {frame.f_lineno}" if frame else "")
+            raise Endless(_their_line(frame))
 
     signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGALRM) is look:  # else the module has a handler and a timer of its own
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
