@@ -23,6 +23,8 @@ PATIENCE = "ORCHESTRATOR_IMPORT_S"
 
 PATIENCE_S = 7.0
 
+WAITING_S = 4.0  # the same where the import has started processes, which probably wait for it
+
 GUARD = 'put it under `if __name__ == "__main__":`, or into a function'
 
 
@@ -137,7 +139,7 @@ def _problem(name: str, error: BaseException) -> Problem:
     """Return why an import has failed, with the line of the user's code that it came to."""
     place = str(error) if isinstance(error, Endless) else _place_of(error)
     at = f" ({place})" if place else ""
-    if isinstance(error, Endless) and (_forks or _has_children()):
+    if isinstance(error, Endless) and _has_started():
         at = f" ({_forks[0]})" if _forks else at
         what = f"importing {name} starts processes and waits for them, and they wait for the import{at}"
         return Problem("import_starts_processes", what, GUARD)
@@ -198,10 +200,10 @@ def _their_line(frame: FrameType | None) -> str:
     return f"{_shown(frame.f_code.co_filename)}, line {frame.f_lineno}" if frame else ""
 
 
-def _has_children() -> bool:
-    """Return whether multiprocessing has started processes that still run."""
+def _has_started() -> bool:
+    """Return whether the import has forked, or has processes of multiprocessing that still run."""
     process = sys.modules.get("multiprocessing.process")
-    return bool(process and process.active_children())
+    return bool(_forks or (process and process.active_children()))
 
 
 def _is_theirs(frame: FrameType) -> bool:
@@ -225,7 +227,7 @@ def _alarmed() -> Iterator[None]:
     def look(_: int, frame: FrameType | None) -> None:
         if len(sys.modules) != seen[0]:
             seen[:] = [len(sys.modules), time.monotonic()]
-        elif time.monotonic() - seen[1] >= _patience[0]:
+        elif time.monotonic() - seen[1] >= (min(WAITING_S, _patience[0]) if _has_started() else _patience[0]):
             raise Endless(_their_line(frame))
 
     signal.signal(signal.SIGALRM, look)
