@@ -45,6 +45,8 @@ def remedied(asked: Question, problem: Problem, field: str) -> str | None:
     first = problem.arguments[0] if problem.arguments else None
     if problem.code in ("arguments_missing", "arguments_wrong"):
         return command(asked, [_argument(asked, each) for each in problem.arguments])
+    if problem.code == "is_singledispatch":
+        return command(replace(asked, args=[*asked.args, *asked.kwargs.values()], kwargs={}))
     if first is None:
         return None
     if problem.code in (*INSTEAD, "file_missing"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import units
@@ -120,7 +120,8 @@ class Facts:
     """The facts that a pilot finds about a function, see `runner.first_calls.pilot`.
 
     `cpu_share` is the CPU time of all threads per wall time, less the time in which others had the core. `items` is
-    the number of items, 0 without; the times are then means over some of them.
+    the number of items, 0 without; the times are then means over some of them. `failed` has by model how a call of the
+    function failed under it.
     """
 
     is_async: bool
@@ -134,6 +135,7 @@ class Facts:
     ready_ns: int
     items: int = 0
     started: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def busy(self) -> float:
@@ -156,8 +158,9 @@ class Facts:
 class Design:
     """The `entries` of the spec's `models` to compare, each with every number of `workers`.
 
-    `left_out` has the reason for each model that is left out. `needed_s` is about the time to a
-    verdict: to the first look that can find a tie, or along a range to the first look.
+    `left_out` has the reason for each model that is left out, `unable` for each that fails with the function.
+    `needed_s` is about the time to a verdict: to the first look that can find a tie, or along a range to the first
+    look.
     """
 
     left_out: Mapping[str, str]
@@ -169,17 +172,24 @@ class Design:
     needed_s: float
     max_time_s: float
     lowest_ns: int | None = None  # the time of a call at the lower end of a range
+    unable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def variants(self) -> int:
         return len(self.entries) * len(self.workers)
 
+    def without(self, failed: Mapping[str, str]) -> Design:
+        """Return the design without models that failed, each with its reason."""
+        entries = [entry for entry in self.entries if model_of(entry) not in failed]
+        return replace(self, entries=entries, unable={**self.unable, **failed})
+
 
 def design(asked: Question, facts: Facts, cores: int) -> Design:
     """Return the experiment for a machine with `cores`: all models that can run the function, for `BUDGET_S`."""
     tasks = _tasks(asked, facts, cores)
-    left_out = _left_out(facts, tasks, cores)
-    entries = _entries(facts, left_out, tasks, cores)
+    unable = _unable(facts)
+    left_out = {name: why for name, why in _left_out(facts, tasks, cores).items() if name not in unable}
+    entries = _entries(facts, {**left_out, **unable}, tasks, cores)
     at_once = _workers(facts, tasks, cores)
     workers = sorted({1, at_once}) if facts.is_async else [at_once]
     variants = [model_of(entry) for entry in entries for _ in workers]
@@ -191,7 +201,8 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     if facts.is_parallel or facts.is_kept:
         enough_s = max(SHORT_BUDGET_S, min(LONGEST_S, needed_s))
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
-    return Design(left_out, entries, workers, tasks, rounds, timeout_s, needed_s, asked.max_time_s or enough_s)
+    max_time_s = asked.max_time_s or enough_s
+    return Design(left_out, entries, workers, tasks, rounds, timeout_s, needed_s, max_time_s, unable=unable)
 
 
 def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[Facts, Design]:
@@ -205,12 +216,14 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
     facts = replace(
         max(low, high, key=lambda each: each.wall_ns),
         refused={**(IN_RANGE if not high.is_async else {}), **low.refused, **high.refused},
+        failed={**low.failed, **high.failed},
         unpicklable=low.unpicklable or high.unpicklable,
         incomparable=low.incomparable or high.incomparable,
         ready_ns=max(low.ready_ns, high.ready_ns),
     )
     single = design(replace(asked, over=None), facts, cores)
-    entries = _entries(replace(facts, wall_ns=min(low.wall_ns, high.wall_ns)), single.left_out, single.tasks, cores)
+    shortest = replace(facts, wall_ns=min(low.wall_ns, high.wall_ns))
+    entries = _entries(shortest, {**single.left_out, **single.unable}, single.tasks, cores)
     variants = [model_of(entry) for entry in entries for _ in single.workers]
     rounds = ROUNDS_ALONG if ROUNDS_ALONG * _round_s(facts, single.tasks, variants) <= ROUNDS_S_ALONG else None
     count = len(asked.over.levels)
@@ -236,10 +249,15 @@ def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
         dear = {"process_per_task": f"it would start {tasks} processes at once"}
     elif tasks * starting_ns > MOST_STARTING_NS and starting_ns > FUTILE_RATIOS[-1] * cores * facts.wall_ns:
         dear = {"process_per_task": f"a process takes {units.duration(starting_ns)} to start and end"}
-    unsendable = f"its results can't be sent between processes ({facts.unpicklable})"
-    sending = [name for name in registry.STANDARD if registry.load(name).needs({}).pickles] if facts.unpicklable else []
     parallel = dict.fromkeys((name for name in registry.STANDARD if name not in _rivals(facts)), COMPETING)
-    return dear | dict.fromkeys(sending, unsendable) | parallel | dict(facts.refused)
+    return dear | parallel | dict(facts.refused)
+
+
+def _unable(facts: Facts) -> dict[str, str]:
+    """Return the reason for each model that fails with the function."""
+    sending = [name for name in registry.STANDARD if registry.load(name).needs({}).pickles] if facts.unpicklable else []
+    found = dict.fromkeys(sending, f"its results {facts.unpicklable}") | dict(facts.failed)
+    return {name: why for name, why in found.items() if "Python" not in facts.refused.get(name, "")}
 
 
 def _rivals(facts: Facts) -> Sequence[str]:

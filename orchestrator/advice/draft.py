@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -119,10 +119,8 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
     if designed.tasks < facts.items:
         sentences.append(f"A batch has {designed.tasks} of the {facts.items} items, evenly spread.")
     if not facts.is_async:
-        reasons: dict[str, list[str]] = {}
-        for name, why in designed.left_out.items():
-            reasons.setdefault(why.replace(f" of {name}", ""), []).append(name)
-        sentences += [f"Left out: {units.listed(names)}, for {why}." for why, names in reasons.items()]
+        sentences += [f"Left out: {names}, for {why}." for why, names in _reasons(designed.left_out)]
+        sentences += [f"{names} can't run it: {why}." for why, names in _reasons(designed.unable)]
     if facts.incomparable:
         sentences.append(f"Results are not checked: {facts.incomparable}.")
     return printable(" ".join(" ".join(sentences).split()))
@@ -140,6 +138,14 @@ def _first_of_all(facts: Facts) -> Iterator[str]:
         does = ["starts processes of its own"] if facts.started > 1 else []
         does += [f"keeps {facts.cpu_share:.1f} cores busy"] if facts.cpu_share > MULTI_CORE_CALL else []
         yield f"It is parallel by itself: a call {' and '.join(does)}, so a plain loop is the first choice."
+
+
+def _reasons(of: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return each reason with the models that it holds for."""
+    found: dict[str, list[str]] = {}
+    for name, why in of.items():
+        found.setdefault(why.replace(f" of {name}", ""), []).append(name)
+    return [(why, units.listed(names)) for why, names in found.items()]
 
 
 def _heading(asked: Question, again: str) -> list[str]:

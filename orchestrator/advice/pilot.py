@@ -10,7 +10,7 @@ from typing import Any
 from .. import units
 from ..errors import BadInput, WorkloadFailed
 from ..interpreters import find
-from ..runner import names
+from ..runner import last_words, names
 from ..runner.problem import Problem, read
 from ..runner.soundness import ENDS
 from ..supervisor import group
@@ -103,8 +103,20 @@ def _failed(asked: Question, error: RunnerFailed) -> WorkloadFailed:
         what = f"{asked.call}: its source ended after {units.count(error.calls, 'call')} ({error.kind}){place}"
         return WorkloadFailed(what, remedy="let each call begin its own: open the source inside the function")
     after = f"after {error.calls} good call{'s' * (error.calls > 1)}: " if error.calls else ""
+    ends = error.error.partition("the function ends the interpreter ")[2]
+    if not ends and error.cause in ("signal", "crash", "memory"):
+        ends = f"({error.error.replace('the runner', 'it')}{crash})" if (crash := _crash(error)) else ""
+    if ends:
+        what = f"{asked.call}: {after}the function ends the interpreter {ends}"
+        return WorkloadFailed(what, remedy="return or raise an exception instead: every model would end with it")
     what = f"{asked.call} failed when it was called: {after}{' '.join(error.error.split())}{place}"
     return WorkloadFailed(what, remedy=_remedy(asked, error))
+
+
+def _crash(error: RunnerFailed) -> str:
+    """Return the line of the user's code in which the interpreter crashed, the first one that faulthandler wrote."""
+    frames = [frame for line in error.output.splitlines() if (frame := last_words.PLACE.match(line))]
+    return next((f" at {found}" for frame in frames if (found := last_words.place(frame.string))), "")
 
 
 def _place(error: RunnerFailed) -> str:

@@ -22,6 +22,9 @@ from .output import choose, write
 if TYPE_CHECKING:
     from ..advice.design import Design, Facts, Question
     from ..engine.session import RunOutcome
+    from ..spec.load import Source
+    from ..spec.model import Experiment
+    from ..spec.plan import Plan
 
 
 @app.command(
@@ -162,9 +165,17 @@ def _answer(question: Question, runs: Path, save: Path | None, set_holder: Calla
     cores = effective_cores()
     facts, designed = _designed(question, cores)
     _check_length(question, facts, designed)
-    text = spec(question, facts, designed, _rerun_command(save or Path("my.yaml")))
-    experiment, source = loads(text, "the experiment of advise")
-    plan = plan_experiment(experiment, cores, read_items(experiment, source))
+    again = _rerun_command(save or Path("my.yaml"))
+
+    def planned(designed: Design) -> tuple[str, Experiment, Source, Plan]:
+        text = spec(question, facts, designed, again)
+        experiment, source = loads(text, "the experiment of advise")
+        return text, experiment, source, plan_experiment(experiment, cores, read_items(experiment, source))
+
+    text, experiment, source, plan = planned(designed)
+    if failed := _tried_out(plan, facts):
+        designed = designed.without(failed)
+        text, experiment, source, plan = planned(designed)
     _announce(question, facts, designed, experiment.description)
     with _saving(save, text):
         outcome = run(plan, source, runs, Policy(), set_holder)
@@ -188,6 +199,14 @@ def _designed(question: Question, cores: int) -> tuple[Facts, Design]:
     ends = [question.at(over.levels[0]), question.at(over.levels[-1])]
     low, high = interruptible(lambda runner_env, interrupt: [pilot(end, runner_env, interrupt) for end in ends])
     return design_over(question, low, high, cores)
+
+
+def _tried_out(plan: Plan, facts: Facts) -> dict[str, str]:
+    """Return the reason for each model that can't run the function after all."""
+    from ..advice.tryout import try_out
+    from ..engine.signals import interruptible
+
+    return interruptible(lambda runner_env, interrupt: try_out(plan, facts.wall_ns, runner_env, interrupt))
 
 
 def _check_target(save: Path | None) -> None:

@@ -20,6 +20,8 @@ from ..spec.load import Source, load, plain_value
 from ..spec.problem import SpecProblem
 from ..spec.values import KEYWORD, NAME, PATTERNS, REFERENCE, SOURCES, parse_fraction, parse_items, parse_seconds
 
+NOTEBOOK = ".ipynb"
+
 SOURCE = rf"{names.FILE}|{names.MODULE}"
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ def read_items(experiment: Experiment, source: Source) -> list[Items]:
 
 def reference(text: str, project: Path, where: str = "") -> str:
     """Return the one name of a function, as seen from the project's directory; raises BadInput."""
+    _refuse_notebook(text, where)
     try:
         name = names.parse(text)
     except ValueError as error:
@@ -87,7 +90,18 @@ def reference(text: str, project: Path, where: str = "") -> str:
 
 def source(text: str, project: Path) -> str | None:
     """Return the module or the file that a text names without a function, None if it names something else."""
+    _refuse_notebook(text)
     return _seen(names.plain(text), project) if re.fullmatch(SOURCE, text) else None
+
+
+def _refuse_notebook(text: str, where: str = "") -> None:
+    """Raise BadInput for a function in a notebook, with the commands that make a script of it."""
+    notebook, suffix, function = text.strip().partition(NOTEBOOK)
+    if suffix and function[:1] in ("", ":"):
+        script = shlex.quote(f"{notebook}.py{function}")
+        convert = f"jupyter nbconvert --to script {shlex.quote(notebook + NOTEBOOK)}"
+        what = f"{notebook}{NOTEBOOK} is a notebook, and its cells can't be imported"
+        raise BadInput(what, where=where, remedy=f"make a script of it: {convert} && orchestrator advise {script}")
 
 
 def _seen(source: str, project: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from .. import units
-from ..analysis import load
+from ..analysis import explain, load
 from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL
 from ..analysis.contest import Contest
 from ..analysis.results import PointEvents
@@ -111,6 +111,9 @@ def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str])
     found = f"Two threads ran in parallel for {units.percent(event.parallel_share)}{interval} of their time"
     if event.variant in without_gil:
         return f"{found}; this interpreter has no GIL."
+    account = explain.summary(contest, event.variant)
+    if event.parallel_share <= HOLDS and account and account.shares_something:
+        return f"{found}: calls share a lock or another resource, so this says nothing about the GIL."
     if low is None or high is None:
         return f"{found}; too few blocks to say more."
     if low >= LETS_GO:

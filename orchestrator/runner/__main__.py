@@ -158,12 +158,10 @@ def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
-    import traceback
-
     from . import soundness
 
     end = soundness.ended(error)
-    shown, text = end or error, f"{type(error).__name__}: {_text(error)}"
+    shown, text = end or error, f"{type(error).__name__}: {_text(error)}{_reason(error)}"
     if end:
         text = f"its source ended ({type(end).__name__})"
     elif isinstance(error, soundness.Unsound):
@@ -173,11 +171,36 @@ def _failure(error: BaseException) -> dict[str, Any]:
         "cause": _cause(error),
         "kind": type(shown).__name__,
         "error": text[:2000],
-        "traceback": "".join(traceback.format_exception(type(shown), shown, shown.__traceback__))[-16000:],
+        "traceback": _traceback(shown)[-16000:],
     }
 
 
+def _traceback(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
+def _reason(error: BaseException) -> str:
+    """Return where the interpreter would have ended, or what a pool found in an answer that can't be unpickled."""
+    if by := {"SystemExit": "sys.exit", "Ends": str(error)}.get(type(error).__name__):
+        from .last_words import place
+
+        return f": the function ends the interpreter ({by} at {place(_traceback(error)) or 'an unknown line'})"
+    if _cause(error) != "result" or error.__cause__ is None:
+        return ""
+    from .last_words import last_words
+
+    cause = error.__cause__
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    words = last_words(_text(cause).strip().strip("'\"").strip())
+    return f": {words}" if words and words not in _text(error) else ""
+
+
 def _text(error: BaseException) -> str:
+    if type(error).__name__ == "BrokenProcessPool" and _cause(error) == "result":
+        return "a result can't be unpickled"  # its own text says that a process was terminated
     try:
         return str(error)
     except Exception as inner:

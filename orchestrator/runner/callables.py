@@ -33,7 +33,7 @@ def is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(function)
 
 
-def refusal(reference: str, owner: Any, function: Any, has_setup: bool) -> Problem | None:
+def refusal(reference: str, owner: Any, function: Any, has_setup: bool, has_args: bool = False) -> Problem | None:
     """Return why a callable is hardly meant, or can't be called by name, and what to name instead; None if it can."""
     import inspect
 
@@ -44,9 +44,9 @@ def refusal(reference: str, owner: Any, function: Any, has_setup: bool) -> Probl
         return None if has_setup else _of_method(name, owner)
     if isinstance(inspect.unwrap(function) if inspect.isroutine(function) else function, type):
         return None
-    if hasattr(function, "registry") and hasattr(function, "dispatch"):
+    if hasattr(function, "registry") and hasattr(function, "dispatch") and not has_args:
         what = f"{reference} chooses its code by the first positional argument (singledispatch), and calls pass names"
-        return Problem("is_singledispatch", what, "name one of its implementations, or wrap it in a function")
+        return Problem("is_singledispatch", what, "give its arguments by position")
     kind = {cls.__module__.partition(".")[0] for cls in type(function).__mro__}
     if "click" in kind and getattr(function, "callback", None):
         what = f"{reference} is a click command, which reads the command line"

@@ -16,6 +16,7 @@ ENOUGH_NS = 200_000_000
 ENOUGH_ITEMS_NS = 1_000_000_000  # calls of unequal length say less about their mean
 FEWEST_CALLS, MOST_CALLS = 3, 200
 MOST_CALLS_OF_SOURCE, ENOUGH_OF_SOURCE_NS = 10_000, 2_000_000_000  # does it end?
+IN_THREAD_S = 10.0  # calls take less than `LONG_NS`, or they are not tried in a thread
 LONG_NS = 5_000_000_000  # no other call follows a first one that takes longer than this
 
 
@@ -24,9 +25,9 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
 
     `wall_ns` is the median of a call, `first_ns` the time of the first one. `cpu_share` is CPU time per wall time of
     all calls but the first, of all threads and of ended child processes. `process_ns` is the time to start and end a
-    process, None if none can be. `refused` has by model the reason why it can't run the function. `unpicklable` is the
-    reason why results can't be sent between processes, else None. `incomparable` is the reason why results can't be
-    checked, else None: a second call gave others, or `==` gives no single answer.
+    process, None if none can be. `refused` has by model the reason why it is left out, and `failed` how a call failed
+    under it. `unpicklable` is the reason why results can't be sent between processes, else None. `incomparable` is
+    the reason why results can't be checked, else None: a second call gave others, or `==` gives no single answer.
 
     `started` is the number of processes that a call started by multiprocessing, at most.
 
@@ -71,13 +72,16 @@ def _piloted(
         raise Unusable("call", *soundness.kept(given["call"], kept_by, names, len(measured.items)))
     started = starts.most  # the probes below start processes too
     refused = {name: _refusal(name, given, instance) for name in registry.STANDARD}
-    if not (is_async or refused["event_loop"] or measured.is_long):
-        refused["event_loop"] = _refused_by_loop(call, measured.item)
+    failed = {}
+    if not (is_async or measured.is_long):
+        failed = {} if refused["event_loop"] else {"event_loop": _failure_in_loop(call, measured.item)}
+        failed |= dict.fromkeys(("threads", "thread_per_task"), _failure_in_thread(call, measured.item))
     return {
         "event": "piloted",
         "is_async": is_async,
         "started": started,
         "refused": {name: why for name, why in refused.items() if why},
+        "failed": {name: why for name, why in failed.items() if why},
         "process_ns": None if refused["process_per_task"] else _process_ns(function),
         "unpicklable": _unpicklable(measured.comparable, file),
         **measured.figures(),
@@ -103,7 +107,27 @@ def _sample(source: Any) -> list[Any]:
     return found
 
 
-def _refused_by_loop(call: Call, item: Any) -> str | None:
+def _failure_in_thread(call: Call, item: Any) -> str | None:
+    """Return why a plain function fails outside of the main thread (as one that sets a signal handler does)."""
+    import threading
+
+    failed: list[str] = []
+
+    def inside() -> None:
+        try:
+            call(item)
+        except BaseException as error:
+            text = f"{type(error).__name__}: {error}"
+            sets_handler = "signal only works in main thread" in text
+            failed.append(f"it sets a signal handler ({text})" if sets_handler else f"in a thread it fails ({text})")
+
+    thread = threading.Thread(target=inside, daemon=True)
+    thread.start()
+    thread.join(IN_THREAD_S)
+    return f"in a thread it did not end within {IN_THREAD_S:g} s" if thread.is_alive() else next(iter(failed), None)
+
+
+def _failure_in_loop(call: Call, item: Any) -> str | None:
     """Return why a plain function fails inside an event loop (as one that starts its own loop does), else None."""
     import anyio
 
@@ -241,14 +265,16 @@ def _refusal(model: str, given: dict[str, Any], instance: Any) -> str | None:
 
 
 def _unpicklable(result: Any, file: str) -> str | None:
-    """Return why a result can't be pickled, else None after leaving it in `file`."""
+    """Return why a result can't be pickled or unpickled, else None after leaving it in `file`."""
     import pickle
 
+    step = "pickled"
     try:
         data = pickle.dumps(result)
+        step = "unpickled"
         pickle.loads(data)
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
+        return f"can't be {step} ({type(error).__name__}: {error})"
     with open(file, "wb") as out:
         out.write(data)
     return None

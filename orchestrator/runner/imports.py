@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, ModuleType
 
-from . import names
+from . import exits, names
 from .problem import Problem
 
 HERE = os.getcwd()
@@ -22,6 +22,8 @@ PATIENCE = "ORCHESTRATOR_IMPORT_S"
 """The variable that overrides how long an import may load no further module."""
 
 PATIENCE_S = 7.0
+
+WAITING_S = 4.0  # the same where the import has started processes, which probably wait for it
 
 GUARD = 'put it under `if __name__ == "__main__":`, or into a function'
 
@@ -39,6 +41,8 @@ class Endless(BaseException):
 
 
 _patience: list[float] = []  # holds the patience while imports are watched
+_importing: list[str] = []
+_forks: list[str] = []  # holds the line that started a process during the import
 
 
 @contextmanager
@@ -49,10 +53,18 @@ def watched() -> Iterator[None]:
     except ValueError:
         patience_s = PATIENCE_S
     _patience.append(patience_s)
+    sys.addaudithook(_note_forks)
     try:
-        yield
+        with exits.raised():
+            yield
     finally:
         _patience.clear()
+
+
+def _note_forks(event: str, _: object) -> None:
+    """Keep the line of the user's code that forks first during an import."""
+    if event == "os.fork" and _importing and not _forks and (at := _their_line(sys._getframe())):
+        _forks.append(at)
 
 
 def load(source: str) -> ModuleType:
@@ -109,6 +121,7 @@ def _is_from(module: ModuleType, file: str) -> bool:
 def _imported(name: str) -> ModuleType:
     try:
         with _alarmed():
+            _importing.append(name)
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not (name + ".").startswith(error.name + "."):
@@ -118,12 +131,18 @@ def _imported(name: str) -> ModuleType:
         raise Failed(Problem("module_missing", what, remedy)) from error
     except BaseException as error:
         raise Failed(_problem(name, error)) from error
+    finally:
+        _importing.clear()
 
 
 def _problem(name: str, error: BaseException) -> Problem:
     """Return why an import has failed, with the line of the user's code that it came to."""
     place = str(error) if isinstance(error, Endless) else _place_of(error)
     at = f" ({place})" if place else ""
+    if isinstance(error, Endless) and _has_started():
+        at = f" ({_forks[0]})" if _forks else at
+        what = f"importing {name} starts processes and waits for them, and they wait for the import{at}"
+        return Problem("import_starts_processes", what, GUARD)
     if isinstance(error, Endless):
         what = f"importing {name} does not end: nothing loaded for {_patience[0]:g} s{at}"
         remedy = f"{GUARD}; if it only takes long, set {PATIENCE}=60"
@@ -131,6 +150,8 @@ def _problem(name: str, error: BaseException) -> Problem:
     if isinstance(error, SystemExit):
         by = "parses the command line (argparse)" if _passes(error, "argparse.py") else "ends the program (sys.exit)"
         return Problem("import_exits", f"importing {name} {by}{at}", GUARD)
+    if isinstance(error, exits.Ends):
+        return Problem("import_exits", f"importing {name} ends the program ({error}){at}", GUARD)
     if isinstance(error, EOFError):
         return Problem("import_reads", f"importing {name} reads standard input, which is empty here{at}", GUARD)
     what = f"importing {name} failed: {type(error).__name__}: {error}{at}"
@@ -172,6 +193,19 @@ def _place_of(error: BaseException) -> str:
     return f"{_shown(theirs[-1][0].f_code.co_filename)}, line {theirs[-1][1]}" if theirs else ""
 
 
+def _their_line(frame: FrameType | None) -> str:
+    """Return the innermost line of the user's code from a frame on, "" if there is none."""
+    while frame is not None and not _is_theirs(frame):
+        frame = frame.f_back
+    return f"{_shown(frame.f_code.co_filename)}, line {frame.f_lineno}" if frame else ""
+
+
+def _has_started() -> bool:
+    """Return whether the import has forked, or has processes of multiprocessing that still run."""
+    process = sys.modules.get("multiprocessing.process")
+    return bool(_forks or (process and process.active_children()))
+
+
 def _is_theirs(frame: FrameType) -> bool:
     file = frame.f_code.co_filename
     ours, stdlib = os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.__file__)
@@ -193,15 +227,14 @@ def _alarmed() -> Iterator[None]:
     def look(_: int, frame: FrameType | None) -> None:
         if len(sys.modules) != seen[0]:
             seen[:] = [len(sys.modules), time.monotonic()]
-        elif time.monotonic() - seen[1] >= _patience[0]:
-            while frame is not None and not _is_theirs(frame):
-                frame = frame.f_back
-            raise Endless(f"{_shown(frame.f_code.co_filename)}, line {frame.f_lineno}" if frame else "")
+        elif time.monotonic() - seen[1] >= (min(WAITING_S, _patience[0]) if _has_started() else _patience[0]):
+            raise Endless(_their_line(frame))
 
     signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGALRM) is look:  # else the module has a handler and a timer of its own
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -137,7 +137,8 @@ def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any], in
     model = registry.load(model_name)
     call, field = call_for(model, workload), form_for(model, workload)
     owner, function = function_of(workload[field], field)
-    refused = callables.refusal(workload[field], owner, function, bool(workload.get("setup")))
+    has_args = bool(call.args) or call.item == FIRST
+    refused = callables.refusal(workload[field], owner, function, bool(workload.get("setup")), has_args)
     if refused:
         raise Unusable(field, *refused)
     is_method = callables.is_method(owner, names.parse(workload[field]).function, function)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..runner.account.sensors import DUMP_STACKS
+from ..runner.last_words import last_words
 from .environment import RunnerEnvironment
 from .interrupt import Interrupt, Interrupted
 from .process import PIPE_BYTES, Command, Runner, RunnerFailed, is_readable
@@ -126,8 +127,13 @@ class RunnerGroup:
         answer = _answer(line)
         if answer["event"] == "failed":
             self._drain_all()
-            about = answer["traceback"], runner.shown_output(), answer["kind"], answer.get("calls", 0)
-            raise RunnerFailed(answer["cause"], answer["error"], *about)
+            output = runner.shown_output()
+            error = answer["error"]
+            if answer["cause"] in ("worker_lost", "result") and (words := last_words(output)) and words not in error:
+                error = f"{error.rstrip('.')}; last output: {words}"
+            raise RunnerFailed(
+                answer["cause"], error, answer["traceback"], output, answer["kind"], answer.get("calls", 0)
+            )
         return answer
 
     def _line(self, runner: Runner, deadline: float, timeout_s: float) -> bytes:

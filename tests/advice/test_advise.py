@@ -88,9 +88,11 @@ def test_short_calls_are_also_sent_several_at_a_time() -> None:
 
 
 def test_results_that_cannot_travel_leave_processes_out_and_say_so() -> None:
-    made = designed(unpicklable="TypeError: no")
+    made = designed(unpicklable="can't be pickled (TypeError: no)")
     assert not [variant for variant in made.variants if registry.load(variant.model).needs(variant.options).pickles]
-    expected = "Left out: interpreters, processes and process_per_task, for its results can't be sent between processes"
+    expected = (
+        "interpreters, processes and process_per_task can't run it: its results can't be pickled (TypeError: no)."
+    )
     assert expected in made.experiment.description
 
 
@@ -470,7 +472,7 @@ def test_a_function_that_starts_a_loop_of_its_own_is_not_called_in_one(place: Pa
     )
     done = advised(place, "own:own")
     assert done.returncode == 0
-    assert "Left out: event_loop, for in a running event loop it fails (RuntimeError: " in done.stderr
+    assert "event_loop can't run it: in a running event loop it fails (RuntimeError: " in done.stderr
     assert "event_loop" not in {event.get("model") for event in events(done.stdout)}
 
 

@@ -79,7 +79,8 @@ class _Watch:
 
     def _check(self) -> None:
         if not self._pool._result_handler.is_alive():  # its thread has printed why
-            raise WrongResults("an answer can't be unpickled: the reason is in the output")
+            self._pool._cache.clear()  # or the pool fails with an AssertionError of its own when it is closed
+            raise WrongResults("an answer can't be unpickled")
         known = {id(process): process for process in (*self._known, *self._pool._pool)}
         self._known = [process for process in known.values() if process.exitcode != 0]
         for process in self._known:

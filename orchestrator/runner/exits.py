@@ -1,0 +1,56 @@
+"""Calls that would end the interpreter without a trace raise an exception instead: for pilots, which have no timing."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+HARMLESS = (0, signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH)
+
+
+class Ends(BaseException):
+    """The workload ends the interpreter; the text is the function that it called for that."""
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Let `os._exit`, `os.abort` and a signal to this process raise Ends in the `with` block, and crashes show where.
+
+    Forked processes end as ever.
+    """
+    own = os.getpid()
+    exit_, abort, kill, raise_signal = os._exit, os.abort, os.kill, signal.raise_signal
+
+    def guarded(name: str, function: Callable[..., Any], ends: Callable[..., bool]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            if os.getpid() == own and ends(*args):
+                raise Ends(name)
+            return function(*args)
+
+        return call
+
+    def is_deadly(number: int) -> bool:
+        is_default = number == signal.SIGKILL or signal.getsignal(number) is signal.SIG_DFL
+        return number not in HARMLESS and is_default
+
+    faulthandler.enable()
+    patched: dict[Any, dict[str, Callable[..., Any]]] = {
+        os: {
+            "_exit": guarded("os._exit", exit_, lambda _: True),
+            "abort": guarded("os.abort", abort, lambda: True),
+            "kill": guarded("os.kill", kill, lambda pid, number: pid in (0, own) and is_deadly(number)),
+        },
+        signal: {"raise_signal": guarded("signal.raise_signal", raise_signal, is_deadly)},
+    }
+    before = {module: {name: getattr(module, name) for name in names} for module, names in patched.items()}
+    try:
+        for module, functions in patched.items():
+            vars(module).update(functions)
+        yield
+    finally:
+        for module, functions in before.items():
+            vars(module).update(functions)

@@ -1,0 +1,74 @@
+"""The exception that a process wrote to stderr before it ended, with the line of the user's code that raised it."""
+
+from __future__ import annotations
+
+import os
+import re
+
+BEGIN = "Traceback (most recent call last):"
+
+PLACE = re.compile(r'\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
+
+EXCEPTION = re.compile(r"[^\W\d][\w.]*(:|$)")
+
+MOST = 300  # characters
+
+NOT_THEIRS = ("<", "/lib/python3", "site-packages", "orchestrator_runner")
+
+
+def last_words(output: str, here: str | None = None) -> str:
+    """Return the last exception of a process's output and its place, or else its last line; "" for no output.
+
+    The place is relative to `here`, the working directory unless given.
+    """
+    lines = output.replace("\r", "").splitlines()
+    found = ""
+    begun = [number for number, line in enumerate(lines) if line.rstrip().endswith(BEGIN)]
+    for first, end in zip(begun, [*begun[1:], len(lines)]):
+        found = _exception(lines[first:end], here or os.getcwd()) or found
+    if not found:
+        found = next((line.strip() for line in reversed(lines) if line.strip(" \t~^")), "")
+    return found if len(found) <= MOST else found[: MOST - 3] + "..."
+
+
+def place(traceback: str) -> str:
+    """Return the last line of the user's code in a traceback, as `file:line`; "" if there is none."""
+    found = [_placed(frame, os.getcwd()) for line in traceback.splitlines() if (frame := PLACE.match(line))]
+    return next((each for each in reversed(found) if each), "")
+
+
+def _placed(frame: re.Match[str], here: str) -> str:
+    """Return `file:line` of a frame of the user's code, "" for another."""
+    is_theirs = not any(part in frame["file"] for part in NOT_THEIRS)
+    return f"{_shown(frame['file'], here)}:{frame['line']}" if is_theirs else ""
+
+
+def _exception(lines: list[str], here: str) -> str:
+    """Return the exception at the end of one traceback, "" if its end is not there."""
+    prefix = lines[0].index(BEGIN)  # some pools indent the tracebacks of their workers
+    lines = [line[prefix:] for line in lines]
+    at = ""
+    for number, line in enumerate(lines[1:], start=1):
+        if frame := PLACE.match(line):
+            at = _placed(frame, here) or at
+        if line and not line[0].isspace() and EXCEPTION.match(line):
+            kind, _, message = line.partition(":")
+            # a message of several lines may begin with an empty one
+            more = message.strip() or _paragraph(lines[number + 1 :])
+            text = f"{kind}: {more}" if more else kind
+            return f"{text} ({at})" if at else text
+    return ""
+
+
+def _paragraph(lines: list[str]) -> str:
+    words: list[str] = []
+    for line in lines:
+        if line.strip():
+            words.append(line.strip())
+        elif words:
+            break
+    return " ".join(words)
+
+
+def _shown(file: str, here: str) -> str:
+    return file[len(here) + 1 :] if file.startswith(here.rstrip("/") + "/") else file

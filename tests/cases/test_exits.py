@@ -1,0 +1,50 @@
+"""A function that ends the interpreter is named as such, with the line that does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator import errors
+from tests.support.command import in_process, orchestrator
+
+ENDING = """import ctypes, os, signal, sys
+def leaves(n): sys.exit(0)
+def gone(n): os._exit(0)
+def killed(n): os.kill(os.getpid(), signal.SIGKILL)
+def aborts(n): os.abort()
+def crashes(n): ctypes.string_at(0)
+calls = []
+def later(n):
+    calls.append(n)
+    if len(calls) > 5:
+        raise SystemExit
+"""
+
+WAYS = {
+    "leaves": "sys.exit at ending.py:2",
+    "gone": "os._exit at ending.py:3",
+    "killed": "os.kill at ending.py:4",
+    "aborts": "os.abort at ending.py:5",
+    "crashes": "it was killed by SIGSEGV at ending.py:6",
+    "later": "sys.exit at ending.py:11",
+}
+
+
+@pytest.mark.parametrize("function", WAYS)
+def test_advise_names_the_line_that_ends_the_interpreter(tmp_path: Path, function: str) -> None:
+    (tmp_path / "ending.py").write_text(ENDING)
+    done = in_process("advise", f"ending:{function}", "n=1", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (errors.FAILED, "")
+    assert f"the function ends the interpreter ({WAYS[function]})" in done.stderr
+
+
+def test_a_run_names_the_line_that_ends_the_interpreter(tmp_path: Path) -> None:
+    (tmp_path / "ending.py").write_text(ENDING)
+    (tmp_path / "spec.yaml").write_text(
+        "workload: {call: 'ending:leaves', kwargs: {n: 1}}\nmodels: [sequential, threads]\n"
+    )
+    done = orchestrator("run", "spec.yaml", cwd=tmp_path)
+    assert done.returncode == errors.FAILED
+    assert "SystemExit: 0: the function ends the interpreter (sys.exit at ending.py:2)" in done.stderr

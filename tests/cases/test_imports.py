@@ -1,0 +1,47 @@
+"""An import that starts processes or ends the program is named with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator import errors
+from tests.support.command import in_process
+
+POOL = """from concurrent.futures import ProcessPoolExecutor
+
+def square(n): return n * n
+
+with ProcessPoolExecutor(2) as pool:
+    for number in pool.map(square, range(4)):
+        print(number)
+"""
+
+CHILD = """from multiprocessing import get_context
+from time import sleep
+
+child = get_context("spawn").Process(target=sleep, args=(60,))
+child.start()
+child.join()
+"""
+
+IMPORTS = {
+    "pool": (POOL, "starts processes and waits for them, and they wait for the import (study.py, line 6)"),
+    "child": (CHILD, "starts processes and waits for them, and they wait for the import (study.py, line 6)"),
+    "exits": ("import os\n\nos._exit(4)\n", "ends the program (os._exit) (study.py, line 3)"),
+    "signals": ("import os\n\nos.kill(os.getpid(), 15)\n", "ends the program (os.kill) (study.py, line 3)"),
+}
+
+
+@pytest.mark.parametrize("kind", IMPORTS)
+def test_what_an_import_must_not_do_is_named_with_its_line(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, what = IMPORTS[kind]
+    (tmp_path / "study.py").write_text(f"{source}\ndef fib(n): return n\n")
+    monkeypatch.setenv("ORCHESTRATOR_IMPORT_S", "2")
+    done = in_process("advise", "study:fib", "n=1", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
+    assert f"importing study {what}" in done.stderr
+    assert 'if __name__ == "__main__":' in done.stderr

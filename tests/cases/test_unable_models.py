@@ -1,0 +1,75 @@
+"""What can't run a function is a finding of `advise`, not a failure."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from orchestrator import errors
+from tests.support.command import events, orchestrator
+
+FUNCTIONS = """
+import multiprocessing, os, signal, threading
+
+def alarmed(n):
+    old = signal.signal(signal.SIGALRM, lambda *_: None)
+    try:
+        return sum(range(n))
+    finally:
+        signal.signal(signal.SIGALRM, old)
+
+class Declined(Exception):
+    def __init__(self, order, reason): super().__init__(f"{order}: {reason}")
+
+def settle(order): return Declined(order, "no funds")
+
+home = os.getpid()
+
+def at_home(n):
+    if os.getpid() != home:
+        os.write(2, b"no licence for another process\\n")
+        os._exit(7)
+    return sum(range(n))
+"""
+
+FARM = "import multiprocessing\n\nmultiprocessing.set_start_method('spawn')\n\ndef crunch(n): return sum(range(n))\n"
+
+
+def advised(place: Path, call: str, *arguments: str) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+    """Return what `advise` printed in half a second of measuring, and the models that it compared."""
+    (place / "odd.py").write_text(FUNCTIONS)
+    (place / "farm.py").write_text(FARM)
+    done = orchestrator("advise", call, *arguments, "--max-time", "1s", cwd=place)
+    compared = {event["model"] for event in events(done.stdout) if event["event"] == "variant.compared"}
+    return done, compared
+
+
+def test_a_function_that_sets_a_signal_handler_is_not_run_in_threads(tmp_path: Path) -> None:
+    done, compared = advised(tmp_path, "odd:alarmed", "n=1000")
+    assert done.returncode == errors.OK
+    assert "threads and thread_per_task can't run it: it sets a signal handler (ValueError: signal only" in done.stderr
+    assert "processes" in compared and not compared & {"threads", "thread_per_task"}
+
+
+def test_results_that_cannot_be_unpickled_leave_processes_out_with_their_class(tmp_path: Path) -> None:
+    done, compared = advised(tmp_path, "odd:settle", "order=1")
+    assert done.returncode == errors.OK
+    why = "its results can't be unpickled (TypeError: Declined.__init__() missing 1 required positional argument"
+    assert f"processes and process_per_task can't run it: {why}" in done.stderr
+    assert "threads" in compared and not compared & {"processes", "process_per_task"}
+
+
+def test_workers_that_die_at_the_import_leave_processes_out_with_the_line(tmp_path: Path) -> None:
+    done, compared = advised(tmp_path, "farm:crunch", "n=1000")
+    assert done.returncode == errors.OK
+    # a process for each call may also be left out because it takes long to start
+    assert "can't run it: a worker ended (RuntimeError: context has already been set (farm.py:3))." in done.stderr
+    assert "trial.failed" not in done.stderr
+    assert not compared & {"processes", "process_per_task"}
+
+
+def test_workers_that_die_in_a_call_leave_processes_out_with_their_last_line(tmp_path: Path) -> None:
+    done, compared = advised(tmp_path, "odd:at_home", "n=1000")
+    assert done.returncode == errors.OK
+    assert "processes and process_per_task can't run it: a worker ended (no licence for another process)" in done.stderr
+    assert not compared & {"processes", "process_per_task"}
