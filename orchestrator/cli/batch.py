@@ -40,7 +40,7 @@ def measure_all(configs: list[Path], asked: Asked) -> None:
         setting = batch.Setting(asked.runs, asked.policy, begin, place, asked.max_time_s)
         known = batch.identities(jobs) if asked.cluster is None else {}
         endings = batch.run(jobs, setting, known, shown.end)
-        if asked.report and not any(ending.is_stopped for ending in endings):
+        if asked.report and not any(ending.signal for ending in endings):
             write_index(asked.runs)
     events = [_event(ending) for ending in endings]
     status = _worst(endings)
@@ -178,7 +178,7 @@ def _outcome(ending: Ending) -> BatchOutcome:
         return "not_reached"
     if finished:
         return cast("BatchOutcome", finished.outcome)
-    return "interrupted" if ending.is_stopped else "skipped" if ending.error == NO_TIME else "error"
+    return "interrupted" if ending.status > 128 else "skipped" if ending.error == NO_TIME else "error"
 
 
 def _summary(endings: Sequence[Ending], status: int, elapsed_s: float, asked: Asked) -> BatchFinished:
@@ -194,8 +194,8 @@ def _summary(endings: Sequence[Ending], status: int, elapsed_s: float, asked: As
 
 
 def _worst(endings: Sequence[Ending]) -> int:
-    signalled = next((ending.status for ending in endings if ending.is_stopped), None)
-    return signalled or errors.worst([ending.status or 0 for ending in endings])
+    stopped_by = next((ending.signal for ending in endings if ending.signal), None)
+    return 128 + stopped_by if stopped_by else errors.worst([ending.status or 0 for ending in endings])
 
 
 def _last_line(endings: Sequence[Ending], status: int, to_resume: str) -> str:

@@ -67,11 +67,8 @@ class Ending:
     elapsed_s: float = 0.0
     was_done: bool = False
     """Measured by an earlier call of the same batch."""
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether a signal ended it."""
-        return self.status is not None and self.status > 128
+    signal: int | None = None
+    """The signal that ended the batch during this experiment or right after it."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +118,8 @@ def run(
         if ending.outcome and not ending.was_done:
             begun_s -= _resumed_s(ending.outcome.results)
         endings.append(_told(ending, on_end))
-        if endings[-1].is_stopped:
-            record.stop(endings[-1].status or 0)
+        if stopped_by := endings[-1].signal:
+            record.stop(128 + stopped_by)
             return endings + [Ending(each, None, error=NOT_REACHED) for each in jobs[place + 1 :]]
     record.delete()
     return endings
@@ -135,7 +132,7 @@ def _ended(job: Job, setting: Setting, record: BatchRecord, known: dict[str, dic
             return _done(job, setting, record, known) or _measured(job, setting, record, share)
     except SystemExit as end:  # a signal before the first block, or after the last one
         assert isinstance(end.code, int)
-        return Ending(job, end.code, error=f"ended by signal {end.code - 128}")
+        return Ending(job, end.code, error=f"ended by signal {end.code - 128}", signal=end.code - 128)
 
 
 def _told(ending: Ending, on_end: Callable[[Ending], None]) -> Ending:
@@ -147,7 +144,7 @@ def _told(ending: Ending, on_end: Callable[[Ending], None]) -> Ending:
         return replace(ending, status=errors.worst([ending.status or 0, error.status]), error=str(error))
     except SystemExit as end:
         assert isinstance(end.code, int)
-        return replace(ending, status=end.code, error=f"ended by signal {end.code - 128}")
+        return replace(ending, signal=end.code - 128)
     return ending
 
 
@@ -201,7 +198,7 @@ def _measured(job: Job, setting: Setting, record: BatchRecord, share: Share) -> 
         return _failed(job, errors.BUG, what, time.monotonic() - begun_s)
     if outcome.status <= 128:
         record.spend(_elapsed_s(outcome.results))
-    return Ending(job, outcome.status, outcome, None, _elapsed_s(outcome.results))
+    return Ending(job, outcome.status, outcome, None, _elapsed_s(outcome.results), signal=outcome.signal)
 
 
 def _failed(job: Job, status: int, error: str, elapsed_s: float) -> Ending:

@@ -37,6 +37,8 @@ class RunOutcome:
     results: Results
     status: int
     directory: Path
+    signal: int | None = None
+    """The signal that came, perhaps too late to change how the run ended."""
 
 
 Place = Callable[
@@ -81,7 +83,7 @@ def run(
                         code = await _measure(plan, opened, executor, signals)
                         results = fold(Records(directory / EVENTS_FILE))
                         ended(results)
-        return RunOutcome(results, code, directory)
+        return RunOutcome(results, code, directory, signals[0] if signals else None)
 
     return in_loop(measured)
 
@@ -90,11 +92,14 @@ def identity(plan: Plan, source: Source, place: Place = local_host) -> dict[str,
     """Return what the results of a plan depend on beside its spec; raises BadInput when the plan can't run."""
 
     async def probed() -> dict[str, str]:
-        async with watching_signals() as (runner_env, interrupt, _):
+        async with watching_signals() as (runner_env, interrupt, signals):
             async with place(plan, source, runner_env, interrupt) as (found, _):
                 from . import origin
 
-                return origin.identity(plan, found)
+                known = origin.identity(plan, found)
+        if signals:  # which came too late to interrupt the probe
+            raise SystemExit(128 + signals[0])
+        return known
 
     return in_loop(probed)
 

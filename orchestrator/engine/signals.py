@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from typing import Any, TypeVar
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from ..errors import first_of
@@ -19,6 +20,8 @@ from ..supervisor.interrupt import Interrupt, Interrupted
 T = TypeVar("T")
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+TURNS = 8  # of the loop, more than a signal takes from its arrival to the list of signals
 
 SAME_S = 1.0  # two SIGHUP within this time count as one
 
@@ -71,6 +74,8 @@ async def watching_signals() -> AsyncIterator[tuple[RunnerEnvironment, Interrupt
                 yield runner_env, interrupt, signals
             except Interrupted:
                 raise SystemExit(128 + signals[0]) from None
+            for _ in range(TURNS):
+                await anyio.lowlevel.checkpoint()
             group.cancel_scope.cancel()
 
 
