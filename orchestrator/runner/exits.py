@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -36,6 +35,8 @@ def raised() -> Iterator[None]:
     def is_deadly(number: int) -> bool:
         is_default = number == signal.SIGKILL or signal.getsignal(number) is signal.SIG_DFL
         return number not in HARMLESS and is_default
+
+    import faulthandler  # not at the top: subinterpreters can't load it
 
     faulthandler.enable()
     patched: dict[Any, dict[str, Callable[..., Any]]] = {

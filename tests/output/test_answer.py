@@ -259,7 +259,8 @@ def test_a_report_has_details_if_asked(run: Path) -> None:
 def test_a_report_names_the_page_if_there_is_one(run: Path) -> None:
     assert "page: " not in in_process("report", str(run), "--format", "table", cwd=run).stdout
     (run / "report.html").touch()
-    assert f"page: {run / 'report.html'}" in in_process("report", str(run), "--format", "table", cwd=run).stdout
+    shown = in_process("report", str(run), "--format", "table", cwd=run).stdout
+    assert f"page:{run / 'report.html'}" in "".join(shown.split())  # the path may be longer than a line
 
 
 def test_a_run_names_its_page_relative_to_here(tmp_path: Path) -> None:

@@ -40,7 +40,13 @@ def test_models_that_send_nothing_take_any_function(runner_env: RunnerEnvironmen
 @pytest.mark.parametrize(
     ("model", "workload", "field", "what", "remedy"),
     [
-        ("processes", task("no_name"), "call", "can't be sent to a worker of processes", "define it at top level"),
+        (
+            "processes",
+            task("no_name"),
+            "call",
+            "can't be sent to a worker of processes",
+            "at the top level of its module",
+        ),
         ("processes", task("local"), "call", "can't be sent to a worker of processes", "define it at top level"),
         ("threads", {"call": "no_such:f"}, "call", "no module named 'no_such'", "set `path`"),
         ("threads", {"call": "json.no_such:f"}, "call", "no module named 'json.no_such'", "set `path`"),
