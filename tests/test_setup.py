@@ -113,6 +113,7 @@ def test_where_uv_fails_pip_installs_and_one_line_says_so(clone: Clone) -> None:
     assert found.stdout == "42\n"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_package_with_another_hash_is_refused_and_leaves_no_stamp(clone: Clone) -> None:
     wheels.write_wheel(clone.place / "wheels", "tiny", {"tiny.py": "answer = 43\n"})

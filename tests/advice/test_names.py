@@ -95,6 +95,7 @@ def test_workers_of_every_start_method_find_a_file_that_is_no_identifier(place: 
     assert compared(done) == dict.fromkeys(("sequential", "spawn", "fork", "forkserver", "other"), 0)
 
 
+@pytest.mark.long
 def test_files_of_one_name_in_two_directories_are_two_variants(place: Path) -> None:
     for number, directory in enumerate(("old", "new")):
         (place / directory).mkdir()
@@ -118,6 +119,7 @@ def test_a_method_gets_its_object_from_setup_in_every_model(place: Path) -> None
     assert compared(orchestrator("run", "a.yaml", cwd=place)) == {"sequential": 0, "threads": 0, "processes": 0}
 
 
+@pytest.mark.long
 def test_advice_on_a_method_takes_its_object_from_setup(place: Path) -> None:
     asked = ("script.py:Easy.run", "--setup", "script.py:Easy", "--max-time", "1s", "--save", "a.yaml")
     assert orchestrator("advise", *asked, cwd=place).returncode == errors.OK

@@ -379,6 +379,7 @@ def test_a_range_is_an_axis_that_is_refined() -> None:
 WORK = "def work(n: int, base: int = 0): return sum(range(n)) + base\n"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_advice_over_a_range_runs_and_its_spec_runs_again(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(WORK)

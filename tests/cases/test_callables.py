@@ -51,6 +51,7 @@ def test_singledispatch_runs_with_arguments_by_position(place: Path) -> None:
     assert orchestrator("advise", "kinds:single", "1000", "--max-time", "1s", cwd=place).returncode == errors.OK
 
 
+@pytest.mark.long
 def test_a_lock_of_the_function_is_not_taken_for_the_gil(place: Path) -> None:
     done = orchestrator("advise", "kinds:locked", "n=1", "--max-time", "12s", cwd=place)
     assert done.returncode == errors.OK

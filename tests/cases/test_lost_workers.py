@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import orchestrator
+from tests.support.place import short
 
 FARM = "import multiprocessing\n\nmultiprocessing.set_start_method('spawn')\n\ndef crunch(n): return sum(range(n))\n"
 
@@ -39,15 +40,19 @@ def failures(place: Path, call: str, models: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "model",
-    [
+    short(
+        [
+            "processes",
+            "{model: processes, start_method: forkserver}",
+            "{model: processes, pool: multiprocessing}",
+            "process_per_task",
+            "processes_of_threads",
+            "loky",
+            "joblib",
+        ],
         "processes",
-        "{model: processes, start_method: forkserver}",
-        "{model: processes, pool: multiprocessing}",
-        "process_per_task",
-        "processes_of_threads",
         "loky",
-        "joblib",
-    ],
+    ),
 )
 def test_the_exception_that_ended_a_worker_is_named_with_its_line(tmp_path: Path, model: str) -> None:
     (error,) = failures(tmp_path, "farm:crunch", f"sequential, {model}").values()
@@ -62,7 +67,7 @@ def test_the_exception_that_ended_a_worker_is_named_with_its_line(tmp_path: Path
     ],
 )
 @pytest.mark.parametrize(
-    "model", ["processes", "{model: processes, pool: multiprocessing}", "process_per_task", "loky"]
+    "model", short(["processes", "{model: processes, pool: multiprocessing}", "process_per_task", "loky"], "processes")
 )
 def test_a_result_that_cannot_be_unpickled_names_its_class(tmp_path: Path, call: str, named: str, model: str) -> None:
     (error,) = failures(tmp_path, call, f"sequential, {model}").values()

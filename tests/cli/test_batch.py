@@ -98,6 +98,7 @@ def test_a_batch_that_came_to_its_end_leaves_no_record(ran: tuple[Path, Any]) ->
     assert sorted(path.name for path in (ran[0] / "runs").iterdir()) == ["claims", "failing", "good"]
 
 
+@pytest.mark.long
 def test_a_batch_that_came_to_its_end_is_measured_again(tmp_path: Path) -> None:
     place = placed(tmp_path, a=SPEC, b=SPEC)
     for _ in range(2):
@@ -114,6 +115,7 @@ def test_the_summary_for_people_is_a_table(tmp_path: Path) -> None:
     assert re.fullmatch(r"2 experiments in \S+ s", summary[-1])
 
 
+@pytest.mark.long
 def test_limits_of_one_spec_do_not_bind_the_next(tmp_path: Path) -> None:
     cores = sorted(os.sched_getaffinity(0))
     place = placed(tmp_path, a=SPEC + f"limits: {{cpus: [{cores[0]}]}}\n", b=SPEC)
@@ -216,6 +218,7 @@ def test_a_time_in_which_not_every_experiment_fits_is_refused(tmp_path: Path) ->
 UNTIL_THE_END = SPEC.replace("blocks: 1", "tie: 0.01%, max_time: 1h")
 
 
+@pytest.mark.long
 def test_max_time_bounds_all_experiments_together(tmp_path: Path) -> None:
     place = placed(tmp_path, a=UNTIL_THE_END, b=UNTIL_THE_END)
     done = orchestrator("run", "a.yaml", "b.yaml", "--max-time", "6s", cwd=place)

@@ -48,6 +48,7 @@ def test_two_hosts_share_the_blocks_of_a_workload_that_lies_here_only(cluster: C
     assert in_process("verify", "runs/naps/latest", cwd=place).returncode == 0
 
 
+@pytest.mark.long
 def test_nothing_is_left_on_the_hosts_when_a_run_has_ended(cluster: Cluster, place: Path) -> None:
     process = started(place, cluster.address)
     _, said = process.communicate(timeout=150)
@@ -67,6 +68,7 @@ def test_the_blocks_of_a_worker_that_is_killed_run_again(cluster: Cluster, place
     assert in_process("verify", "runs/naps/latest", cwd=place).returncode == 0
 
 
+@pytest.mark.long
 def test_a_run_resumes_after_its_conductor_was_killed_and_no_block_is_there_twice(
     cluster: Cluster, place: Path
 ) -> None:
@@ -101,6 +103,7 @@ def test_ctrl_c_while_hosts_look_at_the_experiment_ends_it_before_a_run_begins(c
     until(lambda: not cluster.runners())
 
 
+@pytest.mark.long
 def test_a_worker_that_hangs_is_reported_and_the_others_measure(cluster: Cluster, place: Path) -> None:
     assert cluster.signal_worker("b", signal.SIGSTOP)
     try:
@@ -113,6 +116,7 @@ def test_a_worker_that_hangs_is_reported_and_the_others_measure(cluster: Cluster
     assert {record["host"] for record in records(place) if record["event"] == "host.joined"} == {"a"}
 
 
+@pytest.mark.long
 def test_an_address_without_a_scheduler_is_refused(place: Path, taken_port: int) -> None:
     process = started(place, f"tcp://127.0.0.1:{taken_port}")
     _, said = process.communicate(timeout=150)
@@ -156,7 +160,7 @@ def test_a_path_that_only_exists_here_is_refused_by_the_name_of_the_host(cluster
 
 def test_a_stop_that_reaches_a_host_before_its_request_has_begun_ends_that_one(place: Path) -> None:
     spec = json.dumps(load(place / "naps.yaml")[0].resolved())
-    prepare = {"op": "prepare", "spec": spec, "cores": 2, "locks": False, "run": "x", "host": "a"}
+    prepare = {"op": "prepare", "spec": spec, "items": [], "cores": 2, "locks": False, "run": "x", "host": "a"}
     requests = "".join(f"{json.dumps(each)}\n" for each in (prepare, {"op": "stop"}, prepare))
     command = [sys.executable, "-c", "from orchestrator.cluster.agent import main; main()"]
     done = subprocess.run(command, cwd=place, input=requests, capture_output=True, text=True, timeout=60)

@@ -146,7 +146,14 @@ def test_a_server_leaves_nothing_but_the_cluster_that_others_copy(place: Path) -
 
 
 @needs_postgres
-@pytest.mark.parametrize("call", [database.with_psycopg, database.with_psycopg_async, database.with_asyncpg])
+@pytest.mark.parametrize(
+    "call",
+    [
+        database.with_psycopg,
+        pytest.param(database.with_psycopg_async, marks=pytest.mark.long),  # it takes 20 s to notice
+        database.with_asyncpg,
+    ],
+)
 def test_a_server_that_dies_is_named(prepared: Path, call: Callable[..., Any]) -> None:
     with database.postgres() as found:
         port = found.name.rpartition(" ")[2]

@@ -63,12 +63,14 @@ def test_a_killed_batch_goes_on_where_it_was(place: Place) -> None:
     assert {name: end["was_done"] for name, end in ended(done).items()} == {"x": True, "y": False, "z": False}
 
 
+@pytest.mark.long
 def test_a_resumed_batch_prints_what_one_that_was_never_killed_prints(place: Place) -> None:
     killed_in_the_second(place)
     lines = [json.loads(line) for line in place.run(*BATCH).stdout.splitlines()]
     assert [line["experiment"] for line in lines if line["event"] == "verdict.reached"] == ["x", "y", "z"]
 
 
+@pytest.mark.long
 def test_a_batch_that_was_resumed_to_its_end_is_over(place: Place) -> None:
     killed_in_the_second(place)
     place.run(*BATCH)
@@ -77,7 +79,14 @@ def test_a_batch_that_was_resumed_to_its_end_is_over(place: Place) -> None:
     assert [len(found) for found in runs(place).values()] == [2, 2, 2]
 
 
-@pytest.mark.parametrize("count", [5, 6, 7], ids=["status", "record", "next run"])
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(5, id="status"),
+        pytest.param(6, id="record", marks=pytest.mark.long),
+        pytest.param(7, id="next run", marks=pytest.mark.long),
+    ],
+)
 def test_a_batch_that_dies_after_a_run_does_not_measure_it_again(count: int, place: Place) -> None:
     """It dies before a file is replaced: the status of the first run, the record of the batch, or the second spec."""
     died = place.run("rename.before", str(count), *BATCH, module="tests.support.failpoint")
@@ -88,18 +97,21 @@ def test_a_batch_that_dies_after_a_run_does_not_measure_it_again(count: int, pla
     assert len(runs(place)["x"]) == 1
 
 
+@pytest.mark.long
 def test_fresh_measures_every_experiment_of_a_killed_batch_again(place: Place) -> None:
     killed_in_the_second(place)
     assert place.run(*BATCH, "--fresh").returncode == errors.OK
     assert [len(found) for found in runs(place).values()] == [2, 2, 1]
 
 
+@pytest.mark.long
 def test_a_batch_killed_long_ago_is_measured_again(place: Place) -> None:
     killed_in_the_second(place)
     assert place.run(*BATCH, "--resume-within", "1ms").returncode == errors.OK
     assert [len(found) for found in runs(place).values()] == [2, 2, 1]
 
 
+@pytest.mark.long
 def test_a_finished_run_of_a_killed_batch_is_measured_again_when_its_code_has_changed(place: Place) -> None:
     killed_in_the_second(place)
     file = place.directory / "mine.py"
@@ -110,12 +122,14 @@ def test_a_finished_run_of_a_killed_batch_is_measured_again_when_its_code_has_ch
     assert [len(found) for found in runs(place).values()] == [2, 2, 1]
 
 
+@pytest.mark.long
 def test_other_experiments_are_another_batch(place: Place) -> None:
     killed_in_the_second(place)
     assert place.run("run", "x.yaml", "z.yaml").returncode == errors.OK
     assert [len(found) for found in runs(place).values()] == [2, 1, 1]
 
 
+@pytest.mark.long
 def test_the_time_of_a_killed_batch_counts(place: Place) -> None:
     killed_in_the_second(place, "--max-time", "1h")
     record = json.loads(next(place.directory.glob("runs/.batch*")).read_text())
@@ -123,6 +137,7 @@ def test_the_time_of_a_killed_batch_counts(place: Place) -> None:
     assert record["spent_s"] == of_x["elapsed_s"]
 
 
+@pytest.mark.long
 def test_an_experiment_for_which_no_time_is_left_is_skipped(place: Place) -> None:
     killed_in_the_second(place, "--max-time", "1h")
     (file,) = place.directory.glob("runs/.batch*")
@@ -174,18 +189,21 @@ def test_a_batch_ended_by_a_signal_is_resumed(place: Place) -> None:
     assert [len(found) for found in runs(place).values()] == [1, 1, 1]
 
 
+@pytest.mark.long
 def test_a_batch_that_its_user_stopped_is_resumed_only_when_asked(place: Place) -> None:
     stopped_in_the_second(place, signal.SIGINT)
     assert place.run(*BATCH, "--resume").returncode == errors.OK
     assert [len(found) for found in runs(place).values()] == [1, 1, 1]
 
 
+@pytest.mark.long
 def test_a_batch_that_its_user_stopped_is_measured_again(place: Place) -> None:
     stopped_in_the_second(place, signal.SIGINT)
     assert place.run(*BATCH).returncode == errors.OK
     assert [len(found) for found in runs(place).values()] == [2, 2, 1]
 
 
+@pytest.mark.long
 def test_a_full_disk_in_one_experiment_leaves_the_others(place: Place) -> None:
     done = place.run("write.ENOSPC", "20", *BATCH, module="tests.support.failpoint")
     assert done.returncode == errors.UNWRITABLE

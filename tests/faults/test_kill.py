@@ -116,6 +116,7 @@ def test_fresh_starts_a_new_run(tmp_path: Path) -> None:
     assert len(place.runs) == 2
 
 
+@pytest.mark.long
 def test_resume_finds_the_newest_interrupted_run_behind_a_finished_one(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.die_at_write(40)
@@ -149,6 +150,7 @@ def test_a_run_that_its_user_stopped_is_resumed_only_when_asked(tmp_path: Path) 
     assert len(place.runs) == 2
 
 
+@pytest.mark.long
 def test_a_resumed_run_takes_no_look_again(tmp_path: Path) -> None:
     place = Place(tmp_path, SPEC.replace("blocks: 3,", "tie: 0.01%, max_time: 1h,"))
     for count in (150, 60, 60):

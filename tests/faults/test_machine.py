@@ -65,7 +65,7 @@ def test_without_proc_what_cannot_be_had_is_absent_and_named(tmp_path: Path) -> 
     if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
         pytest.skip("needs the right to mount")
     place = Place(tmp_path)
-    done = place.run("run", "x.yaml", "--format", "table", before=prefix)
+    done = place.run("run", "x.yaml", "--format", "table", "--details", before=prefix)
     assert done.returncode == errors.OK
     assert "not reported by this system: run queue, peak pss, worker private" in " ".join(done.stdout.split())
     accounts = [event for event in place.events() if event["event"] == "account.measured"]
@@ -148,6 +148,7 @@ def test_an_empty_environment_with_a_c_locale_changes_no_byte_but_what_is_drawn(
     assert drawn.stdout.isascii()
 
 
+@pytest.mark.long
 def test_a_run_from_an_empty_environment_ends_well(tmp_path: Path) -> None:
     place = Place(tmp_path)
     env = {"LC_ALL": "C", "PYTHONPATH": str(ROOT), "ORCHESTRATOR_LOCK": os.environ["ORCHESTRATOR_LOCK"]}
@@ -203,6 +204,7 @@ def test_a_closed_pipe_stops_nothing(tmp_path: Path) -> None:
     assert place.problems() == []
 
 
+@pytest.mark.long
 def test_old_runs_are_listed_and_deleted_only_with_delete(tmp_path: Path) -> None:
     place = Place(tmp_path)
     for _ in range(3):

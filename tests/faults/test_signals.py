@@ -82,6 +82,7 @@ def test_a_second_signal_ends_a_run_that_cannot_end(tmp_path: Path) -> None:
     assert place.leftovers() == []
 
 
+@pytest.mark.long
 def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
     place = Place(tmp_path, SPEC)
     ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731  # as nohup does

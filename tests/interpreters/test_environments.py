@@ -105,6 +105,7 @@ def test_requirements_are_installed_for_the_default_interpreter_once_and_logged(
     assert ready["executable"].startswith(str(place.environments))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not shutil.which("python3.14"), reason="needs python3.14")
 def test_a_version_gets_an_environment_of_its_own_and_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
     place = Tiny(tmp_path, matrix={"python": ["3.14", sys.executable]})
@@ -116,6 +117,7 @@ def test_a_version_gets_an_environment_of_its_own_and_a_path_is_taken_as_it_is(t
     assert list(place.events()[0]["environments"]) == ["3.14"]
 
 
+@pytest.mark.long
 def test_using_an_environment_again_starts_no_process(tmp_path: Path) -> None:
     place = Tiny(tmp_path)
     assert ended(place.begin())[0] == errors.OK
@@ -138,6 +140,7 @@ with runner_environment() as runner_env:
     assert done.stdout.count("\n") == 1
 
 
+@pytest.mark.long
 def test_two_that_want_the_same_environment_at_once_build_it_once(tmp_path: Path) -> None:
     place = Tiny(tmp_path)
     place.hold()

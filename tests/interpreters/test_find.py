@@ -158,7 +158,8 @@ def test_the_module_that_switches_the_gil_back_on_is_reported_in_every_kind_of_w
     labels = ["sequential", "threads", "processes", "new"]
     assert verdict["gil_enabled_by"] == (dict.fromkeys(labels, "locked") if WHEN[module][2] else None)
     assert ("gil_enabled" in verdict["warnings"]) == (module != "never")
-    shown = " ".join(orchestrator("report", "runs/x/latest", "--format", "table", cwd=locked).stdout.split())
+    asked = ("report", "runs/x/latest", "--format", "table", "--details")
+    shown = " ".join(orchestrator(*asked, cwd=locked).stdout.split())
     expected = "the GIL was enabled again by module locked under sequential, threads, processes and new"
     assert (expected in shown) == (module != "never")
 

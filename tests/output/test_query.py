@@ -198,6 +198,7 @@ def has_processes(group: int) -> bool:
     return True
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_query_that_is_killed_leaves_no_process_and_no_file(runs: Path, records: list[dict[str, Any]]) -> None:
     for number in range(4, 28):

@@ -45,6 +45,7 @@ def test_one_worker_and_one_call_are_enough(runner_env: RunnerEnvironment, model
         assert runner.results() == [25]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_equal_results_have_equal_digests_under_every_model(runner_env: RunnerEnvironment) -> None:
     expected = hashlib.sha256(pickle.dumps([i * i for i in range(20)], protocol=4)).hexdigest()
