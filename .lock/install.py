@@ -56,9 +56,7 @@ def install_with_uv(name: str, anew: bool) -> None:
     run([*locked, *lock("run")], settings)
     if name == "dev":  # the processes of the tests write no compiled files
         compiling = [PYTHON, "-m", "compileall", "-q", "-j", "0", str(VENV / "lib")]
-        subprocess.run(
-            compiling, capture_output=True, check=False
-        )  # some packages have templates that can't be compiled
+        subprocess.run(compiling, capture_output=True, check=False)  # templates in some packages fail
         run([*locked, *lock(name)], settings)
     run([*uv, *PROJECT], settings)
 
@@ -68,20 +66,19 @@ def install_with_pip(name: str, anew: bool) -> None:
     try:
         subprocess.run([PYTHON, "-m", "ensurepip"], check=True, stdout=subprocess.DEVNULL)
         again = ["--force-reinstall"] * anew
-        locked = LOCKS / f"{name}.txt"
+        where = LOCKS
         if not runs(UV):  # there may be no wheel of it for this platform
-            without = re.sub(UV_IN_LOCK, "", locked.read_text(), flags=re.MULTILINE)
-            locked = VENV / f"{name}.txt"
-            locked.write_text(without)
-        hashed = ["--require-hashes", "-r", str(locked)]
-        subprocess.run([*pip, *["--no-compile"] * (name == "run"), *again, *hashed], check=True)
+            without = re.sub(UV_IN_LOCK, "", (LOCKS / f"{name}.txt").read_text(), flags=re.MULTILINE)
+            where = VENV
+            (where / f"{name}.txt").write_text(without)
+        subprocess.run([*pip, *["--no-compile"] * (name == "run"), *again, *lock(name, where)], check=True)
         subprocess.run([*pip, *PROJECT], check=True)
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)  # after its message
 
 
-def lock(name: str) -> list[str]:
-    return ["--require-hashes", "-r", str(LOCKS / f"{name}.txt")]
+def lock(name: str, where: Path = LOCKS) -> list[str]:
+    return ["--require-hashes", "-r", str(where / f"{name}.txt")]
 
 
 def place_of_pip() -> str:

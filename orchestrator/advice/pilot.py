@@ -30,10 +30,7 @@ def pilot(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) 
 
     Raises BadInput when it can't be called like this, WorkloadFailed when a call fails, and Interrupted.
     """
-    python = find.resolve(asked.python)
-    if python is None:
-        problem = find.missing(asked.python or "")
-        raise BadInput(problem.what, where="--python", remedy=problem.remedy)
+    python = _python(asked)
     workload = {"kwargs": {}, **asked.workload}
     _check_hiding(*names.entries(workload, str(Path.cwd())))
     try:
@@ -47,12 +44,18 @@ def pilot(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) 
     return Facts(**{name: answer[name] for name in Facts.__dataclass_fields__})
 
 
-def functions(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) -> list[dict[str, Any]]:
-    """Return the functions of the module or file `asked.call` (see `runner.listing`); raises BadInput."""
+def _python(asked: Question) -> str:
+    """Return the interpreter of a question; raises BadInput where it is missing."""
     python = find.resolve(asked.python)
     if python is None:
         problem = find.missing(asked.python or "")
         raise BadInput(problem.what, where="--python", remedy=problem.remedy)
+    return python
+
+
+def functions(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) -> list[dict[str, Any]]:
+    """Return the functions of the module or file `asked.call` (see `runner.listing`); raises BadInput."""
+    python = _python(asked)
     source = asked.call
     here = str(Path.cwd())
     _check_hiding(*filter(None, [names.locate(source, here).entry]))

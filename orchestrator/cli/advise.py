@@ -167,15 +167,17 @@ def _answer(question: Question, runs: Path, save: Path | None, set_holder: Calla
     _check_length(question, facts, designed)
     again = _rerun_command(save or Path("my.yaml"))
 
-    def planned(designed: Design) -> tuple[str, Experiment, Source, Plan]:
+    def drafted(designed: Design) -> tuple[str, Experiment, Source]:
         text = spec(question, facts, designed, again)
-        experiment, source = loads(text, "the experiment of advise")
-        return text, experiment, source, plan_experiment(experiment, cores, read_items(experiment, source))
+        return text, *loads(text, "the experiment of advise")
 
-    text, experiment, source, plan = planned(designed)
+    text, experiment, source = drafted(designed)
+    items = read_items(experiment, source)
+    plan = plan_experiment(experiment, cores, items)
     if failed := _tried_out(plan, facts):
         designed = designed.without(failed)
-        text, experiment, source, plan = planned(designed)
+        text, experiment, source = drafted(designed)
+        plan = plan_experiment(experiment, cores, items)
     _announce(question, facts, designed, experiment.description)
     with _saving(save, text):
         outcome = run(plan, source, runs, Policy(), set_holder)

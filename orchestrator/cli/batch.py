@@ -127,9 +127,10 @@ class _Shown:
 
         if ending.outcome is None:
             return
-        page: Path | None = ending.outcome.directory / PAGE
-        if not (page and ending.was_done and page.exists()):
-            page = write_page(ending.outcome, index=False) if self._asked.report else None
+        file = ending.outcome.directory / PAGE
+        page: Path | None = file if ending.was_done and file.exists() else None
+        if page is None and self._asked.report:
+            page = write_page(ending.outcome, index=False)
         shown, details = self._asked.shown, self._asked.details
         text = drawn_outcome(ending.outcome, shown, Path.cwd(), details=details, page=page)
         heading = "" if self._asked.shown == "json" else f"{ending.job.name}\n\n"

@@ -117,7 +117,7 @@ def run(
         ending = _ended(job, setting, record, known, share)
         if ending.outcome and not ending.was_done:
             begun_s -= _resumed_s(ending.outcome.results)
-        endings.append(_told(ending, on_end))
+        endings.append(_reported(ending, on_end))
         if stopped_by := endings[-1].signal:
             record.stop(128 + stopped_by)
             return endings + [Ending(each, None, error=NOT_REACHED) for each in jobs[place + 1 :]]
@@ -135,7 +135,7 @@ def _ended(job: Job, setting: Setting, record: BatchRecord, known: dict[str, dic
         return Ending(job, end.code, error=f"ended by signal {end.code - 128}", signal=end.code - 128)
 
 
-def _told(ending: Ending, on_end: Callable[[Ending], None]) -> Ending:
+def _reported(ending: Ending, on_end: Callable[[Ending], None]) -> Ending:
     """Return an ending after `on_end`, with the status of what went wrong there."""
     try:
         with exiting_on_signal():

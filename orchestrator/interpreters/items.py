@@ -19,7 +19,7 @@ from ..supervisor.interrupt import Interrupt
 from ..supervisor.process import Command, RunnerFailed
 from . import find
 from .environments import Unbuilt
-from .probe import environment_for
+from .probe import command, environment_for
 
 TIMEOUT_S = 30.0
 
@@ -36,7 +36,7 @@ def read_items(experiment: Experiment, runner_env: RunnerEnvironment, interrupt:
 
 
 def _asked(
-    command: Command,
+    started: Command,
     source: str | Sequence[Any],
     tasks: list[int | None],
     path: KeyPath,
@@ -44,7 +44,7 @@ def _asked(
     interrupt: Interrupt,
 ) -> list[Items]:
     try:
-        answer = group.read_items(runner_env, interrupt, command, source, tasks, TIMEOUT_S)
+        answer = group.read_items(runner_env, interrupt, started, source, tasks, TIMEOUT_S)
     except RunnerFailed as error:
         what = f"reading the items failed: {error.error}"
         if error.cause == "timeout":
@@ -69,4 +69,4 @@ def _command(experiment: Experiment, source: Any, runner_env: RunnerEnvironment,
         except Unbuilt as error:
             raise SpecProblem(("requirements",), error.problem) from error
         python = built.python if built else python
-    return Command(python, entry.path, tuple(sorted(entry.env.items())), experiment.limits.bounds())
+    return command(entry, python, experiment.limits.bounds())

@@ -12,7 +12,7 @@ from ..runner import names, registry
 from ..runner.problem import Problem, read
 from ..spec.document import KeyPath, quoted
 from ..spec.load import Source
-from ..spec.model import Experiment
+from ..spec.model import Experiment, ModelEntry
 from ..spec.plan import Plan, Point, Variant, runner_request
 from ..spec.problem import SpecProblem
 from ..supervisor import group
@@ -209,10 +209,10 @@ def _unbuilt(experiment: Experiment, python: KeyPath, request: Request, error: U
     return SpecProblem(path, error.problem._replace(what=what))
 
 
-def command(variant: Variant, python: str, limits: tuple[tuple[str, int], ...]) -> Command:
-    """Return the command that starts a runner of a variant with this interpreter."""
-    path = str(Path(variant.path).absolute()) if variant.path else None
-    return Command(python, path, tuple(sorted(variant.env.items())), limits)
+def command(of: Variant | ModelEntry, python: str, limits: tuple[tuple[str, int], ...]) -> Command:
+    """Return the command that starts a runner with this interpreter, and the path and environment of a variant."""
+    path = str(Path(of.path).absolute()) if of.path else None
+    return Command(python, path, tuple(sorted(of.env.items())), limits)
 
 
 def _place(experiment: Experiment, point: Point, variant: Variant, field: str) -> KeyPath:

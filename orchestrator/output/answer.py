@@ -25,25 +25,26 @@ MOST_CLAIMS = 3
 MOST_REASONS = 2
 MOST_CHANGES = 6  # sentences on where the winner changes
 
-Told = tuple[Contest, PointEvents]
+Measured = tuple[Contest, PointEvents]
+"""A point that was measured, and what is known of it."""
 
 
 def draw(screen: Screen, results: Results, view: View, *, is_advice: bool = False) -> None:
     """Draw the answer; it begins with the verdict, or with what to do if it is advice."""
-    told = [(each, results.about(each.point)) for each in results.contests if not each.is_skipped]
-    _draw_changes(screen, results, told)
-    if _have_tables(told):
-        for place, (contest, found) in enumerate(told):
-            _draw_point(screen, contest, found, view, is_advice=is_advice, is_named=len(told) > 1)
-            if place + 1 < len(told):
+    measured = [(each, results.about(each.point)) for each in results.contests if not each.is_skipped]
+    _draw_changes(screen, results, measured)
+    if _have_tables(measured):
+        for place, (contest, found) in enumerate(measured):
+            _draw_point(screen, contest, found, view, is_advice=is_advice, is_named=len(measured) > 1)
+            if place + 1 < len(measured):
                 screen.gap()
     else:
-        _draw_points(screen, results, told)
+        _draw_points(screen, results, measured)
     screen.gap()
-    remarks = list(_reasons(results, told[0], is_advice=is_advice)) if len(told) == 1 else []
+    remarks = list(_reasons(results, measured[0], is_advice=is_advice)) if len(measured) == 1 else []
     for remark in [*remarks, *_claims(results)]:
         screen.styled(remark)
-    for text, style in [*_missing(results), *_notes(results, told)]:
+    for text, style in [*_missing(results), *_notes(results, measured)]:
         screen.one_line(text, style, ellipsis=ranking.signs(view).ellipsis)
     if is_advice and results.plan.experiment.description:
         screen.line(f"question: {results.plan.experiment.description}", "dim")
@@ -55,7 +56,7 @@ def without_gil(results: Results) -> set[str]:
     return {event.variant for event in results.events(RunnerReady) if not event.gil}
 
 
-def _draw_changes(screen: Screen, results: Results, told: Sequence[Told]) -> None:
+def _draw_changes(screen: Screen, results: Results, measured: Sequence[Measured]) -> None:
     """Draw the sentences that many points have in common: where the winner changes along an axis, else a count."""
     along = crossover.lines(results.plan, results.contests)
     located = [event for line in along for event in crossover.worth_showing(results.crossovers, line)]
@@ -63,17 +64,17 @@ def _draw_changes(screen: Screen, results: Results, told: Sequence[Told]) -> Non
         screen.line(event.sentence, lines.DECISION_STYLES[event.decision])
     if len(located) > MOST_CHANGES:
         screen.line(f"{units.count(len(located) - MOST_CHANGES, 'sentence')} more with --details", "dim")
-    if not located and not _have_tables(told):
-        _draw_verdicts(screen, [found for _, found in told])
-    if not told:
+    if not located and not _have_tables(measured):
+        _draw_verdicts(screen, [found for _, found in measured])
+    if not measured:
         screen.line("undecided: no point was measured.", "yellow")
     if located:
         screen.gap()
 
 
-def _have_tables(told: Sequence[Told]) -> bool:
+def _have_tables(measured: Sequence[Measured]) -> bool:
     """Return whether every point has a table of its own."""
-    return len(told) < 2 or sum(len(found.compared) + 4 for _, found in told) <= MOST_ROWS
+    return len(measured) < 2 or sum(len(found.compared) + 4 for _, found in measured) <= MOST_ROWS
 
 
 def _draw_verdicts(screen: Screen, points: Sequence[PointEvents]) -> None:
@@ -110,19 +111,19 @@ def _draw_point(
     screen.styled(ranking.legend(ranking.standing(event, found.verdict) for event in found.compared))
 
 
-def _draw_points(screen: Screen, results: Results, told: Sequence[Told]) -> None:
+def _draw_points(screen: Screen, results: Results, measured: Sequence[Measured]) -> None:
     """Draw a row for each point: along a single axis with the times of all variants, else with its best one."""
     along = crossover.lines(results.plan, results.contests)
     screen.gap()
-    if len(along) == 1 and any(contest.blocks for contest, _ in told):
+    if len(along) == 1 and any(contest.blocks for contest, _ in measured):
         screen.grid(tables.along(along[0], results))
         return
-    screen.grid(ranking.points([(contest.point.label, found) for contest, found in told]))
+    screen.grid(ranking.points([(contest.point.label, found) for contest, found in measured]))
 
 
-def _reasons(results: Results, told: Told, *, is_advice: bool) -> Iterator[Line]:
+def _reasons(results: Results, measured: Measured, *, is_advice: bool) -> Iterator[Line]:
     """Yield what to do at the only point, and what speaks for it: what the first line does not say already."""
-    contest, found = told
+    contest, found = measured
     verdict = found.verdict
     if verdict is None or len(found.compared) == 1:
         return
@@ -131,8 +132,8 @@ def _reasons(results: Results, told: Told, *, is_advice: bool) -> Iterator[Line]
     elif verdict.verdict != "undecided" and not is_advice:
         yield [(advice.choice(found), "")]
     remedy = advice.remedy(found, results.started.command)
-    is_told = verdict.verdict == "win" and not is_advice  # a win's sentence has the start-up
-    reasons = advice.reasons(contest, found, without_gil(results), has_start_up=not is_told)
+    has_start_up = verdict.verdict != "win" or is_advice  # else the sentence of the win has it
+    reasons = advice.reasons(contest, found, without_gil(results), has_start_up=has_start_up)
     texts = [*([remedy] if remedy else []), *reasons]
     for text in texts[: MOST_REASONS if is_advice else MOST_REASONS - 1]:
         yield [(f"- {text}" if is_advice else text, "")]
@@ -167,9 +168,9 @@ def _missing(results: Results) -> Iterator[tuple[str, str]]:
         yield f"not run: {', '.join(unavailable)}", "yellow"
 
 
-def _notes(results: Results, told: Sequence[Told]) -> Iterator[tuple[str, str]]:
+def _notes(results: Results, measured: Sequence[Measured]) -> Iterator[tuple[str, str]]:
     """Yield what changes the worth of the verdicts, the gravest first."""
-    notes = lines.short_notes([found.verdict for _, found in told if found.verdict])
+    notes = lines.short_notes([found.verdict for _, found in measured if found.verdict])
     if results.differences:
         notes.insert(0, f"the journal differs from what is recomputed: {results.differences[0]}")
     more = len(notes) - MOST_NOTES

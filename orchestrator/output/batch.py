@@ -54,8 +54,8 @@ def table(endings: Sequence[ExperimentFinished], batch: BatchFinished, *, width:
 
 
 def _row(event: ExperimentFinished) -> list[str]:
-    told = {"skipped": "skipped", "not_reached": "not reached", "error": "error"}
-    verdict = told.get(event.outcome, event.verdict)
+    unmeasured = {"skipped": "skipped", "not_reached": "not reached", "error": "error"}
+    verdict = unmeasured.get(event.outcome, event.verdict)
     if event.outcome == "interrupted":
         verdict = f"interrupted: {verdict}"
     counts = (event.expectations_held, event.expectations_broken, event.expectations_undecided)

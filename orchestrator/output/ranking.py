@@ -103,7 +103,7 @@ def _texts(found: PointEvents, events: Sequence[VariantCompared], marks: Sequenc
         LABEL: [f"{mark} {event.variant}" for mark, event in zip(marks, events, strict=True)],
         "batch": [units.duration(event.wall_ns) for event in events],
         "call": [units.duration(event.wall_ns and event.wall_ns / event.tasks) for event in events],
-        "vs baseline": [_against_baseline(event) for event in events],
+        "vs baseline": [tables.against_baseline(event) for event in events],
         "why": [why.get(event.variant, "") for event in events],
     }
     if not events or events[0].tasks < tables.MANY_CALLS:
@@ -111,14 +111,6 @@ def _texts(found: PointEvents, events: Sequence[VariantCompared], marks: Sequenc
     if not any(columns["why"]):
         del columns["why"]
     return columns
-
-
-def _against_baseline(event: VariantCompared) -> str:
-    if event.excluded:
-        return "excluded"
-    if event.variant == event.baseline:
-        return "baseline"
-    return units.ratio(event.speedup, event.speedup_low, event.speedup_high)
 
 
 def _fitted(columns: dict[str, list[str]], width: int) -> tuple[dict[str, list[str]], int, int]:
@@ -185,7 +177,7 @@ def points(found: Sequence[tuple[str, PointEvents]]) -> Grid:
         for how, event in best:
             why = next((tables.first_cause(each) for each in about.explained if each.variant == event.variant), "")
             named = f"{MARKS[how][0]} {_best(event, about.verdict) if about.verdict else event.variant}"
-            rows.append([label, named, units.duration(event.wall_ns), _against_baseline(event), why])
+            rows.append([label, named, units.duration(event.wall_ns), tables.against_baseline(event), why])
             styles.append(MARKS[how][2])
     headers = ["point", "  best", "batch", "vs baseline", "why"]
     grid = Grid(headers, rows, right=("batch",), spare=("why",), folds=("point", "  best"))

@@ -65,13 +65,20 @@ def _compared_row(event: VariantCompared, why: str) -> dict[str, str]:
     }
 
 
-def _against_baseline(event: VariantCompared) -> str:
+def against_baseline(event: VariantCompared) -> str:
+    """Return the ratio of a variant to the baseline, or why it has none."""
     if event.excluded:
-        return "failed, excluded"
+        return "excluded"
     if event.variant == event.baseline:
         return "baseline"
-    dropped = " dropped for futility" if event.dropped_for_futility and event.speedup is not None else ""
-    return units.ratio(event.speedup, event.speedup_low, event.speedup_high) + dropped
+    return units.ratio(event.speedup, event.speedup_low, event.speedup_high)
+
+
+def _against_baseline(event: VariantCompared) -> str:
+    if event.excluded:
+        return f"failed, {against_baseline(event)}"
+    has_ratio = event.variant != event.baseline and event.speedup is not None
+    return against_baseline(event) + " dropped for futility" * (has_ratio and event.dropped_for_futility)
 
 
 def first_cause(event: VariantExplained) -> str:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from . import items, loops, registry, results, soundness
+from . import loops, registry, results, soundness
 from .account import sensors
 from .call import Call
 from .registry import WrongResults
@@ -38,7 +38,7 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
     model = registry.load(order["model"])
     call = call_for(model, workload)
     initializer = initializer_for(model, workload)
-    batch = items.unpack(order["items"]) if order.get("items") else range(order["tasks"])
+    batch = _batch(order)
     hook = {name: find(workload[name], name) for name in ("reset", "observe") if workload.get(name)}
     needs = model.needs(order["options"])
     for name in needs.modules:
@@ -66,6 +66,15 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
                     link.return_token()
                 else:
                     link.send(await getattr(bench, "do_" + request.pop("op"))(**request))
+
+
+def _batch(order: dict[str, Any]) -> Sequence[Any]:
+    """Return the items of a batch; without any, the numbers of its calls."""
+    if not order.get("items"):
+        return range(order["tasks"])
+    from .items import unpack  # not at the top: it loads pickle, which not every runner needs
+
+    return unpack(order["items"])
 
 
 class Bench:

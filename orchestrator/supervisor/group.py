@@ -195,10 +195,17 @@ def probe(
     runner_env: RunnerEnvironment, interrupt: Interrupt, command: Command, variants: list[dict[str, Any]]
 ) -> tuple[list[dict[str, Any] | None], dict[str, str]]:
     """Return the problem of each variant, or None, and the identity of the interpreter; raises RunnerFailed."""
-    with RunnerGroup(runner_env, interrupt) as runner_group:
-        runner_group.start("probe", command)
-        answer = runner_group.ask("probe", {"op": "probe", "variants": variants}, timeout_s=120)
+    answer = _ask_once(runner_env, interrupt, command, {"op": "probe", "variants": variants}, timeout_s=120)
     return answer["problems"], answer["identity"]
+
+
+def _ask_once(
+    runner_env: RunnerEnvironment, interrupt: Interrupt, command: Command, request: dict[str, Any], timeout_s: float
+) -> dict[str, Any]:
+    """Return the answer to the only request to a runner; raises RunnerFailed."""
+    with RunnerGroup(runner_env, interrupt) as runner_group:
+        runner_group.start(request["op"], command)
+        return runner_group.ask(request["op"], request, timeout_s)
 
 
 def read_items(
@@ -210,18 +217,15 @@ def read_items(
     timeout_s: float,
 ) -> dict[str, Any]:
     """Return the items of a source for each number of tasks (see `runner.items`), or why not; raises RunnerFailed."""
-    with RunnerGroup(runner_env, interrupt) as runner_group:
-        runner_group.start("items", command)
-        return runner_group.ask("items", {"op": "items", "source": source, "tasks": tasks}, timeout_s)
+    request = {"op": "items", "source": source, "tasks": tasks}
+    return _ask_once(runner_env, interrupt, command, request, timeout_s)
 
 
 def functions(
     runner_env: RunnerEnvironment, interrupt: Interrupt, command: Command, source: str, timeout_s: float
 ) -> dict[str, Any]:
     """Return the functions of a module or a file (see `runner.listing`), or why it is refused; raises RunnerFailed."""
-    with RunnerGroup(runner_env, interrupt) as runner_group:
-        runner_group.start("list", command)
-        return runner_group.ask("list", {"op": "list", "source": source}, timeout_s)
+    return _ask_once(runner_env, interrupt, command, {"op": "list", "source": source}, timeout_s)
 
 
 def pilot(
