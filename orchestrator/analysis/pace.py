@@ -34,7 +34,7 @@ def rounds(contest: Contest) -> RoundsChosen | None:
 
     sqrt(overhead of a block / time of a round x variance within / variance between blocks) gives the least variance for
     the time (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013, section 5); one at least, and at
-    most as many as take a second. The variances are those of the logarithm of a trial's time, less the mean over the
+    most as many as take a second, or as long as the rest of the block. The variances are those of the logarithm of a trial's time, less the mean over the
     variants of the same round.
     """
     so_far = contest.rounds
@@ -58,7 +58,7 @@ def rounds(contest: Contest) -> RoundsChosen | None:
     return RoundsChosen(
         **columns(contest.point),
         blocks=OBSERVED,
-        rounds=max(1, min(MOST_ROUNDS, round(MOST_NS / round_ns), round(best))),
+        rounds=max(1, min(MOST_ROUNDS, round(max(MOST_NS, overhead_ns) / round_ns), round(best))),
         overhead_ns=round(overhead_ns),
         round_ns=round(round_ns),
         within_sd=round(math.sqrt(within), 6),

@@ -35,11 +35,11 @@ from ..spec.plan import (
     FAR_BEHIND,
     MOST_ROUNDS,
     REFERENCE,
-    ROUNDS_S,
     Variant,
     columns,
     draw_rounds,
     draw_starts,
+    first_rounds,
     runner_request,
 )
 from ..supervisor.environment import RunnerEnvironment
@@ -287,7 +287,7 @@ class _Block:
             absent = self._far_behind(took_s) | task.in_first_round
             if self._rounds is None:
                 round_s = sum(seconds for label, seconds in took_s.items() if label not in absent)
-                self._rounds = max(1, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
+                self._rounds = first_rounds(round_s, (self._clock[-1] - self._clock[0]) / 1e9)
             self._record_calibrated()
             present = [label for label in self._variants if label not in absent]
             if self._is_checked and self._rounds > 1:

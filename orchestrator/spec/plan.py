@@ -17,7 +17,7 @@ from ..runner import registry
 from .model import Expectation, Experiment
 
 MOST_ROUNDS = 40
-ROUNDS_S = 0.5  # the rounds of the first two blocks take about this long; after that their number is chosen
+ROUNDS_S = 0.5  # the rounds of the first two blocks take at least about this long; after that their number is chosen
 FAR_BEHIND = 10.0
 """A variant that takes so many times as long as the quickest runs one round of each block."""
 
@@ -157,6 +157,15 @@ def draw_rounds(seed: int, point: str, block: int, variants: Sequence[str], coun
     """Return `count` rounds, each with every variant once, in random order."""
     dice = _dice(seed, point, block, "rounds")
     return [_shuffled(dice, variants) for _ in range(count)]
+
+
+def first_rounds(round_s: float, before_s: float) -> int:
+    """Return the rounds of the first two blocks, in which a round takes `round_s` and starting the runners `before_s`.
+
+    They take `ROUNDS_S`. Where starting takes much longer than a round, they are as many as would be best if trials
+    varied as much within a block as between blocks, see `analysis.pace.rounds`.
+    """
+    return max(1, min(MOST_ROUNDS, round(max(ROUNDS_S / round_s, math.sqrt(before_s / round_s)))))
 
 
 def is_accounted(block: int, rounds: int) -> bool:

@@ -13,6 +13,7 @@ from orchestrator.analysis import pace
 from orchestrator.analysis.contest import Block, Contest
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.model import Experiment
+from orchestrator.spec.plan import first_rounds
 
 MS = 1_000_000
 
@@ -63,6 +64,19 @@ def test_blocks_that_differ_need_fewer_rounds_than_blocks_that_are_alike() -> No
 
 def test_the_rounds_of_a_block_take_a_second_at_most() -> None:
     assert rounds(NOISY, NOISY, round_ms=100.0) == 10
+
+
+def test_the_rounds_of_a_block_take_at_most_as_long_as_its_start_where_that_takes_over_a_second() -> None:
+    assert rounds(NOISY, NOISY, round_ms=100.0, overhead_ms=2000.0) == 20
+
+
+@pytest.mark.parametrize(
+    ("round_s", "before_s", "count"), [(0.02, 0.3, 25), (0.001, 0.3, 40), (0.5, 0.5, 1), (0.5, 2.5, 2), (6.0, 1.0, 1)]
+)
+def test_the_first_blocks_have_half_a_second_of_rounds_or_more_where_their_start_is_long(
+    round_s: float, before_s: float, count: int
+) -> None:
+    assert first_rounds(round_s, before_s) == count
 
 
 def test_rounds_are_chosen_after_two_blocks() -> None:
