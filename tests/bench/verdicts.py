@@ -10,6 +10,7 @@ variant that was not dropped before the decision. The journal of the run has the
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import platform
@@ -22,6 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from fnmatch import fnmatch
 from pathlib import Path
 from statistics import median
@@ -64,6 +66,8 @@ class Record:
     """When the measurements that it belongs to were begun."""
     commit: str
     machine: str
+    decided_s: float | None = None
+    """When the last verdict was known; expectations of the spec may need further blocks."""
 
 
 def main(words: Sequence[str]) -> None:
@@ -173,7 +177,8 @@ def _ours(sitting: Mapping[str, Any], name: str, ask: Ask, max_time: str | None)
     if done.returncode not in (OK, BROKEN, UNDECIDED):
         said = done.stderr.strip().splitlines() or [""]
         ended = f"status {done.returncode}: {said[-1]}"
-    return _shown(Record(name, ask.workload, OURS, round(elapsed_s, 2), ended, floor_s(events), load_1m, **sitting))
+    record = Record(name, ask.workload, OURS, round(elapsed_s, 2), ended, floor_s(events), load_1m, **sitting)
+    return _shown(dataclasses.replace(record, decided_s=decided_s(events)))
 
 
 def _words(ask: Ask, directory: Path, max_time: str | None) -> list[str]:
@@ -203,8 +208,9 @@ def _peer(sitting: Mapping[str, Any], name: str, ask: Ask, tool: str, measure: C
 
 def _shown(record: Record) -> Record:
     floor = f"floor {record.floor_s:.2f} s" if record.floor_s else ""
+    decided = f"verdict {record.decided_s:.1f} s" if record.decided_s else ""
     asked = f"{record.question} {record.workload}".strip()
-    _progress(f"{asked:22}{record.tool:14}{record.elapsed_s:7.1f} s  {floor:16}{record.answer}")
+    _progress(f"{asked:22}{record.tool:14}{record.elapsed_s:7.1f} s  {floor:16}{decided:17}{record.answer}")
     return record
 
 
@@ -229,6 +235,27 @@ def floor_s(events: Iterable[Event]) -> float | None:
                 if point == event["point_id"] and left.get((point, variant), event["blocks"]) >= event["blocks"]:
                     total_ns += blocks * median(walls)
     return round(total_ns / 1e9, 4) if verdicts else None
+
+
+def decided_s(events: Iterable[Event]) -> float | None:
+    """Return how long after its start a run knew its last verdict; None if a point stayed undecided.
+
+    A win is known when the last rival is dropped, a tie at the last look.
+    """
+    begun, looked, dropped = "", dict[str, str](), dict[str, str]()
+    known: list[str | None] = []
+    for event in events:
+        if event["event"] == "run.started":
+            begun = event["ts"]
+        elif event["event"] in ("look.taken", "variant.dropped"):
+            (looked if event["event"] == "look.taken" else dropped)[event["point_id"]] = event["ts"]
+        elif event["event"] == "verdict.reached":
+            when = {"win": dropped, "tie": looked}.get(event["verdict"], {})
+            known.append(when.get(event["point_id"]))
+    if not known or None in known:
+        return None
+    last = max(ts for ts in known if ts)
+    return round((datetime.fromisoformat(last) - datetime.fromisoformat(begun)).total_seconds(), 2)
 
 
 def answer(events: Sequence[Event]) -> str:
@@ -263,7 +290,7 @@ def _verdict(event: Event) -> str:
 
 def table(records: Sequence[Record]) -> str:
     """Return the Markdown table: a row for each question, from the last sitting that it was asked in."""
-    names = ("question", "ended as", "time", "goal", "floor", "time/floor", *PEERS)
+    names = ("question", "ended as", "time", "of it until the verdict", "goal", "floor", "time/floor", *PEERS)
     rows = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
     shown: list[Record] = []
     for name, question in QUESTIONS.items():
@@ -281,10 +308,12 @@ def _row(question: Question, records: Sequence[Record]) -> str:
     own = [record for record in records if record.tool == OURS]
     taken_s = median(record.elapsed_s for record in own)
     floors = [record.floor_s for record in own if record.floor_s]
+    decided = [record.decided_s for record in own if record.decided_s]
     cells = [
         question.text,
         _ended(own),
         f"{taken_s:.1f} s" + (f", median of {len(own)}" if question.repeated else ""),
+        f"{median(decided):.1f} s" if decided else "",
         f"{significant(question.goal_s)} s" + (f", {question.goal}" if question.goal else ""),
         f"{significant(median(floors))} s" if floors else "",
         significant(taken_s / median(floors)) if floors else "",
