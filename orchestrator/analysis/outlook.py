@@ -8,6 +8,7 @@ from statistics import mean
 
 from .contest import Contest
 from .decide import Finding
+from .distributions import student_quantile
 from .looks import LOOKS, has_rank_interval
 from .stats import (
     EARLY_SHARE,
@@ -16,7 +17,6 @@ from .stats import (
     Times,
     log_statistics,
     moderated_deviation,
-    student_quantile,
     widening,
 )
 

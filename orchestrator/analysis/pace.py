@@ -33,9 +33,9 @@ def rounds(contest: Contest) -> RoundsChosen | None:
     """Return how many rounds further blocks have; None while that is unknown, or is not to be chosen.
 
     sqrt(overhead of a block / time of a round x variance within / variance between blocks) gives the least variance for
-    the time (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013, section 5); one at least, and at
-    most as many as take a second, or as long as the rest of the block. The variances are those of the logarithm of a trial's time, less the mean over the
-    variants of the same round.
+    the time (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013, section 5). It is one at least,
+    and at most as many as take a second, or as long as the rest of the block. The variances are those of the logarithm
+    of a trial's time, less the mean over the variants of the same round.
     """
     so_far = contest.rounds
     is_given = contest.plan.experiment.measure.rounds is not None or contest.fixed_blocks is not None

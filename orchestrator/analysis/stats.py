@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .distributions import rank_sum_cdf, signed_rank_cdf, student_quantile
 from .looks import LOOKS, has_rank_interval
 
 STATS_VERSION = 1  # increases when the same blocks would give different figures
@@ -119,7 +120,7 @@ def critical_index(m: int, level: float) -> int:
     """
     if m < 0 or not 0 < level < 1:
         raise ValueError(f"no interval for {m} values at level {level}; the level lies between 0 and 1")
-    return int(np.searchsorted(_signed_rank_cdf(m), level / 2, side="right"))
+    return int(np.searchsorted(signed_rank_cdf(m), level / 2, side="right"))
 
 
 def walsh_interval(values: Values, level: float) -> tuple[float, float] | None:
@@ -148,20 +149,6 @@ def moderated_deviation(values: Values, prior_degrees: int) -> float:
     found = _checked(values)
     squares = prior_degrees * PRIOR_SD**2 + float(((found - found.mean()) ** 2).sum())
     return math.sqrt(squares / (prior_degrees + len(found) - 1))
-
-
-@lru_cache(maxsize=256)
-def student_quantile(chance: float, degrees: int) -> float:
-    """Return the quantile of Student's t distribution for a chance of 0.5 or more, by bisection."""
-    if not 0.5 <= chance < 1 or degrees < 1:
-        raise ValueError(f"no quantile of Student's t for a chance of {chance} and {degrees} degrees of freedom")
-    low, high = 0.0, 1.0
-    while _student_cdf(high, degrees) < chance:
-        low, high = high, high * 2
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _student_cdf(middle, degrees) < chance else (low, middle)
-    return high
 
 
 def widening(values: Values) -> float:
@@ -302,56 +289,9 @@ def quartiles(values: Values) -> tuple[float, float]:
     return float(first), float(third)
 
 
-@lru_cache(maxsize=256)
-def _signed_rank_cdf(m: int) -> Times:
-    """Return P(T+ <= t) for t = 0 .. m(m+1)/2; every rank counts with probability 1/2."""
-    chances = np.eye(1, m * (m + 1) // 2 + 1)[0]
-    for rank in range(1, m + 1):
-        chances /= 2  # probabilities instead of counts, which would overflow; a division by 2 rounds nothing
-        chances[rank:] = chances[rank:] + chances[:-rank]
-    cdf = np.cumsum(chances)
-    cdf.setflags(write=False)
-    return cdf
-
-
 def _rank_sum_index(m: int, n: int, level: float) -> int:
     """Return k of the rank-sum interval, see `critical_index`; 0: m and n are too few."""
-    return int(np.searchsorted(_rank_sum_cdf(m, n), level / 2, side="right"))
-
-
-@lru_cache(maxsize=64)
-def _rank_sum_cdf(m: int, n: int) -> Times:
-    """Return P(U <= u) for u = 0 .. m n, where all orders of m and n values are equally likely.
-
-    Recursion over the largest value, which is one of the m and above all n, or one of the n:
-    p(m, n, u) = (m p(m - 1, n, u - n) + n p(m, n - 1, u)) / (m + n).
-    """
-    row = [np.ones(1) for _ in range(n + 1)]
-    for i in range(1, m + 1):
-        before, row = row, [np.ones(1)]
-        for j in range(1, n + 1):
-            chances = np.zeros(i * j + 1)
-            chances[j:] += before[j] * (i / (i + j))
-            chances[: len(row[-1])] += row[-1] * (j / (i + j))
-            row.append(chances)
-    cdf = np.cumsum(row[n])
-    cdf.setflags(write=False)
-    return cdf
-
-
-def _student_cdf(t: float, degrees: int) -> float:
-    """Return P(T <= t) for t >= 0 and whole degrees of freedom.
-
-    Source: Abramowitz & Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4.
-    """
-    angle = math.atan(t / math.sqrt(degrees))
-    odd = degrees % 2
-    total, term = 0.0, math.cos(angle) if odd else 1.0
-    for i in range(1 + odd, degrees, 2):
-        total += term
-        term *= math.cos(angle) ** 2 * i / (i + 1)
-    within = total * math.sin(angle)
-    return 0.5 + (2 * (angle + within) / math.pi if odd else within) / 2
+    return int(np.searchsorted(rank_sum_cdf(m, n), level / 2, side="right"))
 
 
 @lru_cache(maxsize=256)

@@ -16,6 +16,7 @@ from scipy import stats as scipy_stats  # type: ignore[import-untyped]
 from scipy.stats import mannwhitneyu, theilslopes, wilcoxon  # type: ignore[import-untyped]
 
 from orchestrator.analysis import stats
+from orchestrator.analysis.distributions import rank_sum_cdf, student_quantile
 from orchestrator.analysis.looks import LOOK_LEVEL, LOOKS, first_ranked, has_rank_interval
 from orchestrator.analysis.stats import Ratio
 from tests.verify import looks
@@ -208,13 +209,13 @@ def test_the_first_rank_interval_comes_when_the_level_can_be_reached(rivals: int
     [(0.5, 7, 0.0), (0.975, 1, 12.7062), (0.9995, 7, 5.40788), (0.99998, 10, 6.93904), (0.95, 14, 1.76131)],
 )
 def test_a_quantile_of_student_is_that_of_the_tables(chance: float, degrees: int, expected: float) -> None:
-    assert stats.student_quantile(chance, degrees) == pytest.approx(expected, rel=1e-5, abs=1e-12)
+    assert student_quantile(chance, degrees) == pytest.approx(expected, rel=1e-5, abs=1e-12)
 
 
 @pytest.mark.parametrize(("chance", "degrees"), [(0.4, 3), (1.0, 3), (0.9, 0)])
 def test_an_impossible_quantile_is_refused(chance: float, degrees: int) -> None:
     with pytest.raises(ValueError, match="no quantile"):
-        stats.student_quantile(chance, degrees)
+        student_quantile(chance, degrees)
 
 
 def test_four_equal_blocks_have_an_interval_from_the_prior_alone() -> None:
@@ -556,7 +557,7 @@ def test_a_shift_the_other_way_is_negated_with_its_interval(a: list[float], b: l
 @pytest.mark.parametrize(("m", "n"), [(1, 1), (3, 5), (8, 8), (8, 20), (11, 13)])
 def test_the_chances_of_rank_sums_agree_with_scipy(m: int, n: int) -> None:
     """The exact one-sided p-value of scipy for samples that have this U is P(U <= u)."""
-    cdf = stats._rank_sum_cdf(m, n)
+    cdf = rank_sum_cdf(m, n)
     assert len(cdf) == m * n + 1 and cdf[-1] == pytest.approx(1)
     for above in range(n + 1):  # the first of m lies above so many of n, the others below all
         a = [*np.linspace(-2, -1, m - 1), above - 0.5]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.analysis.distributions import student_quantile
 from orchestrator.analysis.looks import LOOK_LEVEL, LOOKS
 from orchestrator.analysis.stats import (
     EARLY_SHARE,
@@ -20,7 +21,6 @@ from orchestrator.analysis.stats import (
     PRIOR_DEGREES,
     PRIOR_SD,
     critical_index,
-    student_quantile,
 )
 
 Rows = NDArray[np.float64]
