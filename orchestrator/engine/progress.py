@@ -14,6 +14,7 @@ from rich.text import Text
 from .. import units
 from ..analysis import decide
 from ..analysis.contest import Contest
+from ..analysis.expect import is_open
 from ..analysis.stats import compare
 from ..text import printable
 from .conductor import Watcher
@@ -76,8 +77,6 @@ class Progress(Watcher):
 
 def standing(contest: Contest) -> Group:
     """Return the current ratios to the baseline at one point, for display only."""
-    following = decide.next_look(contest)
-    until = f", next look at {following}" if following else ""
     table = Table(box=None, show_header=False, pad_edge=False)
     times = [block.walls for block in contest.blocks]
     baseline = contest.plan.baseline.label
@@ -85,7 +84,20 @@ def standing(contest: Contest) -> Group:
         found = compare(times, label, baseline, contest.look_level) if label != baseline else None
         shown = units.ratio(found.value, found.low, found.high) if found else "1" if label == baseline else "-"
         table.add_row(f"  {label}", shown, _state(contest, label))
-    return Group(Text(printable(f"{contest.point.label}: {len(contest.blocks)} blocks{until}")), table)
+    return Group(Text(printable(f"{contest.point.label}: {stage(contest)}")), table)
+
+
+def stage(contest: Contest) -> str:
+    """Return how far a contest is: its blocks, its verdict once that is known, and what the next look is for."""
+    blocks, following = units.count(len(contest.blocks), "block"), decide.next_look(contest)
+    until = f", next look at {following}" if following else ""
+    if not decide.is_decided(contest):
+        return f"{blocks}{until}"
+    winners = decide.finding(contest).winners
+    known = f"{blocks}, {units.listed(winners)} {'wins' if len(winners) == 1 else 'tie'}"
+    own = [claim for claim in contest.plan.claims if claim.point.id == contest.point.id and is_open(claim, contest)]
+    asked = units.listed(sorted({claim.variant.label for claim in own}))
+    return f"{known}; more blocks for what is expected of {asked}{until}" if own else known
 
 
 def _state(contest: Contest, label: str) -> str:
