@@ -54,6 +54,8 @@ NAMES = (
     "loky",
     "joblib",
     "mpire",
+    "threads_of_loops",
+    "interpreters_of_loops",
     "processes_of_threads",
     "processes_of_loops",
     "dask",
