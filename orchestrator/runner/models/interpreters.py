@@ -19,7 +19,7 @@ OPTIONS: dict[str, Option] = {}
 
 
 def needs(options: Options) -> Needs:
-    return Needs(modules=("concurrent.futures.interpreter",), pickler="pickle")
+    return Needs(modules=("concurrent.futures.interpreter",), pickler="pickle", submits=True)
 
 
 def unavailable(options: Options) -> Problem | None:
@@ -70,7 +70,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
             await _imported(each, call)
             if initializer:
                 await each(initializer)
-            yield Workers(bind, each)
+            yield Workers(bind, each, submit=pool.submit)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
