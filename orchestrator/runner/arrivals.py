@@ -10,6 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent import futures
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,8 +28,8 @@ class Arrival(NamedTuple):
     """One call: when it should have started, and what became of it.
 
     `outcome` is `ended`, `failed` (with `error`), `cancelled` (before it had begun, or a coroutine) or `running`: it
-    could not be cancelled, so its worker is still busy. `started_ns` and `ended_ns` are None for the last two, and for
-    a call that was lost with its worker.
+    could not be cancelled, because a worker is busy with it, or an executor has sent it already. `started_ns` and
+    `ended_ns` are None for the last two, and for a call that was lost with its worker.
     """
 
     intended_ns: int
@@ -88,12 +89,12 @@ async def _in_loop(window: _Window, drain_ns: int) -> None:
     """
     loop = asyncio.get_running_loop()
     done, dispatched = asyncio.Event(), asyncio.Event()
-    window.when_done = lambda: _told(loop, done.set)
+    window.when_done = lambda: _soon(loop, done.set)
     gone = threading.Event()
 
     def dispatch() -> None:
-        window.dispatch(lambda place: _told(loop, window.begin, place), gone)
-        _told(loop, dispatched.set)
+        window.dispatch(lambda place: _soon(loop, window.begin, place), gone)
+        _soon(loop, dispatched.set)
 
     dispatcher = threading.Thread(target=dispatch)
     dispatcher.start()
@@ -107,7 +108,7 @@ async def _in_loop(window: _Window, drain_ns: int) -> None:
         dispatcher.join()
 
 
-def _told(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *arguments: Any) -> None:
+def _soon(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *arguments: Any) -> None:
     """Call a function in the loop, if it is still open."""
     if not loop.is_closed():
         loop.call_soon_threadsafe(function, *arguments)
@@ -151,7 +152,12 @@ class _Window:
 
     def begin(self, place: int) -> None:
         self._submitted_ns[place] = time.monotonic_ns()
-        future = self._submit(self._function, self._items[place % len(self._items)])
+        future: Future
+        try:
+            future = self._submit(self._function, self._items[place % len(self._items)])
+        except Exception as error:  # an executor that has lost a worker takes no other call
+            future = futures.Future()
+            future.set_exception(error)
         self._futures[place] = future
         future.add_done_callback(self._count)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -43,6 +44,11 @@ def until_released(item: int) -> None:
 def odd_fails(item: int) -> None:
     if item % 2:
         raise ValueError(f"odd: {item}")
+
+
+def second_kills(item: int) -> None:
+    if item == 1:
+        os._exit(1)
 
 
 def leaves(item: int) -> None:
@@ -109,6 +115,12 @@ def test_failed_calls_are_counted_with_their_errors_and_the_others_go_on(way: st
 @pytest.mark.parametrize("way", CORE)
 def test_a_call_that_exits_is_a_failed_call(way: str) -> None:
     assert window(way, leaves, [0, MS]).arrivals[1].error == "SystemExit: 3"
+
+
+def test_calls_after_the_loss_of_a_worker_fail() -> None:
+    found = window("processes", second_kills, [0, 50 * MS, 300 * MS, 301 * MS])
+    assert [call.outcome for call in found.arrivals] == ["ended", "failed", "failed", "failed"]
+    assert "BrokenProcessPool" in str(found.arrivals[3].error)
 
 
 def test_coroutines_overlap_and_no_more_than_the_workers_are_in_flight() -> None:
