@@ -21,7 +21,7 @@ from tests.support.conformance.ways import HERE_TOO, needs, parts
 
 MS = 1_000_000
 SUBMITTING = [way for way in HERE_TOO if needs(way).submits]
-CORE = ["sequential", "event_loop", "threads", "threads:pool=futures", "thread_per_task"]
+CORE = ["sequential", "event_loop", "threads", "threads:pool=futures", "thread_per_task", "threads_of_loops"]
 released = threading.Event()
 
 
@@ -130,8 +130,9 @@ def test_coroutines_overlap_and_no_more_than_the_workers_are_in_flight() -> None
     assert max(accumulate(step for _, step in sorted(begun + ended))) == 2
 
 
-def test_coroutines_that_never_end_are_cancelled_after_the_drain() -> None:
-    found = window("event_loop", forever, [0, MS, 2 * MS], drain_ns=20 * MS)
+@pytest.mark.parametrize("way", ["event_loop", "threads_of_loops"])
+def test_coroutines_that_never_end_are_cancelled_after_the_drain(way: str) -> None:
+    found = window(way, forever, [0, MS, 2 * MS], drain_ns=20 * MS)
     assert [call.outcome for call in found.arrivals] == ["cancelled"] * 3
     assert found.arrivals[0].latency_ns is None
     assert found.drained_ns - found.begun_ns >= 22 * MS
@@ -148,6 +149,20 @@ def test_calls_that_cannot_be_cancelled_are_left_running_and_those_behind_them_a
 @pytest.mark.parametrize("way", ["sequential", "event_loop"])
 def test_a_window_without_arrivals_ends(way: str) -> None:
     assert window(way, nap, []).arrivals == []
+
+
+def test_a_model_takes_batches_after_a_window() -> None:
+    call = Call(nap, {}, item=0)
+    results: list[Any] = []
+
+    async def main() -> None:
+        async with registry.load("threads_of_loops").open(call, 2, {}, None) as workers:
+            assert workers.submit
+            await arrivals.run(workers.submit, call, [0], [0, MS], 1000 * MS)
+            results.extend(await workers.bind(call)([1, 2, 3]))
+
+    _drive(main())
+    assert results == [None] * 3
 
 
 def test_items_are_taken_in_turn() -> None:

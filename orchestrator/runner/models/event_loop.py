@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from inspect import iscoroutinefunction
 from typing import Any
@@ -85,6 +85,12 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
 
 def submitting(workers: int) -> Submit:
     """Return `submit`, which starts a task for each call; at most `workers` calls are in flight."""
+    one = at_most(workers)
+    return lambda function, item: bounded.task_of(one(function, item))
+
+
+def at_most(workers: int) -> Callable[[Callable[[Any], Any], Any], Coroutine[Any, Any, Any]]:
+    """Return what makes a coroutine of a call; at most `workers` of them are in flight in the running loop."""
     from asyncio import Semaphore
 
     free = Semaphore(workers)
@@ -94,7 +100,7 @@ def submitting(workers: int) -> Submit:
             answer = function(item)
             return await answer if hasattr(answer, "__await__") else answer
 
-    return lambda function, item: bounded.task_of(one(function, item))
+    return one
 
 
 def _explained(start: Callable[[int], Awaitable[Any]]) -> Callable[[int], Awaitable[Any]]:

@@ -10,12 +10,13 @@ from ..registry import Initializer, Options
 from . import event_loop
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from typing import Protocol
 
     class Channel(Protocol):
         """What a worker receives requests from and replies to; None ends it."""
 
-        def receive(self) -> tuple[Any, Sequence[Any] | None] | None: ...
+        def receive(self) -> Any: ...
 
         def reply(self, result: Any) -> None: ...
 
@@ -48,6 +49,36 @@ class Share:
             yield item
 
 
+class Serving:
+    """A request to a worker of this process: take calls one at a time, from other threads, until `end`."""
+
+    def __init__(self) -> None:
+        from threading import Event
+
+        self._has_begun = Event()
+
+    async def serve(self, concurrency: int) -> None:
+        """Run the loop of this thread until the end."""
+        import asyncio
+
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        self._one = event_loop.at_most(concurrency)
+        self._has_begun.set()
+        await self._ended.wait()
+
+    def submit(self, function: Callable[[Any], Any], item: Any) -> Future[Any]:
+        """Start a task in the worker's loop for one call, at most `concurrency` of them at once."""
+        import asyncio
+
+        self._has_begun.wait()
+        return asyncio.run_coroutine_threadsafe(self._one(function, item), self._loop)
+
+    def end(self) -> None:
+        """Let the worker take batches again."""
+        self._has_begun.wait()
+        self._loop.call_soon_threadsafe(self._ended.set)
+
+
 def work(
     channel: Channel, loop: str, call: Call, concurrency: int, initializer: Initializer, stop: Sequence[int] = b"\0"
 ) -> None:
@@ -69,6 +100,9 @@ async def _serve(
         async with event_loop.open(call, concurrency, {"loop": loop}, initializer) as workers:
             channel.reply(None)
             while (request := channel.receive()) is not None:
+                if isinstance(request, Serving):
+                    await request.serve(concurrency)
+                    continue
                 await _answer(channel, workers.bind, workers.each, stop, *request)
     except BaseException as error:
         channel.fail(error)

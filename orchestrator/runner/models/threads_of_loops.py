@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..call import Call
 from ..registry import LOOPS, Initializer, Needs, Option, Options, WorkerMode, Workers
-from . import event_loop, fleet, loop_worker
+from . import event_loop, loop_worker
 from .processes_of_loops import sharing
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from queue import SimpleQueue
 
     Answers = SimpleQueue[tuple[int, bool, Any]]
@@ -30,20 +31,26 @@ def needs(options: Options) -> Needs:
     """Return what the model needs: no loop in the runner, but the packages of the workers' loops."""
     inner = event_loop.needs(options)
     modules = ("queue", "threading", *inner.modules)
-    return Needs(modules=modules, packages=inner.packages, per_worker=loop_worker.concurrency(options))
+    return Needs(
+        modules=modules,
+        packages=inner.packages,
+        per_worker=loop_worker.concurrency(options),
+        submits=inner.submits,
+    )
 
 
 @asynccontextmanager
 async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield `workers` threads with a running loop, each of which has run `initializer`."""
     loop = options.get("loop") or "asyncio"
-    with _threads(workers, loop, call, loop_worker.concurrency(options), initializer) as ask:
-        yield Workers(*sharing(ask, workers))
+    with _threads(workers, loop, call, loop_worker.concurrency(options), initializer) as team:
+        submit = team.submit if needs(options).submits else None
+        yield Workers(*sharing(team.ask, workers), submit=submit)
 
 
 @contextmanager
-def _threads(count: int, *arguments: Any) -> Iterator[fleet.Ask]:
-    """Yield `ask(requests)`, as `fleet.fleet` does, for threads with a loop."""
+def _threads(count: int, *arguments: Any) -> Iterator[_Team]:
+    """Yield the threads, each with a loop."""
     from queue import SimpleQueue
     from threading import Thread
 
@@ -51,27 +58,53 @@ def _threads(count: int, *arguments: Any) -> Iterator[fleet.Ask]:
     stop = bytearray(1)
     channels = [_Channel(place, answers) for place in range(count)]
     threads = [Thread(target=loop_worker.work, args=(channel, *arguments, stop)) for channel in channels]
-
-    def ask(requests: Sequence[Any]) -> list[Any]:
-        for channel, request in zip(channels, requests):
-            channel.requests.put(request)
-        return _collected(answers, len(requests))
-
+    team = _Team(channels, answers)
     started: list[Thread] = []
     try:
         for thread in threads:
             thread.start()
             started.append(thread)
         _collected(answers, count)
-        yield ask
+        yield team
     except BaseException:
         stop[0] = 1
         raise
     finally:
+        team.take_batches()
         for channel in channels:
             channel.requests.put(None)
         for thread in started:
             thread.join()
+
+
+class _Team:
+    """The threads of the model: they take batches, or one call at a time in turn."""
+
+    def __init__(self, channels: Sequence[_Channel], answers: Answers) -> None:
+        self._channels, self._answers = channels, answers
+        self._serving: list[loop_worker.Serving] = []
+        self._submitted = 0
+
+    def ask(self, requests: Sequence[Any]) -> list[Any]:
+        """Send one request to each of the first threads, as `fleet.fleet` does, and return their answers."""
+        self.take_batches()
+        for channel, request in zip(self._channels, requests):
+            channel.requests.put(request)
+        return _collected(self._answers, len(requests))
+
+    def submit(self, function: Callable[[Any], Any], item: Any) -> Future[Any]:
+        """Give one call to the next thread."""
+        if not self._serving:
+            self._serving = [loop_worker.Serving() for _ in self._channels]
+            for channel, serving in zip(self._channels, self._serving):
+                channel.requests.put(serving)
+        self._submitted += 1
+        return self._serving[self._submitted % len(self._serving)].submit(function, item)
+
+    def take_batches(self) -> None:
+        for serving in self._serving:
+            serving.end()
+        self._serving = []
 
 
 def _collected(answers: Answers, count: int) -> list[Any]:
