@@ -38,6 +38,22 @@ from .problem import Problem
 if TYPE_CHECKING:
     from typing import Protocol
 
+    class Future(Protocol):
+        """What `concurrent.futures.Future` and `asyncio.Task` have in common."""
+
+        def add_done_callback(self, function: Callable[[Any], object], /) -> None: ...
+
+        def cancel(self) -> bool: ...
+
+        def cancelled(self) -> bool: ...
+
+        def done(self) -> bool: ...
+
+        def exception(self) -> BaseException | None: ...
+
+        def result(self) -> Any: ...
+
+
 STANDARD = (
     "sequential",
     "event_loop",
@@ -54,6 +70,8 @@ NAMES = (
     "loky",
     "joblib",
     "mpire",
+    "threads_of_loops",
+    "interpreters_of_loops",
     "processes_of_threads",
     "processes_of_loops",
     "dask",
@@ -70,6 +88,14 @@ Initializer = partial[Any] | None
 """What every worker runs before its first call."""
 
 RunBatch = Callable[[Sequence[int]], Awaitable[list[Any]]]
+
+
+Submit = Callable[[Callable[[Any], Any], Any], "Future"]
+"""`submit(function, item)` gives a model one call of a function, or of a coroutine function, and returns its future.
+
+It does not wait for a worker; the model makes calls in the order in which they came. Cancelling the future ends a
+coroutine and drops a call that has not begun; one that has begun in a thread or a process goes on.
+"""
 
 
 class WrongResults(Exception):
@@ -96,6 +122,7 @@ class Needs(NamedTuple):
     it times the start-up. `packages` are the distributions to install beside anyio. `pickler` is the module that
     pickles calls and results, where they cross a process or an interpreter. `per_worker` is the number of calls that
     one worker has in flight. `pool` is the model that keeps such workers, for a model that starts them per task.
+    `submits` is whether it takes calls one at a time: then its `Workers` have `submit`.
     """
 
     loop: str | None = None
@@ -104,6 +131,7 @@ class Needs(NamedTuple):
     pickler: str | None = None
     per_worker: int = 1
     pool: str | None = None
+    submits: bool = False
 
     @property
     def pickles(self) -> bool:
@@ -130,13 +158,15 @@ class Workers(NamedTuple):
     `each(function)` calls `function` once in every worker at the same moment and returns the results: for warm-ups, and
     to identify the workers. A model with a worker per task starts one for it. `facts` are what only the model knows,
     such as the start method in use. `far_cpu_ns()` is the CPU time of workers that have ended and were no children of
-    this process: the system does not count it as this process's own.
+    this process: the system does not count it as this process's own. `submit` takes one call at a time, for
+    arrivals; it is None where the model takes batches only.
     """
 
     bind: Callable[[Call], RunBatch]
     each: Callable[[Callable[[], Any]], Awaitable[list[Any]]]
     facts: dict[str, Any] = {}
     far_cpu_ns: Callable[[], int] = int
+    submit: Submit | None = None
 
 
 def nothing() -> None:
@@ -173,6 +203,13 @@ def unavailable(name: str, options: Options) -> Problem | None:
         what = f"{' and '.join(missing)} can't be imported"
         return Problem("package_missing", what, f"install it: {_installing(' '.join(missing))}")
     return model.unavailable(options) if hasattr(model, "unavailable") else None
+
+
+def no_arrivals(name: str, options: Options) -> Problem | None:
+    """Return why a model with some options can't serve calls that arrive one at a time, None if it can."""
+    if load(name).needs(options).submits:
+        return None
+    return Problem("batches_only", f"{name} takes calls in batches only", "leave it out, or give `tasks` for batches")
 
 
 def _installing(packages: str) -> str:

@@ -38,6 +38,8 @@ WITH_OPTIONS = {
     "processes pool=multiprocessing": "imap_unordered",
     "processes pool=anyio": "to_process",
     "processes_of_threads threads=4": "processes_of_threads",
+    "threads_of_loops concurrency=16": "threads_of_loops",
+    "interpreters_of_loops concurrency=16": "interpreters_of_loops",
     "processes_of_loops concurrency=16": "processes_of_loops",
 }
 LOOPS = {name: name for name in NAMES if name not in WITH_OPTIONS.values()} | WITH_OPTIONS
@@ -107,7 +109,7 @@ def _pair(
     runner_env: RunnerEnvironment, python: str, way: str, bare_loop: str, size: str, tasks: int
 ) -> tuple[float, float, float]:
     """Return the ratio of the model to the bare loop in two fresh processes, and the median times of both."""
-    name = f"{size}_async" if way.startswith(("event_loop", "processes_of_loops")) else size
+    name = f"{size}_async" if "_of_loops" in way or way.startswith("event_loop") else size
     command = [python, "-m", "tests.bench.bare", bare_loop, name, str(WORKERS), str(tasks)]
     with (
         _opened(runner_env, way, name, tasks, python) as runner_group,

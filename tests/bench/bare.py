@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -294,15 +295,25 @@ def dask(function: Callable[[], Any], workers: int, tasks: int) -> None:
     asyncio.run(main())
 
 
-def shares(function: Callable[[], Any], workers: int, tasks: int, run: Callable[..., list[Any]]) -> None:
-    """Give each process its share of the batch at once."""
+def sizes(workers: int, tasks: int) -> list[int]:
+    """Return the number of calls in the share of each worker."""
+    return [len(range(first, tasks, workers)) for first in range(workers)]
+
+
+def shares(
+    function: Callable[[], Any],
+    workers: int,
+    tasks: int,
+    run: Callable[..., list[Any]],
+    made: Any = ProcessPoolExecutor,
+) -> None:
+    """Give each worker of a pool its share of the batch at once."""
 
     def batch() -> list[Any]:
-        sizes = [len(range(first, tasks, workers)) for first in range(workers)]
-        futures = [pool.submit(run, function, size) for size in sizes]
+        futures = [pool.submit(run, function, size) for size in sizes(workers, tasks)]
         return [result for future in futures for result in future.result()]
 
-    with ProcessPoolExecutor(workers) as pool:
+    with made(workers) as pool:
         batch()
         serve(batch)
 
@@ -325,6 +336,33 @@ _pool: ThreadPoolExecutor | None = None
 def processes_of_loops(function: Callable[[], Any], workers: int, tasks: int) -> None:
     """Let an event loop in each process take a share, 16 calls at once."""
     shares(function, workers, tasks, _in_loop)
+
+
+def interpreters_of_loops(function: Callable[[], Any], workers: int, tasks: int) -> None:
+    """Let an event loop in each interpreter take a share, 16 calls at once."""
+    from concurrent.futures import InterpreterPoolExecutor  # type: ignore[attr-defined]  # of Python 3.14
+
+    from tests.bench import bare  # a new interpreter has another __main__
+
+    begin = f"import sys; sys.path[:] = {sys.path!r}"
+    made = partial(InterpreterPoolExecutor, initializer=exec, initargs=(begin,))
+    shares(function, workers, tasks, bare._in_loop, made)
+
+
+def threads_of_loops(function: Callable[[], Any], workers: int, tasks: int) -> None:
+    """Let an event loop in each thread take a share, 16 calls at once."""
+    loops = [asyncio.new_event_loop() for _ in range(workers)]
+    for loop in loops:
+        threading.Thread(target=loop.run_forever, daemon=True).start()
+
+    def batch() -> list[Any]:
+        futures = [
+            asyncio.run_coroutine_threadsafe(_gathered(function, 16, size), loop)
+            for loop, size in zip(loops, sizes(workers, tasks), strict=True)
+        ]
+        return [result for future in futures for result in future.result()]
+
+    serve(batch)
 
 
 def _in_loop(function: Callable[[], Any], count: int) -> list[Any]:

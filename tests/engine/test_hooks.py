@@ -92,7 +92,7 @@ ANSWERED = (
 )
 
 
-@pytest.mark.parametrize("model", ["event_loop", "processes_of_loops"])
+@pytest.mark.parametrize("model", ["event_loop", "threads_of_loops", "processes_of_loops"])
 def test_loops_enter_the_initializer_of_coroutines_and_leave_it_at_the_end(tmp_path: Path, model: str) -> None:
     (tmp_path / "checks.py").write_text("def right(results):\n    return set(results) == {'_UnixSelectorEventLoop'}\n")
     spec = ANSWERED.replace("mine:right", "checks:right") + f"models: [{model}]\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,6 +79,19 @@ async def one_task_each(items: Sequence[int], workers: int, start: Callable[[int
             await asyncio.wait(tasks)
         raise failed[0]
     return results
+
+
+def task_of(coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
+    """Return an asyncio task, kept until it has ended: the loop itself holds only a weak reference."""
+    import asyncio
+
+    task = asyncio.get_running_loop().create_task(coroutine)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+    return task
+
+
+_tasks: set[Future[Any]] = set()
 
 
 async def in_order(futures: Iterable[Future[Any]]) -> list[Any]:

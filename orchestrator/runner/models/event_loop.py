@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from inspect import iscoroutinefunction
 from typing import Any
 
 from ..call import Call
 from ..problem import Problem
-from ..registry import LOOPS, Conflict, Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers
+from ..registry import LOOPS, Conflict, Initializer, Needs, Option, Options, RunBatch, Submit, WorkerMode, Workers
 from . import bounded
 
 SUMMARY = "coroutines in one event loop; `workers` bounds the calls in flight"
@@ -30,7 +30,7 @@ def needs(options: Options) -> Needs:
     loop = options.get("loop") or "asyncio"
     if loop == "trio" and options.get("task_per", "worker") != "worker":
         raise Conflict("task_per", "trio runs no task per call here", "leave it out, or use asyncio or uvloop")
-    return Needs(loop, ("anyio", loop), () if loop == "asyncio" else (loop,))
+    return Needs(loop, ("anyio", loop), () if loop == "asyncio" else (loop,), submits=loop != "trio")
 
 
 def unavailable(options: Options) -> Problem | None:
@@ -79,7 +79,28 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
 
     async with entered if hasattr(entered, "__aenter__") else nullcontext():
         with _eager() if task_per == "eager_call" else nullcontext():
-            yield Workers(bind, each)
+            submit = None if options.get("loop") == "trio" else submitting(workers)
+            yield Workers(bind, each, submit=submit)
+
+
+def submitting(workers: int) -> Submit:
+    """Return `submit`, which starts a task for each call; at most `workers` calls are in flight."""
+    one = at_most(workers)
+    return lambda function, item: bounded.task_of(one(function, item))
+
+
+def at_most(workers: int) -> Callable[[Callable[[Any], Any], Any], Coroutine[Any, Any, Any]]:
+    """Return what makes a coroutine of a call; at most `workers` of them are in flight in the running loop."""
+    from asyncio import Semaphore
+
+    free = Semaphore(workers)
+
+    async def one(function: Callable[[Any], Any], item: Any) -> Any:
+        async with free:
+            answer = function(item)
+            return await answer if hasattr(answer, "__await__") else answer
+
+    return one
 
 
 def _explained(start: Callable[[int], Awaitable[Any]]) -> Callable[[int], Awaitable[Any]]:

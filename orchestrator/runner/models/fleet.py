@@ -12,8 +12,10 @@ from ..registry import WorkerLost, WrongResults
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
+    from threading import Thread
 
-    Member = tuple[BaseProcess, Connection]
+    Member = tuple[BaseProcess | Thread, Connection]
+    """A worker, and this program's end of its pipe."""
 
 MODULES = ("multiprocessing.connection", "multiprocessing.forkserver", "multiprocessing.pool")
 
@@ -38,15 +40,32 @@ def reply_failure(sender: Connection, error: BaseException) -> None:
         sender.send((False, ExceptionWithTraceback(unsendable, unsendable.__traceback__)))
 
 
-def answer(process: BaseProcess, answers: Connection) -> Any:
+class Channel:
+    """A worker's end of its pipe, for `loop_worker`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def receive(self) -> Any:
+        return self._connection.recv()
+
+    def reply(self, result: Any) -> None:
+        reply(self._connection, lambda: result)
+
+    def fail(self, error: BaseException) -> None:
+        reply_failure(self._connection, error)
+
+
+def answer(worker: BaseProcess | Thread, connection: Connection) -> Any:
     """Return what a worker has replied; raises what it raised, WorkerLost and WrongResults."""
     import pickle
 
     try:
-        data = answers.recv_bytes()
+        data = connection.recv_bytes()
     except (EOFError, OSError):  # OSError: it ended while it sent its answer
-        process.join()
-        raise WorkerLost(f"a worker ended with status {process.exitcode} and no answer") from None
+        worker.join()
+        status = getattr(worker, "exitcode", "unknown")  # of a process
+        raise WorkerLost(f"a worker ended with status {status} and no answer") from None
     try:
         good, answer = pickle.loads(data)
     except Exception as error:
@@ -56,17 +75,18 @@ def answer(process: BaseProcess, answers: Connection) -> Any:
     return answer
 
 
-def _ask(members: Sequence[Member], requests: Sequence[Any]) -> list[Any]:
+def ask(members: Sequence[Member], requests: Sequence[Any]) -> list[Any]:
+    """Send one request to each of the first workers, and return their answers in order; raises the first failure."""
     for (process, connection), request in zip(members, requests):
         try:
             connection.send(request)
         except BrokenPipeError:
             answer(process, connection)
-    return _answers(members[: len(requests)])
+    return answers(members[: len(requests)])
 
 
-def _answers(members: Sequence[Member]) -> list[Any]:
-    """Return the next answer of each process; raises the first failure at once."""
+def answers(members: Sequence[Member]) -> list[Any]:
+    """Return the next answer of each worker; raises the first failure at once."""
     from multiprocessing.connection import wait
 
     pending = {connection: place for place, (_, connection) in enumerate(members)}
@@ -89,7 +109,7 @@ def fleet(count: int, start_method: str | None, work: Callable[..., None], *argu
     from multiprocessing import get_context
 
     context: Any = get_context(start_method)  # typeshed gives the base class no `Process`
-    members: list[Member] = []
+    members: list[tuple[BaseProcess, Connection]] = []
     try:
         for _ in range(count):
             ours, theirs = context.Pipe()
@@ -97,8 +117,8 @@ def fleet(count: int, start_method: str | None, work: Callable[..., None], *argu
             members.append((process, ours))
             process.start()
             theirs.close()  # the worker's copy is then the only one, so end-of-file means that the worker has ended
-        _answers(members)
-        yield partial(_ask, members)
+        answers(members)
+        yield partial(ask, members)
         for _, connection in members:
             connection.send(None)
     except BaseException:

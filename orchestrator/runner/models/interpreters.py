@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ OPTIONS: dict[str, Option] = {}
 
 
 def needs(options: Options) -> Needs:
-    return Needs(modules=("concurrent.futures.interpreter",), pickler="pickle")
+    return Needs(modules=("concurrent.futures.interpreter",), pickler="pickle", submits=True)
 
 
 def unavailable(options: Options) -> Problem | None:
@@ -70,7 +70,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
             await _imported(each, call)
             if initializer:
                 await each(initializer)
-            yield Workers(bind, each)
+            yield Workers(bind, each, submit=pool.submit)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -78,9 +78,15 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
 
 async def _imported(each: Callable[[Callable[[], Any]], Awaitable[list[Any]]], call: Call) -> None:
     """Import the workload in every interpreter; raises ImportError with the remedy."""
-    name = call.function.__module__
+    with importing(call.function.__module__):
+        await each(partial(_import, call.function.__module__))
+
+
+@contextmanager
+def importing(name: str) -> Iterator[None]:
+    """Raise ImportError with the remedy if the module can't be imported."""
     try:
-        await each(partial(_import, name))
+        yield
     except Exception as error:
         raise ImportError(
             f"{name} can't be imported in a subinterpreter: some extension modules refuse it; use `processes`, or "

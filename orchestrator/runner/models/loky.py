@@ -22,7 +22,8 @@ unavailable = processes.unavailable
 
 
 def needs(options: Options) -> Needs:
-    return Needs(modules=("loky",), packages=("loky",), pickler="cloudpickle")
+    submits = options.get("chunksize", 1) == 1
+    return Needs(modules=("loky",), packages=("loky",), pickler="cloudpickle", submits=submits)
 
 
 @asynccontextmanager
@@ -52,7 +53,8 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
 
     try:
         await each(Imported(call.function))
-        yield Workers(bind, each, {"actual_start_method": "loky"})
+        submit = pool.submit if chunksize == 1 else None
+        yield Workers(bind, each, {"actual_start_method": "loky"}, submit=submit)
     except BaseException:
         pool.shutdown(wait=True, kill_workers=True)
         raise

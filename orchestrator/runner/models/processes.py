@@ -48,7 +48,8 @@ def needs(options: Options) -> Needs:
         return Needs(loop="asyncio", modules=("anyio.to_process",), pickler="pickle")
     if pool == "multiprocessing":
         return Needs(modules=("multiprocessing.pool", "multiprocessing.synchronize"), pickler="pickle")
-    return Needs(modules=("concurrent.futures.process", "multiprocessing.synchronize"), pickler="pickle")
+    modules = ("concurrent.futures.process", "multiprocessing.synchronize")
+    return Needs(modules=modules, pickler="pickle", submits=options.get("chunksize", 1) == 1)
 
 
 def unavailable(options: Options) -> Problem | None:
@@ -124,7 +125,8 @@ async def _executor(call: Call, workers: int, options: Options, initializer: Ini
     with pool:
         await each(nothing)
         try:
-            yield Workers(bind, each, {"actual_start_method": context.get_start_method()})
+            submit = pool.submit if chunksize == 1 else None
+            yield Workers(bind, each, {"actual_start_method": context.get_start_method()}, submit=submit)
         except BaseException:
             pool.shutdown(cancel_futures=True)  # report a failure at once, not after the calls that are left
             raise

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..call import Call
 from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 SUMMARY = "one threading.Thread per task, all at once"
 FORMS: tuple[str, ...] = ("call",)
@@ -17,7 +20,7 @@ OPTIONS: dict[str, Option] = {}
 
 
 def needs(options: Options) -> Needs:
-    return Needs(modules=("threading",), pool="threads")
+    return Needs(modules=("threading",), pool="threads", submits=True)
 
 
 @asynccontextmanager
@@ -46,7 +49,22 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
     async def each(function: Callable[[], Any]) -> list[Any]:
         return _start_all([None], begun(lambda _: function()))
 
-    yield Workers(bind, each)
+    def submit(function: Callable[[Any], Any], item: Any) -> Future[Any]:
+        from concurrent.futures import Future
+
+        future: Future[Any] = Future()
+        Thread(target=_fulfil, args=(future, begun(function), item)).start()
+        return future
+
+    yield Workers(bind, each, submit=submit)
+
+
+def _fulfil(future: Any, function: Callable[[Any], Any], item: Any) -> None:
+    future.set_running_or_notify_cancel()
+    try:
+        future.set_result(function(item))
+    except BaseException as error:
+        future.set_exception(error)
 
 
 def _start_all(items: Sequence[Any], function: Callable[[Any], Any]) -> list[Any]:

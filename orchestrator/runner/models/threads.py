@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..call import Call
 from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers, nothing
-from .bounded import IN_FLIGHT, gather, in_order, one_task_each
+from .bounded import IN_FLIGHT, gather, in_order, one_task_each, task_of
+
+if TYPE_CHECKING:
+    from ..registry import Future
 
 SUMMARY = "a thread pool: anyio.to_thread with a limiter of `workers`, or a ThreadPoolExecutor"
 FORMS: tuple[str, ...] = ("call",)
@@ -26,7 +29,7 @@ TOGETHER_S = 60.0  # how long the workers wait for each other before the model c
 
 def needs(options: Options) -> Needs:
     modules = ("anyio.to_thread",) if options.get("pool", "anyio") == "anyio" else ("concurrent.futures.thread",)
-    return Needs(loop="asyncio", modules=(*modules, "threading"))
+    return Needs(loop="asyncio", modules=(*modules, "threading"), submits=True)
 
 
 @asynccontextmanager
@@ -54,33 +57,45 @@ def _switching(interval_us: int | None) -> Iterator[None]:
         sys.setswitchinterval(earlier_s)
 
 
+def _preceded_by(initializer: Initializer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what makes a function run `initializer` first, once in each thread.
+
+    anyio ends threads that are idle for 10 s; their replacements run the initializer too.
+    """
+    from threading import local
+
+    if initializer is None:
+        return lambda function: function
+    begun = local()
+
+    def preceded(function: Callable[..., Any]) -> Callable[..., Any]:
+        def begin_and_call(*items: Any) -> Any:
+            if not hasattr(begun, "done"):
+                initializer()
+                begun.done = True
+            return function(*items)
+
+        return begin_and_call
+
+    return preceded
+
+
 @asynccontextmanager
 async def _of_anyio(workers: int, initializer: Initializer) -> AsyncIterator[Workers]:
-    from threading import Barrier, local
+    from threading import Barrier
 
     from anyio import CapacityLimiter, to_thread
 
     limiter = CapacityLimiter(workers)
     barrier = Barrier(workers)
-    begun = local()
-
-    def begin() -> None:
-        # anyio ends threads that are idle for 10 s; their replacements run the initializer too
-        if initializer and not hasattr(begun, "done"):
-            initializer()
-            begun.done = True
+    preceded = _preceded_by(initializer)
 
     def bind(call: Call) -> RunBatch:
-        plain = call.plain
-
-        def begin_and_call(item: Any) -> Any:
-            begin()
-            return call(item)
+        plain, one = call.plain and preceded(call.plain), preceded(call.one)
 
         async def run(items: Sequence[int]) -> list[Any]:
-            if plain and not initializer:
+            if plain:
                 return await gather(items, workers, lambda _: to_thread.run_sync(plain, limiter=limiter))
-            one = begin_and_call if initializer else call.one
             return await gather(items, workers, lambda item: to_thread.run_sync(one, item, limiter=limiter))
 
         return run
@@ -89,14 +104,22 @@ async def _of_anyio(workers: int, initializer: Initializer) -> AsyncIterator[Wor
         # A thread that waits at the barrier can't take a second call, so each of them takes exactly one.
         def together() -> Any:
             barrier.wait(TOGETHER_S)
-            begin()
-            return function()
+            return preceded(function)()
 
         return await gather(range(workers), workers, lambda _: to_thread.run_sync(together, limiter=limiter))
 
+    def submit(function: Callable[[Any], Any], item: Any) -> Future:
+        return task_of(to_thread.run_sync(preceded(function), item, limiter=limiter))
+
     # The first calls start the threads: anyio starts one only when none is idle.
     await each(nothing)
-    yield Workers(bind, each)
+    yield Workers(bind, each, submit=submit)
+
+
+def _to_default(function: Callable[[Any], Any], item: Any) -> Future:
+    from asyncio import to_thread
+
+    return task_of(to_thread(function, item))
 
 
 @asynccontextmanager
@@ -136,7 +159,7 @@ async def _executor(workers: int, is_default: bool, initializer: Initializer) ->
 
         try:
             await each(nothing)
-            yield Workers(bind, each)
+            yield Workers(bind, each, submit=_to_default if is_default else pool.submit)
         except BaseException:
             pool.shutdown(
                 wait=False, cancel_futures=True

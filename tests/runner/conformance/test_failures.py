@@ -115,7 +115,7 @@ def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(
     runner_env: RunnerEnvironment, model: str
 ) -> None:
     with opened(runner_env, order(model, task("unpicklable"))) as runner:
-        if model in OTHER_PROCESSES and base(model) not in CLOUDPICKLING:
+        if model in (*OTHER_PROCESSES, "interpreters_of_loops") and base(model) not in CLOUDPICKLING:
             with fails("exception", "(?i)pickle.*lambda|lambda.*pickle"):
                 runner.ask("warm")
         else:

@@ -35,12 +35,14 @@ def test_trio_explains_the_failure_of_a_coroutine_of_asyncio(
         runner.ask("warm")
 
 
-def test_each_process_of_loops_has_so_many_calls_in_flight(runner_env: RunnerEnvironment) -> None:
+@pytest.mark.parametrize(
+    "model", ["processes_of_loops", "threads_of_loops", pytest.param("interpreters_of_loops", marks=pytest.mark.slow)]
+)
+def test_each_worker_with_a_loop_has_so_many_calls_in_flight(runner_env: RunnerEnvironment, model: str) -> None:
     meeting = task("meet", kwargs={"others": 6}, item="i", observe="see")
-    asked = order("processes_of_loops", meeting, tasks=6, concurrency=3)
-    with opened(runner_env, asked) as runner:
-        # all six wait for each other: three in each of the two processes
-        assert Counter(pid for pid, _ in runner.results()) == dict.fromkeys(runner.ready["worker_pids"], 3)
+    with opened(runner_env, order(model, meeting, tasks=6, concurrency=3)) as runner:
+        # all six wait for each other: three in each of the two workers
+        assert Counter(map(tuple, runner.results())) == dict.fromkeys(workers_of(runner.ready), 3)
 
 
 def test_each_process_of_threads_has_so_many_calls_in_flight(runner_env: RunnerEnvironment) -> None:
@@ -52,10 +54,13 @@ def test_each_process_of_threads_has_so_many_calls_in_flight(runner_env: RunnerE
         assert len(runner.ready["worker_pids"]) == 6
 
 
-def test_an_account_of_coroutines_at_once_in_other_processes_splits_all_of_the_time(
-    runner_env: RunnerEnvironment,
+@pytest.mark.parametrize(
+    "model", ["processes_of_loops", "threads_of_loops", pytest.param("interpreters_of_loops", marks=pytest.mark.slow)]
+)
+def test_an_account_of_coroutines_at_once_in_several_loops_splits_all_of_the_time(
+    runner_env: RunnerEnvironment, model: str
 ) -> None:
-    with opened(runner_env, order("processes_of_loops", task("doze"), tasks=12, concurrency=3)) as runner:
+    with opened(runner_env, order(model, task("doze"), tasks=12, concurrency=3)) as runner:
         runner.ask("warm")
         account = runner.ask("account", repeats=2)
     shares = {part: account[f"{part}_share"] for part in SHARES}

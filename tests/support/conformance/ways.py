@@ -20,7 +20,7 @@ WAYS = (
     *(f"processes:pool={pool}" for pool in ("multiprocessing", "anyio")),
     "joblib:backend=threading",
     *(f"mpire:start_method={method}" for method in ("forkserver", "spawn")),
-    *(f"processes_of_loops:loop={loop}" for loop in ("uvloop", "trio")),
+    *(f"{model}:loop={loop}" for model in ("processes_of_loops", "threads_of_loops") for loop in ("uvloop", "trio")),
     "dask:pool=threads",
 )
 """Every model as it is, and with the options that change how it works."""
@@ -53,13 +53,15 @@ def standing(way: str) -> bool:
 LOOPS = [way for way in WAYS if base(way) == "event_loop"]
 ONE_WORKER = ("sequential", *LOOPS)
 STANDING = [way for way in WAYS if standing(way)]
-LOOPLESS = [way for way in WAYS if not (needs(way).loop or needs(way).packages or base(way) == "processes_of_loops")]
+LOOPLESS = [way for way in WAYS if not (needs(way).loop or needs(way).packages or base(way).endswith("_of_loops"))]
 PER_TASK = [way for way in WAYS if not standing(way)]
 HERE_TOO = [way for way in WAYS if is_here(way)]
 SENDING = [way for way in WAYS if needs(way).pickles]
-OTHER_PROCESSES = [way for way in SENDING if way not in ("interpreters", "dask:pool=threads")]
-ALONE = {"processes_of_threads": {"threads": 1}, "processes_of_loops": {"concurrency": 1}}
-"""One call at a time in each of their processes: then they keep the contract of the others."""
+OTHER_PROCESSES = [way for way in SENDING if way not in ("interpreters", "interpreters_of_loops", "dask:pool=threads")]
+ALONE = {"processes_of_threads": {"threads": 1}} | {
+    name: {"concurrency": 1} for name in NAMES if "concurrency" in load(name).OPTIONS
+}
+"""One call at a time in each of their workers: then they keep the contract of the others."""
 SILENT = ("processes:pool=anyio",)
 """Ways in which the output of workers is lost: anyio drops it."""
 CLOUDPICKLING = ("loky", "joblib", "dask")
@@ -69,6 +71,8 @@ MODELS = [name for name in NAMES if not needs(name).packages]
 """The models of Python itself; tests of the others and of all options take long."""
 CORE = ("sequential", "event_loop", "threads", "processes")
 """The models that the quick suite tests in full."""
+RARE = ("threads_of_loops", "interpreters_of_loops")
+"""Models of which CI runs only the tests of their own: they share the code of `processes_of_loops`."""
 QUICK = MODELS + [
     f"{model}:start_method={method}" for model in ("processes", "process_per_task") for method in ("fork", "spawn")
 ]
@@ -87,7 +91,8 @@ def over(ways: Iterable[str], quick: Sequence[str] = QUICK) -> pytest.MarkDecora
 
 def marked(way: str, quick: Sequence[str] = MODELS) -> list[pytest.MarkDecorator]:
     """Return the marks of the tests of a way."""
-    return [] if way in CORE else [pytest.mark.slow] if way in quick else [pytest.mark.long]
+    is_quick = way in quick and base(way) not in RARE
+    return [] if way in CORE else [pytest.mark.slow] if is_quick else [pytest.mark.long]
 
 
 def forms(ways: Iterable[str]) -> list[tuple[str, bool]]:

@@ -1,0 +1,226 @@
+"""One window of an open loop: calls begin at intended times, whether or not earlier ones have ended.
+
+Latency counts from the *intended* start, so a dispatcher or a loop that is late is charged for it (coordinated
+omission). All times are CLOCK_MONOTONIC in ns, which processes of one machine share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import loops
+from .call import Call
+from .registry import Submit
+
+if TYPE_CHECKING:
+    from .registry import Future
+
+CANCEL_S = 1.0  # how long cancelled coroutines may take to end
+
+
+class Arrival(NamedTuple):
+    """One call: when it should have started, and what became of it.
+
+    `outcome` is `ended`, `failed` (with `error`), `cancelled` (before it had begun, or a coroutine) or `running`: it
+    could not be cancelled, because a worker is busy with it, or an executor has sent it already. `started_ns` and
+    `ended_ns` are None for the last two, and for a call that was lost with its worker.
+    """
+
+    intended_ns: int
+    submitted_ns: int
+    started_ns: int | None
+    ended_ns: int | None
+    outcome: str
+    error: str | None = None
+
+    @property
+    def late_ns(self) -> int:
+        """How late the dispatcher was: from the intended start until the model had the call."""
+        return self.submitted_ns - self.intended_ns
+
+    @property
+    def latency_ns(self) -> int | None:
+        """From the intended start to the end; None for a call that has not ended."""
+        return None if self.ended_ns is None else self.ended_ns - self.intended_ns
+
+
+class Window(NamedTuple):
+    """The calls of a window in the order of their arrival, its start, and the end of the drain."""
+
+    begun_ns: int
+    drained_ns: int
+    arrivals: list[Arrival]
+
+    def count(self, outcome: str) -> int:
+        """Return the number of calls with an outcome."""
+        return sum(arrival.outcome == outcome for arrival in self.arrivals)
+
+
+async def run(submit: Submit, call: Call, items: Sequence[Any], offsets_ns: Sequence[int], drain_ns: int) -> Window:
+    """Start one call for each offset, wait at most `drain_ns` after the last, and cancel what is left.
+
+    The calls get the items in turn. Where a call is left `running`, leaving `open` of the model may wait for it
+    forever: the runner has to be killed.
+    """
+    window = _Window(submit, _clocked(call), items, offsets_ns)
+    await (_in_loop if loops.running() else _without_loop)(window, drain_ns)
+    return Window(window.begun_ns, time.monotonic_ns(), window.arrivals())
+
+
+async def _without_loop(window: _Window, drain_ns: int) -> None:
+    """Dispatch from this thread, which has nothing else to do."""
+    done = threading.Event()
+    window.when_done = done.set
+    window.dispatch(window.begin)
+    if not done.wait(drain_ns / 1e9):
+        window.cancel()
+
+
+async def _in_loop(window: _Window, drain_ns: int) -> None:
+    """Dispatch from a thread that wakes up the loop, as the socket of an acceptor does.
+
+    A timer of the loop would be up to 1 ms late, because epoll counts milliseconds.
+    """
+    loop = asyncio.get_running_loop()
+    done, dispatched = asyncio.Event(), asyncio.Event()
+    window.when_done = lambda: _soon(loop, done.set)
+    gone = threading.Event()
+
+    def dispatch() -> None:
+        window.dispatch(lambda place: _soon(loop, window.begin, place), gone)
+        _soon(loop, dispatched.set)
+
+    dispatcher = threading.Thread(target=dispatch)
+    dispatcher.start()
+    try:
+        await dispatched.wait()
+        if not await _within(done, drain_ns / 1e9):
+            window.cancel()
+            await _within(done, CANCEL_S)
+    finally:
+        gone.set()
+        dispatcher.join()
+
+
+def _soon(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *arguments: Any) -> None:
+    """Call a function in the loop, if it is still open."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(function, *arguments)
+
+
+async def _within(event: asyncio.Event, timeout_s: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), timeout_s)
+    except asyncio.TimeoutError:  # another class in Python 3.10
+        return False
+    return True
+
+
+class _Window:
+    """The state of a window: what was submitted, and what has come back."""
+
+    def __init__(
+        self, submit: Submit, function: Callable[[Any], Any], items: Sequence[Any], offsets_ns: Sequence[int]
+    ) -> None:
+        self._submit, self._function, self._items = submit, function, items
+        self._offsets_ns = offsets_ns
+        self._submitted_ns = [0] * len(offsets_ns)
+        self._futures: list[Future | None] = [None] * len(offsets_ns)
+        self._left = len(offsets_ns)
+        self._lock = threading.Lock()
+        self.when_done: Callable[[], Any] = lambda: None
+        self.begun_ns = 0
+
+    def dispatch(self, begin: Callable[[int], Any], gone: threading.Event | None = None) -> None:
+        """Call `begin` with the place of each call at its time; ends early once `gone` is set."""
+        self.begun_ns = time.monotonic_ns()
+        for place, offset_ns in enumerate(self._offsets_ns):
+            left_ns = self.begun_ns + offset_ns - time.monotonic_ns()
+            if left_ns > 0:
+                time.sleep(left_ns / 1e9)
+            if gone and gone.is_set():
+                return
+            begin(place)
+        if not self._offsets_ns:
+            self.when_done()
+
+    def begin(self, place: int) -> None:
+        self._submitted_ns[place] = time.monotonic_ns()
+        future: Future
+        try:
+            future = self._submit(self._function, self._items[place % len(self._items)])
+        except Exception as error:  # an executor that has lost a worker takes no other call
+            future = futures.Future()
+            future.set_exception(error)
+        self._futures[place] = future
+        future.add_done_callback(self._count)
+
+    def _count(self, _: Any) -> None:
+        # in the thread of a worker, or in the loop
+        with self._lock:
+            self._left -= 1
+            is_last = self._left == 0
+        if is_last:
+            self.when_done()
+
+    def cancel(self) -> None:
+        """Cancel what has not ended, the latest first, so that no worker takes another call meanwhile."""
+        for future in reversed(self._futures):
+            if future is not None:
+                future.cancel()
+
+    def arrivals(self) -> list[Arrival]:
+        times = zip(self._offsets_ns, self._submitted_ns, self._futures)
+        return [Arrival(self.begun_ns + offset, submitted, *_outcome(future)) for offset, submitted, future in times]
+
+
+def _outcome(future: Future | None) -> tuple[int | None, int | None, str, str | None]:
+    """Return start, end, outcome and error of a call."""
+    if future is None or future.cancelled():
+        return None, None, "cancelled", None
+    if not future.done():
+        return None, None, "running", None
+    lost = future.exception()
+    if lost is not None:
+        return None, None, "failed", f"{type(lost).__name__}: {lost}"
+    started_ns, ended_ns, error = future.result()
+    return started_ns, ended_ns, "failed" if error else "ended", error
+
+
+class _Clocked:
+    """A call that returns when it started and ended, and its exception as text; its result is dropped."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+    def __call__(self, item: Any) -> tuple[int, int, str | None]:
+        error = None
+        started_ns = time.monotonic_ns()
+        try:
+            self.call(item)
+        except BaseException as raised:  # SystemExit too: it must not end the worker
+            error = f"{type(raised).__name__}: {raised}"
+        return started_ns, time.monotonic_ns(), error
+
+
+class _ClockedCoroutine(_Clocked):
+    async def __call__(self, item: Any) -> tuple[int, int, str | None]:  # type: ignore[override]  # it is awaited
+        error = None
+        started_ns = time.monotonic_ns()
+        try:
+            await self.call(item)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as raised:
+            error = f"{type(raised).__name__}: {raised}"
+        return started_ns, time.monotonic_ns(), error
+
+
+def _clocked(call: Call) -> _Clocked:
+    return (_ClockedCoroutine if iscoroutinefunction(call.function) else _Clocked)(call)
