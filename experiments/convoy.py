@@ -1,12 +1,12 @@
 """Requests over a loopback socket, from an event loop that is alone in its process or beside a thread that computes.
 
-The server echoes in a process of its own, so that only the loop waits for the GIL.
+The server echoes in a process of its own, so that only the loop waits for the GIL. It is an asyncio program too: an
+answer that came at once would be there before the loop waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,15 +16,19 @@ from . import loops
 
 SIZE = 64
 ECHO = f"""
-import socket
-server = socket.create_server(("127.0.0.1", 0))
-print(server.getsockname()[1], flush=True)
-while True:
-    peer, _ = server.accept()
-    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with peer:
-        while data := peer.recv({SIZE}):
-            peer.sendall(data)
+import asyncio
+
+async def answer(reader, writer):
+    while data := await reader.read({SIZE}):
+        writer.write(data)
+    writer.close()
+
+async def serve():
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+asyncio.run(serve())
 """
 
 port = 0  # of the server; a loop gets it from its initializer
@@ -32,7 +36,7 @@ port = 0  # of the server; a loop gets it from its initializer
 
 @contextmanager
 def server() -> Iterator[int]:
-    """Yield the port of a server that echoes to one connection at a time, as long as the runner lives."""
+    """Yield the port of a server that echoes, as long as the runner lives."""
     command = [sys.executable, "-I", "-S", "-c", ECHO]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -54,7 +58,6 @@ def take(initargs: int) -> None:
 async def alone(requests: int) -> int:
     """Send so many requests, each after the answer to the one before, and return the number of bytes received."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     received = 0
     try:
         for _ in range(requests):

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -27,6 +27,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from orchestrator import errors
+from orchestrator.machine import lock
 from tests.support.paths import ROOT
 
 from .case_driver import CASES, NEITHER, REFUSED, Case
@@ -36,6 +37,7 @@ from .tools import command, pyperf_compared
 RECORDS = ROOT / "docs/figures/peers_on_cases.jsonl"
 DRIVER = "tests/verify/case_driver.py"
 DIFFERENT = 0.03
+WAIT_S = 3600.0
 NOTHING = "nothing"
 """The answer of a tool that could not decide."""
 
@@ -71,10 +73,14 @@ def measure() -> None:
 
 
 def _timed(case: str, tool: str, ask: Callable[[], str]) -> Answer:
-    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    begun = time.perf_counter()
-    said = ask()
-    return Answer(case, tool, at, said, round(time.perf_counter() - begun, 2))
+    with ExitStack() as free:
+        free.enter_context(lock.hold(WAIT_S))  # another run on the machine would disturb the tool
+        if tool == "orchestrator":
+            free.close()  # it holds the lock itself
+        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        begun = time.perf_counter()
+        said = ask()
+        return Answer(case, tool, at, said, round(time.perf_counter() - begun, 2))
 
 
 def _keep(answer: Answer) -> None:
