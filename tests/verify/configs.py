@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,12 +36,13 @@ def run_config(spec: str, runs: Path, overrides: Sequence[str] = ()) -> Ran:
     return program(["run", spec, *overrides, "--runs", str(runs), "--fresh", "--wait", "1h"])
 
 
-def program(words: Sequence[str]) -> Ran:
+def program(words: Sequence[str], environ: Mapping[str, str] | None = None) -> Ran:
     """Run the program in the repository."""
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     begun = time.perf_counter()
     command = [sys.executable, "-m", "orchestrator", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    env = {**os.environ, **(environ or {})}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     elapsed_s = round(time.perf_counter() - begun, 2)
     events = [json.loads(line) for line in done.stdout.splitlines()]
     return Ran(at, done.returncode, events, (done.stderr.strip().splitlines() or [""])[-1], elapsed_s)

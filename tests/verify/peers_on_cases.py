@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -63,20 +63,18 @@ class Answer:
     elapsed_s: float
 
 
-def measure() -> None:
-    """Put every case to every tool and keep the answers."""
+def measure(names: Sequence[str] = tuple(CASES)) -> None:
+    """Put cases to every tool and keep the answers."""
     with tempfile.TemporaryDirectory(prefix="peers-") as directory:
-        for name, case in CASES.items():
+        for name in names:
+            case = CASES[name]
             for tool, ask in TOOLS.items():
                 if tool == "orchestrator" or _python(case):
                     _keep(_timed(name, tool, partial(ask, name, Path(directory))))
 
 
 def _timed(case: str, tool: str, ask: Callable[[], str]) -> Answer:
-    with ExitStack() as free:
-        free.enter_context(lock.hold(WAIT_S))  # another run on the machine would disturb the tool
-        if tool == "orchestrator":
-            free.close()  # it holds the lock itself
+    with lock.hold(WAIT_S):  # another run on the machine would disturb the tool
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         begun = time.perf_counter()
         said = ask()
@@ -102,7 +100,8 @@ def _python(case: Case) -> str | None:
 
 def _orchestrator(name: str, directory: Path) -> str:
     case = CASES[name]
-    return answered(case, program([*case.asked, "--runs", str(directory / "runs"), "--wait", "1h"]))
+    own_lock = {"ORCHESTRATOR_LOCK": str(directory / "lock")}  # the machine's is held for every tool
+    return answered(case, program([*case.asked, "--runs", str(directory / "runs")], own_lock))
 
 
 def answered(case: Case, ran: Ran) -> str:
