@@ -15,7 +15,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # a spec, a name in configs/ or a path, as $$spec for the shell (CONFIG comes in the environment, so that any character is safe)
 FIND_SPEC = [[ $$spec == */* || -e $$spec && ! -e configs/$$spec ]] || spec=configs/$$spec
 
-.PHONY: help experiment experiments plan test slow conformance faults golden lint bench verify-statistics verify-accounts bench-cluster bench-peers findings samples wheel lock clean
+.PHONY: help experiment experiments plan test slow conformance faults golden lint bench verify-statistics verify-accounts bench-cluster bench-peers findings reproduced samples wheel lock clean
 .NOTPARALLEL: # two installations must not write to one environment
 
 help: ## list the targets
@@ -71,6 +71,9 @@ bench-peers: $(VENV)/.dev.stamp ## compare with pyperf, hyperfine and pytest-ben
 
 findings: $(VENV)/.dev.stamp ## run every spec in configs/; update docs/workloads.md
 	$(BIN)/python -m tests.verify.findings $(ARGS)
+
+reproduced: $(VENV)/.dev.stamp ## run the published results, and other tools on the same cases; update docs/reproduced.md
+	$(BIN)/python -m tests.verify.reproduced $(ARGS)
 
 samples: $(VENV)/.dev.stamp ## regenerate the sample outputs in README.md and docs/ (10 min)
 	$(BIN)/python -m tests.verify.samples $(ARGS)

@@ -116,6 +116,7 @@ def test_make_help_lists_every_target() -> None:
         "bench-cluster",
         "bench-peers",
         "findings",
+        "reproduced",
         "samples",
         "conformance",
         "faults",

@@ -16,21 +16,19 @@ import pytest
 from experiments import cpu, dispatch, identity, io, kinds, loops, shared
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.load import load
+from tests.support.configs import SHIPPED
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
 
-CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-
-
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
+@pytest.mark.parametrize("config", SHIPPED, ids=lambda config: config.name)
 def test_a_shipped_config_can_be_planned_on_two_cores(config: Path) -> None:
     planned = plan_experiment(load(config)[0], cores=2)
     assert planned.claims
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
+@pytest.mark.parametrize("config", SHIPPED, ids=lambda config: config.name)
 def test_a_shipped_config_is_named_like_its_file_and_says_what_it_asks(config: Path) -> None:
     experiment, _ = load(config)
     assert experiment.name == config.stem

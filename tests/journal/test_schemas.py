@@ -18,6 +18,7 @@ from orchestrator.journal.read import Records, find
 from orchestrator.output.schema import SCHEMAS
 from orchestrator.runner import registry
 from tests.support.command import WORKLOADS, orchestrator
+from tests.support.configs import SHIPPED
 from tests.support.event_schema import misfits, schema
 from tests.support.paths import ROOT
 
@@ -29,7 +30,7 @@ def test_a_schema_is_a_valid_schema(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema(name))
 
 
-@pytest.mark.parametrize("config", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda config: config.name)
+@pytest.mark.parametrize("config", SHIPPED, ids=lambda config: config.name)
 def test_a_shipped_config_fits_the_schema_of_the_spec(config: Path) -> None:
     jsonschema.validate(yaml.safe_load(config.read_text()), schema("spec"))
 
@@ -42,7 +43,7 @@ def test_the_schema_in_the_documents_is_the_printed_one(name: str) -> None:
     assert file.read_text() == SCHEMAS[name](), "changed on purpose? then `make golden`"
 
 
-@pytest.mark.parametrize("config", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda config: config.name)
+@pytest.mark.parametrize("config", SHIPPED, ids=lambda config: config.name)
 def test_a_shipped_config_tells_editors_where_its_schema_is(config: Path) -> None:
     first = config.read_text().partition("\n")[0]
     named = config.parent / first.removeprefix("# yaml-language-server: $schema=")

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from orchestrator.errors import BadInput
 from orchestrator.spec import document
 from orchestrator.spec.document import MAX_BYTES, MAX_DEPTH, MAX_SHOWN, KeyPath, Position
-from tests.support.yaml_fuzz import CONFIGS, FRAGMENTS, SAMPLE, mutated
+from tests.support.configs import SHIPPED
+from tests.support.yaml_fuzz import FRAGMENTS, SAMPLE, mutated
 
 quiet = settings(max_examples=300)
 
@@ -205,7 +206,7 @@ def test_a_declared_version_1_2_is_accepted(loader: object) -> None:
     assert parsed("%YAML 1.2\n---\na: 1\n...\n") == {"a": 1}
 
 
-@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: str(file.name))
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: str(file.name))
 def test_the_configs_of_the_project_are_read(file: Path) -> None:
     assert document.read(file).value["name"] == file.stem
 

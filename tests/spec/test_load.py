@@ -22,7 +22,7 @@ from orchestrator.spec.load import Source
 from orchestrator.spec.model import Experiment
 from orchestrator.spec.problem import SpecProblem
 from orchestrator.spec.values import parse_fraction, parse_seconds
-from tests.support.paths import ROOT
+from tests.support.configs import SHIPPED
 from tests.support.specs import DESIGN
 
 quick = settings(max_examples=120)
@@ -73,7 +73,7 @@ def test_the_example_of_the_design_page_loads(cwd: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("config", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda c: c.name)
+@pytest.mark.parametrize("config", SHIPPED, ids=lambda c: c.name)
 def test_a_shipped_config_loads(config: Path) -> None:
     experiment, _ = loading.load(config)
     assert experiment.name == config.stem

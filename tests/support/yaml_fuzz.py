@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from tests.support.paths import ROOT
-
-CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+from tests.support.configs import SHIPPED
 
 SAMPLE = b"name: x\nmodels:\n  - threads\n  - {model: 'p', caf\xc3\xa9: 1, label: }\n"
 
@@ -64,7 +62,7 @@ FRAGMENTS += [
 
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    content = draw(st.sampled_from([SAMPLE, *(file.read_bytes() for file in CONFIGS)]))
+    content = draw(st.sampled_from([SAMPLE, *(file.read_bytes() for file in SHIPPED)]))
     for _ in range(draw(st.integers(1, 5))):
         start = draw(st.integers(0, len(content)))
         end = min(len(content), start + draw(st.integers(0, 20)))

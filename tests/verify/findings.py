@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,8 +17,10 @@ from typing import Any
 
 from orchestrator.output.tables import PARTS
 from orchestrator.units import duration, listed, percent, ratio
+from tests.support.configs import OWN
 from tests.support.paths import ROOT
 
+from .configs import run_config
 from .figures import replace
 
 RECORDS = ROOT / "docs/figures/findings.jsonl"
@@ -28,7 +28,7 @@ WORKLOADS = ROOT / "docs/workloads.md"
 MOST = 4
 """Number of variants with a main cause in the table."""
 
-CONFIGS = sorted(file.stem for file in (ROOT / "configs").glob("*.yaml"))
+CONFIGS = [file.stem for file in OWN]
 
 
 @dataclass(frozen=True)
@@ -70,19 +70,16 @@ def _keep(found: Found) -> None:
 
 def _run(config: str, runs: Path) -> Found:
     """Run a config as its users do; raises RuntimeError where it has measured nothing."""
-    spec = f"configs/{config}.yaml"
-    command = [sys.executable, "-m", "orchestrator", "run", spec, "--runs", str(runs), "--fresh", "--wait", "1h"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    events = [json.loads(line) for line in done.stdout.splitlines()]
-    if not events:
-        raise RuntimeError(f"{config}: status {done.returncode}: {done.stderr.strip()}")
+    ran = run_config(f"configs/{config}.yaml", runs)
+    if not ran.events:
+        raise RuntimeError(f"{config}: status {ran.status}: {ran.error}")
     return Found(
         config=config,
         at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        status=done.returncode,
-        elapsed_s=next(event["elapsed_s"] for event in events if event["event"] == "run.finished"),
-        points=list(_points(events)),
-        claims=[event["outcome"] for event in events if event["event"] == "expectation.checked"],
+        status=ran.status,
+        elapsed_s=ran.of("run.finished")[0]["elapsed_s"],
+        points=list(_points(ran.events)),
+        claims=[event["outcome"] for event in ran.of("expectation.checked")],
     )
 
 

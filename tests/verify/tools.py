@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +22,17 @@ class Code:
     statement: str
 
 
-def command(words: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class Compared:
+    """What pyperf says of results: whether `compare_to` calls the first and the second different, and all means."""
+
+    differ: bool
+    means: list[float]
+
+
+def command(words: Sequence[str], environ: Mapping[str, str] | None = None) -> str:
     """Run a command in the repository and return its output; raises RuntimeError where it fails."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **(environ or {})}
     done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)}: status {done.returncode}: {done.stderr or done.stdout}")
@@ -36,9 +44,14 @@ def pyperf(sides: Sequence[Code], directory: Path) -> tuple[bool, float]:
     files = [directory / f"{place}.json" for place in range(len(sides))]
     for code, file in zip(sides, files, strict=True):
         pyperf_once(code, file)
-    printed = command([sys.executable, "-m", "pyperf", "compare_to", *map(str, files)])
-    first, second = (_pyperf_mean(file) for file in files)
-    return re.search(r"\b(faster|slower)\b", printed) is not None, second / first
+    found = pyperf_compared(files)
+    return found.differ, found.means[1] / found.means[0]
+
+
+def pyperf_compared(files: Sequence[Path]) -> Compared:
+    """Return what `compare_to` says of the first two files, and the means of all."""
+    printed = command([sys.executable, "-m", "pyperf", "compare_to", *map(str, files[:2])])
+    return Compared(re.search(r"\b(faster|slower)\b", printed) is not None, [_pyperf_mean(file) for file in files])
 
 
 def pyperf_once(code: Code, file: Path) -> None:
