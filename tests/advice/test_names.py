@@ -189,6 +189,11 @@ def test_a_file_that_hides_the_standard_librarys_is_named(place: Path, name: str
     assert refused(place, "script:parse", "path=x").startswith(f"orchestrator: {place / name}.py hides the standard")
 
 
+def test_a_file_that_hides_anyio_is_named(place: Path) -> None:
+    (place / "anyio.py").touch()
+    assert "anyio.py hides the package 'anyio'" in refused(place, "script:parse", "path=x")
+
+
 def test_a_spec_names_the_file_that_hides_the_standard_librarys(place: Path) -> None:
     (place / "queue.py").touch()
     (place / "a.yaml").write_text("workload: {call: script:make}\nmodels: [sequential]\n")
