@@ -101,3 +101,49 @@ def test_a_function_that_starts_a_pool_is_said_first_to_be_parallel(place: Path)
 
 def test_a_function_that_starts_one_process_is_not_parallel_by_itself(place: Path) -> None:
     assert "parallel by itself" not in advised(place, "mine:isolated", "parts=2")["description"]
+
+
+def noted(place: Path, workload: str, models: str = "sequential, threads") -> dict[str, Any]:
+    """Return the verdict of a run of one block."""
+    (place / "a.yaml").write_text(
+        f"workload: {{{workload}}}\ntasks: 8\nmodels: [{models}]\nmeasure: {{blocks: 1, rounds: 2}}\n"
+    )
+    done = orchestrator("run", "a.yaml", cwd=place)
+    return next(event for event in events(done.stdout) if event["event"] == "verdict.reached")
+
+
+def test_a_run_warns_of_answers_from_a_cache(place: Path) -> None:
+    verdict = noted(place, "call: 'mine:route', kwargs: {origin: 9}")
+    assert "answers_kept" in verdict["warnings"]
+    assert verdict["kept_by"] == {"sequential": "functools.lru_cache", "threads": "functools.lru_cache"}
+
+
+def test_a_run_warns_of_answers_from_a_dictionary(place: Path) -> None:
+    verdict = noted(place, "call: 'mine:looked_up', kwargs: {origin: 9}", "sequential, processes")
+    assert verdict["kept_by"] == {"sequential": "a cache", "processes": "a cache"}
+
+
+def test_a_run_names_the_cached_function_below(place: Path) -> None:
+    (place / "mine.py").write_text(
+        "import functools, time\n@functools.cache\ndef table(n): time.sleep(0.02); return [n]\n"
+        "def price(n): return table(n)[0]\n"
+    )
+    assert noted(place, "call: 'mine:price', kwargs: {n: 9}")["kept_by"]["threads"] == "functools.lru_cache of table"
+
+
+def test_a_first_call_that_imports_is_no_cache(place: Path) -> None:
+    (place / "other.py").write_text("import time\ntime.sleep(0.05)\n")
+    (place / "mine.py").write_text("def f(n):\n    import other\n    return n\n")
+    assert "answers_kept" not in noted(place, "call: 'mine:f', kwargs: {n: 9}")["warnings"]
+
+
+def test_a_run_warns_of_a_function_that_starts_processes(place: Path) -> None:
+    assert "parallel_by_itself" in noted(place, "call: 'mine:pooled', kwargs: {parts: 2}")["warnings"]
+
+
+def test_a_source_that_is_read_to_its_end_by_the_first_call_is_said(place: Path) -> None:
+    (place / "mine.py").write_text(
+        "import io\nsource = io.StringIO('line\\n' * 200_000)\ndef count(): return sum(1 for _ in source)\n"
+    )
+    said = advised(place, "mine:count")["description"]
+    assert "with other results: it may have read a source to its end" in said
