@@ -19,9 +19,10 @@ DUMP_STACKS: int = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signa
 
 
 def dump_stacks_on_signal() -> None:
-    """Write the stacks of this process on `DUMP_STACKS`, also while a call in C holds the GIL."""
+    """Write the stacks of this process on `DUMP_STACKS`, also while a call in C holds the GIL, and where it crashes."""
     import faulthandler
 
+    faulthandler.enable(file=2, all_threads=False)
     faulthandler.register(DUMP_STACKS, file=2, all_threads=True)
 
 
