@@ -35,6 +35,8 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
     measured = "every combination is measured"
     if asked.over:
         measured = f"of {asked.over.name} only the levels next to where the winner changes are measured"
+    compared = {model_of(entry) for entry in designed.entries}
+    left_out = [name for name in registry.STANDARD if name not in compared]
     batch = units.duration(designed.tasks * facts.wall_ns)
     lines = [
         *_heading(asked, again),
@@ -47,6 +49,7 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
         *(["# tasks: all"] if designed.tasks == facts.items else [dump({"tasks": designed.tasks})]),
         "models:",
         *(f"  - {dump(entry, flow=True)}  # {registry.load(model_of(entry)).SUMMARY}" for entry in designed.entries),
+        *([dump({"left_out": left_out}).rstrip()] if left_out else []),
         "",
         f"# {measured}; workers: {why_workers}",
         dump({"matrix": matrix}),
