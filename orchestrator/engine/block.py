@@ -229,12 +229,11 @@ class _Block:
                 runner_group.runners[start.variant].workers = answer["worker_pids"]
 
     def _warm(self, runner_group: RunnerGroup) -> None:
-        """Let every worker run the function, where a variant needs that."""
+        """Let every worker run the function, where a variant needs that; its first calls are watched in one block."""
         for label in self._variants:
             if label in self._task.without_warmup:
                 continue
             self._notify(f"warming up {label}")
-            # what calls do to their arguments, and keep, is found once: in the first block of a variant
             warmed = self._ask(runner_group, label, {"op": "warm", "watches": label not in self._task.repeats})
             self._warmed_ns[label] = warmed["calls_ns"]
             found = {key: value for key, value in warmed.items() if key != "event"}
