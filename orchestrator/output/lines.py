@@ -41,7 +41,7 @@ _WARNINGS = {
     "call another item (workload.items), or name a function that keeps nothing: answered",
     "parallel_by_itself": "a call is parallel by itself: it keeps several cores busy, or starts processes, so calls at "
     "once compete for the cores",
-    "arguments_copied": "calls change their arguments, so each call got fresh copies, made before the time:",
+    "arguments_copied": "calls change their arguments, so each call got fresh copies, made before the time, of",
     "recomputed_differs": "the verdict in the journal differs from this one",
 }
 
@@ -49,7 +49,7 @@ _SHORT = {
     "recomputed_differs": "the verdict in the journal differs from this one",
     "answers_kept": "calls after the first computed next to nothing: answered",
     "parallel_by_itself": "a call is parallel by itself, so calls at once compete for the cores",
-    "arguments_copied": "each call got fresh copies of its arguments, made before the time:",
+    "arguments_copied": "each call got fresh copies, untimed, of what it changes:",
     "too_few_blocks": "too few blocks for a verdict; allow more measure.max_time",
     "hosts_disagree": "hosts disagree, so the verdict holds for this mixture only",
     "gil_enabled": "the GIL was enabled again",
@@ -109,7 +109,7 @@ def _detail(warning: str, event: VerdictReached) -> str:
     if warning == "answers_kept":
         return f" by {units.listed(_by_value(event.kept_by or {}))}"
     if warning == "arguments_copied":
-        return f" it changes {units.listed(_by_value(event.copied or {}))}"
+        return f" {units.listed(_by_value(event.copied or {}))}"
     if warning == "hosts_disagree":
         return f": {', '.join(map(printable, event.hosts_disagree or ()))}"
     if warning == "workload_warned":

@@ -166,9 +166,11 @@ class Bench:
         say nothing, and returns `started`, the processes that each call starts, and `copied`, an argument that calls
         change: from then on, each gets copies.
         """
+        items, call = self._given
+        first = soundness.first_call(call, items[0], self._name) if watches else None
         begun_ns = time.perf_counter_ns()
         self._before_batch()
-        found = await self._watched() if watches else {}
+        found = self._watched(await self._each(first)) if first else {}
         if not watches:
             await self._each(self._single)
         calls_ns = time.perf_counter_ns() - begun_ns
@@ -190,10 +192,8 @@ class Bench:
         times = {"calls_ns": calls_ns, "first_ns": first_ns, "last_ns": last_ns}
         return {"event": "warmed", "batches": len(walls_ns), **times, **found}
 
-    async def _watched(self) -> dict[str, Any]:
-        """Make the first call in every worker, and return what `do_warm` does of it."""
-        items, call = self._given
-        firsts = await self._each(soundness.first_call(call, items[0], self._name))
+    def _watched(self, firsts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Return what `do_warm` does of the first call in every worker."""
         self._imported = any(first["imported"] for first in firsts)
         self._first_ns = None if self._imported else min(first["wall_ns"] for first in firsts)
         is_alone = len(firsts) == 1 or bool(self._others)  # threads would count each other's processes

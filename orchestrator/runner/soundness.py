@@ -30,6 +30,8 @@ def first_call(call: Call, item: Any, name: str) -> Callable[[], Any]:
     """
     import inspect  # not at the top: the workers need not load it
 
+    from . import arguments  # noqa: F401  # here, and not in the time of the call
+
     made = _awaited if inspect.iscoroutinefunction(call.function) else _called
     return functools.partial(made, call, item, name)
 

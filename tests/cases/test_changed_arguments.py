@@ -83,7 +83,7 @@ def test_copies_are_said_with_the_argument_beside_the_verdict(journal: Path) -> 
 
 def test_copies_are_noted_on_the_screen(journal: Path) -> None:
     shown = in_process("report", str(journal.parent), "--format", "table", cwd=journal.parent).stdout
-    assert "each call got fresh copies of its arguments, made before the time: it changes scores" in shown
+    assert "each call got fresh copies, untimed, of what it changes: scores" in shown
 
 
 def test_first_calls_are_watched_in_the_first_block_only(journal: Path) -> None:
