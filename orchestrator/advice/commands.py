@@ -47,6 +47,10 @@ def remedied(asked: Question, problem: Problem, field: str) -> str | None:
         return command(asked, [_argument(asked, each) for each in problem.arguments])
     if problem.code == "is_singledispatch":
         return command(replace(asked, args=[*asked.args, *asked.kwargs.values()], kwargs={}))
+    if problem.code == "positional_only" and problem.arguments:
+        others = {name: value for name, value in asked.kwargs.items() if name not in problem.arguments}
+        given = [asked.kwargs[name] for name in problem.arguments if name in asked.kwargs]
+        return command(replace(asked, args=[*asked.args, *given], kwargs=others))
     if first is None:
         return None
     if problem.code in (*INSTEAD, "file_missing"):

@@ -29,8 +29,6 @@ SHORT_NS = 500_000  # calls shorter than this are also sent to processes in chun
 SHORT_ITEMS_NS = 5_000_000  # of unequal calls, chunks of longer ones are tried too: they may lose
 LONG_NS = 25_000_000  # with calls that compute for longer than this, a batch has one call per core
 FIRST_CALL = 20  # a first call that takes this many times as long as later ones is reported
-KEPT, KEPT_NS = 100, 100_000
-"""A first call that takes so many times as long as later ones has kept its answer, if these are shorter than that."""
 
 MOST_WORKERS = 16
 EXPLAINING = 1.15  # the time of a whole block relative to that of its rounds: diagnostics follow the rounds
@@ -136,6 +134,9 @@ class Facts:
     items: int = 0
     started: int = 0
     failed: Mapping[str, str] = field(default_factory=dict)
+    copied: str | None = None
+    kept_by: str | None = None
+    is_drained: bool = False
 
     @property
     def busy(self) -> float:
@@ -146,12 +147,6 @@ class Facts:
     def is_parallel(self) -> bool:
         """Whether a call keeps more than one core busy by itself; not known for very short calls."""
         return self.started > 1 or (self.cpu_share > MULTI_CORE_CALL and self.wall_ns > 100_000)
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether calls were probably answered from what the first one kept: they do next to nothing."""
-        is_dear = self.first_ns > KEPT * self.wall_ns and self.first_ns > 1e6
-        return is_dear and self.wall_ns < KEPT_NS and not self.items
 
 
 @dataclass(frozen=True)
@@ -198,7 +193,7 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     # a tie's level is not divided among rivals, as in `analysis`
     needed_s = block_s * (LOOKS[0] if facts.is_parallel else first_ranked(LOOK_LEVEL))
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
-    if facts.is_parallel or facts.is_kept:
+    if facts.is_parallel or facts.kept_by:
         enough_s = max(SHORT_BUDGET_S, min(LONGEST_S, needed_s))
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
     max_time_s = asked.max_time_s or enough_s

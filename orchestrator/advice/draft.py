@@ -35,6 +35,8 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
     measured = "every combination is measured"
     if asked.over:
         measured = f"of {asked.over.name} only the levels next to where the winner changes are measured"
+    compared = {model_of(entry) for entry in designed.entries}
+    left_out = [name for name in registry.STANDARD if name not in compared]
     batch = units.duration(designed.tasks * facts.wall_ns)
     lines = [
         *_heading(asked, again),
@@ -47,6 +49,7 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
         *(["# tasks: all"] if designed.tasks == facts.items else [dump({"tasks": designed.tasks})]),
         "models:",
         *(f"  - {dump(entry, flow=True)}  # {registry.load(model_of(entry)).SUMMARY}" for entry in designed.entries),
+        *([dump({"left_out": left_out}).rstrip()] if left_out else []),
         "",
         f"# {measured}; workers: {why_workers}",
         dump({"matrix": matrix}),
@@ -113,9 +116,13 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
         f"Which model runs the {kind} {asked.call} best{along}?",
         f"A call took {took} when tried, {units.percent(facts.busy)} of it on a core.",
     ]
-    if not facts.is_kept and facts.first_ns > max(FIRST_CALL * facts.wall_ns, 1e6):
+    if not facts.kept_by and facts.first_ns > max(FIRST_CALL * facts.wall_ns, 1e6):
         first = f"The first call took {units.duration(facts.first_ns)}"
         sentences.append(f"{first}: what it keeps for later ones (imports, a cache) is not in the figures.")
+    if facts.copied:
+        sentences.append(
+            f"It changes its argument {facts.copied}, so each call gets fresh copies, made before its time."
+        )
     if designed.tasks < facts.items:
         sentences.append(f"A batch has {designed.tasks} of the {facts.items} items, evenly spread.")
     if not facts.is_async:
@@ -128,12 +135,15 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
 
 def _first_of_all(facts: Facts) -> Iterator[str]:
     """Yield what makes the rest less important."""
-    if facts.is_kept:
-        first, later = units.duration(facts.first_ns), units.duration(facts.wall_ns)
-        yield (
-            f"The first call took {first} and later ones {later}: they were answered from what it kept (a cache), so "
-            "the figures are those of look-ups; give each call another argument with --items."
-        )
+    if facts.kept_by:
+        took = f"The first call took {units.duration(facts.first_ns)} and later ones {units.duration(facts.wall_ns)}"
+        if facts.is_drained:
+            yield f"{took}, with other results: it may have read a source to its end; open that in the function."
+        else:
+            yield (
+                f"{took}: they were answered from what it kept ({facts.kept_by}), so the figures are those of "
+                "look-ups; give each call another argument with --items."
+            )
     if facts.is_parallel:
         does = ["starts processes of its own"] if facts.started > 1 else []
         does += [f"keeps {facts.cpu_share:.1f} cores busy"] if facts.cpu_share > MULTI_CORE_CALL else []

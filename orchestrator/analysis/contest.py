@@ -92,6 +92,12 @@ class Contest:
     has_frozen_rounds: bool = False
     """Whether `rounds` holds for all further blocks."""
     guarded: set[str] = field(default_factory=set)
+    copied: dict[str, str] = field(default_factory=dict)
+    """By variant, an argument that calls change, so that each call gets copies."""
+    kept_by: dict[str, str] = field(default_factory=dict)
+    """By variant, what answered all calls but the first."""
+    started: dict[str, int] = field(default_factory=dict)
+    """By variant, how many processes a call starts."""
     begun_numbers: set[int] = field(default_factory=set)  # the numbers of the blocks that have begun
     discarded: int = 0
     is_skipped: bool = False

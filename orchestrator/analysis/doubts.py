@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 from ..journal.derived_events import VariantCompared, VariantExplained
 from . import decide, figures, load
+from .accounts import MULTI_CORE_CALL
 from .contest import Contest
 from .decide import Finding
 from .looks import LOOKS, first_ranked
 from .stats import is_correlated, lag1_autocorrelation, log_statistics
 
 STEADY = 0.01  # a batch that takes this much more or less time in the later half of a block has no steady state
+
+
+SHORT_CALL_NS = 100_000  # of shorter calls, the time on cores is not known well
+
+STARTS_SEVERAL = 2
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,19 @@ def gil_enabled_by(contest: Contest) -> dict[str, str]:
     return {label: found[label] for label in contest.variants if label in found}
 
 
+def _is_parallel(grounds: Grounds) -> bool:
+    """Return whether a call keeps several cores busy by itself, or starts several processes."""
+    contest = grounds.contest
+    if any(count >= STARTS_SEVERAL for count in contest.started.values()):
+        return True
+    alone = [event for event in grounds.comparisons if event.model == "sequential" and event.wall_ns and event.cpu_ns]
+    return any(
+        (event.cpu_ns or 0) > MULTI_CORE_CALL * (event.wall_ns or 0)
+        and (event.wall_ns or 0) > contest.point.tasks * SHORT_CALL_NS
+        for event in alone
+    )
+
+
 def _has_too_few_blocks(grounds: Grounds) -> bool:
     """Return whether a verdict is undecided after fewer blocks than a tie needs; one variant alone ties with none."""
     contest, look = grounds.contest, grounds.finding.look
@@ -99,6 +118,9 @@ WARNINGS: Mapping[str, Callable[[Grounds], bool]] = {
     "gil_enabled": lambda grounds: bool(gil_enabled_by(grounds.contest)),
     "workload_warned": lambda grounds: bool(figures.warned(grounds.contest)),
     "recomputed_differs": lambda grounds: bool(grounds.contest.differences),
+    "answers_kept": lambda grounds: bool(grounds.contest.kept_by),
+    "parallel_by_itself": _is_parallel,
+    "arguments_copied": lambda grounds: bool(grounds.contest.copied),
     "contaminated": lambda grounds: any(event.contaminated for event in grounds.explanations),
     "hosts_disagree": lambda grounds: bool(grounds.hosts_disagree),
 }

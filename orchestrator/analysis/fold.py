@@ -77,8 +77,12 @@ def _rounds_chosen(contest: Contest, event: Event) -> None:
     contest.has_frozen_rounds = True
 
 
-def _runner_warmed(block: Block, event: Event) -> None:
-    block.calls_ns[event["variant"]] = event["calls_ns"]
+def _runner_warmed(contest: Contest, event: Event) -> None:
+    if contest.running:
+        contest.running.calls_ns[event["variant"]] = event["calls_ns"]
+    for name in ("copied", "kept_by", "started"):
+        if event.get(name):
+            getattr(contest, name)[event["variant"]] = event[name]
 
 
 def _reference_timed(block: Block, event: Event) -> None:
@@ -162,6 +166,7 @@ _HANDLERS: Mapping[str, Callable[[Contest, Event], None]] = {
     "block.started": _block_started,
     "point.calibrated": _point_calibrated,
     "rounds.chosen": _rounds_chosen,
+    "runner.warmed": _runner_warmed,
     "runner.guarded": lambda contest, event: contest.guarded.add(event["variant"]),
     "trial.failed": _trial_failed,
     "block.finished": _block_finished,
@@ -174,7 +179,6 @@ _HANDLERS: Mapping[str, Callable[[Contest, Event], None]] = {
 
 _BLOCK_HANDLERS: Mapping[str, Callable[[Block, Event], None]] = {
     "runner.ready": _runner_ready,
-    "runner.warmed": _runner_warmed,
     "reference.timed": _reference_timed,
     "trial.finished": _trial_finished,
     "trial.observed": _trial_observed,

@@ -164,6 +164,8 @@ def _use(contest: Contest, variant: Variant, found: Summary, model: str, clause:
     if present:
         better = [other for other in present if _surely_faster(contest, other, variant.label)]
         return Remedy(f"use `{better[0]}`{clause}") if better else None
+    if model in contest.plan.experiment.left_out:
+        return None
     workload = contest.point.workload
     runs_plain = workload.get("call") and (workload.get("async_call") or not found.median.is_async)
     if not runs_plain and "async_call" not in registry.load(model).FORMS:

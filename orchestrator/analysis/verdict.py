@@ -123,6 +123,8 @@ def reached(
         hosts_disagree=disagreeing or None,
         gil_enabled_by=doubts.gil_enabled_by(contest) or None,
         workload_warnings=figures.warned(contest) or None,
+        kept_by=contest.kept_by or None,
+        copied=contest.copied or None,
         sentence=sentences.of_point(contest, finding, expected, at_this_load=doubted.at_this_load),
         why=[f"{event.variant}: {event.why}" for event in explanations if event.why],
     )

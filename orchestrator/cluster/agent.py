@@ -31,7 +31,7 @@ from ..supervisor.interrupt import Interrupt, Interrupted
 
 IDLE_S = 60.0  # it ends after this time without a request; the next request starts a new one
 
-SETS = ("guarded", "without_warmup", "in_first_round")  # fields of a task that JSON has no form for
+SETS = ("guarded", "without_warmup", "in_first_round", "copied")  # fields of a task that JSON has no form for
 
 LOCK_S = 2.0  # how long a block waits for the machine, as another block may just be ending
 

@@ -143,6 +143,7 @@ class _Block:
         self._lap()
         self._check(runner_group)
         self._prove_again(runner_group)
+        self._look_for_caches(runner_group)
         self._diagnose(runner_group)
         self._lap()
 
@@ -204,7 +205,8 @@ class _Block:
                 runner_group.start(variant.label, started)
             except RunnerFailed as error:
                 raise Failed(variant, error) from error
-            runner_group.send(variant.label, {"op": "prepare", **runner_request(task.point, variant)})
+            request = {**runner_request(task.point, variant), "copied": variant.label in task.copied}
+            runner_group.send(variant.label, {"op": "prepare", **request})
         loop.start()
         prepared = {}
         for start in starts:
@@ -227,15 +229,15 @@ class _Block:
                 runner_group.runners[start.variant].workers = answer["worker_pids"]
 
     def _warm(self, runner_group: RunnerGroup) -> None:
-        """Let every worker run the function, where a variant needs that."""
+        """Let every worker run the function, where a variant needs that; its first calls are watched in one block."""
         for label in self._variants:
             if label in self._task.without_warmup:
                 continue
             self._notify(f"warming up {label}")
-            warmed = self._ask(runner_group, label, {"op": "warm"})
-            times = {key: warmed[key] for key in ("calls_ns", "batches", "first_ns", "last_ns")}
+            warmed = self._ask(runner_group, label, {"op": "warm", "watches": label not in self._task.repeats})
             self._warmed_ns[label] = warmed["calls_ns"]
-            self.events.append(RunnerWarmed(**self._task.about(self._variants[label]), **times))
+            found = {key: value for key, value in warmed.items() if key != "event"}
+            self.events.append(RunnerWarmed(**self._task.about(self._variants[label]), **found))
 
     def _check(self, runner_group: RunnerGroup) -> None:
         """Check that the results of the last trials are the same in every variant, or as the user's check says.
@@ -386,6 +388,13 @@ class _Block:
             if after != before:
                 lost = RunnerFailed("worker_lost", f"{before} workers before the trials, {after} after them")
                 raise Failed(self._variants[ready.variant], lost)
+
+    def _look_for_caches(self, runner_group: RunnerGroup) -> None:
+        """Add what answered the calls after the first, where they were not computed; once for each variant."""
+        for place, warmed in enumerate(self.events):
+            if isinstance(warmed, RunnerWarmed) and warmed.variant not in self._task.repeats:
+                kept_by = self._ask(runner_group, warmed.variant, {"op": "kept"})["kept_by"]
+                self.events[place] = warmed.model_copy(update={"kept_by": kept_by})
 
     def _sample(self, when: Literal["start", "end"]) -> None:
         self.events.append(ContextSampled(block=self._task.number, when=when, **host.sample()))

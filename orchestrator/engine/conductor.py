@@ -316,6 +316,7 @@ class Conductor:
             without_warmup=pace.without_warmup(contest),
             in_first_round=pace.in_first_round(contest, state.claims),
             guarded=frozenset(contest.guarded),
+            copied=frozenset(contest.copied),
             limits=self._plan.experiment.limits.bounds(),
             draws=not contest.blocks and not state.running,
             timeout_s=measure.timeout,

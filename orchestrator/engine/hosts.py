@@ -37,6 +37,8 @@ class BlockTask:
     timeout_s: float
     deadline: float
     """The end of the run's time, on the monotonic clock of this machine."""
+    copied: frozenset[str] = frozenset()
+    """The variants whose calls change their arguments, so that each call gets copies."""
 
     def about(self, variant: Variant | None = None) -> dict[str, Any]:
         """Return the fields that the events of the block share, those of one variant included."""

@@ -179,6 +179,10 @@ class VerdictReached(AboutPoint):
     """The warnings that `observe` returned, by variant, with the number of trials."""
     hosts_disagree: list[str] | None = None
     """The verdicts of the hosts of a cluster, where they disagree significantly."""
+    kept_by: dict[str, str] | None = None
+    """By variant, what answered all calls but the first, such as a cache."""
+    copied: dict[str, str] | None = None
+    """By variant, an argument that calls change, so that each call gets copies, made before the time."""
     sentence: str
     why: list[str]
     """Where the time of each variant went: one sentence for each variant with an account."""

@@ -148,6 +148,12 @@ class RunnerWarmed(AboutVariant):
     first_ns: int | None
     last_ns: int | None
     """The times of the first and the last batch of the warm-up; null where calls alone were enough."""
+    started: int | None = None
+    """The processes that a call starts, as far as is known; this and the rest of a variant's first block only."""
+    copied: str | None = None
+    """An argument that calls change, so that each call gets copies, made before the time."""
+    kept_by: str | None = None
+    """What answered all calls but the first, such as a cache, where they computed next to nothing."""
 
 
 class RunnerGuarded(AboutVariant):

@@ -34,7 +34,7 @@ def reasons(
     compared = {event.variant: event for event in found.compared}
     recommended = compared.get(found.verdict.recommended or "")
     sentences = list(_start_up(contest, recommended)) if has_start_up else []
-    sentences += _cores(contest, compared)
+    sentences += _cores(contest, compared, is_parallel="parallel_by_itself" in found.verdict.warnings)
     return sentences + [text for event in compared.values() if (text := _gil(contest, event, without_gil))]
 
 
@@ -91,12 +91,12 @@ def _start_up(contest: Contest, event: VariantCompared | None) -> Iterator[str]:
         yield f"Against {_plain(event)}, its start-up of {startup} pays after {batches} of {calls}."
 
 
-def _cores(contest: Contest, compared: Mapping[str, VariantCompared]) -> Iterator[str]:
+def _cores(contest: Contest, compared: Mapping[str, VariantCompared], *, is_parallel: bool) -> Iterator[str]:
     event = compared.get(contest.plan.baseline.label)
     if not (event and event.wall_ns and event.cpu_ns):
         return
     busy = event.cpu_ns / event.wall_ns
-    if busy > MULTI_CORE_CALL:
+    if is_parallel and busy > MULTI_CORE_CALL:
         yield f"The function is parallel by itself: alone, it keeps {busy:.1f} cores busy."
     elif event.model == "event_loop" and busy > BUSY_CALL:
         yield f"A call is on a core for {units.percent(busy)} of its time, which leaves a loop little waiting to fill."

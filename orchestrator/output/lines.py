@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .. import units
 from ..analysis import crossover
@@ -37,11 +37,19 @@ _WARNINGS = {
     "gil_enabled": "the GIL was enabled again",
     "workload_warned": "warning of the workload",
     "hosts_disagree": "hosts disagree, so the verdict holds for this mixture of hosts only",
+    "answers_kept": "calls after the first computed next to nothing, so the times are those of look-ups; give each "
+    "call another item (workload.items), or name a function that keeps nothing: answered",
+    "parallel_by_itself": "a call is parallel by itself: it keeps several cores busy, or starts processes, so calls at "
+    "once compete for the cores",
+    "arguments_copied": "calls change their arguments, so each call got fresh copies, made before the time, of",
     "recomputed_differs": "the verdict in the journal differs from this one",
 }
 
 _SHORT = {
     "recomputed_differs": "the verdict in the journal differs from this one",
+    "answers_kept": "calls after the first computed next to nothing: answered",
+    "parallel_by_itself": "a call is parallel by itself, so calls at once compete for the cores",
+    "arguments_copied": "each call got fresh copies, untimed, of what it changes:",
     "too_few_blocks": "too few blocks for a verdict; allow more measure.max_time",
     "hosts_disagree": "hosts disagree, so the verdict holds for this mixture only",
     "gil_enabled": "the GIL was enabled again",
@@ -58,7 +66,13 @@ _SHORT = {
 }
 """The warnings in short, the gravest first; that variants are excluded is said of each of them."""
 
-_NAMING = ("hosts_disagree", "gil_enabled", "workload_warned")  # the warnings that say little without their detail
+_NAMING = (
+    "hosts_disagree",
+    "gil_enabled",
+    "workload_warned",
+    "answers_kept",
+    "arguments_copied",
+)  # the warnings that say little without their detail
 
 
 def short_notes(verdicts: Sequence[VerdictReached]) -> list[str]:
@@ -92,6 +106,10 @@ def _detail(warning: str, event: VerdictReached) -> str:
         for label, module in (event.gil_enabled_by or {}).items():
             by.setdefault("an unknown module" if module == UNKNOWN else f"module {module}", []).append(label)
         return ", ".join(f" by {module} under {units.listed(labels)}" for module, labels in by.items())
+    if warning == "answers_kept":
+        return f" by {units.listed(_by_value(event.kept_by or {}))}"
+    if warning == "arguments_copied":
+        return f" {units.listed(_by_value(event.copied or {}))}"
     if warning == "hosts_disagree":
         return f": {', '.join(map(printable, event.hosts_disagree or ()))}"
     if warning == "workload_warned":
@@ -101,6 +119,14 @@ def _detail(warning: str, event: VerdictReached) -> str:
         factors = [None if slope is None else math.exp(slope / 10) for slope in slopes]
         return f" (times {units.ratio(*factors)} for every tenth more of {event.load_signal.replace('_', ' ')})"
     return ""
+
+
+def _by_value(of: Mapping[str, str]) -> list[str]:
+    """Return each value, with the variants that it holds for if they have several."""
+    values = sorted(set(of.values()))
+    if len(values) == 1:
+        return [printable(values[0])]
+    return [f"{printable(value)} ({units.listed([label for label in of if of[label] == value])})" for value in values]
 
 
 def explanation(event: VariantExplained, command: Sequence[str]) -> Line:

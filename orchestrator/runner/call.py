@@ -9,13 +9,16 @@ from typing import Any
 FIRST = 0
 """In the place of a keyword: the item is the first positional argument."""
 
+WHOLE = 1
+"""In the place of a keyword: the item holds all arguments, the positional ones and those by keyword."""
+
 
 class Call:
     """A function with its arguments, called once for each item of a batch.
 
-    `item` is the keyword that receives the item, `FIRST`, or None where all calls are alike. `call(item)` makes the
-    call with that item. `plain` makes it without one: the bare function or a partial, so that no frame of the runner is
-    timed. It is None if calls differ by their item.
+    `item` is the keyword that receives the item, `FIRST`, `WHOLE`, or None where all calls are alike.
+    `call(item)` makes the call with that item. `plain` makes it without one: the bare function or a partial, so that no
+    frame of the runner is timed. It is None if calls differ by their item.
     """
 
     __slots__ = ("args", "function", "item", "kwargs", "plain")
@@ -46,6 +49,9 @@ class Call:
             return self.args, self.kwargs
         if self.item == FIRST:
             return (item, *self.args), self.kwargs
+        if self.item == WHOLE:
+            args, kwargs = item
+            return args, kwargs
         return self.args, {**self.kwargs, str(self.item): item}
 
     def __call__(self, item: Any) -> Any:

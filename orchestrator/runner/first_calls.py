@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from . import items, registry, soundness, workload
+from . import arguments, items, registry, soundness, workload
 from .account import clocks, sensors
 from .call import Call
 from .workload import Unusable
@@ -29,7 +30,9 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
     under it. `unpicklable` is the reason why results can't be sent between processes, else None. `incomparable` is
     the reason why results can't be checked, else None: a second call gave others, or `==` gives no single answer.
 
-    `started` is the number of processes that a call started by multiprocessing, at most.
+    `started` is the number of processes that a call started by multiprocessing, at most. `copied` is the argument that
+    calls change, so that each gets copies, else None. `kept_by` is what later calls were probably answered from, else
+    None; `is_drained` is whether their results then were others.
 
     With items, `items` is their number, 0 without; calls are made with some of them in random order, and `wall_ns` is
     the mean.
@@ -51,26 +54,23 @@ def _piloted(
     is_async = inspect.iscoroutinefunction(function)
     measured.items = _sample(given["items"]) if given.get("items") else []
     measured.has_source = soundness.source(function) is not None
-    starts = soundness.Starts()
+    checked = _Checked(given["call"], call, bool(measured.items))
+    measured.begin()  # the clocks import modules when they are first read
     if is_async:
         import anyio
 
-        anyio.run(_await_some, given, measured, call, is_second)
+        anyio.run(_await_some, measured, checked, is_second)
     else:
         while measured.wants_more(is_second):
-            args, kwargs = call.arguments(measured.item)
-            before = soundness.Arguments(call, measured.item)
-            starts.begin()
+            args, kwargs = checked.begin(measured.item)
             measured.begin()
             result = function(*args, **kwargs)
             measured.end(result)
-            _check(given, before, result)
+            checked.end(result)
     if is_second:
         return {"event": "piloted", "incomparable": _incomparable(_left(file), measured.comparable, "two processes")}
     if kept_by := soundness.kept_by(function, len(measured.items)):
-        names = soundness.Arguments(call, measured.item).names
-        raise Unusable("call", *soundness.kept(given["call"], kept_by, names, len(measured.items)))
-    started = starts.most  # the probes below start processes too
+        raise Unusable("call", *soundness.kept(given["call"], kept_by, checked.names, len(measured.items)))
     refused = {name: _refusal(name, given, instance) for name in registry.STANDARD}
     failed = {}
     if not (is_async or measured.is_long):
@@ -79,7 +79,9 @@ def _piloted(
     return {
         "event": "piloted",
         "is_async": is_async,
-        "started": started,
+        "started": checked.started,
+        "copied": checked.changed,
+        **_kept(function, measured, checked.imported),
         "refused": {name: why for name, why in refused.items() if why},
         "failed": {name: why for name, why in failed.items() if why},
         "process_ns": None if refused["process_per_task"] else _process_ns(function),
@@ -88,14 +90,55 @@ def _piloted(
     }
 
 
-async def _await_some(given: dict[str, Any], measured: CallTimes, call: Call, is_second: bool) -> None:
+async def _await_some(measured: CallTimes, checked: _Checked, is_second: bool) -> None:
     while measured.wants_more(is_second):
-        args, kwargs = call.arguments(measured.item)
-        before = soundness.Arguments(call, measured.item, is_async=True)
+        args, kwargs = checked.begin(measured.item)
         measured.begin()
-        result = await call.function(*args, **kwargs)
+        result = await checked.function(*args, **kwargs)
         measured.end(result)
-        _check(given, before, result)
+        checked.end(result)
+
+
+class _Checked:
+    """Gives each pilot call its arguments, copies once a call has changed them, and checks what the call did."""
+
+    def __init__(self, name: str, call: Call, has_items: bool) -> None:
+        self.function = call.function
+        self.names = arguments.names(call)
+        self.changed: str | None = None
+        """The argument that calls change."""
+        self.imported = False
+        """Whether the first call imported modules."""
+        self.started = 0
+        """The processes of the call that started most."""
+        self._name, self._call, self._has_items = name, call, has_items
+        self._calls = 0
+
+    def begin(self, item: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments of the next call; without items, only the first one is watched."""
+        self._is_watched = self.changed is None and (self._has_items or not self._calls)
+        is_shared = self.changed is None and not self._is_watched
+        self._given = None if is_shared else arguments.Given(self._call, item, self._is_watched)
+        self._modules, self._begun = len(sys.modules), soundness.started()
+        return (self._given.args, self._given.kwargs) if self._given else self._call.arguments(item)
+
+    def end(self, result: Any) -> None:
+        """Check the result and the arguments when the call has returned; raises Unusable."""
+        self.imported = self.imported or (not self._calls and len(sys.modules) > self._modules)
+        self.started = max(self.started, soundness.started() - self._begun)
+        self._calls += 1
+        if problem := soundness.promise(self._name, result, self.names):
+            raise Unusable("call", *problem)
+        if self._given and self._is_watched:
+            self.changed = self._given.changed()
+
+
+def _kept(function: Any, measured: CallTimes, imported: bool) -> dict[str, Any]:
+    """Return what later calls were probably answered from, and whether their results were others than the first."""
+    figures = measured.figures()
+    is_kept = not measured.items and soundness.is_kept(figures["first_ns"], figures["wall_ns"])
+    by = soundness.kept_below(function, 0) or (None if imported else "a cache") if is_kept else None
+    return {"kept_by": by, "is_drained": by is not None and figures["incomparable"] is not None}
 
 
 def _sample(source: Any) -> list[Any]:
@@ -115,7 +158,7 @@ def _failure_in_thread(call: Call, item: Any) -> str | None:
 
     def inside() -> None:
         try:
-            call(item)
+            arguments.call_once(call, item)
         except BaseException as error:
             text = f"{type(error).__name__}: {error}"
             sets_handler = "signal only works in main thread" in text
@@ -132,7 +175,7 @@ def _failure_in_loop(call: Call, item: Any) -> str | None:
     import anyio
 
     async def inside() -> None:
-        call(item)
+        arguments.call_once(call, item)
 
     try:
         anyio.run(inside)
@@ -245,14 +288,6 @@ class CallTimes:
             "cpu_share": self._cpu_ns / max(1, sum(walls_ns) - self._queue_ns),
             "incomparable": _incomparable(self._results[0], self.comparable, "two calls"),
         }
-
-
-def _check(given: dict[str, Any], before: soundness.Arguments, result: Any) -> None:
-    name = given["call"]
-    if problem := soundness.promise(name, result, before.names):
-        raise Unusable("call", *problem)
-    if problem := before.changed(name):
-        raise Unusable("kwargs", *problem)
 
 
 def _refusal(model: str, given: dict[str, Any], instance: Any) -> str | None:

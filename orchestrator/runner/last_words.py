@@ -1,4 +1,4 @@
-"""The exception that a process wrote to stderr before it ended, with the line of the user's code that raised it."""
+"""The exception or crash that a process wrote to stderr before it ended, with the line of the user's code."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import re
 
 BEGIN = "Traceback (most recent call last):"
+
+CRASH = "Fatal Python error: "
 
 PLACE = re.compile(r'\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
@@ -22,6 +24,8 @@ def last_words(output: str, here: str | None = None) -> str:
     The place is relative to `here`, the working directory unless given.
     """
     lines = output.replace("\r", "").splitlines()
+    if crash := _crash(lines, here or os.getcwd()):
+        return crash
     found = ""
     begun = [number for number, line in enumerate(lines) if line.rstrip().endswith(BEGIN)]
     for first, end in zip(begun, [*begun[1:], len(lines)]):
@@ -29,6 +33,16 @@ def last_words(output: str, here: str | None = None) -> str:
     if not found:
         found = next((line.strip() for line in reversed(lines) if line.strip(" \t~^")), "")
     return found if len(found) <= MOST else found[: MOST - 3] + "..."
+
+
+def _crash(lines: list[str], here: str) -> str:
+    """Return what faulthandler wrote of the last crash, and its place; "" if there was none."""
+    begun = [number for number, line in enumerate(lines) if line.startswith(CRASH)]
+    if not begun:
+        return ""
+    found = [_placed(frame, here) for line in lines[begun[-1] :] if (frame := PLACE.match(line))]
+    what, at = lines[begun[-1]].removeprefix(CRASH), next((each for each in found if each), "")
+    return f"{what} ({at})" if at else what
 
 
 def place(traceback: str) -> str:

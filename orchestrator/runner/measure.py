@@ -8,14 +8,17 @@ import importlib
 import math
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from . import loops, registry, results, soundness
 from .account import sensors
 from .call import Call
 from .registry import WrongResults
 from .workload import bound, call_for, entered, find, form_for, initializer_for
+
+if TYPE_CHECKING:
+    from .arguments import Copies
 
 SHORTEST_NS = 3_000_000
 """A trial repeats its batch to last this long: a shorter one measures the clock and the wake-up (docs/method.md)."""
@@ -28,6 +31,12 @@ LONG_NS = 200_000_000
 SURELY_LONG = 10
 """A batch need not be timed where the warm-up's last took so many times as long as a trial must: for calls alone, the
 dispatch to all workers at once is in that time too."""
+
+UNSEEN = "a cache, or a source at its end"
+"""What answered later calls, where it is not seen."""
+
+LONG_FIRST_NS = 300_000_000
+"""A first call of this length is not followed by another one before the trials, unless it imported modules."""
 
 IDLE_NS = 5_000_000_000  # workers idle for this long first run something untimed: anyio ends threads idle for 10 s
 
@@ -59,6 +68,8 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
             startup_ns = time.perf_counter_ns() - opening_ns
             bench = Bench(workers, model.WORKERS, needs.pickles, call, workload[form], batch, hook, initargs)
             bench.machinery = sensors.threads() - earlier
+            if order.get("copied"):
+                bench.copy_arguments()
             link.send({"event": "ready", "startup_ns": startup_ns, **await bench.prove()})
             while (request := link.receive()) is not None:
                 if isinstance(request, int):
@@ -93,6 +104,10 @@ class Bench:
     ) -> None:
         self._workers = workers
         self._run = workers.bind(call)
+        self._given = batch, call
+        self._copies: Copies | None = None
+        self._first_ns: int | None = None
+        self._imported = False
         self._each = workers.each
         self._far_cpu_ns = workers.far_cpu_ns
         self._of_model = count, pickles
@@ -109,6 +124,8 @@ class Bench:
         self._results: list[Any] = []
         self._used_ns = time.perf_counter_ns()
         self._warmed_ns = 0
+        self._wall_ns = 0.0
+        self._aside_cpu_ns = 0
         self._keeps = False
         self._repeats = 1
         self._trials: list[dict[str, Any]] = []
@@ -132,15 +149,30 @@ class Bench:
             "worker_threads": [worker["thread"] for worker in found],
         }
 
-    async def do_warm(self) -> dict[str, Any]:
+    def copy_arguments(self) -> None:
+        """Make copies of the arguments for each call of a batch, before its time."""
+        from .arguments import Copies
+
+        items, call = self._given
+        self._copies = Copies(call, items)
+        self._items, self._call = self._copies.items, self._copies.call
+        self._run = self._workers.bind(self._call)
+
+    async def do_warm(self, watches: bool = False) -> dict[str, Any]:
         """Let every worker run the function once, then run batches, or calls where batches are long, for `WARM_NS`.
 
         `calls_ns` is the time until every worker had run it; `first_ns` and `last_ns` are the times of the first and
-        the last batch, None where there was none. Raises Unsound where times would say nothing.
+        the last batch, None where there was none. If it `watches` the first calls, it raises Unsound where times would
+        say nothing, and returns `started`, the processes that each call starts, and `copied`, an argument that calls
+        change: from then on, each gets copies.
         """
+        items, call = self._given
+        first = soundness.first_call(call, items[0], self._name) if watches else None
         begun_ns = time.perf_counter_ns()
         self._before_batch()
-        await self._each(soundness.first_call(self._call, self._items[0], self._name))
+        found = self._watched(await self._each(first)) if first else {}
+        if not watches:
+            await self._each(self._single)
         calls_ns = time.perf_counter_ns() - begun_ns
         is_long = calls_ns * math.ceil(len(self._items) / max(1, self._count)) > LONG_NS
         walls_ns: list[int] = []
@@ -150,15 +182,58 @@ class Bench:
             else:
                 walls_ns.append((await self._timed(1))[1])
         self._warmed_ns = walls_ns[-1] if walls_ns else calls_ns
+        if watches and not walls_ns and (calls_ns < LONG_FIRST_NS or self._imported):
+            called_ns = time.perf_counter_ns()
+            await self._call_everywhere()  # a first call that imported, or kept its answer, says nothing of a batch
+            self._warmed_ns = min(self._warmed_ns, time.perf_counter_ns() - called_ns)
         gc.collect()
         self._used_ns = time.perf_counter_ns()
         first_ns, last_ns = (walls_ns[0], walls_ns[-1]) if walls_ns else (None, None)
         times = {"calls_ns": calls_ns, "first_ns": first_ns, "last_ns": last_ns}
-        return {"event": "warmed", "batches": len(walls_ns), **times}
+        return {"event": "warmed", "batches": len(walls_ns), **times, **found}
+
+    def _watched(self, firsts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Return what `do_warm` does of the first call in every worker."""
+        self._imported = any(first["imported"] for first in firsts)
+        self._first_ns = None if self._imported else min(first["wall_ns"] for first in firsts)
+        is_alone = len(firsts) == 1 or bool(self._others)  # threads would count each other's processes
+        changed = next((first["changed"] for first in firsts if first["changed"]), None)
+        if changed and not self._copies:
+            self.copy_arguments()
+            assert self._copies
+            self._copies.check_room(self._name, changed)
+        started = min(first["started"] for first in firsts) if is_alone else 0
+        return {"started": started, "copied": changed}
+
+    @property
+    def _single(self) -> Callable[[], Any]:
+        """The call of the first item, to be made in every worker."""
+        if self._copies:
+            return self._copies.plain
+        return self._call.plain or functools.partial(self._call, self._items[0])
 
     async def _call_everywhere(self) -> None:
         self._before_batch()
-        await self._each(self._call.plain or functools.partial(self._call, self._items[0]))
+        await self._each(self._single)
+
+    async def do_kept(self) -> dict[str, Any]:
+        """Return `kept_by`: what probably answered all calls but the first ones, None if they were computed.
+
+        One more call is made in every worker where trials were short, compared with the first call.
+        """
+        items, call = self._given
+        per_call_ns = self._wall_ns / math.ceil(len(items) / max(1, self._count))
+        is_short = self._first_ns is not None and soundness.may_be_kept(self._first_ns, per_call_ns)
+        if not (is_short or soundness.has_cache(call.function)) or not self._stand:
+            return {"event": "looked", "kept_by": None}
+        alike = 0 if call.item is None else len(items)
+        self._before_batch()
+        later = await self._each(soundness.later_call(call, items[0], alike))
+        by = next((each["kept_by"] for each in later if each["kept_by"]), None)
+        if not by and self._first_ns and soundness.is_kept(self._first_ns, min(each["wall_ns"] for each in later)):
+            by = next((each["kept_below"] for each in later if each["kept_below"]), UNSEEN)
+        self._used_ns = time.perf_counter_ns()
+        return {"event": "looked", "kept_by": by}
 
     async def do_digest(self) -> dict[str, Any]:
         """Return a digest of the results of the last trial; None if they can't be pickled."""
@@ -209,9 +284,11 @@ class Bench:
         if time.perf_counter_ns() - idle_from_ns > IDLE_NS:
             await self._each(sensors.identify)
         core = sensors.begin_on(round_number)
+        self._aside_cpu_ns = 0
         before_ns, begun_ns = self._cpu_ns(), time.perf_counter_ns()
         started_ns, wall_ns = await self._timed(self._repeats)
-        after_ns = self._cpu_ns()
+        after_ns = self._cpu_ns() - self._aside_cpu_ns
+        self._wall_ns = wall_ns / self._repeats
         trial: dict[str, Any] = {
             "started_ns": started_ns,
             "wall_ns": max(1, round(wall_ns / self._repeats)),
@@ -224,8 +301,10 @@ class Bench:
             trial["observed"] = results.observe(self._observe, self._results, self._initargs)
         if not self._keeps:
             self._results = []
+        if self._copies:
+            self._copies.clear()
         self._trials.append(trial)
-        self._cpu_after = self._cpu_ns() if self._observe else after_ns
+        self._cpu_after = self._cpu_ns() if self._observe or self._copies else after_ns
         self._used_ns = time.perf_counter_ns()
 
     async def do_trials(self) -> dict[str, Any]:
@@ -240,16 +319,24 @@ class Bench:
         """Time the function in one thread alone and in two at once, which shows whether they run in parallel."""
         from .overlap import overlap
 
-        measured = await overlap(self._each, self._call, within_ns)
+        prepare = self._copies.plain.prepared if self._copies else self._alike
+        measured = await overlap(self._each, prepare, within_ns)
         self._used_ns = time.perf_counter_ns()
         return {"event": "overlapped", **measured}
+
+    def _alike(self, calls: int) -> list[Callable[[], Any]]:
+        assert self._call.plain is not None  # the conductor asks only where calls are alike
+        return [self._call.plain] * calls
 
     async def do_account(self, repeats: int, calls: int | None = None) -> dict[str, Any]:
         """Run one more trial, instrumented, and return where its time went; a batch has `calls` calls at most."""
         from .account.instrumented import measure
 
         of_model = *self._of_model, self.machinery
-        account = await measure(self._workers, self._call, self._items[:calls], repeats, self._before_batch, *of_model)
+        given, call = self._given
+        named = None if call.item is None else given
+        of_batch = self._items[:calls], named, repeats, self._before_batch
+        account = await measure(self._workers, self._call, *of_batch, *of_model)
         self._used_ns = time.perf_counter_ns()
         return {"event": "accounted", **account}
 
@@ -263,14 +350,16 @@ class Bench:
     async def _timed(self, repeats: int) -> tuple[int, int]:
         run, items = self._run, self._items
         started_ns = time.monotonic_ns()
-        if self._reset is None:
+        if self._reset is None and self._copies is None:
             begun_ns = time.perf_counter_ns()
             for _ in range(repeats):
                 self._results = await run(items)
             return started_ns, time.perf_counter_ns() - begun_ns
         wall_ns = 0
-        for _ in range(repeats):  # every batch starts from the same state, and resetting is not timed
+        for _ in range(repeats):  # every batch starts from the same state, and neither resetting nor copying is timed
+            aside_ns = time.process_time_ns()
             self._before_batch()
+            self._aside_cpu_ns += time.process_time_ns() - aside_ns
             begun_ns = time.perf_counter_ns()
             self._results = await run(items)
             wall_ns += time.perf_counter_ns() - begun_ns
@@ -279,3 +368,5 @@ class Bench:
     def _before_batch(self) -> None:
         if self._reset:
             self._reset(self._initargs)
+        if self._copies:
+            self._copies.renew()

@@ -131,7 +131,7 @@ def entries(workload: Mapping[str, Any], here: str) -> tuple[str, ...]:
 
 
 def hiding(directories: Iterable[str]) -> list[str]:
-    """Return the files and packages there that hide a module of the standard library that every runner needs."""
+    """Return the files and packages there that hide a module that every runner needs."""
     found = []
     for directory in dict.fromkeys(directories):
         try:
@@ -141,15 +141,18 @@ def hiding(directories: Iterable[str]) -> list[str]:
         for name in names:
             path = os.path.join(directory, name)
             package = os.path.join(path, "__init__.py")
-            if name.removesuffix(".py") in USED and os.path.isfile(path if name.endswith(".py") else package):
+            is_used = name.removesuffix(".py") in USED or name == "anyio.py"  # a directory may be the package itself
+            if is_used and os.path.isfile(path if name.endswith(".py") else package):
                 found.append(path)
     return found
 
 
 def hidden_problem(file: str) -> tuple[str, str, str]:
-    """Return code, text and remedy for a file that hides a module of the standard library."""
+    """Return code, text and remedy for a file that hides a module that every runner needs."""
     module = os.path.basename(file).removesuffix(".py")
     what = f"{file} hides the standard library's {module!r}, which Python's own modules import"
+    if module not in USED:
+        what = f"{file} hides the package {module!r}, which event loops and some pools need here"
     directory, suffix = os.path.dirname(file), ".py" if file.endswith(".py") else ""
     return "module_hidden", what, f"rename it: mv {file} {os.path.join(directory, f'my_{module}{suffix}')}"
 

@@ -7,8 +7,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from .call import Call
-
 SHORTEST_NS, PAIRS = 8_000_000, 3
 """Two workers run at once for this long at least: longer than CPython's switch interval of 5 ms."""
 
@@ -21,39 +19,40 @@ MARGIN = 4  # two calls at once take at most twice as long as one, when they run
 
 Each = Callable[[Callable[[], Any]], Awaitable["list[Any]"]]
 
+Prepare = Callable[[int], "list[Callable[[], Any]]"]
+"""Returns so many calls to make, whose arguments are ready."""
 
-async def overlap(each: Each, call: Call, within_ns: int) -> dict[str, Any]:
+
+async def overlap(each: Each, prepare: Prepare, within_ns: int) -> dict[str, Any]:
     """Time as many calls in one worker, and in each of two, in turn; no dispatch is in the times.
 
     Returns `calls`, and in pairs `alone_ns` and `together_ns`. There is no pair where one would take over `within_ns`.
     """
     begun_ns = time.perf_counter_ns()
     calls = 1
-    while (alone_ns := await _span_ns(each, call, calls, 1)) < SHORTEST_NS:
+    while (alone_ns := await _span_ns(each, prepare, calls, 1)) < SHORTEST_NS:
         calls *= 2
     alone, together = [alone_ns], []
     while time.perf_counter_ns() - begun_ns + MARGIN * alone_ns < within_ns:
-        together.append(await _span_ns(each, call, calls, 2))
+        together.append(await _span_ns(each, prepare, calls, 2))
         if len(together) == PAIRS or time.perf_counter_ns() - begun_ns > ENOUGH_NS:
             break
-        alone.append(await _span_ns(each, call, calls, 1))
+        alone.append(await _span_ns(each, prepare, calls, 1))
     return {"calls": calls, "alone_ns": alone[: len(together)], "together_ns": together}
 
 
-async def _span_ns(each: Each, call: Call, calls: int, workers: int) -> int:
+async def _span_ns(each: Each, prepare: Prepare, calls: int, workers: int) -> int:
     """Return the time from the first begin to the last end of `calls` calls in each of some workers."""
-    one = call.plain
-    assert one is not None  # the conductor asks only where calls are alike
-    turns = deque(range(workers))  # pop is atomic, also without a GIL
+    turns = deque([prepare(calls) for _ in range(workers)])  # pop is atomic, also without a GIL
 
     def work() -> tuple[int, int] | None:
         try:
-            turns.pop()
+            ready = turns.pop()
         except IndexError:
             return None
         time.sleep(SETTLE_S)
         begun_ns = time.perf_counter_ns()
-        for _ in range(calls):
+        for one in ready:
             one()
         return begun_ns, time.perf_counter_ns()
 

@@ -1,21 +1,22 @@
-"""What makes the time of a call meaningless: a result that is only a promise, a changed argument, a source that ended.
+"""What makes the time of a call meaningless: a result that is only a promise, a source that ended, a kept answer.
 
-Each is found at the first calls, in the worker that makes them, before anything is measured.
+Each is found at the first calls, in the worker that makes them; all but a kept answer before anything is measured.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
+import re
 import sys
+import time
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
-from .call import FIRST, Call
+from .call import Call
 from .problem import Problem
 from .registry import WrongResults
-
-UNCHANGEABLE = (type(None), bool, int, float, complex, str, bytes)
 
 
 class Unsound(WrongResults):
@@ -23,34 +24,82 @@ class Unsound(WrongResults):
 
 
 def first_call(call: Call, item: Any, name: str) -> Callable[[], Any]:
-    """Return a call of one item, to be made in a worker, that raises Unsound where its time would say nothing."""
+    """Return a call of one item, to be made in a worker, that returns a `FirstCall` as a dictionary.
+
+    It raises Unsound where its time would say nothing.
+    """
     import inspect  # not at the top: the workers need not load it
+
+    from . import arguments  # noqa: F401  # here, and not in the time of the call
 
     made = _awaited if inspect.iscoroutinefunction(call.function) else _called
     return functools.partial(made, call, item, name)
 
 
-def _called(call: Call, item: Any, name: str) -> Any:
-    before = Arguments(call, item)
-    result = call(item)
-    _check(name, before, result)
-    return result
+def _called(call: Call, item: Any, name: str) -> dict[str, Any]:
+    first = FirstCall(call, item, name)
+    return first.end(call.function(*first.given.args, **first.given.kwargs))
 
 
-async def _awaited(call: Call, item: Any, name: str) -> Any:
-    before = Arguments(call, item, is_async=True)
-    result = await call(item)
-    _check(name, before, result)
-    return result
+async def _awaited(call: Call, item: Any, name: str) -> dict[str, Any]:
+    first = FirstCall(call, item, name)
+    return first.end(await call.function(*first.given.args, **first.given.kwargs))
 
 
-def _check(name: str, before: Arguments, result: Any) -> None:
-    if problem := promise(name, result, before.names) or before.changed(name):
-        raise Unsound(f"{problem.what}; {problem.remedy}")
+class FirstCall:
+    """What the first call in a worker shows: its time, whether it imported modules, and what it changed and started."""
+
+    def __init__(self, call: Call, item: Any, name: str) -> None:
+        from . import arguments
+
+        self.given = arguments.Given(call, item)
+        """The arguments to make the call with."""
+        self._call, self._name = call, name
+        self._modules, self._started = len(sys.modules), started()
+        self._begun_ns = time.perf_counter_ns()
+
+    def end(self, result: Any) -> dict[str, Any]:
+        """Return the facts, when the call has returned; raises Unsound.
+
+        `wall_ns`; `imported`: whether modules were; `started`: how many processes; `changed`: an argument, or None.
+        """
+        from . import arguments
+
+        wall_ns = time.perf_counter_ns() - self._begun_ns
+        imported, begun = len(sys.modules) > self._modules, started() - self._started
+        if problem := promise(self._name, result, arguments.names(self._call)):
+            raise Unsound(f"{problem.what}; {problem.remedy}")
+        return {"wall_ns": wall_ns, "imported": imported, "started": begun, "changed": self.given.changed()}
+
+
+LOOKED_AT = 8  # of the elements of a result
+
+HELD = {
+    "coroutine": "a coroutine, which nothing has awaited yet",
+    "generator": "a generator, which nothing has read yet",
+}
 
 
 def promise(name: str, result: Any, arguments: tuple[str, ...] = ()) -> Problem | None:
     """Return why a result holds no work that was done yet, and how to get it done; None if it is a value."""
+    if type(result) not in (tuple, list, dict):
+        return _promise(name, result, arguments)
+    held = result.values() if isinstance(result, dict) else result
+    for each in itertools.islice(held, LOOKED_AT):
+        if problem := _promise(name, each, arguments):
+            kind = _kind(each)
+            what = HELD.get(type(each).__name__) or f"{_with_article(each)}, {kind[1] if kind else ''}"
+            what = f"{name} returns a {type(result).__name__} that holds {what}"
+            return Problem(problem.code, what, "name a function of your own that has all of it done before it returns")
+    return None
+
+
+def _with_article(value: Any) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def _promise(name: str, result: Any, arguments: tuple[str, ...]) -> Problem | None:
     if isinstance(result, types.CoroutineType):
         result.close()
         what = f"{name} returns a coroutine, but is no `async def`"
@@ -61,8 +110,7 @@ def promise(name: str, result: Any, arguments: tuple[str, ...] = ()) -> Problem 
     kind = _kind(result)
     if kind is None:
         return None
-    article = "an" if type(result).__name__[0] in "aeiouAEIOU" else "a"
-    what = f"{name} returns {article} {type(result).__name__}, {kind[1]}"
+    what = f"{name} returns {_with_article(result)}, {kind[1]}"
     return Problem(kind[0], what, reading(name, arguments, kind[2], kind[3]))
 
 
@@ -97,55 +145,6 @@ def reading(name: str, arguments: tuple[str, ...], expression: str, define: str 
     function = name.partition(":")[2] or name
     body = expression.format(f"{function}({given})")
     return f"name a function of your own that has it done, such as `{define} done({given}): return {body}`"
-
-
-class Arguments:
-    """The arguments of a call as they were before it."""
-
-    def __init__(self, call: Call, item: Any = 0, is_async: bool = False) -> None:
-        self._is_async = is_async
-        args, kwargs = call.arguments(item)
-        named: Mapping[str, Any] = {**dict(zip(_positional(call, len(args)), args)), **kwargs}
-        self._values = {name: value for name, value in named.items() if not isinstance(value, UNCHANGEABLE)}
-        self._digests = {name: _digest(value) for name, value in self._values.items()}
-        self.names = tuple(named)
-
-    def changed(self, name: str) -> Problem | None:
-        """Return the problem if the call has changed an argument that it was given, else None."""
-        for argument, value in self._values.items():
-            if self._digests[argument] != _digest(value):
-                return _changed(name, argument, self.names, self._is_async)
-        return None
-
-
-def _changed(name: str, argument: str, names: tuple[str, ...], is_async: bool) -> Problem:
-    function = name.partition(":")[2] or name
-    given = ", ".join(f"copy.deepcopy({each})" if each == argument else each for each in names)
-    what = f"{name} changes its argument {argument}, so that later calls would get another one than the first"
-    define, wait = ("async def", "await ") if is_async else ("def", "")
-    body = f"`{define} fresh({', '.join(names)}): return {wait}{function}({given})`"
-    return Problem("changes_argument", what, f"name a function that works on a copy, such as {body}", (argument,))
-
-
-def _positional(call: Call, count: int) -> list[str]:
-    """Return names for the first positional arguments."""
-    if not count:
-        return []
-    import inspect
-
-    try:
-        parameters = list(inspect.signature(call.function).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    known = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    others = ["item" if call.item == FIRST and place == 0 else f"argument{place + 1}" for place in range(count)]
-    return [*known, *others[len(known) :]][:count]
-
-
-def _digest(value: Any) -> str | None:
-    from .results import digest
-
-    return digest([value])
 
 
 ENDS = ("StopIteration", "StopAsyncIteration", "Empty", "QueueEmpty")
@@ -183,6 +182,57 @@ def source(function: Any) -> str | None:
     return None
 
 
+KEPT, LEAST_KEPT_NS, MOST_KEPT_NS = 100, 1_000_000, 100_000
+"""A first call that takes so many times as long as later ones has kept its answer, if it takes at least the second
+figure, and later ones at most the third."""
+
+MAYBE = 5
+
+
+def is_kept(first_ns: float, later_ns: float) -> bool:
+    """Return whether later calls were so much shorter than the first one that they did next to nothing."""
+    return first_ns > max(KEPT * later_ns, LEAST_KEPT_NS) and later_ns < MOST_KEPT_NS
+
+
+def may_be_kept(first_ns: float, later_ns: float) -> bool:
+    """Return whether it is worth a further call to find out: `later_ns` may include the dispatch of a call."""
+    return first_ns > max(MAYBE * later_ns, LEAST_KEPT_NS)
+
+
+def later_call(call: Call, item: Any, items: int) -> Callable[[], Any]:
+    """Return a later call of one item, to be made in a worker, that returns its time and the caches that have answered.
+
+    That is a dictionary of `wall_ns`, `kept_by` and `kept_below`.
+    """
+    import inspect
+
+    return functools.partial(
+        _later_awaited if inspect.iscoroutinefunction(call.function) else _later, call, item, items
+    )
+
+
+def _later(call: Call, item: Any, items: int) -> dict[str, Any]:
+    from . import arguments
+
+    given = arguments.Given(call, item, watches=False)
+    begun_ns = time.perf_counter_ns()
+    call.function(*given.args, **given.kwargs)
+    return _about_later(call.function, items, time.perf_counter_ns() - begun_ns)
+
+
+async def _later_awaited(call: Call, item: Any, items: int) -> dict[str, Any]:
+    from . import arguments
+
+    given = arguments.Given(call, item, watches=False)
+    begun_ns = time.perf_counter_ns()
+    await call.function(*given.args, **given.kwargs)
+    return _about_later(call.function, items, time.perf_counter_ns() - begun_ns)
+
+
+def _about_later(function: Any, items: int, wall_ns: int) -> dict[str, Any]:
+    return {"wall_ns": wall_ns, "kept_by": kept_by(function, items), "kept_below": kept_below(function, items)}
+
+
 def kept_by(function: Any, items: int) -> str | None:
     """Return what keeps the results of a function, where it answers a batch after the first from there; else None.
 
@@ -190,13 +240,31 @@ def kept_by(function: Any, items: int) -> str | None:
     """
     if type(function).__module__.startswith("joblib.memory"):
         return None if type(function).__name__.startswith("NotMemorized") else "joblib.Memory"
+    return "functools.lru_cache" if _answers(function, items) else None
+
+
+def has_cache(function: Any) -> bool:
+    """Return whether a function has a cache of its own that `kept_by` knows."""
+    return hasattr(function, "cache_info") or type(function).__module__.startswith("joblib.memory")
+
+
+def kept_below(function: Any, items: int) -> str | None:
+    """Return the `functools.lru_cache` of a function that `function` calls, if it has answered; None if not seen."""
+    import inspect
+
+    function = inspect.unwrap(getattr(function, "func", function))
+    code, known = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    called = (name for name in getattr(code, "co_names", ()) if _answers(known.get(name), items))
+    return next((f"functools.lru_cache of {name}" for name in called), None)
+
+
+def _answers(function: Any, items: int) -> bool:
     info = getattr(function, "cache_info", None)
     try:
         found: Any = info() if info else None
-        is_kept = found is not None and found.hits and (found.maxsize is None or found.maxsize >= items)
+        return bool(found and found.hits and (found.maxsize is None or found.maxsize >= items))
     except Exception:  # another function of that name
-        return None
-    return "functools.lru_cache" if is_kept else None
+        return False
 
 
 def kept(name: str, by: str, arguments: tuple[str, ...], items: int) -> Problem:
@@ -210,27 +278,8 @@ def kept(name: str, by: str, arguments: tuple[str, ...], items: int) -> Problem:
     return Problem("keeps_results", what, f"{remedy}{vary}", arguments)
 
 
-class Starts:
-    """Counts the processes that a call starts by multiprocessing, which concurrent.futures and others use too."""
-
-    def __init__(self) -> None:
-        self.most = 0
-        """The processes of the call that started most."""
-        self._of_call = 0
-        self._is_watching = False
-
-    def begin(self) -> None:
-        """Begin the next call; processes count from the first one on before which the module was loaded."""
-        self._of_call = 0
-        module: Any = sys.modules.get("multiprocessing.process")
-        if module is None or self._is_watching:
-            return
-        self._is_watching = True
-        start = module.BaseProcess.start
-
-        def counted(process: Any) -> None:
-            self._of_call += 1
-            self.most = max(self.most, self._of_call)
-            start(process)
-
-        module.BaseProcess.start = counted
+def started() -> int:
+    """Return how many processes this one has made by multiprocessing, which concurrent.futures and others use too."""
+    counter = getattr(sys.modules.get("multiprocessing.process"), "_process_counter", None)
+    made = re.fullmatch(r"count\((\d+)\)", repr(counter))  # the only way to read it that leaves it as it is
+    return int(made[1]) - 1 if made else 0

@@ -219,6 +219,7 @@ def _check_arguments(call: Call, name: str) -> None:
         taken = tuple(str(p) for p in parameters if p in required or p.name in given)
         if any(p.kind is p.POSITIONAL_ONLY for p in required):
             code, remedy = "positional_only", "positional-only arguments can't be passed by name: give them by position"
+            taken = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.name in given)
         elif missing:
             code, remedy = "arguments_missing", f"correct kwargs: give {', '.join(missing)}"
         else:

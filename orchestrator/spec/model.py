@@ -235,6 +235,9 @@ class Expectation(Strict):
         return self
 
 
+_ModelName: Any = Literal[registry.NAMES]
+
+
 class Experiment(Strict):
     """One YAML spec."""
 
@@ -246,6 +249,9 @@ class Experiment(Strict):
     matrix: dict[str, Annotated[tuple[Any, ...], Field(min_length=1), as_tuple]] = Field(
         {},
         description="every combination is measured: tasks, kwargs.*, workload.*, workers, python, model options",
+    )
+    left_out: Annotated[tuple[_ModelName, ...], as_tuple, AfterValidator(each_once)] = Field(
+        (), description="models that are no choice, since they can't run the workload: none of them is advised"
     )
     baseline: str | None = Field(default=None, description="a model or a label; else sequential, or the first")
     measure: Measure = Measure()

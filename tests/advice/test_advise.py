@@ -666,7 +666,8 @@ def test_an_anyio_that_cannot_be_imported_is_reported_with_the_command_that_inst
     project = place / "project"
     project.mkdir()
     (project / "mine.py").write_text(FUNCTIONS)
-    (project / "anyio.py").write_text("raise ImportError('broken')\n")
+    (project / "anyio").mkdir()
+    (project / "anyio/__init__.py").write_text("raise ImportError('broken')\n")
     done = orchestrator("advise", "mine:fetch", "--project", "project", cwd=place)
     assert done.returncode == errors.BAD_INPUT
     assert "anyio can't be imported: broken; install it: " in done.stderr

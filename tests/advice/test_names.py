@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from orchestrator import errors
-from orchestrator.journal.read import Records
-from tests.support.command import events, in_process, orchestrator
+from tests.support.command import events, in_process, orchestrator, piloted
 
 SCRIPT = """
 import functools
@@ -71,9 +69,7 @@ def compared(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
 
 @pytest.mark.parametrize("typed", ["./script.py:parse", "script:parse"])
 def test_a_script_is_known_by_one_name_in_the_log(place: Path, typed: str) -> None:
-    assert orchestrator("advise", typed, "path=x", "--max-time", "1s", cwd=place).returncode == errors.OK
-    started = next(iter(Records(place / "runs/advise-script.parse/latest/events.jsonl")))
-    assert json.loads(started["spec"])["workload"]["call"] == "script:parse"
+    assert piloted(typed, "path=x", cwd=place)["call"] == "script:parse"
 
 
 SPEC = """
@@ -187,6 +183,11 @@ def test_an_import_that_does_not_come_back_is_named_with_file_and_line(
 def test_a_file_that_hides_the_standard_librarys_is_named(place: Path, name: str) -> None:
     (place / f"{name}.py").touch()
     assert refused(place, "script:parse", "path=x").startswith(f"orchestrator: {place / name}.py hides the standard")
+
+
+def test_a_file_that_hides_anyio_is_named(place: Path) -> None:
+    (place / "anyio.py").touch()
+    assert "anyio.py hides the package 'anyio'" in refused(place, "script:parse", "path=x")
 
 
 def test_a_spec_names_the_file_that_hides_the_standard_librarys(place: Path) -> None:

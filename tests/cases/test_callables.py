@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from tests.support.command import in_process, orchestrator
+from tests.support.command import in_process, orchestrator, piloted
 
 KINDS = """
 import functools, threading, time
@@ -47,8 +47,14 @@ def test_arguments_by_name_for_singledispatch_are_refused_with_those_by_position
     assert "give its arguments by position: orchestrator advise kinds:single 1000" in done.stderr
 
 
+def test_positional_only_arguments_by_name_are_refused_with_those_by_position(place: Path) -> None:
+    done = in_process("advise", "math:factorial", "n=5000", cwd=place)
+    assert done.returncode == errors.BAD_INPUT
+    assert "give them by position: orchestrator advise math:factorial 5000" in done.stderr
+
+
 def test_singledispatch_runs_with_arguments_by_position(place: Path) -> None:
-    assert orchestrator("advise", "kinds:single", "1000", "--max-time", "1s", cwd=place).returncode == errors.OK
+    assert piloted("kinds:single", "1000", cwd=place)["call"] == "kinds:single"
 
 
 @pytest.mark.long

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from orchestrator import errors
-from tests.support.command import events, in_process, orchestrator
+from orchestrator.journal.read import Records
+from tests.support.command import events, in_process, orchestrator, piloted
 
 KEEPING = """
 import functools, multiprocessing, time
@@ -47,12 +48,6 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def advised(place: Path, *asked: str) -> dict[str, Any]:
-    """Return what the pilot found, as it was logged."""
-    done = orchestrator("advise", *asked, "--max-time", "1s", cwd=place)
-    return next(event for event in events(done.stderr) if event["event"] == "function.piloted")
-
-
 def refused(place: Path, *asked: str) -> str:
     done = in_process("advise", *asked, cwd=place)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
@@ -71,7 +66,7 @@ def test_batches_answered_from_a_cache_are_refused(place: Path) -> None:
 
 
 def test_more_items_than_a_cache_holds_are_measured(place: Path) -> None:
-    assert advised(place, "mine:small", "--items", "range:0:9")["items"] == 9
+    assert piloted("mine:small", "--items", "range:0:9", cwd=place)["items"] == 9
 
 
 def test_results_of_a_memory_on_the_disk_are_refused(place: Path) -> None:
@@ -85,14 +80,14 @@ def test_results_of_a_memory_on_the_disk_are_refused(place: Path) -> None:
     "asked", [("mine:looked_up", "origin=9"), ("mine:Map.ask", "--setup", "mine:Map")], ids=["dict", "cached_property"]
 )
 def test_a_cache_of_any_kind_is_said_first(place: Path, asked: tuple[str, ...]) -> None:
-    said = advised(place, *asked)["description"]
+    said = piloted(*asked, cwd=place)["description"]
     assert said.startswith("The first call took 5")
     assert "they were answered from what it kept (a cache)" in said
     assert "--items" in said
 
 
 def test_a_function_that_starts_a_pool_is_said_first_to_be_parallel(place: Path) -> None:
-    said = advised(place, "mine:pooled", "parts=2")["description"]
+    said = piloted("mine:pooled", "parts=2", cwd=place)["description"]
     assert said.startswith("It is parallel by itself: a call starts processes of its own")
     assert (
         "Left out: event_loop, thread_per_task, processes and process_per_task, for a call uses several cores" in said
@@ -100,4 +95,60 @@ def test_a_function_that_starts_a_pool_is_said_first_to_be_parallel(place: Path)
 
 
 def test_a_function_that_starts_one_process_is_not_parallel_by_itself(place: Path) -> None:
-    assert "parallel by itself" not in advised(place, "mine:isolated", "parts=2")["description"]
+    assert "parallel by itself" not in piloted("mine:isolated", "parts=2", cwd=place)["description"]
+
+
+def noted(place: Path, workload: str, models: str = "sequential, threads") -> dict[str, Any]:
+    """Return the verdict of a run of one block."""
+    (place / "a.yaml").write_text(
+        f"workload: {{{workload}}}\ntasks: 8\nmodels: [{models}]\nmeasure: {{blocks: 1, rounds: 2}}\n"
+    )
+    done = orchestrator("run", "a.yaml", cwd=place)
+    return next(event for event in events(done.stdout) if event["event"] == "verdict.reached")
+
+
+def test_short_calls_after_a_dear_first_one_are_timed_in_repeated_batches(place: Path) -> None:
+    noted(place, "call: 'mine:looked_up', kwargs: {origin: 9}")
+    loops = [
+        event
+        for event in Records(place / "runs/a/latest/events.jsonl")
+        if event["event"] == "point.calibrated" and event["variant"] == "sequential"
+    ]
+    assert all(event["repeats"] > 8 for event in loops)
+
+
+def test_a_run_warns_of_answers_from_a_cache(place: Path) -> None:
+    verdict = noted(place, "call: 'mine:route', kwargs: {origin: 9}")
+    assert "answers_kept" in verdict["warnings"]
+    assert verdict["kept_by"] == {"sequential": "functools.lru_cache", "threads": "functools.lru_cache"}
+
+
+def test_a_run_warns_of_answers_from_a_dictionary(place: Path) -> None:
+    verdict = noted(place, "call: 'mine:looked_up', kwargs: {origin: 9}", "sequential, processes")
+    assert verdict["kept_by"] == dict.fromkeys(("sequential", "processes"), "a cache, or a source at its end")
+
+
+def test_a_run_names_the_cached_function_below(place: Path) -> None:
+    (place / "mine.py").write_text(
+        "import functools, time\n@functools.cache\ndef table(n): time.sleep(0.02); return [n]\n"
+        "def price(n): return table(n)[0]\n"
+    )
+    assert noted(place, "call: 'mine:price', kwargs: {n: 9}")["kept_by"]["threads"] == "functools.lru_cache of table"
+
+
+def test_a_first_call_that_imports_is_no_cache(place: Path) -> None:
+    (place / "other.py").write_text("import time\ntime.sleep(0.05)\n")
+    (place / "mine.py").write_text("def f(n):\n    import other\n    return n\n")
+    assert "answers_kept" not in noted(place, "call: 'mine:f', kwargs: {n: 9}")["warnings"]
+
+
+def test_a_run_warns_of_a_function_that_starts_processes(place: Path) -> None:
+    assert "parallel_by_itself" in noted(place, "call: 'mine:pooled', kwargs: {parts: 2}")["warnings"]
+
+
+def test_a_source_that_is_read_to_its_end_by_the_first_call_is_said(place: Path) -> None:
+    (place / "mine.py").write_text(
+        "import io\nsource = io.StringIO('line\\n' * 200_000)\ndef count(): return sum(1 for _ in source)\n"
+    )
+    said = piloted("mine:count", cwd=place)["description"]
+    assert "with other results: it may have read a source to its end" in said

@@ -12,6 +12,15 @@ from tests.support.place import short
 
 FARM = "import multiprocessing\n\nmultiprocessing.set_start_method('spawn')\n\ndef crunch(n): return sum(range(n))\n"
 
+CRASHES = """
+import ctypes, multiprocessing
+
+def convert(order):
+    if multiprocessing.parent_process() is not None:
+        ctypes.string_at(0)
+    return order
+"""
+
 SETTLE = """
 class Declined(Exception):
     def __init__(self, order, reason):
@@ -30,9 +39,11 @@ def lazy(order): return Lazy("x", size=order)
 def failures(place: Path, call: str, models: str) -> dict[str, str]:
     """Return the error of each variant that failed in a run."""
     spec = f"workload: {{call: {call!r}, item: order, check: none}}\ntasks: 4\nmodels: [{models}]\n"
+    spec += "measure: {blocks: 1, rounds: 1}\n"
     (place / "spec.yaml").write_text(spec)
     (place / "farm.py").write_text(FARM.replace("crunch(n)", "crunch(order)").replace("range(n)", "range(order)"))
     (place / "pay.py").write_text(SETTLE)
+    (place / "native.py").write_text(CRASHES)
     done = orchestrator("run", "spec.yaml", cwd=place)
     found = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     return {event["variant"]: event["error"] for event in found if event["event"] == "trial.failed"}
@@ -73,3 +84,9 @@ def test_a_result_that_cannot_be_unpickled_names_its_class(tmp_path: Path, call:
     (error,) = failures(tmp_path, call, f"sequential, {model}").values()
     assert named in error
     assert "unpickle" in error or "un-serialize" in error
+
+
+def test_a_crash_of_a_worker_is_named_with_its_line(tmp_path: Path) -> None:
+    found = failures(tmp_path, "native:convert", "sequential, processes, process_per_task")
+    assert all("Segmentation fault (native.py:6)" in error for error in found.values())
+    assert found.keys() == {"processes", "process_per_task"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator import errors
 from tests.support.command import events, orchestrator
+from tests.support.synthetic import conducted
 
 FUNCTIONS = """
 import multiprocessing, os, signal, threading
@@ -57,6 +58,18 @@ def test_results_that_cannot_be_unpickled_leave_processes_out_with_their_class(t
     why = "its results can't be unpickled (TypeError: Declined.__init__() missing 1 required positional argument"
     assert f"processes and process_per_task can't run it: {why}" in done.stderr
     assert "threads" in compared and not compared & {"processes", "process_per_task"}
+
+
+def test_a_model_that_was_left_out_is_not_advised() -> None:
+    account = {"call_cpu_ns": 5_000_000, "lanes": 1, "calls": 4}
+    times = {"sequential": 20.0, "threads": 22.0}
+    advised = [
+        event["advice"]
+        for left_out in ([], ["processes"])
+        for event in conducted(times, accounts={"sequential": account}, tasks=4, left_out=left_out).records()
+        if event["event"] == "variant.explained"
+    ]
+    assert advised == ["use `processes`: 1 of 2 cores was idle", None]
 
 
 def test_workers_that_die_at_the_import_leave_processes_out_with_the_line(tmp_path: Path) -> None:

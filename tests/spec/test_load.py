@@ -116,7 +116,7 @@ def test_a_package_may_be_required_twice_under_conditions(cwd: Path) -> None:
 ENTRY_KEYS = (
     "model, label, workers, python, call, async_call, kwargs, initializer, async_initializer, path, env, optional"
 )
-KEYS = "name, description, workload, tasks, models, matrix, baseline, measure, limits, requirements, expect"
+KEYS = "name, description, workload, tasks, models, matrix, left_out, baseline, measure, limits, requirements, expect"
 DURATION = "is not a duration from 1ms to 500h; write a number with ms, s, m or h, such as 60s"
 PERCENTAGE = "is not a percentage from 0.01% to 100%; write a number with %, such as 3%"
 NAME = "is not a name; use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator import errors
 from orchestrator.cli.main import main
 
 WORKLOADS = """
@@ -53,6 +54,15 @@ def in_process(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         except SystemExit as end:
             code = int(end.code or 0)
     return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+
+
+def piloted(*asked: str, cwd: Path) -> dict[str, Any]:
+    """Return what `advise` logs when the pilot is over; no run is measured, since none can be written."""
+    done = in_process("advise", *asked, "--runs", "/dev/null", cwd=cwd)
+    assert done.returncode == errors.UNWRITABLE, done.stderr
+    return next(
+        event for event in events(done.stderr.rpartition("orchestrator:")[0]) if event["event"] == "function.piloted"
+    )
 
 
 def events(text: str) -> list[dict[str, Any]]:

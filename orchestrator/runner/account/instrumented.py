@@ -31,6 +31,7 @@ async def measure(
     workers: registry.Workers,
     call: Call,
     items: Sequence[Any],
+    named: Sequence[Any] | None,
     repeats: int,
     before_batch: Callable[[], None],
     count: registry.WorkerMode,
@@ -39,7 +40,8 @@ async def measure(
 ) -> dict[str, Any]:
     """Return the `Figures` of `repeats` batches of stamped calls and of some calls alone, and `timeline`.
 
-    `machinery` are the threads of this process that came with the model and not with the workload.
+    `named` are the items as the user knows them, None where calls are alike. `machinery` are the threads of this
+    process that came with the model and not with the workload.
     """
     per_task = count == "per_task"
     if per_task:  # each thread that is accounted keeps a file open
@@ -49,7 +51,7 @@ async def measure(
     call_bytes = _pickled_bytes(call) if is_sent else None
     item_bytes = _mean_pickled_bytes(items) if is_sent and call.plain is None else 0
     stamped = Stamped(call, per_task and pickles, call_bytes is not None and call_bytes < SMALL_BYTES)
-    given, items = items, [StampedItem(item) for item in items] if item_bytes >= SMALL_BYTES else items
+    items = [StampedItem(item) for item in items] if item_bytes >= SMALL_BYTES else items
     run = workers.bind(stamped)
     if not per_task:
         await workers.each(_prepare)  # workers import what is needed before the clock runs
@@ -68,7 +70,7 @@ async def measure(
         **gil_figures,
         "is_async": stamped.is_async,
         **alone,
-        "longest_item": None if call.plain else shown(given[longest(taken)]),
+        "longest_item": None if named is None else shown(named[longest(taken)]),
         "call_bytes": call_bytes and call_bytes + item_bytes,
         "result_bytes": _result_bytes(batch) if pickles else None,
         **after.switches(before, budget.batches),

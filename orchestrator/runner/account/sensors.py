@@ -19,9 +19,10 @@ DUMP_STACKS: int = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signa
 
 
 def dump_stacks_on_signal() -> None:
-    """Write the stacks of this process on `DUMP_STACKS`, also while a call in C holds the GIL."""
+    """Write the stacks of this process on `DUMP_STACKS`, also while a call in C holds the GIL, and where it crashes."""
     import faulthandler
 
+    faulthandler.enable(file=2, all_threads=False)
     faulthandler.register(DUMP_STACKS, file=2, all_threads=True)
 
 
@@ -139,8 +140,8 @@ def _stat(pid: int) -> list[str]:
 
 def memory(pid: int) -> tuple[int, int] | None:
     """Return the PSS of a process (shared pages counted in part) and its private memory, in bytes."""
-    sizes = _sizes(f"/proc/{pid}/smaps_rollup")
-    return (sizes["Pss"], sizes.get("Private_Clean", 0) + sizes.get("Private_Dirty", 0)) if sizes else None
+    found = sizes(f"/proc/{pid}/smaps_rollup")
+    return (found["Pss"], found.get("Private_Clean", 0) + found.get("Private_Dirty", 0)) if found else None
 
 
 def forget_peak(pid: int) -> None:
@@ -153,11 +154,11 @@ def forget_peak(pid: int) -> None:
 
 def beyond_now(pid: int) -> int:
     """Return the peak memory of a process less its present memory, in bytes."""
-    sizes = _sizes(f"/proc/{pid}/status")
-    return max(0, sizes.get("VmHWM", 0) - sizes.get("VmRSS", 0))
+    found = sizes(f"/proc/{pid}/status")
+    return max(0, found.get("VmHWM", 0) - found.get("VmRSS", 0))
 
 
-def _sizes(path: str) -> dict[str, int]:
+def sizes(path: str) -> dict[str, int]:
     """Return the kB figures of a /proc file in bytes, by name; empty where it can't be read."""
     try:
         with open(path, encoding="ascii", errors="replace") as file:
