@@ -1,0 +1,116 @@
+"""Lines of the workload: a thread that looks, every so often, where the threads in calls are and what they wait for.
+
+What a thread waits for is known to the shim. The one that had the GIL is the one that began to wait for it when the
+sampler asked for it. The one that holds a lock is not known to Python: it is named where a single call does not wait.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .. import gil
+from . import clocks, places, stamps
+from .places import Place
+
+INTERVAL_S = 0.01
+
+KINDS = ("on_core", "gil_held", "lock", "lock_held", "blocked")
+
+
+class Sampler:
+    """What was seen of the calls of this process."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        """Begin with nothing seen; `function` is what the calls call."""
+        self.seen: dict[str, Counter[Place]] = {kind: Counter() for kind in KINDS}
+        self.threads: set[int] = set()
+        """The system's id of the sampling thread."""
+        self.missing: str | None = None
+        """Why there are no lines."""
+        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+        self._native = Place(f"{module}.{name}" if module else name or repr(function), "", 0)
+
+    def figures(self) -> dict[str, Any]:
+        """Return the lines where most of each share was spent, and why there are none."""
+        found = {f"{kind}_at": places.most(seen) for kind, seen in self.seen.items()}
+        return {**found, "lines_missing": self.missing}
+
+    def look(self, asked_ns: int) -> None:
+        """Add what the threads in calls do now; the sampler asked for the GIL at `asked_ns`."""
+        threads = clocks.in_calls()
+        if not threads:
+            return
+        frames = sys._current_frames()
+        here = {each.thread: self._place(frames[each.thread]) for each in threads if each.thread in frames}
+        threads = [each for each in threads if each.thread in here]
+        since = [each.since for each in threads if each.doing == clocks.AWAITS_GIL and each.since >= asked_ns]
+        working: list[Place] = []
+        awaits_gil = 0
+        for each in threads:
+            if each.doing == clocks.AWAITS_LOCK:
+                self.seen["lock"][here[each.thread]] += 1
+            elif each.doing == clocks.AWAITS_GIL and each.since != max(since, default=0):
+                awaits_gil += 1
+            else:
+                holds = each.doing == clocks.AWAITS_GIL
+                self.seen["on_core" if holds or _runs(each.id) else "blocked"][here[each.thread]] += 1
+                working.append(here[each.thread])
+                if holds:
+                    self.seen["gil_held"][here[each.thread]] += len(threads) > 1
+        others = len(threads) - awaits_gil - len(working)
+        if others and len(working) == 1:
+            self.seen["lock_held"][working[0]] += others
+
+    def _place(self, frame: Any) -> Place:
+        return places.place(frame, stamps.CALLERS) or self._native
+
+
+def _runs(thread: int) -> bool:
+    """Return whether a thread of this process is on a core, or waits for one."""
+    try:
+        with open(f"/proc/self/task/{thread}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2].startswith(b"R")
+    except OSError:
+        return False
+
+
+@contextmanager
+def sampling(function: Callable[..., Any], is_elsewhere: bool) -> Iterator[Sampler]:
+    """Look at the calls of this process meanwhile, where that can be done; `is_elsewhere`: they run in others.
+
+    A process that starts workers by `fork` must have no further thread.
+    """
+    sampler = Sampler(function)
+    if is_elsewhere:
+        sampler.missing = "the calls run in other processes or interpreters"
+    elif not clocks.HAS_SHIM:
+        sampler.missing = "what threads wait for is not known without the preload library"
+    elif not gil.enabled():
+        sampler.missing = "without a GIL, the lines of threads that run can't be read"
+    if sampler.missing:
+        yield sampler
+        return
+    ended, begun = threading.Event(), threading.Event()
+
+    def look_often() -> None:
+        sampler.threads.add(threading.get_native_id())
+        begun.set()
+        asked_ns = time.monotonic_ns()
+        while not ended.wait(INTERVAL_S):
+            sampler.look(asked_ns + int(INTERVAL_S * 1e9))
+            asked_ns = time.monotonic_ns()
+
+    thread = threading.Thread(target=look_often, name="orchestrator sampler", daemon=True)
+    thread.start()
+    begun.wait()
+    try:
+        yield sampler
+    finally:
+        ended.set()
+        thread.join()
