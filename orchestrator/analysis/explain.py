@@ -105,7 +105,8 @@ def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
     if is_blocking:
         blocking = Cause("loop_blocked", held, "event loop blocked by a plain function")
         lost = [blocking, *(cause for cause in lost if cause.kind not in ("gil", "lock", "blocked"))]
-    lost.sort(key=lambda cause: -cause.share)
+    # calls that wait for each other also end one after the other, and then workers are idle
+    lost.sort(key=lambda cause: (cause.kind == "idle" and found.shares_a_lock, -cause.share))
     if not is_blocking and work >= BUSY and (not lost or lost[0].share < work / 2):
         lost.insert(0, Cause("on_core", work, *texts["on_core"]))
     return lost[:MOST_CAUSES]
@@ -214,6 +215,8 @@ def _executor_text(middle: Account) -> tuple[str, str]:
 
 def _uneven(found: Summary) -> str:
     middle = found.median
+    if found.shares_a_lock:
+        return " (calls that wait for a lock end one after the other)"
     if middle.calls < middle.lanes:
         return f" ({units.count(middle.calls, 'call')} for {middle.lanes} workers)"
     is_alike = middle.longest_share * middle.calls <= ALIKE

@@ -132,5 +132,6 @@ def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str])
 def _lock(account: Summary) -> str:
     """Return that calls wait for each other without the GIL; nothing where they do not."""
     if account.shares_a_lock:
-        return f"calls wait {units.percent(account.shares['lock'])} of the workers' time for each other's lock"
+        held = f", held in {account.median.lock_held_at}" if account.median.lock_held_at else ""
+        return f"calls wait {units.percent(account.shares['lock'])} of the workers' time for each other's lock{held}"
     return "calls share a resource" if account.shares_something else ""

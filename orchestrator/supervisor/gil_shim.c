@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define OFF_CORE_NS 2000
+#define APART_NS 20000 /* readings that lie so far apart are not of one moment */
 #define MOST_READINGS 4
 #define MOST_THREADS 512
 
@@ -146,9 +147,8 @@ static struct clocks clocks(int always_queue) {
             break;
         }
         now.queue = queue_ns();
-        uint64_t wall = now_ns(CLOCK_MONOTONIC), cpu = now_ns(CLOCK_THREAD_CPUTIME_ID);
         last = now;
-        if (wall - now.wall <= cpu - now.cpu + OFF_CORE_NS) break;
+        if (now_ns(CLOCK_MONOTONIC) - now.wall < APART_NS) break;
     }
     return now;
 }

@@ -97,17 +97,19 @@ RUNS, AWAITS_GIL, AWAITS_LOCK = range(3)
 MOST_THREADS = 512
 
 
-def in_calls() -> list[Seen]:
-    """Return the threads of this process that are in a call; none without the shim."""
-    if not HAS_SHIM:
-        return []
+def calls_seer() -> Callable[[], list[Seen]]:
+    """Return a function that tells which threads of this process are in a call; the shim must be there."""
     import ctypes
 
     numbers = (ctypes.c_uint64 * (4 * MOST_THREADS))()
-    see = _shim.orchestrator_see_threads
-    see.argtypes, see.restype = [ctypes.c_void_p, ctypes.c_uint64], ctypes.c_uint64
-    count = see(numbers, MOST_THREADS)
-    return [Seen(*numbers[4 * place : 4 * place + 4]) for place in range(count)]
+    see_threads = _shim.orchestrator_see_threads
+    see_threads.argtypes, see_threads.restype = [ctypes.c_void_p, ctypes.c_uint64], ctypes.c_uint64
+
+    def see() -> list[Seen]:
+        count = see_threads(numbers, MOST_THREADS)
+        return [Seen(*numbers[4 * place : 4 * place + 4]) for place in range(count)]
+
+    return see
 
 
 def queue_ns() -> int | None:

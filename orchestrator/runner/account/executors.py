@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from .. import loops
 from . import places
 from .places import Place
 from .stamps import CALLERS
@@ -30,6 +31,8 @@ class Waits(dict[Kind, list[Span]]):
         """Begin with no wait."""
         self.seen: Counter[Place] = Counter()
         """The lines that waited."""
+        self.selects: list[Span] = []
+        """When the loop had nothing to do; empty where it does not show, as in uvloop."""
 
     def spans(self, kind: Kind) -> list[Span]:
         """Return the waits for `kind`, to append to; its line is that of the caller."""
@@ -55,7 +58,23 @@ def watched(is_async: bool) -> Iterator[Waits]:
             stack.enter_context(_replaced(backend.CapacityLimiter, "acquire_on_behalf_of", _timed_limiter(waits)))
         if locks := sys.modules.get("asyncio.locks"):
             stack.enter_context(_replaced(locks.Semaphore, "acquire", _timed_semaphore(waits)))
+        selector = getattr(loops.running(), "_selector", None)
+        if selector is not None:
+            stack.enter_context(_replaced(selector, "select", _timed_select(waits.selects)))
         yield waits
+
+
+def _timed_select(selects: list[Span]) -> Callable[[Any], Any]:
+    def wrapped(select: Any) -> Any:
+        def timed(timeout: float | None = None) -> Any:
+            begun_ns = time.monotonic_ns()
+            events = select(timeout)
+            selects.append((begun_ns, time.monotonic_ns()))
+            return events
+
+        return timed
+
+    return wrapped
 
 
 @contextmanager

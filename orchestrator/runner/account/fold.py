@@ -120,6 +120,11 @@ class Budget:
             waited_ns = sum(end - start for start, end in _union(spans))
             self._executors[kind] = self._executors.get(kind, 0) + waited_ns
         spans = _union(chain.from_iterable(waits.values()))
+        # the part of the loop's idle time, else of the batch
+        idle = waits.selects or [(0, 0)]
+        idle_ns = sum(end - start for start, end in idle)
+        if idle_ns:
+            return _common(idle, spans) / idle_ns
         return min(1.0, sum(end - start for start, end in spans) / max(1, wall_ns))
 
     def _split(self, taken: Sequence[Taken]) -> list[list[Taken]]:
@@ -224,7 +229,7 @@ def _add_own_gaps(sums: dict[str, int], begun: Clocks, ended: Clocks, busy_ns: i
         part_ns = min(gap_ns, max(0, ns))
         sums[name] += part_ns
         gap_ns -= part_ns
-    sums["executor"] += round(gap_ns * in_executors)  # the loop works as much during these waits as at other times
+    sums["executor"] += round(gap_ns * in_executors)
     sums["waiting"] += gap_ns - round(gap_ns * in_executors)
 
 

@@ -6,19 +6,22 @@ sampler asked for it. The one that holds a lock is not known to Python: it is na
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from .. import gil
 from . import clocks, places, stamps
+from .clocks import Seen
 from .places import Place
 
-INTERVAL_S = 0.01
+SHORTEST_S, LONGEST_S, LOOKS = 0.002, 0.01, 4
+"""Between looks; the shortest first, as a batch may be short, and twice as long after every so many looks at calls."""
 
 KINDS = ("on_core", "gil_held", "lock", "lock_held", "blocked")
 
@@ -28,6 +31,7 @@ class Sampler:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         """Begin with nothing seen; `function` is what the calls call."""
+        self._looks = 0
         self.seen: dict[str, Counter[Place]] = {kind: Counter() for kind in KINDS}
         self.threads: set[int] = set()
         """The system's id of the sampling thread."""
@@ -41,11 +45,16 @@ class Sampler:
         found = {f"{kind}_at": places.most(seen) for kind, seen in self.seen.items()}
         return {**found, "lines_missing": self.missing}
 
-    def look(self, asked_ns: int) -> None:
+    @property
+    def interval_s(self) -> float:
+        """How long to wait until the next look."""
+        return min(LONGEST_S, SHORTEST_S * float(2 ** (self._looks // LOOKS)))
+
+    def look(self, threads: Sequence[Seen], asked_ns: int) -> None:
         """Add what the threads in calls do now; the sampler asked for the GIL at `asked_ns`."""
-        threads = clocks.in_calls()
         if not threads:
             return
+        self._looks += 1
         frames = sys._current_frames()
         here = {each.thread: self._place(frames[each.thread]) for each in threads if each.thread in frames}
         threads = [each for each in threads if each.thread in here]
@@ -74,10 +83,13 @@ class Sampler:
 def _runs(thread: int) -> bool:
     """Return whether a thread of this process is on a core, or waits for one."""
     try:
-        with open(f"/proc/self/task/{thread}/stat", "rb") as file:
-            return file.read().rpartition(b") ")[2].startswith(b"R")
+        file = os.open(f"/proc/self/task/{thread}/stat", os.O_RDONLY)  # a third of the time that open() takes
     except OSError:
-        return False
+        return False  # it has ended
+    try:
+        return os.read(file, 4096).rpartition(b") ")[2].startswith(b"R")
+    finally:
+        os.close(file)
 
 
 @contextmanager
@@ -98,13 +110,16 @@ def sampling(function: Callable[..., Any], is_elsewhere: bool) -> Iterator[Sampl
         return
     ended, begun = threading.Event(), threading.Event()
 
+    see = clocks.calls_seer()
+
     def look_often() -> None:
         sampler.threads.add(threading.get_native_id())
         begun.set()
-        asked_ns = time.monotonic_ns()
-        while not ended.wait(INTERVAL_S):
-            sampler.look(asked_ns + int(INTERVAL_S * 1e9))
-            asked_ns = time.monotonic_ns()
+        while True:
+            asked_ns = time.monotonic_ns() + int(sampler.interval_s * 1e9)
+            if ended.wait(sampler.interval_s):
+                break
+            sampler.look(see(), asked_ns)
 
     thread = threading.Thread(target=look_often, name="orchestrator sampler", daemon=True)
     thread.start()
