@@ -20,7 +20,7 @@ from . import clocks, places, stamps
 from .clocks import Seen
 from .places import Place
 
-SHORTEST_S, LONGEST_S, LOOKS = 0.002, 0.01, 4
+SHORTEST_S, LONGEST_S, LOOKS = 0.005, 0.01, 4
 """Between looks; the shortest first, as a batch may be short, and twice as long after every so many looks at calls."""
 
 KINDS = ("on_core", "gil_held", "lock", "lock_held", "blocked")
