@@ -52,6 +52,18 @@ class Summary:
         return self.excess_blocked > max(MUCH, self.shares["blocked"] / 4)
 
     @property
+    def excess_lock(self) -> float:
+        """The share of the workers' time that calls wait for locks beyond what they do when run alone."""
+        middle = self.median
+        budget_ns = max(1, middle.lanes * middle.wall_ns)
+        return self.shares["lock"] - middle.alone_lock_ns * middle.calls / budget_ns
+
+    @property
+    def shares_a_lock(self) -> bool:
+        """Whether calls wait for each other's locks for a notable part of the workers' time."""
+        return self.excess_lock > MUCH
+
+    @property
     def waits_to_dispatch(self) -> bool:
         """Whether most of the wait for a GIL is between calls, not in them."""
         return self.median.dispatch_gil_share > self.shares["gil"] / 2
@@ -69,7 +81,7 @@ class Summary:
     @property
     def waits(self) -> bool:
         """Whether a call alone is blocked for longer than it computes."""
-        return self.median.alone_blocked_ns > self.median.alone_cpu_ns
+        return self.median.alone_blocked_ns + self.median.alone_lock_ns > self.median.alone_cpu_ns
 
 
 def summary(accounts: Sequence[Account]) -> Summary | None:

@@ -98,14 +98,15 @@ def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
         if name not in excluded and share >= max(LEAST, found.noise[name])
     ]
     work = found.shares["on_core"]
-    held = work + found.shares["blocked"] + found.shares["gil"]
+    held = work + sum(found.shares[name] for name in ("gil", "lock", "blocked"))
     has_loop = registry.load(variant.model).needs(variant.options).loop is not None
     # a plain function inside an event loop blocks it
     is_blocking = has_loop and found.median.in_own_thread and not found.median.is_async and held >= LEAST
     if is_blocking:
         blocking = Cause("loop_blocked", held, "event loop blocked by a plain function")
-        lost = [blocking, *(cause for cause in lost if cause.kind not in ("blocked", "gil"))]
-    lost.sort(key=lambda cause: -cause.share)
+        lost = [blocking, *(cause for cause in lost if cause.kind not in ("gil", "lock", "blocked"))]
+    # calls that wait for each other also end one after the other, and then workers are idle
+    lost.sort(key=lambda cause: (cause.kind == "idle" and found.shares_a_lock, -cause.share))
     if not is_blocking and work >= BUSY and (not lost or lost[0].share < work / 2):
         lost.insert(0, Cause("on_core", work, *texts["on_core"]))
     return lost[:MOST_CAUSES]
@@ -127,17 +128,19 @@ def _why(variant: Variant, found: Summary, causes: list[Cause]) -> str:
 def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, tuple[str, str]]:
     """Return the words for each share: those before its percentage, and those behind it."""
     middle, cores = found.median, contest.plan.cores
-    busy = f" ({found.busy_cores:.1f} of {cores} cores busy)" if cores > 1 else ""
+    busy = [f"{found.busy_cores:.1f} of {cores} cores busy"] if cores > 1 else []
     sizes = ""
     if middle.call_bytes is not None and middle.result_bytes is not None:
         sizes = f" ({units.size(middle.call_bytes)} per call, {units.size(middle.result_bytes)} per result)"
     return {
-        "on_core": ("on a core", busy),
+        "on_core": ("on a core", _details(*busy, middle.on_core_at)),
         "run_queue": ("waiting for a core", f" ({_cores_taken(found, cores)})"),
         "gil": _gil_text(variant, found),
-        "blocked": ("blocked in calls", f" ({_blocked_by(found)})"),
+        "lock": ("waiting for a lock", _details(_lock_of(found), middle.lock_at and f"waits in {middle.lock_at}")),
+        "blocked": ("blocked in calls", _details(_blocked_by(found), middle.blocked_at)),
         "serialisation": ("pickling", sizes),
         "dispatch": _dispatch_text(variant, middle),
+        "executor": _executor_text(middle),
         "waiting": ("all calls waiting", " (I/O, sleep)"),
         "idle": ("idle", _uneven(found)),
     }
@@ -153,11 +156,14 @@ def _cores_taken(found: Summary, cores: int) -> str:
 def _gil_text(variant: Variant, found: Summary) -> tuple[str, str]:
     if registry.load(variant.model).needs(variant.options).pickles and found.waits_to_dispatch:
         return "dispatch waiting for the GIL of the submitting process", ""
-    if found.median.gil_source == "estimated":
-        return "waiting for the GIL", " (estimated)"
-    other = found.median.gil_share_estimated
-    differs = abs(found.shares["gil"] - other) > AGREE
-    return "waiting for the GIL", f" (estimated from blocked time: {units.percent(other)})" if differs else ""
+    middle = found.median
+    other = middle.gil_share_estimated
+    doubt = None
+    if middle.gil_source == "estimated":
+        doubt = "estimated"
+    elif abs(found.shares["gil"] - other) > AGREE:
+        doubt = f"estimated from blocked time: {units.percent(other)}"
+    return "waiting for the GIL", _details(middle.gil_held_at and f"held by {middle.gil_held_at}", doubt)
 
 
 def _dispatch_text(variant: Variant, middle: Account) -> tuple[str, str]:
@@ -169,15 +175,48 @@ def _dispatch_text(variant: Variant, middle: Account) -> tuple[str, str]:
 
 
 def _blocked_by(found: Summary) -> str:
+    is_measured = found.median.gil_source == "measured"  # then waits for locks are a share of their own
     if found.outside_cores > MUCH:
         return "the workload's own threads or processes ran meanwhile"
     if found.shares_something:
-        return "longer than in a call alone: calls share a lock or another resource"
-    return "I/O, locks, sleep"
+        own = "a resource, or a lock in native code" if is_measured else "a lock or another resource"
+        return f"longer than in a call alone: calls share {own}"
+    return "I/O, sleep" if is_measured else "I/O, locks, sleep"
+
+
+def _details(*parts: str | None) -> str:
+    """Return what is known beside a share, in parentheses."""
+    known = "; ".join(part for part in parts if part)
+    return f" ({known})" if known else ""
+
+
+def _lock_of(found: Summary) -> str:
+    """Return whose lock calls wait for."""
+    if found.shares_a_lock:
+        where, missing = found.median.lock_held_at, found.median.lines_missing
+        return "held by other calls" + (f" in {where}" if where else f"; no lines: {missing}" if missing else "")
+    if found.outside_cores > MUCH:
+        return "the workload's own threads or processes ran meanwhile"
+    return "also in a call alone: a lock, queue or event of its own"
+
+
+def _executor_text(middle: Account) -> tuple[str, str]:
+    """Return the words for waits of coroutines for what serves only so many calls at once."""
+    size = middle.executor_size
+    if middle.executor_kind == "semaphore":
+        return "waiting for a semaphore", _details(f"it lets {size} through" if size else None, middle.executor_at)
+    if middle.executor_kind == "limiter":
+        return "waiting for a token of a limiter", _details(f"it has {size}", middle.executor_at)
+    of = "the default executor has" if middle.executor_kind == "default executor" else "the executor has"
+    where = " on this machine" if middle.executor_kind == "default executor" else ""
+    has = f"{of} {units.count(size or 0, 'thread')}{where}"
+    return "waiting for an executor thread", _details(has, middle.executor_at)
 
 
 def _uneven(found: Summary) -> str:
     middle = found.median
+    if found.shares_a_lock:
+        return " (calls that wait for a lock end one after the other)"
     if middle.calls < middle.lanes:
         return f" ({units.count(middle.calls, 'call')} for {middle.lanes} workers)"
     is_alike = middle.longest_share * middle.calls <= ALIKE

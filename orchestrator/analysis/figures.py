@@ -67,7 +67,7 @@ def ideal_share(contest: Contest, variant: Variant) -> Estimate | None:
             tasks = contest.point.tasks
             if own.alone_calls < tasks and not _are_alike(longest, tasks):
                 continue
-            alone_ns = tasks * own.alone_cpu_ns, tasks * (own.alone_cpu_ns + own.alone_blocked_ns)
+            alone_ns = tasks * own.alone_cpu_ns, tasks * (own.alone_cpu_ns + own.alone_blocked_ns + own.alone_lock_ns)
             least_ns = _least_ns(contest, variant, *alone_ns, longest)
         else:
             continue

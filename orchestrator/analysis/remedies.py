@@ -80,7 +80,7 @@ def _count_idle(idle: int, of: int, things: str) -> str:
 def _run_queue(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     """Advise the fewest workers that keep the cores busy while some of them are blocked."""
     middle, cores = found.median, contest.plan.cores
-    alone_ns = middle.alone_cpu_ns + middle.alone_blocked_ns
+    alone_ns = middle.alone_cpu_ns + middle.alone_blocked_ns + middle.alone_lock_ns
     enough = math.ceil(cores * alone_ns / max(1, middle.alone_cpu_ns))
     if middle.lanes <= enough or variant.workers is None:
         return None
@@ -91,7 +91,7 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
     """Advise more workers where they are blocked and the cores are idle."""
     middle, tasks = found.median, contest.point.tasks
     in_flight = variant.at_once(tasks)
-    if found.busy_cores > FEW * contest.plan.cores or found.shares_something:
+    if found.busy_cores > FEW * contest.plan.cores or found.shares_something or found.shares_a_lock:
         return None
     if variant.workers is None or registry.load(variant.model).WORKERS != "asked":
         if middle.lanes == 1 and tasks > 1 and not variant.overrides:
@@ -103,6 +103,29 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
     more = min(tasks, 4 * in_flight)
     advice = f"use more workers, {more} instead of {in_flight}: more calls can wait at the same time"
     return Remedy(advice, _on_axis(contest, variant, "workers", in_flight, more))
+
+
+def _lock(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
+    if not found.shares_a_lock:
+        return _waiting(contest, variant, found)
+    advised = _use(contest, variant, found, "processes", ": each has locks of its own")
+    return advised or Remedy(
+        "hold the lock for less time, or share it among fewer calls: more workers only wait for it"
+    )
+
+
+def _executor(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
+    """Advise an executor with room for all calls in flight."""
+    middle = found.median
+    in_flight = variant.at_once(contest.point.tasks)
+    if middle.executor_kind is None or not middle.executor_kind.endswith("executor"):
+        what = "a larger semaphore" if middle.executor_kind == "semaphore" else "a limiter with more tokens"
+        return Remedy(f"use {what}, if what it protects can serve more calls at once")
+    given = f"ThreadPoolExecutor({in_flight})"
+    how = f"`loop.set_default_executor({given})`" if middle.executor_kind == "default executor" else f"`{given}`"
+    return Remedy(
+        f"use a wider executor, such as {how}: {middle.executor_size} threads serve {in_flight} calls at once"
+    )
 
 
 def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
@@ -189,7 +212,9 @@ _REMEDIES = {
     "gil": _gil,
     "on_core": _on_core,
     "run_queue": _run_queue,
+    "lock": _lock,
     "blocked": _waiting,
+    "executor": _executor,
     "waiting": _waiting,
     "dispatch": _dispatch,
     "serialisation": lambda *_: Remedy(

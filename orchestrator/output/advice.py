@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from .. import units
 from ..analysis import explain, load
-from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL
+from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL, Summary
 from ..analysis.contest import Contest
 from ..analysis.results import PointEvents
 from ..journal.derived_events import VariantCompared, VerdictReached
@@ -109,11 +109,12 @@ def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str])
         return None
     interval = "" if low is None or high is None else f" [{low * 100:.0f}, {high * 100:.0f}]"
     found = f"Two threads ran in parallel for {units.percent(event.parallel_share)}{interval} of their time"
-    if event.variant in without_gil:
-        return f"{found}; this interpreter has no GIL."
     account = explain.summary(contest, event.variant)
-    if event.parallel_share <= HOLDS and account and account.shares_something:
-        return f"{found}: calls share a lock or another resource, so this says nothing about the GIL."
+    lock = _lock(account) if account else ""
+    if event.variant in without_gil:
+        return f"{found}; this interpreter has no GIL{', and ' * bool(lock)}{lock}."
+    if lock:
+        return f"{found}: {lock}, so this says nothing about the GIL."
     if low is None or high is None:
         return f"{found}; too few blocks to say more."
     if low >= LETS_GO:
@@ -126,3 +127,11 @@ def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str])
     if low < SOME:
         return f"{found}: too wide an interval to say whether the code releases the GIL; run it again, or for longer."
     return f"{found}: the code releases the GIL for a part of it{' at least' * (high > LETS_ALL_GO)}."
+
+
+def _lock(account: Summary) -> str:
+    """Return that calls wait for each other without the GIL; nothing where they do not."""
+    if account.shares_a_lock:
+        held = f", held in {account.median.lock_held_at}" if account.median.lock_held_at else ""
+        return f"calls wait {units.percent(account.shares['lock'])} of the workers' time for each other's lock{held}"
+    return "calls share a resource" if account.shares_something else ""

@@ -13,7 +13,13 @@ from itertools import pairwise
 
 from ..journal.raw_events import TimelineRecorded
 
-PARTS = ("on_core", "gil", "run_queue", "blocked")  # what a call's time is made of, in the order in which it is drawn
+PARTS = (
+    "on_core",
+    "gil",
+    "run_queue",
+    "lock",
+    "blocked",
+)  # what a call's time is made of, in the order in which it is drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,14 @@ class Piece:
 
 def calls(recorded: TimelineRecorded) -> list[Call]:
     """Return the calls of a `timeline.recorded`, in the order of their begin."""
+    none = [0] * len(recorded.lane)
     return [
         Call(
             number=number,
             lane=recorded.lane[number],
             begun_ns=recorded.begun_ns[number],
             ended_ns=recorded.ended_ns[number],
-            parts_ns={part: getattr(recorded, f"{part}_ns")[number] for part in PARTS},
+            parts_ns={part: (getattr(recorded, f"{part}_ns") or none)[number] for part in PARTS},
             unpickled_ns=_span(recorded.unpickled_ns[number]),
             pickled_ns=_span(recorded.pickled_ns[number]),
         )

@@ -1,22 +1,33 @@
-/* Times, thread by thread, how long CPython waits for its global lock (GIL), and reads a thread's clocks in one call.
+/* Times, thread by thread, how long CPython waits for its global lock (GIL) and for other locks, and reads a thread's
+   clocks in one call.
 
    Preloaded (LD_PRELOAD) into runners and their workers. CPython takes the GIL in ceval_gil.c with condition variables,
-   and uses them for nothing else on Linux (its locks are semaphores), so a wait that is called from CPython's own code
-   is a wait for the GIL. Waits called from elsewhere, by a C library with threads of its own, are not counted. Until a
-   thread of the process has read its clocks, waits are passed on after one comparison. */
+   and uses them for nothing else on Linux, so a wait on one that is called from CPython's own code is a wait for the
+   GIL. Its other locks are semaphores: those of `threading`, and so conditions, queues, events and joins; those of
+   imports; with a build without a GIL, those of objects. A wait for one counts only within a call of the workload:
+   workers wait for work in the same way. Waits called from elsewhere, by a C library with threads of its own, are not
+   counted, except for locks of `multiprocessing`. Until a thread of the process has read its clocks, waits are passed
+   on after one comparison. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define OFF_CORE_NS 2000
+#define APART_NS 20000 /* readings that lie so far apart are not of one moment */
+#define MOST_READINGS 4
+#define MOST_THREADS 512
 
 struct clocks {
     uint64_t wall, cpu, queue;
@@ -24,14 +35,30 @@ struct clocks {
 
 typedef int (*wait_t)(pthread_cond_t *, pthread_mutex_t *);
 typedef int (*timedwait_t)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+typedef int (*sem_wait_t)(sem_t *);
+typedef int (*sem_timedwait_t)(sem_t *, const struct timespec *);
+typedef int (*sem_clockwait_t)(sem_t *, clockid_t, const struct timespec *);
 
 static wait_t real_wait;
 static timedwait_t real_timedwait;
+static sem_wait_t real_sem_wait;
+static sem_timedwait_t real_sem_timedwait;
+static sem_clockwait_t real_sem_clockwait;
 static _Atomic uintptr_t code_begin, code_end; /* where CPython's code lies; both 0 until the clocks are read */
 static pthread_key_t at_exit;
 static _Thread_local int schedstat = -1;
 static _Thread_local struct clocks last; /* when schedstat was read last, and what it said */
-static _Thread_local uint64_t gil_ns;
+static _Thread_local uint64_t gil_ns, lock_ns;
+static _Thread_local unsigned calls; /* that this thread is in, one inside the other */
+
+enum doing { RUNS, AWAITS_GIL, AWAITS_LOCK };
+
+/* What a thread that makes calls is doing, for a sampler in another thread. */
+struct slot {
+    _Atomic uint64_t thread, id, calls, doing, since;
+};
+static struct slot slots[MOST_THREADS];
+static _Thread_local struct slot *slot;
 
 static uint64_t now_ns(clockid_t clock) {
     struct timespec time;
@@ -39,11 +66,25 @@ static uint64_t now_ns(clockid_t clock) {
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-static void close_schedstat(void *_) {
-    (void)_;
+static void close_schedstat(void) {
     if (schedstat >= 0) close(schedstat);
     schedstat = -1;
     last = (struct clocks){0};
+}
+
+static void end_thread(void *_) {
+    (void)_;
+    close_schedstat();
+    if (slot) atomic_store(&slot->thread, 0);
+    slot = NULL;
+}
+
+/* A forked child would read the schedstat of its parent's thread, and has only one thread. */
+static void begin_child(void) {
+    close_schedstat();
+    memset(slots, 0, sizeof slots);
+    slot = NULL;
+    calls = 0;
 }
 
 /* How long this thread has waited for a core: the second field of its schedstat. */
@@ -69,13 +110,15 @@ static void *symbol(const char *name) {
 static void resolve(void) {
     real_wait = (wait_t)symbol("pthread_cond_wait");
     real_timedwait = (timedwait_t)symbol("pthread_cond_timedwait");
+    real_sem_wait = (sem_wait_t)dlsym(RTLD_NEXT, "sem_wait");
+    real_sem_timedwait = (sem_timedwait_t)dlsym(RTLD_NEXT, "sem_timedwait");
+    real_sem_clockwait = (sem_clockwait_t)dlsym(RTLD_NEXT, "sem_clockwait"); /* none before glibc 2.30 */
 }
 
 __attribute__((constructor)) static void begin(void) {
     resolve();
-    pthread_key_create(&at_exit, close_schedstat);
-    /* a forked child would read the schedstat of its parent's thread */
-    pthread_atfork(NULL, NULL, (void (*)(void))close_schedstat);
+    pthread_key_create(&at_exit, end_thread);
+    pthread_atfork(NULL, NULL, begin_child);
 }
 
 static int find_code(struct dl_phdr_info *object, size_t size, void *inside) {
@@ -92,17 +135,74 @@ static int find_code(struct dl_phdr_info *object, size_t size, void *inside) {
     return 0;
 }
 
-/* Monotonic clock, CPU time, time waited for a core and for the GIL, of the calling thread; all in ns. */
-void orchestrator_read_clocks(uint64_t clocks[4]) {
+/* Read all clocks at one moment: again if this thread lost its core between the first and the last. */
+static struct clocks clocks(int always_queue) {
+    struct clocks now;
+    for (int reading = 0; reading < MOST_READINGS; reading++) {
+        now.wall = now_ns(CLOCK_MONOTONIC);
+        now.cpu = now_ns(CLOCK_THREAD_CPUTIME_ID);
+        /* schedstat takes longer than all the others: it is read again once this thread was off its core */
+        if (!always_queue && now.wall - last.wall <= now.cpu - last.cpu + OFF_CORE_NS) {
+            now.queue = last.queue;
+            break;
+        }
+        now.queue = queue_ns();
+        last = now;
+        if (now_ns(CLOCK_MONOTONIC) - now.wall < APART_NS) break;
+    }
+    return now;
+}
+
+/* Monotonic clock, CPU time, time waited for a core, for the GIL and for locks in calls, of the calling thread, in ns. */
+void orchestrator_read_clocks(uint64_t into[5]) {
     if (!atomic_load_explicit(&code_end, memory_order_relaxed))
         dl_iterate_phdr(find_code, dlsym(RTLD_DEFAULT, "PyEval_SaveThread"));
-    clocks[0] = now_ns(CLOCK_MONOTONIC);
-    clocks[1] = now_ns(CLOCK_THREAD_CPUTIME_ID);
-    /* schedstat takes longer than all the others: it is read again once this thread was off its core */
-    if (clocks[0] - last.wall > clocks[1] - last.cpu + OFF_CORE_NS)
-        last = (struct clocks){clocks[0], clocks[1], queue_ns()};
-    clocks[2] = last.queue;
-    clocks[3] = gil_ns;
+    struct clocks now = clocks(0);
+    into[0] = now.wall;
+    into[1] = now.cpu;
+    into[2] = now.queue;
+    into[3] = gil_ns;
+    into[4] = lock_ns;
+}
+
+static void take_slot(void) {
+    for (int i = 0; i < MOST_THREADS; i++) {
+        uint64_t none = 0;
+        if (!atomic_compare_exchange_strong(&slots[i].thread, &none, (uint64_t)pthread_self())) continue;
+        slot = &slots[i];
+        slot->id = (uint64_t)syscall(SYS_gettid);
+        slot->doing = RUNS;
+        slot->calls = 0;
+        pthread_setspecific(at_exit, &at_exit);
+        return;
+    }
+}
+
+/* The same clocks, before and after a call of the workload. */
+void orchestrator_begin_call(uint64_t into[5]) {
+    if (!slot) take_slot();
+    calls++;
+    if (slot) slot->calls = calls;
+    orchestrator_read_clocks(into);
+}
+
+void orchestrator_end_call(uint64_t into[5]) {
+    orchestrator_read_clocks(into);
+    if (calls) calls--;
+    if (slot) slot->calls = calls;
+}
+
+struct seen {
+    uint64_t thread, id, doing, since;
+};
+
+/* Tell which threads are in a call and what each is doing since when; return how many there are. */
+uint64_t orchestrator_see_threads(struct seen *into, uint64_t most) {
+    uint64_t count = 0;
+    for (int i = 0; i < MOST_THREADS && count < most; i++)
+        if (slots[i].thread && slots[i].calls)
+            into[count++] = (struct seen){slots[i].thread, slots[i].id, slots[i].doing, slots[i].since};
+    return count;
 }
 
 struct span {
@@ -121,16 +221,26 @@ uint64_t orchestrator_keep_gil_waits(struct span *into, uint64_t most) {
     return found;
 }
 
-static struct clocks clocks(void) {
-    return (struct clocks){now_ns(CLOCK_MONOTONIC), now_ns(CLOCK_THREAD_CPUTIME_ID), queue_ns()};
+static struct clocks begin_wait(enum doing doing) {
+    struct clocks now = clocks(1);
+    if (slot) {
+        slot->since = now.wall;
+        slot->doing = doing;
+    }
+    return now;
 }
 
-/* Add what has passed, less what of it this thread was running, or waiting for a core after it had been woken. */
-static void count(struct clocks before) {
-    struct clocks after = clocks();
+/* Return what has passed, less what of it this thread was running, or waiting for a core after it had been woken. */
+static uint64_t end_wait(struct clocks before, struct clocks after) {
     int64_t waited = (int64_t)(after.wall - before.wall) - (int64_t)(after.cpu - before.cpu) -
                      (int64_t)(after.queue - before.queue);
-    if (waited > 0) gil_ns += (uint64_t)waited;
+    if (slot) slot->doing = RUNS;
+    return waited > 0 ? (uint64_t)waited : 0;
+}
+
+static void count(struct clocks before) {
+    struct clocks after = clocks(1);
+    gil_ns += end_wait(before, after);
     if (kept < room) spans[kept++] = (struct span){before.wall, after.wall};
 }
 
@@ -142,7 +252,7 @@ static int is_cpython(void *caller) {
 int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until) {
     if (!real_timedwait) resolve(); /* a library that was loaded before this one has a thread already */
     if (!is_cpython(__builtin_return_address(0))) return real_timedwait(condition, mutex, until);
-    struct clocks before = clocks();
+    struct clocks before = begin_wait(AWAITS_GIL);
     int result = real_timedwait(condition, mutex, until);
     count(before);
     return result;
@@ -151,8 +261,43 @@ int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, co
 int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
     if (!real_wait) resolve();
     if (!is_cpython(__builtin_return_address(0))) return real_wait(condition, mutex);
-    struct clocks before = clocks();
+    struct clocks before = begin_wait(AWAITS_GIL);
     int result = real_wait(condition, mutex);
     count(before);
     return result;
+}
+
+/* Whether a wait for a semaphore is one of a call of the workload for a lock of Python. */
+static int is_lock(void *caller) {
+    Dl_info found;
+    if (!calls) return 0;
+    return is_cpython(caller) || (dladdr(caller, &found) && found.dli_fname && strstr(found.dli_fname, "_multiprocessing"));
+}
+
+static int count_lock(struct clocks before, int result) {
+    int error = errno;
+    lock_ns += end_wait(before, clocks(1));
+    errno = error;
+    return result;
+}
+
+int sem_wait(sem_t *semaphore) {
+    if (!real_sem_wait) resolve();
+    if (!is_lock(__builtin_return_address(0))) return real_sem_wait(semaphore);
+    struct clocks before = begin_wait(AWAITS_LOCK);
+    return count_lock(before, real_sem_wait(semaphore));
+}
+
+int sem_timedwait(sem_t *semaphore, const struct timespec *until) {
+    if (!real_sem_timedwait) resolve();
+    if (!is_lock(__builtin_return_address(0))) return real_sem_timedwait(semaphore, until);
+    struct clocks before = begin_wait(AWAITS_LOCK);
+    return count_lock(before, real_sem_timedwait(semaphore, until));
+}
+
+int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until) {
+    if (!real_sem_clockwait) resolve();
+    if (!is_lock(__builtin_return_address(0))) return real_sem_clockwait(semaphore, clock, until);
+    struct clocks before = begin_wait(AWAITS_LOCK);
+    return count_lock(before, real_sem_clockwait(semaphore, clock, until));
 }

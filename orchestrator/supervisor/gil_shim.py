@@ -1,4 +1,4 @@
-"""The preloaded shim (`gil_shim.c`) that measures waits for the GIL: compiled once, tried before use.
+"""The preloaded shim (`gil_shim.c`) that measures waits for the GIL and for locks: compiled once, tried before use.
 
 Without it (no C compiler, another libc, a static interpreter) that time is estimated instead.
 """
@@ -23,7 +23,7 @@ _TRIAL = """
 import ctypes, sys, threading, time
 read = ctypes.PyDLL(None).orchestrator_read_clocks
 def clocks():
-    found = (ctypes.c_uint64 * 4)()
+    found = (ctypes.c_uint64 * 5)()
     read(found)
     return found[:]
 def spin(seconds):

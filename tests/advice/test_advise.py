@@ -248,6 +248,15 @@ def test_the_advice_on_threads_says_whether_the_code_releases_the_gil(
     assert line.endswith(conclusion)
 
 
+def test_calls_that_wait_for_a_lock_are_never_said_to_hold_the_gil() -> None:
+    locked = {"threads": {"lock": 0.4, "lock_held_at": "ask at shop.py:7"}}
+    run = conducted({"sequential": 20, "threads": 20}, overlap=2.0, free_cores=2.0, noise=0.00001, accounts=locked)
+    assert said(run)[-1].endswith(
+        "calls wait 40 % of the workers' time for each other's lock, held in ask at shop.py:7, "
+        "so this says nothing about the GIL."
+    )
+
+
 @pytest.mark.parametrize(
     ("low", "high", "conclusion"),
     [

@@ -11,6 +11,7 @@ from orchestrator.output.grid import plain
 from orchestrator.output.lines import explanation
 from orchestrator.runner import registry as models
 from orchestrator.runner.account.figures import FIGURES
+from orchestrator.runner.account.fold import SHARES
 from tests.support.synthetic import Run, conducted
 
 US = 1_000
@@ -62,8 +63,7 @@ def test_a_loss_within_its_own_noise_is_no_cause() -> None:
 
 def test_shares_are_all_of_the_time() -> None:
     event = why(gil=0.4, blocked=0.1, dispatch=0.2, idle=0.06)
-    names = ("on_core", "run_queue", "gil", "blocked", "serialisation", "dispatch", "waiting", "idle")
-    assert sum(event[f"{name}_share"] for name in names) == pytest.approx(1, abs=0.001)
+    assert sum(event[f"{name}_share"] for name in SHARES) == pytest.approx(1, abs=0.001)
 
 
 def test_an_estimated_share_of_the_gil_is_marked() -> None:
@@ -94,10 +94,36 @@ def test_workers_that_wait_for_a_core_are_not_contaminated() -> None:
 def test_calls_blocked_longer_than_a_call_alone_share_a_resource() -> None:
     alone: dict[str, Any] = {"blocked": 0.9, "call_blocked_ns": 9_000_000, "calls": 4}
     assert (
-        "(longer than in a call alone: calls share a lock or another resource)"
+        "(longer than in a call alone: calls share a resource, or a lock in native code)"
         in why(**alone, alone_blocked_ns=2_000_000)["why"]
     )
-    assert "(I/O, locks, sleep)" in why(**alone, alone_blocked_ns=9_000_000)["why"]
+    assert "(I/O, sleep)" in why(**alone, alone_blocked_ns=9_000_000)["why"]
+
+
+def test_without_the_shim_waits_for_locks_are_among_the_blocked_time() -> None:
+    estimated: dict[str, Any] = {"gil_source": "estimated", "gil_share_estimated": 0.0, "blocked": 0.9, "calls": 4}
+    assert "(I/O, locks, sleep)" in why(**estimated, alone_blocked_ns=9_000_000)["why"]
+    assert "calls share a lock or another resource" in why(**estimated, alone_blocked_ns=2_000_000)["why"]
+
+
+def test_calls_that_wait_for_each_others_lock_are_told_from_calls_that_wait_for_a_thread_of_their_own() -> None:
+    assert "waiting for a lock 80 % of the workers' time (held by other calls)" in why(lock=0.8)["why"]
+    own = why(lock=0.9, alone_lock_ns=9_000_000, outside_cpu_ns=9_000_000)["why"]
+    assert "(the workload's own threads or processes ran meanwhile)" in own
+    assert "also in a call alone" in why(lock=0.9, alone_lock_ns=9_000_000)["why"]
+
+
+def test_an_executor_that_is_too_small_is_named_with_its_size_and_a_wider_one() -> None:
+    about: dict[str, Any] = {
+        "executor_kind": "default executor",
+        "executor_size": 6,
+        "is_async": True,
+        "in_own_thread": True,
+    }
+    event = why("event_loop", executor=0.8, tasks=30, lanes=1, **about)
+    assert event["causes"][0] == "executor"
+    assert "waiting for an executor thread 80 % of the time (the default executor has 6 threads on this" in event["why"]
+    assert "loop.set_default_executor(ThreadPoolExecutor(" in event["advice"]
 
 
 def test_calls_blocked_by_threads_of_the_workload_are_distinguished_from_io() -> None:
@@ -280,7 +306,7 @@ def test_a_lock_that_two_workers_share_is_named_and_more_workers_are_not_advised
         "alone_cpu_ns": 0,
     }
     event = why(**locked, tasks=20, calls=4)
-    assert "calls share a lock or another resource" in event["why"]
+    assert "calls share a resource, or a lock in native code" in event["why"]
     assert event["advice"] is None
 
 

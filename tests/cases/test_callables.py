@@ -63,4 +63,4 @@ def test_a_lock_of_the_function_is_not_taken_for_the_gil(place: Path) -> None:
     assert done.returncode == errors.OK
     shown = " ".join(orchestrator("report", "runs/advise-kinds.locked", "--format", "advice", cwd=place).stdout.split())
     assert "holds the GIL" not in shown
-    assert "calls share a lock or another resource, so this says nothing about the GIL" in shown
+    assert "for each other's lock" in shown

@@ -148,7 +148,7 @@ CALLS = st.fixed_dictionaries(
         "lane": st.integers(0, 1),
         "gap": st.integers(-2, 20),
         "length": st.integers(0, 30),
-        **{name: st.integers(0, 30) for name in ("on_core_ns", "run_queue_ns", "gil_ns", "blocked_ns")},
+        **{name: st.integers(0, 30) for name in ("on_core_ns", "run_queue_ns", "gil_ns", "lock_ns", "blocked_ns")},
         **dict.fromkeys(("unpickled_ns", "pickled_ns"), AROUND),
     }
 )

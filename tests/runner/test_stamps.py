@@ -97,7 +97,7 @@ def test_pickling_at_both_ends_is_timed() -> None:
 
 @pytest.mark.parametrize("value", [None, True, 7, 0.5])
 def test_a_result_that_is_small_goes_without_stamps(value: object) -> None:
-    result = sent(StampedResult(value, [1] * 9))
+    result = sent(StampedResult(value, [1] * 10))
     assert (result.value, result.taken.returned) == (value, None)
 
 

@@ -14,13 +14,19 @@ from orchestrator.supervisor import gil_shim as shim
 from orchestrator.supervisor.gil_shim import SOURCE, Shims
 
 GIL_PYTHONS = [sys.executable, *filter(None, map(shutil.which, ["python3.14"]))]
+PYTHONS = [*GIL_PYTHONS, *filter(None, map(shutil.which, ["python3.13t"]))]
 
 READ = """
 import ctypes, threading, time
 def read():
-    clocks = (ctypes.c_uint64 * 4)()
+    clocks = (ctypes.c_uint64 * 5)()
     ctypes.PyDLL(None).orchestrator_read_clocks(clocks)
     return clocks[:]
+def in_call(function):
+    clocks = (ctypes.c_uint64 * 5)()
+    ctypes.PyDLL(None).orchestrator_begin_call(clocks)
+    function()
+    ctypes.PyDLL(None).orchestrator_end_call(clocks)
 def spin(seconds):
     end = time.thread_time() + seconds
     while time.thread_time() < end: pass
@@ -59,7 +65,7 @@ other = threading.Thread(target=spin, args=(0.1,))
 other.start()
 spin(0.1)
 other.join()
-wall, cpu, queue, gil = read()
+wall, cpu, queue, gil, lock = read()
 print(gil > 30_000_000)
 """
     assert printed(built, code, python) == "True\n"
@@ -77,6 +83,66 @@ after = read()
 print(after[0] - before[0] > 150_000_000, after[3] - before[3] < 20_000_000)
 """
     assert printed(built, code) == "True True\n"
+
+
+LOCKS = {
+    "Lock": "lock = threading.Lock()",
+    "RLock": "lock = threading.RLock()",
+    "Condition": "lock = threading.Condition()",
+    "Semaphore": "lock = threading.Semaphore()",
+    "logging": "import logging; lock = logging.Handler(); lock.__class__.__enter__ = lambda s: s.acquire(); "
+    "lock.__class__.__exit__ = lambda s, *_: s.release()",
+    "multiprocessing": "import multiprocessing; lock = multiprocessing.Lock()",
+}
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("made", LOCKS)
+def test_a_call_that_waits_for_a_lock_waits_as_long_as_another_thread_holds_it(
+    built: str, python: str, made: str
+) -> None:
+    code = f"""
+{LOCKS[made]}
+held = threading.Event()
+def hold():
+    with lock:
+        held.set()
+        time.sleep(0.1)
+def take():
+    with lock: pass
+threading.Thread(target=hold).start()
+held.wait()
+in_call(take)
+print(read()[4] > 70_000_000)
+"""
+    assert printed(built, code, python) == "True\n"
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_wait_for_work_outside_of_calls_is_no_wait_for_a_lock(built: str, python: str) -> None:
+    code = """
+import queue
+read()
+work = queue.SimpleQueue()
+threading.Timer(0.05, work.put, [1]).start()
+in_call(int)
+before = read()
+work.get()
+print(read()[4] - before[4])
+"""
+    assert printed(built, code, python) == "0\n"
+
+
+def test_a_lock_that_is_taken_in_native_code_is_not_counted(built: str) -> None:
+    code = """
+libc = ctypes.CDLL(None)
+semaphore = ctypes.create_string_buffer(64)
+libc.sem_init(semaphore, 0, 0)
+threading.Timer(0.05, libc.sem_post, [semaphore]).start()
+in_call(lambda: libc.sem_wait(semaphore))
+print(read()[4])
+"""
+    assert printed(built, code) == "0\n"
 
 
 def test_a_condition_of_a_c_library_is_no_wait_for_the_gil(built: str) -> None:

@@ -51,6 +51,9 @@ class Control:
 
 
 SPIN = {"cpu_s": 0.04}
+LOCKED = {"blocked": 8 / 16, "lock": 7 / 16, "idle": 1 / 16}
+# with 4 workers the last call begins when 4 are left, and the workers of the other 3 end one after the other
+LOCKED_4 = {"blocked": 8 / 32, "lock": 18 / 32, "idle": 6 / 32}
 CONTROLS = (
     Control("a loop alone", "sequential", "spin", SPIN, {"on_core": 1.0}),
     Control("a sleep alone", "sequential", "sleep", {"seconds": 0.02}, {"blocked": 1.0}),
@@ -66,7 +69,31 @@ CONTROLS = (
         "threads",
         "locked",
         {"seconds": 0.02},
-        {"blocked": 15 / 16, "idle": 1 / 16},
+        LOCKED,
+    ),
+    Control("the same for 4 threads", "threads", "locked", {"seconds": 0.02}, LOCKED_4, workers=4),
+    Control("the same on 3.13t, 2 threads", "threads", "locked", {"seconds": 0.02}, LOCKED, python="python3.13t"),
+    Control(
+        "the same on 3.13t, 4 threads",
+        "threads",
+        "locked",
+        {"seconds": 0.02},
+        LOCKED_4,
+        workers=4,
+        python="python3.13t",
+    ),
+    Control("the same on 3.14, 2 threads", "threads", "locked", {"seconds": 0.02}, LOCKED, python="python3.14"),
+    Control("a slow handler of logging, 2 threads", "threads", "logged", {"seconds": 0.02}, LOCKED),
+    Control("cached_property of 3.11, 2 threads", "threads", "kept", {"seconds": 0.02}, LOCKED, python="python3.11"),
+    Control(
+        "14 coroutines in an executor of 4",
+        "event_loop",
+        "in_thread",
+        {"seconds": 0.02},
+        {"executor": 3 / 4, "waiting": 1 / 4},
+        tasks=14,
+        workers=14,
+        form="async_call",
     ),
     Control(
         "2 calls of 40 and 80 ms in 2 processes",
@@ -96,7 +123,7 @@ CONTROLS = (
         form="async_call",
     ),
     # a thread that starts another one waits for the GIL once, for up to an interval of 5 ms
-    Control("a thread of the call's own", "sequential", "own_thread", {"cpu_s": 0.2}, {"blocked": 1.0}, tasks=2),
+    Control("a thread of the call's own", "sequential", "own_thread", {"cpu_s": 0.2}, {"lock": 1.0}, tasks=2),
 )
 SIZES = (1 << 10, 1 << 15, 1 << 20, 10 << 20)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 LOCK = threading.Lock()
@@ -76,3 +79,52 @@ def own_thread(cpu_s: float) -> None:
     thread = threading.Thread(target=spin, args=(cpu_s,))
     thread.start()
     thread.join()
+
+
+def logged(seconds: float) -> None:
+    """Write to a log of which the handler takes its time, with the lock of the handler."""
+    LOGGER.warning("so long: %s", seconds)
+
+
+class SlowHandler(logging.Handler):
+    """Takes as long as the record says."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Wait, as for a slow disk."""
+        time.sleep(record.args[0])  # type: ignore[index, arg-type]
+
+
+class Kept:
+    """Has a value that takes its time the first time, and one lock for all instances up to Python 3.11."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    @cached_property
+    def value(self) -> None:
+        """Wait, as for an answer."""
+        time.sleep(self.seconds)
+
+
+def kept(seconds: float) -> None:
+    """Ask for a value that each call has for itself."""
+    return Kept(seconds).value
+
+
+async def in_thread(seconds: float) -> None:
+    """Wait in a thread of the loop's default executor, which has `NARROW` threads."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(getattr(loop, "_default_executor", None), Narrow):
+        loop.set_default_executor(Narrow(NARROW))
+    await asyncio.to_thread(time.sleep, seconds)
+
+
+class Narrow(ThreadPoolExecutor):
+    """An executor of known size."""
+
+
+NARROW = 4
+
+LOGGER = logging.getLogger(__name__)
+LOGGER.addHandler(SlowHandler())
+LOGGER.propagate = False

@@ -19,6 +19,7 @@ _NAMES = {
     "on_core": ("on a core", "part"),
     "gil": ("waits for the GIL", "part"),
     "run_queue": ("waits for a core", "part"),
+    "lock": ("waits for a lock", "part"),
     "blocked": ("blocked", "part"),
     "unpickling": ("unpickling", "serialisation"),
     "pickling": ("pickling", "serialisation"),

@@ -31,9 +31,11 @@ COLOURS = {
     "on_core": "#2f9461",
     "run_queue": "#c8781e",
     "gil": "#d1495b",
+    "lock": "#c2609f",
     "blocked": "#3b82c4",
     "serialisation": "#8f63c4",
     "dispatch": "#1f8f9c",
+    "executor": "#a0782c",
     "waiting": "#7f8791",
     "idle": "#a3aab2",
 }
@@ -209,7 +211,7 @@ def _lanes() -> Spec:
         y=_variants("lane"),
         x=_number("from", axis=_TIMES, title="since the batch began"),
         x2={"field": "to"},
-        color=_parts(("on_core", "gil", "run_queue", "blocked", "serialisation")),
+        color=_parts(("on_core", "gil", "run_queue", "lock", "blocked", "serialisation")),
         tooltip=[_name("lane"), _number("call"), _name("part"), _name("took", title="for")],
     )
 

@@ -1,7 +1,7 @@
-"""The clocks of one thread, read together: time, CPU time, time waited for a core and for the GIL.
+"""The clocks of one thread, read together: time, CPU time, time waited for a core, for the GIL and for locks.
 
-With the shim preloaded (`supervisor/gil_shim.c`) all four come from one call, which keeps the GIL: reading them does
-not disturb what they measure. Without it the last two are 0, and `instrumented` estimates them.
+With the shim preloaded (`supervisor/gil_shim.c`) all come from one call, which keeps the GIL: reading them does
+not disturb what they measure. Without it the last three are 0, and `instrumented` estimates the first two of them.
 """
 
 from __future__ import annotations
@@ -10,26 +10,36 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
-Clocks = Sequence[int]  # `WALL`, `CPU`, `QUEUE` and `GIL`, each in ns since an arbitrary moment
+Clocks = Sequence[int]  # `WALL`, `CPU`, `QUEUE`, `GIL` and `LOCK`, each in ns since an arbitrary moment
 
-WALL, CPU, QUEUE, GIL = range(4)
+WALL, CPU, QUEUE, GIL, LOCK = range(5)
 
 
-def _preloaded() -> Callable[[], Clocks] | None:
+def _library() -> Any:
+    """Return the preloaded shim, or None."""
     if sys.platform != "linux":
         return None
     try:
         import ctypes
 
-        function = ctypes.PyDLL(None).orchestrator_read_clocks
+        library = ctypes.PyDLL(None)
+        return library if library.orchestrator_read_clocks else None
     except (ImportError, OSError, AttributeError):
         return None
-    four = ctypes.c_uint64 * 4
-    function.argtypes, function.restype = [four], None
+
+
+def _reader(name: str) -> Callable[[], Clocks]:
+    """Return a function of the shim that reads the clocks."""
+    import ctypes
+
+    five = ctypes.c_uint64 * 5
+    function = getattr(_shim, name)
+    function.argtypes, function.restype = [five], None
 
     def read() -> Clocks:
-        clocks = four()
+        clocks = five()
         function(clocks)
         return clocks[:]
 
@@ -37,13 +47,17 @@ def _preloaded() -> Callable[[], Clocks] | None:
 
 
 def _standard() -> Clocks:
-    return time.monotonic_ns(), time.thread_time_ns(), 0, 0
+    return time.monotonic_ns(), time.thread_time_ns(), 0, 0, 0
 
 
-_found = _preloaded()
+_shim = _library()
 
-HAS_SHIM = _found is not None
-read: Callable[[], Clocks] = _found or _standard
+HAS_SHIM = _shim is not None
+read: Callable[[], Clocks] = _reader("orchestrator_read_clocks") if HAS_SHIM else _standard
+begin_call: Callable[[], Clocks] = _reader("orchestrator_begin_call") if HAS_SHIM else _standard
+"""Read the clocks before a call: from now on, waits of this thread for locks count."""
+end_call: Callable[[], Clocks] = _reader("orchestrator_end_call") if HAS_SHIM else _standard
+"""Read the clocks after the call that was begun last."""
 
 MOST_WAITS = 100_000
 
@@ -57,7 +71,7 @@ def kept_gil_waits() -> Iterator[list[tuple[int, int]]]:
         return
     import ctypes
 
-    keep = ctypes.PyDLL(None).orchestrator_keep_gil_waits
+    keep = _shim.orchestrator_keep_gil_waits
     spans = (ctypes.c_uint64 * (2 * MOST_WAITS))()
     keep.argtypes, keep.restype = [ctypes.POINTER(ctypes.c_uint64), ctypes.c_uint64], ctypes.c_uint64
     keep(spans, MOST_WAITS)
@@ -66,6 +80,36 @@ def kept_gil_waits() -> Iterator[list[tuple[int, int]]]:
     finally:
         count = keep(None, 0)
         waits += zip(spans[0 : 2 * count : 2], spans[1 : 2 * count : 2], strict=True)
+
+
+class Seen(NamedTuple):
+    """A thread that is in a call: what it does, and since when if it waits."""
+
+    thread: int
+    id: int
+    """The system's id."""
+    doing: int
+    since: int
+
+
+RUNS, AWAITS_GIL, AWAITS_LOCK = range(3)
+
+MOST_THREADS = 512
+
+
+def calls_seer() -> Callable[[], list[Seen]]:
+    """Return a function that tells which threads of this process are in a call; the shim must be there."""
+    import ctypes
+
+    numbers = (ctypes.c_uint64 * (4 * MOST_THREADS))()
+    see_threads = _shim.orchestrator_see_threads
+    see_threads.argtypes, see_threads.restype = [ctypes.c_void_p, ctypes.c_uint64], ctypes.c_uint64
+
+    def see() -> list[Seen]:
+        count = see_threads(numbers, MOST_THREADS)
+        return [Seen(*numbers[4 * place : 4 * place + 4]) for place in range(count)]
+
+    return see
 
 
 def queue_ns() -> int | None:

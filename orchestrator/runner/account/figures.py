@@ -23,9 +23,13 @@ class Figures:
     run_queue_share: float | None
     """Null where the system does not report it: it is then part of `blocked_share`."""
     gil_share: float
+    lock_share: float = 0.0
+    """In calls, waiting for a lock of Python: of `threading`, queues, events, joins, imports; 0 without the shim."""
     blocked_share: float
     serialisation_share: float
     dispatch_share: float
+    executor_share: float = 0.0
+    """Of event loops: all calls waited, and at least one of them for an executor thread or a semaphore."""
     waiting_share: float
     idle_share: float
     gil_source: Literal["measured", "estimated"]
@@ -53,6 +57,8 @@ class Figures:
     """Mean CPU time of a call made alone."""
     alone_blocked_ns: int
     """Mean time a call made alone was blocked."""
+    alone_lock_ns: int = 0
+    """Mean time a call made alone waited for locks."""
     alone_dispatch_ns: int
     """Mean time of dispatching a call made alone."""
     call_bytes: int | None
@@ -75,6 +81,24 @@ class Figures:
     """Memory that one worker shares with no other process."""
     outside_cpu_ns: int | None
     """CPU time per batch of the workload's own threads and processes, neither workers nor of the model."""
+    executor_kind: str | None = None
+    """What the calls of `executor_share` waited for: `default executor`, `executor`, `limiter` or `semaphore`."""
+    executor_size: int | None = None
+    """How many calls it serves at once; null where that is not known."""
+    on_core_at: str | None = None
+    """The line of the workload where most of `on_core_share` was spent, as `parse at app.py:41`; null where unknown."""
+    gil_held_at: str | None = None
+    """The line that had the GIL while others waited for it."""
+    lock_at: str | None = None
+    """The line that waited for locks."""
+    lock_held_at: str | None = None
+    """Where the only call was that did not wait meanwhile: it, or what it called, held the lock."""
+    blocked_at: str | None = None
+    """The line that was blocked."""
+    executor_at: str | None = None
+    """The line of the coroutine that waited for an executor."""
+    lines_missing: str | None = None
+    """Why no lines are known."""
 
 
 class TimelineColumns:
@@ -90,6 +114,8 @@ class TimelineColumns:
     run_queue_ns: list[int]
     gil_ns: list[int]
     blocked_ns: list[int]
+    lock_ns: list[int] | None = None
+    """Null in journals in which it is part of `blocked_ns`."""
     unpickled_ns: list[list[int] | None]
     """When the worker unpickled the call, as begin and end."""
     pickled_ns: list[list[int] | None]

@@ -1,8 +1,8 @@
 """The workers' time of one instrumented trial, split without remainder.
 
 The budget is `lanes` x the time of the batch. A lane is one worker's time in a batch, from begin to end: it is in a
-call or in a gap. The clocks of a call give its time on a core, waiting for a core, and waiting for the GIL; the rest
-was blocked. A gap is
+call or in a gap. The clocks of a call give its time on a core, and waiting for a core, for the GIL and for locks; the
+rest was blocked. A gap is
 
 - serialisation while something is pickled or unpickled, in the lane's worker or in the submitting process;
 - a wait for the GIL while the lane's thread or the submitting thread waits for it;
@@ -10,21 +10,37 @@ was blocked. A gap is
 - dispatch otherwise.
 
 Where the calls run in the thread that submits them (a plain loop, an event loop) there is one lane. The time of its
-gaps that was neither on a core nor in a queue is waiting: in select, with calls outstanding.
+gaps that was neither on a core nor in a queue is waiting: in select, with calls outstanding. It is a wait for an
+executor while one of them waits for a thread of it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 from statistics import median
 from typing import Any
 
+from . import places
 from .clocks import CPU, GIL, QUEUE, WALL, Clocks
+from .executors import Kind, Waits
 from .figures import COLUMNS, complete
+from .places import Place
 from .stamps import Taken
 
-SHARES = ("on_core", "run_queue", "gil", "blocked", "serialisation", "dispatch", "waiting", "idle")
+SHARES = (
+    "on_core",
+    "run_queue",
+    "gil",
+    "lock",
+    "blocked",
+    "serialisation",
+    "dispatch",
+    "executor",
+    "waiting",
+    "idle",
+)
 """The parts of the workers' time, in the order in which they are shown; together they are all of it."""
 
 MOST_CALLS = 20_000  # at most this many calls of a batch are accounted, which bounds the memory to some 10 MB
@@ -55,10 +71,23 @@ class Budget:
         self.gap_gil_ns = 0
         self.in_own_thread = False
         self.in_this_process = False
+        self._executors_at: Counter[Place] = Counter()
+        self._executors: dict[Kind, int] = {}
+        """How long at least one call waited for each, over all batches."""
         self.timeline: dict[str, Any] = {}
 
-    def add(self, begun: Clocks, ended: Clocks, taken: Sequence[Taken], gil_waits: Sequence[Span]) -> None:
-        """Add a batch: the submitting thread's clocks before and after it, its calls, its waits for the GIL."""
+    def add(
+        self,
+        begun: Clocks,
+        ended: Clocks,
+        taken: Sequence[Taken],
+        gil_waits: Sequence[Span],
+        executor_waits: Waits | None = None,
+    ) -> None:
+        """Add a batch: the submitting thread's clocks before and after it, its calls, its waits for the GIL.
+
+        `executor_waits` are those of coroutines for executors.
+        """
         self.in_own_thread = all((call.pid, call.thread) == self._own for call in taken)
         self.in_this_process = all(call.pid == self._own[0] for call in taken)
         lanes = self._split(taken)
@@ -73,7 +102,7 @@ class Budget:
         busy_ns = sum(call.busy_ns for call in taken)
         sums = _in_calls(taken, busy_ns)
         if self.in_own_thread:
-            _add_own_gaps(sums, begun, ended, busy_ns)
+            _add_own_gaps(sums, begun, ended, busy_ns, self._in_executors(wall_ns, executor_waits))
         else:
             self._add_gaps(sums, begun[WALL], ended[WALL], lanes, _union(gil_waits))
         for name, ns in sums.items():
@@ -81,6 +110,22 @@ class Budget:
         lengths_ns = [_length_ns(call) for call in taken]
         self.longest_ns.append(max(lengths_ns))
         self.longest_shares.append(max(lengths_ns) / (sum(lengths_ns) or 1))
+
+    def _in_executors(self, wall_ns: int, waits: Waits | None) -> float:
+        """Return for what part of a batch some call waited for an executor, and remember for which."""
+        if not waits:
+            return 0.0
+        self._executors_at += waits.seen
+        for kind, spans in waits.items():
+            waited_ns = sum(end - start for start, end in _union(spans))
+            self._executors[kind] = self._executors.get(kind, 0) + waited_ns
+        spans = _union(chain.from_iterable(waits.values()))
+        # the part of the loop's idle time, else of the batch
+        idle = waits.selects or [(0, 0)]
+        idle_ns = sum(end - start for start, end in idle)
+        if idle_ns:
+            return _common(idle, spans) / idle_ns
+        return min(1.0, sum(end - start for start, end in spans) / max(1, wall_ns))
 
     def _split(self, taken: Sequence[Taken]) -> list[list[Taken]]:
         """Return the calls of each lane in the order of time."""
@@ -135,6 +180,7 @@ class Budget:
 
     def figures(self) -> dict[str, Any]:
         """Return the figures of the calls and of the workers' time."""
+        executor, size = max(self._executors, key=self._executors.__getitem__, default=(None, None))
         return {
             "lanes": self.lanes,
             "batches": self.batches,
@@ -142,6 +188,9 @@ class Budget:
             "wall_ns": self.wall_ns // self.batches,
             **{f"{name}_share": share for name, share in self.shares().items()},
             "dispatch_gil_share": round(self.gap_gil_ns / (sum(self.sums.values()) or 1), 6),
+            "executor_kind": executor,
+            "executor_size": size,
+            "executor_at": places.most(self._executors_at),
             "in_own_thread": self.in_own_thread,
             "call_cpu_ns": mean(self.sums["on_core"], self.calls),
             "call_blocked_ns": mean(self.sums["blocked"], self.calls),
@@ -166,14 +215,12 @@ def _in_calls(taken: Sequence[Taken], busy_ns: int) -> dict[str, int]:
     sums["on_core"] = sum(call.cpu_ns for call in taken)
     sums["run_queue"] = sum(call.queue_ns for call in taken)
     sums["gil"] = sum(call.gil_ns for call in taken)
-    sums["blocked"] = busy_ns - sums["on_core"] - sums["run_queue"] - sums["gil"]
-    if sums["blocked"] < 0:  # the clocks are read one after the other: some ns for each call
-        sums["on_core"] += sums["blocked"]
-        sums["blocked"] = 0
+    sums["lock"] = sum(call.lock_ns for call in taken)
+    sums["blocked"] = busy_ns - sum(sums.values())
     return sums
 
 
-def _add_own_gaps(sums: dict[str, int], begun: Clocks, ended: Clocks, busy_ns: int) -> None:
+def _add_own_gaps(sums: dict[str, int], begun: Clocks, ended: Clocks, busy_ns: int, in_executors: float) -> None:
     gap_ns = max(0, ended[WALL] - begun[WALL] - busy_ns)
     queue_ns = ended[QUEUE] - begun[QUEUE] - sums["run_queue"]
     gil_ns = ended[GIL] - begun[GIL] - sums["gil"]
@@ -182,7 +229,8 @@ def _add_own_gaps(sums: dict[str, int], begun: Clocks, ended: Clocks, busy_ns: i
         part_ns = min(gap_ns, max(0, ns))
         sums[name] += part_ns
         gap_ns -= part_ns
-    sums["waiting"] += gap_ns
+    sums["executor"] += round(gap_ns * in_executors)
+    sums["waiting"] += gap_ns - round(gap_ns * in_executors)
 
 
 def _length_ns(call: Taken) -> int:
@@ -254,7 +302,8 @@ def _drawn(begun: int, lane: int, call: Taken) -> dict[str, Any]:
         "on_core_ns": call.cpu_ns,
         "run_queue_ns": call.queue_ns,
         "gil_ns": call.gil_ns,
-        "blocked_ns": max(0, call.busy_ns - call.cpu_ns - call.queue_ns - call.gil_ns),
+        "lock_ns": call.lock_ns,
+        "blocked_ns": call.busy_ns - call.cpu_ns - call.queue_ns - call.gil_ns - call.lock_ns,
         "unpickled_ns": [arrived.load_begun - begun, arrived.load_ended - begun] if arrived else None,
         "pickled_ns": [returned.dump_begun - begun, returned.dump_ended - begun] if returned else None,
     }

@@ -13,9 +13,10 @@ from typing import Any
 from .. import fd_limit, gil, loops, registry
 from ..call import Call
 from ..items import shown
-from . import clocks, sensors
+from . import clocks, executors, sensors
 from .figures import FIGURES, complete
 from .fold import MOST_CALLS, Budget, longest, mean
+from .sampler import sampling
 from .stamps import Stamped, StampedItem, StampedResult, Taken
 from .usage import Usage
 
@@ -55,12 +56,14 @@ async def measure(
     run = workers.bind(stamped)
     if not per_task:
         await workers.each(_prepare)  # workers import what is needed before the clock runs
-    before = Usage(await _read(workers, per_task), machinery)
-    for pid in before.tree:
-        sensors.forget_peak(pid)
-    budget = Budget(len(before.workers) or len(items), (os.getpid(), threading.get_ident()), per_task)
-    batch, memory, turns_ns = await _run(run, items, repeats, before_batch, budget)
-    after = Usage(await _read(workers, per_task), machinery)
+    with sampling(call.function, pickles) as sampler:
+        ours = machinery | sampler.threads
+        before = Usage(await _read(workers, per_task), ours)
+        for pid in before.tree:
+            sensors.forget_peak(pid)
+        budget = Budget(len(before.workers) or len(items), (os.getpid(), threading.get_ident()), per_task)
+        batch, memory, turns_ns = await _run(run, items, repeats, before_batch, budget, stamped.is_async)
+        after = Usage(await _read(workers, per_task), ours)
     taken = [result.taken for result in batch]
     alone = await _alone(run, before_batch, items, budget, taken, stamped.is_async)
     gil_figures = _estimate_gil(budget, after.queue_ns(before), alone, shares_gil=not pickles and gil.enabled())
@@ -69,6 +72,7 @@ async def measure(
         **({"run_queue_share": None} if clocks.queue_ns() is None else {}),
         **gil_figures,
         "is_async": stamped.is_async,
+        **sampler.figures(),
         **alone,
         "longest_item": None if named is None else shown(named[longest(taken)]),
         "call_bytes": call_bytes and call_bytes + item_bytes,
@@ -82,7 +86,12 @@ async def measure(
 
 
 async def _run(
-    run: registry.RunBatch, items: Sequence[int], repeats: int, before_batch: Callable[[], None], budget: Budget
+    run: registry.RunBatch,
+    items: Sequence[int],
+    repeats: int,
+    before_batch: Callable[[], None],
+    budget: Budget,
+    is_async: bool,
 ) -> tuple[list[StampedResult], list[tuple[int, int]], list[int]]:
     """Add batches to a budget; return the last batch, the memory of ended workers, and the loop's turns."""
     batch: list[StampedResult] = []
@@ -90,12 +99,13 @@ async def _run(
     turns_ns: list[int] = []
     for _ in range(repeats):
         before_batch()
-        with clocks.kept_gil_waits() as waits, loops.watched(turns_ns):
+        watched = executors.watched(is_async)
+        with clocks.kept_gil_waits() as waits, loops.watched(turns_ns), watched as executor_waits:
             begun = clocks.read()
             batch = await run(items)
             ended = clocks.read()
         taken = [result.taken for result in batch]
-        budget.add(begun, ended, taken, waits)
+        budget.add(begun, ended, taken, waits, executor_waits)
         memory += [call.memory for call in taken if call.memory]
     return batch, memory, turns_ns
 
@@ -135,12 +145,14 @@ async def _alone(
         runs_ns += time.monotonic_ns() - run_ns
         found += [result.taken for result in alone]
     cpu_ns = sum(call.cpu_ns for call in found)
-    waited_ns = sum(call.queue_ns + call.gil_ns for call in found)
+    lock_ns = sum(call.lock_ns for call in found)
+    waited_ns = sum(call.queue_ns + call.gil_ns for call in found) + lock_ns
     spans_ns = sum(call.ended - call.begun for call in found)  # a coroutine is blocked between its steps, too
     return {
         "alone_calls": len(found),
         "alone_cpu_ns": mean(cpu_ns, len(found)),
         "alone_blocked_ns": mean(max(0, spans_ns - cpu_ns - waited_ns), len(found)),
+        "alone_lock_ns": mean(lock_ns, len(found)),
         "alone_dispatch_ns": mean(max(0, runs_ns - spans_ns), len(found)),
     }
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from ..call import Call
 from . import clocks, sensors
-from .clocks import CPU, GIL, QUEUE, WALL
+from .clocks import CPU, GIL, LOCK, QUEUE, WALL
 
 
 class Passage(NamedTuple):
@@ -53,6 +53,7 @@ class Taken(NamedTuple):
     """The transfer of its result; None where it was not sent, or is small."""
     memory: tuple[int, int] | None
     """The PSS and the private bytes of a worker that ends with its call."""
+    lock_ns: int = 0
 
 
 class Stamped(Call):
@@ -81,15 +82,16 @@ class Stamped(Call):
         args, kwargs = self.arguments(item)
         if self.is_async:
             return _driven(self.function(*args, **kwargs))
-        function, read = self.function, clocks.read
-        before = read()
+        function = self.function
+        before = clocks.begin_call()
         value = function(*args, **kwargs)
-        after = read()
+        after = clocks.end_call()
         busy_ns = after[WALL] - before[WALL]
         spent = after[CPU] - before[CPU], after[QUEUE] - before[QUEUE], after[GIL] - before[GIL]
         memory = sensors.memory(os.getpid()) if self.weigh else None
         worker = os.getpid(), threading.get_ident()
-        return StampedResult(value, (*worker, before[WALL], after[WALL], busy_ns, *spent, before[GIL]), arrived, memory)
+        times = before[WALL], after[WALL], busy_ns, *spent, before[GIL], after[LOCK] - before[LOCK]
+        return StampedResult(value, (*worker, *times), arrived, memory)
 
     def __reduce__(self) -> tuple[Any, ...]:
         call = self.function, (self.args, self.kwargs), self.item, self.weigh
@@ -120,11 +122,11 @@ class StampedResult:
         """The times of its call."""
         if isinstance(self._numbers, bytes):
             numbers = _NUMBERS.unpack(self._numbers)
-            arrived = Passage(*numbers[9:]) if numbers[9] else None
+            arrived = Passage(*numbers[10:]) if numbers[10] else None
         else:
             numbers, arrived = tuple(self._numbers), self._arrived
         returned = _passage(*self._returned) if self._returned else None
-        return Taken(*(*numbers[:9], arrived, returned, self._memory))
+        return settled(Taken(*(*numbers[:9], arrived, returned, self._memory, numbers[9])))
 
     def __reduce__(self) -> tuple[Any, ...]:
         numbers = self._numbers
@@ -155,7 +157,7 @@ class _Ended:
 
 
 _NOW = _Now()
-_NUMBERS = struct.Struct("13q")
+_NUMBERS = struct.Struct("14q")
 _NOT_SENT = Passage(0, 0, 0, 0)
 _SMALL = frozenset({type(None), bool, int, float})
 
@@ -214,6 +216,22 @@ def _arrived_item(load_begun: int, value: Any, ended: tuple[int, int, int]) -> S
     return item
 
 
+def settled(call: Taken) -> Taken:
+    """Return the times of a call without what its clocks count twice, so that its parts are at most its time.
+
+    They are read one after the other, and a thread can lose its core in between: CPU time is the most exact of them.
+    """
+    left_ns = call.busy_ns - call.cpu_ns
+    if left_ns >= call.queue_ns + call.gil_ns + call.lock_ns:
+        return call
+    cpu_ns = min(call.cpu_ns, call.busy_ns)
+    left_ns = call.busy_ns - cpu_ns
+    gil_ns = min(call.gil_ns, left_ns)
+    lock_ns = min(call.lock_ns, left_ns - gil_ns)
+    queue_ns = min(call.queue_ns, left_ns - gil_ns - lock_ns)
+    return call._replace(cpu_ns=cpu_ns, queue_ns=queue_ns, gil_ns=gil_ns, lock_ns=lock_ns)
+
+
 def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:
     dump_begun, dump_ended, load_ended = ended
     return Passage(dump_begun, dump_ended, load_begun, load_ended)
@@ -222,28 +240,34 @@ def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:
 @types.coroutine
 def _driven(coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, StampedResult]:
     """Run a coroutine with stamps around each of its steps, and return `StampedResult`."""
-    read = clocks.read
-    begun = gil_before = busy_ns = cpu_ns = queue_ns = gil_ns = 0
+    begin, end = clocks.begin_call, clocks.end_call
+    begun = gil_before = busy_ns = cpu_ns = queue_ns = gil_ns = lock_ns = 0
     sent: Any = None
     thrown: BaseException | None = None
     while True:
-        before = read()
+        before = begin()
         begun, gil_before = begun or before[WALL], gil_before or before[GIL]
         finished = False
         try:
             yielded = coroutine.send(sent) if thrown is None else coroutine.throw(thrown)
         except StopIteration as stop:
             finished, yielded = True, stop.value
-        after = read()
+        after = end()
         busy_ns += after[WALL] - before[WALL]
         cpu_ns += after[CPU] - before[CPU]
         queue_ns += after[QUEUE] - before[QUEUE]
         gil_ns += after[GIL] - before[GIL]
+        lock_ns += after[LOCK] - before[LOCK]
         if finished:
-            spent = busy_ns, cpu_ns, queue_ns, gil_ns
-            return StampedResult(yielded, (os.getpid(), threading.get_ident(), begun, after[WALL], *spent, gil_before))
+            worker = os.getpid(), threading.get_ident()
+            spent = busy_ns, cpu_ns, queue_ns, gil_ns, gil_before, lock_ns
+            return StampedResult(yielded, (*worker, begun, after[WALL], *spent))
         sent, thrown = None, None
         try:
             sent = yield yielded
         except BaseException as error:  # the coroutine also handles its own cancellation
             thrown = error
+
+
+CALLERS = (Stamped.__call__.__code__, _driven.__code__)
+"""The code that calls the workload."""

@@ -416,3 +416,44 @@ def generate() -> Iterator[int]:
 def later(results: Sequence[Any]) -> bool:
     """Refuse all results."""
     return False
+
+
+# waits for locks and executors
+
+_lock = threading.Lock()
+
+
+def hold() -> None:
+    """Wait with the lock that all calls want."""
+    with _lock:
+        time.sleep(0.02)
+
+
+async def wait_in_thread() -> None:
+    """Wait in a thread of the loop's default executor, which gets two of them."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    loop = asyncio.get_running_loop()
+    if not isinstance(getattr(loop, "_default_executor", None), ThreadPoolExecutor):
+        loop.set_default_executor(ThreadPoolExecutor(2, "asyncio"))
+    await asyncio.to_thread(time.sleep, 0.02)
+
+
+async def wait_for_token() -> None:
+    """Wait for one of two tokens, in a thread."""
+    import anyio.to_thread
+
+    if not hasattr(_local, "limiter"):
+        _local.limiter = anyio.CapacityLimiter(2)
+    await anyio.to_thread.run_sync(time.sleep, 0.02, limiter=_local.limiter)
+
+
+async def wait_for_semaphore() -> None:
+    """Wait with a semaphore that lets two calls through."""
+    import asyncio
+
+    if not hasattr(_local, "semaphore"):
+        _local.semaphore = asyncio.BoundedSemaphore(2)
+    async with _local.semaphore:
+        await asyncio.sleep(0.02)
