@@ -62,7 +62,7 @@ def test_a_loss_within_its_own_noise_is_no_cause() -> None:
 
 def test_shares_are_all_of_the_time() -> None:
     event = why(gil=0.4, blocked=0.1, dispatch=0.2, idle=0.06)
-    names = ("on_core", "run_queue", "gil", "blocked", "serialisation", "dispatch", "waiting", "idle")
+    names = ("on_core", "contention", "run_queue", "gil", "blocked", "serialisation", "dispatch", "waiting", "idle")
     assert sum(event[f"{name}_share"] for name in names) == pytest.approx(1, abs=0.001)
 
 
@@ -73,6 +73,31 @@ def test_an_estimated_share_of_the_gil_is_marked() -> None:
 def test_an_estimate_that_contradicts_the_measured_share_is_shown() -> None:
     assert "(estimated from blocked time: 10 %)" in why(gil=0.4, gil_share_estimated=0.1)["why"]
     assert "estimated" not in why(gil=0.4, gil_share_estimated=0.33)["why"]
+
+
+SLOWER: dict[str, Any] = {"contention": 0.6, "call_cpu_ns": 88_000_000, "alone_cpu_ns": 28_000_000}
+
+
+def test_calls_that_take_more_of_a_core_in_parallel_are_slower_together() -> None:
+    event = why(**SLOWER, contended_objects="CONFIG (dict)")
+    assert event["causes"][0] == "contention"
+    assert event["why"] == (
+        "slower together 60 % of the workers' time (88 ms of CPU a call instead of 28 ms; threads share CONFIG (dict))"
+    )
+    assert event["advice"] == "give each thread its own copy: they share CONFIG (dict)"
+
+
+def test_what_threads_share_can_be_not_found() -> None:
+    assert (
+        "(88 ms of CPU a call instead of 28 ms; what the threads share was not found)"
+        in (why(**SLOWER, contended_objects="")["why"])
+    )
+
+
+def test_the_machines_own_part_of_contention_is_named_apart() -> None:
+    event = why(**SLOWER, contention_machine_share=0.55)
+    assert "; the machine itself 55 %: so much a loop loses that shares nothing)" in event["why"]
+    assert event["advice"] is None
 
 
 def test_more_workers_than_cores_wait_for_a_core() -> None:

@@ -202,7 +202,7 @@ def account(**given: Any) -> dict[str, Any]:
     shares["on_core_share"] = 1 - sum(shares.values())
     plain: dict[str, Any] = {
         **dict.fromkeys(FIGURES, 0),
-        **dict.fromkeys(("call_bytes", "result_bytes", "outside_cpu_ns", "longest_item"), None),
+        **dict.fromkeys(("call_bytes", "result_bytes", "outside_cpu_ns", "longest_item", "contended_objects"), None),
         **dict.fromkeys(("loop_lag_p50_ns", "loop_lag_p99_ns", "loop_longest_ns"), None),
         **{"lanes": 2, "batches": 1, "calls": 4, "wall_ns": 20_000_000},
         **{"call_cpu_ns": 5_000_000, "call_blocked_ns": 0, "longest_call_ns": 5_000_000, "longest_share": 0.25},

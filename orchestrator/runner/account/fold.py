@@ -2,7 +2,7 @@
 
 The budget is `lanes` x the time of the batch. A lane is one worker's time in a batch, from begin to end: it is in a
 call or in a gap. The clocks of a call give its time on a core, waiting for a core, and waiting for the GIL; the rest
-was blocked. A gap is
+was blocked. CPU time beyond that of the same calls alone is contention (`contention`). A gap is
 
 - serialisation while something is pickled or unpickled, in the lane's worker or in the submitting process;
 - a wait for the GIL while the lane's thread or the submitting thread waits for it;
@@ -24,7 +24,7 @@ from .clocks import CPU, GIL, QUEUE, WALL, Clocks
 from .figures import COLUMNS, complete
 from .stamps import Taken
 
-SHARES = ("on_core", "run_queue", "gil", "blocked", "serialisation", "dispatch", "waiting", "idle")
+SHARES = ("on_core", "contention", "run_queue", "gil", "blocked", "serialisation", "dispatch", "waiting", "idle")
 """The parts of the workers' time, in the order in which they are shown; together they are all of it."""
 
 MOST_CALLS = 20_000  # at most this many calls of a batch are accounted, which bounds the memory to some 10 MB
@@ -143,7 +143,7 @@ class Budget:
             **{f"{name}_share": share for name, share in self.shares().items()},
             "dispatch_gil_share": round(self.gap_gil_ns / (sum(self.sums.values()) or 1), 6),
             "in_own_thread": self.in_own_thread,
-            "call_cpu_ns": mean(self.sums["on_core"], self.calls),
+            "call_cpu_ns": mean(self.sums["on_core"] + self.sums["contention"], self.calls),
             "call_blocked_ns": mean(self.sums["blocked"], self.calls),
             "longest_call_ns": round(median(self.longest_ns)),
             "longest_share": round(median(self.longest_shares), 6),
