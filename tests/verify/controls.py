@@ -76,3 +76,26 @@ def own_thread(cpu_s: float) -> None:
     thread = threading.Thread(target=spin, args=(cpu_s,))
     thread.start()
     thread.join()
+
+
+TABLE = {"key": 1}
+BLOCK = bytes(16 << 20)
+
+
+def private(n: int) -> None:
+    """Read a table of the call's own `n` times."""
+    table = {"key": 1}
+    for _ in range(n):
+        table["key"]
+
+
+def shared(n: int) -> None:
+    """Read the table of the module `n` times."""
+    for _ in range(n):
+        TABLE["key"]
+
+
+def copied(n: int) -> None:
+    """Copy a block that fits into no cache `n` times."""
+    for _ in range(n):
+        bytearray(BLOCK)

@@ -22,7 +22,9 @@ NAMED = 3  # at most so many objects are named
 MOST, DEPTH, WITHIN = 400, 3, 50
 """Bounds of the search: candidates, functions that call functions, and parts of one object."""
 
-LEAST_CHANGES = 0.02  # of the readings: below, a count may have changed by the loading of the call itself
+LEAST_CHANGES, LEAST_OF_MOST = 0.1, 0.3
+"""The least changes of an object that is named, of all readings and of those of the object that changed most often: an
+argument that is loaded once in a call changes too, but rarely."""
 
 OFFSET_MUTEX, OFFSET_LOCAL, OFFSET_SHARED, OFFSET_TYPE, SIZE = 10, 12, 16, 24, 32
 """Where the header of an object has its fields in CPython 3.13 and 3.14 without a GIL."""
@@ -104,7 +106,7 @@ class _Reader:
 
     def found(self) -> list[str]:
         """Return the objects that changed, most often first."""
-        least = max(2.0, LEAST_CHANGES * self.readings)
+        least = max(2.0, LEAST_CHANGES * self.readings, LEAST_OF_MOST * max(self._changes, default=0))
         named = zip(self._changes, (name for name, _, _ in self._fields), strict=True)
         return [name for changes, name in sorted(named, key=lambda each: -each[0]) if changes >= least]
 
