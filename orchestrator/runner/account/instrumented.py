@@ -22,6 +22,8 @@ from .usage import Usage
 ALONE_CALLS, ALONE_SHARE = 16, 0.25
 """At most this many calls are made one at a time, and for no longer than this share of the trial; one at least."""
 
+FEW_CALLS, FEW_NS = 3, 50_000_000  # so many calls are made alone where they take no longer: one may be cold
+
 SMALL_BYTES = 1024  # a call of fewer bytes is pickled in less time than its stamps take
 
 WEIGHED_RESULTS = 16  # results of which the pickle is measured
@@ -155,7 +157,7 @@ async def _made_alone(
     within_ns = ALONE_SHARE * budget.wall_ns
     step = max(1, len(items) // ALONE_CALLS)
     for place in () if plain else range(0, len(items), step):
-        if found and time.monotonic_ns() - begun_ns > within_ns:
+        if found and time.monotonic_ns() - begun_ns > max(within_ns, FEW_NS * (len(found) < FEW_CALLS)):
             break
         before_batch()
         run_ns = time.monotonic_ns()
