@@ -76,7 +76,7 @@ class Summary:
     @property
     def busy_cores(self) -> float:
         """How many cores were busy, with workers or with the workload's own threads and processes."""
-        return self.shares["on_core"] * self.median.lanes + self.outside_cores
+        return (self.shares["on_core"] + self.shares["contention"]) * self.median.lanes + self.outside_cores
 
     @property
     def waits(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from .. import units
 from ..journal.derived_events import VariantExplained
 from ..runner import registry
-from ..runner.account.figures import FIGURES
+from ..runner.account.figures import FIGURES, Figures
 from ..spec.plan import Variant, columns
 from . import accounts, remedies
 from .accounts import MUCH, Account, Summary
@@ -134,6 +134,7 @@ def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, tupl
         sizes = f" ({units.size(middle.call_bytes)} per call, {units.size(middle.result_bytes)} per result)"
     return {
         "on_core": ("on a core", _details(*busy, middle.on_core_at)),
+        "contention": ("slower together", f" ({together(middle)})"),
         "run_queue": ("waiting for a core", f" ({_cores_taken(found, cores)})"),
         "gil": _gil_text(variant, found),
         "lock": ("waiting for a lock", _details(_lock_of(found), middle.lock_at and f"waits in {middle.lock_at}")),
@@ -144,6 +145,25 @@ def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, tupl
         "waiting": ("all calls waiting", " (I/O, sleep)"),
         "idle": ("idle", _uneven(found)),
     }
+
+
+def together(middle: Figures) -> str:
+    """Return how much CPU time a call takes in parallel and alone, and what the calls share."""
+    taken, alone = units.duration(middle.call_cpu_ns), units.duration(middle.alone_cpu_ns)
+    return f"{taken} of CPU a call instead of {alone}{_shared(middle)}"
+
+
+def _shared(middle: Figures) -> str:
+    all_of_it, machine = middle.contention_share or 0.0, middle.contention_machine_share or 0.0
+    of_machine = f"; the machine itself {units.percent(machine)}" if machine >= MUCH else ""
+    if machine > all_of_it / 2:
+        return f"{of_machine}: so much a loop loses that shares nothing"
+    if middle.contended_objects is None:
+        others = ", with other processes too" if (middle.run_queue_share or 0.0) >= MUCH else ""
+        return f"; memory or caches are shared{others}{of_machine}"
+    if not middle.contended_objects:
+        return f"; what the threads share was not found{of_machine}"
+    return f"; threads share {middle.contended_objects}{of_machine}"
 
 
 def _cores_taken(found: Summary, cores: int) -> str:

@@ -58,6 +58,17 @@ def _gil(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     return None
 
 
+def _contention(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
+    middle = found.median
+    if (middle.contention_machine_share or 0.0) > found.shares["contention"] / 2:
+        return None
+    if middle.contended_objects:
+        return Remedy(f"give each thread its own copy: they share {middle.contended_objects}")
+    if middle.contended_objects is None:
+        return Remedy("work on pieces that fit into a core's cache: the workers share the memory")
+    return _use(contest, variant, found, "processes", ": they share no objects")
+
+
 def _loop_does(contest: Contest, variant: Variant, found: Summary) -> bool:
     """Return whether a plain loop may be as fast as a variant, as far as is known."""
     loops = [other.label for other in contest.variants.values() if other.model == "sequential"]
@@ -211,6 +222,7 @@ _REMEDIES = {
     "loop_blocked": _loop_blocked,
     "gil": _gil,
     "on_core": _on_core,
+    "contention": _contention,
     "run_queue": _run_queue,
     "lock": _lock,
     "blocked": _waiting,

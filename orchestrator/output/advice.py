@@ -34,6 +34,7 @@ def reasons(
     compared = {event.variant: event for event in found.compared}
     recommended = compared.get(found.verdict.recommended or "")
     sentences = list(_start_up(contest, recommended)) if has_start_up else []
+    sentences += _together(found)
     sentences += _cores(contest, compared, is_parallel="parallel_by_itself" in found.verdict.warnings)
     return sentences + [text for event in compared.values() if (text := _gil(contest, event, without_gil))]
 
@@ -89,6 +90,13 @@ def _start_up(contest: Contest, event: VariantCompared | None) -> Iterator[str]:
         calls = units.count(contest.point.tasks, "call")
         startup = units.duration(event.startup_ns)
         yield f"Against {_plain(event)}, its start-up of {startup} pays after {batches} of {calls}."
+
+
+def _together(found: PointEvents) -> Iterator[str]:
+    """Yield which variants are slower mainly because their calls run at the same time."""
+    for event in found.explained:
+        if event.causes and event.causes[0] == "contention":
+            yield f"{event.variant} is slower together: {explain.together(event)}."
 
 
 def _cores(contest: Contest, compared: Mapping[str, VariantCompared], *, is_parallel: bool) -> Iterator[str]:

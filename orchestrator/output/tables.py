@@ -20,6 +20,7 @@ MANY_CALLS = 50  # with so many calls in a batch, the time of one call has a col
 
 PARTS = {
     "on_core": "on a core",
+    "contention": "slower together",
     "run_queue": "core queue",
     "gil": "GIL",
     "lock": "lock",

@@ -75,6 +75,31 @@ def test_an_estimate_that_contradicts_the_measured_share_is_shown() -> None:
     assert "estimated" not in why(gil=0.4, gil_share_estimated=0.33)["why"]
 
 
+SLOWER: dict[str, Any] = {"contention": 0.6, "call_cpu_ns": 88_000_000, "alone_cpu_ns": 28_000_000}
+
+
+def test_calls_that_take_more_of_a_core_in_parallel_are_slower_together() -> None:
+    event = why(**SLOWER, contended_objects="CONFIG (dict)")
+    assert event["causes"][0] == "contention"
+    assert event["why"] == (
+        "slower together 60 % of the workers' time (88 ms of CPU a call instead of 28 ms; threads share CONFIG (dict))"
+    )
+    assert event["advice"] == "give each thread its own copy: they share CONFIG (dict)"
+
+
+def test_what_threads_share_can_be_not_found() -> None:
+    assert (
+        "(88 ms of CPU a call instead of 28 ms; what the threads share was not found)"
+        in (why(**SLOWER, contended_objects="")["why"])
+    )
+
+
+def test_the_machines_own_part_of_contention_is_named_apart() -> None:
+    event = why(**SLOWER, contention_machine_share=0.55)
+    assert "; the machine itself 55 %: so much a loop loses that shares nothing)" in event["why"]
+    assert event["advice"] is None
+
+
 def test_more_workers_than_cores_wait_for_a_core() -> None:
     assert "waiting for a core 50 % of the workers' time (4 workers on 2 cores)" in why(run_queue=0.5, lanes=4)["why"]
     assert "(other processes used it)" in why(run_queue=0.5, lanes=2)["why"]

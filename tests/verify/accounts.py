@@ -12,7 +12,7 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.reduction import ForkingPickler
@@ -26,7 +26,7 @@ from orchestrator.supervisor.interrupt import Interrupt
 from orchestrator.supervisor.process import Command, default_python
 from tests.support.paths import ROOT
 
-from . import advice, controls, figures
+from . import advice, contention, controls, figures
 
 METHOD = ROOT / "docs/method.md"
 FRESH, SMALL_ROUNDS, REPEATS = 6, 12, 4
@@ -131,18 +131,22 @@ SIZES = (1 << 10, 1 << 15, 1 << 20, 10 << 20)
 def main() -> int:
     """Run what the command line names, all without, print the tables, and put them into the documentation."""
     parser = argparse.ArgumentParser(prog="python -m tests.verify.accounts", description=__doc__)
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help="accounts or advice [default: both]")
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help="accounts, advice or contention [default: all]")
     parser.add_argument("--smoke", action="store_true", help="one process of each control, and no documentation")
     given = parser.parse_args()
     asked, smoke = set(given.tables), given.smoke
-    tables = {"accounts": lambda: _accounts(1 if smoke else FRESH), "advice": advice.rows}
+    tables: dict[str, Callable[[], Iterable[str]]] = {
+        "accounts": lambda: _accounts(1 if smoke else FRESH),
+        "advice": advice.rows,
+        "contention": lambda: _contention(1 if smoke else FRESH),
+    }
     if unknown := asked - tables.keys():
-        parser.error(f"no table {', '.join(sorted(unknown))}; there are {' and '.join(tables)}")
+        parser.error(f"no table {', '.join(sorted(unknown))}; there are {', '.join(tables)}")
     for name, rows in tables.items():
         if name in asked or not asked:
             text = "\n".join(rows()) + "\n"
             print(text)
-            if not smoke:
+            if not smoke and name != "contention":  # its figures are those of the machine
                 METHOD.write_text(figures.replace(METHOD.read_text(), name, text))
     return 0
 
@@ -186,6 +190,22 @@ def _pair(runner_env: RunnerEnvironment, control: Control) -> tuple[dict[str, An
     with _opened(runner_env, control) as runner_group:
         first, second = (runner_group.ask("runner", {"op": "account", "repeats": 1}, 60) for _ in range(2))
         return first, second
+
+
+def _contention(fresh: int) -> Iterator[str]:
+    """Compare the part of the CPU time that is contention with that of bare threads, in turn."""
+    yield from ("| control | by hand | account, median | machine | shared |", "|---|---|---|---|---|")
+    with runner_environment() as runner_env:
+        for what, python, call, count in contention.CONTROLS:
+            if python and not shutil.which(python):
+                continue
+            control = Control(what, "threads", call, {"n": count}, {}, 16, python=python)
+            by_hand: list[float] = []
+            accounts: list[dict[str, Any]] = []
+            for _ in range(fresh):
+                by_hand.append(contention.by_hand(shutil.which(python or "") or default_python(), call, count))
+                accounts += _pair(runner_env, control)
+            yield contention.row(what, by_hand, accounts)
 
 
 def _pickling(runner_env: RunnerEnvironment, size: int, fresh: int) -> str:

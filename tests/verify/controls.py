@@ -128,3 +128,24 @@ NARROW = 4
 LOGGER = logging.getLogger(__name__)
 LOGGER.addHandler(SlowHandler())
 LOGGER.propagate = False
+TABLE = {"key": 1}
+BLOCK = bytes(16 << 20)
+
+
+def private(n: int) -> None:
+    """Read a table of the call's own `n` times."""
+    table = {"key": 1}
+    for _ in range(n):
+        table["key"]
+
+
+def shared(n: int) -> None:
+    """Read the table of the module `n` times."""
+    for _ in range(n):
+        TABLE["key"]
+
+
+def copied(n: int) -> None:
+    """Copy a block that fits into no cache `n` times."""
+    for _ in range(n):
+        bytearray(BLOCK)

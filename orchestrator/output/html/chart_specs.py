@@ -29,6 +29,7 @@ PALETTE = (
 
 COLOURS = {
     "on_core": "#2f9461",
+    "contention": "#a8912b",
     "run_queue": "#c8781e",
     "gil": "#d1495b",
     "lock": "#c2609f",

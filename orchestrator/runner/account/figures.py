@@ -20,6 +20,12 @@ class Figures:
     wall_ns: int
     """Per batch, as in `trial.finished`, but with the instruments on."""
     on_core_share: float
+    contention_share: float | None = None
+    """CPU time of calls in parallel beyond that of the same calls alone."""
+    contention_machine_share: float | None = None
+    """The part of it that a loop which shares nothing loses, too; null where it was not measured."""
+    contended_objects: str | None = None
+    """Names of the objects that the threads share, the most used first; empty if none was found; null if not sought."""
     run_queue_share: float | None
     """Null where the system does not report it: it is then part of `blocked_share`."""
     gil_share: float

@@ -2,7 +2,7 @@
 
 The budget is `lanes` x the time of the batch. A lane is one worker's time in a batch, from begin to end: it is in a
 call or in a gap. The clocks of a call give its time on a core, and waiting for a core, for the GIL and for locks; the
-rest was blocked. A gap is
+rest was blocked. CPU time beyond that of the same calls alone is contention (`contention`). A gap is
 
 - serialisation while something is pickled or unpickled, in the lane's worker or in the submitting process;
 - a wait for the GIL while the lane's thread or the submitting thread waits for it;
@@ -31,6 +31,7 @@ from .stamps import Taken
 
 SHARES = (
     "on_core",
+    "contention",
     "run_queue",
     "gil",
     "lock",
@@ -192,7 +193,7 @@ class Budget:
             "executor_size": size,
             "executor_at": places.most(self._executors_at),
             "in_own_thread": self.in_own_thread,
-            "call_cpu_ns": mean(self.sums["on_core"], self.calls),
+            "call_cpu_ns": mean(self.sums["on_core"] + self.sums["contention"], self.calls),
             "call_blocked_ns": mean(self.sums["blocked"], self.calls),
             "longest_call_ns": round(median(self.longest_ns)),
             "longest_share": round(median(self.longest_shares), 6),

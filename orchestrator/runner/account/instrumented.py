@@ -7,13 +7,13 @@ import pickle
 import resource
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from .. import fd_limit, gil, loops, registry
 from ..call import Call
 from ..items import shown
-from . import clocks, executors, sensors
+from . import clocks, contention, executors, sensors, shared
 from .figures import FIGURES, complete
 from .fold import MOST_CALLS, Budget, longest, mean
 from .sampler import sampling
@@ -22,6 +22,8 @@ from .usage import Usage
 
 ALONE_CALLS, ALONE_SHARE = 16, 0.25
 """At most this many calls are made one at a time, and for no longer than this share of the trial; one at least."""
+
+FEW_CALLS, FEW_NS = 3, 50_000_000  # so many calls are made alone where they take no longer: one may be cold
 
 SMALL_BYTES = 1024  # a call of fewer bytes is pickled in less time than its stamps take
 
@@ -65,10 +67,18 @@ async def measure(
         batch, memory, turns_ns = await _run(run, items, repeats, before_batch, budget, stamped.is_async)
         after = Usage(await _read(workers, per_task), ours)
     taken = [result.taken for result in batch]
-    alone = await _alone(run, before_batch, items, budget, taken, stamped.is_async)
+    made_alone = await _made_alone(run, before_batch, items, budget, taken, stamped.is_async)
+    alone = _of_alone(*made_alone)
     gil_figures = _estimate_gil(budget, after.queue_ns(before), alone, shares_gil=not pickles and gil.enabled())
+    contention.move(budget, taken, made_alone[0], call.plain is not None)
+
+    async def once_more() -> None:
+        before_batch()
+        await run(items)
+
     figures = {
         **budget.figures(),
+        **await _contended(budget, workers, call, once_more, per_task, pickles),
         **({"run_queue_share": None} if clocks.queue_ns() is None else {}),
         **gil_figures,
         "is_async": stamped.is_async,
@@ -118,32 +128,60 @@ async def _read(workers: registry.Workers, per_task: bool) -> list[dict[str, Any
     return [] if per_task else await workers.each(sensors.usage)
 
 
-async def _alone(
+async def _contended(
+    budget: Budget,
+    workers: registry.Workers,
+    call: Call,
+    once_more: Callable[[], Awaitable[None]],
+    per_task: bool,
+    pickles: bool,
+) -> dict[str, Any]:
+    """Return how much of the contention is the machine's, and which objects are shared; best effort."""
+    machine = objects = None
+    total_ns = sum(budget.sums.values())
+    try:
+        if not per_task:
+            machine = await contention.of_machine(budget, workers.each, not pickles and gil.enabled())
+        beyond_ns = budget.sums["contention"] - (machine or 0.0) * total_ns
+        if contention.shares_all(pickles) and beyond_ns >= contention.MUCH * total_ns > 0:
+            objects = await shared.find(call, once_more)
+    except Exception:  # the account goes on without them
+        pass
+    return {"contention_machine_share": machine, "contended_objects": objects}
+
+
+async def _made_alone(
     run: registry.RunBatch,
     before_batch: Callable[[], None],
     items: Sequence[int],
     budget: Budget,
     batch: Sequence[Taken],
     is_async: bool,
-) -> dict[str, int]:
-    """Return the mean CPU time, blocked time and dispatch of calls with no other call beside them, in ns.
+) -> tuple[list[tuple[int, Taken]], int]:
+    """Return calls with no other call beside them, by their places in the batch, and the time of their batches in ns.
 
     A plain loop makes its calls so anyway. Other models make some of the batch, evenly spread, one at a time.
     """
     plain = budget.in_own_thread and not is_async
-    found = list(batch) if plain else []
+    found = list(enumerate(batch)) if plain else []
     begun_ns = time.monotonic_ns()
     runs_ns = 0
     within_ns = ALONE_SHARE * budget.wall_ns
     step = max(1, len(items) // ALONE_CALLS)
     for place in () if plain else range(0, len(items), step):
-        if found and time.monotonic_ns() - begun_ns > within_ns:
+        if found and time.monotonic_ns() - begun_ns > max(within_ns, FEW_NS * (len(found) < FEW_CALLS)):
             break
         before_batch()
         run_ns = time.monotonic_ns()
         alone = await run(items[place : place + 1])
         runs_ns += time.monotonic_ns() - run_ns
-        found += [result.taken for result in alone]
+        found += [(place, result.taken) for result in alone]
+    return found, runs_ns
+
+
+def _of_alone(made: Sequence[tuple[int, Taken]], runs_ns: int) -> dict[str, int]:
+    """Return the mean CPU time, blocked time and dispatch of calls made alone, in ns."""
+    found = [call for _, call in made]
     cpu_ns = sum(call.cpu_ns for call in found)
     lock_ns = sum(call.lock_ns for call in found)
     waited_ns = sum(call.queue_ns + call.gil_ns for call in found) + lock_ns

@@ -1,0 +1,109 @@
+"""CPU time that calls take in parallel beyond what the same calls take alone, and the machine's own part of it.
+
+Calls in parallel share reference counts, cache lines, memory bandwidth, the threads of a core, and its frequency. The
+control shares nothing but the machine: a loop that stays within the caches of its core.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from statistics import median
+from typing import Any
+
+from .. import gil, reference
+from .fold import Budget
+from .stamps import Taken
+
+MUCH = 0.05  # from this share of the workers' time, the control runs, and what is shared is looked for
+
+CONTROL_LOOPS = 6
+"""The control runs so often in every worker; only runs beside all other workers count."""
+
+HASHED, HASH_TURNS = bytes(16 << 10), 100  # some ms of C code that releases the GIL, within the first cache
+
+Each = Callable[[Callable[[], Any]], Awaitable["list[Any]"]]
+Loop = tuple[int, int, int]  # its begin, its end, and its CPU time in ns
+
+
+def move(budget: Budget, batch: Sequence[Taken], alone: Sequence[tuple[int, Taken]], are_alike: bool) -> None:
+    """Move the CPU time that calls took beyond calls alone from `on_core` to `contention`; the sum stays.
+
+    `alone` holds calls made alone, with their places in the last batch. There is nothing to compare where the calls run
+    one at a time, or coroutines share a thread.
+    """
+    if budget.in_own_thread or budget.lanes < 2 or not alone:
+        return
+    on_core_ns = budget.sums["on_core"]
+    budget.sums["contention"] = round(on_core_ns * excess(batch, alone, are_alike))
+    budget.sums["on_core"] = on_core_ns - budget.sums["contention"]
+
+
+def excess(batch: Sequence[Taken], alone: Sequence[tuple[int, Taken]], are_alike: bool) -> float:
+    """Return which part of the CPU time of a batch is beyond that of the same calls alone, 0 to 1.
+
+    Of calls that are alike, the median alone counts: a first one may be cold. Others are compared one by one.
+    """
+    if are_alike:
+        together_ns = sum(call.cpu_ns for call in batch) / len(batch)
+        alone_ns = float(median(call.cpu_ns for _, call in alone))
+    else:
+        together_ns = sum(batch[place].cpu_ns for place, _ in alone)
+        alone_ns = sum(call.cpu_ns for _, call in alone)
+    return max(0.0, 1 - alone_ns / together_ns) if together_ns > 0 else 0.0
+
+
+async def of_machine(budget: Budget, each: Each, releases_gil: bool) -> float | None:
+    """Return the share of the workers' time that a control without any sharing would lose, too; None if not known.
+
+    `releases_gil`: the workers share a GIL, so the control is C code that releases it. The control alone runs in the
+    calling thread. The share is at most that of contention.
+    """
+    total_ns = sum(budget.sums.values())
+    contention_ns = budget.sums["contention"]
+    if not total_ns or contention_ns < MUCH * total_ns:
+        return None
+    control = _hash_loops if releases_gil else _interpreted_loops
+    alone_ns = median(cpu_ns for _, _, cpu_ns in control())
+    together_ns = [cpu_ns for _, _, cpu_ns in beside_all(await each(control))]
+    if not together_ns or not alone_ns:
+        return None
+    slower = max(0.0, 1 - alone_ns / median(together_ns))
+    on_core_ns = budget.sums["on_core"] + contention_ns
+    return round(min(contention_ns, slower * on_core_ns) / total_ns, 6)
+
+
+def beside_all(workers: Sequence[Sequence[Loop]]) -> list[Loop]:
+    """Return the loops during which every other worker ran one, too."""
+    if len(workers) < 2 or not all(workers):
+        return []
+    begun, ended = max(loops[0][0] for loops in workers), min(loops[-1][1] for loops in workers)
+    return [loop for loops in workers for loop in loops if begun <= loop[0] and loop[1] <= ended]
+
+
+def _interpreted_loops() -> list[Loop]:
+    return _timed(reference.loop)
+
+
+def _hash_loops() -> list[Loop]:
+    import hashlib
+
+    def loop() -> None:
+        for _ in range(HASH_TURNS):
+            hashlib.sha256(HASHED)
+
+    return _timed(loop)
+
+
+def _timed(loop: Callable[[], Any]) -> list[Loop]:
+    found = []
+    for _ in range(CONTROL_LOOPS):
+        begun_ns, cpu_ns = time.monotonic_ns(), time.thread_time_ns()
+        loop()
+        found.append((begun_ns, time.monotonic_ns(), time.thread_time_ns() - cpu_ns))
+    return found
+
+
+def shares_all(pickles: bool) -> bool:
+    """Return whether the workers are threads that share objects and no GIL."""
+    return not pickles and not gil.enabled()

@@ -1,0 +1,128 @@
+"""The CPU time of calls in parallel beyond calls alone, and the objects that threads share."""
+
+from __future__ import annotations
+
+import functools
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.runner.account import shared
+from orchestrator.runner.account.contention import beside_all, excess, move
+from orchestrator.runner.account.fold import Budget
+from orchestrator.runner.account.stamps import Taken
+from orchestrator.runner.call import Call
+
+TABLE = {"key": [1.5]}
+COUNTS = SimpleNamespace(n=0)
+
+
+class Counter:
+    def add(self) -> None:
+        COUNTS.n += 1
+
+
+def read() -> object:
+    return TABLE["key"], helper()
+
+
+def helper() -> object:
+    return COUNTS
+
+
+def closing_over(value: object) -> Any:
+    return lambda: value
+
+
+def taken(thread: int, cpu_ns: int) -> Taken:
+    return Taken(1, thread, 0, 100, 100, cpu_ns, 0, 0, 0, None, None, None)
+
+
+def budget(*calls: Taken, own: tuple[int, int] = (1, 0)) -> Budget:
+    found = Budget(2, own, per_task=False)
+    found.add((0, 0, 0, 0), (100, 0, 0, 0), calls, [])
+    return found
+
+
+def names(function: Any, *args: object, **kwargs: object) -> set[str]:
+    return {name for name, _ in shared.candidates(Call(function, kwargs, None, args))}
+
+
+def test_cpu_time_beyond_that_of_calls_alone_is_contention() -> None:
+    calls = taken(1, 80), taken(2, 80)
+    found = budget(*calls)
+    move(found, calls, [(0, taken(1, 20))], are_alike=True)
+    assert (found.sums["on_core"], found.sums["contention"]) == (40, 120)
+
+
+def test_calls_that_are_slower_alone_have_no_contention() -> None:
+    calls = taken(1, 80), taken(2, 80)
+    found = budget(*calls)
+    move(found, calls, [(0, taken(1, 90))], are_alike=True)
+    assert (found.sums["on_core"], found.sums["contention"]) == (160, 0)
+
+
+def test_one_cold_call_alone_hides_no_contention() -> None:
+    alone = [(0, taken(1, 900)), (1, taken(1, 20)), (2, taken(1, 20))]
+    assert excess([taken(1, 80)] * 3, alone, are_alike=True) == 0.75
+
+
+def test_calls_that_differ_are_compared_each_with_itself() -> None:
+    batch = [taken(1, 10), taken(2, 90)]
+    assert excess(batch, [(1, taken(1, 45))], are_alike=False) == 0.5
+
+
+def test_calls_in_the_submitting_thread_have_no_contention() -> None:
+    calls = (taken(0, 80),)
+    found = budget(*calls, own=(1, 0))
+    move(found, calls, [(0, taken(0, 20))], are_alike=True)
+    assert found.sums["contention"] == 0
+
+
+@given(st.lists(st.integers(0, 100), min_size=1), st.lists(st.integers(0, 300), min_size=1), st.booleans())
+def test_the_split_keeps_the_sum_and_no_part_is_negative(cpus: list[int], alone: list[int], are_alike: bool) -> None:
+    calls = [taken(1 + place % 2, cpu) for place, cpu in enumerate(cpus)]
+    found = Budget(2, (1, 0), per_task=True)
+    found.add((0, 0, 0, 0), (100, 0, 0, 0), calls, [])
+    before = sum(found.sums.values())
+    move(found, calls, [(place % len(calls), taken(1, cpu)) for place, cpu in enumerate(alone)], are_alike)
+    assert sum(found.sums.values()) == before
+    assert min(found.sums["on_core"], found.sums["contention"]) >= 0
+
+
+def test_only_loops_beside_all_other_workers_count() -> None:
+    first, second = [(0, 10, 5), (10, 20, 6), (20, 30, 7)], [(10, 22, 8), (22, 40, 9)]
+    assert beside_all([first, second]) == [(10, 20, 6), (20, 30, 7), (10, 22, 8)]
+
+
+def test_a_worker_alone_is_beside_none() -> None:
+    assert beside_all([[(0, 10, 5)]]) == []
+
+
+def test_globals_their_parts_and_those_of_called_functions_are_candidates() -> None:
+    assert {"TABLE", "TABLE['key']", "helper", "COUNTS"} <= names(read)
+
+
+def test_closures_and_arguments_are_candidates() -> None:
+    assert {"value", "value[0]"} <= names(closing_over([1.5]))
+    assert {"argument items", "argument 0"} <= names(functools.partial(read), 1.5, items=[])
+
+
+def test_the_object_of_a_method_and_its_class_are_candidates() -> None:
+    assert {"self", "class Counter", "COUNTS"} <= names(Counter().add)
+
+
+def test_a_function_without_code_has_only_its_arguments() -> None:
+    assert names(sorted, [3, 1]) == {"argument 0"}
+
+
+@pytest.mark.skipif(shared.is_readable(), reason="this interpreter has no GIL")
+@pytest.mark.anyio
+async def test_an_interpreter_with_a_gil_is_not_searched() -> None:
+    async def run() -> None:
+        raise AssertionError("no batch is run for nothing")
+
+    assert await shared.find(Call(read, {}), run) is None

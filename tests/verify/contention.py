@@ -1,0 +1,65 @@
+"""Contention measured without an account: CPU time of bare threads, alone and together."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from tests.support.paths import ROOT
+
+POINTS = 0.05
+
+CONTROLS = (
+    ("two threads, private data, 3.13t", "python3.13t", "private", 200_000),
+    ("two threads, shared data, 3.13t", "python3.13t", "shared", 200_000),
+    ("copies of 16 MiB in two threads", None, "copied", 4),
+)
+"""What it is, the interpreter, the function of `controls`, and its `n`."""
+
+SCRIPT = """
+import sys, threading, time
+from statistics import median
+from tests.verify import controls
+work, n, found = getattr(controls, sys.argv[1]), int(sys.argv[2]), []
+def calls(gate, count):
+    gate.wait()
+    for _ in range(count):
+        begun = time.thread_time_ns()
+        work(n)
+        found.append(time.thread_time_ns() - begun)
+def cpu_ns(threads, count=8):
+    found.clear()
+    gate = threading.Barrier(threads)
+    all_of_them = [threading.Thread(target=calls, args=(gate, count)) for _ in range(threads)]
+    for each in all_of_them: each.start()
+    for each in all_of_them: each.join()
+    return list(found)
+cpu_ns(1)
+together, alone = cpu_ns(2), cpu_ns(1)
+print(max(0, 1 - median(alone) * len(together) / sum(together)))
+"""
+
+
+def by_hand(python: str, call: str, count: int) -> float:
+    """Return which part of the CPU time of two bare threads is beyond that of one."""
+    done = subprocess.run(
+        [python, "-c", SCRIPT, call, str(count)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+def row(what: str, known: Sequence[float], accounts: Sequence[Mapping[str, Any]]) -> str:
+    """Return the row of the table, marked (!) where the account is further than `POINTS` from the other way."""
+    parts = [_part(account["contention_share"], account) for account in accounts]
+    machine = [_part(account["contention_machine_share"] or 0.0, account) for account in accounts]
+    objects = sorted({account["contended_objects"] or "-" for account in accounts})
+    mark = "" if abs(median(parts) - median(known)) <= POINTS else " (!)"
+    cells = (f"{median(known):.1%}", f"{median(parts):.1%}{mark}", f"{median(machine):.1%}", "; ".join(objects))
+    return f"| {what} | {' | '.join(cells)} |"
+
+
+def _part(share: float, account: Mapping[str, Any]) -> float:
+    on_core = account["on_core_share"] + account["contention_share"]
+    return share / on_core if on_core else 0.0
