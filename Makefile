@@ -42,7 +42,7 @@ conformance: $(VENV)/.dev.stamp ## test every model with all options under every
 	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/runner/conformance $(ARGS)
 
 faults: $(VENV)/.dev.stamp ## inject faults: 500 kill -9, failing disks, signals, 100,000 hostile specs (hours)
-	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/faults $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/faults tests/cases $(ARGS)
 
 golden: $(VENV)/.dev.stamp ## regenerate the schemas and the expected outputs; review the diff
 	ORCHESTRATOR_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/journal tests/analysis/test_results.py tests/output/test_markdown.py tests/output/test_answer.py

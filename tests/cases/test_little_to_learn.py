@@ -94,6 +94,7 @@ def test_a_function_that_starts_a_pool_is_said_first_to_be_parallel(place: Path)
     )
 
 
+@pytest.mark.long
 def test_a_function_that_starts_one_process_is_not_parallel_by_itself(place: Path) -> None:
     assert "parallel by itself" not in piloted("mine:isolated", "parts=2", cwd=place)["description"]
 
@@ -123,11 +124,13 @@ def test_a_run_warns_of_answers_from_a_cache(place: Path) -> None:
     assert verdict["kept_by"] == {"sequential": "functools.lru_cache", "threads": "functools.lru_cache"}
 
 
+@pytest.mark.long
 def test_a_run_warns_of_answers_from_a_dictionary(place: Path) -> None:
     verdict = noted(place, "call: 'mine:looked_up', kwargs: {origin: 9}", "sequential, processes")
     assert verdict["kept_by"] == dict.fromkeys(("sequential", "processes"), "a cache, or a source at its end")
 
 
+@pytest.mark.long
 def test_a_run_names_the_cached_function_below(place: Path) -> None:
     (place / "mine.py").write_text(
         "import functools, time\n@functools.cache\ndef table(n): time.sleep(0.02); return [n]\n"

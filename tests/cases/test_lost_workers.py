@@ -74,7 +74,9 @@ def test_the_exception_that_ended_a_worker_is_named_with_its_line(tmp_path: Path
     ("call", "named"),
     [
         ("pay:settle", "Declined.__init__() missing 1 required positional argument: 'reason'"),
-        ("pay:lazy", "Lazy.__init__() missing 1 required keyword-only argument: 'size'"),
+        pytest.param(
+            "pay:lazy", "Lazy.__init__() missing 1 required keyword-only argument: 'size'", marks=pytest.mark.long
+        ),
     ],
 )
 @pytest.mark.parametrize(

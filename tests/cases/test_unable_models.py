@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from orchestrator import errors
 from tests.support.command import events, orchestrator
 from tests.support.synthetic import conducted
@@ -72,6 +74,7 @@ def test_a_model_that_was_left_out_is_not_advised() -> None:
     assert advised == ["use `processes`: 1 of 2 cores was idle", None]
 
 
+@pytest.mark.long
 def test_workers_that_die_at_the_import_leave_processes_out_with_the_line(tmp_path: Path) -> None:
     done, compared = advised(tmp_path, "farm:crunch", "n=1000")
     assert done.returncode == errors.OK

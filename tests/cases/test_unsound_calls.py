@@ -111,6 +111,7 @@ def ran(place: Path, call: str, *models: str) -> tuple[set[str], int]:
     return set(failed), done.returncode
 
 
+@pytest.mark.long
 def test_a_run_measures_no_promise_under_any_model(place: Path) -> None:
     said, status = ran(place, "expression', kwargs: {n: 9}", "sequential", "event_loop", "threads", "processes")
     (said_once,) = said
