@@ -60,8 +60,8 @@ class Record:
     answer: str
     """How it ended; empty for other tools."""
     floor_s: float | None
-    load_1m: float
-    """The load of the machine before."""
+    load_1m: float | None
+    """The load of the machine before; None where it was not kept."""
     sitting: str
     """When the measurements that it belongs to were begun."""
     commit: str
