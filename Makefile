@@ -33,16 +33,16 @@ plan: config-given $(VENV)/.run.stamp ## show what CONFIG= would measure, and ho
 	@spec=$$CONFIG; $(FIND_SPEC); exec $(BIN)/orchestrator plan "$$spec" $(ARGS)
 
 test: $(VENV)/.dev.stamp ## run the tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
 
 slow: $(VENV)/.dev.stamp ## run the slower tests, which CI runs too
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'slow and not long' $(ARGS)
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m 'slow and not long' $(ARGS)
 
 conformance: $(VENV)/.dev.stamp ## test every model with all options under every interpreter (hours)
 	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/runner/conformance $(ARGS)
 
-faults: $(VENV)/.dev.stamp ## inject faults: 500 kill -9, failing disks, signals, 100,000 hostile specs (hours)
-	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/faults tests/cases $(ARGS)
+faults: $(VENV)/.dev.stamp ## run the long tests: 500 kill -9, failing disks, signals, 100,000 hostile specs (hours)
+	$(BIN)/python -m pytest -q -n 2 --dist load -m long --ignore tests/runner/conformance tests $(ARGS)
 
 golden: $(VENV)/.dev.stamp ## regenerate the schemas and the expected outputs; review the diff
 	ORCHESTRATOR_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/journal tests/analysis/test_results.py tests/output/test_markdown.py tests/output/test_answer.py

@@ -441,8 +441,11 @@ def test_a_project_is_run_from_its_directory_under_its_own_interpreter(tmp_path:
 @pytest.mark.parametrize(
     "call",
     [
-        *("mine:moves", "mine:haunts", "mine:Thing.static"),
-        *(pytest.param(call, marks=pytest.mark.long) for call in ("mine:shouts", "mine:Thing.of_class")),
+        "mine:haunts",
+        *(
+            pytest.param(call, marks=pytest.mark.long)
+            for call in ("mine:moves", "mine:shouts", "mine:Thing.static", "mine:Thing.of_class")
+        ),
     ],
 )
 @pytest.mark.slow
@@ -453,6 +456,7 @@ def test_what_a_function_does_to_its_process_stays_there(place: Path, call: str)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_text_with_line_breaks_and_errors_with_escapes_make_a_spec_all_the_same(place: Path) -> None:
     (place / "odd.py").write_text(
         "class Odd:\n    def __reduce__(self): raise TypeError('no \\x1b[31m, \\u2028')\ndef odd(text): return Odd()\n"
@@ -496,6 +500,7 @@ def test_a_function_that_can_be_called_only_once_is_reported_as_such(place: Path
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_names_may_have_letters_of_all_languages(place: Path) -> None:
     (place / "größen.py").write_text("def größe(länge): return länge * 2\n", encoding="utf-8")
     done = advised(place, "größen:größe", "länge=5")
@@ -568,7 +573,7 @@ def test_a_budget_too_short_for_a_verdict_is_reported_before_the_run(place: Path
     assert [event["event"] for event in shown][:2] == ["function.piloted", "budget.short"]
 
 
-@pytest.mark.parametrize("call", ["mine:lock", "mine:anonymous"])
+@pytest.mark.parametrize("call", ["mine:lock", pytest.param("mine:anonymous", marks=pytest.mark.long)])
 @pytest.mark.slow
 def test_what_cannot_be_sent_is_compared_without_processes(place: Path, call: str) -> None:
     done = advised(place, call)

@@ -100,7 +100,9 @@ def test_accounts_and_overlaps_are_measured_on_copies_too(journal: Path) -> None
 @pytest.mark.parametrize(
     "workload",
     [
-        "call: 'mine:rank', async_call: 'mine:arank', kwargs: {scores: [3, 1, 2]}",
+        pytest.param(
+            "call: 'mine:rank', async_call: 'mine:arank', kwargs: {scores: [3, 1, 2]}", marks=pytest.mark.long
+        ),
         pytest.param("call: 'mine:rank', args: [[3, 1, 2]]", marks=pytest.mark.long),
         "call: 'mine:rank_item', items: [0, 0, 0, 0, 0, 0, 0, 0], item: by, kwargs: {scores: [[3, 1, 2]]}",
     ],

@@ -139,6 +139,7 @@ def test_a_run_names_the_cached_function_below(place: Path) -> None:
     assert noted(place, "call: 'mine:price', kwargs: {n: 9}")["kept_by"]["threads"] == "functools.lru_cache of table"
 
 
+@pytest.mark.long
 def test_a_first_call_that_imports_is_no_cache(place: Path) -> None:
     (place / "other.py").write_text("import time\ntime.sleep(0.05)\n")
     (place / "mine.py").write_text("def f(n):\n    import other\n    return n\n")

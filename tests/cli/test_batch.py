@@ -130,6 +130,7 @@ def test_a_quiet_batch_without_a_failure_prints_nothing(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (errors.OK, "", "")
 
 
+@pytest.mark.long
 def test_a_quiet_batch_with_a_failure_prints_everything(tmp_path: Path) -> None:
     place = placed(tmp_path, a=SPEC, b=FAILING)
     done = orchestrator("run", "a.yaml", "b.yaml", "--quiet", cwd=place)
@@ -229,6 +230,7 @@ def test_max_time_bounds_all_experiments_together(tmp_path: Path) -> None:
     assert events(done.stdout)[-1]["max_time_s"] == 6.0
 
 
+@pytest.mark.long
 def test_max_time_bounds_a_single_experiment_too(tmp_path: Path) -> None:
     place = placed(tmp_path, a=UNTIL_THE_END)
     assert orchestrator("run", "a.yaml", "--max-time", "2s", cwd=place).returncode == errors.OK

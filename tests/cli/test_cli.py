@@ -150,7 +150,9 @@ def test_a_workload_that_raises_exits_three_with_its_traceback_in_the_journal(pl
     assert all('in fails\n    def fails(): raise ValueError("boom")' in record["traceback"] for record in failed)
 
 
-@pytest.mark.parametrize(("call", "failing"), [("lock", "processes"), ("differs", "threads")])
+@pytest.mark.parametrize(
+    ("call", "failing"), [("lock", "processes"), pytest.param("differs", "threads", marks=pytest.mark.long)]
+)
 def test_a_variant_with_wrong_results_fails_and_the_others_go_on(place: Path, call: str, failing: str) -> None:
     models = f"[sequential, {failing}, event_loop]"
     spec = f"workload: {{call: 'mine:{call}'}}\nmodels: {models}\nmeasure: {{blocks: 6, rounds: 3}}\n"
@@ -205,7 +207,9 @@ def test_the_status_stands_when_the_reader_goes_away(place: Path) -> None:
     assert "BrokenPipe" not in done.stderr
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed", [*(pytest.param(each, marks=pytest.mark.long) for each in ("<&-", ">&-", "2>&-")), "<&- >&- 2>&-"]
+)
 def test_closed_streams_are_no_harm(place: Path, closed: str) -> None:
     (place / "x.yaml").write_text(GOOD)
     command = f"{sys.executable} -m orchestrator run x.yaml measure.max_time=500ms {closed}"

@@ -57,6 +57,7 @@ def test_nothing_is_left_on_the_hosts_when_a_run_has_ended(cluster: Cluster, pla
     assert left == []
 
 
+@pytest.mark.long
 def test_the_blocks_of_a_worker_that_is_killed_run_again(cluster: Cluster, place: Path) -> None:
     process = started(place, cluster.address, "measure.blocks=12")
     until(lambda: blocks_there(place) >= 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from orchestrator.journal.read import Records, find
@@ -41,12 +42,14 @@ def test_a_variant_far_behind_runs_one_round_of_each_block_and_does_not_set_thos
     assert rounds_of(records, "quick0", 0) > 10
 
 
+@pytest.mark.long
 def test_a_variant_far_behind_has_its_results_checked_in_later_blocks_too(tmp_path: Path) -> None:
     records = measured(tmp_path, 0.3, "measure.blocks=3", "workload.check=same")
     assert [record for record in records if record["event"] in ("trial.failed", "block.discarded")] == []
     assert [rounds_of(records, "slow", block) for block in range(3)] == [1, 1, 1]
 
 
+@pytest.mark.long
 def test_a_variant_ten_times_behind_leaves_after_the_first_block(tmp_path: Path) -> None:
     records = measured(tmp_path, 0.2, "measure.max_time=4s", others=2)
     (left,) = [record for record in records if record["event"] == "variant.dropped" and record["variant"] == "slow"]

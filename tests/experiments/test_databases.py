@@ -275,7 +275,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     ("kind", "size", "message"),
     [
         ("sqlite", "2m", "SQLite: OperationalError: database or disk is full"),
-        pytest.param("postgres", "64m", ": DiskFull: could not extend file", marks=needs_postgres),
+        pytest.param("postgres", "64m", ": DiskFull: could not extend file", marks=[needs_postgres, pytest.mark.long]),
     ],
 )
 def test_a_full_disk_is_a_failed_trial_and_leaves_nothing(

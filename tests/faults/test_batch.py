@@ -87,6 +87,7 @@ def test_a_batch_that_was_resumed_to_its_end_is_over(place: Place) -> None:
         pytest.param(7, id="next run", marks=pytest.mark.long),
     ],
 )
+@pytest.mark.long
 def test_a_batch_that_dies_after_a_run_does_not_measure_it_again(count: int, place: Place) -> None:
     """It dies before a file is replaced: the status of the first run, the record of the batch, or the second spec."""
     died = place.run("rename.before", str(count), *BATCH, module="tests.support.failpoint")
@@ -173,6 +174,7 @@ def test_a_signal_ends_the_whole_batch_with_its_summary(place: Place) -> None:
     assert not runs(place)["z"]
 
 
+@pytest.mark.long
 def test_a_second_signal_ends_a_batch_at_once(place: Place) -> None:
     process = place.start(*BATCH)
     until(lambda: is_measuring_the_second(place), process)
@@ -183,6 +185,7 @@ def test_a_second_signal_ends_a_batch_at_once(place: Place) -> None:
     assert place.leftovers() == []
 
 
+@pytest.mark.long
 def test_a_batch_ended_by_a_signal_is_resumed(place: Place) -> None:
     stopped_in_the_second(place, signal.SIGTERM)
     assert place.run(*BATCH).returncode == errors.OK

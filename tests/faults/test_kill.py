@@ -43,7 +43,7 @@ def die_and_resume(place: Place, point: str, count: int) -> None:
     check_resumed(place, kept(place))
 
 
-@pytest.mark.parametrize("point", short(DEATHS, "write.torn", "sync.after", "rename.before", "cut.before"))
+@pytest.mark.parametrize("point", short(DEATHS, "write.torn", "cut.before"))
 def test_a_run_that_dies_at_a_failpoint_is_resumed(point: str, tmp_path: Path) -> None:
     counts = {"write": 40, "sync": 3, "rename": 3, "cut": 1}
     die_and_resume(Place(tmp_path), point, counts[point.partition(".")[0]])
@@ -89,7 +89,7 @@ def test_a_run_that_is_killed_at_random_times_is_resumed_until_it_ends(kills: in
     print(f"{killed} kills of {number} runs")
 
 
-@pytest.mark.parametrize("point", short(ERRORS, "write.ENOSPC", "sync.EIO"))
+@pytest.mark.parametrize("point", short(ERRORS, "write.ENOSPC"))
 def test_a_disk_that_fails_stops_the_run_with_74_and_the_next_one_goes_on(point: str, tmp_path: Path) -> None:
     place = Place(tmp_path)
     failed = place.with_fault(point, 40 if point.startswith("write") else 2)
@@ -101,6 +101,7 @@ def test_a_disk_that_fails_stops_the_run_with_74_and_the_next_one_goes_on(point:
     check_resumed(place, kept(place))
 
 
+@pytest.mark.long
 def test_only_a_recently_interrupted_run_is_resumed(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.die_at_write(40)
@@ -126,7 +127,7 @@ def test_resume_finds_the_newest_interrupted_run_behind_a_finished_one(tmp_path:
     assert all(first_and_last(run)[1]["event"] == "run.finished" for run in place.runs)  # type: ignore[index]
 
 
-@pytest.mark.parametrize("changed", ["spec", "sources"])
+@pytest.mark.parametrize("changed", short(["spec", "sources"], "spec"))
 def test_a_changed_run_is_not_resumed_and_says_what_changed(changed: str, tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.die_at_write(40)
@@ -137,6 +138,7 @@ def test_a_changed_run_is_not_resumed_and_says_what_changed(changed: str, tmp_pa
     assert (done.returncode, len(place.runs)) == (errors.OK, 2)
 
 
+@pytest.mark.long
 def test_a_run_that_its_user_stopped_is_resumed_only_when_asked(tmp_path: Path) -> None:
     place = Place(tmp_path, spec="workload: {call: 'mine:slow'}\nmodels: [sequential, threads]\nmeasure: {blocks: 2}\n")
     process = place.start("run", "x.yaml")

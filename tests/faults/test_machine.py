@@ -124,6 +124,7 @@ def test_the_lock_goes_with_its_holder_however_it_ends(tmp_path: Path) -> None:
     assert place.run("run", "x.yaml").returncode == errors.OK
 
 
+@pytest.mark.long
 def test_standard_streams_may_be_closed_and_there_may_be_no_terminal(tmp_path: Path) -> None:
     place = Place(tmp_path)
     command = 'exec setsid "$0" -m orchestrator run x.yaml <&- >&- 2>&-'
@@ -133,6 +134,7 @@ def test_standard_streams_may_be_closed_and_there_may_be_no_terminal(tmp_path: P
     assert place.problems() == []
 
 
+@pytest.mark.long
 def test_an_empty_environment_with_a_c_locale_changes_no_byte_but_what_is_drawn(tmp_path: Path) -> None:
     place = Place(tmp_path, "description: größer\n" + "workload: {call: 'mine:count'}\nmodels: [sequential, threads]\n"
                   "measure: {blocks: 2, rounds: 3}\n")  # fmt: skip

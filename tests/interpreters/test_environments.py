@@ -155,6 +155,7 @@ def test_two_that_want_the_same_environment_at_once_build_it_once(tmp_path: Path
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
+@pytest.mark.long
 def test_a_build_that_was_cut_off_leaves_no_process_and_nothing_that_is_used(tmp_path: Path, number: int) -> None:
     place = Tiny(tmp_path)
     place.hold()
