@@ -93,8 +93,9 @@ def stage(contest: Contest) -> str:
     until = f", next look at {following}" if following else ""
     if not decide.is_decided(contest):
         return f"{blocks}{until}"
-    winners = decide.finding(contest).winners
-    known = f"{blocks}, {units.listed(winners)} {'wins' if len(winners) == 1 else 'tie'}"
+    found = decide.finding(contest)
+    verb = "tie" if found.verdict == "tie" else "wins" if len(found.winners) == 1 else "win"
+    known = f"{blocks}, {units.listed(found.winners)} {verb}"
     own = [claim for claim in contest.plan.claims if claim.point.id == contest.point.id and is_open(claim, contest)]
     asked = units.listed(sorted({claim.variant.label for claim in own}))
     return f"{known}; more blocks for what is expected of {asked}{until}" if own else known
