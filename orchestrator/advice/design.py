@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import units
-from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL
+from ..analysis.accounts import BUSY_CALL, keeps_several_cores
 from ..analysis.decide import FUTILE_RATIOS
 from ..analysis.looks import LOOK_LEVEL, LOOKS, first_ranked
 from ..analysis.refinement import coarse
@@ -16,7 +16,7 @@ from ..runner import registry
 from ..runner.measure import SHORTEST_NS
 from ..spec.axes import FEWEST_LEVELS
 from ..spec.model import Measure
-from ..spec.plan import MOST_ROUNDS, ROUNDS_S
+from ..spec.plan import first_rounds
 
 BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
 """The time of a batch in a plain loop: long compared with a wake-up, short enough for many rounds."""
@@ -146,7 +146,7 @@ class Facts:
     @property
     def is_parallel(self) -> bool:
         """Whether a call keeps more than one core busy by itself; not known for very short calls."""
-        return self.started > 1 or (self.cpu_share > MULTI_CORE_CALL and self.wall_ns > 100_000)
+        return self.started > 1 or keeps_several_cores(self.wall_ns, self.cpu_share)
 
 
 @dataclass(frozen=True)
@@ -306,11 +306,12 @@ def _workers(facts: Facts, tasks: int, cores: int) -> int:
 
 
 def _block_s(facts: Facts, tasks: int, variants: Sequence[str], rounds: int | None, cores: int) -> float:
-    """Return an estimate of the time of a block; without `rounds`, as many as take `ROUNDS_S`."""
+    """Return an estimate of the time of a block; without `rounds`, it has those of the first blocks of a run."""
     round_s = _round_s(facts, tasks, variants)
-    rounds = rounds or max(1, min(MOST_ROUNDS, round(ROUNDS_S / round_s)))
-    # rounds, warming up and calibrating, starting
-    return EXPLAINING * ((rounds + 2) * round_s + len(variants) * facts.ready_ns / 1e9 / cores)
+    starting_s = len(variants) * facts.ready_ns / 1e9 / cores
+    # warming up and calibrating take about two rounds
+    rounds = rounds or first_rounds(round_s, starting_s + 2 * round_s)
+    return EXPLAINING * ((rounds + 2) * round_s + starting_s)
 
 
 def _round_s(facts: Facts, tasks: int, variants: Sequence[str]) -> float:

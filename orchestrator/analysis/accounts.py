@@ -12,7 +12,13 @@ from ..runner.account.fold import SHARES
 
 BUSY_CALL = 0.9  # from this share of a call on a core, more workers than cores bring nothing
 MULTI_CORE_CALL = 1.5  # from this CPU time per wall time of one call at a time, a function counts as parallel by itself
+SHORT_CALL_NS = 100_000  # of shorter calls, the time on cores is not known well
 MUCH = 0.05  # from this share of the workers' time, or part of a core, a figure is mentioned
+
+
+def keeps_several_cores(call_ns: float, busy_cores: float) -> bool:
+    """Return whether calls of this length, one at a time, keep more than one core busy; no for very short ones."""
+    return busy_cores > MULTI_CORE_CALL and call_ns > SHORT_CALL_NS
 
 
 class Account(Figures):
@@ -42,9 +48,7 @@ class Summary:
     @property
     def excess_blocked(self) -> float:
         """The share of the workers' time that calls were blocked beyond what they are when run alone."""
-        middle = self.median
-        budget_ns = max(1, middle.lanes * middle.wall_ns)
-        return self.shares["blocked"] - middle.alone_blocked_ns * middle.calls / budget_ns
+        return self._excess("blocked", self.median.alone_blocked_ns)
 
     @property
     def shares_something(self) -> bool:
@@ -54,9 +58,12 @@ class Summary:
     @property
     def excess_lock(self) -> float:
         """The share of the workers' time that calls wait for locks beyond what they do when run alone."""
+        return self._excess("lock", self.median.alone_lock_ns)
+
+    def _excess(self, share: str, alone_ns: float) -> float:
+        """Return a share less what it would be if all calls took as long as alone."""
         middle = self.median
-        budget_ns = max(1, middle.lanes * middle.wall_ns)
-        return self.shares["lock"] - middle.alone_lock_ns * middle.calls / budget_ns
+        return self.shares[share] - alone_ns * middle.calls / max(1, middle.lanes * middle.wall_ns)
 
     @property
     def shares_a_lock(self) -> bool:

@@ -7,18 +7,13 @@ from dataclasses import dataclass
 
 from ..journal.derived_events import VariantCompared, VariantExplained
 from . import decide, figures, load
-from .accounts import MULTI_CORE_CALL
+from .accounts import keeps_several_cores
 from .contest import Contest
 from .decide import Finding
 from .looks import LOOKS, first_ranked
 from .stats import is_correlated, lag1_autocorrelation, log_statistics
 
 STEADY = 0.01  # a batch that takes this much more or less time in the later half of a block has no steady state
-
-
-SHORT_CALL_NS = 100_000  # of shorter calls, the time on cores is not known well
-
-STARTS_SEVERAL = 2
 
 
 @dataclass(frozen=True)
@@ -72,14 +67,11 @@ def gil_enabled_by(contest: Contest) -> dict[str, str]:
 def _is_parallel(grounds: Grounds) -> bool:
     """Return whether a call keeps several cores busy by itself, or starts several processes."""
     contest = grounds.contest
-    if any(count >= STARTS_SEVERAL for count in contest.started.values()):
+    if any(started > 1 for started in contest.started.values()):
         return True
-    alone = [event for event in grounds.comparisons if event.model == "sequential" and event.wall_ns and event.cpu_ns]
-    return any(
-        (event.cpu_ns or 0) > MULTI_CORE_CALL * (event.wall_ns or 0)
-        and (event.wall_ns or 0) > contest.point.tasks * SHORT_CALL_NS
-        for event in alone
-    )
+    alone = ((event.wall_ns, event.cpu_ns) for event in grounds.comparisons if event.model == "sequential")
+    tasks = contest.point.tasks
+    return any(wall and cpu and keeps_several_cores(wall / tasks, cpu / wall) for wall, cpu in alone)
 
 
 def _has_too_few_blocks(grounds: Grounds) -> bool:
