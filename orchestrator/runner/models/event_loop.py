@@ -79,7 +79,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
 
     async with entered if hasattr(entered, "__aenter__") else nullcontext():
         with _eager() if task_per == "eager_call" else nullcontext():
-            submit = None if options.get("loop") == "trio" else submitting(workers)
+            submit = submitting(workers) if needs(options).submits else None
             yield Workers(bind, each, submit=submit)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from ..call import Call
 from ..registry import Initializer, Needs, Option, Options, WorkerMode, Workers
 from . import fleet, interpreters, loop_worker
-from .processes_of_loops import sharing
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -35,7 +34,7 @@ def needs(options: Options) -> Needs:
 async def open(call: Call, workers: int, options: Options, initializer: Initializer) -> AsyncIterator[Workers]:
     """Yield `workers` interpreters with a running loop, each of which has run `initializer`."""
     with _interpreters(workers, call, loop_worker.concurrency(options), initializer) as ask:
-        yield Workers(*sharing(ask, workers))
+        yield Workers(*loop_worker.sharing(ask, workers))
 
 
 @contextmanager

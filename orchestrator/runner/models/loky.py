@@ -53,7 +53,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
 
     try:
         await each(Imported(call.function))
-        submit = pool.submit if chunksize == 1 else None
+        submit = pool.submit if needs(options).submits else None
         yield Workers(bind, each, {"actual_start_method": "loky"}, submit=submit)
     except BaseException:
         pool.shutdown(wait=True, kill_workers=True)

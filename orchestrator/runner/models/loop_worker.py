@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..call import Call
-from ..registry import Initializer, Options
-from . import event_loop
+from ..registry import Initializer, Options, RunBatch
+from . import event_loop, fleet
+from .remote import meeting
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -30,6 +31,22 @@ CONCURRENCY = 16
 def concurrency(options: Options) -> int:
     """Return how many calls each worker has in flight."""
     return int(options.get("concurrency") or CONCURRENCY)
+
+
+def sharing(ask: fleet.Ask, workers: int) -> tuple[Callable[[Call], RunBatch], Callable[[Callable[[], Any]], Any]]:
+    """Return `bind` and `each` of workers with loops, which `ask` sends requests to."""
+
+    def bind(call: Call) -> RunBatch:
+        async def run(items: Sequence[int]) -> list[Any]:
+            return fleet.shared(ask, workers, items, lambda share: (call, share))
+
+        return run
+
+    async def each(function: Callable[[], Any]) -> list[Any]:
+        with meeting(workers, function) as together:
+            return ask([(together, None)] * workers)
+
+    return bind, each
 
 
 class Share:

@@ -125,7 +125,7 @@ async def _executor(call: Call, workers: int, options: Options, initializer: Ini
     with pool:
         await each(nothing)
         try:
-            submit = pool.submit if chunksize == 1 else None
+            submit = pool.submit if needs(options).submits else None
             yield Workers(bind, each, {"actual_start_method": context.get_start_method()}, submit=submit)
         except BaseException:
             pool.shutdown(cancel_futures=True)  # report a failure at once, not after the calls that are left

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..call import Call
-from ..registry import LOOPS, Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers
+from ..registry import LOOPS, Initializer, Needs, Option, Options, WorkerMode, Workers
 from . import event_loop, fleet, loop_worker, processes
-from .remote import meeting
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -45,24 +44,8 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
     loop = options.get("loop") or "asyncio"
     concurrency = loop_worker.concurrency(options)
     with fleet.fleet(workers, start_method, _work, loop, call, concurrency, initializer) as ask:
-        bind, each = sharing(ask, workers)
+        bind, each = loop_worker.sharing(ask, workers)
         yield Workers(bind, each, {"actual_start_method": start_method})
-
-
-def sharing(ask: fleet.Ask, workers: int) -> tuple[Callable[[Call], RunBatch], Callable[[Callable[[], Any]], Any]]:
-    """Return `bind` and `each` of workers with loops, which `ask` sends requests to."""
-
-    def bind(call: Call) -> RunBatch:
-        async def run(items: Sequence[int]) -> list[Any]:
-            return fleet.shared(ask, workers, items, lambda share: (call, share))
-
-        return run
-
-    async def each(function: Callable[[], Any]) -> list[Any]:
-        with meeting(workers, function) as together:
-            return ask([(together, None)] * workers)
-
-    return bind, each
 
 
 def _work(connection: Connection, *arguments: Any) -> None:

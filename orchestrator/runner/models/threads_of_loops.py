@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from ..call import Call
 from ..registry import LOOPS, Initializer, Needs, Option, Options, WorkerMode, Workers
 from . import event_loop, loop_worker
-from .processes_of_loops import sharing
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -45,7 +44,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
     loop = options.get("loop") or "asyncio"
     with _threads(workers, loop, call, loop_worker.concurrency(options), initializer) as team:
         submit = team.submit if needs(options).submits else None
-        yield Workers(*sharing(team.ask, workers), submit=submit)
+        yield Workers(*loop_worker.sharing(team.ask, workers), submit=submit)
 
 
 @contextmanager
