@@ -196,7 +196,7 @@ struct seen {
     uint64_t thread, id, doing, since;
 };
 
-/* Tell which threads are in a call and what each is doing since when; return how many there are. */
+/* Write down which threads are in a call, and what each is doing since when; return how many there are. */
 uint64_t orchestrator_see_threads(struct seen *into, uint64_t most) {
     uint64_t count = 0;
     for (int i = 0; i < MOST_THREADS && count < most; i++)

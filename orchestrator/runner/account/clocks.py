@@ -98,7 +98,7 @@ MOST_THREADS = 512
 
 
 def calls_seer() -> Callable[[], list[Seen]]:
-    """Return a function that tells which threads of this process are in a call; the shim must be there."""
+    """Return a function that returns the threads of this process that are in a call; the shim must be there."""
     import ctypes
 
     numbers = (ctypes.c_uint64 * (4 * MOST_THREADS))()

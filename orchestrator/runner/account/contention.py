@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from statistics import median
 from typing import Any
 
-from .. import gil, reference
+from .. import reference
 from .fold import Budget
 from .stamps import Taken
 
@@ -102,8 +102,3 @@ def _timed(loop: Callable[[], Any]) -> list[Loop]:
         loop()
         found.append((begun_ns, time.monotonic_ns(), time.thread_time_ns() - cpu_ns))
     return found
-
-
-def shares_all(pickles: bool) -> bool:
-    """Return whether the workers are threads that share objects and no GIL."""
-    return not pickles and not gil.enabled()

@@ -69,7 +69,8 @@ async def measure(
     taken = [result.taken for result in batch]
     made_alone = await _made_alone(run, before_batch, items, budget, taken, stamped.is_async)
     alone = _of_alone(*made_alone)
-    gil_figures = _estimate_gil(budget, after.queue_ns(before), alone, shares_gil=not pickles and gil.enabled())
+    shares_gil = not pickles and gil.enabled()
+    gil_figures = _estimate_gil(budget, after.queue_ns(before), alone, shares_gil=shares_gil)
     contention.move(budget, taken, made_alone[0], call.plain is not None)
 
     async def once_more() -> None:
@@ -78,7 +79,7 @@ async def measure(
 
     figures = {
         **budget.figures(),
-        **await _contended(budget, workers, call, once_more, per_task, pickles),
+        **await _contended(budget, workers, call, once_more, per_task, shares_gil, pickles),
         **({"run_queue_share": None} if clocks.queue_ns() is None else {}),
         **gil_figures,
         "is_async": stamped.is_async,
@@ -134,6 +135,7 @@ async def _contended(
     call: Call,
     once_more: Callable[[], Awaitable[None]],
     per_task: bool,
+    shares_gil: bool,
     pickles: bool,
 ) -> dict[str, Any]:
     """Return how much of the contention is the machine's, and which objects are shared; best effort."""
@@ -141,9 +143,10 @@ async def _contended(
     total_ns = sum(budget.sums.values())
     try:
         if not per_task:
-            machine = await contention.of_machine(budget, workers.each, not pickles and gil.enabled())
+            machine = await contention.of_machine(budget, workers.each, shares_gil)
         beyond_ns = budget.sums["contention"] - (machine or 0.0) * total_ns
-        if contention.shares_all(pickles) and beyond_ns >= contention.MUCH * total_ns > 0:
+        has_shared_objects = not (pickles or shares_gil)
+        if has_shared_objects and beyond_ns >= contention.MUCH * total_ns > 0:
             objects = await shared.find(call, once_more)
     except Exception:  # the account goes on without them
         pass

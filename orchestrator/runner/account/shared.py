@@ -158,15 +158,15 @@ def _loaded(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
         yield f"default of {function.__name__}", value
     for value in code.co_consts:
         yield f"constant {value!r:.20}" if isinstance(value, str | bytes | int | float) else "constant", value
-    if any(name in _stored(code) for name in code.co_names):
+    if _stores_globals(code):
         yield f"globals of {function.__module__}", namespace
     yield function.__name__, function
 
 
-def _stored(code: types.CodeType) -> set[str]:
+def _stores_globals(code: types.CodeType) -> bool:
     import dis
 
-    return {each.argval for each in dis.get_instructions(code) if each.opname == "STORE_GLOBAL"}
+    return any(each.opname == "STORE_GLOBAL" for each in dis.get_instructions(code))
 
 
 def _with_parts(name: str, value: Any, attributes: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
