@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .. import units
 from ..runner import registry
@@ -147,7 +148,7 @@ def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | No
     service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
     now = int(variant.options.get("chunksize") or 1)
     most = contest.point.tasks // (CHUNKS_PER_WORKER * middle.lanes)
-    if "chunksize" in model.OPTIONS and most >= 2 * now:
+    if _takes(variant.model, variant.options, "chunksize", 2 * now) and most >= 2 * now:
         dispatching = sum(found.shares[name] for name in ("dispatch", "serialisation", "gil"))
         size = now
         while size * 2 <= most and _left(dispatching, size / now) > 0.1:
@@ -213,9 +214,26 @@ def _use(contest: Contest, variant: Variant, found: Summary, model: str, clause:
 
 
 def _on_axis(contest: Contest, variant: Variant, axis: str, *values: object) -> tuple[str, ...]:
-    """Return the override that tries some values; none where the variant's entry fixes the value."""
-    entry = contest.plan.experiment.models[variant.entry].model_dump(exclude_defaults=True)
-    return () if axis in entry else (f"matrix.{axis}={json.dumps(values)}",)
+    """Return the override that tries some values; none where the spec has no room for them.
+
+    The override is for all entries of the spec, so one that can't take it would make the command fail.
+    """
+    entries = contest.plan.experiment.models
+    if axis in entries[variant.entry].model_dump(exclude_defaults=True):
+        return ()
+    alike = [other for other in contest.variants.values() if axis in registry.load(other.model).OPTIONS]
+    if not all(_takes(other.model, other.options, axis, value) for other in alike for value in values):
+        return ()
+    return (f"matrix.{axis}={json.dumps(values)}",)
+
+
+def _takes(model: str, options: Mapping[str, Any], name: str, value: object) -> bool:
+    """Return whether a model with these options can have another one."""
+    loaded = registry.load(model)
+    try:
+        return name in loaded.OPTIONS and bool(loaded.needs({**options, name: value}))
+    except registry.Conflict:
+        return False
 
 
 _REMEDIES = {

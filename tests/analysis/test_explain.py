@@ -233,6 +233,21 @@ def test_chunks_stay_small_enough_to_balance_the_load() -> None:
     assert event["try_overrides"] == ["matrix.chunksize=[1, 4]"]
 
 
+def test_no_command_is_given_where_an_entry_of_the_spec_has_no_room_for_the_option() -> None:
+    small: dict[str, Any] = {"call_cpu_ns": 8 * US, "longest_call_ns": 8 * US, "calls": 4000, "tasks": 4000}
+    entries = ["sequential", "processes", {"model": "processes", "pool": "anyio", "label": "to_process"}]
+    event = why("processes", others=("sequential", "to_process"), dispatch=0.91, models=entries, **small)
+    assert event["advice"].startswith("use `chunksize: 128`")
+    assert event["try_overrides"] == []
+
+
+def test_chunks_are_not_advised_for_a_pool_that_has_none() -> None:
+    small: dict[str, Any] = {"call_cpu_ns": 8 * US, "longest_call_ns": 8 * US, "calls": 4000, "tasks": 4000}
+    entries = ["sequential", {"model": "processes", "pool": "anyio", "label": "to_process"}]
+    event = why("to_process", dispatch=0.91, models=entries, **small)
+    assert "chunksize" not in event["advice"]
+
+
 def test_a_plain_loop_is_advised_for_short_calls_in_threads() -> None:
     event = why(dispatch=0.7, call_cpu_ns=8 * US, slower=9.0)
     assert event["advice"] == (
