@@ -17,6 +17,8 @@ LETS_GO, HOLDS = 0.5, 0.25
 
 SOME, LETS_ALL_GO = 0.05, 0.9  # less than the one may be nothing, more than the other all of it
 
+MUCH_OUTSIDE = 0.5  # cores that calls keep busy beside their workers: less may be a helper thread
+
 ENOUGH_CORES = 1.5  # free cores from which on two threads can be expected to run at once
 
 
@@ -118,11 +120,11 @@ def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str])
     interval = "" if low is None or high is None else f" [{low * 100:.0f}, {high * 100:.0f}]"
     found = f"Two threads ran in parallel for {units.percent(event.parallel_share)}{interval} of their time"
     account = explain.summary(contest, event.variant)
-    lock = _lock(account) if account else ""
+    obstacle = _obstacle(account) if account else ""
     if event.variant in without_gil:
-        return f"{found}; this interpreter has no GIL{', and ' * bool(lock)}{lock}."
-    if lock:
-        return f"{found}: {lock}, so this says nothing about the GIL."
+        return f"{found}; this interpreter has no GIL{', and ' * bool(obstacle)}{obstacle}."
+    if obstacle:
+        return f"{found}: {obstacle}, so this says nothing about the GIL."
     if low is None or high is None:
         return f"{found}; too few blocks to say more."
     if low >= LETS_GO:
@@ -137,9 +139,11 @@ def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str])
     return f"{found}: the code releases the GIL for a part of it{' at least' * (high > LETS_ALL_GO)}."
 
 
-def _lock(account: Summary) -> str:
-    """Return that calls wait for each other without the GIL; nothing where they do not."""
+def _obstacle(account: Summary) -> str:
+    """Return what else than the GIL keeps calls from running at once; nothing if none is seen."""
     if account.shares_a_lock:
         held = f", held in {account.median.lock_held_at}" if account.median.lock_held_at else ""
         return f"calls wait {units.percent(account.shares['lock'])} of the workers' time for each other's lock{held}"
+    if account.outside_cores > MUCH_OUTSIDE:
+        return "calls compute in threads or processes of their own"
     return "calls share a resource" if account.shares_something else ""

@@ -257,6 +257,14 @@ def test_calls_that_wait_for_a_lock_are_never_said_to_hold_the_gil() -> None:
     )
 
 
+def test_calls_that_compute_in_threads_of_their_own_are_never_said_to_hold_the_gil() -> None:
+    parallel = {"threads": {"outside_cpu_ns": 30_000_000}}
+    run = conducted({"sequential": 20, "threads": 20}, overlap=2.0, free_cores=2.0, noise=0.00001, accounts=parallel)
+    assert said(run)[-1].endswith(
+        "calls compute in threads or processes of their own, so this says nothing about the GIL."
+    )
+
+
 @pytest.mark.parametrize(
     ("low", "high", "conclusion"),
     [
