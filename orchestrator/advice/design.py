@@ -54,6 +54,16 @@ IN_RANGE = {
 }
 """Models left out of a range, with the reason: every model costs time at every level."""
 
+LONG_CALL_NS = 200_000_000
+"""Of longer calls, the start of a worker is too small a part to be seen."""
+
+IN_LONG_CALLS = {
+    "event_loop": "it runs a plain function as a plain loop does",
+    "thread_per_task": "`threads` stands for it: calls are long compared with the start of a thread",
+    "process_per_task": "`processes` stands for it: calls are long compared with the start of a process",
+}
+"""Models left out where calls are long, with the reason: every model costs seconds in every block."""
+
 TIMEOUT_S, PATIENCE = Measure().timeout, 5
 """The timeout of a trial is the default of a spec, or a multiple of the time of a plain loop."""
 
@@ -154,8 +164,8 @@ class Design:
     """The `entries` of the spec's `models` to compare, each with every number of `workers`.
 
     `left_out` has the reason for each model that is left out, `unable` for each that fails with the function.
-    `needed_s` is about the time to a verdict: to the first look that can find a tie, or along a range to the first
-    look.
+    `needed_s` is about the time to a verdict: to the first look that can find a tie; to the first one of all along a
+    range, and where a tie would take longer than `LONGEST_S`.
     """
 
     left_out: Mapping[str, str]
@@ -189,12 +199,13 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     workers = sorted({1, at_once}) if facts.is_async else [at_once]
     variants = [model_of(entry) for entry in entries for _ in workers]
     rounds = FEW_ROUNDS if facts.is_parallel else None
-    block_s = _block_s(facts, tasks, variants, rounds, cores)
+    block_s = _block_s(facts, tasks, variants, rounds, cores, at_once)
     # a tie's level is not divided among rivals, as in `analysis`
-    needed_s = block_s * (LOOKS[0] if facts.is_parallel else first_ranked(LOOK_LEVEL))
-    enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * needed_s)))
+    all_s = block_s * (LOOKS[0] if facts.is_parallel else first_ranked(LOOK_LEVEL))
+    enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * all_s)))
     if facts.is_parallel or facts.kept_by:
-        enough_s = max(SHORT_BUDGET_S, min(LONGEST_S, needed_s))
+        enough_s = max(SHORT_BUDGET_S, min(LONGEST_S, all_s))
+    needed_s = all_s if all_s <= LONGEST_S else block_s * LOOKS[0]
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
     max_time_s = asked.max_time_s or enough_s
     return Design(left_out, entries, workers, tasks, rounds, timeout_s, needed_s, max_time_s, unable=unable)
@@ -245,7 +256,8 @@ def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
     elif tasks * starting_ns > MOST_STARTING_NS and starting_ns > FUTILE_RATIOS[-1] * cores * facts.wall_ns:
         dear = {"process_per_task": f"a process takes {units.duration(starting_ns)} to start and end"}
     parallel = dict.fromkeys((name for name in registry.STANDARD if name not in _rivals(facts)), COMPETING)
-    return dear | parallel | dict(facts.refused)
+    alike = IN_LONG_CALLS if facts.wall_ns > LONG_CALL_NS and not facts.is_async else {}
+    return dear | alike | parallel | dict(facts.refused)
 
 
 def _unable(facts: Facts) -> dict[str, str]:
@@ -305,20 +317,26 @@ def _workers(facts: Facts, tasks: int, cores: int) -> int:
     return max(1, min(tasks, MOST_WORKERS, math.ceil(cores / max(facts.busy, 0.01))))
 
 
-def _block_s(facts: Facts, tasks: int, variants: Sequence[str], rounds: int | None, cores: int) -> float:
+def _block_s(
+    facts: Facts, tasks: int, variants: Sequence[str], rounds: int | None, cores: int, at_once: int = 1
+) -> float:
     """Return an estimate of the time of a block; without `rounds`, it has those of the first blocks of a run."""
-    round_s = _round_s(facts, tasks, variants)
+    round_s = _round_s(facts, tasks, variants, at_once)
     starting_s = len(variants) * facts.ready_ns / 1e9 / cores
-    # warming up and calibrating take about two rounds
-    rounds = rounds or first_rounds(round_s, starting_s + 2 * round_s)
-    return EXPLAINING * ((rounds + 2) * round_s + starting_s)
+    # warming up and calibrating take about two rounds, or a call of each variant where calls are long
+    warming_s = len(variants) * facts.wall_ns / 1e9 if facts.wall_ns > LONG_CALL_NS else 2 * round_s
+    rounds = rounds or first_rounds(round_s, starting_s + warming_s)
+    return EXPLAINING * (rounds * round_s + warming_s + starting_s)
 
 
-def _round_s(facts: Facts, tasks: int, variants: Sequence[str]) -> float:
-    """Return an upper estimate of the time of one round: nothing is assumed to run in parallel."""
-    trials_ns: list[float] = [
-        max(SHORTEST_NS, tasks * facts.wall_ns) * (FIGHTING if facts.is_parallel and name != "sequential" else 1)
-        for name in variants
-    ]
-    trials_ns += [tasks * (facts.process_ns or 0) for name in variants if name == "process_per_task"]
-    return sum(trials_ns) / 1e9
+def _round_s(facts: Facts, tasks: int, variants: Sequence[str], at_once: int = 1) -> float:
+    """Return an upper estimate of the time of one round: only waiting is assumed to be done `at_once`."""
+    waits = facts.busy < BUSY_CALL and not facts.is_async
+
+    def trial_ns(name: str) -> float:
+        in_turn_ns = tasks * (facts.wall_ns + ((facts.process_ns or 0) if name == "process_per_task" else 0))
+        fighting = FIGHTING if facts.is_parallel and name != "sequential" else 1
+        beside = at_once if waits and name not in ("sequential", "event_loop") else 1
+        return max(SHORTEST_NS, in_turn_ns * fighting / beside)
+
+    return sum(map(trial_ns, variants)) / 1e9

@@ -131,6 +131,19 @@ def test_calls_that_are_parallel_by_themselves_come_few_at_a_time_and_that_is_sa
     assert made.experiment.description.startswith("It is parallel by itself: a call keeps 1.9 cores busy")
 
 
+def test_of_long_calls_only_models_that_differ_are_compared() -> None:
+    made = designed(wall_ns=1_000_000_000)
+    assert list(workers(made)) == ["sequential", "threads", "interpreters", "processes"]
+    assert "`threads` stands for it: calls are long compared with the start of a thread" in made.experiment.description
+
+
+@pytest.mark.parametrize(("seconds", "cpu_share"), [(1, 1.0), (5, 1.0), (3, 0.01)])
+def test_long_calls_have_time_for_a_first_look(seconds: int, cpu_share: float) -> None:
+    found = Facts(**{**FACTS, "wall_ns": seconds * 1_000_000_000, "cpu_share": cpu_share})
+    planned = design.design(Question("mine:work", {"n": 7}), found, CORES)
+    assert planned.needed_s <= planned.max_time_s <= design.LONGEST_S
+
+
 def test_slow_calls_get_time_for_a_first_look() -> None:
     quick, slow, slowest = (
         made.experiment.measure.max_time or 0
@@ -535,11 +548,11 @@ def test_one_coroutine_in_a_batch_has_nothing_to_run_beside_it(place: Path) -> N
 
 @pytest.mark.long
 def test_what_would_take_very_long_is_done_only_when_asked_for(place: Path) -> None:
-    (place / "slow.py").write_text("import time\ndef slow(): time.sleep(3)\n")
+    (place / "slow.py").write_text("import time\ndef slow(): time.sleep(20)\n")
     done = orchestrator("advise", "slow:slow", cwd=place)
     assert done.returncode == errors.BAD_INPUT
-    assert re.match(r"orchestrator: a call takes 3(\.\d+)? s, so that a verdict takes about ", done.stderr)
-    assert "; ask for less work in one call, or give it the time: --max-time " in done.stderr
+    assert re.match(r"orchestrator: a call takes \d+(\.\d+)? s, so a verdict takes about ", done.stderr)
+    assert "; reduce the work of one call, or allow the time: --max-time " in done.stderr
     assert not (place / "runs").exists()
 
 
