@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from ..errors import BadInput
 from ..runner import names
 from ..runner.problem import Problem
-from . import document
+from . import document, project
 from .document import Document, KeyPath, Unreadable, described, key_path
-from .model import Experiment
+from .model import Experiment, Measure
 from .problem import SpecProblem, problem_of
 from .values import NAME, PATTERNS
 
@@ -54,6 +54,7 @@ def load(file: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Source]
         _put(value, path, given, text)
         overridden[path] = text
     _refuse_axes(value.get("matrix"), overridden)
+    _fill_in(value)
     _name_as_modules(value)
     source = Source(read, overridden)
     if "name" not in value:
@@ -62,6 +63,43 @@ def load(file: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Source]
             raise source.failure(SpecProblem(("name",), Problem("name_missing", what, "give a `name:`")))
         value["name"] = file.stem
     return parse(value, source), source
+
+
+_EXCLUDED_BY = {"precision": ("blocks", "refine"), "blocks": ("precision",)}
+"""The keys of `measure` that a default gives way to: the spec's own design comes first."""
+
+
+def _fill_in(value: dict[str, Any]) -> None:
+    """Fill in the project's defaults of `measure`, where the spec says nothing itself; raises BadInput."""
+    found = project.read()
+    own = value.get("measure", {})
+    if not found.measure or not isinstance(own, dict):
+        return
+    check_defaults(found)
+    absent = {key: default for key, default in found.measure.items() if key not in own}
+    kept = {k: v for k, v in absent.items() if not any(other in own for other in _EXCLUDED_BY.get(k, ()))}
+    value["measure"] = own | kept
+
+
+def check_defaults(found: project.Project) -> None:
+    """Raise BadInput if the project's defaults of `measure` are wrong, with a line for each problem."""
+    shown = ".".join((*project.TABLE, "measure"))
+    problems = []
+    if "refine" in found.measure:
+        remedy = "write it in the specs that have the axis"
+        problems.append(
+            BadInput(f"{shown}.refine: names an axis", where=found.where("measure", "refine"), remedy=remedy)
+        )
+    try:
+        Measure.model_validate(dict(found.measure))
+    except ValidationError as error:
+        for details in error.errors():
+            problem = problem_of({**details, "loc": ("measure", *details["loc"])}, {})
+            path = [str(part) for part in problem.path]
+            what = f"{key_path(tuple(path), '.'.join(project.TABLE))}: {problem.problem.what}"
+            problems.append(BadInput(what, where=found.where(*path), remedy=problem.problem.remedy))
+    if problems:
+        raise BadInput("\n".join(map(str, problems)))
 
 
 def loads(text: str, source: str) -> tuple[Experiment, Source]:
