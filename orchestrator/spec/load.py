@@ -35,6 +35,11 @@ class Source:
             lines.append(BadInput(what, where=self._where(found), remedy=" ".join(problem.remedy.split())))
         return BadInput("\n".join(map(str, lines)))
 
+    def line(self, path: KeyPath) -> int:
+        """Return the line of the file with the value at `path`, or with its nearest parent."""
+        position = self._document.position(path)
+        return position.line if position else 1
+
     def _where(self, problem: SpecProblem) -> str:
         above = [text for path, text in self._overrides.items() if path == problem.path[: len(path)]]
         # an override of a key below makes a mapping that the file does not have
@@ -42,6 +47,17 @@ class Source:
         if above or (below and problem.path not in self._document.values):
             return _override_place((above or below)[-1])
         return self._document.where(problem.path, key=problem.key)
+
+
+class Reasons(Source):
+    """The origin of an experiment that is in no file: its problems are reported without a place and a remedy."""
+
+    def __init__(self) -> None:
+        super().__init__(Document("", {}, {}, {}), {})
+
+    def failure(self, *problems: SpecProblem) -> BadInput:
+        """Return what is wrong, as one error."""
+        return BadInput("; ".join(" ".join(found.problem.what.split()) for found in problems))
 
 
 def load(file: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Source]:
