@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..archive.resume import Policy
-from ..errors import BadInput
-from ..machine import host
+from ..errors import BadInput, Failure
 from ..output.versions import Place, SpecChecked
 from ..runner.problem import Problem
 from ..spec.expand import plan_experiment
@@ -21,6 +20,7 @@ from ..spec.plan import Plan
 from ..spec.problem import SpecProblem
 from ..spec.versions import TwoVersions, base_alone, items_of, two_versions
 from . import session
+from .batch import own_processors
 from .forecast import MOST_S
 from .placing import Placed, defined_at, placed
 from .session import RunOutcome
@@ -78,8 +78,8 @@ def check(jobs: Sequence[Job], setting: Setting) -> list[SpecChecked]:
         if setting.max_time_s is not None:
             left_s = setting.max_time_s - (time.monotonic() - begun_s)
             most_s = fair_s(left_s, [each.most_s for each in jobs[number:]])
-        with _own_processors(job.plan):
-            found.append(_checked(job, two, notes, setting, most_s))
+        with own_processors(job.plan):
+            found.append(_checked_alone(job, two, notes, setting, most_s, is_only=len(jobs) == 1))
     return found
 
 
@@ -129,6 +129,18 @@ def _refusal(base: Plan) -> str | None:
     except BadInput as error:
         return error.what.removeprefix("none can run here: ")
     return None
+
+
+def _checked_alone(
+    job: Job, two: TwoVersions, notes: list[str], setting: Setting, most_s: float | None, *, is_only: bool
+) -> SpecChecked:
+    """Return what a run of both versions shows; of several specs, an error ends only its own."""
+    try:
+        return _checked(job, two, notes, setting, most_s)
+    except Failure as error:
+        if is_only:
+            raise
+        return SpecChecked(job.name, notes=notes, error=str(error), error_status=error.status)
 
 
 def _checked(job: Job, two: TwoVersions, notes: list[str], setting: Setting, most_s: float | None) -> SpecChecked:
@@ -183,12 +195,3 @@ def _from_workspace(file: Path, setting: Setting) -> str:
             if directory:
                 return str(Path(os.path.normpath(file)).relative_to(Path(directory).resolve()))
     return str(file)
-
-
-@contextmanager
-def _own_processors(plan: Plan) -> Iterator[None]:
-    """Bind this process to the processors of an experiment, where its spec names some."""
-    with host.affinity_kept():
-        if processors := plan.experiment.limits.cpus:
-            host.keep_to(processors)
-        yield

@@ -50,12 +50,16 @@ class SpecChecked:
     """Where the function of each variant is defined, or named."""
     notes: Sequence[str] = ()
     """What could not be compared, and why."""
+    error: str | None = None
+    """Why there is no run, with its exit status."""
+    error_status: int | None = None
 
     def statuses(self) -> list[int]:
         """Return the exit statuses that apply; something undecided is none, unless an expectation needs it."""
         outcomes = {event.outcome for event, _ in self.expectations}
         is_slower = any(each.change == "slower" for each in self.changes)
-        found = [errors.FAILED] * bool(self.failures) + [errors.BROKEN] * (is_slower or "broken" in outcomes)
+        found = [] if self.error_status is None else [self.error_status]
+        found += [errors.FAILED] * bool(self.failures) + [errors.BROKEN] * (is_slower or "broken" in outcomes)
         return found + [errors.UNDECIDED] * ("undecided" in outcomes)
 
 
@@ -67,7 +71,10 @@ def counted(checked: Sequence[SpecChecked]) -> str:
     wrong = [(outcomes["broken"], "broken"), (outcomes["undecided"], "undecided")]
     parts += [f"{units.count(number, 'expectation')} {word}" for number, word in wrong if number]
     failed = sum(len(spec.failures) for spec in checked)
-    return ", ".join([*parts, *[f"{units.count(failed, 'trial')} failed"] * bool(failed)]) or "nothing was compared"
+    parts += [f"{units.count(failed, 'trial')} failed"] * bool(failed)
+    missing = sum(spec.error is not None for spec in checked)
+    parts += [f"{units.count(missing, 'spec')} not run"] * bool(missing)
+    return ", ".join(parts) or "nothing was compared"
 
 
 def summary(checked: Sequence[SpecChecked], versions: Versions) -> str:
@@ -114,7 +121,7 @@ def _ratio(change: VersionChange) -> str:
 
 def _notes(spec: SpecChecked) -> Iterator[str]:
     """Yield what the table does not say: reasons, failures, and every expectation."""
-    yield from (f"{spec.experiment}: {note}" for note in spec.notes)
+    yield from (f"{spec.experiment}: {note}" for note in (*spec.notes, *_error(spec)))
     for each in spec.changes:
         if each.reason:
             yield f"{_where(spec, each)} {each.change}: {each.reason}"
@@ -122,6 +129,10 @@ def _notes(spec: SpecChecked) -> Iterator[str]:
     several = len({event.point for event, _ in spec.expectations}) > 1
     for event, _ in spec.expectations:
         yield f"{spec.experiment}: expectation {event.outcome}: {lines.claim(event, several_points=several)}"
+
+
+def _error(spec: SpecChecked) -> list[str]:
+    return [] if spec.error is None else [f"not run: {spec.error}"]
 
 
 def _where(spec: SpecChecked, change: VersionChange) -> str:
@@ -171,6 +182,7 @@ def _annotations(spec: SpecChecked, versions: Versions) -> Iterator[str]:
         if event.outcome != "held":
             text = f"{spec.experiment}: {lines.claim(event, several_points=True)}"
             yield _command("error", place, f"Expectation {event.outcome}", text)
+    yield from (_command("error", None, "Not run", f"{spec.experiment}: {error}") for error in _error(spec))
     yield from (_command("notice", None, "Not compared", f"{spec.experiment}: {note}") for note in spec.notes)
 
 

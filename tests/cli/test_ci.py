@@ -122,6 +122,7 @@ SPECS = {
     + "expect: [{of: sequential, metric: observed.marked, equals: true}]\n",
     "results": LATER.format(call="cart:total", more=""),
     "script": LATER.format(call="tools/cart.py:total", more=""),
+    "gone": LATER.format(call="prices:gone", more=""),
     "claimed": LATER.format(call="marked:total", more=", observe: 'seen:seen'")
     + "expect: [{of: sequential, metric: observed.marked, equals: true}]\n",
 }
@@ -157,8 +158,13 @@ def various(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 @pytest.mark.slow
 def test_what_is_undecided_has_no_status_of_its_own(various: Ran) -> None:
     assert various.row("same").endswith("| undecided |")
-    assert various.done.returncode == errors.BROKEN, various.done.stderr
-    assert various.done.stderr.splitlines()[-1].endswith("1 expectation broken")
+    assert various.done.stderr.splitlines()[-1].endswith("1 expectation broken, 1 spec not run")
+
+
+@pytest.mark.slow
+def test_a_spec_that_cannot_run_has_the_gravest_status_and_leaves_the_others(various: Ran) -> None:
+    assert various.done.returncode == errors.BAD_INPUT, various.done.stderr
+    assert "'gone'" in various.annotation("::error title=Not run::gone: not run: gone.yaml:1:")
 
 
 @pytest.mark.slow
