@@ -58,7 +58,22 @@ Run = Annotated[
         autocompletion=completion.runs,
     ),
 ]
-Runs = Annotated[Path, typer.Option("--runs", envvar="ORCHESTRATOR_RUNS", help="directory that holds the runs")]
+
+
+def _runs(context: typer.Context, given: Path) -> Path:
+    """Return the directory of the runs: as given, else as the settings of the project say."""
+    source = context.get_parameter_source("runs")
+    if context.resilient_parsing or source is None or source.name != "DEFAULT":  # the first is so in a completion
+        return given
+    from ..spec import project
+
+    return project.read().runs or given
+
+
+Runs = Annotated[
+    Path,
+    typer.Option("--runs", envvar="ORCHESTRATOR_RUNS", callback=_runs, help="directory that holds the runs"),
+]
 Wait = Annotated[
     str | None,
     typer.Option(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from .app import app, format_option
 from .output import choose, write
+
+if TYPE_CHECKING:
+    from ..spec.project import Project
 
 LOOK_S = 1.0  # how long the load of other processes is watched
 
@@ -25,12 +28,15 @@ def doctor(
 ) -> None:
     """Report what makes this machine noisy, and what to do about it."""
     from .. import jsonl
+    from ..spec import project
 
     shown = choose(format_, ("text", "json"))
+    settings = _settings(project.read())
     machine = examine()
     findings = list(diagnose(machine))
     event = {"event": "machine.examined", **asdict(machine), "findings": [asdict(found) for found in findings]}
-    write(render(machine, findings) if shown == "text" else jsonl.lines([event]))
+    event["settings"] = asdict(settings)
+    write(render(machine, findings, settings) if shown == "text" else jsonl.lines([event]))
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,40 @@ class Machine:
     environments: int
     """The number of environments that are kept for later runs."""
     environments_bytes: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of the project, as doctor shows them."""
+
+    file: str | None = None
+    """The pyproject.toml that has them; None where none has."""
+    runs: str | None = None
+    ci: tuple[str, ...] = ()
+    measure: dict[str, Any] = field(default_factory=dict)
+
+    def shown(self) -> str:
+        """Return the settings in one line."""
+        if self.file is None:
+            return "none; see [tool.orchestrator] in docs/ci.md"
+        given = [f"runs = {self.runs}"] * (self.runs is not None)
+        given += [f"measure.{key} = {value}" for key, value in self.measure.items()]
+        given += [f"ci = {', '.join(self.ci)}"] * bool(self.ci)
+        return f"{self.file}: {'; '.join(given) or 'an empty table'}"
+
+
+NO_SETTINGS = Settings()
+
+
+def _settings(found: Project) -> Settings:
+    """Return the settings of the project; raises BadInput with those that are wrong."""
+    if found.measure:
+        from ..spec.load import check_defaults
+
+        check_defaults(found)
+    runs = None if found.runs is None else str(found.runs)
+    file = None if found.file is None else str(found.file)
+    return Settings(file, runs, tuple(map(str, found.ci)), dict(found.measure))
 
 
 def examine() -> Machine:
@@ -149,7 +189,7 @@ def _hardware(machine: Machine) -> Iterator[Finding]:
         yield Finding(f"waits for the GIL are only estimated: {machine.gil_unmeasured}", "read them as estimates")
 
 
-def render(machine: Machine, findings: list[Finding]) -> str:
+def render(machine: Machine, findings: list[Finding], settings: Settings = NO_SETTINGS) -> str:
     """Return the state and the findings as text."""
     from .. import units
     from ..interpreters import find
@@ -168,6 +208,7 @@ def render(machine: Machine, findings: list[Finding]) -> str:
         "waits for the GIL": "measured" if machine.gil_unmeasured is None else "estimated",
         "uv, for requirements": machine.uv or f"none; {find.how_to_get_uv()}",
         "environments kept": f"{machine.environments}, {units.size(machine.environments_bytes)}",
+        "settings of the project": settings.shown(),
     }
     width = max(map(len, facts))
     lines = [f"{name:{width}}  {value}" for name, value in facts.items()]

@@ -20,6 +20,7 @@ COMMANDS = (
     "plan",
     "report",
     "compare",
+    "ci",
     "export",
     "history",
     "query",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -69,7 +70,7 @@ def run(
     shown = choose(format_, names("text"))
     if resume and fresh:
         raise BadInput("--resume and --fresh contradict each other", remedy="keep one of them")
-    configs, overrides = _configs_and_overrides(words)
+    configs, overrides = configs_and_overrides(words)
     from .. import log
     from ..extras import need
     from . import arguments as given
@@ -96,10 +97,10 @@ def run(
             measure_all(configs, asked)
 
 
-def _configs_and_overrides(words: list[str]) -> tuple[list[Path], list[str]]:
+def configs_and_overrides(words: list[str], otherwise: Sequence[Path] = ()) -> tuple[list[Path], list[str]]:
     """Return the specs and the overrides among the arguments: an override has `=`, and is no existing file.
 
-    Raises BadInput when there is no spec.
+    The specs are `otherwise` where none is given; raises BadInput when there is none at all.
     """
     configs: list[Path] = []
     overrides: list[str] = []
@@ -114,6 +115,7 @@ def _configs_and_overrides(words: list[str]) -> tuple[list[Path], list[str]]:
             raise BadInput(what, remedy="write key.sub=value, such as tasks=8")
         else:
             configs.append(Path(word))
+    configs = configs or list(otherwise)
     if not configs:
         raise BadInput("no spec is given", where="CONFIG", remedy="name a YAML file, such as configs/cpu.yaml")
     return configs, overrides

@@ -87,7 +87,7 @@ def identities(jobs: Sequence[Job]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     refused: list[str] = []
     for job in jobs:
-        with _own_processors(job):
+        with own_processors(job.plan):
             try:
                 found[job.name] = session.identity(job.plan, job.source)
             except BadInput as error:
@@ -159,7 +159,7 @@ def _done(job: Job, setting: Setting, record: BatchRecord, known: dict[str, dict
 
     directory = setting.runs / job.name / record.runs[job.name]
     try:
-        with _own_processors(job):
+        with own_processors(job.plan):
             identity = known.get(job.name) or session.identity(job.plan, job.source, setting.place)
         if changed := origin.changed(started, job.plan, identity):
             note = f"{', '.join(changed)} changed since the batch was interrupted, so it is measured again"
@@ -188,7 +188,7 @@ def _measured(job: Job, setting: Setting, record: BatchRecord, share: Share) -> 
 
     begun_s = time.monotonic()
     try:
-        with _own_processors(job):
+        with own_processors(job.plan):
             given = (setting.runs, setting.policy, set_holder, setting.place)
             outcome = session.run(job.plan, job.source, *given, share=share)
     except Failure as error:
@@ -218,9 +218,9 @@ def _resumed_s(results: Results) -> float:
 
 
 @contextmanager
-def _own_processors(job: Job) -> Iterator[None]:
+def own_processors(plan: Plan) -> Iterator[None]:
     """Bind this process to the processors of an experiment, where its spec names some."""
     with host.affinity_kept():
-        if processors := job.plan.experiment.limits.cpus:
+        if processors := plan.experiment.limits.cpus:
             host.keep_to(processors)
         yield

@@ -55,6 +55,17 @@ def exiting_on_signal() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def ignoring_signals() -> Iterator[None]:
+    """Ignore the signals that end a program in the block, also in the processes that it starts: it cleans up."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Return what the coroutine function returns in an event loop of its own; raises the first error of a group."""
     try:

@@ -198,15 +198,19 @@ def claim(event: ExpectationChecked, *, several_points: bool) -> str:
     """Return what was expected, and what was found."""
     bounds = []
     if event.min is not None:
-        bounds.append(f"at least {event.min:g}")
+        bounds.append(f"at least {_bound(event, event.min)}")
     if event.max is not None:
-        bounds.append(f"at most {event.max:g}")
+        bounds.append(f"at most {_bound(event, event.max)}")
     if event.equals is not None:
         bounds.append(f"equal to {event.equals!r}")
     against = f" against {event.against}" if event.against else ""
     place = f" at {event.point}" if several_points else ""
     claimed = f"{event.metric} of {event.of}{against}{place} {' and '.join(bounds)}"
     return f"{claimed}; found {_found(event)}" + (f": {event.reason}" if event.reason else "")
+
+
+def _bound(event: ExpectationChecked, bound: float) -> str:
+    return units.duration(bound) if event.metric.endswith("_ns") else f"{bound:g}"
 
 
 def _found(event: ExpectationChecked) -> str:

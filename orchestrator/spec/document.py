@@ -72,11 +72,15 @@ class Document:
 
     def where(self, path: KeyPath, *, key: bool = False) -> str:
         """Return `file:line:column` of the value (or the key) at `path`, or of the nearest parent in the file."""
+        return _place(self.source, self.position(path, key=key))
+
+    def position(self, path: KeyPath, *, key: bool = False) -> Position | None:
+        """Return where the value (or the key) at `path` is, or the nearest parent in the file; None without any."""
         for end in range(len(path), -1, -1):
             position = (self.keys.get(path[:end]) if key else None) or self.values.get(path[:end])
             if position is not None:
-                return _place(self.source, position)
-        return _place(self.source)
+                return position
+        return None
 
 
 def read(file: Path) -> Document:

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from ..errors import BadInput
 from ..runner import names
 from ..runner.problem import Problem
-from . import document
+from . import document, project
 from .document import Document, KeyPath, Unreadable, described, key_path
-from .model import Experiment
+from .model import Experiment, Measure
 from .problem import SpecProblem, problem_of
 from .values import NAME, PATTERNS
 
@@ -35,6 +35,11 @@ class Source:
             lines.append(BadInput(what, where=self._where(found), remedy=" ".join(problem.remedy.split())))
         return BadInput("\n".join(map(str, lines)))
 
+    def line(self, path: KeyPath) -> int:
+        """Return the line of the file with the value at `path`, or with its nearest parent."""
+        position = self._document.position(path)
+        return position.line if position else 1
+
     def _where(self, problem: SpecProblem) -> str:
         above = [text for path, text in self._overrides.items() if path == problem.path[: len(path)]]
         # an override of a key below makes a mapping that the file does not have
@@ -42,6 +47,17 @@ class Source:
         if above or (below and problem.path not in self._document.values):
             return _override_place((above or below)[-1])
         return self._document.where(problem.path, key=problem.key)
+
+
+class Reasons(Source):
+    """The origin of an experiment that is in no file: its problems are reported without a place and a remedy."""
+
+    def __init__(self) -> None:
+        super().__init__(Document("", {}, {}, {}), {})
+
+    def failure(self, *problems: SpecProblem) -> BadInput:
+        """Return what is wrong, as one error."""
+        return BadInput("; ".join(" ".join(found.problem.what.split()) for found in problems))
 
 
 def load(file: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Source]:
@@ -54,6 +70,7 @@ def load(file: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Source]
         _put(value, path, given, text)
         overridden[path] = text
     _refuse_axes(value.get("matrix"), overridden)
+    _fill_in(value)
     _name_as_modules(value)
     source = Source(read, overridden)
     if "name" not in value:
@@ -62,6 +79,43 @@ def load(file: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Source]
             raise source.failure(SpecProblem(("name",), Problem("name_missing", what, "give a `name:`")))
         value["name"] = file.stem
     return parse(value, source), source
+
+
+_EXCLUDED_BY = {"precision": ("blocks", "refine"), "blocks": ("precision",)}
+"""The keys of `measure` that a default gives way to: the spec's own design comes first."""
+
+
+def _fill_in(value: dict[str, Any]) -> None:
+    """Fill in the project's defaults of `measure`, where the spec says nothing itself; raises BadInput."""
+    found = project.read()
+    own = value.get("measure", {})
+    if not found.measure or not isinstance(own, dict):
+        return
+    check_defaults(found)
+    absent = {key: default for key, default in found.measure.items() if key not in own}
+    kept = {k: v for k, v in absent.items() if not any(other in own for other in _EXCLUDED_BY.get(k, ()))}
+    value["measure"] = own | kept
+
+
+def check_defaults(found: project.Project) -> None:
+    """Raise BadInput if the project's defaults of `measure` are wrong, with a line for each problem."""
+    shown = ".".join((*project.TABLE, "measure"))
+    problems = []
+    if "refine" in found.measure:
+        remedy = "write it in the specs that have the axis"
+        problems.append(
+            BadInput(f"{shown}.refine: names an axis", where=found.where("measure", "refine"), remedy=remedy)
+        )
+    try:
+        Measure.model_validate(dict(found.measure))
+    except ValidationError as error:
+        for details in error.errors():
+            problem = problem_of({**details, "loc": ("measure", *details["loc"])}, {})
+            path = [str(part) for part in problem.path]
+            what = f"{key_path(tuple(path), '.'.join(project.TABLE))}: {problem.problem.what}"
+            problems.append(BadInput(what, where=found.where(*path), remedy=problem.problem.remedy))
+    if problems:
+        raise BadInput("\n".join(map(str, problems)))
 
 
 def loads(text: str, source: str) -> tuple[Experiment, Source]:

@@ -36,7 +36,7 @@ class Ran:
 
     def __init__(self, place: Path) -> None:
         (place / "mine.py").write_text(WORKLOADS)
-        (place / "good.yaml").write_text(GOOD)
+        (place / "good.yaml").write_text(GOOD + "measure: {rounds: 5}\n")
         self.place = place
         self.done = orchestrator("run", "good.yaml", cwd=place)
         self.directory = place / "runs" / "good" / "latest"
@@ -126,7 +126,7 @@ def test_a_damaged_journal_is_refused(ran: Ran, tmp_path: Path) -> None:
 
 
 def test_a_broken_expectation_exits_one_with_a_plain_last_line(place: Path) -> None:
-    (place / "x.yaml").write_text(GOOD + "measure: {blocks: 6, rounds: 3}\nexpect: [{of: threads, min: 5}]\n")
+    (place / "x.yaml").write_text(GOOD + "measure: {blocks: 4, rounds: 2}\nexpect: [{of: threads, min: 5}]\n")
     done = orchestrator("run", "x.yaml", cwd=place)
     assert done.returncode == errors.BROKEN
     assert done.stderr.splitlines()[-1] == "orchestrator: expectation broken: speedup of threads at double(n=21) x 4"
@@ -155,7 +155,7 @@ def test_a_workload_that_raises_exits_three_with_its_traceback_in_the_journal(pl
 )
 def test_a_variant_with_wrong_results_fails_and_the_others_go_on(place: Path, call: str, failing: str) -> None:
     models = f"[sequential, {failing}, event_loop]"
-    spec = f"workload: {{call: 'mine:{call}'}}\nmodels: {models}\nmeasure: {{blocks: 6, rounds: 3}}\n"
+    spec = f"workload: {{call: 'mine:{call}'}}\nmodels: {models}\nmeasure: {{blocks: 1, rounds: 2}}\n"
     (place / "x.yaml").write_text(spec)
     done = orchestrator("run", "x.yaml", cwd=place)
     assert done.returncode == errors.FAILED
@@ -262,7 +262,20 @@ def test_the_help_shows_the_verbs_and_examples(tmp_path: Path) -> None:
 
 def test_the_help_lists_the_commands_in_the_order_of_their_use(tmp_path: Path) -> None:
     commands = orchestrator("--help", cwd=tmp_path).stdout.partition("Commands:")[2].partition("Examples:")[0]
-    order = ["run", "advise", "plan", "report", "compare", "export", "history", "query", "verify", "doctor", "prune"]
+    order = [
+        "run",
+        "advise",
+        "plan",
+        "report",
+        "compare",
+        "ci",
+        "export",
+        "history",
+        "query",
+        "verify",
+        "doctor",
+        "prune",
+    ]
     assert [line.split()[0] for line in commands.splitlines() if line[:3].strip()] == [*order, "models", "schema"]
 
 

@@ -44,22 +44,22 @@ def _report(results: Results) -> Iterator[str]:
         yield from ("", "## Where the winner changes")
     for part in along:
         if isinstance(part, Grid):
-            yield from _table(part)
+            yield from table(part)
         elif part:
             yield from ("", f"**{text(plain(part))}**")
     if results.expectations:
         yield from ("", "## Expectations", "")
     several = len(results.contests) > 1
-    yield from _items(plain(lines.expectation(event, several_points=several)) for event in results.expectations)
+    yield from items(plain(lines.expectation(event, several_points=several)) for event in results.expectations)
     yield from ("", text(lines.spent(results)))
     if results.differences:
         yield from ("", "## Differs from the journal", "")
-    yield from _items(results.differences)
+    yield from items(results.differences)
 
 
 def _point(label: str, found: PointEvents, failed: Sequence[TrialFailed]) -> Iterator[str]:
     yield from ("", f"## {text(label)}")
-    yield from _table(tables.compared(found).without(["quartiles"]))
+    yield from table(tables.compared(found).without(["quartiles"]))
     if found.verdict:
         yield from ("", f"**{text(found.verdict.sentence)}**")
     notes = lines.notes(found)
@@ -67,14 +67,16 @@ def _point(label: str, found: PointEvents, failed: Sequence[TrialFailed]) -> Ite
     notes += [f"{variant} failed: {error}" for variant, error in first.items()]
     if notes:
         yield ""
-    yield from _items(notes)
+    yield from items(notes)
 
 
-def _items(what: Iterable[str]) -> Iterator[str]:
+def items(what: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a list."""
     yield from (f"- {text(item)}" for item in what)
 
 
-def _table(grid: Grid) -> Iterator[str]:
+def table(grid: Grid) -> Iterator[str]:
+    """Yield the lines of a table, with an empty one before it."""
     yield from ("", _row(grid.headers))
     yield f"|{'|'.join('---:' if right else '---' for right in grid.aligned_right)}|"
     yield from map(_row, grid.rows)

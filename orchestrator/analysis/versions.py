@@ -1,0 +1,86 @@
+"""Two versions of the code in the same blocks: how much longer the newer one takes, if that is certain. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from ..journal.raw_events import VariantUnavailable
+from .contest import Contest
+from .results import Results
+from .stats import Ratio
+
+Change = Literal["slower", "faster", "same", "no slower", "undecided", "not compared"]
+
+
+@dataclass(frozen=True)
+class VersionChange:
+    """How one variant changed at one point."""
+
+    point: str
+    variant: str
+    change: Change
+    ratio: Ratio | None = None
+    """The time of the newer version divided by that of the base."""
+    wall_ns_base: float | None = None
+    wall_ns: float | None = None
+    reason: str | None = None
+    """Why there is nothing to compare."""
+
+
+def changes(results: Results, pairs: Mapping[str, str], tolerance: float) -> list[VersionChange]:
+    """Return how each variant changed at each point; `pairs` has the base of each."""
+    return [
+        _changed(results, contest, newer, base, tolerance)
+        for contest in results.contests
+        for newer, base in pairs.items()
+    ]
+
+
+def _changed(results: Results, contest: Contest, newer: str, base: str, tolerance: float) -> VersionChange:
+    point = contest.point.label
+    if absent := _absent(results, contest, base, "the base") or _absent(results, contest, newer, newer):
+        return VersionChange(point, newer, "not compared", reason=absent)
+    ratio = contest.compare(base, newer, contest.look_level)
+    if ratio is None:
+        return VersionChange(point, newer, "undecided", reason="no block was finished in the time")
+    times = _wall_ns(contest, base), _wall_ns(contest, newer)
+    return VersionChange(point, newer, change_of(ratio, tolerance), ratio, *times)
+
+
+def change_of(ratio: Ratio, tolerance: float) -> Change:
+    """Return the word for a ratio of times that holds for its whole interval.
+
+    The interval of a few blocks never says "same": its width is in part what was assumed before.
+    """
+    low, high = ratio.low, ratio.high
+    if low is None or high is None:
+        return "undecided"
+    if low > 1 + tolerance:
+        return "slower"
+    if high < 1 / (1 + tolerance):
+        return "faster"
+    if high > 1 + tolerance:
+        return "undecided"
+    return "same" if ratio.is_ranked and low >= 1 / (1 + tolerance) else "no slower"
+
+
+def _absent(results: Results, contest: Contest, label: str, name: str) -> str | None:
+    """Return why a variant has no times at a point; None if it has."""
+    for missing in results.events(VariantUnavailable):
+        if missing.variant == label:
+            return f"{name} can't run here: {missing.reason}"
+    if label not in contest.excluded:
+        return None
+    failed = [event for event in results.failures if event.variant == label and event.point_id == contest.point.id]
+    if failed and failed[0].cause == "result" and contest.point.workload.get("check", "same") == "same":
+        what = failed[0].error.removeprefix("WrongResults: ")
+        return f"{name} returns something else: {what}; workload.check=none compares the times anyway"
+    return f"{name} failed: {failed[0].error}" if failed else f"{name} failed"
+
+
+def _wall_ns(contest: Contest, label: str) -> float | None:
+    walls = [median(block.walls[label]) for block in contest.counting if label in block.walls]
+    return median(walls) if walls else None
