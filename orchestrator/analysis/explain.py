@@ -61,7 +61,7 @@ def explained(contest: Contest, variant: Variant) -> VariantExplained | None:
         **_figures(found),
         stats_version=STATS_VERSION,
         accounts=found.accounts,
-        missing=[name for name in _CAN_BE_MISSING if getattr(middle, name) is None],
+        missing=[name for name in _CAN_BE_MISSING if getattr(middle, name) is None] + list(missing_because(middle)),
         instrumented_ratio=_instrumented_ratio(contest, label),
         causes=[cause.kind for cause in causes],
         cause_shares=[round(cause.share, 4) for cause in causes],
@@ -72,6 +72,12 @@ def explained(contest: Contest, variant: Variant) -> VariantExplained | None:
         copied_bytes=None if sent is None else ((middle.call_bytes or 0) + sent) * tasks,
         contaminated=middle.lanes == 1 and found.shares["run_queue"] > CONTAMINATED and found.outside_cores < MUCH,
     )
+
+
+def missing_because(figures: Figures) -> dict[str, str]:
+    """Return why a figure is null, for those of which the account knows it."""
+    reasons = {"contention_share": figures.contention_missing, "contended_objects": figures.objects_missing}
+    return {name: reason for name, reason in reasons.items() if reason and getattr(figures, name) is None}
 
 
 def _figures(found: Summary) -> dict[str, Any]:
@@ -158,6 +164,8 @@ def _shared(middle: Figures) -> str:
     of_machine = f"; the machine itself {units.percent(machine)}" if machine >= MUCH else ""
     if machine > all_of_it / 2:
         return f"{of_machine}: so much a loop loses that shares nothing"
+    if middle.contended_objects is None and middle.objects_missing:
+        return f"; what the threads share is not known{of_machine}"
     if middle.contended_objects is None:
         others = ", with other processes too" if (middle.run_queue_share or 0.0) >= MUCH else ""
         return f"; memory or caches are shared{others}{of_machine}"

@@ -64,7 +64,7 @@ def _contention(contest: Contest, variant: Variant, found: Summary) -> Remedy | 
         return None
     if middle.contended_objects:
         return Remedy(f"give each thread its own copy: they share {middle.contended_objects}")
-    if middle.contended_objects is None:
+    if middle.contended_objects is None and not middle.objects_missing:
         return Remedy("work on pieces that fit into a core's cache: the workers share the memory")
     return _use(contest, variant, found, "processes", ": they share no objects")
 
