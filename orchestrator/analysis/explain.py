@@ -144,7 +144,7 @@ def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, tupl
         "run_queue": ("waiting for a core", f" ({_cores_taken(found, cores)})"),
         "gil": _gil_text(variant, found),
         "lock": ("waiting for a lock", _details(_lock_of(found), middle.lock_at and f"waits in {middle.lock_at}")),
-        "blocked": ("blocked in calls", _details(_blocked_by(found), middle.blocked_at)),
+        "blocked": ("blocked in calls", _details(_blocked_by(variant, found), middle.blocked_at)),
         "serialisation": ("pickling", sizes),
         "dispatch": _dispatch_text(variant, middle),
         "executor": _executor_text(middle),
@@ -196,16 +196,19 @@ def _gil_text(variant: Variant, found: Summary) -> tuple[str, str]:
 
 def _dispatch_text(variant: Variant, middle: Account) -> tuple[str, str]:
     model = registry.load(variant.model)
-    if model.needs(variant.options).loop and middle.in_own_thread:
+    needs = model.needs(variant.options)
+    if (needs.loop or needs.yields) and middle.in_own_thread:
         return "event loop overhead", ""
     service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
     return "between calls" if model.WORKERS == "none" else "dispatch", f" (calls of {service})"
 
 
-def _blocked_by(found: Summary) -> str:
+def _blocked_by(variant: Variant, found: Summary) -> str:
     is_measured = found.median.gil_source == "measured"  # then waits for locks are a share of their own
     if found.outside_cores > MUCH:
         return "the workload's own threads or processes ran meanwhile"
+    if registry.load(variant.model).needs(variant.options).yields:
+        return "without letting other calls run"
     if found.shares_something:
         own = "a resource, or a lock in native code" if is_measured else "a lock or another resource"
         return f"longer than in a call alone: calls share {own}"

@@ -116,6 +116,12 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
     return Remedy(advice, _on_axis(contest, variant, "workers", in_flight, more))
 
 
+def _blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
+    if registry.load(variant.model).needs(variant.options).yields:
+        return _use(contest, variant, found, "threads", ": the calls wait in code that lets no other one run")
+    return _waiting(contest, variant, found)
+
+
 def _lock(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     if not found.shares_a_lock:
         return _waiting(contest, variant, found)
@@ -225,7 +231,7 @@ _REMEDIES = {
     "contention": _contention,
     "run_queue": _run_queue,
     "lock": _lock,
-    "blocked": _waiting,
+    "blocked": _blocked,
     "executor": _executor,
     "waiting": _waiting,
     "dispatch": _dispatch,

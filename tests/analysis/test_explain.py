@@ -211,6 +211,17 @@ def test_the_command_to_try_keeps_the_overrides_of_the_run() -> None:
     assert said.endswith("; try: orchestrator run io.yaml kwargs.n=5 'models=[threads]'")
 
 
+def test_greenlets_that_wait_are_no_blocked_calls() -> None:
+    event = why("gevent", lanes=1, waiting=0.8, dispatch=0.1, in_own_thread=True)
+    assert event["why"] == "all calls waiting 80 % of the time (I/O, sleep); event loop overhead 10 %"
+
+
+def test_threads_are_advised_for_calls_that_block_all_greenlets() -> None:
+    event = why("gevent", lanes=1, in_own_thread=True, blocked=0.9, **WAITING)
+    assert event["why"] == "blocked in calls 90 % of the time (without letting other calls run)"
+    assert event["advice"] == "use `threads`: the calls wait in code that lets no other one run"
+
+
 def test_threads_are_advised_for_a_loop_blocked_by_calls_that_wait() -> None:
     event = why("event_loop", lanes=1, in_own_thread=True, blocked=0.9, **WAITING)
     assert event["advice"] == "use `threads`, or make the function `async`"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import resource
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 from .. import fd_limit, gil, loops, registry
 from ..call import Call
 from ..items import shown
-from . import clocks, contention, executors, sensors, shared
+from . import clocks, contention, executors, greenlets, sensors, shared
 from .figures import FIGURES, complete
 from .fold import MOST_CALLS, Budget, longest, mean
 from .sampler import sampling
@@ -34,7 +33,7 @@ WEIGHED_RESULTS = 16  # results of which the pickle is measured
 class _Trial(NamedTuple):
     """A batch of stamped calls, and the workers that make it.
 
-    `call` is the one without stamps.
+    `call` is the one without stamps. `takes_turns`: calls in one thread do not wait for each other's ends.
     """
 
     workers: registry.Workers
@@ -44,6 +43,7 @@ class _Trial(NamedTuple):
     before_batch: Callable[[], None]
     per_task: bool
     is_async: bool
+    takes_turns: bool
 
     async def batch(self) -> list[StampedResult]:
         """Make the batch once."""
@@ -74,19 +74,21 @@ async def measure(
     is_sent = pickles and not (per_task and workers.facts.get("actual_start_method") == "fork")
     call_bytes = _pickled_bytes(call) if is_sent else None
     item_bytes = _mean_pickled_bytes(items) if is_sent and call.plain is None else 0
+    in_greenlets = "patched_modules" in workers.facts
     is_small = call_bytes is not None and call_bytes < SMALL_BYTES
-    stamped = Stamped(call, per_task and pickles, is_small)
+    stamped = greenlets.InGreenlet(call) if in_greenlets else Stamped(call, per_task and pickles, is_small)
     items = [StampedItem(item) for item in items] if item_bytes >= SMALL_BYTES else items
     run = workers.bind(stamped)
-    trial = _Trial(workers, call, run, items, before_batch, per_task, stamped.is_async)
+    takes_turns = stamped.is_async or in_greenlets
+    trial = _Trial(workers, call, run, items, before_batch, per_task, stamped.is_async, takes_turns)
     if not per_task:
         await workers.each(_prepare)  # workers import what is needed before the clock runs
-    with sampling(call.function, pickles) as sampler:
+    with sampling(call.function, pickles, in_greenlets) as sampler, greenlets.watched(stamped):
         ours = machinery | sampler.threads
         before = Usage(await _read(workers, per_task), ours)
         for pid in before.tree:
             sensors.forget_peak(pid)
-        budget = Budget(len(before.workers) or len(items), (os.getpid(), threading.get_ident()), per_task)
+        budget = Budget(len(before.workers) or len(items), (os.getpid(), greenlets.thread_id(in_greenlets)), per_task)
         batch, memory, turns_ns = await _run(trial, repeats, budget)
         after = Usage(await _read(workers, per_task), ours)
     taken = [result.taken for result in batch]
@@ -177,7 +179,7 @@ async def _made_alone(trial: _Trial, budget: Budget, batch: Sequence[Taken]) -> 
 
     A plain loop makes its calls so anyway. Other models make some of the batch, evenly spread, one at a time.
     """
-    plain = budget.in_own_thread and not trial.is_async
+    plain = budget.in_own_thread and not trial.takes_turns
     found = list(enumerate(batch)) if plain else []
     begun_ns = time.monotonic_ns()
     runs_ns = 0

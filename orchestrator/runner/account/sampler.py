@@ -93,7 +93,7 @@ def _runs(thread: int) -> bool:
 
 
 @contextmanager
-def sampling(function: Callable[..., Any], is_elsewhere: bool) -> Iterator[Sampler]:
+def sampling(function: Callable[..., Any], is_elsewhere: bool, in_greenlets: bool = False) -> Iterator[Sampler]:
     """Look at the calls of this process meanwhile, where that can be done; `is_elsewhere`: they run in others.
 
     A process that starts workers by `fork` must have no further thread.
@@ -101,6 +101,8 @@ def sampling(function: Callable[..., Any], is_elsewhere: bool) -> Iterator[Sampl
     sampler = Sampler(function)
     if is_elsewhere:
         sampler.missing = "the calls run in other processes or interpreters"
+    elif in_greenlets:
+        sampler.missing = "the calls are greenlets, which share the frames of one thread"
     elif not clocks.HAS_SHIM:
         sampler.missing = "what threads wait for is not known without the preload library"
     elif not gil.enabled():
