@@ -60,7 +60,8 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
         return future
 
     loop = type(get_hub().loop)
-    facts = {"actual_loop": f"{loop.__module__}.{loop.__qualname__}", "patched_modules": sorted(monkey.saved)}
+    patched = sorted(name for name in monkey.saved if not name.startswith("_gevent"))
+    facts = {"actual_loop": f"{loop.__module__}.{loop.__qualname__}", "patched_modules": patched}
     yield Workers(bind, each, facts, submit=submit)
 
 
