@@ -31,6 +31,10 @@ class Account(Figures):
         account.__dict__.update((name, figures[name]) for name in FIGURES if name in figures)
         return account
 
+    def knows(self, name: str) -> bool:
+        """Return whether one of `SHARES` was measured."""
+        return getattr(self, f"{name}_share") is not None
+
     def share(self, name: str) -> float:
         """Return one of `SHARES`, 0 to 1; 0 where it is not known."""
         return getattr(self, f"{name}_share") or 0.0
@@ -95,7 +99,7 @@ def summary(accounts: Sequence[Account]) -> Summary | None:
     """Return the summary of accounts, the shares scaled so that together they are 1; None without any."""
     if not accounts:
         return None
-    shares = {name: [account.share(name) for account in accounts] for name in SHARES}
+    shares = {name: [account.share(name) for account in accounts if account.knows(name)] or [0.0] for name in SHARES}
     middles = {name: median(own) for name, own in shares.items()}
     total = sum(middles.values()) or 1.0
     noise = {name: (max(own) - min(own)) / 2 for name, own in shares.items()}

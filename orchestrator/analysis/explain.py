@@ -61,7 +61,7 @@ def explained(contest: Contest, variant: Variant) -> VariantExplained | None:
         **_figures(found),
         stats_version=STATS_VERSION,
         accounts=found.accounts,
-        missing=[name for name in _CAN_BE_MISSING if getattr(middle, name) is None],
+        missing=[name for name in _CAN_BE_MISSING if getattr(middle, name) is None] + list(missing_because(middle)),
         instrumented_ratio=_instrumented_ratio(contest, label),
         causes=[cause.kind for cause in causes],
         cause_shares=[round(cause.share, 4) for cause in causes],
@@ -72,6 +72,12 @@ def explained(contest: Contest, variant: Variant) -> VariantExplained | None:
         copied_bytes=None if sent is None else ((middle.call_bytes or 0) + sent) * tasks,
         contaminated=middle.lanes == 1 and found.shares["run_queue"] > CONTAMINATED and found.outside_cores < MUCH,
     )
+
+
+def missing_because(figures: Figures) -> dict[str, str]:
+    """Return why a figure is null, for those of which the account knows it."""
+    reasons = {"contention_share": figures.contention_missing, "contended_objects": figures.objects_missing}
+    return {name: reason for name, reason in reasons.items() if reason and getattr(figures, name) is None}
 
 
 def _figures(found: Summary) -> dict[str, Any]:
@@ -138,7 +144,7 @@ def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, tupl
         "run_queue": ("waiting for a core", f" ({_cores_taken(found, cores)})"),
         "gil": _gil_text(variant, found),
         "lock": ("waiting for a lock", _details(_lock_of(found), middle.lock_at and f"waits in {middle.lock_at}")),
-        "blocked": ("blocked in calls", _details(_blocked_by(found), middle.blocked_at)),
+        "blocked": ("blocked in calls", _details(_blocked_by(variant, found), middle.blocked_at)),
         "serialisation": ("pickling", sizes),
         "dispatch": _dispatch_text(variant, middle),
         "executor": _executor_text(middle),
@@ -158,6 +164,8 @@ def _shared(middle: Figures) -> str:
     of_machine = f"; the machine itself {units.percent(machine)}" if machine >= MUCH else ""
     if machine > all_of_it / 2:
         return f"{of_machine}: so much a loop loses that shares nothing"
+    if middle.contended_objects is None and middle.objects_missing:
+        return f"; what the threads share is not known{of_machine}"
     if middle.contended_objects is None:
         others = ", with other processes too" if (middle.run_queue_share or 0.0) >= MUCH else ""
         return f"; memory or caches are shared{others}{of_machine}"
@@ -188,16 +196,19 @@ def _gil_text(variant: Variant, found: Summary) -> tuple[str, str]:
 
 def _dispatch_text(variant: Variant, middle: Account) -> tuple[str, str]:
     model = registry.load(variant.model)
-    if model.needs(variant.options).loop and middle.in_own_thread:
+    needs = model.needs(variant.options)
+    if (needs.loop or needs.yields) and middle.in_own_thread:
         return "event loop overhead", ""
     service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
     return "between calls" if model.WORKERS == "none" else "dispatch", f" (calls of {service})"
 
 
-def _blocked_by(found: Summary) -> str:
+def _blocked_by(variant: Variant, found: Summary) -> str:
     is_measured = found.median.gil_source == "measured"  # then waits for locks are a share of their own
     if found.outside_cores > MUCH:
         return "the workload's own threads or processes ran meanwhile"
+    if registry.load(variant.model).needs(variant.options).yields:
+        return "without letting other calls run"
     if found.shares_something:
         own = "a resource, or a lock in native code" if is_measured else "a lock or another resource"
         return f"longer than in a call alone: calls share {own}"

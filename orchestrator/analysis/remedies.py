@@ -65,7 +65,7 @@ def _contention(contest: Contest, variant: Variant, found: Summary) -> Remedy | 
         return None
     if middle.contended_objects:
         return Remedy(f"give each thread its own copy: they share {middle.contended_objects}")
-    if middle.contended_objects is None:
+    if middle.contended_objects is None and not middle.objects_missing:
         return Remedy("work on pieces that fit into a core's cache: the workers share the memory")
     return _use(contest, variant, found, "processes", ": they share no objects")
 
@@ -115,6 +115,12 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
     more = min(tasks, 4 * in_flight)
     advice = f"use more workers, {more} instead of {in_flight}: more calls can wait at the same time"
     return Remedy(advice, _on_axis(contest, variant, "workers", in_flight, more))
+
+
+def _blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
+    if registry.load(variant.model).needs(variant.options).yields:
+        return _use(contest, variant, found, "threads", ": the calls wait in code that lets no other one run")
+    return _waiting(contest, variant, found)
 
 
 def _lock(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
@@ -243,7 +249,7 @@ _REMEDIES = {
     "contention": _contention,
     "run_queue": _run_queue,
     "lock": _lock,
-    "blocked": _waiting,
+    "blocked": _blocked,
     "executor": _executor,
     "waiting": _waiting,
     "dispatch": _dispatch,

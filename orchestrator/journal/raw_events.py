@@ -135,6 +135,8 @@ class RunnerReady(AboutVariant):
     actual_loop: str | None
     """The class of the event loop."""
     actual_start_method: str | None = None
+    patched_modules: list[str] | None = None
+    """The modules of the standard library that gevent has patched, before the workload was imported."""
     worker_pids: list[int]
     worker_threads: list[int]
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from .. import units
 from ..analysis import crossover
 from ..analysis.crossover import worth_showing
+from ..analysis.explain import missing_because
 from ..analysis.results import PointEvents, Results
 from ..journal.derived_events import ExpectationChecked, ScalingFitted, VariantExplained, VerdictReached
 from ..journal.raw_events import BlockFinished
@@ -21,6 +22,8 @@ OUTCOME_STYLES = {"held": "green", "broken": "bold red", "undecided": "yellow"}
 DECISION_STYLES = {"found": "bold", "none": "", "undecided": "yellow"}
 
 MUCH_LONGER = 1.1  # how many times as long as the others an instrumented batch takes where it is noted
+
+_UNKNOWN = {"contention_share": "contention", "contended_objects": "what the threads share"}
 
 _WARNINGS = {
     "too_few_blocks": "too few blocks for a verdict; allow more time (measure.max_time) or blocks (measure.blocks)",
@@ -137,9 +140,12 @@ def explanation(event: VariantExplained, command: Sequence[str]) -> Line:
         line.append((f" (in a batch that took {ratio} times as long as the others)", "yellow"))
     if event.advice:
         line.append((f"; {event.advice}", "cyan"))
-    if event.missing:
-        missing = ", ".join(name.rpartition("_")[0].replace("_", " ") for name in event.missing)
+    because = missing_because(event)
+    if unreported := [name for name in event.missing if name not in because]:
+        missing = ", ".join(name.rpartition("_")[0].replace("_", " ") for name in unreported)
         line.append((f" (not reported by this system: {missing})", "yellow"))
+    for name, reason in because.items():
+        line.append((f" ({_UNKNOWN[name]} is not known: {printable(reason)})", "yellow"))
     if event.try_overrides:
         line.append((f"; try: {tried(event, command)}", "dim"))
     return line

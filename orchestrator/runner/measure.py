@@ -45,6 +45,8 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
     """Import all that `order` needs, open the model on request, then answer until the request pipe closes."""
     workload = order["workload"]
     model = registry.load(order["model"])
+    if hasattr(model, "prepare"):
+        model.prepare(order["options"])
     call = call_for(model, workload)
     initializer = initializer_for(model, workload)
     batch = _batch(order)

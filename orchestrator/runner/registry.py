@@ -8,6 +8,7 @@ A model is a module of this package with
   started for a call and ends with it;
 - `OPTIONS`: the options of the spec that it knows;
 - `needs(options) -> Needs`: what it needs with them; raises `Conflict` for options that exclude each other;
+- `prepare(options)`, if need be: changes the process before the workload is imported;
 - `unavailable(options) -> Problem | None`, if need be: why this interpreter can't run it, beside missing packages;
 - `open(call, workers, options, initializer)`: an async context manager that starts the workers and yields `Workers`.
 
@@ -70,6 +71,7 @@ NAMES = (
     "loky",
     "joblib",
     "mpire",
+    "gevent",
     "threads_of_loops",
     "interpreters_of_loops",
     "processes_of_threads",
@@ -123,6 +125,7 @@ class Needs(NamedTuple):
     pickles calls and results, where they cross a process or an interpreter. `per_worker` is the number of calls that
     one worker has in flight. `pool` is the model that keeps such workers, for a model that starts them per task.
     `submits` is whether it takes calls one at a time: then its `Workers` have `submit`.
+    `yields` is whether the calls share a thread, and a plain function lets others run while it waits.
     """
 
     loop: str | None = None
@@ -132,6 +135,7 @@ class Needs(NamedTuple):
     per_worker: int = 1
     pool: str | None = None
     submits: bool = False
+    yields: bool = False
 
     @property
     def pickles(self) -> bool:
@@ -152,14 +156,14 @@ class Workers(NamedTuple):
     """Workers that are up.
 
     `bind(call)` returns `run(items)`, which makes one `call` per item and returns the results in the order of the
-    items. A worker that is no event loop makes one call at a time. An exception of the workload is raised unchanged.
-    `call` is the one that the model was opened with, or that one with stamps around it (`stamps`).
+    items. A worker without an event loop or greenlets makes one call at a time. An exception of the workload is raised
+    unchanged. `call` is the one that the model was opened with, or that one with stamps around it (`stamps`).
 
     `each(function)` calls `function` once in every worker at the same moment and returns the results: for warm-ups, and
     to identify the workers. A model with a worker per task starts one for it. `facts` are what only the model knows,
-    such as the start method in use. `far_cpu_ns()` is the CPU time of workers that have ended and were no children of
-    this process: the system does not count it as this process's own. `submit` takes one call at a time, for
-    arrivals; it is None where the model takes batches only.
+    such as the start method in use and the modules that were patched. `far_cpu_ns()` is the CPU time of workers that
+    have ended and were no children of this process: the system does not count it as this process's own. `submit` takes
+    one call at a time, for arrivals; it is None where the model takes batches only.
     """
 
     bind: Callable[[Call], RunBatch]

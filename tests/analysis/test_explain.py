@@ -100,6 +100,22 @@ def test_the_machines_own_part_of_contention_is_named_apart() -> None:
     assert event["advice"] is None
 
 
+def test_contention_beside_other_processes_is_named_as_not_known() -> None:
+    event = why(contention=None, contention_missing="other processes used the cores")
+    assert event["missing"] == ["contention_share"]
+    assert event["contention_share"] is None
+    assert event["causes"] == ["on_core"]
+    shown = plain(explanation(VariantExplained.model_construct(**event), []))
+    assert "(contention is not known: other processes used the cores)" in shown
+
+
+def test_a_search_for_shared_objects_that_failed_is_named_as_missing() -> None:
+    event = why(**SLOWER, objects_missing="the search failed (ValueError: no)")
+    assert event["missing"] == ["contended_objects"]
+    assert "what the threads share is not known" in event["why"]
+    assert event["advice"] == "use `processes`: they share no objects"
+
+
 def test_more_workers_than_cores_wait_for_a_core() -> None:
     assert "waiting for a core 50 % of the workers' time (4 workers on 2 cores)" in why(run_queue=0.5, lanes=4)["why"]
     assert "(other processes used it)" in why(run_queue=0.5, lanes=2)["why"]
@@ -193,6 +209,17 @@ def test_the_command_to_try_keeps_the_overrides_of_the_run() -> None:
     tried = VariantExplained.model_construct(**{**event, "try_overrides": ["models=[threads]"]})
     said = plain(explanation(tried, had))
     assert said.endswith("; try: orchestrator run io.yaml kwargs.n=5 'models=[threads]'")
+
+
+def test_greenlets_that_wait_are_no_blocked_calls() -> None:
+    event = why("gevent", lanes=1, waiting=0.8, dispatch=0.1, in_own_thread=True)
+    assert event["why"] == "all calls waiting 80 % of the time (I/O, sleep); event loop overhead 10 %"
+
+
+def test_threads_are_advised_for_calls_that_block_all_greenlets() -> None:
+    event = why("gevent", lanes=1, in_own_thread=True, blocked=0.9, **WAITING)
+    assert event["why"] == "blocked in calls 90 % of the time (without letting other calls run)"
+    assert event["advice"] == "use `threads`: the calls wait in code that lets no other one run"
 
 
 def test_threads_are_advised_for_a_loop_blocked_by_calls_that_wait() -> None:

@@ -274,6 +274,25 @@ class _Numbered:
         return self.function()
 
 
+def gevent(function: Callable[[], Any], workers: int, tasks: int) -> None:
+    """Spawn a greenlet per call in a pool, then join them."""
+    from gevent import monkey
+
+    monkey.patch_all()
+
+    from gevent import joinall
+    from gevent.pool import Pool
+
+    pool = Pool(workers)
+
+    def batch() -> list[Any]:
+        greenlets = [pool.spawn(function) for _ in range(tasks)]
+        joinall(greenlets)
+        return [greenlet.get() for greenlet in greenlets]
+
+    serve(batch)
+
+
 def dask(function: Callable[[], Any], workers: int, tasks: int) -> None:
     """Submit everything, then gather."""
     from distributed import Client, LocalCluster

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.runner.account import shared
-from orchestrator.runner.account.contention import beside_all, excess, move
+from orchestrator.runner import registry
+from orchestrator.runner.account import contention, instrumented, shared
+from orchestrator.runner.account.contention import OTHERS, Sample, beside_all, excess
 from orchestrator.runner.account.fold import Budget
 from orchestrator.runner.account.stamps import Taken
+from orchestrator.runner.arguments import Copies
 from orchestrator.runner.call import Call
 
 TABLE = {"key": [1.5]}
@@ -37,8 +39,8 @@ def closing_over(value: object) -> Any:
     return lambda: value
 
 
-def taken(thread: int, cpu_ns: int) -> Taken:
-    return Taken(1, thread, 0, 100, 100, cpu_ns, 0, 0, 0, None, None, None)
+def taken(thread: int, cpu_ns: int, queue_ns: int = 0) -> Taken:
+    return Taken(1, thread, 0, 100, 100, cpu_ns, queue_ns, 0, 0, None, None, None)
 
 
 def budget(*calls: Taken, own: tuple[int, int] = (1, 0)) -> Budget:
@@ -47,38 +49,90 @@ def budget(*calls: Taken, own: tuple[int, int] = (1, 0)) -> Budget:
     return found
 
 
+def moved(found: Budget, *samples: Sample, are_alike: bool = True, cores: int = 2) -> str | None:
+    """Move the contention of a budget, of which the samples were measured in turn; return why it is not known."""
+    left = list(samples)
+
+    async def again() -> Sample:
+        return left.pop()
+
+    try:
+        contention.move(found, left.pop(0), again, are_alike, cores).send(None)
+    except StopIteration as stop:
+        reason: str | None = stop.value
+        return reason
+    raise AssertionError("nothing is waited for")
+
+
+def alike(together_ns: int, alone_ns: int, queue_ns: int = 0, alone_queue_ns: int = 0) -> Sample:
+    """Return two calls in two threads, and one alone."""
+    batch = taken(1, together_ns, queue_ns), taken(2, together_ns, queue_ns)
+    return Sample(batch, [(0, taken(1, alone_ns, alone_queue_ns))])
+
+
 def names(function: Any, *args: object, **kwargs: object) -> set[str]:
     return {name for name, _ in shared.candidates(Call(function, kwargs, None, args))}
 
 
 def test_cpu_time_beyond_that_of_calls_alone_is_contention() -> None:
-    calls = taken(1, 80), taken(2, 80)
-    found = budget(*calls)
-    move(found, calls, [(0, taken(1, 20))], are_alike=True)
+    sample = alike(80, 20)
+    found = budget(*sample.batch)
+    assert moved(found, sample, sample) is None
     assert (found.sums["on_core"], found.sums["contention"]) == (40, 120)
 
 
 def test_calls_that_are_slower_alone_have_no_contention() -> None:
-    calls = taken(1, 80), taken(2, 80)
-    found = budget(*calls)
-    move(found, calls, [(0, taken(1, 90))], are_alike=True)
+    sample = alike(80, 90)
+    found = budget(*sample.batch)
+    assert moved(found, sample) is None
     assert (found.sums["on_core"], found.sums["contention"]) == (160, 0)
+
+
+def test_contention_that_is_not_seen_again_is_none() -> None:
+    sample = alike(80, 20)
+    found = budget(*sample.batch)
+    assert moved(found, sample, alike(80, 80)) is None
+    assert (found.sums["on_core"], found.sums["contention"]) == (160, 0)
+
+
+def test_the_smaller_part_of_two_counts() -> None:
+    sample = alike(80, 20)
+    found = budget(*sample.batch)
+    moved(found, sample, alike(80, 40))
+    assert found.sums["contention"] == 80
+
+
+@pytest.mark.parametrize(
+    ("sample", "cores"),
+    [(alike(80, 20, queue_ns=10), 2), (alike(80, 20, alone_queue_ns=10), 2), (alike(80, 20, alone_queue_ns=10), 1)],
+)
+def test_contention_beside_other_processes_is_not_known(sample: Sample, cores: int) -> None:
+    found = budget(*sample.batch)
+    assert moved(found, sample, sample, cores=cores) == OTHERS
+    assert found.sums["contention"] == 0
+
+
+def test_calls_with_fewer_cores_than_workers_wait_for_each_others() -> None:
+    sample = alike(80, 20, queue_ns=10)
+    found = budget(*sample.batch)
+    assert moved(found, sample, sample, cores=1) is None
+    assert found.sums["contention"] == 120
 
 
 def test_one_cold_call_alone_hides_no_contention() -> None:
     alone = [(0, taken(1, 900)), (1, taken(1, 20)), (2, taken(1, 20))]
-    assert excess([taken(1, 80)] * 3, alone, are_alike=True) == 0.75
+    assert excess(Sample([taken(1, 80)] * 3, alone), are_alike=True) == 0.75
 
 
 def test_calls_that_differ_are_compared_each_with_itself() -> None:
     batch = [taken(1, 10), taken(2, 90)]
-    assert excess(batch, [(1, taken(1, 45))], are_alike=False) == 0.5
+    assert excess(Sample(batch, [(1, taken(1, 45))]), are_alike=False) == 0.5
 
 
 def test_calls_in_the_submitting_thread_have_no_contention() -> None:
     calls = (taken(0, 80),)
     found = budget(*calls, own=(1, 0))
-    move(found, calls, [(0, taken(0, 20))], are_alike=True)
+    moved(found, Sample(calls, [(0, taken(0, 20))]))
     assert found.sums["contention"] == 0
 
 
@@ -88,9 +142,25 @@ def test_the_split_keeps_the_sum_and_no_part_is_negative(cpus: list[int], alone:
     found = Budget(2, (1, 0), per_task=True)
     found.add((0, 0, 0, 0), (100, 0, 0, 0), calls, [])
     before = sum(found.sums.values())
-    move(found, calls, [(place % len(calls), taken(1, cpu)) for place, cpu in enumerate(alone)], are_alike)
+    sample = Sample(calls, [(place % len(calls), taken(1, cpu)) for place, cpu in enumerate(alone)])
+    moved(found, sample, sample, are_alike=are_alike)
     assert sum(found.sums.values()) == before
     assert min(found.sums["on_core"], found.sums["contention"]) >= 0
+
+
+@pytest.mark.anyio
+async def test_calls_with_copied_arguments_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    async def move(_: Budget, sample: Sample, again: Any, are_alike: bool, cores: int) -> None:
+        asked.append(are_alike)
+
+    monkeypatch.setattr(contention, "move", move)
+    copies = Copies(Call(sorted, {}, None, ([2, 1],)), range(3))
+    async with registry.load("sequential").open(copies.call, 1, {}, None) as workers:
+        of_batch: tuple[Any, ...] = copies.call, copies.items, None, 1, copies.renew, "none", False, set()
+        await instrumented.measure(workers, *of_batch)
+    assert asked == [True]
 
 
 def test_only_loops_beside_all_other_workers_count() -> None:
@@ -119,10 +189,22 @@ def test_a_function_without_code_has_only_its_arguments() -> None:
     assert names(sorted, [3, 1]) == {"argument 0"}
 
 
+@pytest.mark.anyio
+async def test_a_search_for_shared_objects_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "is_readable", lambda: True)
+    monkeypatch.setattr(shared, "candidates", lambda _: 1 / 0)
+
+    async def run() -> None:
+        raise AssertionError("no batch is run for nothing")
+
+    reason = "the search failed (ZeroDivisionError: division by zero)"
+    assert await shared.sought(Call(read, {}), run) == (None, reason)
+
+
 @pytest.mark.skipif(shared.is_readable(), reason="this interpreter has no GIL")
 @pytest.mark.anyio
 async def test_an_interpreter_with_a_gil_is_not_searched() -> None:
     async def run() -> None:
         raise AssertionError("no batch is run for nothing")
 
-    assert await shared.find(Call(read, {}), run) is None
+    assert await shared.sought(Call(read, {}), run) == (None, "the objects of this interpreter can't be read")

@@ -199,10 +199,11 @@ def _about(task: BlockTask, variant: Variant) -> dict[str, Any]:
 def account(**given: Any) -> dict[str, Any]:
     """Return the fields of an account, from shares by name (`gil=0.5`; the rest is on a core) and other fields."""
     shares = {f"{name}_share": given.pop(name, 0.0) for name in SHARES}
-    shares["on_core_share"] = 1 - sum(shares.values())
+    shares["on_core_share"] = 1 - sum(share or 0.0 for share in shares.values())
     plain: dict[str, Any] = {
         **dict.fromkeys(FIGURES, 0),
         **dict.fromkeys(("call_bytes", "result_bytes", "outside_cpu_ns", "longest_item", "contended_objects"), None),
+        **dict.fromkeys(("contention_missing", "objects_missing"), None),
         **dict.fromkeys(("executor_kind", "executor_size", "lines_missing"), None),
         **dict.fromkeys((name for name in FIGURES if name.endswith("_at")), None),
         **dict.fromkeys(("loop_lag_p50_ns", "loop_lag_p99_ns", "loop_longest_ns"), None),

@@ -89,7 +89,7 @@ CONTROLS = (
         "14 coroutines in an executor of 4",
         "event_loop",
         "in_thread",
-        {"seconds": 0.02},
+        {"seconds": 0.04},
         {"executor": 3 / 4, "waiting": 1 / 4},
         tasks=14,
         workers=14,

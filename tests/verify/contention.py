@@ -52,7 +52,8 @@ def by_hand(python: str, call: str, count: int) -> float:
 
 def row(what: str, known: Sequence[float], accounts: Sequence[Mapping[str, Any]]) -> str:
     """Return the row of the table, marked (!) where the account is further than `POINTS` from the other way."""
-    parts = [_part(account["contention_share"], account) for account in accounts]
+    known_ones = [account for account in accounts if account["contention_share"] is not None] or accounts
+    parts = [_part(account["contention_share"] or 0.0, account) for account in known_ones]
     machine = [_part(account["contention_machine_share"] or 0.0, account) for account in accounts]
     objects = sorted({account["contended_objects"] or "-" for account in accounts})
     mark = "" if abs(median(parts) - median(known)) <= POINTS else " (!)"
@@ -61,5 +62,5 @@ def row(what: str, known: Sequence[float], accounts: Sequence[Mapping[str, Any]]
 
 
 def _part(share: float, account: Mapping[str, Any]) -> float:
-    on_core = account["on_core_share"] + account["contention_share"]
+    on_core = account["on_core_share"] + (account["contention_share"] or 0.0)
     return share / on_core if on_core else 0.0

@@ -2,6 +2,9 @@
 
 Calls in parallel share reference counts, cache lines, memory bandwidth, the threads of a core, and its frequency. The
 control shares nothing but the machine: a loop that stays within the caches of its core.
+
+Other processes make calls slower too, and the speed of a core may change between the batch and the calls alone. So
+contention is not known where calls waited for a core that they should have had, and it must be seen twice.
 """
 
 from __future__ import annotations
@@ -9,13 +12,19 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import reference
 from .fold import Budget
 from .stamps import Taken
 
 MUCH = 0.05  # from this share of the workers' time, the control runs, and what is shared is looked for
+
+BUSY = 0.05
+"""From this share of their time that calls wait for a core, other processes have it: of a call alone, or of a batch
+with no more workers than cores."""
+
+OTHERS = "other processes used the cores"
 
 CONTROL_LOOPS = 6
 """The control runs so often in every worker; only runs beside all other workers count."""
@@ -26,24 +35,41 @@ Each = Callable[[Callable[[], Any]], Awaitable["list[Any]"]]
 Loop = tuple[int, int, int]  # its begin, its end, and its CPU time in ns
 
 
-def move(budget: Budget, batch: Sequence[Taken], alone: Sequence[tuple[int, Taken]], are_alike: bool) -> None:
+class Sample(NamedTuple):
+    """A batch, and calls made alone after it with their places in the batch."""
+
+    batch: Sequence[Taken]
+    alone: Sequence[tuple[int, Taken]]
+
+
+async def move(
+    budget: Budget, sample: Sample, again: Callable[[], Awaitable[Sample]], are_alike: bool, cores: int
+) -> str | None:
     """Move the CPU time that calls took beyond calls alone from `on_core` to `contention`; the sum stays.
 
-    `alone` holds calls made alone, with their places in the last batch. There is nothing to compare where the calls run
-    one at a time, or coroutines share a thread.
+    Return why it is not known, None if it is. There is nothing to compare where the calls run one at a time, or
+    coroutines share a thread. Where there is much, it must show `again`: the smaller part counts.
     """
-    if budget.in_own_thread or budget.lanes < 2 or not alone:
-        return
+    if budget.in_own_thread or budget.lanes < 2 or not sample.alone:
+        return None
     on_core_ns = budget.sums["on_core"]
-    budget.sums["contention"] = round(on_core_ns * excess(batch, alone, are_alike))
+    part = excess(sample, are_alike)
+    if part * on_core_ns >= MUCH * sum(budget.sums.values()):
+        second = await again()
+        if any(others_had_cores(each, budget.lanes <= cores) for each in (sample, second)):
+            return OTHERS
+        part = min(part, excess(second, are_alike))
+    budget.sums["contention"] = round(on_core_ns * part)
     budget.sums["on_core"] = on_core_ns - budget.sums["contention"]
+    return None
 
 
-def excess(batch: Sequence[Taken], alone: Sequence[tuple[int, Taken]], are_alike: bool) -> float:
+def excess(sample: Sample, are_alike: bool) -> float:
     """Return which part of the CPU time of a batch is beyond that of the same calls alone, 0 to 1.
 
     Of calls that are alike, the median alone counts: a first one may be cold. Others are compared one by one.
     """
+    batch, alone = sample
     if are_alike:
         together_ns = sum(call.cpu_ns for call in batch) / len(batch)
         alone_ns = float(median(call.cpu_ns for _, call in alone))
@@ -51,6 +77,19 @@ def excess(batch: Sequence[Taken], alone: Sequence[tuple[int, Taken]], are_alike
         together_ns = sum(batch[place].cpu_ns for place, _ in alone)
         alone_ns = sum(call.cpu_ns for _, call in alone)
     return max(0.0, 1 - alone_ns / together_ns) if together_ns > 0 else 0.0
+
+
+def others_had_cores(sample: Sample, has_a_core_each: bool) -> bool:
+    """Return whether calls waited for a core that no call of the batch had.
+
+    `has_a_core_each`: there are no more workers than cores. A call alone always has one.
+    """
+    alone = [call for _, call in sample.alone]
+    return any(_queue_share(calls) >= BUSY for calls in (alone, *[sample.batch] * has_a_core_each))
+
+
+def _queue_share(calls: Sequence[Taken]) -> float:
+    return sum(call.queue_ns for call in calls) / max(1, sum(call.busy_ns for call in calls))
 
 
 async def of_machine(budget: Budget, each: Each, releases_gil: bool) -> float | None:

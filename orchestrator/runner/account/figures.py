@@ -21,11 +21,15 @@ class Figures:
     """Per batch, as in `trial.finished`, but with the instruments on."""
     on_core_share: float
     contention_share: float | None = None
-    """CPU time of calls in parallel beyond that of the same calls alone."""
+    """CPU time of calls in parallel beyond that of the same calls alone; null where it is not known."""
+    contention_missing: str | None = None
+    """Why it is not known."""
     contention_machine_share: float | None = None
     """The part of it that a loop which shares nothing loses, too; null where it was not measured."""
     contended_objects: str | None = None
     """Names of the objects that the threads share, the most used first; empty if none was found; null if not sought."""
+    objects_missing: str | None = None
+    """Why those objects are not known, although the threads share something."""
     run_queue_share: float | None
     """Null where the system does not report it: it is then part of `blocked_share`."""
     gil_share: float

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import pickle
 import resource
-import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from .. import fd_limit, gil, loops, registry
 from ..call import Call
 from ..items import shown
-from . import clocks, contention, executors, sensors, shared
+from . import clocks, contention, executors, greenlets, sensors, shared
 from .figures import FIGURES, complete
 from .fold import MOST_CALLS, Budget, longest, mean
 from .sampler import sampling
@@ -28,6 +28,27 @@ FEW_CALLS, FEW_NS = 3, 50_000_000  # so many calls are made alone where they tak
 SMALL_BYTES = 1024  # a call of fewer bytes is pickled in less time than its stamps take
 
 WEIGHED_RESULTS = 16  # results of which the pickle is measured
+
+
+class _Trial(NamedTuple):
+    """A batch of stamped calls, and the workers that make it.
+
+    `call` is the one without stamps. `takes_turns`: calls in one thread do not wait for each other's ends.
+    """
+
+    workers: registry.Workers
+    call: Call
+    run: registry.RunBatch
+    items: Sequence[Any]
+    before_batch: Callable[[], None]
+    per_task: bool
+    is_async: bool
+    takes_turns: bool
+
+    async def batch(self) -> list[StampedResult]:
+        """Make the batch once."""
+        self.before_batch()
+        return await self.run(self.items)
 
 
 async def measure(
@@ -53,33 +74,33 @@ async def measure(
     is_sent = pickles and not (per_task and workers.facts.get("actual_start_method") == "fork")
     call_bytes = _pickled_bytes(call) if is_sent else None
     item_bytes = _mean_pickled_bytes(items) if is_sent and call.plain is None else 0
-    stamped = Stamped(call, per_task and pickles, call_bytes is not None and call_bytes < SMALL_BYTES)
+    in_greenlets = "patched_modules" in workers.facts
+    is_small = call_bytes is not None and call_bytes < SMALL_BYTES
+    stamped = greenlets.InGreenlet(call) if in_greenlets else Stamped(call, per_task and pickles, is_small)
     items = [StampedItem(item) for item in items] if item_bytes >= SMALL_BYTES else items
     run = workers.bind(stamped)
+    takes_turns = stamped.is_async or in_greenlets
+    trial = _Trial(workers, call, run, items, before_batch, per_task, stamped.is_async, takes_turns)
     if not per_task:
         await workers.each(_prepare)  # workers import what is needed before the clock runs
-    with sampling(call.function, pickles) as sampler:
+    with sampling(call.function, pickles, in_greenlets) as sampler, greenlets.watched(stamped):
         ours = machinery | sampler.threads
         before = Usage(await _read(workers, per_task), ours)
         for pid in before.tree:
             sensors.forget_peak(pid)
-        budget = Budget(len(before.workers) or len(items), (os.getpid(), threading.get_ident()), per_task)
-        batch, memory, turns_ns = await _run(run, items, repeats, before_batch, budget, stamped.is_async)
+        budget = Budget(len(before.workers) or len(items), (os.getpid(), greenlets.thread_id(in_greenlets)), per_task)
+        batch, memory, turns_ns = await _run(trial, repeats, budget)
         after = Usage(await _read(workers, per_task), ours)
     taken = [result.taken for result in batch]
-    made_alone = await _made_alone(run, before_batch, items, budget, taken, stamped.is_async)
+    made_alone = await _made_alone(trial, budget, taken)
     alone = _of_alone(*made_alone)
     shares_gil = not pickles and gil.enabled()
     gil_figures = _estimate_gil(budget, after.queue_ns(before), alone, shares_gil=shares_gil)
-    contention.move(budget, taken, made_alone[0], call.plain is not None)
-
-    async def once_more() -> None:
-        before_batch()
-        await run(items)
-
+    sample = contention.Sample(taken, made_alone[0])
+    contended = await _contended(trial, budget, sample, named is None, shares_gil, pickles)
     figures = {
         **budget.figures(),
-        **await _contended(budget, workers, call, once_more, per_task, shares_gil, pickles),
+        **contended,
         **({"run_queue_share": None} if clocks.queue_ns() is None else {}),
         **gil_figures,
         "is_async": stamped.is_async,
@@ -97,23 +118,18 @@ async def measure(
 
 
 async def _run(
-    run: registry.RunBatch,
-    items: Sequence[int],
-    repeats: int,
-    before_batch: Callable[[], None],
-    budget: Budget,
-    is_async: bool,
+    trial: _Trial, repeats: int, budget: Budget
 ) -> tuple[list[StampedResult], list[tuple[int, int]], list[int]]:
     """Add batches to a budget; return the last batch, the memory of ended workers, and the loop's turns."""
     batch: list[StampedResult] = []
     memory: list[tuple[int, int]] = []
     turns_ns: list[int] = []
     for _ in range(repeats):
-        before_batch()
-        watched = executors.watched(is_async)
+        trial.before_batch()
+        watched = executors.watched(trial.is_async)
         with clocks.kept_gil_waits() as waits, loops.watched(turns_ns), watched as executor_waits:
             begun = clocks.read()
-            batch = await run(items)
+            batch = await trial.run(trial.items)
             ended = clocks.read()
         taken = [result.taken for result in batch]
         budget.add(begun, ended, taken, waits, executor_waits)
@@ -130,53 +146,51 @@ async def _read(workers: registry.Workers, per_task: bool) -> list[dict[str, Any
 
 
 async def _contended(
-    budget: Budget,
-    workers: registry.Workers,
-    call: Call,
-    once_more: Callable[[], Awaitable[None]],
-    per_task: bool,
-    shares_gil: bool,
-    pickles: bool,
+    trial: _Trial, budget: Budget, sample: contention.Sample, are_alike: bool, shares_gil: bool, pickles: bool
 ) -> dict[str, Any]:
-    """Return how much of the contention is the machine's, and which objects are shared; best effort."""
-    machine = objects = None
+    """Move contention in the budget; return the machine's part of it, shared objects, and what is missing."""
+
+    async def again() -> contention.Sample:
+        batch = [result.taken for result in await trial.batch()]
+        return contention.Sample(batch, (await _made_alone(trial, budget, batch))[0])
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    missing = await contention.move(budget, sample, again, are_alike, cores)
+    machine = objects = objects_missing = None
     total_ns = sum(budget.sums.values())
-    try:
-        if not per_task:
-            machine = await contention.of_machine(budget, workers.each, shares_gil)
-        beyond_ns = budget.sums["contention"] - (machine or 0.0) * total_ns
-        has_shared_objects = not (pickles or shares_gil)
-        if has_shared_objects and beyond_ns >= contention.MUCH * total_ns > 0:
-            objects = await shared.find(call, once_more)
-    except Exception:  # the account goes on without them
-        pass
-    return {"contention_machine_share": machine, "contended_objects": objects}
+    if not trial.per_task:
+        with suppress(Exception):  # the account goes on without
+            machine = await contention.of_machine(budget, trial.workers.each, shares_gil)
+    beyond_ns = budget.sums["contention"] - (machine or 0.0) * total_ns
+    has_shared_objects = not (pickles or shares_gil)
+    if has_shared_objects and beyond_ns >= contention.MUCH * total_ns > 0:
+        objects, objects_missing = await shared.sought(trial.call, trial.batch)
+    return {
+        **({"contention_share": None} if missing else {}),
+        "contention_missing": missing,
+        "contention_machine_share": machine,
+        "contended_objects": objects,
+        "objects_missing": objects_missing,
+    }
 
 
-async def _made_alone(
-    run: registry.RunBatch,
-    before_batch: Callable[[], None],
-    items: Sequence[int],
-    budget: Budget,
-    batch: Sequence[Taken],
-    is_async: bool,
-) -> tuple[list[tuple[int, Taken]], int]:
+async def _made_alone(trial: _Trial, budget: Budget, batch: Sequence[Taken]) -> tuple[list[tuple[int, Taken]], int]:
     """Return calls with no other call beside them, by their places in the batch, and the time of their batches in ns.
 
     A plain loop makes its calls so anyway. Other models make some of the batch, evenly spread, one at a time.
     """
-    plain = budget.in_own_thread and not is_async
+    plain = budget.in_own_thread and not trial.takes_turns
     found = list(enumerate(batch)) if plain else []
     begun_ns = time.monotonic_ns()
     runs_ns = 0
     within_ns = ALONE_SHARE * budget.wall_ns
-    step = max(1, len(items) // ALONE_CALLS)
-    for place in () if plain else range(0, len(items), step):
+    step = max(1, len(trial.items) // ALONE_CALLS)
+    for place in () if plain else range(0, len(trial.items), step):
         if found and time.monotonic_ns() - begun_ns > max(within_ns, FEW_NS * (len(found) < FEW_CALLS)):
             break
-        before_batch()
+        trial.before_batch()
         run_ns = time.monotonic_ns()
-        alone = await run(items[place : place + 1])
+        alone = await trial.run(trial.items[place : place + 1])
         runs_ns += time.monotonic_ns() - run_ns
         found += [(place, result.taken) for result in alone]
     return found, runs_ns

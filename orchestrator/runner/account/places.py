@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections import Counter
@@ -67,11 +68,13 @@ def _named(found: Place, line: str) -> str:
     return f"{where} in {found.library}" if found.library else where
 
 
+@functools.cache
 def _module(file: str) -> str:
     """Return the name of the module, or of the package, that a file of a library is."""
     return os.path.basename(file.removesuffix(f"{os.sep}__init__.py")).removesuffix(".py")
 
 
+@functools.cache
 def _is_library(file: str) -> bool:
     return "site-packages" in file or file.startswith(_LIBRARIES)
 

@@ -92,19 +92,27 @@ def _runs(thread: int) -> bool:
         os.close(file)
 
 
+def _unable(is_elsewhere: bool, in_greenlets: bool) -> str | None:
+    """Return why no thread of this process can see what the calls do."""
+    if is_elsewhere:
+        return "the calls run in other processes or interpreters"
+    if in_greenlets:
+        return "the calls are greenlets, which share the frames of one thread"
+    if not clocks.HAS_SHIM:
+        return "what threads wait for is not known without the preload library"
+    if not gil.enabled():
+        return "without a GIL, the lines of threads that run can't be read"
+    return None if os.path.isdir("/proc/self/task") else "whether threads run can't be read in /proc"
+
+
 @contextmanager
-def sampling(function: Callable[..., Any], is_elsewhere: bool) -> Iterator[Sampler]:
+def sampling(function: Callable[..., Any], is_elsewhere: bool, in_greenlets: bool = False) -> Iterator[Sampler]:
     """Look at the calls of this process meanwhile, where that can be done; `is_elsewhere`: they run in others.
 
     A process that starts workers by `fork` must have no further thread.
     """
     sampler = Sampler(function)
-    if is_elsewhere:
-        sampler.missing = "the calls run in other processes or interpreters"
-    elif not clocks.HAS_SHIM:
-        sampler.missing = "what threads wait for is not known without the preload library"
-    elif not gil.enabled():
-        sampler.missing = "without a GIL, the lines of threads that run can't be read"
+    sampler.missing = _unable(is_elsewhere, in_greenlets)
     if sampler.missing:
         yield sampler
         return
@@ -122,7 +130,12 @@ def sampling(function: Callable[..., Any], is_elsewhere: bool) -> Iterator[Sampl
             sampler.look(see(), asked_ns)
 
     thread = threading.Thread(target=look_often, name="orchestrator sampler", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:
+        sampler.missing = f"the thread that looks can't be started ({error})"
+        yield sampler
+        return
     begun.wait()
     try:
         yield sampler

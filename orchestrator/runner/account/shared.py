@@ -53,6 +53,15 @@ async def find(call: Call, run: Callable[[], Awaitable[Any]]) -> str | None:
     return ", ".join(reader.found()[:NAMED])
 
 
+async def sought(call: Call, run: Callable[[], Awaitable[Any]]) -> tuple[str | None, str | None]:
+    """Return the names as `find` does, and why they are not known; best effort."""
+    try:
+        found = await find(call, run)
+    except Exception as error:  # the account goes on without them
+        return None, f"the search failed ({type(error).__name__}: {error})"
+    return found, "the objects of this interpreter can't be read" if found is None else None
+
+
 def is_readable() -> bool:
     """Return whether the header of objects is as expected: nothing is read anywhere else."""
     if sys.implementation.name != "cpython" or sys.version_info[:2] not in ((3, 13), (3, 14)):

@@ -51,7 +51,7 @@ def standing(way: str) -> bool:
 
 
 LOOPS = [way for way in WAYS if base(way) == "event_loop"]
-ONE_WORKER = ("sequential", *LOOPS)
+ONE_WORKER = ("sequential", *LOOPS, *(way for way in WAYS if needs(way).yields))
 STANDING = [way for way in WAYS if standing(way)]
 LOOPLESS = [way for way in WAYS if not (needs(way).loop or needs(way).packages or base(way).endswith("_of_loops"))]
 PER_TASK = [way for way in WAYS if not standing(way)]

@@ -335,6 +335,13 @@ def nap() -> None:
     time.sleep(0.01)
 
 
+def block() -> None:
+    """Wait in C code, which knows nothing of greenlets."""
+    import ctypes
+
+    ctypes.CDLL(None).usleep(20_000)
+
+
 def doze() -> None:
     time.sleep(0.1)
 
