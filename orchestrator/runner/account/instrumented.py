@@ -23,7 +23,7 @@ from .usage import Usage
 ALONE_CALLS, ALONE_SHARE = 16, 0.25
 """At most this many calls are made one at a time, and for no longer than this share of the trial; one at least."""
 
-FEW_CALLS, FEW_NS = 3, 50_000_000  # so many calls are made alone where they take no longer: one may be cold
+FEW_CALLS, FEW_NS = 6, 50_000_000  # so many calls are made alone where they take no longer: the first ones are cold
 
 SMALL_BYTES = 1024  # a call of fewer bytes is pickled in less time than its stamps take
 
