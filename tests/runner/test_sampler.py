@@ -10,6 +10,8 @@ import pytest
 
 from orchestrator.runner.account import clocks, sampler
 
+pytestmark = pytest.mark.anyio
+
 
 @pytest.fixture
 def shim(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,25 +20,28 @@ def shim(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clocks, "calls_seer", lambda: lambda: [])
 
 
-def missing() -> str | None:
-    with sampler.sampling(time.sleep, is_elsewhere=False) as found:
-        return found.missing
+async def missing() -> str | None:
+    async with sampler.sampling(sampler.native(time.sleep), None, None) as found:
+        pass
+    return found.missing
 
 
-def test_where_no_further_thread_can_be_started_the_account_goes_on_without_lines(
+async def test_where_no_further_thread_can_be_started_the_account_goes_on_without_lines(
     monkeypatch: pytest.MonkeyPatch, shim: None
 ) -> None:
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    assert missing() == "the thread that looks can't be started (can't start new thread)"
+    assert await missing() == "the thread that looks can't be started (can't start new thread)"
 
 
-def test_where_proc_is_hidden_the_account_goes_on_without_lines(monkeypatch: pytest.MonkeyPatch, shim: None) -> None:
+async def test_where_proc_is_hidden_the_account_goes_on_without_lines(
+    monkeypatch: pytest.MonkeyPatch, shim: None
+) -> None:
     monkeypatch.setattr(os.path, "isdir", lambda _: False)
-    assert missing() == "whether threads run can't be read in /proc"
+    assert await missing() == "whether threads run can't be read in /proc"
 
 
-def test_nothing_is_missing_where_a_thread_can_look(shim: None) -> None:
-    assert missing() is None
+async def test_nothing_is_missing_where_a_thread_can_look(shim: None) -> None:
+    assert await missing() is None

@@ -146,6 +146,20 @@ def shared(n: int) -> None:
 
 
 def copied(n: int) -> None:
-    """Copy a block that fits into no cache `n` times."""
+    """Copy a block that fits into no cache of a core `n` times."""
     for _ in range(n):
         bytearray(BLOCK)
+
+
+def streamed(n: int) -> None:
+    """Add arrays that fit into no cache of a core `n` times, without the GIL."""
+    import numpy as np
+
+    if not hasattr(ARRAYS, "sums"):
+        ARRAYS.ones, ARRAYS.sums = np.ones(NUMBERS), np.empty(NUMBERS)
+    for _ in range(n):
+        np.add(ARRAYS.ones, ARRAYS.ones, out=ARRAYS.sums)
+
+
+ARRAYS = threading.local()
+NUMBERS = 4 << 20

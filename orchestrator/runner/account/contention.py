@@ -67,12 +67,13 @@ async def move(
 def excess(sample: Sample, are_alike: bool) -> float:
     """Return which part of the CPU time of a batch is beyond that of the same calls alone, 0 to 1.
 
-    Of calls that are alike, the median alone counts: a first one may be cold. Others are compared one by one.
+    Of calls that are alike, the median of the later half alone counts: caches become warm for one worker first. Others
+    are compared one by one.
     """
     batch, alone = sample
     if are_alike:
         together_ns = sum(call.cpu_ns for call in batch) / len(batch)
-        alone_ns = float(median(call.cpu_ns for _, call in alone))
+        alone_ns = float(median(call.cpu_ns for _, call in alone[len(alone) // 2 :]))
     else:
         together_ns = sum(batch[place].cpu_ns for place, _ in alone)
         alone_ns = sum(call.cpu_ns for _, call in alone)

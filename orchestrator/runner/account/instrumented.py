@@ -16,18 +16,22 @@ from ..items import shown
 from . import clocks, contention, executors, greenlets, sensors, shared
 from .figures import FIGURES, complete
 from .fold import MOST_CALLS, Budget, longest, mean
-from .sampler import sampling
+from .sampler import native, sampling
 from .stamps import Stamped, StampedItem, StampedResult, Taken
 from .usage import Usage
 
 ALONE_CALLS, ALONE_SHARE = 16, 0.25
 """At most this many calls are made one at a time, and for no longer than this share of the trial; one at least."""
 
-FEW_CALLS, FEW_NS = 3, 50_000_000  # so many calls are made alone where they take no longer: one may be cold
+FEW_CALLS, FEW_NS = 6, 50_000_000  # so many calls are made alone where they take no longer: the first ones are cold
 
 SMALL_BYTES = 1024  # a call of fewer bytes is pickled in less time than its stamps take
 
 WEIGHED_RESULTS = 16  # results of which the pickle is measured
+
+PER_TASK = "the calls run in processes that end with them"
+GREENLETS = "the calls are greenlets, which share the frames of one thread"
+"""Why lines can't be looked for."""
 
 
 class _Trial(NamedTuple):
@@ -83,13 +87,16 @@ async def measure(
     trial = _Trial(workers, call, run, items, before_batch, per_task, stamped.is_async, takes_turns)
     if not per_task:
         await workers.each(_prepare)  # workers import what is needed before the clock runs
-    with sampling(call.function, pickles, in_greenlets) as sampler, greenlets.watched(stamped):
+    each = workers.each if pickles and not per_task else None
+    unseen = PER_TASK if pickles and per_task else GREENLETS if in_greenlets else None
+    async with sampling(native(call.function), each, unseen) as sampler:
         ours = machinery | sampler.threads
         before = Usage(await _read(workers, per_task), ours)
         for pid in before.tree:
             sensors.forget_peak(pid)
         budget = Budget(len(before.workers) or len(items), (os.getpid(), greenlets.thread_id(in_greenlets)), per_task)
-        batch, memory, turns_ns = await _run(trial, repeats, budget)
+        with greenlets.watched(stamped):
+            batch, memory, turns_ns = await _run(trial, repeats, budget)
         after = Usage(await _read(workers, per_task), ours)
     taken = [result.taken for result in batch]
     made_alone = await _made_alone(trial, budget, taken)
@@ -112,7 +119,9 @@ async def measure(
         **after.switches(before, budget.batches),
         **loops.lag(turns_ns, budget.wall_ns),
         **after.memory(per_task, memory),
-        "outside_cpu_ns": None if per_task else max(0, mean(after.outside_cpu_ns(before), budget.batches)),
+        "outside_cpu_ns": None
+        if per_task
+        else max(0, mean(after.outside_cpu_ns(before) - sampler.far_cpu_ns, budget.batches)),
     }
     return {**complete(FIGURES, figures), "timeline": budget.timeline}
 

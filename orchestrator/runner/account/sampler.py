@@ -6,14 +6,15 @@ sampler asked for it. The one that holds a lock is not known to Python: it is na
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
 
 from .. import gil
 from . import clocks, places, stamps
@@ -25,25 +26,47 @@ SHORTEST_S, LONGEST_S, LOOKS = 0.005, 0.01, 4
 
 KINDS = ("on_core", "gil_held", "lock", "lock_held", "blocked")
 
+Each = Callable[[Callable[[], Any]], Awaitable["list[Any]"]]
+
+
+class Found(NamedTuple):
+    """What was seen in a worker process, and the CPU time of looking."""
+
+    seen: dict[str, Counter[Place]]
+    cpu_ns: int
+
+
+def native(function: Callable[..., Any]) -> Place:
+    """Return the place of calls of a function while they have no frame."""
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+    return Place(f"{module}.{name}" if module else name or repr(function), "", 0)
+
 
 class Sampler:
-    """What was seen of the calls of this process."""
+    """What was seen of the calls."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        """Begin with nothing seen; `function` is what the calls call."""
+    def __init__(self, native: Place, missing: str | None = None) -> None:
+        """Begin with nothing seen; `native` is where calls without a frame are, `missing` why nothing can be seen."""
         self._looks = 0
         self.seen: dict[str, Counter[Place]] = {kind: Counter() for kind in KINDS}
         self.threads: set[int] = set()
         """The system's id of the sampling thread."""
-        self.missing: str | None = None
+        self.missing = missing
         """Why there are no lines."""
-        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
-        self._native = Place(f"{module}.{name}" if module else name or repr(function), "", 0)
+        self.far_cpu_ns = 0
+        """The CPU time of looking in worker processes."""
+        self._native = native
 
     def figures(self) -> dict[str, Any]:
         """Return the lines where most of each share was spent, and why there are none."""
         found = {f"{kind}_at": places.most(seen) for kind, seen in self.seen.items()}
         return {**found, "lines_missing": self.missing}
+
+    def add(self, found: Found) -> None:
+        """Add what was seen in a worker process."""
+        self.far_cpu_ns += found.cpu_ns
+        for kind, seen in found.seen.items():
+            self.seen[kind] += seen
 
     @property
     def interval_s(self) -> float:
@@ -92,53 +115,95 @@ def _runs(thread: int) -> bool:
         os.close(file)
 
 
-def _unable(is_elsewhere: bool, in_greenlets: bool) -> str | None:
-    """Return why no thread of this process can see what the calls do."""
-    if is_elsewhere:
-        return "the calls run in other processes or interpreters"
-    if in_greenlets:
-        return "the calls are greenlets, which share the frames of one thread"
+class Sampling:
+    """A thread that looks at the calls of this process until `end`."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        """Start it, or say in `sampler.missing` why it can't be; a failure is none of the account."""
+        self.sampler = sampler
+        self.cpu_ns = 0
+        self._ended, self._begun = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        sampler.missing = sampler.missing or _unable()
+        if sampler.missing:
+            return
+        thread = threading.Thread(target=self._look_often, name="orchestrator sampler", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            sampler.missing = f"the thread that looks can't be started ({error})"
+            return
+        self._thread = thread
+        self._begun.wait()
+
+    def _look_often(self) -> None:
+        see, sampler = clocks.calls_seer(), self.sampler
+        sampler.threads.add(threading.get_native_id())
+        self._begun.set()
+        while True:
+            asked_ns = time.monotonic_ns() + int(sampler.interval_s * 1e9)
+            if self._ended.wait(sampler.interval_s):
+                break
+            sampler.look(see(), asked_ns)
+        self.cpu_ns = time.thread_time_ns()
+
+    def end(self) -> None:
+        """Stop looking."""
+        self._ended.set()
+        if self._thread:
+            self._thread.join()
+
+
+def _unable() -> str | None:
+    """Return why a thread can't see what others do."""
     if not clocks.HAS_SHIM:
         return "what threads wait for is not known without the preload library"
     if not gil.enabled():
         return "without a GIL, the lines of threads that run can't be read"
-    return None if os.path.isdir("/proc/self/task") else "whether threads run can't be read in /proc"
+    if not os.path.isdir("/proc/self/task"):
+        return "whether threads run can't be read in /proc"
+    return None
 
 
-@contextmanager
-def sampling(function: Callable[..., Any], is_elsewhere: bool, in_greenlets: bool = False) -> Iterator[Sampler]:
-    """Look at the calls of this process meanwhile, where that can be done; `is_elsewhere`: they run in others.
+_there: list[Sampling] = []  # in a worker process, what looks there
 
-    A process that starts workers by `fork` must have no further thread.
+
+def _begin_there(native: Place, runner_pid: int) -> str | None:
+    """Look at the calls of this worker process from now on; return why that can't be done."""
+    if os.getpid() == runner_pid:
+        return "the calls are sent to interpreters or threads of this process"
+    if not _there:  # else another worker of this process has begun
+        _there.append(Sampling(Sampler(native)))
+    return _there[0].sampler.missing
+
+
+def _end_there() -> Found | None:
+    """Stop looking in this worker process, and return what was seen."""
+    if not _there:
+        return None
+    sampling = _there.pop()
+    sampling.end()
+    return Found(sampling.sampler.seen, sampling.cpu_ns)
+
+
+@asynccontextmanager
+async def sampling(native: Place, each: Each | None, missing: str | None) -> AsyncIterator[Sampler]:
+    """Look at the calls meanwhile, where that can be done; `missing` is why it can't.
+
+    `each` calls a function in every worker, where the calls run in other processes. A process that starts workers by
+    `fork` must have no further thread.
     """
-    sampler = Sampler(function)
-    sampler.missing = _unable(is_elsewhere, in_greenlets)
-    if sampler.missing:
-        yield sampler
+    sampler = Sampler(native, missing)
+    if missing or each is None:
+        here = Sampling(sampler)
+        try:
+            yield sampler
+        finally:
+            here.end()
         return
-    ended, begun = threading.Event(), threading.Event()
-
-    see = clocks.calls_seer()
-
-    def look_often() -> None:
-        sampler.threads.add(threading.get_native_id())
-        begun.set()
-        while True:
-            asked_ns = time.monotonic_ns() + int(sampler.interval_s * 1e9)
-            if ended.wait(sampler.interval_s):
-                break
-            sampler.look(see(), asked_ns)
-
-    thread = threading.Thread(target=look_often, name="orchestrator sampler", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError as error:
-        sampler.missing = f"the thread that looks can't be started ({error})"
-        yield sampler
-        return
-    begun.wait()
-    try:
-        yield sampler
-    finally:
-        ended.set()
-        thread.join()
+    reasons = await each(functools.partial(_begin_there, native, os.getpid()))
+    sampler.missing = next((reason for reason in reasons if reason), None)
+    yield sampler  # after a failure the workers end, and their threads with them
+    for found in await each(_end_there):
+        if found:
+            sampler.add(found)

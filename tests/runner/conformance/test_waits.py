@@ -72,7 +72,14 @@ def test_a_callable_without_lines_is_named_as_native_code(runner_env: RunnerEnvi
     assert found["blocked_at"] == "time.sleep, native code without lines"
 
 
-def test_calls_in_other_processes_have_no_lines_and_the_account_says_so(runner_env: RunnerEnvironment) -> None:
-    found = account(runner_env, "processes", "burn", tasks=2)
-    assert found["lines_missing"] == "the calls run in other processes or interpreters"
+@pytest.mark.parametrize("start_method", ["fork", "spawn"])
+def test_lines_of_calls_in_worker_processes_are_named_too(runner_env: RunnerEnvironment, start_method: str) -> None:
+    found = account(runner_env, "processes", "burn", tasks=12, start_method=start_method)
+    assert found["lines_missing"] is None
+    assert found["on_core_at"].startswith("burn at workloads.py")
+
+
+def test_calls_in_processes_of_their_own_have_no_lines_and_the_account_says_so(runner_env: RunnerEnvironment) -> None:
+    found = account(runner_env, "process_per_task", "burn", tasks=2)
+    assert found["lines_missing"] == "the calls run in processes that end with them"
     assert found["on_core_at"] is None
