@@ -83,7 +83,8 @@ class _Library:
     def _log(self, level: int, event: str, fields: Mapping[str, Any]) -> None:
         import logging
 
-        text = ", ".join(f"{name}={value}" for name, value in fields.items())
+        parts = [f"{name}={value}" for name, value in fields.items() if name != "note"]
+        text = ", ".join([str(fields["note"])] * ("note" in fields) + parts)
         logging.getLogger("orchestrator").log(level, "%s: %s", event, printable(text))
 
     def info(self, event: str, **fields: Any) -> None:

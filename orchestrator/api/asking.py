@@ -82,7 +82,7 @@ def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answe
         if isinstance(func, Mapping)
         else _entries(options.get("models")),
         workers=[workers] if isinstance(workers, int) else workers,
-        name=options.get("name") or (f"{verb}-{found.shown}" if found.is_by_value else None),
+        name=options.get("name") or _name(verb, func, found),
         is_code=True,
         shown=found.shown,
         is_by_value=found.is_by_value,
@@ -96,9 +96,21 @@ def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answe
     return question, Answering(runs.absolute(), again, changes=_changes(options, found), command=command)
 
 
+def _name(verb: str, func: Functions, found: Given) -> str | None:
+    """Return the name of an experiment with a function that no module has, or with several; else None."""
+    if isinstance(func, Mapping):
+        return f"{verb}-{'-'.join(func)}"
+    return f"{verb}-{found.shown}" if found.is_by_value else None
+
+
 def runs_directory(runs: str | Path | None) -> Path:
     """Return the directory of runs: the one given, or that of the command line."""
     return Path(runs or os.environ.get("ORCHESTRATOR_RUNS") or "runs")
+
+
+def patience_s(wait: str | float | None) -> float:
+    """Return how long to wait for another run: the time given, or that of the command line; raises BadInput."""
+    return seconds(os.environ.get("ORCHESTRATOR_WAIT") if wait is None else wait, "wait=") or 0.0
 
 
 def seconds(value: str | float | None, where: str) -> float | None:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from .asking import Function, Functions, Model, Options, asked, in_words_of, runs_directory, seconds
+from .asking import Function, Functions, Model, Options, asked, in_words_of, patience_s, runs_directory, seconds
 from .result import Result
 from .threads import awaited, blocking, machine, refuse_in_worker
 
@@ -77,7 +77,7 @@ def compare(
         python: another interpreter, for functions that can be imported.
         name: of the experiment, under which its history is kept.
         runs: the directory of runs; if absent, ORCHESTRATOR_RUNS or `runs`.
-        wait: how long to wait for another run on this machine, such as "10m".
+        wait: how long to wait for another run on this machine, such as "10m"; if absent, ORCHESTRATOR_WAIT or 0.
 
     Raises:
         BadInput: for what can't be measured.
@@ -168,7 +168,7 @@ def _answering(func: Functions, options: Options, *, is_advice: bool = False) ->
 
     refuse_in_worker()
     question, answering = asked(func, options, "advise" if is_advice else "compare")
-    wait_s = seconds(options.get("wait"), "wait=") or 0.0
+    wait_s = patience_s(options.get("wait"))
 
     def work(stop: Stop) -> Result:
         with in_words_of(question), machine(wait_s, stop) as set_holder:
@@ -203,7 +203,7 @@ def _running(
         else list(overrides)
     )
     policy = Policy() if fresh else Policy(asked=resume, within_s=RESUME_WITHIN_S)
-    wait_s, max_time_s = seconds(wait, "wait=") or 0.0, seconds(max_time, "max_time=")
+    wait_s, max_time_s = patience_s(wait), seconds(max_time, "max_time=")
     directory = runs_directory(runs)
 
     def work(stop: Stop) -> Result:

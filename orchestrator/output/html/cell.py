@@ -87,7 +87,8 @@ def _table(found: PointEvents) -> str:
         body += f"<tr>{''.join(cells)}</tr>"
     titles = ("", "variant", "batch", "", "vs baseline", "", "why")
     head = "".join(f'<th style="text-align:left">{title}</th>' for title in titles)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    style = "color:inherit;font:inherit"  # which a table does not do in every document
+    return f'<table style="{style}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _bar(event: VariantCompared, longest: int, colour: str) -> str:
