@@ -46,5 +46,12 @@ if not TYPE_CHECKING:  # to a type checker, other names do not exist
         return found
 
 
+def load_ipython_extension(ipython: object) -> None:
+    """Add `%advise` and `%%compare` to a notebook, as `%load_ext orchestrator` asks for."""
+    from .notebook import register
+
+    register(ipython)
+
+
 def __dir__() -> list[str]:
     return [*globals(), *__all__]
