@@ -33,6 +33,10 @@ class Failure(Exception):
         located = f"{self.where}: {self.what}" if self.where else self.what
         return f"{located}; {self.remedy}" if self.remedy else located
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows: a traceback would only show this program."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class BadInput(Failure):
     """The spec, the command line or what it names is wrong."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,6 +16,8 @@ _held: list[str] | None = None
 """Lines for stderr that wait for the end of the program, which decides whether they are worth printing."""
 
 _file: TextIO | None = None
+
+_as_library: ContextVar[bool] = ContextVar("as_library", default=False)
 
 
 class _Sinks:
@@ -64,8 +67,40 @@ def diverted(*, quiet: bool = False, file: Path | None = None) -> Iterator[None]
         _held = _file = None
 
 
+@contextmanager
+def as_library() -> Iterator[None]:
+    """Send diagnostics to the standard logger `orchestrator`, where the caller of a library looks for them."""
+    token = _as_library.set(True)
+    try:
+        yield
+    finally:
+        _as_library.reset(token)
+
+
+class _Library:
+    """Takes what is logged, as the bound loggers of structlog do, for the standard logger."""
+
+    def _log(self, level: int, event: str, fields: Mapping[str, Any]) -> None:
+        import logging
+
+        parts = [f"{name}={value}" for name, value in fields.items() if name != "note"]
+        text = ", ".join([str(fields["note"])] * ("note" in fields) + parts)
+        logging.getLogger("orchestrator").log(level, "%s: %s", event, printable(text))
+
+    def info(self, event: str, **fields: Any) -> None:
+        self._log(20, event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self._log(30, event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        self._log(40, event, fields)
+
+
 def diagnostics() -> Any:
     """Return the logger of this program's own messages."""
+    if _as_library.get():
+        return _Library()
     import structlog  # only here, as it loads rich: most commands have nothing to log
 
     return structlog.wrap_logger(

@@ -25,7 +25,7 @@ def command(asked: Question, arguments: Sequence[str] | None = None) -> str:
     if arguments is None:
         arguments = [f"{name}={dump(value, flow=True)}" for name, value in asked.kwargs.items()]
     arguments = [*(dump(value, flow=True) for value in asked.args), *arguments]
-    options = {"--setup": asked.setup, "--items": asked.items, "--item": asked.item}
+    options = {"--setup": asked.setup, "--items": asked.items and str(asked.items), "--item": asked.item}
     options |= {"--python": asked.python, "--project": asked.project}
     if asked.over:
         options["--over"] = f"{asked.over.name}={asked.over.levels[0]}:{asked.over.levels[-1]}"

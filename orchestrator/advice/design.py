@@ -76,12 +76,15 @@ class Question:
     """The user's question: a function with its arguments, the interpreter, and bounds.
 
     `setup` makes the object of a method. `project` is the directory as it was typed, None for the working directory.
+    `models` and `workers` are those to compare, None for those that fit. `name` is that of the experiment, if the
+    function's would not do. `is_code` says that it was asked in Python, and not on the command line; `shown` is then
+    what the function is called there, and `is_by_value` whether it is a copy.
     """
 
     call: str
     kwargs: Mapping[str, Any]
     args: Sequence[Any] = ()
-    items: str | None = None
+    items: str | list[Any] | None = None
     item: str | None = None
     python: str | None = None
     tasks: int | None = None
@@ -89,6 +92,12 @@ class Question:
     over: Range | None = None
     setup: str | None = None
     project: str | None = None
+    models: Sequence[str | dict[str, Any]] | None = None
+    workers: Sequence[int] | None = None
+    name: str | None = None
+    is_code: bool = False
+    shown: str | None = None
+    is_by_value: bool = False
 
     @property
     def workload(self) -> dict[str, Any]:
@@ -96,6 +105,10 @@ class Question:
         fields: dict[str, Any] = {"setup": self.setup, "args": list(self.args), "kwargs": dict(self.kwargs)}
         fields |= {"items": self.items, "item": self.item}
         return {"call": self.call} | {name: value for name, value in fields.items() if value}
+
+    def option(self, name: str) -> str:
+        """Return the name of an option as it is written where the question was asked."""
+        return f"{name}=" if self.is_code else f"--{name.replace('_', '-')}"
 
     def at(self, level: int | float) -> Question:
         """Return the question at one level of the range."""
@@ -195,8 +208,11 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     unable = _unable(facts)
     left_out = {name: why for name, why in _left_out(facts, tasks, cores).items() if name not in unable}
     entries = _entries(facts, {**left_out, **unable}, tasks, cores)
+    if asked.models is not None:
+        left_out = {name: why for name, why in facts.refused.items() if name not in unable}
+        entries = [entry for entry in asked.models if model_of(entry) not in {**left_out, **unable}]
     at_once = _workers(facts, tasks, cores)
-    workers = sorted({1, at_once}) if facts.is_async else [at_once]
+    workers = asked.workers or (sorted({1, at_once}) if facts.is_async else [at_once])
     variants = [model_of(entry) for entry in entries for _ in workers]
     rounds = FEW_ROUNDS if facts.is_parallel else None
     block_s = _block_s(facts, tasks, variants, rounds, cores, at_once)

@@ -30,17 +30,20 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
     one_by_one = "awaited one after the other" if facts.is_async else "in a plain loop"
     at_most = f" at the upper end of {asked.over.name}" if asked.over else ""
     baseline = "event_loop" + "(workers=1)" * (len(designed.workers) > 1) if facts.is_async else "sequential"
+    if asked.models is not None or (facts.is_async and asked.workers):
+        baseline = ""  # the first of them, or a plain loop
     why_workers = "the cores here" if facts.busy >= BUSY_CALL else "more than cores, for calls that wait"
     why_workers = "calls in flight" if facts.is_async else why_workers
     measured = "every combination is measured"
     if asked.over:
         measured = f"of {asked.over.name} only the levels next to where the winner changes are measured"
     compared = {model_of(entry) for entry in designed.entries}
-    left_out = [name for name in registry.STANDARD if name not in compared]
+    unfit = set(registry.STANDARD) if asked.models is None else {*designed.left_out, *designed.unable}
+    left_out = [name for name in registry.STANDARD if name in unfit - compared]
     batch = units.duration(designed.tasks * facts.wall_ns)
     lines = [
         *_heading(asked, again),
-        dump({"name": _name(asked), "description": _description(asked, facts, designed)}),
+        dump({"name": experiment_name(asked), "description": _description(asked, facts, designed)}),
         "# the function and its arguments",
         dump({"workload": asked.workload}).rstrip(),
         *([f"  check: none  # {printable(facts.incomparable)}"] if facts.incomparable else []),
@@ -53,7 +56,7 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
         "",
         f"# {measured}; workers: {why_workers}",
         dump({"matrix": matrix}),
-        dump({"baseline": baseline}),
+        *([dump({"baseline": baseline})] if baseline else []),
         "# max_time bounds the whole run, which ends as soon as the question is decided",
         dump({"measure": measure}).rstrip(),
     ]
@@ -93,7 +96,10 @@ def _seconds(duration_s: float) -> str:
     return f"{math.ceil(duration_s)}s" if duration_s >= 1 else f"{math.ceil(duration_s * 1000)}ms"
 
 
-def _name(asked: Question) -> str:
+def experiment_name(asked: Question) -> str:
+    """Return the name of the experiment that answers a question."""
+    if asked.name:
+        return re.sub("[^A-Za-z0-9._-]", "_", asked.name)[:64]
     over = f"-over-{asked.over.name}" if asked.over else ""
     name = names.parse(asked.call)
     source = PurePath(name.source).stem if name.is_file else name.source
@@ -104,7 +110,8 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
     kind = "coroutine function" if facts.is_async else "function"
     took = units.duration(facts.wall_ns)
     if facts.items:
-        took += f" on average over some of {units.count(facts.items, 'item')} of {asked.items}"
+        source = "" if asked.is_code else f" of {asked.items}"
+        took += f" on average over some of {units.count(facts.items, 'item')}{source}"
     along = ""
     if asked.over:
         name, low, high = asked.over.name, asked.over.levels[0], asked.over.levels[-1]
@@ -113,12 +120,14 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
         took = f"{lowest} at {name}={units.number(low)} and {took} at {name}={units.number(high)}"
     sentences = [
         *_first_of_all(facts),
-        f"Which model runs the {kind} {asked.call} best{along}?",
+        f"Which model runs the {kind} {asked.shown or asked.call} best{along}?",
         f"A call took {took} when tried, {units.percent(facts.busy)} of it on a core.",
     ]
     if not facts.kept_by and facts.first_ns > max(FIRST_CALL * facts.wall_ns, 1e6):
         first = f"The first call took {units.duration(facts.first_ns)}"
         sentences.append(f"{first}: what it keeps for later ones (imports, a cache) is not in the figures.")
+    if asked.is_by_value:
+        sentences.append("It is sent by value: its globals are copies, and changes of them don't come back.")
     if facts.copied:
         sentences.append(
             f"It changes its argument {facts.copied}, so each call gets fresh copies, made before its time."
@@ -161,9 +170,9 @@ def _reasons(of: Mapping[str, str]) -> list[tuple[str, str]]:
 def _heading(asked: Question, again: str) -> list[str]:
     """Return the comment at the top of the spec: its origin, and the commands that run it again."""
     return [
-        f"# Written by `{commands.command(asked)}`. Again, and from cron every night:",
+        f"# Written by `{asked.shown or commands.command(asked)}`. Again, and from cron every night:",
         f"#   {again}",
-        f"#   15 3 * * * {again} >> {_name(asked)}.jsonl 2>> {_name(asked)}.log",
+        f"#   15 3 * * * {again} >> {experiment_name(asked)}.jsonl 2>> {experiment_name(asked)}.log",
         "# For completion in an editor: orchestrator schema spec > spec.schema.json, then",
         "# yaml-language-server: $schema=spec.schema.json",
         "",

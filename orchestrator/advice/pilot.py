@@ -23,6 +23,7 @@ from .design import Facts, Question
 TIMEOUT_S = 30.0
 
 ELSEWHERE = "name the project's directory with --project, or the interpreter that has it with --python"
+NEARER = "start Python in the directory that holds it, or install it"  # the same, in Python itself
 
 
 def pilot(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) -> Facts:
@@ -37,7 +38,7 @@ def pilot(asked: Question, runner_env: RunnerEnvironment, interrupt: Interrupt) 
         answer = group.pilot(runner_env, interrupt, Command(python), workload, TIMEOUT_S)
     except RunnerFailed as error:
         if unfit := find.unfit(python):
-            raise BadInput(unfit.what, where="--python", remedy=unfit.remedy) from error
+            raise BadInput(unfit.what, where=asked.option("python"), remedy=unfit.remedy) from error
         raise _failed(asked, error) from error
     if answer["event"] == "refused":
         raise _refused(asked, read(answer), answer["field"])
@@ -49,7 +50,7 @@ def _python(asked: Question) -> str:
     python = find.resolve(asked.python)
     if python is None:
         problem = find.missing(asked.python or "")
-        raise BadInput(problem.what, where="--python", remedy=problem.remedy)
+        raise BadInput(problem.what, where=asked.option("python"), remedy=problem.remedy)
     return python
 
 
@@ -84,16 +85,17 @@ def _check_hiding(*entries: str) -> None:
 
 
 def _refused(asked: Question, problem: Problem, field: str) -> BadInput:
-    """Return the refusal of a runner as an error, with the remedy in terms of the command line."""
+    """Return the refusal of a runner as an error, with the remedy in terms of the command line, or of Python."""
     given = [parameter for parameter in problem.arguments if re.split("[:=]", parameter)[0].strip() not in asked.kwargs]
+    elsewhere, by_name = (NEARER, "") if asked.is_code else (ELSEWHERE, ", each as name=value")
     remedies = {
-        "arguments_missing": f"give {', '.join(given)}, each as name=value",
-        "arguments_wrong": "give the arguments it takes, each as name=value",
-        "module_missing": ELSEWHERE,
-        "import_failed": f"{problem.remedy}, or {ELSEWHERE}",
+        "arguments_missing": f"give {', '.join(given)}{by_name}",
+        "arguments_wrong": f"give the arguments it takes{by_name}",
+        "module_missing": elsewhere,
+        "import_failed": f"{problem.remedy}, or {elsewhere}",
     }
     remedy = remedies.get(problem.code, problem.remedy)
-    works = commands.remedied(asked, problem, field)
+    works = None if asked.is_code else commands.remedied(asked, problem, field)
     return BadInput(problem.what, remedy=f"{remedy}{' ' if remedy.endswith('?') else ': '}{works}" if works else remedy)
 
 
@@ -139,7 +141,7 @@ def _remedy(asked: Question, error: RunnerFailed) -> str:
     structured = [f"{name} is a {kinds.get(type(value), 'number')}" for name, value in given if type(value) is not str]
     if error.calls:
         return "pass a function that can be called many times, since every model does so"
-    if error.kind == "TypeError" and structured:
+    if error.kind == "TypeError" and structured and not asked.is_code:
         name = structured[0].partition(" ")[0]
         return f"""values are read as YAML ({", ".join(structured)}); for text, quote it inside too: {name}='"..."'"""
     if error.kind == "EOFError":

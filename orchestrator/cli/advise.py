@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import BadInput, Unwritable
+from ..errors import BadInput
 from ..output.formats import names
 from .app import Details, Format, KeepReport, Runs, Wait, app
-from .outcome import print_outcome, write_page
+from .outcome import print_outcome
 from .output import choose, write
 
 if TYPE_CHECKING:
-    from ..advice.design import Design, Facts, Question
-    from ..engine.session import RunOutcome
-    from ..spec.load import Source
-    from ..spec.model import Experiment
-    from ..spec.plan import Plan
+    from ..advice.design import Question
 
 
 @app.command(
@@ -88,6 +81,8 @@ def advise(
     """
     shown = choose(format_, names("text"), people="advice")
     from ..advice.design import Question
+    from ..api.advising import Answering, answer
+    from ..api.outcome import write_page
     from ..machine import lock
     from . import arguments as given
 
@@ -113,8 +108,9 @@ def advise(
     here, runs, save = Path.cwd(), runs.absolute(), save and save.absolute()
     wait_s = given.seconds(wait, "--wait") or 0.0
     _enter(project)
+    answering = Answering(runs, _rerun_command(save or Path("my.yaml")), save)
     with lock.hold(wait_s) as set_holder:
-        outcome = _answer(question, runs, save, set_holder)
+        outcome = answer(question, answering, set_holder)
         page = write_page(outcome) if report else None
     print_outcome(outcome, shown, details=details, page=page, here=here)
 
@@ -149,123 +145,8 @@ def _list(question: Question, project: Path, shown: str) -> None:
         write("".join(f"{line['function']}{line['signature']}\n    {line['command']}\n" for line in lines))
 
 
-def _answer(question: Question, runs: Path, save: Path | None, set_holder: Callable[[str], None]) -> RunOutcome:
-    """Return the outcome of the experiment that answers the question; `save`, if given, then holds its spec."""
-    from ..advice.draft import saved, spec
-    from ..archive.resume import Policy
-    from ..engine.session import run
-    from ..files import replace_file
-    from ..log import diagnostics
-    from ..machine.host import effective_cores
-    from ..spec.expand import plan_experiment
-    from ..spec.load import loads
-    from .arguments import read_items
-
-    _check_target(save)
-    cores = effective_cores()
-    facts, designed = _designed(question, cores)
-    _check_length(question, facts, designed)
-    again = _rerun_command(save or Path("my.yaml"))
-
-    def drafted(designed: Design) -> tuple[str, Experiment, Source]:
-        text = spec(question, facts, designed, again)
-        return text, *loads(text, "the experiment of advise")
-
-    text, experiment, source = drafted(designed)
-    items = read_items(experiment, source)
-    plan = plan_experiment(experiment, cores, items)
-    if failed := _tried_out(plan, facts):
-        designed = designed.without(failed)
-        text, experiment, source = drafted(designed)
-        plan = plan_experiment(experiment, cores, items)
-    _announce(question, facts, designed, experiment.description)
-    with _saving(save, text):
-        outcome = run(plan, source, runs, Policy(), set_holder)
-    if save:
-        axis = question.over.name if question.over else None
-        replace_file(save, saved(text, outcome.results.derived, axis).encode())
-        diagnostics().info("spec.saved", file=str(save))
-    return outcome
-
-
-def _designed(question: Question, cores: int) -> tuple[Facts, Design]:
-    """Return what the pilot calls measured, and the experiment for it; a range is piloted at both of its ends."""
-    from ..advice.design import design, design_over
-    from ..advice.pilot import pilot
-    from ..engine.signals import interruptible
-
-    over = question.over
-    if over is None:
-        facts = interruptible(lambda runner_env, interrupt: pilot(question, runner_env, interrupt))
-        return facts, design(question, facts, cores)
-    ends = [question.at(over.levels[0]), question.at(over.levels[-1])]
-    low, high = interruptible(lambda runner_env, interrupt: [pilot(end, runner_env, interrupt) for end in ends])
-    return design_over(question, low, high, cores)
-
-
-def _tried_out(plan: Plan, facts: Facts) -> dict[str, str]:
-    """Return the reason for each model that can't run the function after all."""
-    from ..advice.tryout import try_out
-    from ..engine.signals import interruptible
-
-    return interruptible(lambda runner_env, interrupt: try_out(plan, facts.wall_ns, runner_env, interrupt))
-
-
-def _check_target(save: Path | None) -> None:
-    """Raise BadInput when the spec can't be saved there: checked before the run, which would be lost."""
-    if save and save.exists():
-        raise BadInput(f"{save} already exists", where="--save", remedy="name another file, or delete it")
-    if save and not save.parent.is_dir():
-        raise BadInput(f"no directory {save.parent}", where="--save", remedy="create it first")
-
-
-def _check_length(question: Question, facts: Facts, designed: Design) -> None:
-    """Raise BadInput when there is nothing to compare, or when a verdict takes longer than a user expects."""
-    from .. import units
-
-    if designed.variants < 2:
-        raise BadInput("a batch of one call can't run in parallel", where="--tasks", remedy="use 2 or more")
-    if question.max_time_s is None and designed.max_time_s < designed.needed_s:
-        minutes = math.ceil(designed.needed_s / 60)
-        at, less = "", "reduce the work of one call"
-        if question.over:
-            at, less = f" at {question.over.name}={units.number(question.over.levels[-1])}", "lower the end of --over"
-        what = f"a call takes {units.duration(facts.wall_ns)}{at}, so a verdict takes about {minutes} minutes"
-        raise BadInput(what, remedy=f"{less}, or allow the time: --max-time {2 * minutes}m")
-
-
-@contextmanager
-def _saving(save: Path | None, text: str) -> Iterator[None]:
-    """Write the spec before the run, which may be killed; delete it when nothing was run."""
-    try:
-        if save:
-            with save.open("x", encoding="utf-8") as file:
-                file.write(text)
-    except OSError as error:
-        raise BadInput(f"cannot write {save}: {error.strerror}", where="--save", remedy="name another file") from error
-    try:
-        yield
-    except (BadInput, Unwritable):
-        if save:
-            save.unlink()
-        raise
-
-
 def _rerun_command(file: Path) -> str:
     """Return the command that runs a spec from this directory, with full paths, as cron has no PATH."""
     program = Path(sys.argv[0]).absolute()
     command = [str(program)] if program.suffix != ".py" else [sys.executable, "-m", "orchestrator"]
     return f"cd {shlex.quote(str(Path.cwd()))} && {shlex.join([*command, 'run', str(file)])}"
-
-
-def _announce(question: Question, facts: Facts, designed: Design, description: str) -> None:
-    """Log how long the run will take; warn when that is not enough for a verdict."""
-    from ..log import diagnostics
-
-    log = diagnostics()
-    about = {"call": question.call, "call_ms": facts.wall_ns / 1e6, "first_look_s": round(designed.needed_s, 1)}
-    about |= {"items": facts.items, "tasks": designed.tasks} if facts.items else {}
-    log.info("function.piloted", **about, at_most_s=designed.max_time_s, description=description)
-    if designed.max_time_s < designed.needed_s:
-        note = "the time ends before the first look, so there is no verdict; raise --max-time, or reduce the work"
-        log.warning("budget.short", note=note)

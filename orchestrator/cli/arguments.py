@@ -1,4 +1,4 @@
-"""Parsing of arguments: a spec, a function, its keyword arguments, a duration, a percentage, a range."""
+"""Parsing of arguments: a function, its keyword arguments, a duration, a percentage, a range."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,10 +13,8 @@ from pydantic_core import PydanticCustomError
 
 from ..errors import BadInput
 from ..runner import names
-from ..runner.problem import Problem
 from ..spec.document import quoted
-from ..spec.load import Source, load, plain_value
-from ..spec.problem import SpecProblem
+from ..spec.load import plain_value
 from ..spec.values import KEYWORD, NAME, PATTERNS, REFERENCE, SOURCES, parse_fraction, parse_items, parse_seconds
 
 NOTEBOOK = ".ipynb"
@@ -26,48 +23,9 @@ SOURCE = rf"{names.FILE}|{names.MODULE}"
 
 if TYPE_CHECKING:
     from ..advice.design import Range
-    from ..cluster.scheduler import Cluster
-    from ..spec.model import Experiment
-    from ..spec.plan import Items, Plan
 
 
 T = TypeVar("T")
-
-
-def load_plan(config: Path, overrides: list[str] | None, cluster: Cluster | None = None) -> tuple[Plan, Source]:
-    """Return the plan of a spec for this machine, or for the hosts of a cluster; raises BadInput."""
-    experiment, source = load(config, overrides or [])
-    # imported after the spec is read: an error in it is then reported at once
-    from ..machine.host import effective_cores, keep_to
-    from ..spec.expand import plan_experiment
-
-    if cluster:
-        cores = cluster.cores()
-    elif experiment.limits.cpus and (missing := keep_to(experiment.limits.cpus)):
-        place = ("limits", "cpus", experiment.limits.cpus.index(missing[0]))
-        what, remedy = f"no processor {missing[0]} to run on here", "name those of `taskset -p $$`"
-        raise source.failure(SpecProblem(place, Problem("processor_missing", what, remedy)))
-    else:
-        cores = effective_cores()
-    try:
-        return plan_experiment(experiment, cores, read_items(experiment, source)), source
-    except SpecProblem as found:
-        raise source.failure(found) from found
-
-
-def read_items(experiment: Experiment, source: Source) -> list[Items]:
-    """Return the items of an experiment, read in a runner; none for a workload without. Raises BadInput."""
-    from ..spec.expand import wanted_items
-
-    if not wanted_items(experiment):
-        return []
-    from ..engine.signals import interruptible
-    from ..interpreters import items
-
-    try:
-        return interruptible(partial(items.read_items, experiment))
-    except SpecProblem as found:
-        raise source.failure(found) from found
 
 
 def reference(text: str, project: Path, where: str = "") -> str:

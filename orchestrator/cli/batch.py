@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from .. import errors
+from ..api.measuring import check_time, place_and_lock
+from ..api.outcome import write_index, write_page
 from ..errors import BadInput
-from .measure import Asked, check_time, place_and_lock, to_resume
-from .outcome import drawn_outcome, last_line, write_index, write_page
+from .measure import Asked, on_terminal, to_resume
+from .outcome import drawn_outcome, last_line
 from .output import NonzeroExit, colour, say, width, write
 
 if TYPE_CHECKING:
@@ -53,9 +55,9 @@ def measure_all(configs: list[Path], asked: Asked) -> None:
 
 def _checked(configs: Sequence[Path], asked: Asked) -> list[Job]:
     """Return an experiment for each spec; raises BadInput with the problems of all of them."""
+    from ..api.plans import load_plan
     from ..engine.batch import Job
     from ..machine.host import affinity_kept
-    from .arguments import load_plan
 
     problems = list(_repeated(configs))
     jobs: list[Job] = []
@@ -71,7 +73,7 @@ def _checked(configs: Sequence[Path], asked: Asked) -> list[Job]:
     for place, most_s in enumerate(_shares(jobs, asked.max_time_s)):
         job = jobs[place]
         try:
-            jobs[place] = replace(job, least_s=check_time(job.plan, asked.runs, most_s))
+            jobs[place] = replace(job, least_s=check_time(job.plan, asked.runs, most_s, on_terminal))
         except BadInput as error:
             problems.append(f"{job.config}: {error}")
     if problems:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import errors
+from ..api.outcome import write_page
 from ..errors import BadInput
 from . import completion
 from .app import KeepReport, Runs, Wait, app
-from .outcome import write_page
 from .output import NonzeroExit, write
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ def _listed() -> Sequence[Path]:
 
 def _jobs(configs: Sequence[Path], overrides: list[str]) -> list[Job]:
     """Return a job for each spec; raises BadInput with the problems of all of them."""
+    from ..api.plans import load_plan
     from ..engine.versions import Job
     from ..machine.host import affinity_kept
-    from .arguments import load_plan
 
     jobs, problems = [], []
     for config in configs:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ..api.outcome import recompute
 from ..errors import BROKEN, BadInput
 from . import completion
 from .app import TableOrJson, app
-from .outcome import recompute
 from .output import NonzeroExit, choose, colour, width, write
 
 

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from ..api.outcome import recompute
 from ..errors import BadInput
 from ..output import formats
 from . import completion
 from .app import Force, Run, app
-from .outcome import recompute, warn_of_differences
+from .outcome import warn_of_differences
 from .output import write
 
 

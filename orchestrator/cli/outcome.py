@@ -1,4 +1,4 @@
-"""The outcome of a run: results recomputed from its journal or just measured, its page, and its last line."""
+"""The outcome of a run, printed: its results, and its last line."""
 
 from __future__ import annotations
 
@@ -17,20 +17,6 @@ if TYPE_CHECKING:
     from ..journal.derived_events import ExpectationChecked
 
 MOST_DIFFERENCES = 10  # the most differences between a journal and its recomputation that are shown one by one
-
-
-def recompute(run: Path) -> Results:
-    """Return the results of a run, computed from its journal; an incomplete last record is left out, with a warning."""
-    from ..analysis.results import fold
-    from ..journal.read import Records, find
-    from ..log import diagnostics
-
-    records = Records(find(run))
-    results = fold(records)
-    if records.torn_at is not None:
-        note = "the last record is incomplete and was left out"
-        diagnostics().warning("journal.torn", file=str(records.file), offset=records.torn_at, note=note)
-    return results
 
 
 def warn_of_differences(run: Path, results: Results) -> None:
@@ -99,50 +85,6 @@ def _short(run: Path, here: Path) -> Path:
     with suppress(ValueError):
         return shown.absolute().relative_to(here)
     return shown
-
-
-def write_page(outcome: RunOutcome, *, index: bool = True) -> Path | None:
-    """Write the run's page beside its journal, and return it; renew the index of all runs where `index`.
-
-    None when a signal ended the run, which has to end soon. A page that can't be written is a warning: the measurements
-    and the exit status stand.
-    """
-    from ..files import replace_file
-    from ..log import diagnostics
-    from ..output.formats import PAGE, files, pages_lack
-
-    finished = outcome.results.finished
-    if finished and finished.outcome == "interrupted":
-        return None
-    if lack := pages_lack():
-        diagnostics().info("report.left_out", note=f"{PAGE} needs {lack}, or turn it off: --no-report")
-        return None
-    file = outcome.directory / PAGE
-    try:
-        (content,) = files("html", outcome.results).values()
-        replace_file(file, content)
-    except Exception as error:  # whatever it is
-        diagnostics().warning("report.unwritten", file=str(file), error=str(error))
-        return None
-    if index:
-        write_index(outcome.directory.parent.parent)
-    return file
-
-
-def write_index(runs: Path) -> None:
-    """Renew the page that lists all experiments, where the packages of pages are installed."""
-    from ..files import replace_file
-    from ..log import diagnostics
-    from ..output.formats import pages_lack
-
-    if pages_lack():
-        return
-    from ..output.html import index_page
-
-    try:
-        replace_file(runs / index_page.FILE, index_page.render(runs))
-    except Exception as error:  # whatever it is: the measurements and the exit status stand
-        diagnostics().warning("index.unwritten", directory=str(runs), error=str(error))
 
 
 def last_line(results: Results, to_resume: str = "") -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @app.command(epilog="\b\nExample:\n  orchestrator plan configs/cpu.yaml 'matrix.workers=[1,2,4]'")
 def plan(config: Config, overrides: Overrides = None, runs: Runs = Path("runs")) -> None:
     """Show points, variants and expected times without measuring."""
-    from .arguments import load_plan
+    from ..api.plans import load_plan
 
     plan, _ = load_plan(config, overrides)
     write("".join(f"{line}\n" for line in _lines(plan, runs)))

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from ..api.outcome import recompute
 from ..errors import BadInput
 from ..output import formats
 from .app import Details, Force, Run, app, format_option
-from .outcome import drawn, recompute, warn_of_differences
+from .outcome import drawn, warn_of_differences
 from .output import choose, write
 
 PAGES = formats.names("page")

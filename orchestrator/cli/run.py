@@ -85,12 +85,23 @@ def run(
 
             workers = parse_address(cluster)
         from ..archive.resume import Policy
-        from .measure import Asked, measure
+        from .measure import Asked, measure_one
 
         policy = Policy() if fresh else Policy(asked=resume, within_s=within_s)
-        asked = Asked(overrides, runs, policy, workers, wait_s, max_time_s, quiet, report, shown, details)
+        asked = Asked(
+            runs,
+            policy,
+            workers,
+            wait_s,
+            max_time_s,
+            report,
+            overrides=overrides,
+            quiet=quiet,
+            shown=shown,
+            details=details,
+        )
         if len(configs) == 1:
-            measure(configs[0], asked)
+            measure_one(configs[0], asked)
         else:
             from .batch import measure_all
 

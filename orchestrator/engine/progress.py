@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Protocol
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -23,10 +25,22 @@ from .forecast import expectation
 REFRESH_S = 0.5  # the shortest time between two drawings, each of which takes some milliseconds on a core
 
 
+_shown_by: ContextVar[Watcher | None] = ContextVar("shown_by", default=None)
+
+
+class Screen(Protocol):
+    """What a watcher draws on."""
+
+    console: Console
+
+    def update(self, renderable: RenderableType, *, refresh: bool = False) -> None:
+        """Show this in the place of what was there."""
+
+
 class Progress(Watcher):
     """A watcher that draws."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Screen) -> None:
         self._live = live
         self._begun = time.monotonic()
         self._end: float | None = None
@@ -110,8 +124,21 @@ def _state(contest: Contest, label: str) -> str:
 
 
 @contextmanager
+def shown_by(watcher: Watcher) -> Iterator[None]:
+    """Let a watcher show what is measured in the `with` block, in the place of the terminal."""
+    token = _shown_by.set(watcher)
+    try:
+        yield
+    finally:
+        _shown_by.reset(token)
+
+
+@contextmanager
 def watching() -> Iterator[Watcher]:
     """Yield a live display on stderr when that is a terminal, else a watcher that does nothing."""
+    if watcher := _shown_by.get():
+        yield watcher
+        return
     console = Console(stderr=True)
     if not console.is_terminal:
         yield Watcher()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import anyio
@@ -24,6 +26,50 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TURNS = 8  # of the loop, more than a signal takes from its arrival to the list of signals
 
 SAME_S = 1.0  # two SIGHUP within this time count as one
+
+_stop: ContextVar[Stop | None] = ContextVar("stop", default=None)
+
+
+class Stop:
+    """In the place of signals, which only the main thread gets: another thread ends what this one measures."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_set = False
+        self._end: Callable[[], None] | None = None
+
+    def is_set(self) -> bool:
+        """Return whether it was set."""
+        return self._is_set
+
+    def set(self) -> None:
+        """End what is measured, or what begins to be measured later, as SIGINT would."""
+        with self._lock:
+            self._is_set = True
+            if self._end:
+                self._end()
+
+    @contextmanager
+    def heeded(self) -> Iterator[None]:
+        """Let what is measured in the `with` block be ended by this, and not by signals."""
+        token = _stop.set(self)
+        try:
+            yield
+        finally:
+            _stop.reset(token)
+
+    @contextmanager
+    def calling(self, end: Callable[[], None]) -> Iterator[None]:
+        """Call `end` when it is set in the `with` block, or has been before."""
+        with self._lock:
+            self._end = end
+            if self._is_set:
+                end()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._end = None
 
 
 def interruptible(work: Callable[[RunnerEnvironment, Interrupt], T]) -> T:
@@ -76,18 +122,38 @@ def in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 @asynccontextmanager
 async def watching_signals() -> AsyncIterator[tuple[RunnerEnvironment, Interrupt, list[int]]]:
-    """Yield the runner environment, an interrupt that signals set, and the signals; Interrupted becomes SystemExit."""
+    """Yield the runner environment, an interrupt that signals set, and the signals; Interrupted becomes SystemExit.
+
+    Within `Stop.heeded` it is the stop that sets the interrupt, and counts as SIGINT.
+    """
     with runner_environment() as runner_env, closing(Interrupt()) as interrupt:
         signals: list[int] = []
-        async with anyio.create_task_group() as group:
-            await group.start(_interrupt_on_signal, interrupt, signals)
+        async with _watched(interrupt, signals):
             try:
                 yield runner_env, interrupt, signals
             except Interrupted:
                 raise SystemExit(128 + signals[0]) from None
-            for _ in range(TURNS):
-                await anyio.lowlevel.checkpoint()
-            group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _watched(interrupt: Interrupt, signals: list[int]) -> AsyncIterator[None]:
+    """Let signals, or the stop that takes their place, set the interrupt in the `async with` block."""
+    stop = _stop.get()
+    if stop is not None:
+
+        def end() -> None:
+            signals.append(signal.SIGINT)
+            interrupt.set()
+
+        with stop.calling(end):
+            yield
+        return
+    async with anyio.create_task_group() as group:
+        await group.start(_interrupt_on_signal, interrupt, signals)
+        yield
+        for _ in range(TURNS):
+            await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
 
 
 async def _interrupt_on_signal(interrupt: Interrupt, received: list[int], *, task_status: Any) -> None:

@@ -23,6 +23,8 @@ FILE = "orchestrator.lock"
 
 RETRY_S = 0.5  # between two tries: waiting must not disturb the run that measures
 
+WAIT = "wait for it with --wait 2h"  # the remedy on the command line
+
 SetRun = Callable[[str], None]
 
 
@@ -41,11 +43,11 @@ def where() -> Path:
 
 
 @contextmanager
-def hold(wait_s: float = 0.0) -> Iterator[SetRun]:
+def hold(wait_s: float = 0.0, remedy: str = WAIT, gives_up: Callable[[], bool] = lambda: False) -> Iterator[SetRun]:
     """Hold this machine; yield a setter for the holder's run id, which waiting runs print.
 
-    Raises Busy, which names the holder, when it is still held after `wait_s`, and BadInput when the file that
-    `ORCHESTRATOR_LOCK` names can't be locked.
+    Raises Busy, which names the holder and the `remedy`, when it is still held after `wait_s`, or when `gives_up`
+    returns true before that, and BadInput when the file that `ORCHESTRATOR_LOCK` names can't be locked.
     """
     file = where()
     try:
@@ -54,7 +56,7 @@ def hold(wait_s: float = 0.0) -> Iterator[SetRun]:
         what = f"cannot lock {file}: {error.strerror}"
         raise BadInput(what, remedy="name another file in ORCHESTRATOR_LOCK") from error
     try:
-        _acquire(descriptor, time.monotonic() + wait_s)
+        _acquire(descriptor, time.monotonic() + wait_s, remedy, gives_up)
         since = utc_now()
 
         def set_run(run: str) -> None:
@@ -87,15 +89,15 @@ def _opened(file: Path) -> int:
     return descriptor
 
 
-def _acquire(descriptor: int, deadline: float) -> None:
+def _acquire(descriptor: int, deadline: float, remedy: str, gives_up: Callable[[], bool]) -> None:
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             left_s = deadline - time.monotonic()
-            if left_s <= 0:
-                raise Busy(_holder(descriptor), remedy="wait for it with --wait 2h") from None
+            if left_s <= 0 or gives_up():
+                raise Busy(_holder(descriptor), remedy=remedy) from None
             time.sleep(min(RETRY_S, left_s))
 
 

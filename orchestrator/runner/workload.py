@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -103,8 +104,18 @@ def call_for(model: registry.Model, workload: dict[str, Any]) -> Call:
     """Return the call that `model` makes for `workload`; that of a method is still to be `bound`."""
     field = form_for(model, workload)
     item = workload.get("item") or (FIRST if workload.get("items") else None)
-    args = tuple(workload.get("args") or ())
-    return Call(find(workload[field], field), workload.get("kwargs") or {}, item, args)
+    args, kwargs = tuple(workload.get("args") or ()), workload.get("kwargs") or {}
+    return Call(*_without_partials(find(workload[field], field), kwargs, item, args))
+
+
+def _without_partials(
+    function: Callable[..., Any], kwargs: dict[str, Any], item: str | int | None, args: tuple[Any, ...]
+) -> tuple[Callable[..., Any], dict[str, Any], str | int | None, tuple[Any, ...]]:
+    """Return a call with the arguments of a partial as its own, so that those which calls change are copied, too."""
+    while type(function) is functools.partial and not (function.args and item == FIRST):
+        args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
+        function = function.func
+    return function, kwargs, item, args
 
 
 def bound(call: Call, reference: str, field: str, instance: Any) -> Call:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,9 +21,9 @@ from .values import NAME, PATTERNS
 
 
 class Source:
-    """The origin of a spec: the file with its positions, and the overrides."""
+    """The origin of a spec: the file with its positions, and where what overrides it was given."""
 
-    def __init__(self, read: Document, overrides: dict[KeyPath, str]) -> None:
+    def __init__(self, read: Document, overrides: Mapping[KeyPath, str]) -> None:
         self._document = read
         self._overrides = overrides
 
@@ -41,11 +42,11 @@ class Source:
         return position.line if position else 1
 
     def _where(self, problem: SpecProblem) -> str:
-        above = [text for path, text in self._overrides.items() if path == problem.path[: len(path)]]
+        above = [place for path, place in self._overrides.items() if path == problem.path[: len(path)]]
         # an override of a key below makes a mapping that the file does not have
-        below = [text for path, text in self._overrides.items() if problem.path == path[: len(problem.path)]]
+        below = [place for path, place in self._overrides.items() if problem.path == path[: len(problem.path)]]
         if above or (below and problem.path not in self._document.values):
-            return _override_place((above or below)[-1])
+            return (above or below)[-1]
         return self._document.where(problem.path, key=problem.key)
 
 
@@ -67,12 +68,12 @@ def load(file: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Source]
     overridden: dict[KeyPath, str] = {}
     for text in overrides:
         path, given = _override(text)
-        _put(value, path, given, text)
+        _put(value, path, given, _override_place(text))
         overridden[path] = text
     _refuse_axes(value.get("matrix"), overridden)
     _fill_in(value)
     _name_as_modules(value)
-    source = Source(read, overridden)
+    source = Source(read, {path: _override_place(text) for path, text in overridden.items()})
     if "name" not in value:
         if not re.fullmatch(NAME, file.stem):
             what = f"the file's name can't be the experiment's: {described(file.stem)} {PATTERNS[NAME][0]}"
@@ -118,10 +119,17 @@ def check_defaults(found: project.Project) -> None:
         raise BadInput("\n".join(map(str, problems)))
 
 
-def loads(text: str, source: str) -> tuple[Experiment, Source]:
-    """Return the experiment in `text`, and the origin of each part; places are named after `source`."""
+def loads(
+    text: str, source: str, changes: Mapping[KeyPath, tuple[object, str]] = MappingProxyType({})
+) -> tuple[Experiment, Source]:
+    """Return the experiment in `text`, and the origin of each part; places are named after `source`.
+
+    `changes` has by path the values that override those in the text, each with the name of its place.
+    """
     read = document.parse(text.encode(), source)
-    found = Source(read, {})
+    for path, (given, place) in changes.items():
+        _put(read.value, path, given, place)
+    found = Source(read, {path: place for path, (_, place) in changes.items()})
     return parse(read.value, found), found
 
 
@@ -181,15 +189,15 @@ def _override_place(text: str) -> str:
     return f"override {described(text)}"
 
 
-def _put(value: dict[str, Any], path: KeyPath, given: object, text: str) -> None:
-    place: Any = value
+def _put(value: dict[str, Any], path: KeyPath, given: object, override: str) -> None:
+    holder: Any = value
     for depth, part in enumerate(path[:-1], 1):
-        place = place.setdefault(part, {})
-        if not isinstance(place, dict):
+        holder = holder.setdefault(part, {})
+        if not isinstance(holder, dict):
             name = key_path(path[:depth])
-            what, remedy = f"{name} is {described(place)}, not a mapping", f"override {name} as a whole"
-            raise BadInput(what, where=_override_place(text), remedy=remedy)
-    place[path[-1]] = given
+            what, remedy = f"{name} is {described(holder)}, not a mapping", f"override {name} as a whole"
+            raise BadInput(what, where=override, remedy=remedy)
+    holder[path[-1]] = given
 
 
 def _refuse_axes(matrix: object, overridden: Mapping[KeyPath, str]) -> None:

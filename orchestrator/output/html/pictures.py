@@ -22,8 +22,12 @@ def png(results: Results) -> dict[str, bytes]:
 
 def svg(results: Results) -> dict[str, bytes]:
     """Return a drawing of every chart, on white; its text stays text."""
-    drawn = {chart.name: charts.specification(chart, _PAPER) for chart in charts.charts(results)}
-    return {f"{name}.svg": vl_convert.vegalite_to_svg(_sized(each)).encode() for name, each in drawn.items()}
+    return {f"{chart.name}.svg": drawn(chart) for chart in charts.charts(results)}
+
+
+def drawn(chart: charts.Chart) -> bytes:
+    """Return a drawing of one chart, on white."""
+    return vl_convert.vegalite_to_svg(_sized(charts.specification(chart, _PAPER))).encode()
 
 
 def _sized(specification: dict[str, object]) -> dict[str, object]:

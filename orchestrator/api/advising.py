@@ -1,0 +1,180 @@
+"""The answer to a question about a function: pilot calls, the experiment designed from them, and its run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import BadInput, Unwritable
+from .plans import read_items
+
+if TYPE_CHECKING:
+    from ..advice.design import Design, Facts, Question
+    from ..engine.session import RunOutcome
+    from ..spec.document import KeyPath
+    from ..spec.load import Source
+    from ..spec.model import Experiment
+    from ..spec.plan import Plan
+
+
+@dataclass(frozen=True)
+class Answering:
+    """Where an answer is kept, and what its experiment has beside what is designed."""
+
+    runs: Path
+    again: str
+    """The command that runs the experiment again from its spec."""
+    save: Path | None = None
+    """A file that then holds the spec."""
+    changes: Mapping[KeyPath, tuple[object, str]] = field(default_factory=dict)
+    """By path, what overrides the designed spec, each with the name of its place."""
+    command: Sequence[str] = ()
+    """What the journal has as the run's command, in the place of that of this program."""
+
+
+def answer(question: Question, answering: Answering, set_holder: Callable[[str], None]) -> RunOutcome:
+    """Return the outcome of the experiment that answers a question.
+
+    Raises BadInput and WorkloadFailed before it, and what `session.run` raises.
+    """
+    from ..advice.draft import saved, spec
+    from ..archive.resume import Policy
+    from ..engine.session import run
+    from ..engine.share import Share
+    from ..files import replace_file
+    from ..log import diagnostics
+    from ..machine.host import effective_cores
+    from ..spec.expand import plan_experiment
+    from ..spec.load import loads
+    from ..spec.problem import SpecProblem
+
+    save = answering.save
+    _check_target(save)
+    cores = effective_cores()
+    facts, designed = _designed(question, cores)
+    _check_design(question, facts, designed)
+    _check_length(question, facts, designed)
+
+    def drafted(designed: Design) -> tuple[str, Experiment, Source]:
+        text = spec(question, facts, designed, answering.again)
+        return text, *loads(text, "the experiment of advise", answering.changes)
+
+    def planned(experiment: Experiment, source: Source) -> Plan:
+        try:
+            return plan_experiment(experiment, cores, items)
+        except SpecProblem as found:
+            raise source.failure(found) from found
+
+    text, experiment, source = drafted(designed)
+    items = read_items(experiment, source)
+    plan = planned(experiment, source)
+    if failed := _tried_out(plan, facts):
+        designed = designed.without(failed)
+        _check_design(question, facts, designed)
+        text, experiment, source = drafted(designed)
+        plan = planned(experiment, source)
+    _announce(question, facts, designed, experiment.description)
+    with _saving(save, text):
+        outcome = run(plan, source, answering.runs, Policy(), set_holder, share=Share(None, answering.command))
+    if save:
+        axis = question.over.name if question.over else None
+        replace_file(save, saved(text, outcome.results.derived, axis).encode())
+        diagnostics().info("spec.saved", file=str(save))
+    return outcome
+
+
+def _designed(question: Question, cores: int) -> tuple[Facts, Design]:
+    """Return what the pilot calls measured, and the experiment for it; a range is piloted at both of its ends."""
+    from ..advice.design import design, design_over
+    from ..advice.pilot import pilot
+    from ..engine.signals import interruptible
+
+    over = question.over
+    if over is None:
+        facts = interruptible(lambda runner_env, interrupt: pilot(question, runner_env, interrupt))
+        return facts, design(question, facts, cores)
+    ends = [question.at(over.levels[0]), question.at(over.levels[-1])]
+    low, high = interruptible(lambda runner_env, interrupt: [pilot(end, runner_env, interrupt) for end in ends])
+    return design_over(question, low, high, cores)
+
+
+def _tried_out(plan: Plan, facts: Facts) -> dict[str, str]:
+    """Return the reason for each model that can't run the function after all."""
+    from ..advice.tryout import try_out
+    from ..engine.signals import interruptible
+
+    return interruptible(lambda runner_env, interrupt: try_out(plan, facts.wall_ns, runner_env, interrupt))
+
+
+def _check_target(save: Path | None) -> None:
+    """Raise BadInput when the spec can't be saved there: checked before the run, which would be lost."""
+    if save and save.exists():
+        raise BadInput(f"{save} already exists", where="--save", remedy="name another file, or delete it")
+    if save and not save.parent.is_dir():
+        raise BadInput(f"no directory {save.parent}", where="--save", remedy="create it first")
+
+
+def _check_design(question: Question, facts: Facts, designed: Design) -> None:
+    """Raise BadInput when so few of the models that were asked for can run the function that none is compared."""
+    if question.models is None or designed.variants > 1:
+        return
+    from ..advice.design import model_of
+
+    place = question.option("models")
+    unfit = {**designed.left_out, **designed.unable}
+    reasons = [f"{name}: {unfit[name]}" for name in dict.fromkeys(map(model_of, question.models)) if name in unfit]
+    if not reasons:
+        raise BadInput("one model has nothing to be compared with", where=place, remedy="name two or more")
+    what = f"{question.shown or question.call} leaves nothing to compare, for {'; '.join(reasons)}"
+    raise BadInput(what, where=place, remedy="name other models, or none for all that can run it")
+
+
+def _check_length(question: Question, facts: Facts, designed: Design) -> None:
+    """Raise BadInput when there is nothing to compare, or when a verdict takes longer than a user expects."""
+    from .. import units
+
+    if designed.variants < 2:
+        where = question.option("tasks")
+        raise BadInput("a batch of one call can't run in parallel", where=where, remedy="use 2 or more")
+    if question.max_time_s is None and designed.max_time_s < designed.needed_s:
+        minutes = math.ceil(designed.needed_s / 60)
+        at, less = "", "reduce the work of one call"
+        if question.over:
+            at, less = f" at {question.over.name}={units.number(question.over.levels[-1])}", "lower the end of --over"
+        what = f"a call takes {units.duration(facts.wall_ns)}{at}, so a verdict takes about {minutes} minutes"
+        allowed = f'max_time="{2 * minutes}m"' if question.is_code else f"--max-time {2 * minutes}m"
+        raise BadInput(what, remedy=f"{less}, or allow the time: {allowed}")
+
+
+@contextmanager
+def _saving(save: Path | None, text: str) -> Iterator[None]:
+    """Write the spec before the run, which may be killed; delete it when nothing was run."""
+    try:
+        if save:
+            with save.open("x", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise BadInput(f"cannot write {save}: {error.strerror}", where="--save", remedy="name another file") from error
+    try:
+        yield
+    except (BadInput, Unwritable):
+        if save:
+            save.unlink()
+        raise
+
+
+def _announce(question: Question, facts: Facts, designed: Design, description: str) -> None:
+    """Log how long the run will take; warn when that is not enough for a verdict."""
+    from ..log import diagnostics
+
+    log = diagnostics()
+    about = {"call": question.call, "call_ms": facts.wall_ns / 1e6, "first_look_s": round(designed.needed_s, 1)}
+    about |= {"items": facts.items, "tasks": designed.tasks} if facts.items else {}
+    log.info("function.piloted", **about, at_most_s=designed.max_time_s, description=description)
+    if designed.max_time_s < designed.needed_s:
+        note = "the time ends before the first look, so there is no verdict; allow more time, or reduce the work"
+        log.warning("budget.short", note=note)

@@ -1,0 +1,192 @@
+"""From the arguments of `compare` to the question that `advising` answers."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from ..errors import BadInput, Failure
+from .by_value import Given, given
+
+if TYPE_CHECKING:
+    from ..advice.design import Question
+    from ..spec.document import KeyPath
+    from .advising import Answering
+
+Function = Callable[..., object] | str
+Functions = Function | Mapping[str, Function]
+Model = str | Mapping[str, Any]
+
+
+MOST_OF_LABEL = 64
+
+
+class Options(TypedDict, total=False):
+    """The options of `compare`, which documents them."""
+
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any] | None
+    items: str | Iterable[Any] | None
+    item: str | None
+    models: Sequence[Model] | str | None
+    workers: int | Sequence[int] | None
+    tasks: int | None
+    arrivals: Mapping[str, Any] | None
+    expect: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+    check: str | None
+    precision: str | None
+    max_time: str | float | None
+    python: str | None
+    name: str | None
+    runs: str | Path | None
+    wait: str | float | None
+
+
+def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answering]:
+    """Return the question about a function, and where its answer is kept; raises BadInput."""
+    from ..advice.design import Question
+    from ..advice.draft import experiment_name
+    from .advising import Answering
+
+    runs = runs_directory(options.get("runs"))
+    args, kwargs = options.get("args", ()), options.get("kwargs") or {}
+    functions = func if isinstance(func, Mapping) else {"": func}
+    if not functions:
+        raise BadInput("there are no functions to compare", where="func", remedy="give one or more by name")
+    contest = {
+        name: given(each, args, kwargs, options.get("items"), options.get("item"), runs)
+        for name, each in functions.items()
+    }
+    found = next(iter(contest.values()))
+    python = options.get("python")
+    if python and any(each.is_by_value for each in contest.values()):
+        what = f"{found.shown} can't be imported, so only this interpreter can run it"
+        raise BadInput(what, where="python=", remedy="define it in a module, and import it from there")
+    workers = options.get("workers")
+    question = Question(
+        call=found.call,
+        kwargs=found.kwargs,
+        args=found.args,
+        items=found.items,
+        item=options.get("item"),
+        python=python,
+        tasks=options.get("tasks"),
+        max_time_s=seconds(options.get("max_time"), "max_time="),
+        models=_contestants(contest, functions, options)
+        if isinstance(func, Mapping)
+        else _entries(options.get("models")),
+        workers=[workers] if isinstance(workers, int) else workers,
+        name=options.get("name") or _name(verb, func, found),
+        is_code=True,
+        shown=found.shown,
+        is_by_value=found.is_by_value,
+    )
+    name = experiment_name(question)
+    if not question.name and verb != "advise":
+        name = f"{verb}{name.removeprefix('advise')}"
+        question = replace(question, name=name)
+    command = ["orchestrator", "run", str(runs / name / "latest" / "spec.yaml")]
+    again = "orchestrator run " + command[2]
+    return question, Answering(runs.absolute(), again, changes=_changes(options, found), command=command)
+
+
+def _name(verb: str, func: Functions, found: Given) -> str | None:
+    """Return the name of an experiment with a function that no module has, or with several; else None."""
+    if isinstance(func, Mapping):
+        return f"{verb}-{'-'.join(func)}"
+    return f"{verb}-{found.shown}" if found.is_by_value else None
+
+
+def runs_directory(runs: str | Path | None) -> Path:
+    """Return the directory of runs: the one given, or that of the command line."""
+    return Path(runs or os.environ.get("ORCHESTRATOR_RUNS") or "runs")
+
+
+def patience_s(wait: str | float | None) -> float:
+    """Return how long to wait for another run: the time given, or that of the command line; raises BadInput."""
+    return seconds(os.environ.get("ORCHESTRATOR_WAIT") if wait is None else wait, "wait=") or 0.0
+
+
+def seconds(value: str | float | None, where: str) -> float | None:
+    """Return a duration in seconds, None for none; raises BadInput."""
+    if value is None:
+        return None
+    from pydantic_core import PydanticCustomError
+
+    from ..spec.values import parse_seconds
+
+    try:
+        return parse_seconds(value if isinstance(value, str) else f"{float(value):f}s")
+    except PydanticCustomError as error:
+        details = error.context or {}
+        raise BadInput(details["what"], where=where, remedy=details["remedy"]) from None
+
+
+@contextmanager
+def in_words_of(question: Question) -> Iterator[None]:
+    """Let errors in the `with` block call the function as it was called in the question."""
+    try:
+        yield
+    except Failure as error:
+        if question.shown:
+            error.what = error.what.replace(question.call, question.shown)
+            error.remedy = error.remedy.replace(question.call, question.shown)
+        raise
+
+
+def _entries(models: Sequence[Model] | str | None) -> list[str | dict[str, Any]] | None:
+    """Return the entries of `models` in a spec, each left out where it can't run the function; raises BadInput."""
+    from ..runner import registry
+    from ..spec.document import quoted
+    from ..spec.problem import suggestion
+
+    if models is None:
+        return None
+    wanted = list(registry.NAMES) if models == "all" else [models] if isinstance(models, str) else list(models)
+    entries: list[str | dict[str, Any]] = []
+    for model in wanted:
+        entry: dict[str, Any] = {"model": model} if isinstance(model, str) else dict(model)
+        name = entry.get("model")
+        if name not in registry.NAMES:
+            what = f"unknown model {quoted(str(name))}"
+            raise BadInput(what, where="models=", remedy=suggestion(str(name), registry.NAMES))
+        entries.append({**entry, "optional": True})
+    return entries
+
+
+def _contestants(
+    contest: Mapping[str, Given], functions: Mapping[str, Function], options: Options
+) -> list[str | dict[str, Any]]:
+    """Return an entry for each function under each model, by default in a plain loop, or a loop of events."""
+    is_async = any(map(inspect.iscoroutinefunction, functions.values()))
+    entries = _entries(options.get("models") or ["event_loop" if is_async else "sequential"]) or []
+    made: list[str | dict[str, Any]] = []
+    for name, found in contest.items():
+        for entry in entries:
+            assert isinstance(entry, dict)
+            label = f"{name} {entry['model']}" if len(entries) > 1 else name
+            label = re.sub("[^A-Za-z0-9 ._()=,+-]", "_", label).lstrip(" ._()=,+-")[:MOST_OF_LABEL]
+            made.append({**entry, "label": label or "function", "call": found.call})
+    return made
+
+
+def _changes(options: Options, found: Given) -> dict[KeyPath, tuple[object, str]]:
+    """Return what the spec has beside what is designed, each with the name of its argument."""
+    changes: dict[KeyPath, tuple[object, str]] = {}
+    expect = options.get("expect")
+    if expect:
+        claims = [expect] if isinstance(expect, Mapping) else list(expect)
+        changes["expect",] = [dict(claim) for claim in claims], "expect="
+    if arrivals := options.get("arrivals"):
+        changes["arrivals",] = dict(arrivals), "arrivals="
+    if check := options.get("check"):
+        changes["workload", "check"] = check, "check="
+    if precision := options.get("precision"):
+        changes["measure", "precision"] = precision, "precision="
+    return changes

@@ -1,0 +1,217 @@
+"""The functions of the package: what they refuse before anything is measured, and what they cost to import."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import orchestrator
+from orchestrator import BadInput, Busy, WorkloadFailed
+from orchestrator.machine import lock
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def held() -> Iterator[None]:
+    """The machine is held by another run."""
+    with lock.hold() as set_holder:
+        set_holder("runs/other/1")
+        yield
+
+
+def test_the_package_loads_nothing_heavy() -> None:
+    code = "import sys; before = set(sys.modules); import orchestrator; print(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"orchestrator", "__future__"}
+
+
+def test_every_public_name_is_there_and_has_a_text() -> None:
+    for name in orchestrator.__all__:
+        assert getattr(orchestrator, name).__doc__, name
+    assert set(orchestrator.__all__) <= set(dir(orchestrator))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'advice_on'"):
+        _ = orchestrator.advice_on  # type: ignore[attr-defined]  # this is the test
+
+
+def test_the_package_is_typed() -> None:
+    assert (Path(orchestrator.__file__).parent / "py.typed").exists()
+
+
+def test_a_run_of_another_is_named_while_it_holds_the_machine(held: None) -> None:
+    with pytest.raises(Busy, match=r"another run holds this machine: pid \d+.*run runs/other/1; wait for it: wait="):
+        orchestrator.advise("json:dumps", [1])
+
+
+def test_a_run_that_waits_in_vain_ends_after_that_time(held: None) -> None:
+    begun = time.monotonic()
+    with pytest.raises(Busy):
+        orchestrator.compare("json:dumps", args=[[1]], wait=0.6)
+    assert time.monotonic() - begun >= 0.6
+
+
+def test_the_twin_for_event_loops_raises_the_same(held: None) -> None:
+    with pytest.raises(Busy):
+        asyncio.run(orchestrator.advise_async("json:dumps", [1]))
+
+
+def test_a_cancelled_run_ends(held: None) -> None:
+    async def cancelled() -> None:
+        async with asyncio.timeout(0.2):
+            await orchestrator.compare_async("json:dumps", args=[[1]], wait="1h")
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(cancelled())
+
+
+def test_a_worker_of_a_run_begins_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_PADDING", "")
+    with pytest.raises(BadInput, match='this process is a worker of it; put the call under `if __name__ == "__main__"'):
+        orchestrator.advise("json:dumps", [1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"models": ["thread"]}, r'models=: unknown model "thread"; did you mean "threads"\?'),
+        ({"max_time": "soon"}, 'max_time=: "soon" is not a duration'),
+        ({"wait": -1}, "wait=: .* is not a duration"),
+        ({"python": "3.12"}, "python=: <?lambda.* only this interpreter can run it; define it in a module"),
+    ],
+    ids=["model", "max_time", "wait", "python"],
+)
+def test_a_wrong_option_is_named_with_its_remedy(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        orchestrator.compare(lambda: 1, **options)
+
+
+def test_a_claim_that_is_none_is_named_by_its_option() -> None:
+    with pytest.raises(BadInput, match=r"expect=: expect\[0\]: claims nothing; give min, max or equals"):
+        orchestrator.compare("json:dumps", args=[[1]], expect={"of": "threads"})
+
+
+def test_a_function_that_fails_is_named_as_it_was_given() -> None:
+    def broken() -> None:
+        raise ValueError("no")
+
+    with pytest.raises(WorkloadFailed, match=r"^broken failed when it was called: ValueError: no"):
+        orchestrator.advise(broken)
+
+
+def test_a_generator_function_is_refused_with_one_that_does_the_work() -> None:
+    def rows() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(BadInput, match=r"^rows is a generator function.*`def done\(\): return list\(rows\(\)\)`"):
+        orchestrator.advise(rows)
+
+
+def test_missing_arguments_are_named_without_a_command() -> None:
+    with pytest.raises(BadInput, match=r"does not take these kwargs: missing a required argument: 'n'; give n$"):
+        orchestrator.advise(lambda n: n)
+
+
+def test_a_missing_spec_is_refused_with_its_place() -> None:
+    with pytest.raises(BadInput, match=r"none\.yaml: no such file; check the path"):
+        orchestrator.run("none.yaml")
+
+
+def test_overrides_are_a_mapping_or_texts(place: Path) -> None:
+    (place / "a.yaml").write_text("workload: {call: 'json:dumps', args: [1]}\nmodels: [sequential]\n")
+    for overrides in ({"tasks": 0}, ["tasks=0"]):
+        with pytest.raises(BadInput, match='override "tasks=0": tasks: expected 1 or more'):
+            orchestrator.run("a.yaml", overrides)
+
+
+def test_a_failure_has_its_parts_apart() -> None:
+    with pytest.raises(BadInput) as raised:
+        orchestrator.run("none.yaml")
+    assert (raised.value.what, raised.value.where, raised.value.remedy) == (
+        "no such file",
+        "none.yaml",
+        "check the path",
+    )
+
+
+SCRIPT = """
+import asyncio, json, sys, time
+import orchestrator
+
+STEP = 0.004
+
+class Answer:
+    def __init__(self, value): self.value = value
+    def __eq__(self, other): return self.value == other.value
+
+def made(pause):
+    def wait(by=1): time.sleep(pause * by); return Answer(by)
+    return wait
+
+async def inside():
+    # Jupyter runs cells in a loop
+    return orchestrator.compare(
+        made(STEP), models=["sequential", "threads", "processes"], workers=2, tasks=4, max_time="6s"
+    )
+
+result = asyncio.run(inside())
+print(json.dumps({
+    "winners": result.winners, "directory": str(result.directory), "text": str(result),
+    "rows": [row["variant"] for row in result.table()], "events": sorted({e["event"] for e in result.events()}),
+    "command": result.events("run.started")[0]["command"],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a script prints of a run of a closure, asked for inside an event loop."""
+    place = tmp_path_factory.mktemp("measured")
+    (place / "script.py").write_text(SCRIPT)
+    done = subprocess.run([sys.executable, "script.py"], cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {**json.loads(done.stdout), "stderr": done.stderr, "place": place}
+
+
+@pytest.mark.slow
+def test_a_closure_is_compared_inside_a_running_loop(measured: dict[str, Any]) -> None:
+    assert "threads" in measured["winners"]
+
+
+@pytest.mark.slow
+def test_classes_of_main_travel_to_processes_and_back(measured: dict[str, Any]) -> None:
+    assert sorted(measured["rows"]) == ["processes", "sequential", "threads"]
+
+
+@pytest.mark.slow
+def test_a_run_in_python_writes_a_journal_like_all_others(measured: dict[str, Any]) -> None:
+    assert {"run.started", "trial.finished", "verdict.reached", "run.finished"} <= set(measured["events"])
+    assert measured["directory"].startswith(f"{measured['place']}/runs/compare-wait/")
+
+
+@pytest.mark.slow
+def test_messages_are_those_of_a_logger(measured: dict[str, Any]) -> None:
+    assert "{" not in measured["stderr"]
+
+
+@pytest.mark.slow
+def test_the_command_of_the_journal_plans_the_same_again(measured: dict[str, Any]) -> None:
+    program, verb, spec = measured["command"]
+    assert (program, verb) == ("orchestrator", "run")
+    command = [sys.executable, "-m", "orchestrator", "plan", spec]
+    done = subprocess.run(command, cwd=measured["place"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "wait() x 4" in done.stdout, done.stderr
