@@ -71,6 +71,7 @@ def _piloted(
         return {"event": "piloted", "incomparable": _incomparable(_left(file), measured.comparable, "two processes")}
     if kept_by := soundness.kept_by(function, len(measured.items)):
         raise Unusable("call", *soundness.kept(given["call"], kept_by, checked.names, len(measured.items)))
+    checked.check_work(measured)
     refused = {name: _refusal(name, given, instance) for name in registry.STANDARD}
     failed = {}
     if not (is_async or measured.is_long):
@@ -131,6 +132,14 @@ class _Checked:
             raise Unusable("call", *problem)
         if self._given and self._is_watched:
             self.changed = self._given.changed()
+
+    def check_work(self, measured: CallTimes) -> None:
+        """Raise Unusable where the calls have done no work: their file has ended, or their result computes later."""
+        figures = measured.figures()
+        if figures["incomparable"] and (file := soundness.read_out(self.function)):
+            raise Unusable("call", *soundness.read_to_end(self._name, file))
+        if problem := soundness.deferred(self._name, measured.last, figures["wall_ns"], self.names):
+            raise Unusable("call", *problem)
 
 
 def _kept(function: Any, measured: CallTimes, imported: bool) -> dict[str, Any]:
@@ -235,6 +244,16 @@ class CallTimes:
     def comparable(self) -> Any:
         """The result of the last call that must equal that of the first one."""
         return self._results[min(1, len(self._results) - 1) if self.items else -1]
+
+    @property
+    def shown_item(self) -> str | None:
+        """The item of the next call in a few characters, None without items."""
+        return items.shown(self.item) if self.items else None
+
+    @property
+    def last(self) -> Any:
+        """The result of the last call."""
+        return self._results[-1]
 
     @property
     def is_long(self) -> bool:

@@ -154,7 +154,14 @@ def _problem(name: str, error: BaseException) -> Problem:
         return Problem("import_exits", f"importing {name} ends the program ({error}){at}", GUARD)
     if isinstance(error, EOFError):
         return Problem("import_reads", f"importing {name} reads standard input, which is empty here{at}", GUARD)
-    what = f"importing {name} failed: {type(error).__name__}: {error}{at}"
+    if isinstance(error, (IndexError, ValueError)) and "argv" in _code_of(error):
+        return Problem("import_argv", f"importing {name} takes its arguments from the command line{at}", GUARD)
+    text = error.msg if isinstance(error, SyntaxError) else error  # whose text has the place, too
+    what = f"importing {name} failed: {type(error).__name__}: {text}{at}"
+    if isinstance(error, SyntaxError):
+        version = ".".join(map(str, sys.version_info[:2]))
+        remedy = f"correct it, or give --python for the version that it is written for (this is {version})"
+        return Problem("import_syntax", what, remedy)
     if isinstance(error, ImportError) and "no known parent package" in str(error):
         file = getattr(error.__traceback__, "tb_frame", None) and place.partition(", line ")[0]
         directory = os.path.dirname(file or "") or "."
@@ -191,6 +198,14 @@ def _place_of(error: BaseException) -> str:
         return f"{_shown(error.filename)}, line {error.lineno}"
     theirs = [(frame, line) for frame, line in _frames(error) if _is_theirs(frame)]
     return f"{_shown(theirs[-1][0].f_code.co_filename)}, line {theirs[-1][1]}" if theirs else ""
+
+
+def _code_of(error: BaseException) -> str:
+    """Return the line of the user's code where an exception came from, as it is written; "" where there is none."""
+    import linecache
+
+    theirs = [(frame, line) for frame, line in _frames(error) if _is_theirs(frame)]
+    return linecache.getline(theirs[-1][0].f_code.co_filename, theirs[-1][1]) if theirs else ""
 
 
 def _their_line(frame: FrameType | None) -> str:

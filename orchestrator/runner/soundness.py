@@ -88,13 +88,14 @@ def promise(name: str, result: Any, arguments: tuple[str, ...] = ()) -> Problem 
     for each in itertools.islice(held, LOOKED_AT):
         if problem := _promise(name, each, arguments):
             kind = _kind(each)
-            what = HELD.get(type(each).__name__) or f"{_with_article(each)}, {kind[1] if kind else ''}"
+            what = HELD.get(type(each).__name__) or f"{with_article(each)}, {kind[1] if kind else ''}"
             what = f"{name} returns a {type(result).__name__} that holds {what}"
             return Problem(problem.code, what, "name a function of your own that has all of it done before it returns")
     return None
 
 
-def _with_article(value: Any) -> str:
+def with_article(value: Any) -> str:
+    """Return the name of a value's class, with its article."""
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
@@ -107,11 +108,36 @@ def _promise(name: str, result: Any, arguments: tuple[str, ...]) -> Problem | No
     if isinstance(result, types.GeneratorType):
         what = f"{name} returns a generator: calling it runs nothing"
         return Problem("returns_generator", what, reading(name, arguments, "list({})"))
+    if type(result).__module__ == "contextlib" and type(result).__name__.endswith("GeneratorContextManager"):
+        what = f"{name} returns a context manager that nothing has entered yet"
+        own = f"{_called_as(name)}({', '.join(arguments)})"
+        return Problem("returns_manager", what, f"name a function of your own with `with {own} as value: return value`")
     kind = _kind(result)
     if kind is None:
         return None
-    what = f"{name} returns {_with_article(result)}, {kind[1]}"
+    what = f"{name} returns {with_article(result)}, {kind[1]}"
     return Problem(kind[0], what, reading(name, arguments, kind[2], kind[3]))
+
+
+LAZY = {
+    "LazyFrame": "{}.collect()",
+    "DuckDBPyRelation": "{}.fetchall()",
+    "django.QuerySet": "list({})",
+    "peewee.BaseModelSelect": "list({})",
+    "pyspark.DataFrame": "{}.collect()",
+    "pyspark.RDD": "{}.collect()",
+    "sqlalchemy.Query": "{}.all()",
+}
+"""The expression that has the work done, by class, with its package where the name alone says little."""
+
+
+def _lazily(result: Any) -> str | None:
+    """Return the expression that has the work of a lazy object done, also where its class inherits a known one."""
+    for cls in type(result).__mro__:
+        known = LAZY.get(cls.__name__) or LAZY.get(f"{cls.__module__.partition('.')[0]}.{cls.__name__}")
+        if known is not None:
+            return None if getattr(result, "_result_cache", None) is not None else known  # Django's has been read
+    return None
 
 
 def _kind(result: Any) -> tuple[str, str, str, str] | None:
@@ -124,10 +150,10 @@ def _kind(result: Any) -> tuple[str, str, str, str] | None:
     lazy = "which has computed nothing yet"
     if package in ("dask", "xarray", "dask_expr") and hasattr(cls, "__dask_graph__"):
         return ("returns_lazy", lazy, "{}.compute()", "def") if result.__dask_graph__() is not None else None
-    if cls.__name__ == "LazyFrame":
-        return "returns_lazy", lazy, "{}.collect()", "def"
-    if cls.__name__ == "DuckDBPyRelation":
-        return "returns_lazy", lazy, "{}.fetchall()", "def"
+    if expression := _lazily(result):
+        return "returns_lazy", lazy, expression, "def"
+    if _is_thunk(result):
+        return "returns_function", "which nothing has called yet", "{}()", "def"
     if cls.__name__ == "Future" and package in ("concurrent", "distributed"):
         return "returns_lazy", "whose work goes on after the call", "{}.result()", "def"
     if isinstance(result, AsyncIterator):
@@ -139,16 +165,65 @@ def _kind(result: Any) -> tuple[str, str, str, str] | None:
     return None
 
 
+def _is_thunk(result: Any) -> bool:
+    """Return whether a result is a function that the call has made, and that only waits for being called."""
+    import inspect
+
+    is_made = isinstance(result, types.FunctionType) and "<locals>" in result.__qualname__
+    if not (is_made or isinstance(result, functools.partial)):
+        return False
+    try:
+        parameters = inspect.signature(result).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    unneeded = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return all(each.default is not each.empty or each.kind in unneeded for each in parameters)
+
+
+READ_NS, MOST_READ, TIMES_CALL = 20_000_000, 100, 10
+
+
+def deferred(name: str, result: Any, call_ns: int, arguments: tuple[str, ...]) -> Problem | None:
+    """Return why a call has left its work to the one that reads its result; None if it has not.
+
+    So do querysets. Only a class with an `__iter__` in Python can: some elements are read from it, and timed.
+    """
+    if not isinstance(getattr(type(result), "__iter__", None), types.FunctionType):
+        return None
+    begun_ns, read_ns = time.perf_counter_ns(), 0
+    try:
+        for number, _ in enumerate(result, start=1):
+            read_ns = time.perf_counter_ns() - begun_ns
+            if number == MOST_READ or read_ns > READ_NS:
+                break
+        read_ns = time.perf_counter_ns() - begun_ns
+    except Exception:
+        return None
+    if read_ns < max(50_000, TIMES_CALL * call_ns):
+        return None
+    what = f"{name} returns {with_article(result)} that computes when it is read: a call took {call_ns / 1e3:.3g} us, "
+    what += f"reading its result {read_ns / 1e3:.3g} us"
+    return Problem("returns_lazy", what, reading(name, arguments, "list({})"))
+
+
 def reading(name: str, arguments: tuple[str, ...], expression: str, define: str = "def") -> str:
     """Return the remedy: a function of the user's own that gets the work done."""
     given = ", ".join(arguments)
-    function = name.partition(":")[2] or name
-    body = expression.format(f"{function}({given})")
+    body = expression.format(f"{_called_as(name)}({given})")
     return f"name a function of your own that has it done, such as `{define} done({given}): return {body}`"
+
+
+def _called_as(name: str) -> str:
+    return name.partition(":")[2] or name
 
 
 ENDS = ("StopIteration", "StopAsyncIteration", "Empty", "QueueEmpty")
 """Exceptions of a source that has no more to give: an iterator, a queue."""
+
+ENDED = "its source ended"
+
+DRAINED = re.compile(r"'?pop( from (an )?empty|item\(\): dictionary is empty)")
+"""The message of a list, deque, set or dict that has no more to give: of an IndexError or a KeyError."""
 
 
 QUEUES = (("queue", "Queue"), ("_queue", "Queue"), ("asyncio.queues", "Queue"), ("multiprocessing.queues", "Queue"))
@@ -163,12 +238,18 @@ def ended(error: BaseException) -> BaseException | None:
     if isinstance(error, RuntimeError) and "StopIteration" in f"{error}" and cause is not None:
         return ended(cause)
     module = type(error).__module__
+    if type(error) in (IndexError, KeyError):
+        return error if DRAINED.match(str(error)) else None
     is_known = isinstance(error, (StopIteration, StopAsyncIteration)) or module in ("queue", "_queue", "asyncio.queues")
     return error if is_known and type(error).__name__ in ENDS else None
 
 
 def source(function: Any) -> str | None:
     """Return the name of a global iterator or queue that a function takes from, None if none is seen."""
+    return _global_source(function)[0]
+
+
+def _global_source(function: Any) -> tuple[str | None, Any]:
     import inspect
 
     function = inspect.unwrap(getattr(function, "func", function))
@@ -178,8 +259,30 @@ def source(function: Any) -> str | None:
         cls = type(value)
         is_endless = cls.__module__ == "itertools" and cls.__name__ in ("count", "cycle", "repeat")
         if (isinstance(value, Iterator) and not is_endless) or (cls.__module__, cls.__name__[-5:]) in QUEUES:
-            return str(name)
-    return None
+            return str(name), value
+    return None, None
+
+
+def read_out(function: Any) -> str | None:
+    """Return the name of a global file that a function reads, and that is at its end; None if none is seen."""
+    import io
+
+    name, value = _global_source(function)
+    if not isinstance(value, io.IOBase):
+        return None
+    try:
+        at = value.tell()
+        rest = value.read(1)
+        value.seek(at)
+    except Exception:  # a pipe, a file for writing, or a closed one
+        return None
+    return None if rest else name
+
+
+def read_to_end(name: str, file: str) -> Problem:
+    """Return the problem of a function that reads the global `file`, which is at its end."""
+    what = f"{name} reads the file {file} of its module, and that is at its end: further calls read nothing"
+    return Problem("source_ended", what, "let each call open the file, or begin with its `seek(0)`")
 
 
 KEPT, LEAST_KEPT_NS, MOST_KEPT_NS = 100, 1_000_000, 100_000
@@ -269,7 +372,7 @@ def _answers(function: Any, items: int) -> bool:
 
 def kept(name: str, by: str, arguments: tuple[str, ...], items: int) -> Problem:
     """Return the problem of calls that are answered from a cache."""
-    own, given = name.partition(":")[2] or name, ", ".join(arguments)
+    own, given = _called_as(name), ", ".join(arguments)
     inner = "func" if by == "joblib.Memory" else "__wrapped__"
     answered = "a batch computes its items once, and later ones are" if items else "all calls but the first were"
     what = f"{name} keeps its results ({by}): {answered} answered from there"

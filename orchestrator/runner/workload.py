@@ -12,7 +12,7 @@ from typing import Any
 from . import callables, imports, names, registry
 from .call import FIRST, Call
 from .problem import Problem
-from .soundness import reading
+from .soundness import reading, with_article
 
 HOOKS = ("setup", "initializer", "async_initializer", "reset", "observe", "check")
 
@@ -39,7 +39,7 @@ def function_of(reference: str, field: str) -> tuple[Any, Any]:
     """Return what holds the function, a module or a class, and the function; raises Unusable."""
     owner, found = holder_and_value(reference, field)
     if not callable(found):
-        what = f"{reference} is a {type(found).__name__}, not a function"
+        what = f"{reference} is {with_article(found)}, not a function"
         raise Unusable(field, "not_callable", what, "name a callable")
     return owner, found
 
