@@ -112,6 +112,9 @@ def _failed(asked: Question, error: RunnerFailed) -> WorkloadFailed:
     ends = error.error.partition("the function ends the interpreter ")[2]
     if not ends and error.cause in ("signal", "crash", "memory"):
         ends = f"({error.error.replace('the runner', 'it')}{crash})" if (crash := _first_of_theirs(error)) else ""
+    if re.match(r"\((argparse|optparse|typer|click|docopt|fire) at", ends):
+        what = f"{asked.call}: it parses the command line {ends}, which has no arguments for it here"
+        return WorkloadFailed(what, remedy="give it its arguments, or name the function that does the work with them")
     if ends:
         what = f"{asked.call}: {after}the function ends the interpreter {ends}"
         return WorkloadFailed(what, remedy="return or raise an exception instead: every model would end with it")
@@ -142,10 +145,16 @@ def _place(error: RunnerFailed) -> str:
     shown = error.traceback if error.cause != "timeout" else error.output  # which ends with the stacks
     files = [line.strip() for line in (shown or "").splitlines() if line.startswith("  File ")]
     theirs = [line for line in files if "orchestrator_runner" not in line]
+    theirs = [line for line in theirs if _is_theirs(line)] or theirs
     if error.cause == "timeout":
         return f" ({theirs[0]})" if theirs else ""
     last = error.output.strip().rpartition("\n")[2]
     return f" ({theirs[-1]})" if theirs else f" ({last})" if last and not files else ""
+
+
+def _is_theirs(line: str) -> bool:
+    """Return whether a line of a traceback is of the user's code."""
+    return bool(last_words.place(f"  {line}"))
 
 
 def _remedy(asked: Question, error: RunnerFailed) -> str:
@@ -159,6 +168,9 @@ def _remedy(asked: Question, error: RunnerFailed) -> str:
     if error.kind == "TypeError" and structured:
         name = structured[0].partition(" ")[0]
         return f"""values are read as YAML ({", ".join(structured)}); for text, quote it inside too: {name}='"..."'"""
+    if "no running event loop" in error.error or "no current event loop" in error.error:
+        function = asked.call.partition(":")[2]
+        return f"name a function that calls it in a loop, such as `async def inside(): return {function}(...)`"
     if error.kind == "EOFError":
         return "standard input is empty here: give the function its input as arguments"
     return "call it with arguments that it can work with"

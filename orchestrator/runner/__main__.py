@@ -186,6 +186,7 @@ def _reason(error: BaseException) -> str:
     if by := {"SystemExit": "sys.exit", "Ends": str(error)}.get(type(error).__name__):
         from .last_words import place
 
+        by = imports.parser(error) or by
         return f": the function ends the interpreter ({by} at {place(_traceback(error)) or 'an unknown line'})"
     if _cause(error) != "result" or error.__cause__ is None:
         return ""

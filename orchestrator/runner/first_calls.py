@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from . import arguments, items, registry, soundness, workload
+from . import arguments, items, promises, registry, soundness, workload
 from .account import clocks, sensors
 from .call import Call
 from .workload import Unusable
@@ -113,7 +114,8 @@ class _Checked:
         self.started = 0
         """The processes of the call that started most."""
         self._name, self._call, self._has_items = name, call, has_items
-        self._calls = 0
+        self._is_async = inspect.iscoroutinefunction(call.function)
+        self._calls, self._pid = 0, os.getpid()
 
     def begin(self, item: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of the next call; without items, only the first one is watched."""
@@ -125,10 +127,13 @@ class _Checked:
 
     def end(self, result: Any) -> None:
         """Check the result and the arguments when the call has returned; raises Unusable."""
+        if os.getpid() != self._pid:  # this answer comes before that of the process that was asked
+            what = f"{self._name} forks, and the child process returns from it, too"
+            raise Unusable("call", "returns_twice", what, "end the child in the function: os._exit(0)")
         self.imported = self.imported or (not self._calls and len(sys.modules) > self._modules)
         self.started = max(self.started, soundness.started() - self._begun)
         self._calls += 1
-        if problem := soundness.promise(self._name, result, self.names):
+        if problem := promises.promise(self._name, result, self.names, self._is_async):
             raise Unusable("call", *problem)
         if self._given and self._is_watched:
             self.changed = self._given.changed()
@@ -138,7 +143,7 @@ class _Checked:
         figures = measured.figures()
         if figures["incomparable"] and (file := soundness.read_out(self.function)):
             raise Unusable("call", *soundness.read_to_end(self._name, file))
-        if problem := soundness.deferred(self._name, measured.last, figures["wall_ns"], self.names):
+        if problem := promises.deferred(self._name, measured.last, figures["wall_ns"], self.names):
             raise Unusable("call", *problem)
 
 

@@ -148,7 +148,7 @@ def _problem(name: str, error: BaseException) -> Problem:
         remedy = f"{GUARD}; if it only takes long, set {PATIENCE}=60"
         return Problem("import_endless", what, remedy)
     if isinstance(error, SystemExit):
-        by = "parses the command line (argparse)" if _passes(error, "argparse.py") else "ends the program (sys.exit)"
+        by = f"parses the command line ({which})" if (which := parser(error)) else "ends the program (sys.exit)"
         return Problem("import_exits", f"importing {name} {by}{at}", GUARD)
     if isinstance(error, exits.Ends):
         return Problem("import_exits", f"importing {name} ends the program ({error}){at}", GUARD)
@@ -180,8 +180,10 @@ def _hidden() -> str | None:
     return None
 
 
-def _passes(error: BaseException, base: str) -> bool:
-    return any(os.path.basename(frame.f_code.co_filename) == base for frame, _ in _frames(error))
+def parser(error: BaseException) -> str | None:
+    """Return which parser of the command line an exception came from, None if from no known one."""
+    passed = {frame.f_globals.get("__name__", "").partition(".")[0] for frame, _ in _frames(error)}
+    return next((name for name in ("argparse", "optparse", "typer", "click", "docopt", "fire") if name in passed), None)
 
 
 def _frames(error: BaseException) -> list[tuple[FrameType, int]]:

@@ -12,7 +12,7 @@ from typing import Any
 from . import callables, imports, names, registry
 from .call import FIRST, Call
 from .problem import Problem
-from .soundness import reading, with_article
+from .promises import reading, with_article
 
 HOOKS = ("setup", "initializer", "async_initializer", "reset", "observe", "check")
 
@@ -211,9 +211,12 @@ def _check_arguments(call: Call, name: str) -> None:
         return  # a builtin without a signature
     args, given = call.arguments(0)
     try:
-        signature.bind(*args, **given)
+        taking = signature.bind(*args, **given).arguments
+        if unset := [p for p in signature.parameters.values() if callables.is_required(p) and p.name not in taking]:
+            raise TypeError(f"missing a required argument: {unset[0].name!r} (its default is for a framework)")
     except TypeError as error:
         parameters = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        parameters = [p.replace(default=p.empty) if callables.is_required(p) else p for p in parameters]
         required = [p for p in parameters[len(args) :] if p.default is p.empty]
         missing = tuple(str(p) for p in required if p.name not in given)
         taken = tuple(str(p) for p in parameters if p in required or p.name in given)

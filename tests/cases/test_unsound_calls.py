@@ -22,6 +22,7 @@ async def agenerator(n): yield n
 async def asked(n): return n
 def coroutine(n): return asked(n)
 async def apromise(n): return map(abs, range(n))
+async def unawaited(n): return asked(n)
 def future(n): return concurrent.futures.Future()
 class LazyFrame: pass
 def frame(n): return LazyFrame()
@@ -84,7 +85,8 @@ def refused(place: Path, *asked: str, status: int = errors.BAD_INPUT) -> str:
         ("generator", "return list(generator(n))"),
         ("agenerator", "async def done(n): return [each async for each in agenerator(n)]"),
         ("coroutine", "async def done(n): return await coroutine(n)"),
-        ("apromise", "return list(apromise(n))"),
+        ("apromise", "async def done(n): return list(await apromise(n))"),
+        ("unawaited", "async def done(n): return await (await unawaited(n))"),
         ("future", "return future(n).result()"),
         ("frame", "return frame(n).collect()"),
         ("closure", "return closure(n)()"),
