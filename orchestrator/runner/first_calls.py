@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import arguments, items, promises, registry, soundness, workload
+from . import arguments, imports, items, promises, registry, soundness, workload
 from .account import clocks, sensors
 from .call import Call
 from .workload import Unusable
@@ -30,6 +30,8 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
     process, None if none can be. `refused` has by model the reason why it is left out, and `failed` how a call failed
     under it. `unpicklable` is the reason why results can't be sent between processes, else None. `incomparable` is
     the reason why results can't be checked, else None: a second call gave others, or `==` gives no single answer.
+
+    `changes` has what the `import` and a `call` change for the whole process (see `changes`).
 
     `started` is the number of processes that a call started by multiprocessing, at most. `copied` is the argument that
     calls change, so that each gets copies, else None. `kept_by` is what later calls were probably answered from, else
@@ -82,6 +84,7 @@ def _piloted(
         "event": "piloted",
         "is_async": is_async,
         "started": checked.started,
+        "changes": {"import": imports.changed(importing=True), "call": imports.changed(importing=False)},
         "copied": checked.changed,
         **_kept(function, measured, checked.imported),
         "refused": {name: why for name, why in refused.items() if why},

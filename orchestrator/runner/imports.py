@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import FrameType, ModuleType
 
 from . import exits, names
+from .changes import Changes
 from .problem import Problem
 
 HERE = os.getcwd()
@@ -42,6 +43,7 @@ class Endless(BaseException):
 
 _patience: list[float] = []  # holds the patience while imports are watched
 _importing: list[str] = []
+_changes: list[Changes] = []  # holds what the user's code changes for its process, while that is watched
 _forks: list[str] = []  # holds the line that started a process during the import
 
 
@@ -54,11 +56,18 @@ def watched() -> Iterator[None]:
         patience_s = PATIENCE_S
     _patience.append(patience_s)
     sys.addaudithook(_note_forks)
+    _changes[:] = [Changes(_their_line, lambda frame: not _is_ours(frame))]
     try:
-        with exits.raised():
+        with exits.raised(), _changes[0].watched():
             yield
     finally:
         _patience.clear()
+        _changes.clear()
+
+
+def changed(importing: bool) -> list[str]:
+    """Return what the user's imports, or its calls, have changed for the whole process, while they are watched."""
+    return _changes[0].found(importing) if _changes else []
 
 
 def _note_forks(event: str, _: object) -> None:
@@ -120,8 +129,7 @@ def _is_from(module: ModuleType, file: str) -> bool:
 
 def _imported(name: str) -> ModuleType:
     try:
-        with _alarmed():
-            _importing.append(name)
+        with _alarmed(), _importing_now(name):
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not (name + ".").startswith(error.name + "."):
@@ -131,8 +139,19 @@ def _imported(name: str) -> ModuleType:
         raise Failed(Problem("module_missing", what, remedy)) from error
     except BaseException as error:
         raise Failed(_problem(name, error)) from error
+
+
+@contextmanager
+def _importing_now(name: str) -> Iterator[None]:
+    _importing.append(name)
+    for changes in _changes:
+        changes.is_importing = True
+    try:
+        yield
     finally:
         _importing.clear()
+        for changes in _changes:
+            changes.is_importing = False
 
 
 def _problem(name: str, error: BaseException) -> Problem:
@@ -224,9 +243,14 @@ def _has_started() -> bool:
 
 
 def _is_theirs(frame: FrameType) -> bool:
+    return not _is_ours(frame) and "site-packages" not in frame.f_code.co_filename
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """Return whether code belongs to the runner or to the standard library."""
     file = frame.f_code.co_filename
     ours, stdlib = os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.__file__)
-    return not file.startswith(("<", ours + os.sep, stdlib + os.sep)) and "site-packages" not in file
+    return file.startswith(("<", ours + os.sep)) or (file.startswith(stdlib + os.sep) and "site-packages" not in file)
 
 
 def _shown(file: str) -> str:
