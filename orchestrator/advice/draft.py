@@ -132,6 +132,7 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
         sentences.append(
             f"It changes its argument {facts.copied}, so each call gets fresh copies, made before its time."
         )
+    sentences += _of_the_process(facts)
     if designed.tasks < facts.items:
         sentences.append(f"A batch has {designed.tasks} of the {facts.items} items, evenly spread.")
     if not facts.is_async:
@@ -140,6 +141,15 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
     if facts.incomparable:
         sentences.append(f"Results are not checked: {facts.incomparable}.")
     return printable(" ".join(" ".join(sentences).split()))
+
+
+def _of_the_process(facts: Facts) -> Iterator[str]:
+    """Yield what the function does to the process that runs it, which other code there has to bear."""
+    if by_import := facts.changes.get("import"):
+        guard = 'put it under `if __name__ == "__main__":`'
+        yield f"Importing it {units.listed(by_import)}, in every worker as well: {guard}, unless that is meant."
+    if by_call := facts.changes.get("call"):
+        yield f"A call {units.listed(by_call)}, for all threads of its process: they may get in each other's way."
 
 
 def _first_of_all(facts: Facts) -> Iterator[str]:

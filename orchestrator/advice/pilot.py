@@ -12,7 +12,7 @@ from ..errors import BadInput, WorkloadFailed
 from ..interpreters import find
 from ..runner import last_words, names
 from ..runner.problem import Problem, read
-from ..runner.soundness import ENDS
+from ..runner.soundness import ENDED
 from ..supervisor import group
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt
@@ -21,6 +21,9 @@ from . import commands
 from .design import Facts, Question
 
 TIMEOUT_S = 30.0
+
+WAITING = 0.1
+"""The share of that time on a core below which a call that did not end has waited."""
 
 ELSEWHERE = "name the project's directory with --project, or the interpreter that has it with --python"
 NEARER = "start Python in the directory that holds it, or install it"  # the same, in Python itself
@@ -101,26 +104,41 @@ def _refused(asked: Question, problem: Problem, field: str) -> BadInput:
 
 def _failed(asked: Question, error: RunnerFailed) -> WorkloadFailed:
     if error.cause == "timeout":
-        what = f"importing and calling {asked.call} took longer than {TIMEOUT_S:g} s{_place(error)}"
-        return WorkloadFailed(what, remedy="ask for less work in one call, so that it can be called many times")
+        return _endless(asked, error)
     place = _place(error)
-    if error.kind in ENDS:
-        what = f"{asked.call}: its source ended after {units.count(error.calls, 'call')} ({error.kind}){place}"
+    if error.error.startswith(ENDED) and (error.calls or error.kind not in ("IndexError", "KeyError")):
+        why = error.error.removeprefix(ENDED)
+        what = f"{asked.call}: {ENDED} after {units.count(error.calls, 'call')}{why}{place}"
         return WorkloadFailed(what, remedy="let each call begin its own: open the source inside the function")
     after = f"after {error.calls} good call{'s' * (error.calls > 1)}: " if error.calls else ""
     ends = error.error.partition("the function ends the interpreter ")[2]
     if not ends and error.cause in ("signal", "crash", "memory"):
-        ends = f"({error.error.replace('the runner', 'it')}{crash})" if (crash := _crash(error)) else ""
+        ends = f"({error.error.replace('the runner', 'it')}{crash})" if (crash := _first_of_theirs(error)) else ""
+    if re.match(r"\((argparse|optparse|typer|click|docopt|fire) at", ends):
+        what = f"{asked.call}: it parses the command line {ends}, which has no arguments for it here"
+        return WorkloadFailed(what, remedy="give it its arguments, or name the function that does the work with them")
     if ends:
         what = f"{asked.call}: {after}the function ends the interpreter {ends}"
         return WorkloadFailed(what, remedy="return or raise an exception instead: every model would end with it")
-    what = f"{asked.call} failed when it was called: {after}{' '.join(error.error.split())}{place}"
+    given = "" if error.item is None else f" with the item {error.item}"
+    what = f"{asked.call} failed when it was called{given}: {after}{' '.join(error.error.split())}{place}"
     return WorkloadFailed(what, remedy=_remedy(asked, error))
 
 
-def _crash(error: RunnerFailed) -> str:
-    """Return the line of the user's code in which the interpreter crashed, the first one that faulthandler wrote."""
-    frames = [frame for line in error.output.splitlines() if (frame := last_words.PLACE.match(line))]
+def _endless(asked: Question, error: RunnerFailed) -> WorkloadFailed:
+    """Return that a pilot has not ended in time, and whether it computed or waited."""
+    what = f"importing and calling {asked.call} took longer than {TIMEOUT_S:g} s"
+    at = _first_of_theirs(error) or _place(error)
+    if error.cpu_s is None or error.cpu_s > WAITING * TIMEOUT_S:
+        return WorkloadFailed(what + at, remedy="ask for less work in one call, so that it can be called many times")
+    what += f", in which it waited{at}: it used {error.cpu_s:.2g} s of a core"
+    return WorkloadFailed(what, remedy="see what it waits for: a lock that is still held, an event, a queue, a peer")
+
+
+def _first_of_theirs(error: RunnerFailed) -> str:
+    """Return the innermost line of the user's code in the stacks that faulthandler wrote, "" if there is none."""
+    stacks = error.output[max(0, error.output.rfind("Current thread")) :]  # other threads come before and after it
+    frames = [frame for line in stacks.splitlines() if (frame := last_words.PLACE.match(line))]
     return next((f" at {found}" for frame in frames if (found := last_words.place(frame.string))), "")
 
 
@@ -129,21 +147,32 @@ def _place(error: RunnerFailed) -> str:
     shown = error.traceback if error.cause != "timeout" else error.output  # which ends with the stacks
     files = [line.strip() for line in (shown or "").splitlines() if line.startswith("  File ")]
     theirs = [line for line in files if "orchestrator_runner" not in line]
+    theirs = [line for line in theirs if _is_theirs(line)] or theirs
     if error.cause == "timeout":
         return f" ({theirs[0]})" if theirs else ""
     last = error.output.strip().rpartition("\n")[2]
     return f" ({theirs[-1]})" if theirs else f" ({last})" if last and not files else ""
 
 
+def _is_theirs(line: str) -> bool:
+    """Return whether a line of a traceback is of the user's code."""
+    return bool(last_words.place(f"  {line}"))
+
+
 def _remedy(asked: Question, error: RunnerFailed) -> str:
     kinds = {dict: "mapping", list: "list", bool: "truth value", type(None): "nothing"}
     given = asked.kwargs.items()
     structured = [f"{name} is a {kinds.get(type(value), 'number')}" for name, value in given if type(value) is not str]
+    if error.calls and error.item is not None:
+        return "leave that item out, or let the function return a value for it too"
     if error.calls:
         return "pass a function that can be called many times, since every model does so"
     if error.kind == "TypeError" and structured and not asked.is_code:
         name = structured[0].partition(" ")[0]
         return f"""values are read as YAML ({", ".join(structured)}); for text, quote it inside too: {name}='"..."'"""
+    if "no running event loop" in error.error or "no current event loop" in error.error:
+        function = asked.call.partition(":")[2]
+        return f"name a function that calls it in a loop, such as `async def inside(): return {function}(...)`"
     if error.kind == "EOFError":
         return "standard input is empty here: give the function its input as arguments"
     return "call it with arguments that it can work with"

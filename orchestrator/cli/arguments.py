@@ -39,6 +39,9 @@ def reference(text: str, project: Path, where: str = "") -> str:
         source = source.rstrip(":").removesuffix("/")
         if Path(f"{source}.py").is_file() and re.fullmatch(r"[^\W\d][\w.]*", function):
             remedy = f"name the file: orchestrator advise {shlex.quote(f'{source}.py:{function}')}"
+        elif "." not in Path(source).name and Path(source).is_file():
+            what = "names a file that can't be imported: its name does not end with .py"
+            remedy = f"give it another name: ln -s {shlex.quote(Path(source).name)} {shlex.quote(f'{source}.py')}"
         elif re.fullmatch(SOURCE, source):
             meant = shlex.quote(f"{source}:{function}" if function else source)
             remedy = f"write one colon and a name: orchestrator advise {meant}"

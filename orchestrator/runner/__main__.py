@@ -124,7 +124,7 @@ def _pilot(asked: dict[str, Any]) -> dict[str, Any]:
     except workload.Unusable as error:
         return {"event": "refused", **error.fields()}
     except BaseException as error:
-        return {**_failure(error), "calls": measured.calls}
+        return {**_failure(error), "calls": measured.calls, "item": measured.shown_item}
 
 
 def _listed(source: str) -> dict[str, Any]:
@@ -161,9 +161,9 @@ def _failure(error: BaseException) -> dict[str, Any]:
     from . import soundness
 
     end = soundness.ended(error)
-    shown, text = end or error, f"{type(error).__name__}: {_text(error)}{_reason(error)}"
+    shown, text = end or error, f"{type(error).__name__}{f': {_text(error)}' if _text(error) else ''}{_reason(error)}"
     if end:
-        text = f"its source ended ({type(end).__name__})"
+        text = f"{soundness.ENDED} ({type(end).__name__}{f': {_text(end)}' if _text(end) else ''})"
     elif isinstance(error, soundness.Unsound):
         text = _text(error)
     return {
@@ -186,6 +186,7 @@ def _reason(error: BaseException) -> str:
     if by := {"SystemExit": "sys.exit", "Ends": str(error)}.get(type(error).__name__):
         from .last_words import place
 
+        by = imports.parser(error) or by
         return f": the function ends the interpreter ({by} at {place(_traceback(error)) or 'an unknown line'})"
     if _cause(error) != "result" or error.__cause__ is None:
         return ""

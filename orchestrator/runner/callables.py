@@ -26,6 +26,18 @@ def bindable(function: Callable[..., Any]) -> Callable[..., Any]:
     return types.MethodType(function, object())
 
 
+MARKERS = (("typer", "OptionInfo"), ("typer", "ArgumentInfo"), ("fastapi", "Depends"), ("fastapi", "Param"))
+"""Classes of defaults that a framework replaces by values; a plain call would get the marker itself."""
+
+
+def is_required(parameter: Any) -> bool:
+    """Return whether a plain call must give a parameter: it has no default, or only a marker for a framework."""
+    if parameter.default is parameter.empty:
+        return parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    bases = {(base.__module__.partition(".")[0], base.__name__) for base in type(parameter.default).__mro__}
+    return not bases.isdisjoint(MARKERS)
+
+
 def is_async(function: Any) -> bool:
     """Return whether a call returns a coroutine by declaration."""
     import inspect

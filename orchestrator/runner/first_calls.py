@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from . import arguments, items, registry, soundness, workload
+from . import arguments, imports, items, promises, registry, soundness, workload
 from .account import clocks, sensors
 from .call import Call
 from .workload import Unusable
@@ -29,6 +30,8 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
     process, None if none can be. `refused` has by model the reason why it is left out, and `failed` how a call failed
     under it. `unpicklable` is the reason why results can't be sent between processes, else None. `incomparable` is
     the reason why results can't be checked, else None: a second call gave others, or `==` gives no single answer.
+
+    `changes` has what the `import` and a `call` change for the whole process (see `changes`).
 
     `started` is the number of processes that a call started by multiprocessing, at most. `copied` is the argument that
     calls change, so that each gets copies, else None. `kept_by` is what later calls were probably answered from, else
@@ -71,6 +74,7 @@ def _piloted(
         return {"event": "piloted", "incomparable": _incomparable(_left(file), measured.comparable, "two processes")}
     if kept_by := soundness.kept_by(function, len(measured.items)):
         raise Unusable("call", *soundness.kept(given["call"], kept_by, checked.names, len(measured.items)))
+    checked.check_work(measured)
     refused = {name: _refusal(name, given, instance) for name in registry.STANDARD}
     failed = {}
     if not (is_async or measured.is_long):
@@ -80,6 +84,7 @@ def _piloted(
         "event": "piloted",
         "is_async": is_async,
         "started": checked.started,
+        "changes": {"import": imports.changed(importing=True), "call": imports.changed(importing=False)},
         "copied": checked.changed,
         **_kept(function, measured, checked.imported),
         "refused": {name: why for name, why in refused.items() if why},
@@ -112,7 +117,8 @@ class _Checked:
         self.started = 0
         """The processes of the call that started most."""
         self._name, self._call, self._has_items = name, call, has_items
-        self._calls = 0
+        self._is_async = inspect.iscoroutinefunction(call.function)
+        self._calls, self._pid = 0, os.getpid()
 
     def begin(self, item: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of the next call; without items, only the first one is watched."""
@@ -124,13 +130,24 @@ class _Checked:
 
     def end(self, result: Any) -> None:
         """Check the result and the arguments when the call has returned; raises Unusable."""
+        if os.getpid() != self._pid:  # this answer comes before that of the process that was asked
+            what = f"{self._name} forks, and the child process returns from it, too"
+            raise Unusable("call", "returns_twice", what, "end the child in the function: os._exit(0)")
         self.imported = self.imported or (not self._calls and len(sys.modules) > self._modules)
         self.started = max(self.started, soundness.started() - self._begun)
         self._calls += 1
-        if problem := soundness.promise(self._name, result, self.names):
+        if problem := promises.promise(self._name, result, self.names, self._is_async):
             raise Unusable("call", *problem)
         if self._given and self._is_watched:
             self.changed = self._given.changed()
+
+    def check_work(self, measured: CallTimes) -> None:
+        """Raise Unusable where the calls have done no work: their file has ended, or their result computes later."""
+        figures = measured.figures()
+        if figures["incomparable"] and (file := soundness.read_out(self.function)):
+            raise Unusable("call", *soundness.read_to_end(self._name, file))
+        if problem := promises.deferred(self._name, measured.last, figures["wall_ns"], self.names):
+            raise Unusable("call", *problem)
 
 
 def _kept(function: Any, measured: CallTimes, imported: bool) -> dict[str, Any]:
@@ -235,6 +252,16 @@ class CallTimes:
     def comparable(self) -> Any:
         """The result of the last call that must equal that of the first one."""
         return self._results[min(1, len(self._results) - 1) if self.items else -1]
+
+    @property
+    def shown_item(self) -> str | None:
+        """The item of the next call in a few characters, None without items."""
+        return items.shown(self.item) if self.items else None
+
+    @property
+    def last(self) -> Any:
+        """The result of the last call."""
+        return self._results[-1]
 
     @property
     def is_long(self) -> bool:

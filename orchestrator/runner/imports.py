@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import FrameType, ModuleType
 
 from . import exits, names
+from .changes import Changes
 from .problem import Problem
 
 HERE = os.getcwd()
@@ -42,6 +43,7 @@ class Endless(BaseException):
 
 _patience: list[float] = []  # holds the patience while imports are watched
 _importing: list[str] = []
+_changes: list[Changes] = []  # holds what the user's code changes for its process, while that is watched
 _forks: list[str] = []  # holds the line that started a process during the import
 
 
@@ -54,11 +56,18 @@ def watched() -> Iterator[None]:
         patience_s = PATIENCE_S
     _patience.append(patience_s)
     sys.addaudithook(_note_forks)
+    _changes[:] = [Changes(_their_line, lambda frame: not _is_ours(frame))]
     try:
-        with exits.raised():
+        with exits.raised(), _changes[0].watched():
             yield
     finally:
         _patience.clear()
+        _changes.clear()
+
+
+def changed(importing: bool) -> list[str]:
+    """Return what the user's imports, or its calls, have changed for the whole process, while they are watched."""
+    return _changes[0].found(importing) if _changes else []
 
 
 def _note_forks(event: str, _: object) -> None:
@@ -120,8 +129,7 @@ def _is_from(module: ModuleType, file: str) -> bool:
 
 def _imported(name: str) -> ModuleType:
     try:
-        with _alarmed():
-            _importing.append(name)
+        with _alarmed(), _importing_now(name):
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not (name + ".").startswith(error.name + "."):
@@ -131,8 +139,19 @@ def _imported(name: str) -> ModuleType:
         raise Failed(Problem("module_missing", what, remedy)) from error
     except BaseException as error:
         raise Failed(_problem(name, error)) from error
+
+
+@contextmanager
+def _importing_now(name: str) -> Iterator[None]:
+    _importing.append(name)
+    for changes in _changes:
+        changes.is_importing = True
+    try:
+        yield
     finally:
         _importing.clear()
+        for changes in _changes:
+            changes.is_importing = False
 
 
 def _problem(name: str, error: BaseException) -> Problem:
@@ -148,13 +167,20 @@ def _problem(name: str, error: BaseException) -> Problem:
         remedy = f"{GUARD}; if it only takes long, set {PATIENCE}=60"
         return Problem("import_endless", what, remedy)
     if isinstance(error, SystemExit):
-        by = "parses the command line (argparse)" if _passes(error, "argparse.py") else "ends the program (sys.exit)"
+        by = f"parses the command line ({which})" if (which := parser(error)) else "ends the program (sys.exit)"
         return Problem("import_exits", f"importing {name} {by}{at}", GUARD)
     if isinstance(error, exits.Ends):
         return Problem("import_exits", f"importing {name} ends the program ({error}){at}", GUARD)
     if isinstance(error, EOFError):
         return Problem("import_reads", f"importing {name} reads standard input, which is empty here{at}", GUARD)
-    what = f"importing {name} failed: {type(error).__name__}: {error}{at}"
+    if isinstance(error, (IndexError, ValueError)) and "argv" in _code_of(error):
+        return Problem("import_argv", f"importing {name} takes its arguments from the command line{at}", GUARD)
+    text = error.msg if isinstance(error, SyntaxError) else error  # whose text has the place, too
+    what = f"importing {name} failed: {type(error).__name__}: {text}{at}"
+    if isinstance(error, SyntaxError):
+        version = ".".join(map(str, sys.version_info[:2]))
+        remedy = f"correct it, or give --python for the version that it is written for (this is {version})"
+        return Problem("import_syntax", what, remedy)
     if isinstance(error, ImportError) and "no known parent package" in str(error):
         file = getattr(error.__traceback__, "tb_frame", None) and place.partition(", line ")[0]
         directory = os.path.dirname(file or "") or "."
@@ -173,8 +199,10 @@ def _hidden() -> str | None:
     return None
 
 
-def _passes(error: BaseException, base: str) -> bool:
-    return any(os.path.basename(frame.f_code.co_filename) == base for frame, _ in _frames(error))
+def parser(error: BaseException) -> str | None:
+    """Return which parser of the command line an exception came from, None if from no known one."""
+    passed = {frame.f_globals.get("__name__", "").partition(".")[0] for frame, _ in _frames(error)}
+    return next((name for name in ("argparse", "optparse", "typer", "click", "docopt", "fire") if name in passed), None)
 
 
 def _frames(error: BaseException) -> list[tuple[FrameType, int]]:
@@ -193,6 +221,14 @@ def _place_of(error: BaseException) -> str:
     return f"{_shown(theirs[-1][0].f_code.co_filename)}, line {theirs[-1][1]}" if theirs else ""
 
 
+def _code_of(error: BaseException) -> str:
+    """Return the line of the user's code where an exception came from, as it is written; "" where there is none."""
+    import linecache
+
+    theirs = [(frame, line) for frame, line in _frames(error) if _is_theirs(frame)]
+    return linecache.getline(theirs[-1][0].f_code.co_filename, theirs[-1][1]) if theirs else ""
+
+
 def _their_line(frame: FrameType | None) -> str:
     """Return the innermost line of the user's code from a frame on, "" if there is none."""
     while frame is not None and not _is_theirs(frame):
@@ -207,9 +243,14 @@ def _has_started() -> bool:
 
 
 def _is_theirs(frame: FrameType) -> bool:
+    return not _is_ours(frame) and "site-packages" not in frame.f_code.co_filename
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """Return whether code belongs to the runner or to the standard library."""
     file = frame.f_code.co_filename
     ours, stdlib = os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.__file__)
-    return not file.startswith(("<", ours + os.sep, stdlib + os.sep)) and "site-packages" not in file
+    return file.startswith(("<", ours + os.sep)) or (file.startswith(stdlib + os.sep) and "site-packages" not in file)
 
 
 def _shown(file: str) -> str:

@@ -53,7 +53,7 @@ def _about(source: str, path: str, owner: Any, found: Any) -> dict[str, Any] | N
     if any(each.kind is each.POSITIONAL_ONLY and each.default is each.empty for each in parameters):
         return None
     named = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
-    required = [each.name for each in named if each.default is each.empty]
+    required = [each.name for each in named if callables.is_required(each)]
     setup = None
     if needs_object:
         without = callables.refusal(f"{source}:{path}", owner, found, has_setup=False)

@@ -108,6 +108,16 @@ class WorkerLost(Exception):
     """A worker has ended without an answer; the text states how."""
 
 
+def ended_as(status: Any) -> str:
+    """Return how a worker has ended, from its exit code: by a signal where that is negative."""
+    import signal
+
+    known = {-number: number.name for number in signal.Signals}
+    if status in known:
+        return f"a worker was killed by {known[status]}"
+    return f"a worker ended with status {status} and no answer"
+
+
 class Conflict(Exception):
     """Options that exclude each other: the one to change, and the problem."""
 

@@ -6,16 +6,15 @@ Each is found at the first calls, in the worker that makes them; all but a kept 
 from __future__ import annotations
 
 import functools
-import itertools
 import re
 import sys
 import time
-import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .call import Call
 from .problem import Problem
+from .promises import promise
 from .registry import WrongResults
 
 
@@ -63,92 +62,25 @@ class FirstCall:
 
         `wall_ns`; `imported`: whether modules were; `started`: how many processes; `changed`: an argument, or None.
         """
+        wall_ns = time.perf_counter_ns() - self._begun_ns
+        import inspect  # not before the time is known
+
         from . import arguments
 
-        wall_ns = time.perf_counter_ns() - self._begun_ns
         imported, begun = len(sys.modules) > self._modules, started() - self._started
-        if problem := promise(self._name, result, arguments.names(self._call)):
+        is_async = inspect.iscoroutinefunction(self._call.function)
+        if problem := promise(self._name, result, arguments.names(self._call), is_async):
             raise Unsound(f"{problem.what}; {problem.remedy}")
         return {"wall_ns": wall_ns, "imported": imported, "started": begun, "changed": self.given.changed()}
 
 
-LOOKED_AT = 8  # of the elements of a result
-
-HELD = {
-    "coroutine": "a coroutine, which nothing has awaited yet",
-    "generator": "a generator, which nothing has read yet",
-}
-
-
-def promise(name: str, result: Any, arguments: tuple[str, ...] = ()) -> Problem | None:
-    """Return why a result holds no work that was done yet, and how to get it done; None if it is a value."""
-    if type(result) not in (tuple, list, dict):
-        return _promise(name, result, arguments)
-    held = result.values() if isinstance(result, dict) else result
-    for each in itertools.islice(held, LOOKED_AT):
-        if problem := _promise(name, each, arguments):
-            kind = _kind(each)
-            what = HELD.get(type(each).__name__) or f"{_with_article(each)}, {kind[1] if kind else ''}"
-            what = f"{name} returns a {type(result).__name__} that holds {what}"
-            return Problem(problem.code, what, "name a function of your own that has all of it done before it returns")
-    return None
-
-
-def _with_article(value: Any) -> str:
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
-
-
-def _promise(name: str, result: Any, arguments: tuple[str, ...]) -> Problem | None:
-    if isinstance(result, types.CoroutineType):
-        result.close()
-        what = f"{name} returns a coroutine, but is no `async def`"
-        return Problem("returns_coroutine", what, reading(name, arguments, "await {}", "async def"))
-    if isinstance(result, types.GeneratorType):
-        what = f"{name} returns a generator: calling it runs nothing"
-        return Problem("returns_generator", what, reading(name, arguments, "list({})"))
-    kind = _kind(result)
-    if kind is None:
-        return None
-    what = f"{name} returns {_with_article(result)}, {kind[1]}"
-    return Problem(kind[0], what, reading(name, arguments, kind[2], kind[3]))
-
-
-def _kind(result: Any) -> tuple[str, str, str, str] | None:
-    """Return the code of a promise, what it is, and the expression that has the work done, in which kind of function.
-
-    Other packages are known by names: none is imported for it.
-    """
-    cls = type(result)
-    package = cls.__module__.partition(".")[0]
-    lazy = "which has computed nothing yet"
-    if package in ("dask", "xarray", "dask_expr") and hasattr(cls, "__dask_graph__"):
-        return ("returns_lazy", lazy, "{}.compute()", "def") if result.__dask_graph__() is not None else None
-    if cls.__name__ == "LazyFrame":
-        return "returns_lazy", lazy, "{}.collect()", "def"
-    if cls.__name__ == "DuckDBPyRelation":
-        return "returns_lazy", lazy, "{}.fetchall()", "def"
-    if cls.__name__ == "Future" and package in ("concurrent", "distributed"):
-        return "returns_lazy", "whose work goes on after the call", "{}.result()", "def"
-    if isinstance(result, AsyncIterator):
-        return "returns_iterator", "which nothing has read yet", "[each async for each in {}]", "async def"
-    if isinstance(result, Awaitable):
-        return "returns_lazy", "which nothing has awaited yet", "await {}", "async def"
-    if isinstance(result, Iterator) and package not in ("io", "_io", "tempfile"):  # an open file is a value
-        return "returns_iterator", "an iterator that nothing has read yet", "list({})", "def"
-    return None
-
-
-def reading(name: str, arguments: tuple[str, ...], expression: str, define: str = "def") -> str:
-    """Return the remedy: a function of the user's own that gets the work done."""
-    given = ", ".join(arguments)
-    function = name.partition(":")[2] or name
-    body = expression.format(f"{function}({given})")
-    return f"name a function of your own that has it done, such as `{define} done({given}): return {body}`"
-
-
 ENDS = ("StopIteration", "StopAsyncIteration", "Empty", "QueueEmpty")
 """Exceptions of a source that has no more to give: an iterator, a queue."""
+
+ENDED = "its source ended"
+
+DRAINED = re.compile(r"'?pop( from (an )?empty|item\(\): dictionary is empty)")
+"""The message of a list, deque, set or dict that has no more to give: of an IndexError or a KeyError."""
 
 
 QUEUES = (("queue", "Queue"), ("_queue", "Queue"), ("asyncio.queues", "Queue"), ("multiprocessing.queues", "Queue"))
@@ -163,12 +95,18 @@ def ended(error: BaseException) -> BaseException | None:
     if isinstance(error, RuntimeError) and "StopIteration" in f"{error}" and cause is not None:
         return ended(cause)
     module = type(error).__module__
+    if type(error) in (IndexError, KeyError):
+        return error if DRAINED.match(str(error)) else None
     is_known = isinstance(error, (StopIteration, StopAsyncIteration)) or module in ("queue", "_queue", "asyncio.queues")
     return error if is_known and type(error).__name__ in ENDS else None
 
 
 def source(function: Any) -> str | None:
     """Return the name of a global iterator or queue that a function takes from, None if none is seen."""
+    return _global_source(function)[0]
+
+
+def _global_source(function: Any) -> tuple[str | None, Any]:
     import inspect
 
     function = inspect.unwrap(getattr(function, "func", function))
@@ -178,8 +116,30 @@ def source(function: Any) -> str | None:
         cls = type(value)
         is_endless = cls.__module__ == "itertools" and cls.__name__ in ("count", "cycle", "repeat")
         if (isinstance(value, Iterator) and not is_endless) or (cls.__module__, cls.__name__[-5:]) in QUEUES:
-            return str(name)
-    return None
+            return str(name), value
+    return None, None
+
+
+def read_out(function: Any) -> str | None:
+    """Return the name of a global file that a function reads, and that is at its end; None if none is seen."""
+    import io
+
+    name, value = _global_source(function)
+    if not isinstance(value, io.IOBase):
+        return None
+    try:
+        at = value.tell()
+        rest = value.read(1)
+        value.seek(at)
+    except Exception:  # a pipe, a file for writing, or a closed one
+        return None
+    return None if rest else name
+
+
+def read_to_end(name: str, file: str) -> Problem:
+    """Return the problem of a function that reads the global `file`, which is at its end."""
+    what = f"{name} reads the file {file} of its module, and that is at its end: further calls read nothing"
+    return Problem("source_ended", what, "let each call open the file, or begin with its `seek(0)`")
 
 
 KEPT, LEAST_KEPT_NS, MOST_KEPT_NS = 100, 1_000_000, 100_000

@@ -13,7 +13,7 @@ from typing import Any
 from . import callables, imports, names, registry
 from .call import FIRST, Call
 from .problem import Problem
-from .soundness import reading
+from .promises import reading, with_article
 
 HOOKS = ("setup", "initializer", "async_initializer", "reset", "observe", "check")
 
@@ -40,7 +40,7 @@ def function_of(reference: str, field: str) -> tuple[Any, Any]:
     """Return what holds the function, a module or a class, and the function; raises Unusable."""
     owner, found = holder_and_value(reference, field)
     if not callable(found):
-        what = f"{reference} is a {type(found).__name__}, not a function"
+        what = f"{reference} is {with_article(found)}, not a function"
         raise Unusable(field, "not_callable", what, "name a callable")
     return owner, found
 
@@ -222,9 +222,12 @@ def _check_arguments(call: Call, name: str) -> None:
         return  # a builtin without a signature
     args, given = call.arguments(0)
     try:
-        signature.bind(*args, **given)
+        taking = signature.bind(*args, **given).arguments
+        if unset := [p for p in signature.parameters.values() if callables.is_required(p) and p.name not in taking]:
+            raise TypeError(f"missing a required argument: {unset[0].name!r} (its default is for a framework)")
     except TypeError as error:
         parameters = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        parameters = [p.replace(default=p.empty) if callables.is_required(p) else p for p in parameters]
         required = [p for p in parameters[len(args) :] if p.default is p.empty]
         missing = tuple(str(p) for p in required if p.name not in given)
         taken = tuple(str(p) for p in parameters if p in required or p.name in given)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from ..runner.account.sensors import DUMP_STACKS
+from ..runner.account.sensors import DUMP_STACKS, process_cpu_ns
 from ..runner.last_words import last_words
 from .environment import RunnerEnvironment
 from .interrupt import Interrupt, Interrupted
@@ -131,9 +131,8 @@ class RunnerGroup:
             error = answer["error"]
             if answer["cause"] in ("worker_lost", "result") and (words := last_words(output)) and words not in error:
                 error = f"{error.rstrip('.')}; last output: {words}"
-            raise RunnerFailed(
-                answer["cause"], error, answer["traceback"], output, answer["kind"], answer.get("calls", 0)
-            )
+            where = {"calls": answer.get("calls", 0), "item": answer.get("item")}
+            raise RunnerFailed(answer["cause"], error, answer["traceback"], output, answer["kind"], **where)
         return answer
 
     def _line(self, runner: Runner, deadline: float, timeout_s: float) -> bytes:
@@ -141,8 +140,10 @@ class RunnerGroup:
             ready = self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
             if not ready:
                 runner.is_late = True
+                cpu_s = process_cpu_ns(runner.pid) / 1e9
                 self._dump_stacks(runner)
-                raise RunnerFailed("timeout", f"no answer within {timeout_s:.3g} s", None, runner.shown_output())
+                error = f"no answer within {timeout_s:.3g} s"
+                raise RunnerFailed("timeout", error, output=runner.shown_output(), cpu_s=cpu_s)
             descriptors = {descriptor for descriptor, _ in ready}
             if self._interrupt.fileno() in descriptors:
                 raise Interrupted

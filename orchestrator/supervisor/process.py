@@ -27,7 +27,8 @@ PIPE_BYTES = 65_536  # the capacity of a pipe on Linux: a larger buffer would be
 class RunnerFailed(Exception):
     """A runner has failed, died, or not answered in time; `cause` as in `trial.failed`.
 
-    `kind` is the class of the exception, where there was one; `calls` have returned before a pilot call failed.
+    `kind` is the class of the exception, where there was one; `calls` have returned before a pilot call failed, that
+    of `item` if there are items. `cpu_s` is the CPU time of a runner that has not answered in time.
     """
 
     cause: str
@@ -36,6 +37,8 @@ class RunnerFailed(Exception):
     output: str = ""
     kind: str | None = None
     calls: int = 0
+    item: str | None = None
+    cpu_s: float | None = None
 
     def __str__(self) -> str:
         return self.error

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
+from orchestrator.advice import pilot
 from tests.support.command import in_process, orchestrator
 
 ENDING = """import ctypes, os, signal, sys
@@ -48,3 +49,19 @@ def test_a_run_names_the_line_that_ends_the_interpreter(tmp_path: Path) -> None:
     done = orchestrator("run", "spec.yaml", cwd=tmp_path)
     assert done.returncode == errors.FAILED
     assert "SystemExit: 0: the function ends the interpreter (sys.exit at ending.py:2)" in done.stderr
+
+
+def test_a_call_that_waits_for_ever_is_said_to_wait_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stuck.py").write_text("import threading\nheld = threading.Lock()\ndef takes(n): held.acquire()\n")
+    monkeypatch.setattr(pilot, "TIMEOUT_S", 1.5)
+    said = in_process("advise", "stuck:takes", "n=1", cwd=tmp_path).stderr
+    assert "took longer than 1.5 s, in which it waited at stuck.py:3" in said
+
+
+def test_a_call_that_fails_names_its_item(tmp_path: Path) -> None:
+    (tmp_path / "some.py").write_text("def half(n): return 1 / (n - 7)\n")
+    said = in_process("advise", "some:half", "--items", "range:0:20", cwd=tmp_path).stderr
+    assert "failed when it was called with the item 7: " in said
+    assert "leave that item out" in said

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from tests.support.command import in_process
+from tests.support.command import in_process, piloted
 
 POOL = """from concurrent.futures import ProcessPoolExecutor
 
@@ -31,6 +31,7 @@ IMPORTS = {
     "child": (CHILD, "starts processes and waits for them, and they wait for the import (study.py, line 6)"),
     "exits": ("import os\n\nos._exit(4)\n", "ends the program (os._exit) (study.py, line 3)"),
     "signals": ("import os\n\nos.kill(os.getpid(), 15)\n", "ends the program (os.kill) (study.py, line 3)"),
+    "argv": ("import sys\n\nname = sys.argv[1]\n", "takes its arguments from the command line (study.py, line 3)"),
 }
 
 
@@ -45,3 +46,45 @@ def test_what_an_import_must_not_do_is_named_with_its_line(
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
     assert f"importing study {what}" in done.stderr
     assert 'if __name__ == "__main__":' in done.stderr
+
+
+def test_a_mistake_in_the_syntax_is_said_once_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "study.py").write_text("def fib(n): return (n\n")
+    said = in_process("advise", "study:fib", "n=1", cwd=tmp_path).stderr
+    assert "importing study failed: SyntaxError: '(' was never closed (study.py, line 1); correct it" in said
+
+
+CHANGING = """import locale
+import os
+import signal
+import sys
+import time
+
+signal.signal(signal.SIGALRM, lambda number, frame: sys.exit(0))
+locale.setlocale(locale.LC_ALL, "C")
+os.chdir("/")
+
+def fib(n):
+    time.sleep(0.003)
+    return n
+
+def moves(n):
+    os.chdir("/")
+    return n
+"""
+
+
+def test_what_an_import_changes_for_its_process_is_named_with_its_lines(tmp_path: Path) -> None:
+    (tmp_path / "study.py").write_text(CHANGING)
+    said = str(piloted("study:fib", "n=1", cwd=tmp_path)["description"])
+    assert (
+        "Importing it sets a signal handler (study.py, line 7), sets the locale (study.py, line 8) and changes the "
+        "working directory (study.py, line 9), in every worker as well"
+    ) in said
+    assert "A call changes" not in said
+
+
+def test_what_a_call_changes_for_its_process_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "study.py").write_text(CHANGING)
+    said = str(piloted("study:moves", "n=1", cwd=tmp_path)["description"])
+    assert "A call changes the working directory (study.py, line 16), for all threads of its process" in said

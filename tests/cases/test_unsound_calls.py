@@ -10,7 +10,7 @@ from orchestrator import errors
 from tests.support.command import events, in_process, orchestrator, piloted
 
 LAZY = """
-import concurrent.futures, itertools, queue
+import concurrent.futures, contextlib, functools, io, itertools, queue
 
 def mapped(n): return map(abs, range(n))
 def filtered(n): return filter(None, range(n))
@@ -22,12 +22,24 @@ async def agenerator(n): yield n
 async def asked(n): return n
 def coroutine(n): return asked(n)
 async def apromise(n): return map(abs, range(n))
+async def unawaited(n): return asked(n)
 def future(n): return concurrent.futures.Future()
 class LazyFrame: pass
 def frame(n): return LazyFrame()
 def pair(n): return map(abs, range(n)), n
 def rows(n): return {"rows": (each for each in range(n))}
 def submitted(n): return [concurrent.futures.Future() for _ in range(n)]
+def closure(n): return lambda: sum(range(n))
+def partial(n): return functools.partial(sum, range(n))
+@contextlib.contextmanager
+def session(n): yield n
+class Orders:  # as a queryset of Django
+    def __iter__(self): return iter([sum(range(5000)) for _ in range(20)])
+def queried(n): return Orders()
+class Rows:
+    def __init__(self, n): self.rows = list(range(n))
+    def __iter__(self): return iter(self.rows)
+def stored(n): return Rows(n)
 def spread(n): return range(n)
 def opened(n): return open(__file__)
 
@@ -37,6 +49,15 @@ def take(): return next(some)
 async def atake(): return next(some)
 def taken(): return next(many)
 def drawn(): return places.get_nowait()
+jobs, ids, prices = list(range(70)), set(range(60)), {n: n for n in range(40)}
+def popped(): return jobs.pop()
+def unique(): return ids.pop()
+def sold(): return prices.popitem()
+log = io.StringIO("a line\\n" * 9)
+def line(): return log.readline()
+def again():
+    log.seek(0)
+    return log.read()
 
 """
 
@@ -64,9 +85,14 @@ def refused(place: Path, *asked: str, status: int = errors.BAD_INPUT) -> str:
         ("generator", "return list(generator(n))"),
         ("agenerator", "async def done(n): return [each async for each in agenerator(n)]"),
         ("coroutine", "async def done(n): return await coroutine(n)"),
-        ("apromise", "return list(apromise(n))"),
+        ("apromise", "async def done(n): return list(await apromise(n))"),
+        ("unawaited", "async def done(n): return await (await unawaited(n))"),
         ("future", "return future(n).result()"),
         ("frame", "return frame(n).collect()"),
+        ("closure", "return closure(n)()"),
+        ("session", "with session(n) as value: return value"),
+        ("partial", "return partial(n)()"),
+        ("queried", "return list(queried(n))"),
     ],
 )
 def test_a_result_that_is_a_promise_is_refused_with_the_function_to_write(
@@ -93,8 +119,8 @@ def test_a_dask_result_is_refused_until_it_is_computed(place: Path) -> None:
     assert "summed(n).compute()" in refused(place, "mine:summed", "n=9")
 
 
-@pytest.mark.parametrize("function", ["spread", "opened"])
-def test_a_range_and_an_open_file_are_values(place: Path, function: str) -> None:
+@pytest.mark.parametrize("function", ["spread", "opened", "stored"])
+def test_a_range_an_open_file_and_a_collection_are_values(place: Path, function: str) -> None:
     assert piloted(f"mine:{function}", "n=9", cwd=place)["call"] == f"mine:{function}"
 
 
@@ -126,10 +152,21 @@ def test_a_run_measures_no_promise_under_any_model(place: Path) -> None:
         ("atake", "mine:atake: its source ended after 120 calls (StopIteration) (File "),
         ("taken", "mine:taken: its source ended after 300 calls (StopIteration) (File "),
         ("drawn", "mine:drawn: its source ended after 50 calls (Empty) (File "),
+        ("popped", "mine:popped: its source ended after 70 calls (IndexError: pop from empty list) (File "),
+        ("unique", "mine:unique: its source ended after 60 calls (KeyError: 'pop from an empty set') (File "),
+        ("sold", "mine:sold: its source ended after 40 calls (KeyError: 'popitem(): dictionary is empty') (File "),
     ],
 )
 def test_a_source_that_ends_is_said_with_its_calls(place: Path, function: str, said: str) -> None:
     assert said in refused(place, f"mine:{function}", status=errors.FAILED)
+
+
+def test_a_file_that_was_read_to_its_end_is_refused(place: Path) -> None:
+    assert "mine:line reads the file log of its module, and that is at its end" in refused(place, "mine:line")
+
+
+def test_a_file_that_each_call_reads_anew_is_a_value(place: Path) -> None:
+    assert piloted("mine:again", cwd=place)["call"] == "mine:again"
 
 
 def test_a_source_that_ends_is_said_with_its_line(place: Path) -> None:

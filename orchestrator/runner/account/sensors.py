@@ -47,11 +47,12 @@ def cpu_ns(pids: Collection[int]) -> int:
     """Return the CPU time so far of this process, its ended children, and the processes `pids`."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = time.process_time_ns() + int((ended.ru_utime + ended.ru_stime) * 1e9)
-    return used + sum(_process_cpu_ns(pid) for pid in pids)
+    return used + sum(process_cpu_ns(pid) for pid in pids)
 
 
-def _process_cpu_ns(pid: int) -> int:
-    # The clock id of another process as clock_getcpuclockid(3) makes it on Linux: exact, where /proc counts ticks.
+def process_cpu_ns(pid: int) -> int:
+    """Return the CPU time so far of a process, 0 where it has ended."""
+    # the clock id of another process as clock_getcpuclockid(3) makes it on Linux: exact, where /proc counts ticks.
     try:
         return time.clock_gettime_ns((~pid << 3) | 2) if sys.platform == "linux" else 0
     except OSError:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..registry import WorkerLost, WrongResults
+from ..registry import WorkerLost, WrongResults, ended_as
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -65,7 +65,7 @@ def answer(worker: BaseProcess | Thread, connection: Connection) -> Any:
     except (EOFError, OSError):  # OSError: it ended while it sent its answer
         worker.join()
         status = getattr(worker, "exitcode", "unknown")  # of a process
-        raise WorkerLost(f"a worker ended with status {status} and no answer") from None
+        raise WorkerLost(ended_as(status)) from None
     try:
         good, answer = pickle.loads(data)
     except Exception as error:

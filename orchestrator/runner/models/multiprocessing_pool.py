@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ..call import Call
-from ..registry import Initializer, Options, RunBatch, WorkerLost, Workers, WrongResults
+from ..registry import Initializer, Options, RunBatch, WorkerLost, Workers, WrongResults, ended_as
 from .remote import Failure, Imported, Wrapped, meeting, unwrapped
 
 CHECK_S = 0.1  # how often the workers are checked: the pool itself waits for ever for the call of a dead worker
@@ -85,7 +85,7 @@ class _Watch:
         self._known = [process for process in known.values() if process.exitcode != 0]
         for process in self._known:
             if process.exitcode is not None:
-                raise WorkerLost(f"a worker ended with status {process.exitcode} and no answer")
+                raise WorkerLost(ended_as(process.exitcode))
 
 
 class _Numbered(Wrapped):

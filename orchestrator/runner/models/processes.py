@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -9,11 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 from ..call import Call
 from ..problem import Problem
-from ..registry import Conflict, Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers, nothing
+from ..registry import (
+    Conflict,
+    Initializer,
+    Needs,
+    Option,
+    Options,
+    RunBatch,
+    WorkerLost,
+    WorkerMode,
+    Workers,
+    ended_as,
+    nothing,
+)
 from .bounded import IN_FLIGHT
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from multiprocessing.process import BaseProcess
     from multiprocessing.synchronize import Barrier
 
 
@@ -124,12 +138,23 @@ async def _executor(call: Call, workers: int, options: Options, initializer: Ini
 
     with pool:
         await each(nothing)
+        processes = list((pool._processes or {}).values())
         try:
             submit = pool.submit if needs(options).submits else None
             yield Workers(bind, each, {"actual_start_method": context.get_start_method()}, submit=submit)
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(cancel_futures=True)  # report a failure at once, not after the calls that are left
+            if type(error).__name__ == "BrokenProcessPool" and error.__cause__ is None:
+                raise WorkerLost(f"{_ended(processes)} (BrokenProcessPool)") from None
             raise
+
+
+def _ended(processes: Sequence[BaseProcess]) -> str:
+    """Return how the worker has ended that broke a pool, which then terminates the others."""
+    for process in processes:
+        process.join(1.0)
+    statuses = {process.exitcode for process in processes if process.exitcode}
+    return ended_as(next(iter(statuses - {-signal.SIGTERM}), next(iter(statuses), "unknown")))
 
 
 def collect(submitted: Any) -> list[Any]:

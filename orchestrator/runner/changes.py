@@ -1,0 +1,63 @@
+"""What code changes for its whole process: the working directory, the locale, signal handlers, the start method."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+LOCALE, HANDLES = "sets the locale", "sets a signal handler"
+
+DOES = {
+    ("os", "chdir"): "changes the working directory",
+    ("locale", "setlocale"): LOCALE,
+    ("signal", "signal"): HANDLES,
+    ("multiprocessing", "set_start_method"): "sets the start method of processes",
+}
+
+
+class Changes:
+    """The changes that were seen: what each is, with its line, by whether it was during an import."""
+
+    def __init__(self, line: Callable[[FrameType | None], str], is_foreign: Callable[[FrameType], bool]) -> None:
+        self._line, self._is_foreign = line, is_foreign
+        self._found: dict[tuple[str, bool], str] = {}
+        self.is_importing = False
+
+    def note(self, what: str, frame: FrameType) -> None:
+        """Keep the first place of a change, if it is not the standard library's or the runner's own."""
+        if self._is_foreign(frame):
+            self._found.setdefault((what, self.is_importing), self._line(frame))
+
+    def found(self, importing: bool) -> list[str]:
+        """Return the changes by imports, or by calls, each with its line where that is known."""
+        return [f"{what}{f' ({at})' if at else ''}" for (what, when), at in self._found.items() if when == importing]
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Note changes in the `with` block, before which the user's code has not been imported."""
+        before: list[tuple[Any, str, Any]] = []
+        for (module, name), what in DOES.items():
+            owner = importlib.import_module(module)
+            before.append((owner, name, getattr(owner, name)))
+            setattr(owner, name, self._noting(getattr(owner, name), what))
+        try:
+            yield
+        finally:
+            for owner, name, function in before:
+                setattr(owner, name, function)
+
+    def _noting(self, function: Any, what: str) -> Any:
+        def noting(*args: Any, **kwargs: Any) -> Any:
+            if what == HANDLES and self.is_importing and args[:1] == (signal.SIGALRM,):
+                signal.setitimer(signal.ITIMER_REAL, 0)  # it is that of the watch over imports
+            result = function(*args, **kwargs)
+            if what != LOCALE or len(args) + len(kwargs) > 1:  # else it only asks
+                self.note(what, sys._getframe(1))
+            return result
+
+        return noting
