@@ -25,6 +25,7 @@ from ..journal.derived_events import (
 )
 from ..journal.event import COMMON, AboutPoint, Event
 from ..journal.raw_events import RunFinished, RunStarted, TrialFailed
+from ..journal.window_events import VariantServed
 from ..spec.expand import plan_experiment
 from ..spec.model import Experiment
 from ..spec.plan import Items, Plan, Point
@@ -57,6 +58,7 @@ class PointEvents:
     observed: Sequence[VariantObserved]
     verdict: VerdictReached | None
     on_hosts: Sequence[HostJudged]
+    served: Sequence[VariantServed] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Results:
             observed=_of_kind(VariantObserved, found),
             verdict=next(iter(_of_kind(VerdictReached, found)), None),
             on_hosts=_of_kind(HostJudged, found),
+            served=_of_kind(VariantServed, found),
         )
 
     @property

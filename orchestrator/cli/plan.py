@@ -44,7 +44,12 @@ def _times(plan: Plan, runs: Path) -> Iterator[str]:
 
     measure = plan.experiment.measure
     times = forecast(plan, runs)
-    source = "as in the latest run" if times.is_recorded else f"if a round of all variants takes at most {ROUNDS_S:g} s"
+    by_design = (
+        "if every variant keeps up"
+        if plan.experiment.arrivals
+        else f"if a round of all variants takes at most {ROUNDS_S:g} s"
+    )
+    source = "as in the latest run" if times.is_recorded else by_design
     is_all = times.points == len(plan.points)
     each = "each point" if is_all else f"the {times.points} points that are measured first"
     if measure.blocks:

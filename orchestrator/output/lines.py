@@ -13,6 +13,7 @@ from ..analysis.results import PointEvents, Results
 from ..journal.derived_events import ExpectationChecked, ScalingFitted, VariantExplained, VerdictReached
 from ..journal.raw_events import BlockFinished
 from ..runner.gil import UNKNOWN
+from ..spec.values import LATENCIES
 from ..text import printable
 from . import tables
 from .grid import Grid, Line
@@ -43,6 +44,9 @@ _WARNINGS = {
     "once compete for the cores",
     "arguments_copied": "calls change their arguments, so each call got fresh copies, made before the time, of",
     "recomputed_differs": "the verdict in the journal differs from this one",
+    "generator_late": "calls were started more than 1 ms late (p99) though all workers were idle, so the latencies "
+    "include the lateness of this program; lower the rate, or leave a core free",
+    "calls_failed": "calls raised exceptions, and each counts as one that did not end",
 }
 
 _SHORT = {
@@ -62,6 +66,8 @@ _SHORT = {
     "results_unchecked": "results can't be pickled, so they were not compared",
     "precision_missed": "the interval is wider than measure.precision",
     "contaminated": "an account includes other processes' work",
+    "calls_failed": "calls raised exceptions, and count as not ended",
+    "generator_late": "calls were started over 1 ms late (p99) with idle workers, which adds to latencies",
     "blocks_discarded": "blocks were discarded",
 }
 """The warnings in short, the gravest first; that variants are excluded is said of each of them."""
@@ -198,9 +204,9 @@ def claim(event: ExpectationChecked, *, several_points: bool) -> str:
     """Return what was expected, and what was found."""
     bounds = []
     if event.min is not None:
-        bounds.append(f"at least {event.min:g}")
+        bounds.append(f"at least {_bound(event, event.min)}")
     if event.max is not None:
-        bounds.append(f"at most {event.max:g}")
+        bounds.append(f"at most {_bound(event, event.max)}")
     if event.equals is not None:
         bounds.append(f"equal to {event.equals!r}")
     against = f" against {event.against}" if event.against else ""
@@ -209,11 +215,15 @@ def claim(event: ExpectationChecked, *, several_points: bool) -> str:
     return f"{claimed}; found {_found(event)}" + (f": {event.reason}" if event.reason else "")
 
 
+def _bound(event: ExpectationChecked, bound: float) -> str:
+    return units.duration(bound) if event.metric in LATENCIES else f"{bound:g}"
+
+
 def _found(event: ExpectationChecked) -> str:
     value = event.value
     if value is None:
         return "nothing"
-    if event.metric.endswith("_ns") and isinstance(value, int | float):
+    if (event.metric.endswith("_ns") or event.metric in LATENCIES) and isinstance(value, int | float):
         return f"{units.duration(value)} {units.between((event.low, event.high), value)}".strip()
     return units.ratio(value, event.low, event.high) if isinstance(value, float) else repr(value)
 
