@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ..errors import JournalDamaged
+from ..journal.capacity_events import CapacityFound, CapacityJudged
 from ..journal.catalog import EVENTS
 from ..journal.derived_events import (
     CrossoverLocated,
@@ -124,6 +125,16 @@ class Results:
     def crossovers(self) -> Sequence[CrossoverLocated]:
         """The crossovers along all axes."""
         return _of_kind(CrossoverLocated, self.derived)
+
+    @cached_property
+    def capacities(self) -> Sequence[CapacityFound]:
+        """Up to which rate each variant holds the objective."""
+        return _of_kind(CapacityFound, self.derived)
+
+    @cached_property
+    def capacity_verdicts(self) -> Sequence[CapacityJudged]:
+        """Which variant holds the objective at the highest rate, for each line of rates."""
+        return _of_kind(CapacityJudged, self.derived)
 
     @cached_property
     def _derived_by_point(self) -> Mapping[str, Sequence[Event]]:

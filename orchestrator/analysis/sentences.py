@@ -101,8 +101,16 @@ def _latency(contest: Contest, label: str) -> str:
 
 
 def _saturated(contest: Contest, labels: Iterable[str]) -> list[str]:
-    """Return which of some variants do not keep up with calls that arrive at a rate, one phrase each."""
-    return [f"{label} is saturated at {rate:.3g}/s" for label, rate in serving.saturated(contest, labels).items()]
+    """Return which of some variants do not keep up with calls that arrive at a rate, in a phrase; none if all do."""
+    found = serving.saturated(contest, labels)
+    if len(found) < 2:
+        return [f"{label} is saturated at {rate:.3g}/s" for label, rate in found.items()]
+    if len(found) == len(contest.variants):
+        most = max(found, key=lambda label: found[label])
+        return [f"no variant keeps up, and {most} serves most, {found[most]:.3g}/s"]
+    return [
+        f"{units.listed(list(found))} are saturated at {units.listed([f'{rate:.3g}' for rate in found.values()])}/s"
+    ]
 
 
 def _percent(share: float) -> str:

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Literal
 
 from .. import errors
+from ..journal.capacity_events import CapacityJudged
 from ..journal.derived_events import (
     ExpectationChecked,
     HostJudged,
@@ -22,7 +23,7 @@ from ..journal.derived_events import (
 from ..journal.event import Event
 from ..journal.window_events import VariantServed
 from ..spec.plan import Plan, Variant, columns
-from . import crossover, decide, doubts, figures, per_host, scaling, sentences, serving
+from . import capacity, crossover, decide, doubts, figures, per_host, scaling, sentences, serving
 from .contest import Contest
 from .decide import Finding
 from .expect import check
@@ -48,6 +49,7 @@ def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
         derived += [event for variant in variants for event in observed(contest, variant)]
         derived += reached(contest, comparisons, explanations, services)
     derived += crossover.events(plan, contests)
+    derived += capacity.events(plan, contests)
     by_point = {contest.point.id: contest for contest in contests}
     derived += [check(claim, by_point[claim.point.id]) for claim in plan.claims]
     return derived
@@ -139,7 +141,8 @@ def reached(
 def outcome(derived: Sequence[Event], failures: int) -> tuple[Outcome, int]:
     """Return how a run ended and its exit status, from its derived events and the number of failed trials."""
     checked = [event.outcome for event in derived if isinstance(event, ExpectationChecked)]
-    verdicts = [event.verdict for event in derived if isinstance(event, VerdictReached)]
+    of_capacity = [event.verdict for event in derived if isinstance(event, CapacityJudged)]
+    verdicts = of_capacity or [event.verdict for event in derived if isinstance(event, VerdictReached)]
     statuses = [errors.FAILED] * bool(failures)
     statuses += [errors.BROKEN] * ("broken" in checked) + [errors.UNDECIDED] * ("undecided" in checked)
     words: dict[int, Outcome] = {errors.FAILED: "workload_failed", errors.BROKEN: "expectation_broken"}

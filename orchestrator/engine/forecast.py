@@ -91,6 +91,8 @@ def budget_s(plan: Plan, block_s: float) -> float:
     measure = plan.experiment.measure
     if measure.max_time is not None:
         return measure.max_time
+    if plan.experiment.objective:  # several rates in turn
+        return MOST_S
     first = first_tie_look(plan)
     return min(MOST_S, max(LEAST_S, (look_after(first) or first) * block_s))
 
@@ -129,17 +131,17 @@ def _tenths(seconds: float) -> float:
 
 
 def _first_points(plan: Plan) -> list[Point]:
-    """Return the points that are measured first: all, unless an axis is refined."""
-    refined = plan.experiment.measure.refine
-    if not refined:
+    """Return the points that are measured first: all, unless an axis is searched."""
+    if not plan.experiment.measure.refine and not plan.experiment.objective:
         return list(plan.points)
     # imported here, as they load numpy, which the forecast of other experiments does not need
-    from ..analysis import crossover, refinement
     from ..analysis.contest import Contest
+    from .search import Search
 
     contests = [Contest(plan, point) for point in plan.points]
-    lines = crossover.lines(plan, contests, [refined])
-    return [line.contests[place].point for line in lines for place in refinement.coarse(len(line.values))]
+    search = Search(plan, contests)
+    search.update()
+    return [contest.point for contest in contests if search.wants(contest)]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from . import tables
 from .grid import Grid, Line
 
 OUTCOME_STYLES = {"held": "green", "broken": "bold red", "undecided": "yellow"}
+VERDICT_STYLES = {"win": "bold", "tie": "bold", "undecided": "yellow"}
 DECISION_STYLES = {"found": "bold", "none": "", "undecided": "yellow"}
 
 MUCH_LONGER = 1.1  # how many times as long as the others an instrumented batch takes where it is noted
@@ -184,13 +185,25 @@ def scaling(event: ScalingFitted) -> Line:
 
 
 def crossovers(results: Results) -> list[Line | Grid]:
-    """Return for every axis of numbers what changes along it, and a table of its values; nothing without an axis."""
-    found: list[Line | Grid] = []
+    """Return for every axis of numbers what changes along it, and a table of its values; nothing without an axis.
+
+    First comes up to which rate the variants hold an objective, where there is one.
+    """
+    found = capacities(results)
     for line in crossover.lines(results.plan, results.contests):
-        located = worth_showing(results.crossovers, line)
+        located = [] if results.capacity_verdicts else worth_showing(results.crossovers, line)
         found += [[(event.sentence, DECISION_STYLES[event.decision])] for event in located]
         if any(contest.blocks for contest in line.contests):
             found += [tables.along(line, results), []]
+    return found
+
+
+def capacities(results: Results) -> list[Line | Grid]:
+    """Return up to which rate the variants hold an objective, a sentence and a table; nothing without an objective."""
+    found: list[Line | Grid] = []
+    for verdict in results.capacity_verdicts:
+        own = [event for event in results.capacities if event.points == verdict.points]
+        found += [[(verdict.sentence, VERDICT_STYLES[verdict.verdict])], tables.capacities(own), []]
     return found
 
 

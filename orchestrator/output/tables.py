@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from .. import units
 from ..analysis.crossover import Line
 from ..analysis.results import PointEvents, Results
+from ..journal.capacity_events import CapacityFound
 from ..journal.derived_events import VariantCompared, VariantExplained, VariantObserved, VerdictReached
 from ..journal.window_events import VariantServed
 from ..runner.account.fold import SHARES
@@ -108,6 +109,24 @@ def _served(found: PointEvents, title: str) -> Grid:
     figures = [*LATENCY_FIELDS, "achieved", "queued", "ended"]
     headers = ["variant", *figures, "vs baseline", "start-up", "blocks", "failed"]
     return Grid(headers, rows, (*figures, "start-up", "blocks", "failed"), title, spare=("mean", "p99.9", "start-up"))
+
+
+def capacities(found: Sequence[CapacityFound]) -> Grid:
+    """Return a row for each variant: the rates between which it stops to hold the objective, with its latencies."""
+    ordered = sorted(found, key=lambda event: (-(event.low_rate or 0), event.high_rate or 0))
+    metric = found[0].metric if found else ""
+    rows = [
+        [
+            event.variant,
+            f"{event.low_rate:g}/s" if event.low_rate else "-",
+            units.duration(event.low_latency_ns),
+            f"{event.high_rate:g}/s" if event.high_rate else "-",
+            units.duration(event.high_latency_ns),
+        ]
+        for event in ordered
+    ]
+    headers = ["variant", "holds at", f"{metric} there", "breaks at", f"its {metric}"]
+    return Grid(headers, rows, right=headers[1:])
 
 
 def against_baseline(event: VariantCompared) -> str:

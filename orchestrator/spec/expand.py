@@ -32,6 +32,7 @@ def plan_experiment(experiment: Experiment, cores: int, items: Sequence[Items] =
     """
     check_axes(experiment)
     open_loop.check(experiment)
+    experiment = open_loop.with_rates(experiment)
     check_refined(experiment)
     axes = {axis: values for axis, values in experiment.matrix.items() if is_point_axis(axis)}
     point_count = math.prod(map(len, axes.values()))
@@ -45,6 +46,8 @@ def plan_experiment(experiment: Experiment, cores: int, items: Sequence[Items] =
     baseline = baseline_of(experiment, variants)
     claims = claims_of(experiment, points, variants, baseline)
     split = max((len(experiment.matrix[axis]) for axis in ordered_axes(experiment)), default=1)
+    if experiment.objective:
+        split = open_loop.halvings(split)
     return Plan(experiment, points, variants, baseline, claims, cores, split)
 
 

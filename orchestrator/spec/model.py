@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 
 from ..runner import registry
 from ..runner.arrival_times import PROCESSES
@@ -169,6 +178,10 @@ class Arrivals(Strict):
     )
 
 
+_Ns = Annotated[float, BeforeValidator(parse_ns), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]})]
+Objective = Annotated[dict[_Latency, _Ns], Field(min_length=1, max_length=1)]
+
+
 class Measure(Strict):
     """How long and how precisely to measure."""
 
@@ -281,6 +294,11 @@ class Experiment(Strict):
     tasks: Count = Field(default=1, description="calls in one batch; if absent, 1, or one for each of `workload.items`")
     arrivals: Arrivals | None = Field(
         default=None, description="in place of tasks: calls arrive at a rate, and the latency of each counts"
+    )
+    objective: Objective | None = Field(
+        default=None,
+        description="with arrivals: a latency to hold, such as {p99: 50ms}; searches for the highest rate at which "
+        "each variant holds it, along matrix.arrivals.rate, or around arrivals.rate",
     )
     models: Entries = Field(description="the contestants; `all` takes every model that can run the workload here")
     matrix: dict[str, Annotated[tuple[Any, ...], Field(min_length=1), as_tuple]] = Field(

@@ -11,7 +11,12 @@ from .document import KeyPath
 from .model import Arrivals, Experiment
 from .plan import PointArrivals
 from .problem import SpecProblem
-from .values import LATENCIES, MOST_TASKS, QUANTILES
+from .values import LATENCIES, MOST_RATE, MOST_TASKS, QUANTILES
+
+RATE = "arrivals.rate"
+
+STEPS, DOUBLINGS, FEWEST_RATES = 4, 3, 3
+"""Of the rates around the given one: so many to a doubling, from an eighth to eight times it."""
 
 DEFAULT = "p99"  # the metric of a verdict about arrivals, where the spec names none
 
@@ -58,8 +63,31 @@ def arrivals_of(experiment: Experiment, chosen: Mapping[str, Any]) -> PointArriv
 
 
 def metric_of(experiment: Experiment) -> str:
-    """Return what the verdict on arrivals is about."""
-    return experiment.measure.metric or DEFAULT
+    """Return what the verdict on arrivals is about: the objective, if there is one."""
+    return next(iter(experiment.objective or ()), experiment.measure.metric or DEFAULT)
+
+
+def halvings(count: int) -> int:
+    """Return how many of `count` rates a search by halving looks at."""
+    return math.ceil(math.log2(count + 1))
+
+
+def with_rates(experiment: Experiment) -> Experiment:
+    """Return the experiment with the rates along which an objective is searched for, if it names none itself.
+
+    They are those around `arrivals.rate`, `STEPS` to a doubling, at which a block has enough calls.
+    """
+    given = experiment.arrivals
+    if experiment.objective is None or given is None or given.rate is None or RATE in experiment.matrix:
+        return experiment
+    needed = max(map(calls_needed, _metrics(experiment)))
+    least = needed / (experiment.measure.rounds or MOST_WINDOWS) / given.window
+    steps = range(-DOUBLINGS * STEPS, DOUBLINGS * STEPS + 1)
+    rates = (float(f"{given.rate * 2 ** (step / STEPS):.3g}") for step in steps)
+    kept = tuple(round(rate) if rate >= 100 else rate for rate in rates if least <= rate <= MOST_RATE)
+    if len(kept) < FEWEST_RATES:  # then the rate itself has too few calls, which is refused
+        return experiment
+    return experiment.model_copy(update={"matrix": {**experiment.matrix, RATE: kept}})
 
 
 def check(experiment: Experiment) -> None:
@@ -73,6 +101,24 @@ def check(experiment: Experiment) -> None:
         path, what = arrivals[0]
         remedy = "add `arrivals: {rate: 200}` with the calls a second, or delete it"
         raise SpecProblem(path, Problem("arrivals_missing", what, remedy), key=True)
+    if experiment.objective:
+        _check_objective(experiment, next(iter(experiment.objective)))
+
+
+def _check_objective(experiment: Experiment, metric: str) -> None:
+    """Raise SpecProblem for what an objective does by itself, and for rates that can't be searched."""
+    measure = experiment.measure
+    if measure.metric not in (None, metric):
+        what = f"the objective is about {metric}, not {measure.metric}"
+        raise SpecProblem(("measure", "metric"), Problem("options_exclude", what, "delete it"), key=True)
+    if measure.refine is not None:
+        what = f"an objective searches along {RATE} by itself"
+        raise SpecProblem(("measure", "refine"), Problem("options_exclude", what, "delete it"), key=True)
+    rates = experiment.matrix.get(RATE)
+    if rates is not None and len(rates) < FEWEST_RATES:
+        what = f"an objective is searched for among {FEWEST_RATES} rates or more"
+        remedy = "name more rates, or write arrivals.rate: those around it are searched then"
+        raise SpecProblem(("matrix", RATE), Problem("axis_unordered", what, remedy))
 
 
 def _of_batches(experiment: Experiment) -> list[tuple[KeyPath, str]]:
@@ -96,6 +142,8 @@ def _of_arrivals(experiment: Experiment) -> list[tuple[KeyPath, str]]:
     found: list[tuple[KeyPath, str]] = [
         (("matrix", axis), "the spec has no `arrivals`") for axis in experiment.matrix if axis.startswith("arrivals.")
     ]
+    if experiment.objective:
+        found.append((("objective",), "an objective is about calls that arrive at a rate"))
     if experiment.measure.metric is not None:
         found.append((("measure", "metric"), "a percentile of latency is of calls that arrive at a rate"))
     for place, expected in enumerate(experiment.expect):

@@ -113,6 +113,8 @@ def test_a_real_run_has_most_kinds_of_events(records: list[dict[str, Any]]) -> N
         "rounds.chosen",
         "window.finished",  # of arrivals
         "variant.served",
+        "capacity.found",
+        "capacity.judged",
         "run.resumed",
         "runner.guarded",
         "look.taken",

@@ -233,3 +233,61 @@ def test_what_arrivals_can_not_be_is_refused_with_place_and_remedy(tmp_path: Pat
 
 def test_a_rate_can_be_overridden(tmp_path: Path) -> None:
     assert "have 20 calls" in refused(tmp_path, AT_200, "arrivals.rate=1")
+
+
+# an objective
+
+
+def test_an_objective_is_what_the_verdict_is_about_and_its_rates_lie_around_the_given_one() -> None:
+    made = planned({"rate": 200}, objective={"p90": "50ms"})
+    rates = [point.columns["arrivals_rate"] for point in made.points]
+    assert (rates[0], rates[-1], len(rates)) == (25, 1600, 25)
+    assert 200 in rates
+    assert {point.arrivals.metric for point in made.points if point.arrivals} == {"p90"}
+    assert made.level_split == 5
+
+
+def test_rates_that_have_too_few_calls_for_the_objective_are_left_out() -> None:
+    made = planned({"rate": 200}, objective={"p99": "50ms"})
+    assert made.points[0].columns["arrivals_rate"] == 50
+
+
+def test_an_objective_reads_back() -> None:
+    experiment = planned({"rate": 200}, objective={"p99": "50ms"}).experiment
+    assert Experiment.model_validate(experiment.resolved()) == experiment
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            "objective: {p99: 50ms}\n",
+            "my.yaml:3:1: objective: an objective is about calls that arrive at a rate; add `arrivals: {rate: 200}` "
+            "with the calls a second, or delete it",
+        ),
+        (
+            AT_200 + "objective: {p98: 50ms}\n",
+            'my.yaml:4:13: objective.p98: expected one of p50, p90, p99, p99.9, mean; got "p98"',
+        ),
+        (
+            AT_200 + "objective: {p99: soon}\n",
+            'my.yaml:4:18: objective.p99: "soon" is not a time; write a number with us, ms or s, as 50ms',
+        ),
+        (AT_200 + "objective: {}\n", "my.yaml:4:12: objective: must not be empty; fill it in"),
+        (
+            AT_200 + "objective: {p99: 50ms}\nmeasure: {metric: p50}\n",
+            "my.yaml:5:11: measure.metric: the objective is about p99, not p50; delete it",
+        ),
+        (
+            AT_200 + "objective: {p99: 50ms}\nmeasure: {refine: arrivals.rate}\n",
+            "my.yaml:5:11: measure.refine: an objective searches along arrivals.rate by itself; delete it",
+        ),
+        (
+            AT_200 + "objective: {p99: 50ms}\nmatrix: {arrivals.rate: [100, 200]}\n",
+            "my.yaml:5:25: matrix.arrivals.rate: an objective is searched for among 3 rates or more; name more rates, "
+            "or write arrivals.rate: those around it are searched then",
+        ),
+    ],
+)
+def test_what_an_objective_can_not_be_is_refused_with_place_and_remedy(tmp_path: Path, spec: str, message: str) -> None:
+    assert refused(tmp_path, spec) == message
