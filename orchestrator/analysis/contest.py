@@ -9,12 +9,14 @@ from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any, Literal
 
 from ..spec.plan import Plan, Point, Variant, runner_request
 from . import looks
 from .accounts import Account
 from .stats import Ratio, compare
+from .windows import Calls, Served
 
 Decision = Literal["win", "tie"]
 
@@ -29,7 +31,15 @@ class Block:
     number: int
     host: str | None = None  # the host of a cluster that it ran on; None: the machine of the run
     walls: dict[str, array[int]] = field(default_factory=dict)
-    """The `wall_ns` of each trial. A variant that is far behind has fewer: those of the first rounds."""
+    """The `wall_ns` of each trial. A variant that is far behind has fewer: those of the first rounds.
+
+    Where calls arrive at a rate, the latency that the verdict is about, a single one for all windows of the block.
+    """
+    calls: dict[str, Calls] = field(default_factory=dict)
+    """What the windows so far showed; empty once the block has ended."""
+    served: dict[str, Served] = field(default_factory=dict)
+    spans: dict[str, array[int]] = field(default_factory=dict)
+    """The `wall_ns` of each window."""
     cpus: dict[str, array[int]] = field(default_factory=dict)
     startups: dict[str, int] = field(default_factory=dict)
     threads: dict[str, int] = field(default_factory=dict)
@@ -53,6 +63,10 @@ class Block:
     unchecked: tuple[str, ...] = ()
     gil_enabled_by: dict[str, str] = field(default_factory=dict)
     """The module that enabled the GIL, for a variant that started without it."""
+
+    def busy_cores(self, label: str) -> float:
+        """Return how many cores a variant kept busy during its trials."""
+        return median(self.cpus[label]) / median(self.spans.get(label) or self.walls[label])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from .. import units
 from ..journal.derived_events import CrossoverLocated
@@ -36,8 +36,8 @@ class Line:
 
     @property
     def name(self) -> str:
-        """The axis without the prefix `kwargs.`."""
-        return self.axis.removeprefix("kwargs.")
+        """The axis without the prefix `kwargs.` or `arrivals.`."""
+        return self.axis.removeprefix("kwargs.").removeprefix("arrivals.")
 
     @property
     def points(self) -> str:
@@ -73,12 +73,17 @@ def lines(plan: Plan, contests: Sequence[Contest], axes: Sequence[str] | None = 
         own = column(axis)
         groups: dict[str, list[Contest]] = {}
         for contest in contests:
-            others = {key: value for key, value in contest.point.columns.items() if key != own}
-            groups.setdefault(canonical(others), []).append(contest)
+            groups.setdefault(canonical(_beside(contest, own)), []).append(contest)
         for group in groups.values():
             ascending = sorted(group, key=lambda contest: contest.point.columns[own])
             found.append(Line(axis, [contest.point.columns[own] for contest in ascending], ascending))
     return found
+
+
+def _beside(contest: Contest, own: str) -> dict[str, Any]:
+    """Return the columns of a point that the points of a line share; the calls of a window follow from their rate."""
+    left_out = {own, "tasks"} if contest.point.arrivals else {own}
+    return {key: value for key, value in contest.point.columns.items() if key not in left_out}
 
 
 def locate(faster: Sequence[Faster], a: str, b: str) -> list[Located]:
@@ -146,7 +151,6 @@ def _event(line: Line, located: Located, faster: Sequence[Faster]) -> CrossoverL
         gap is not None and load.is_at_this_load(line.contests[place], best, rival, gap)
         for place, best, rival, gap in edges
     )
-    shared = {key: value for key, value in line.contests[0].point.columns.items() if key != line.column}
     return CrossoverLocated(
         stats_version=STATS_VERSION,
         points=line.points,
@@ -163,8 +167,13 @@ def _event(line: Line, located: Located, faster: Sequence[Faster]) -> CrossoverL
         **fields("high_ratio", above),
         at_this_load=at_this_load,
         sentence=f"{line.points}: {_finding(line, located, faster, (below, above), at_this_load=at_this_load)}.",
-        **shared,
+        **shared(line),
     )
+
+
+def shared(line: Line) -> dict[str, Any]:
+    """Return the columns that all points of a line share."""
+    return _beside(line.contests[0], line.column)
 
 
 def _ratio(line: Line, place: int, a: str, b: str) -> Ratio | None:

@@ -66,6 +66,8 @@ def judge(contest: Contest) -> Look:
 
 def judge_blocks(contest: Contest, blocks: Sequence[Block], contenders: Sequence[str], split: int) -> Look:
     """Return what a look at some blocks decides between some variants, one of `split` such looks."""
+    # where an objective is searched for, a point is measured under some variants only
+    contenders = [label for label in contenders if any(label in block.walls for block in blocks)] or contenders
     level = contest.level / split
     times = [block.walls for block in blocks]
     loops = contest.repeated_loops

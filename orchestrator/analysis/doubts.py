@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..journal.derived_events import VariantCompared, VariantExplained
-from . import decide, figures, load
+from ..journal.window_events import VariantServed
+from . import decide, figures, load, serving
 from .accounts import keeps_several_cores
 from .contest import Contest
 from .decide import Finding
@@ -51,6 +52,7 @@ class Grounds:
     comparisons: Sequence[VariantCompared]
     explanations: Sequence[VariantExplained]
     hosts_disagree: Sequence[str]
+    services: Sequence[VariantServed] = ()
 
 
 def warnings(grounds: Grounds) -> list[str]:
@@ -69,6 +71,8 @@ def _is_parallel(grounds: Grounds) -> bool:
     contest = grounds.contest
     if any(started > 1 for started in contest.started.values()):
         return True
+    if contest.point.arrivals:  # where time passes between calls
+        return False
     alone = ((event.wall_ns, event.cpu_ns) for event in grounds.comparisons if event.model == "sequential")
     tasks = contest.point.tasks
     return any(wall and cpu and keeps_several_cores(wall / tasks, cpu / wall) for wall, cpu in alone)
@@ -113,6 +117,8 @@ WARNINGS: Mapping[str, Callable[[Grounds], bool]] = {
     "answers_kept": lambda grounds: bool(grounds.contest.kept_by),
     "parallel_by_itself": _is_parallel,
     "arguments_copied": lambda grounds: bool(grounds.contest.copied),
+    "generator_late": lambda grounds: serving.is_generator_late(grounds.services),
+    "calls_failed": lambda grounds: serving.has_failed_calls(grounds.services),
     "contaminated": lambda grounds: any(event.contaminated for event in grounds.explanations),
     "hosts_disagree": lambda grounds: bool(grounds.hosts_disagree),
 }

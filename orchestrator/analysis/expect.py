@@ -10,12 +10,16 @@ from typing import Any, Literal
 import numpy as np
 
 from ..journal.derived_events import ExpectationChecked
+from ..spec.open_loop import OF_ARRIVALS
 from ..spec.plan import Claim, columns
-from . import load
+from . import load, serving
 from .contest import Contest
 from .stats import STATS_VERSION, geometric
+from .windows import Served
 
 Held = Literal["held", "broken", "undecided"]
+
+LEAST = 1e-6  # what stands for 0, which has no logarithm
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,12 @@ def _speedup(claim: Claim, contest: Contest) -> MetricValue:
 
 
 def _absolute(claim: Claim, contest: Contest) -> MetricValue:
-    label = claim.variant.label
-    if claim.expectation.metric == "startup_ns":
-        values: list[float] = [block.startups[label] for block in contest.counting if label in block.startups]
+    label, metric = claim.variant.label, claim.expectation.metric
+    values: list[float]
+    if metric == "startup_ns":
+        values = [block.startups[label] for block in contest.counting if label in block.startups]
+    elif metric in OF_ARRIVALS:
+        values = [_of_calls(served, metric, contest) for served in serving.of_blocks(contest, label)]
     else:
         values = [median(block.walls[label]) for block in contest.counting if label in block.walls]
     if not values:
@@ -101,6 +108,14 @@ def _absolute(claim: Claim, contest: Contest) -> MetricValue:
     found = geometric(np.log(values), contest.look_level)
     few = f"too few blocks ({len(values)})" if found.low is None else None
     return MetricValue(found.value, found.low, found.high, few)
+
+
+def _of_calls(served: Served, metric: str, contest: Contest) -> float:
+    """Return a metric of the calls of one block that arrived at a rate."""
+    if metric == "achieved_rate":
+        rate = contest.point.arrivals.rate if contest.point.arrivals else 0.0
+        return max(LEAST, served.achieved_share * rate)
+    return max(LEAST, served.queue_share or 0.0) if metric == "queue_share" else served.latency_ns[metric]
 
 
 def _observed(claim: Claim, contest: Contest) -> tuple[MetricValue, Held]:

@@ -35,7 +35,7 @@ def break_even_batches(contest: Contest, label: str, other: str) -> int | None:
     0 when its start-up is not longer, see `NEGLIGIBLE`; None when it is not faster, or when they share no block.
     """
     common = [block for block in contest.counting if label in block.walls and other in block.walls]
-    if not common:
+    if not common or contest.point.arrivals:
         return None
     gain_ns = median([median(b.walls[other]) for b in common]) - median([median(b.walls[label]) for b in common])
     more_ns = (startup_ns(contest, label) or 0) - (startup_ns(contest, other) or 0)
@@ -149,8 +149,9 @@ OF_VARIANT: tuple[Callable[[Contest, Variant], Estimate | None], ...] = (ideal_s
 
 
 def of_variant(contest: Contest, variant: Variant) -> dict[str, Any]:
-    """Return the fields of all figures in `OF_VARIANT`."""
-    estimates = {figure.__name__: figure(contest, variant) for figure in OF_VARIANT}
+    """Return the fields of all figures in `OF_VARIANT`; they are of batches only."""
+    has_any = contest.point.arrivals is None
+    estimates = {figure.__name__: figure(contest, variant) if has_any else None for figure in OF_VARIANT}
     return {key: value for name, found in estimates.items() for key, value in fields(name, found).items()}
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from . import decide
 from .accounts import Account
 from .contest import Block, Contest
+from .windows import Calls, served
 
 Event = Mapping[str, Any]
 
@@ -95,6 +96,23 @@ def _trial_finished(block: Block, event: Event) -> None:
     block.cpus.setdefault(event["variant"], array("q")).append(event["cpu_ns"])
 
 
+def _window_finished(block: Block, event: Event) -> None:
+    label = event["variant"]
+    block.calls.setdefault(label, Calls()).add(event)
+    block.spans.setdefault(label, array("q")).append(event["wall_ns"])
+    block.cpus.setdefault(label, array("q")).append(event["cpu_ns"])
+
+
+def _serve(contest: Contest, block: Block) -> None:
+    """Take the latency that the verdict is about from the windows of a block, as if it were the time of one trial."""
+    arrivals = contest.point.arrivals
+    for label, calls in block.calls.items():
+        if arrivals and (found := served(calls, arrivals)):
+            block.served[label] = found
+            block.walls[label] = array("q", [max(1, round(found.latency_ns[arrivals.metric]))])
+    block.calls.clear()
+
+
 def _trial_observed(block: Block, event: Event) -> None:
     seen = {key: value for key, value in event.items() if key.startswith("observed_")}
     block.observed.setdefault(event["variant"], []).append(seen)
@@ -118,6 +136,7 @@ def _block_finished(contest: Contest, event: Event) -> None:
         block.steal_share = event["steal_share"]
         block.pressure = event["pressure"]
         block.unchecked = tuple(event["unchecked"])
+        _serve(contest, block)
         _end(contest, block.number, block)
 
 
@@ -181,6 +200,7 @@ _BLOCK_HANDLERS: Mapping[str, Callable[[Block, Event], None]] = {
     "runner.ready": _runner_ready,
     "reference.timed": _reference_timed,
     "trial.finished": _trial_finished,
+    "window.finished": _window_finished,
     "trial.observed": _trial_observed,
     "overlap.measured": _overlap_measured,
     "account.measured": _account_measured,

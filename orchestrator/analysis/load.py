@@ -70,8 +70,7 @@ def _cores_wanted(contest: Contest, label: str) -> int:
 
 def _cores_used(contest: Contest, label: str) -> float:
     """Return how many cores a variant kept busy, in the block where it had most of them."""
-    shares = [median(b.cpus[label]) / median(b.walls[label]) for b in contest.counting if label in b.walls]
-    return max(shares, default=0.0)
+    return max((block.busy_cores(label) for block in contest.counting if label in block.walls), default=0.0)
 
 
 Signal = Literal["pressure", "steal_share"]

@@ -35,8 +35,11 @@ def rounds(contest: Contest) -> RoundsChosen | None:
     sqrt(overhead of a block / time of a round x variance within / variance between blocks) gives the least variance for
     the time (Kalibera & Jones, "Rigorous benchmarking in reasonable time", ISMM 2013, section 5). It is one at least,
     and at most as many as take a second, or as long as the rest of the block. The variances are those of the logarithm
-    of a trial's time, less the mean over the variants of the same round.
+    of a trial's time, less the mean over the variants of the same round. Windows of arrivals have their number from the
+    calls that a percentile needs.
     """
+    if contest.point.arrivals:
+        return None
     so_far = contest.rounds
     is_given = contest.plan.experiment.measure.rounds is not None or contest.fixed_blocks is not None
     if is_given or contest.has_frozen_rounds or so_far is None or so_far < 2 or len(contest.blocks) < OBSERVED:
@@ -67,7 +70,12 @@ def rounds(contest: Contest) -> RoundsChosen | None:
 
 
 def without_warmup(contest: Contest) -> frozenset[str]:
-    """Return the variants whose calls are long, and whose first calls took no longer than those of the trials."""
+    """Return the variants whose calls are long, and whose first calls took no longer than those of the trials.
+
+    None where calls arrive at a rate: what takes single calls must be up before the first one arrives.
+    """
+    if contest.point.arrivals:
+        return frozenset()
     found = (label for label, variant in contest.variants.items() if _is_warm_at_once(contest, variant))
     return frozenset(found)
 
@@ -75,8 +83,11 @@ def without_warmup(contest: Contest) -> frozenset[str]:
 def in_first_round(contest: Contest, claims: Iterable[Claim]) -> frozenset[str]:
     """Return the baseline where it is far behind: the first round of a block is enough for its ratio.
 
-    Not where one of `claims` is open and about it: that may need all rounds.
+    Not where one of `claims` is open and about it: that may need all rounds. Nor where calls arrive at a rate:
+    percentiles are comparable over the same arrivals only.
     """
+    if contest.point.arrivals:
+        return frozenset()
     baseline = contest.plan.baseline.label
     asked = [claim for claim in claims if baseline in (claim.variant.label, claim.against.label)]
     is_spared = baseline in contest.dropped_for_futility and not any(is_open(claim, contest) for claim in asked)

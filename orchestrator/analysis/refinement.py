@@ -15,7 +15,7 @@ from .crossover import Line, are_winners, changes
 
 MANY = 13  # an axis of so many values begins with three between the ends, a shorter one with one
 
-Reason = Literal["same_winners", "undecided", "no_time"]
+Reason = Literal["same_winners", "undecided", "no_time", "no_capacity"]
 
 
 def coarse(count: int) -> list[int]:

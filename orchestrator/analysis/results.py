@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ..errors import JournalDamaged
+from ..journal.capacity_events import CapacityFound, CapacityJudged
 from ..journal.catalog import EVENTS
 from ..journal.derived_events import (
     CrossoverLocated,
@@ -25,6 +26,7 @@ from ..journal.derived_events import (
 )
 from ..journal.event import COMMON, AboutPoint, Event
 from ..journal.raw_events import RunFinished, RunStarted, TrialFailed
+from ..journal.window_events import VariantServed
 from ..spec.expand import plan_experiment
 from ..spec.model import Experiment
 from ..spec.plan import Items, Plan, Point
@@ -57,6 +59,7 @@ class PointEvents:
     observed: Sequence[VariantObserved]
     verdict: VerdictReached | None
     on_hosts: Sequence[HostJudged]
+    served: Sequence[VariantServed] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Results:
             observed=_of_kind(VariantObserved, found),
             verdict=next(iter(_of_kind(VerdictReached, found)), None),
             on_hosts=_of_kind(HostJudged, found),
+            served=_of_kind(VariantServed, found),
         )
 
     @property
@@ -121,6 +125,16 @@ class Results:
     def crossovers(self) -> Sequence[CrossoverLocated]:
         """The crossovers along all axes."""
         return _of_kind(CrossoverLocated, self.derived)
+
+    @cached_property
+    def capacities(self) -> Sequence[CapacityFound]:
+        """Up to which rate each variant holds the objective."""
+        return _of_kind(CapacityFound, self.derived)
+
+    @cached_property
+    def capacity_verdicts(self) -> Sequence[CapacityJudged]:
+        """Which variant holds the objective at the highest rate, for each line of rates."""
+        return _of_kind(CapacityJudged, self.derived)
 
     @cached_property
     def _derived_by_point(self) -> Mapping[str, Sequence[Event]]:

@@ -30,7 +30,10 @@ def fitted(contest: Contest) -> list[ScalingFitted]:
     """Return one curve for all variants of an entry that differ in their number of workers only.
 
     Entries of one name share a curve where they differ in nothing else: not in their code, its environment or options.
+    Latencies have none: below the rate that a variant can serve, more workers change little.
     """
+    if contest.point.arrivals:
+        return []
     groups: dict[str, list[Variant]] = {}
     for variant in contest.variants.values():
         if variant.workers is not None and variant.label not in contest.excluded:

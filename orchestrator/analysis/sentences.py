@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from statistics import median
 
 from .. import units
-from . import figures
+from . import figures, serving
 from .contest import Contest
 from .decide import Finding
 from .outlook import Outlook
@@ -41,7 +43,8 @@ def _text(contest: Contest, finding: Finding, expected: Outlook | None, *, at_th
     if finding.verdict == "tie":
         bounds = f"{contest.plan.experiment.measure.tie * 100:.3g} %"
         after = _after(contest, finding.gap)
-        return f"{units.listed(winners)} tie within {bounds} {after}; {winners[0]} is the simplest"
+        tied = f"{units.listed(winners)} tie within {bounds}{_latency(contest, winners[0])} {after}"
+        return "; ".join([tied, f"{winners[0]} is the simplest", *_saturated(contest, contest.variants)])
     return _undecided(contest, finding, expected)
 
 
@@ -53,6 +56,12 @@ def _win(contest: Contest, finding: Finding, *, at_this_load: bool) -> str:
         return f"{named} wins: every other variant failed"
     here = " at this load" * at_this_load
     shown = contest.compare(best, rival, contest.look_level) or gap
+    if contest.point.arrivals:
+        others = [label for label in contest.variants if label != rival]
+        speed = serving.saturated(contest, [rival])
+        behind = f"{rival} is saturated at {speed[rival]:.3g}/s" if speed else f"{rival} needs {_times(shown)} as long"
+        answers = f"{named} answers{here}{_latency(contest, best)}"
+        return "; ".join([answers, f"{behind}, {_after(contest, gap)}", *_saturated(contest, others)])
     pays = ""
     if batches := figures.break_even_batches(contest, best, rival):
         startup = units.duration(figures.startup_ns(contest, best))
@@ -67,6 +76,9 @@ def _undecided(contest: Contest, finding: Finding, expected: Outlook | None) -> 
     if rival is None or gap is None or expected is None:
         return f"undecided {after}"
     known = f"{best} is {_times(gap)} as fast as {rival}"
+    if contest.point.arrivals:
+        answers = f"{best} answers{_latency(contest, best)}"
+        known = ", ".join([answers, *_saturated(contest, contest.variants), f"{rival} needs {_times(gap)} as long"])
     if gap.low is None or gap.high is None:
         known += f", {'faster' if gap.value >= 1 else 'slower'} in {gap.agreeing} of {gap.blocks}"
     elif gap.low <= 1 <= gap.high:
@@ -75,6 +87,30 @@ def _undecided(contest: Contest, finding: Finding, expected: Outlook | None) -> 
     if expected.seconds is not None:
         more = f"about {units.duration(expected.seconds * 1e9)} more would probably decide"
     return f"undecided {after}: {known}; {more}; until then, choose {expected.choice}"
+
+
+def _latency(contest: Contest, label: str) -> str:
+    """Return the latency of a variant where calls arrive at a rate, such as ` with p99 12 ms`; nothing for batches."""
+    if contest.point.arrivals is None:
+        return ""
+    metric = contest.point.arrivals.metric
+    shown = [block.shown_ns(metric) for block in serving.of_blocks(contest, label)]
+    known = [ns for ns in shown if ns is not None]
+    text = units.duration(median(known)) if 2 * len(known) > len(shown) else "beyond the drain"
+    return f" with {'a mean of' if metric == 'mean' else metric} {text}"
+
+
+def _saturated(contest: Contest, labels: Iterable[str]) -> list[str]:
+    """Return which of some variants do not keep up with calls that arrive at a rate, in a phrase; none if all do."""
+    found = serving.saturated(contest, labels)
+    if len(found) < 2:
+        return [f"{label} is saturated at {rate:.3g}/s" for label, rate in found.items()]
+    if len(found) == len(contest.variants):
+        most = max(found, key=lambda label: found[label])
+        return [f"no variant keeps up, and {most} serves most, {found[most]:.3g}/s"]
+    return [
+        f"{units.listed(list(found))} are saturated at {units.listed([f'{rate:.3g}' for rate in found.values()])}/s"
+    ]
 
 
 def _percent(share: float) -> str:

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Literal
 
 from .. import errors
+from ..journal.capacity_events import CapacityJudged
 from ..journal.derived_events import (
     ExpectationChecked,
     HostJudged,
@@ -20,8 +21,9 @@ from ..journal.derived_events import (
     VerdictReached,
 )
 from ..journal.event import Event
+from ..journal.window_events import VariantServed
 from ..spec.plan import Plan, Variant, columns
-from . import crossover, decide, doubts, figures, per_host, scaling, sentences
+from . import capacity, crossover, decide, doubts, figures, per_host, scaling, sentences, serving
 from .contest import Contest
 from .decide import Finding
 from .expect import check
@@ -42,10 +44,12 @@ def derive(plan: Plan, contests: Sequence[Contest]) -> list[Event]:
         variants = contest.variants.values()
         comparisons = [compared(contest, variant) for variant in variants]
         explanations = [event for variant in variants if (event := explained(contest, variant))]
-        derived += [*comparisons, *explanations, *scaling.fitted(contest)]
+        services = [found for variant in variants if (found := serving.served(contest, variant))]
+        derived += [*comparisons, *services, *explanations, *scaling.fitted(contest)]
         derived += [event for variant in variants for event in observed(contest, variant)]
-        derived += reached(contest, comparisons, explanations)
+        derived += reached(contest, comparisons, explanations, services)
     derived += crossover.events(plan, contests)
+    derived += capacity.events(plan, contests)
     by_point = {contest.point.id: contest for contest in contests}
     derived += [check(claim, by_point[claim.point.id]) for claim in plan.claims]
     return derived
@@ -90,7 +94,10 @@ def observed(contest: Contest, variant: Variant) -> list[VariantObserved]:
 
 
 def reached(
-    contest: Contest, comparisons: Sequence[VariantCompared], explanations: Sequence[VariantExplained]
+    contest: Contest,
+    comparisons: Sequence[VariantCompared],
+    explanations: Sequence[VariantExplained],
+    services: Sequence[VariantServed] = (),
 ) -> list[VerdictReached | HostJudged]:
     """Return the verdict on a point by its last deciding look, and that of each host where there are several.
 
@@ -103,7 +110,7 @@ def reached(
     on_hosts = per_host.judged(contest, finding.best, finding.rival)
     expected = outlook(contest, finding)
     disagreeing = per_host.disagreement(contest, on_hosts)
-    grounds = doubts.Grounds(contest, finding, doubted, comparisons, explanations, disagreeing)
+    grounds = doubts.Grounds(contest, finding, doubted, comparisons, explanations, disagreeing, services)
     reached = VerdictReached(
         **columns(contest.point),
         stats_version=STATS_VERSION,
@@ -134,7 +141,8 @@ def reached(
 def outcome(derived: Sequence[Event], failures: int) -> tuple[Outcome, int]:
     """Return how a run ended and its exit status, from its derived events and the number of failed trials."""
     checked = [event.outcome for event in derived if isinstance(event, ExpectationChecked)]
-    verdicts = [event.verdict for event in derived if isinstance(event, VerdictReached)]
+    of_capacity = [event.verdict for event in derived if isinstance(event, CapacityJudged)]
+    verdicts = of_capacity or [event.verdict for event in derived if isinstance(event, VerdictReached)]
     statuses = [errors.FAILED] * bool(failures)
     statuses += [errors.BROKEN] * ("broken" in checked) + [errors.UNDECIDED] * ("undecided" in checked)
     words: dict[int, Outcome] = {errors.FAILED: "workload_failed", errors.BROKEN: "expectation_broken"}

@@ -69,7 +69,7 @@ class Audit:
                 self._rounds[record["point_id"]] = record["rounds"]
             case "block.started":
                 self._begin(record)
-            case "trial.finished":
+            case "trial.finished" | "window.finished":
                 self._count(record)
             case "block.finished":
                 self._end(record)

@@ -44,10 +44,19 @@ def _times(plan: Plan, runs: Path) -> Iterator[str]:
 
     measure = plan.experiment.measure
     times = forecast(plan, runs)
-    source = "as in the latest run" if times.is_recorded else f"if a round of all variants takes at most {ROUNDS_S:g} s"
+    by_design = (
+        "if every variant keeps up"
+        if plan.experiment.arrivals
+        else f"if a round of all variants takes at most {ROUNDS_S:g} s"
+    )
+    source = "as in the latest run" if times.is_recorded else by_design
     is_all = times.points == len(plan.points)
     each = "each point" if is_all else f"the {times.points} points that are measured first"
-    if measure.blocks:
+    if plan.experiment.objective:
+        each_s = times.block_s * times.win_blocks
+        levels = plan.level_split
+        yield f"a rate: about {each_s:.0f} s or more ({source}); about {levels} of them are looked at for each variant"
+    elif measure.blocks:
         yield f"only look: after {measure.blocks} blocks of {each}, about {times.win_s:.0f} s ({source})"
     else:
         yield f"a win:  after {times.win_blocks} blocks of {each} at the earliest, about {times.win_s:.0f} s ({source})"

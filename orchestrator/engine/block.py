@@ -36,6 +36,7 @@ from ..spec.plan import (
     MOST_ROUNDS,
     REFERENCE,
     Variant,
+    arrivals_request,
     columns,
     draw_rounds,
     draw_starts,
@@ -46,7 +47,7 @@ from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.group import RunnerGroup
 from ..supervisor.interrupt import Interrupt
 from ..supervisor.process import RunnerFailed
-from . import diagnostics
+from . import checks, diagnostics
 from .hosts import BlockTask
 from .trials import COLLECT_TIMEOUT_S, START_TIMEOUT_S, ReferenceLoop, Trials, load_of_others
 
@@ -116,7 +117,8 @@ class _Block:
         self._notify = notify
         self._variants = {variant.label: variant for variant in task.variants}
         self._repeats = dict(task.repeats)
-        self._rounds = task.rounds
+        self._arrivals = task.point.arrivals
+        self._rounds = self._arrivals.windows if self._arrivals else task.rounds
         self._clock = [time.perf_counter_ns()]
         self.round: int | None = None
         self.position: int | None = None
@@ -142,8 +144,6 @@ class _Block:
         self._sample("end")
         self._lap()
         self._check(runner_group)
-        self._prove_again(runner_group)
-        self._look_for_caches(runner_group)
         self._diagnose(runner_group)
         self._lap()
 
@@ -206,6 +206,7 @@ class _Block:
             except RunnerFailed as error:
                 raise Failed(variant, error) from error
             request = {**runner_request(task.point, variant), "copied": variant.label in task.copied}
+            request |= arrivals_request(task.point, task.seed, task.number)
             runner_group.send(variant.label, {"op": "prepare", **request})
         loop.start()
         prepared = {}
@@ -240,37 +241,31 @@ class _Block:
             self.events.append(RunnerWarmed(**self._task.about(self._variants[label]), **found))
 
     def _check(self, runner_group: RunnerGroup) -> None:
-        """Check that the results of the last trials are the same in every variant, or as the user's check says.
+        """Check results, workers and kept answers; not of a variant with calls that go on, which would not answer.
 
-        That takes long where results are large. So the blocks that have accounts do it, the first one included.
+        Checking large results takes long, so the blocks that have accounts do it, the first one included.
         """
         self.round = self.position = None
-        if not self._is_checked:
-            return
-        check = self._task.point.workload.get("check", "same")
-        if check == "same":
-            self._compare_results(runner_group)
-        elif check != "none":
-            for label in self._variants:
-                self._ask(runner_group, label, {"op": "check", "reference": check})
 
-    def _compare_results(self, runner_group: RunnerGroup) -> None:
-        reference = self._task.baseline if self._task.baseline in self._variants else next(iter(self._variants))
-        digests = {label: self._ask(runner_group, label, {"op": "digest"})["digest"] for label in self._variants}
-        self._unchecked = [label for label, digest in digests.items() if digest is None]
-        differing = [label for label, digest in digests.items() if digest not in (None, digests[reference])]
-        if not differing or digests[reference] is None:
-            return
-        # equal objects may have different pickles (sets, shared references): then == decides
-        file = str(self._runner_env.scratch / "results")
-        self._ask(runner_group, reference, {"op": "save", "path": file})
-        for label in differing:
-            self._ask(runner_group, label, {"op": "compare", "path": file, "other": reference})
+        def ask(label: str, request: Mapping[str, Any]) -> dict[str, Any]:
+            return self._ask(runner_group, label, request)
+
+        labels = [label for label in self._variants if label not in self._trials.stuck]
+        if self._is_checked:
+            self._unchecked = checks.results(self._task, labels, self._runner_env.scratch, ask)
+        try:
+            self.events = list(checks.proved(self.events, labels, ask))
+        except checks.Lost as lost:
+            raise Failed(self._variants[lost.label], lost.error) from lost
+        new = [label for label in labels if label not in self._task.repeats]
+        self.events = list(checks.kept(self.events, new, ask))
 
     def _calibrate(self, runner_group: RunnerGroup) -> None:
-        """Choose the repeats of new variants."""
+        """Choose the repeats of new variants; a window of arrivals has none."""
         for label in self._variants:
-            if label not in self._repeats:
+            if self._arrivals:
+                self._repeats[label] = 1
+            elif label not in self._repeats:
                 self._notify(f"calibrating {label}")
                 self._repeats[label] = self._ask(runner_group, label, {"op": "calibrate"})["repeats"]
 
@@ -336,7 +331,12 @@ class _Block:
         return took_s
 
     def _far_behind(self, took_s: Mapping[str, float]) -> set[str]:
-        """Return the variants that take part in the first round only, so that they don't use up the others' time."""
+        """Return the variants that take part in the first round only, so that they don't use up the others' time.
+
+        None where calls arrive at a rate: percentiles are comparable over the same arrivals only.
+        """
+        if self._arrivals:
+            return set()
         batch_s = {label: took_s[label] / self._repeats[label] for label in self._variants}
         limit_s = FAR_BEHIND * min(batch_s.values())
         return {label for label, each_s in batch_s.items() if each_s > limit_s and took_s[label] > FAR_BEHIND_S}
@@ -353,9 +353,14 @@ class _Block:
         with self._awake(runner_group, label):
             for counts in (False, True) if label in self._guarded else (True,):
                 self._holder = label
-                self._ask(runner_group, label, round_number)
+                self._ask(runner_group, label, round_number, self._trial_s)
                 self._holder = None
                 self._trials.add(label, round_number, self.position, counts)
+
+    @property
+    def _trial_s(self) -> float:
+        """How long a trial may take: `measure.timeout`, beside the window and its drain where calls arrive."""
+        return self._task.timeout_s + (2 * self._arrivals.window_s if self._arrivals else 0.0)
 
     def _collect(self, runner_group: RunnerGroup, loop: ReferenceLoop, rounds: int) -> None:
         """Add what the trials and the reference loop took."""
@@ -365,8 +370,10 @@ class _Block:
             self.events.append(ReferenceTimed(**self._task.about(), version=loop.version, wall_ns=wall_ns))
 
     def _diagnose(self, runner_group: RunnerGroup) -> None:
-        """Add the diagnostics of the runners, which run after the last trial."""
+        """Add the diagnostics of the runners, which run after the last trial; they need batches."""
         assert self._rounds is not None
+        if self._arrivals:
+            return
         runners = [event for event in self.events if isinstance(event, RunnerReady)]
         wall_ns, _ = self._trials.total_ns()
         self.events += diagnostics.overlaps(
@@ -375,26 +382,6 @@ class _Block:
         self.events += diagnostics.accounts(
             self._task, runner_group, self._rounds, self._repeats, self._trials.longest_ns(), self._notify
         )
-
-    def _prove_again(self, runner_group: RunnerGroup) -> None:
-        """Check that the workers are as many as before the trials; raises Failed when some were lost."""
-        for place, ready in enumerate(self.events):
-            if not isinstance(ready, RunnerReady):
-                continue
-            proved = self._ask(runner_group, ready.variant, {"op": "prove"})
-            gil = {"gil_after": proved["gil"], "gil_enabled_by": ready.gil_enabled_by or proved["gil_enabled_by"]}
-            self.events[place] = ready.model_copy(update=gil)
-            before, after = (len(set(threads)) for threads in (ready.worker_threads, proved["worker_threads"]))
-            if after != before:
-                lost = RunnerFailed("worker_lost", f"{before} workers before the trials, {after} after them")
-                raise Failed(self._variants[ready.variant], lost)
-
-    def _look_for_caches(self, runner_group: RunnerGroup) -> None:
-        """Add what answered the calls after the first, where they were not computed; once for each variant."""
-        for place, warmed in enumerate(self.events):
-            if isinstance(warmed, RunnerWarmed) and warmed.variant not in self._task.repeats:
-                kept_by = self._ask(runner_group, warmed.variant, {"op": "kept"})["kept_by"]
-                self.events[place] = warmed.model_copy(update={"kept_by": kept_by})
 
     def _sample(self, when: Literal["start", "end"]) -> None:
         self.events.append(ContextSampled(block=self._task.number, when=when, **host.sample()))

@@ -14,7 +14,7 @@ from typing import Literal
 import anyio
 import anyio.lowlevel
 
-from ..analysis import crossover, decide, pace, refinement
+from ..analysis import decide, pace
 from ..analysis.contest import Contest
 from ..analysis.expect import is_open
 from ..analysis.fold import add_event
@@ -29,7 +29,6 @@ from ..journal.raw_events import (
     HostJoined,
     HostLeft,
     LookTaken,
-    PointSkipped,
     VariantDropped,
     VariantExcluded,
 )
@@ -38,6 +37,7 @@ from ..spec.plan import Claim, Plan, Variant, columns
 from .forecast import MOST_S, budget_s
 from .hosts import BlockExecutor, BlockTask, Host, HostGone
 from .queue import PointQueue, PointState
+from .search import Search
 
 LOSSES = 2  # a block is given up after this many hosts were lost while they ran it, as it may be the cause
 
@@ -90,10 +90,7 @@ class Conductor:
             claims.setdefault(claim.point.id, []).append(claim)
         every = (PointState(each, claims.get(each.point.id, ()), place) for place, each in enumerate(contests))
         self._queue = PointQueue(every)
-        refined = plan.experiment.measure.refine
-        self._lines = crossover.lines(plan, contests, [refined]) if refined else []
-        self._wanted_levels: set[str] = set()
-        """The ids of the points on a refined axis that show where the winner changes."""
+        self._search = Search(plan, contests)
         self._hosts = self._running = 0
         """The number of hosts, and the number of running blocks."""
         self._last_reported = 0
@@ -161,26 +158,20 @@ class Conductor:
         self._news = anyio.Event()
 
     def _refine(self) -> None:
-        """Choose which levels of a refined axis are measured from now on."""
-        if self._lines:
-            self._wanted_levels = {
-                line.contests[place].point.id for line in self._lines for place in refinement.wanted(line)
-            }
+        """Choose which points of a searched axis are measured from now on."""
+        if self._search.lines:
+            self._search.update()
             for state in self._queue:
                 state.wanted = None
             self._queue.offer_all()
 
     def _record_skipped(self) -> None:
-        """Record the levels of a refined axis that were not measured, with the reasons."""
-        states = {state.contest.point.id: state for state in self._queue}
-        for line in self._lines:
-            for place, contest in enumerate(line.contests):
-                state = states[contest.point.id]
-                if not contest.begun_numbers and not contest.is_skipped and not state.claims:
-                    reason, *ends = refinement.skipped(line, place)
-                    low, high = (None if end is None else line.values[end] for end in ends)
-                    about = columns(contest.point)
-                    self._record(state, PointSkipped(**about, axis=line.column, low=low, high=high, reason=reason))
+        """Record the points of a searched axis that were not measured, with the reasons."""
+        for state in self._queue:
+            contest = state.contest
+            is_left = not contest.begun_numbers and not contest.is_skipped and not state.claims
+            if is_left and (skipped := self._search.skipped(contest)):
+                self._record(state, skipped)
         self._flush()
 
     def _settle(self, state: PointState, *, is_asked: bool) -> bool:
@@ -222,12 +213,12 @@ class Conductor:
 
     def _expect(self, number: int) -> None:
         """Set and announce the time of the run once every point had a block; then warn if it ends before a look."""
-        if number < self._last_reported or (self._untried and not self._lines):
+        if number < self._last_reported or (self._untried and not self._search.lines):
             return
         self._last_reported = number + 1  # once in each turn of all points
         asked = [state for state in self._queue if state.contest.looks or self._wanted(state)]
         known = [state for state in asked if state.took_s is not None]
-        if not self._is_announced and known and (self._lines or len(known) == len(asked)):
+        if not self._is_announced and known and (self._search.lines or len(known) == len(asked)):
             self._is_announced = True
             self._announce(known)
         waiting = [state for state in asked if not state.contest.looks]
@@ -263,14 +254,16 @@ class Conductor:
         claims = [claim for claim in state.claims if not contest.looks or is_open(claim, contest)]
         # a variant that is left alone is still measured up to a look, as its time is of interest
         is_asked = not decide.is_decided(contest)
-        if self._lines:
-            is_asked = contest.point.id in self._wanted_levels or bool(claims and not contest.looks)
+        if self._search.lines:
+            is_asked = self._search.wants(contest) or bool(claims and not contest.looks)
         contested = is_asked and not (contest.is_alone and contest.looks)
-        if not contested and not claims:
+        if self._search.has_objective:
+            needed = self._search.needed(contest)
+        elif not contested and not claims:
             return []
-        needed = set(contest.contenders) if contested else set()
+        else:
+            needed = {*(contest.contenders if contested else ()), self._plan.baseline.label}
         needed |= {label for claim in claims for label in (claim.variant.label, claim.against.label)}
-        needed.add(self._plan.baseline.label)
         return [v for label, v in contest.variants.items() if label in needed and label not in contest.excluded]
 
     async def _run_block(self, state: PointState, host: Host) -> None:
@@ -332,7 +325,7 @@ class Conductor:
         self._flush()
         if self._settle(state, is_asked=is_asked):
             self._refine()
-            self._cancel_overrun(self._queue if self._lines else [state])
+            self._cancel_overrun(self._queue if self._search.lines else [state])
         self._wanted(state)
         state.spare(events)
         self._queue.offer(state)

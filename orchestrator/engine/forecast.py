@@ -15,6 +15,7 @@ from statistics import median
 from ..analysis.looks import LOOKS, first_look, first_tie_look, look_after
 from ..errors import BadInput, Failure, Unwritable
 from ..journal.read import Records, find
+from ..runner.registry import no_arrivals
 from ..spec.plan import ROUNDS_S, Plan, Point
 
 RUNNER_S = 0.12  # time to start and warm up one runner, measured with the shipped configs on two cores
@@ -54,20 +55,35 @@ def forecast(plan: Plan, runs: Path) -> Forecast:
     """Return when a run may decide.
 
     The times come from the latest run of the experiment below `runs` where it measured the same points, else from
-    the design: the rounds of a block take `ROUNDS_S`, unless one round takes longer.
+    the design: the rounds of a block take `ROUNDS_S`, unless one round takes longer, or its windows.
     """
     recorded = _Recorded.of(plan, runs)
-    design_s = ROUNDS_S + RUNNER_S * (len(plan.variants) + 1)
     first_points = _first_points(plan)
     starting_s = RUNNER_S * (min(2, len(plan.variants)) + 1)
     return Forecast(
         win_blocks=first_look(plan),
         tie_blocks=first_tie_look(plan),
         points=len(first_points),
-        block_s=sum(recorded.block_s.get(point.id, design_s) for point in first_points),
+        block_s=sum(recorded.block_s.get(point.id, _designed_s(plan, point)) for point in first_points),
         is_recorded=bool(recorded.block_s),
-        least_s=starting_s + min(recorded.quickest_s.values(), default=0.0),
+        least_s=starting_s + min((recorded.quickest_s | _windows_of_two_s(plan)).values(), default=0.0),
     )
+
+
+def _designed_s(plan: Plan, point: Point) -> float:
+    """Return the time of a block by its design."""
+    starting_s = RUNNER_S * (len(plan.variants) + 1)
+    if point.arrivals is None:
+        return ROUNDS_S + starting_s
+    serving = [each for each in plan.variants if no_arrivals(each.model, each.options) is None]
+    return starting_s + len(serving) * point.arrivals.windows * point.arrivals.window_s
+
+
+def _windows_of_two_s(plan: Plan) -> dict[str, float]:
+    """Return how long the windows of a block take two variants, by point; nothing for batches."""
+    two = min(2, len(plan.variants))
+    found = ((point.id, point.arrivals) for point in plan.points)
+    return {name: two * each.windows * each.window_s for name, each in found if each}
 
 
 def budget_s(plan: Plan, block_s: float) -> float:
@@ -75,6 +91,8 @@ def budget_s(plan: Plan, block_s: float) -> float:
     measure = plan.experiment.measure
     if measure.max_time is not None:
         return measure.max_time
+    if plan.experiment.objective:  # several rates in turn
+        return MOST_S
     first = first_tie_look(plan)
     return min(MOST_S, max(LEAST_S, (look_after(first) or first) * block_s))
 
@@ -113,17 +131,17 @@ def _tenths(seconds: float) -> float:
 
 
 def _first_points(plan: Plan) -> list[Point]:
-    """Return the points that are measured first: all, unless an axis is refined."""
-    refined = plan.experiment.measure.refine
-    if not refined:
+    """Return the points that are measured first: all, unless an axis is searched."""
+    if not plan.experiment.measure.refine and not plan.experiment.objective:
         return list(plan.points)
     # imported here, as they load numpy, which the forecast of other experiments does not need
-    from ..analysis import crossover, refinement
     from ..analysis.contest import Contest
+    from .search import Search
 
     contests = [Contest(plan, point) for point in plan.points]
-    lines = crossover.lines(plan, contests, [refined])
-    return [line.contests[place].point for line in lines for place in refinement.coarse(len(line.values))]
+    search = Search(plan, contests)
+    search.update()
+    return [contest.point for contest in contests if search.wants(contest)]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from ..analysis import decide
 from ..analysis.contest import Contest
 from ..journal.event import Event
 from ..journal.raw_events import BlockFinished, TrialFinished
+from ..journal.window_events import WindowFinished
 from ..spec.plan import Claim, Variant, is_accounted
+from .trials import taken_ns
 
 CHOICE = 16
 """Of this many points with the fewest blocks, a host gets the one it ran least often, so as not to repeat one point."""
@@ -61,8 +63,8 @@ class PointState:
         if finished is None:
             return
         wanted = {variant.label for variant in self.wanted or ()}
-        trials = (event for event in events if isinstance(event, TrialFinished) and event.variant not in wanted)
-        spared_ns = sum(trial.wall_ns * trial.repeats for trial in trials)
+        trials = (event for event in events if isinstance(event, TrialFinished | WindowFinished))
+        spared_ns = sum(taken_ns(trial) for trial in trials if trial.variant not in wanted)
         if not is_accounted(self.next_number, self.contest.rounds or 1):
             spared_ns += finished.diagnostics_ns
         self.spared_s = spared_ns / 1e9

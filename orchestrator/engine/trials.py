@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..journal.raw_events import ContextSampled, RunnerGuarded, TrialFinished, TrialObserved
+from ..journal.window_events import WindowFinished
 from ..machine import host
 from ..spec.plan import REFERENCE
 from ..supervisor.group import RunnerGroup
@@ -34,7 +35,9 @@ class Trials:
         """By label: the time between trials in ns, and its CPU time in ns beyond the handling."""
         self._order: dict[str, list[tuple[int, int | None, bool]]] = {label: [] for label in self._variants}
         """By label: the round and the position of each trial, and whether it counts."""
-        self.events: list[TrialFinished | TrialObserved] = []
+        self.events: list[TrialFinished | TrialObserved | WindowFinished] = []
+        self.stuck: set[str] = set()
+        """The variants with calls that went on after the last window's end: they can't be asked anything else."""
 
     def add(self, label: str, round_number: int, position: int | None, counts: bool) -> None:
         """Note that a trial has run."""
@@ -65,8 +68,8 @@ class Trials:
 
     def total_ns(self) -> tuple[int, int]:
         """Return the time of all trials, and their CPU time."""
-        trials = [trial for trial in self.events if isinstance(trial, TrialFinished)]
-        return sum(t.wall_ns * t.repeats for t in trials), sum(t.cpu_ns * t.repeats for t in trials)
+        trials = [trial for trial in self.events if not isinstance(trial, TrialObserved)]
+        return sum(map(taken_ns, trials)), sum(t.cpu_ns * getattr(t, "repeats", 1) for t in trials)
 
     def busy(self) -> Iterator[RunnerGuarded]:
         """Yield which runners use a core while they wait for the token; they are guarded from the next block on."""
@@ -76,12 +79,23 @@ class Trials:
 
     def _keep(self, label: str, number: int, position: int | None, trial: Mapping[str, Any], repeats: int) -> None:
         where = self._task.about(self._variants[label])
-        where |= {"round": number, "position": position, "repeats": repeats}
+        where |= {"round": number, "position": position}
+        if "calls" in trial:
+            window = {key: value for key, value in trial.items() if key not in ("idle_ns", "idle_cpu_ns")}
+            self.events.append(WindowFinished(**where, **window))
+            (self.stuck.add if trial["running"] else self.stuck.discard)(label)
+            return
+        where |= {"repeats": repeats}
         measured = {key: trial[key] for key in ("started_ns", "wall_ns", "cpu_ns", "core")}
         self.events.append(TrialFinished(**where, **measured))
         if "observed" in trial:
             seen = {f"observed_{key}": value for key, value in trial["observed"].items()}
             self.events.append(TrialObserved(**where, **seen))
+
+
+def taken_ns(trial: TrialFinished | WindowFinished) -> int:
+    """Return the time that a trial took, all of its batches, or the window with its drain."""
+    return trial.wall_ns * trial.repeats if isinstance(trial, TrialFinished) else trial.wall_ns
 
 
 class ReferenceLoop:

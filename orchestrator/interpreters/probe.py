@@ -67,12 +67,13 @@ def probe_plan(plan: Plan, runner_env: RunnerEnvironment, interrupt: Interrupt) 
     executables, built, problems = _executables(plan, runner_env, interrupt)
     pythons = {v.label: executables[v.python] for v in plan.variants if v.python in executables}
     findings = _Findings(plan, problems)
+    findings.leave_out_batches()
     limits = plan.experiment.limits.bounds()
     # a process for each set of directories: files of equal names in two of them are the same module
     commands: dict[tuple[Command, tuple[str, ...]], list[tuple[Point, Variant]]] = {}
     here = str(Path.cwd())
     for variant in plan.variants:
-        if variant.label not in pythons:
+        if variant.label not in pythons or variant.label in findings.unavailable:
             continue
         if variant.path is not None and not Path(variant.path).is_dir():
             problem = Problem("directory_missing", f"{quoted(variant.path)} is no directory here", "check the path")
@@ -120,16 +121,25 @@ class _Findings:
     unavailable: dict[str, VariantUnavailable] = field(default_factory=dict)
     identities: list[Mapping[str, str]] = field(default_factory=list)
 
-    def take(self, point: Point, variant: Variant, answer: Mapping[str, Any]) -> None:
-        """Take a problem: the variant is unavailable if its model can't run here, else the spec is refused."""
+    def leave_out_batches(self) -> None:
+        """Leave out the variants that only take batches, where calls arrive one by one."""
+        for variant in self.plan.variants if self.plan.experiment.arrivals else ():
+            if problem := registry.no_arrivals(variant.model, variant.options):
+                self._leave_out(variant, problem)
+
+    def _leave_out(self, variant: Variant, problem: Problem) -> None:
         from ..journal.raw_events import VariantUnavailable
 
+        self.unavailable[variant.label] = VariantUnavailable(
+            variant=variant.label, variant_id=variant.id, reason=problem.what, remedy=problem.remedy
+        )
+
+    def take(self, point: Point, variant: Variant, answer: Mapping[str, Any]) -> None:
+        """Take a problem: the variant is unavailable if its model can't run here, else the spec is refused."""
         experiment, problem = self.plan.experiment, read(answer)
         is_optional = experiment.models[variant.entry].optional and answer["field"] in OF_A_MODEL
         if answer["field"] == "model" or is_optional:
-            self.unavailable[variant.label] = VariantUnavailable(
-                variant=variant.label, variant_id=variant.id, reason=problem.what, remedy=problem.remedy
-            )
+            self._leave_out(variant, problem)
         else:
             self.problems.append(SpecProblem(_place(experiment, point, variant, answer["field"]), problem))
 

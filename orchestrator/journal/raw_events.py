@@ -322,14 +322,15 @@ class VariantDropped(AboutVariant):
 
 
 class PointSkipped(AboutPoint):
-    """A level of a refined axis that was not measured, and between which measured ones it lies (null: beyond them)."""
+    """A level of a searched axis that was not measured, and between which measured ones it lies (null: beyond them)."""
 
     event: Literal["point.skipped"] = "point.skipped"
     axis: str
     low: int | float | None
     high: int | float | None
-    reason: Literal["same_winners", "undecided", "no_time"]
-    """The same variants are the best at both; that is undecided; or there was no time to measure it."""
+    reason: Literal["same_winners", "undecided", "no_time", "no_capacity"]
+    """The same variants are the best at both; that is undecided; there was no time to measure it; or no variant's
+    capacity lies between them."""
 
 
 class VariantUnavailable(Event):

@@ -103,7 +103,7 @@ def _together(found: PointEvents) -> Iterator[str]:
 
 def _cores(contest: Contest, compared: Mapping[str, VariantCompared], *, is_parallel: bool) -> Iterator[str]:
     event = compared.get(contest.plan.baseline.label)
-    if not (event and event.wall_ns and event.cpu_ns):
+    if contest.point.arrivals or not (event and event.wall_ns and event.cpu_ns):
         return
     busy = event.cpu_ns / event.wall_ns
     if is_parallel and busy > MULTI_CORE_CALL:

@@ -16,7 +16,7 @@ from .grid import Line
 from .terminal import Screen
 from .view import View
 
-VERDICT_STYLES = {"win": "bold", "tie": "bold", "undecided": "yellow"}
+VERDICT_STYLES = lines.VERDICT_STYLES
 
 FEW_POINTS = 3  # of up to so many points, each verdict is shown
 MOST_ROWS = 16  # the tables of several points may have so many lines together; else each point is a row
@@ -57,7 +57,14 @@ def without_gil(results: Results) -> set[str]:
 
 
 def _draw_changes(screen: Screen, results: Results, measured: Sequence[Measured]) -> None:
-    """Draw the sentences that many points have in common: where the winner changes along an axis, else a count."""
+    """Draw the sentences that many points have in common: where the winner changes along an axis, else a count.
+
+    Where an objective was searched for, these are up to which rate the variants hold it.
+    """
+    if results.capacity_verdicts:
+        for part in lines.capacities(results):
+            screen.part(part)
+        return
     along = crossover.lines(results.plan, results.contests)
     located = [event for line in along for event in crossover.worth_showing(results.crossovers, line)]
     for event in located[:MOST_CHANGES]:

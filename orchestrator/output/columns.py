@@ -16,10 +16,21 @@ from ..jsonl import dumps
 Row = Mapping[str, Any]
 Places = Mapping[tuple[str, int], Block]
 
-NAMES = ("runs", "trials", "blocks", "variants", "accounts", "verdicts", "contexts")  # the tables of a run
+NAMES = ("runs", "trials", "windows", "blocks", "variants", "latencies", "accounts", "verdicts", "contexts")
+"""The tables of a run."""
 
-_DERIVED = {"variants": "variant.compared", "accounts": "variant.explained", "verdicts": "verdict.reached"}
-_RAW = {"trials": "trial.finished", "blocks": "runner.ready", "contexts": "context.sampled"}
+_DERIVED = {
+    "variants": "variant.compared",
+    "latencies": "variant.served",
+    "accounts": "variant.explained",
+    "verdicts": "verdict.reached",
+}
+_RAW = {
+    "trials": "trial.finished",
+    "windows": "window.finished",
+    "blocks": "runner.ready",
+    "contexts": "context.sampled",
+}
 """The events that tables are made of."""
 
 _LEFT_OUT = {"event", "schema", "seq", "ts", "crc32"}
@@ -31,9 +42,10 @@ def tables(results: Results) -> dict[str, list[Row]]:
     """Return the tables of a run by their names.
 
     `runs`: itself. `trials`: every finished trial with what was observed of it. `blocks`: every variant of every block,
-    with medians over its rounds. `variants`, `accounts`, `verdicts`: derived events;
-    `accounts` holds where the workers' time went. `contexts`: the samples of the machine.
-    In trials and blocks, `counts` says whether the block is among those that the figures are made of.
+    with medians over its rounds. `windows`: every window of calls that arrived at a rate. `variants`, `latencies`,
+    `accounts`, `verdicts`: derived events; `latencies` holds how calls that arrived at a rate were served, `accounts`
+    where the workers' time went. `contexts`: the samples of the machine.
+    In trials, windows and blocks, `counts` says whether the block is among those that the figures are made of.
     """
     counting = {(contest.point.id, block.number): block for contest in results.contests for block in contest.counting}
     raw = results.records("trial.finished", "trial.observed", "runner.ready")
@@ -41,6 +53,7 @@ def tables(results: Results) -> dict[str, list[Row]]:
     found: dict[str, Iterable[Row]] = {
         "runs": [_run(results)],
         "trials": _trials(raw, counting),
+        "windows": _windows(results, counting),
         "blocks": _blocks(results, raw, counting),
         **{table: map(_plain, derived[name]) for table, name in _DERIVED.items()},
         "contexts": ({**_plain(event), "sampled": event["ts"]} for event in results.records("context.sampled")),
@@ -99,6 +112,11 @@ def _trials(raw: Sequence[Row], counting: Places) -> Iterator[Row]:
         yield trial
 
 
+def _windows(results: Results, counting: Places) -> Iterator[Row]:
+    for event in results.records("window.finished"):
+        yield {**_plain(event), "counts": (event["point_id"], event["block"]) in counting}
+
+
 def _blocks(results: Results, raw: Sequence[Row], counting: Places) -> Iterator[Row]:
     trials: dict[tuple[str, int, str], list[Row]] = {}
     for event in raw:
@@ -154,7 +172,8 @@ def declared(table: str) -> dict[str, str]:
     if table == "runs":
         return dict(_OF_A_RUN)
     found = _fields(EVENTS[(_RAW | _DERIVED)[table]])
-    return found | {"blocks": _OF_A_BLOCK, "trials": {"counts": "BOOLEAN"}}.get(table, {})
+    counts = {"counts": "BOOLEAN"}
+    return found | {"blocks": _OF_A_BLOCK, "trials": counts, "windows": counts}.get(table, {})
 
 
 def _fields(kind: type[Event]) -> dict[str, str]:
@@ -171,7 +190,8 @@ def _of_annotation(annotation: Any) -> str | None:
     if isinstance(parts[0], str):  # a Literal
         return "VARCHAR"
     if getattr(annotation, "__origin__", None) is list:
-        return f"{_TYPES[parts[0]]}[]" if parts[0] in _TYPES else None
+        of = _of_annotation(parts[0])
+        return of and f"{of}[]"
     if len(parts) == 1 and get_args(parts[0]):
         return _of_annotation(parts[0])
     kinds = {_TYPES.get(part) for part in parts}

@@ -14,11 +14,13 @@ from ..analysis.results import PointEvents, Results
 from ..journal.derived_events import ExpectationChecked, ScalingFitted, VariantExplained, VerdictReached
 from ..journal.raw_events import BlockFinished
 from ..runner.gil import UNKNOWN
+from ..spec.values import LATENCIES
 from ..text import printable
 from . import tables
 from .grid import Grid, Line
 
 OUTCOME_STYLES = {"held": "green", "broken": "bold red", "undecided": "yellow"}
+VERDICT_STYLES = {"win": "bold", "tie": "bold", "undecided": "yellow"}
 DECISION_STYLES = {"found": "bold", "none": "", "undecided": "yellow"}
 
 MUCH_LONGER = 1.1  # how many times as long as the others an instrumented batch takes where it is noted
@@ -46,6 +48,9 @@ _WARNINGS = {
     "once compete for the cores",
     "arguments_copied": "calls change their arguments, so each call got fresh copies, made before the time, of",
     "recomputed_differs": "the verdict in the journal differs from this one",
+    "generator_late": "calls were started more than 1 ms late (p99) though all workers were idle, so the latencies "
+    "include the lateness of this program; lower the rate, or leave a core free",
+    "calls_failed": "calls raised exceptions, and each counts as one that did not end",
 }
 
 _SHORT = {
@@ -65,6 +70,8 @@ _SHORT = {
     "results_unchecked": "results can't be pickled, so they were not compared",
     "precision_missed": "the interval is wider than measure.precision",
     "contaminated": "an account includes other processes' work",
+    "calls_failed": "calls raised exceptions, and count as not ended",
+    "generator_late": "calls were started over 1 ms late (p99) with idle workers, which adds to latencies",
     "blocks_discarded": "blocks were discarded",
 }
 """The warnings in short, the gravest first; that variants are excluded is said of each of them."""
@@ -184,13 +191,25 @@ def scaling(event: ScalingFitted) -> Line:
 
 
 def crossovers(results: Results) -> list[Line | Grid]:
-    """Return for every axis of numbers what changes along it, and a table of its values; nothing without an axis."""
-    found: list[Line | Grid] = []
+    """Return for every axis of numbers what changes along it, and a table of its values; nothing without an axis.
+
+    First comes up to which rate the variants hold an objective, where there is one.
+    """
+    found = capacities(results)
     for line in crossover.lines(results.plan, results.contests):
-        located = worth_showing(results.crossovers, line)
+        located = [] if results.capacity_verdicts else worth_showing(results.crossovers, line)
         found += [[(event.sentence, DECISION_STYLES[event.decision])] for event in located]
         if any(contest.blocks for contest in line.contests):
             found += [tables.along(line, results), []]
+    return found
+
+
+def capacities(results: Results) -> list[Line | Grid]:
+    """Return up to which rate the variants hold an objective, a sentence and a table; nothing without an objective."""
+    found: list[Line | Grid] = []
+    for verdict in results.capacity_verdicts:
+        own = [event for event in results.capacities if event.points == verdict.points]
+        found += [[(verdict.sentence, VERDICT_STYLES[verdict.verdict])], tables.capacities(own), []]
     return found
 
 
@@ -216,14 +235,15 @@ def claim(event: ExpectationChecked, *, several_points: bool) -> str:
 
 
 def _bound(event: ExpectationChecked, bound: float) -> str:
-    return units.duration(bound) if event.metric.endswith("_ns") else f"{bound:g}"
+    is_time = event.metric.endswith("_ns") or event.metric in LATENCIES
+    return units.duration(bound) if is_time else f"{bound:g}"
 
 
 def _found(event: ExpectationChecked) -> str:
     value = event.value
     if value is None:
         return "nothing"
-    if event.metric.endswith("_ns") and isinstance(value, int | float):
+    if (event.metric.endswith("_ns") or event.metric in LATENCIES) and isinstance(value, int | float):
         return f"{units.duration(value)} {units.between((event.low, event.high), value)}".strip()
     return units.ratio(value, event.low, event.high) if isinstance(value, float) else repr(value)
 

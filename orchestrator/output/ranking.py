@@ -34,7 +34,7 @@ BAR = (3, 16)  # the least and the most cells of a bar
 PLOT = (7, 40)  # and of the intervals
 NARROW = 18  # where room is short, a longer label continues on the next line
 LABEL, BARS, PLOTS = "  variant", " ", "  "
-ORDER = (LABEL, "batch", "call", BARS, "vs baseline", PLOTS, "why")
+ORDER = (LABEL, "batch", "call", *tables.LATENCY_FIELDS, BARS, "achieved", "queued", "vs baseline", PLOTS, "why")
 """The columns from left to right; the header of the intervals is their axis."""
 
 
@@ -82,7 +82,7 @@ def ranked(found: PointEvents, view: View) -> Grid:
     return Grid(
         headers=list(columns),
         rows=list(zip(*columns.values(), strict=True)),
-        right=("batch", "call"),
+        right=("batch", "call", *tables.LATENCY_FIELDS, "achieved", "queued"),
         folds=(LABEL, "why"),
         row_styles=[MARKS[each][2] for each, _ in rows],
         marked=[header for header in columns if header not in texts or header == LABEL],
@@ -98,6 +98,8 @@ def legend(standings: Iterable[Standing]) -> Line:
 
 def _texts(found: PointEvents, events: Sequence[VariantCompared], marks: Sequence[str]) -> dict[str, list[str]]:
     """Return the columns of text, from left to right, without those that are empty."""
+    if found.served:
+        return _of_arrivals(found, events, marks)
     why = {event.variant: tables.first_cause(event) for event in found.explained}
     columns = {
         LABEL: [f"{mark} {event.variant}" for mark, event in zip(marks, events, strict=True)],
@@ -111,6 +113,21 @@ def _texts(found: PointEvents, events: Sequence[VariantCompared], marks: Sequenc
     if not any(columns["why"]):
         del columns["why"]
     return columns
+
+
+def _of_arrivals(found: PointEvents, events: Sequence[VariantCompared], marks: Sequence[str]) -> dict[str, list[str]]:
+    """Return the columns of text where calls arrive at a rate: latencies, the rate served, the share of waiting."""
+    served = {event.variant: event for event in found.served}
+    own = [served.get(event.variant) for event in events]
+    shown = ["p50", "p99", found.served[0].metric]
+    latencies = {metric: [tables.latency(each, metric) for each in own] for metric in tables.LATENCY_FIELDS}
+    return {
+        LABEL: [f"{mark} {event.variant}" for mark, event in zip(marks, events, strict=True)],
+        **{name: cells for name, cells in latencies.items() if name in shown and {*cells} - {"-"}},
+        "achieved": [tables.achieved(each) for each in own],
+        "queued": [units.percent(each.queue_share if each else None) for each in own],
+        "vs baseline": [tables.against_baseline(event) for event in events],
+    }
 
 
 def _fitted(columns: dict[str, list[str]], width: int) -> tuple[dict[str, list[str]], int, int]:
@@ -129,8 +146,9 @@ def _fitted(columns: dict[str, list[str]], width: int) -> tuple[dict[str, list[s
     kept = without_call
     if _width(kept) > width - GAP - PLOT[0]:
         kept = {**kept, LABEL: [_folded(label) for label in kept[LABEL]]}
-    if _width(kept) > width:
-        kept.pop("why", None)
+    for spare in ("why", "queued", "p50"):
+        if _width(kept) > width:
+            kept.pop(spare, None)
     free = width - _width(kept) - GAP
     return kept, 0, min(PLOT[1], free) if free >= PLOT[0] else 0
 
@@ -179,7 +197,8 @@ def points(found: Sequence[tuple[str, PointEvents]]) -> Grid:
             named = f"{MARKS[how][0]} {_best(event, about.verdict) if about.verdict else event.variant}"
             rows.append([label, named, units.duration(event.wall_ns), tables.against_baseline(event), why])
             styles.append(MARKS[how][2])
-    headers = ["point", "  best", "batch", "vs baseline", "why"]
-    grid = Grid(headers, rows, right=("batch",), spare=("why",), folds=("point", "  best"))
+    time = next((event.metric for _, about in found for event in about.served), "batch")
+    headers = ["point", "  best", time, "vs baseline", "why"]
+    grid = Grid(headers, rows, right=(time,), spare=("why",), folds=("point", "  best"))
     grid = replace(grid, row_styles=styles, marked=("  best",))
     return grid if any(row[-1] for row in rows) else grid.without(["why"])

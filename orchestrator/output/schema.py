@@ -11,8 +11,15 @@ from ..journal.event import SCHEMA, AboutPoint, AboutVariant, Event
 from ..journal.raw_events import TrialObserved
 from ..journal.read import RUN_ID
 from ..runner import registry
+from ..runner.arrival_times import PROCESSES
 from ..spec.expand import OF_AN_ENTRY
 from ..spec.model import Experiment
+
+_OF_ARRIVALS: dict[str, Any] = {
+    "arrivals_rate": {"type": "number", "exclusiveMinimum": 0},
+    "arrivals_process": {"enum": list(PROCESSES)},
+    "arrivals_window": {"type": "string"},
+}
 
 
 def spec() -> str:
@@ -52,6 +59,7 @@ def _columns(kind: type[Event]) -> tuple[dict[str, Any], dict[str, Any]]:
     if kind.model_config["extra"] != "allow":
         return {}, {}
     named: dict[str, Any] = {} if kind.derived else {"host": {"type": "string"}}  # on a cluster
+    named |= _OF_ARRIVALS
     patterns: dict[str, Any] = {"^kwargs_": True, "^workload_": True}
     if issubclass(kind, AboutVariant):
         named |= {**_options(), **{name: {"type": "string"} for name in (*OF_AN_ENTRY, "path") if name != "kwargs"}}

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from .. import units
 from ..analysis.crossover import Line
 from ..analysis.results import PointEvents, Results
+from ..journal.capacity_events import CapacityFound
 from ..journal.derived_events import VariantCompared, VariantExplained, VariantObserved, VerdictReached
+from ..journal.window_events import VariantServed
 from ..runner.account.fold import SHARES
 from ..text import printable
 from .grid import Grid
@@ -39,6 +41,8 @@ SHOWN = 0.005  # the least share that rounds to 1 %
 
 def compared(found: PointEvents, title: str = "") -> Grid:
     """Return a row for each variant of a point: its times, its ratio to the baseline, and its first cause."""
+    if found.served:
+        return _served(found, title)
     why = {event.variant: first_cause(event) for event in found.explained}
     rows = {event.variant: _compared_row(event, why.get(event.variant, "")) for event in found.compared}
     headers = list(next(iter(rows.values()), {}))
@@ -66,6 +70,63 @@ def _compared_row(event: VariantCompared, why: str) -> dict[str, str]:
         "blocks": str(event.blocks),
         "failed": str(event.failures),
     }
+
+
+LATENCY_FIELDS = {
+    "p50": "latency_p50_ns",
+    "p90": "latency_p90_ns",
+    "p99": "latency_p99_ns",
+    "p99.9": "latency_p99_9_ns",
+    "mean": "latency_mean_ns",
+}
+
+
+def latency(event: VariantServed | None, metric: str) -> str:
+    """Return a latency of a variant; that it is beyond the drain where so many calls did not end."""
+    if event is None:
+        return "-"
+    return "not ended" if metric in event.beyond_drain else units.duration(getattr(event, LATENCY_FIELDS[metric]))
+
+
+def achieved(event: VariantServed | None) -> str:
+    """Return the rate that a variant served, and that it is saturated."""
+    if event is None or event.achieved_rate is None:
+        return "-"
+    return f"{units.significant(event.achieved_rate)}/s" + " saturated" * event.is_saturated
+
+
+def _served(found: PointEvents, title: str) -> Grid:
+    """Return a row for each variant of a point where calls arrive at a rate."""
+    served = {event.variant: event for event in found.served}
+    rows = []
+    for event in found.compared:
+        own = served.get(event.variant)
+        ended = f"{own.ended:,} of {own.calls:,}" if own else "-"
+        latencies = [latency(own, metric) for metric in LATENCY_FIELDS]
+        queued = units.percent(own.queue_share) if own else "-"
+        ratio = [_against_baseline(event), units.duration(event.startup_ns), str(event.blocks), str(event.failures)]
+        rows.append([event.variant, *latencies, achieved(own), queued, ended, *ratio])
+    figures = [*LATENCY_FIELDS, "achieved", "queued", "ended"]
+    headers = ["variant", *figures, "vs baseline", "start-up", "blocks", "failed"]
+    return Grid(headers, rows, (*figures, "start-up", "blocks", "failed"), title, spare=("mean", "p99.9", "start-up"))
+
+
+def capacities(found: Sequence[CapacityFound]) -> Grid:
+    """Return a row for each variant: the rates between which it stops to hold the objective, with its latencies."""
+    ordered = sorted(found, key=lambda event: (-(event.low_rate or 0), event.high_rate or 0))
+    metric = found[0].metric if found else ""
+    rows = [
+        [
+            event.variant,
+            f"{event.low_rate:g}/s" if event.low_rate else "-",
+            units.duration(event.low_latency_ns),
+            f"{event.high_rate:g}/s" if event.high_rate else "-",
+            units.duration(event.high_latency_ns),
+        ]
+        for event in ordered
+    ]
+    headers = ["variant", "holds at", f"{metric} there", "breaks at", f"its {metric}"]
+    return Grid(headers, rows, right=headers[1:])
 
 
 def against_baseline(event: VariantCompared) -> str:
@@ -141,8 +202,9 @@ def along(line: Line, results: Results) -> Grid:
     for value, contest in zip(line.values, line.contests, strict=True):
         own = results.about(contest.point)
         if contest.blocks and own.verdict:
-            times = {event.variant: event.wall_ns for event in own.compared}
-            durations = [units.duration(times.get(label)) for label in labels]
+            times = {event.variant: units.duration(event.wall_ns) for event in own.compared}
+            times |= {event.variant: latency(event, event.metric) for event in own.served}
+            durations = [times.get(label, "-") for label in labels]
             rows.append([units.number(value), *durations, _best(own.verdict)])
     return Grid([line.name, *labels, "best"], rows, right=(line.name, *labels), wraps=True)
 

@@ -38,6 +38,13 @@ class Screen:
         """Draw a line of several styles."""
         self._console.print(Text.assemble(*line))
 
+    def part(self, part: Line | Grid) -> None:
+        """Draw a line of several styles, or a table."""
+        if isinstance(part, Grid):
+            self.grid(part)
+        else:
+            self.styled(part)
+
     def gap(self) -> None:
         """Draw a blank line, unless the last one is blank."""
         if not self._written.getvalue().endswith("\n\n"):

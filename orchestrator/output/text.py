@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..analysis.contest import Contest
 from ..analysis.results import PointEvents, Results
 from ..journal.raw_events import VariantUnavailable
 from ..text import printable
 from . import advice, answer, lines, tables
-from .grid import Grid, Line
 from .terminal import Screen
 from .view import View
 
@@ -48,7 +45,8 @@ def _draw_details(screen: Screen, results: Results) -> None:
     for contest in results.contests:
         if not contest.is_skipped:
             _draw_point(screen, contest, results.about(contest.point), results)
-    _draw(screen, lines.crossovers(results))
+    for part in lines.crossovers(results):
+        screen.part(part)
     for expectation in results.expectations:
         screen.styled(lines.expectation(expectation, several_points=len(results.contests) > 1))
     for event in results.events(VariantUnavailable):
@@ -56,15 +54,6 @@ def _draw_details(screen: Screen, results: Results) -> None:
     screen.line(lines.spent(results), "dim")
     for difference in results.differences:
         screen.line(f"differs: {difference}", "red")
-
-
-def _draw(screen: Screen, parts: Sequence[Line | Grid]) -> None:
-    """Draw lines and tables, one below the other."""
-    for part in parts:
-        if isinstance(part, Grid):
-            screen.grid(part)
-        else:
-            screen.styled(part)
 
 
 def _draw_point(screen: Screen, contest: Contest, found: PointEvents, results: Results) -> None:

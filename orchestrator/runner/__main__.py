@@ -137,7 +137,7 @@ def _listed(source: str) -> dict[str, Any]:
 
 
 def _serve(link: Link, order: dict[str, Any], begun_ns: int) -> None:
-    from .measure import serve
+    from .serving import serve
 
     loop = registry.load(order["model"]).needs(order["options"]).loop
     if loop is None:

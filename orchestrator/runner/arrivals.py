@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +23,14 @@ from .registry import Submit
 if TYPE_CHECKING:
     from .registry import Future
 
-CANCEL_S = 1.0  # how long cancelled coroutines may take to end
+CANCEL_S = 1.0  # how long calls that have begun, and cancelled coroutines, may take to end after the drain
+
+OUTCOMES = ("running", "ended", "failed", "cancelled")
+"""What becomes of a call; a window holds an index of these for each. The first is that of a call without news."""
+
+_RUNNING, _ENDED, _FAILED, _CANCELLED = range(len(OUTCOMES))
+
+_NEVER = -1  # in the place of a time: there is none
 
 
 class Arrival(NamedTuple):
@@ -51,26 +60,47 @@ class Arrival(NamedTuple):
 
 
 class Window(NamedTuple):
-    """The calls of a window in the order of their arrival, its start, and the end of the drain."""
+    """A window: its start, the end of the drain, and its calls in the order of their arrival.
+
+    The calls are arrays, as a window may have a million: `started_ns` and `ended_ns` are negative where there is none.
+    """
 
     begun_ns: int
     drained_ns: int
-    arrivals: list[Arrival]
+    offsets_ns: Sequence[int]
+    submitted_ns: Sequence[int]
+    started_ns: Sequence[int]
+    ended_ns: Sequence[int]
+    outcomes: bytearray
+    """The index in `OUTCOMES` for each call."""
+    errors: dict[int, str]
+    """By the place of the call."""
+
+    @property
+    def arrivals(self) -> list[Arrival]:
+        """The calls one by one."""
+        return list(self._arrivals())
+
+    def _arrivals(self) -> Iterator[Arrival]:
+        times = zip(self.offsets_ns, self.submitted_ns, self.started_ns, self.ended_ns, self.outcomes)
+        for place, (offset, submitted, started, ended, outcome) in enumerate(times):
+            worked = None if started < 0 else started, None if ended < 0 else ended
+            yield Arrival(self.begun_ns + offset, submitted, *worked, OUTCOMES[outcome], self.errors.get(place))
 
     def count(self, outcome: str) -> int:
         """Return the number of calls with an outcome."""
-        return sum(arrival.outcome == outcome for arrival in self.arrivals)
+        return self.outcomes.count(OUTCOMES.index(outcome))
 
 
 async def run(submit: Submit, call: Call, items: Sequence[Any], offsets_ns: Sequence[int], drain_ns: int) -> Window:
     """Start one call for each offset, wait at most `drain_ns` after the last, and cancel what is left.
 
-    The calls get the items in turn. Where a call is left `running`, leaving `open` of the model may wait for it
-    forever: the runner has to be killed.
+    Calls that have begun by then have `CANCEL_S` to end. The calls get the items in turn. Where a call is left
+    `running`, leaving `open` of the model may wait for it forever: the runner has to be killed.
     """
     window = _Window(submit, _clocked(call), items, offsets_ns)
     await (_in_loop if loops.running() else _without_loop)(window, drain_ns)
-    return Window(window.begun_ns, time.monotonic_ns(), window.arrivals())
+    return window.closed()
 
 
 async def _without_loop(window: _Window, drain_ns: int) -> None:
@@ -80,6 +110,7 @@ async def _without_loop(window: _Window, drain_ns: int) -> None:
     window.dispatch(window.begin)
     if not done.wait(drain_ns / 1e9):
         window.cancel()
+        done.wait(CANCEL_S)
 
 
 async def _in_loop(window: _Window, drain_ns: int) -> None:
@@ -123,16 +154,25 @@ async def _within(event: asyncio.Event, timeout_s: float) -> bool:
 
 
 class _Window:
-    """The state of a window: what was submitted, and what has come back."""
+    """The state of a window: what was submitted, and what has come back.
+
+    A future is dropped as soon as its call is over, since it takes 100 times as much memory as the call's times.
+    """
 
     def __init__(
         self, submit: Submit, function: Callable[[Any], Any], items: Sequence[Any], offsets_ns: Sequence[int]
     ) -> None:
         self._submit, self._function, self._items = submit, function, items
-        self._offsets_ns = offsets_ns
-        self._submitted_ns = [0] * len(offsets_ns)
-        self._futures: list[Future | None] = [None] * len(offsets_ns)
-        self._left = len(offsets_ns)
+        self._offsets_ns = array("q", offsets_ns)
+        count = len(offsets_ns)
+        self._submitted_ns = array("q", [0]) * count
+        self._started_ns = array("q", [_NEVER]) * count
+        self._ended_ns = array("q", [_NEVER]) * count
+        self._outcomes = bytearray(count)
+        self._errors: dict[int, str] = {}
+        self._pending: dict[int, Future] = {}
+        self._left = count
+        self._is_closed = False
         self._lock = threading.Lock()
         self.when_done: Callable[[], Any] = lambda: None
         self.begun_ns = 0
@@ -158,12 +198,20 @@ class _Window:
         except Exception as error:  # an executor that has lost a worker takes no other call
             future = futures.Future()
             future.set_exception(error)
-        self._futures[place] = future
-        future.add_done_callback(self._count)
+        self._pending[place] = future
+        future.add_done_callback(partial(self._end, place))
 
-    def _count(self, _: Any) -> None:
+    def _end(self, place: int, future: Future) -> None:
         # in the thread of a worker, or in the loop
+        outcome, started_ns, ended_ns, error = _result(future)
         with self._lock:
+            self._pending.pop(place, None)
+            if self._is_closed:
+                return
+            self._outcomes[place] = outcome
+            self._started_ns[place], self._ended_ns[place] = started_ns, ended_ns
+            if error is not None:
+                self._errors[place] = error
             self._left -= 1
             is_last = self._left == 0
         if is_last:
@@ -171,26 +219,28 @@ class _Window:
 
     def cancel(self) -> None:
         """Cancel what has not ended, the latest first, so that no worker takes another call meanwhile."""
-        for future in reversed(self._futures):
-            if future is not None:
-                future.cancel()
+        with self._lock:
+            left = sorted(self._pending.items(), reverse=True)
+        for _, future in left:
+            future.cancel()
 
-    def arrivals(self) -> list[Arrival]:
-        times = zip(self._offsets_ns, self._submitted_ns, self._futures)
-        return [Arrival(self.begun_ns + offset, submitted, *_outcome(future)) for offset, submitted, future in times]
+    def closed(self) -> Window:
+        """Return the window; calls that end later do not change it."""
+        with self._lock:
+            self._is_closed = True
+        times = self._offsets_ns, self._submitted_ns, self._started_ns, self._ended_ns
+        return Window(self.begun_ns, time.monotonic_ns(), *times, self._outcomes, self._errors)
 
 
-def _outcome(future: Future | None) -> tuple[int | None, int | None, str, str | None]:
-    """Return start, end, outcome and error of a call."""
-    if future is None or future.cancelled():
-        return None, None, "cancelled", None
-    if not future.done():
-        return None, None, "running", None
+def _result(future: Future) -> tuple[int, int, int, str | None]:
+    """Return outcome, start, end and error of a call that is over."""
+    if future.cancelled():
+        return _CANCELLED, _NEVER, _NEVER, None
     lost = future.exception()
     if lost is not None:
-        return None, None, "failed", f"{type(lost).__name__}: {lost}"
+        return _FAILED, _NEVER, _NEVER, f"{type(lost).__name__}: {lost}"
     started_ns, ended_ns, error = future.result()
-    return started_ns, ended_ns, "failed" if error else "ended", error
+    return (_FAILED if error else _ENDED), started_ns, ended_ns, error
 
 
 class _Clocked:

@@ -1,10 +1,9 @@
-"""Serving one variant: start its workers, then time trials on request."""
+"""Timing the trials of one variant on request: batches, or windows of arrivals."""
 
 from __future__ import annotations
 
 import functools
 import gc
-import importlib
 import math
 import sys
 import time
@@ -15,10 +14,11 @@ from . import loops, registry, results, soundness
 from .account import sensors
 from .call import Call
 from .registry import WrongResults
-from .workload import bound, call_for, entered, find, form_for, initializer_for
+from .workload import find
 
 if TYPE_CHECKING:
     from .arguments import Copies
+    from .windows import Windows
 
 SHORTEST_NS = 3_000_000
 """A trial repeats its batch to last this long: a shorter one measures the clock and the wake-up (docs/method.md)."""
@@ -32,6 +32,8 @@ SURELY_LONG = 10
 """A batch need not be timed where the warm-up's last took so many times as long as a trial must: for calls alone, the
 dispatch to all workers at once is in that time too."""
 
+CHECKED_CALLS = 4  # where calls arrive at a rate, so many are made for the check of results
+
 UNSEEN = "a cache, or a source at its end"
 """What answered later calls, where it is not seen."""
 
@@ -39,55 +41,6 @@ LONG_FIRST_NS = 300_000_000
 """A first call of this length is not followed by another one before the trials, unless it imported modules."""
 
 IDLE_NS = 5_000_000_000  # workers idle for this long first run something untimed: anyio ends threads idle for 10 s
-
-
-async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
-    """Import all that `order` needs, open the model on request, then answer until the request pipe closes."""
-    workload = order["workload"]
-    model = registry.load(order["model"])
-    if hasattr(model, "prepare"):
-        model.prepare(order["options"])
-    call = call_for(model, workload)
-    initializer = initializer_for(model, workload)
-    batch = _batch(order)
-    hook = {name: find(workload[name], name) for name in ("reset", "observe") if workload.get(name)}
-    needs = model.needs(order["options"])
-    for name in needs.modules:
-        importlib.import_module(name)
-    import_ns = time.perf_counter_ns() - begun_ns
-    gc.collect()  # else the garbage of the imports might be collected during the start-up, or not, by chance
-    link.send({"event": "prepared", "import_ns": import_ns})
-    if link.receive() is None:
-        return
-    form = form_for(model, workload)
-    with entered(workload.get("setup")) as initargs:
-        call = bound(call, workload[form], form, initargs)
-        begin = functools.partial(initializer, initargs) if initializer else None
-        opened = model.open(call, order["workers"], order["options"], begin)
-        earlier = sensors.threads()
-        opening_ns = time.perf_counter_ns()
-        async with opened as workers:
-            startup_ns = time.perf_counter_ns() - opening_ns
-            bench = Bench(workers, model.WORKERS, needs.pickles, call, workload[form], batch, hook, initargs)
-            bench.machinery = sensors.threads() - earlier
-            if order.get("copied"):
-                bench.copy_arguments()
-            link.send({"event": "ready", "startup_ns": startup_ns, **await bench.prove()})
-            while (request := link.receive()) is not None:
-                if isinstance(request, int):
-                    await bench.run_trial(request)
-                    link.return_token()
-                else:
-                    link.send(await getattr(bench, "do_" + request.pop("op"))(**request))
-
-
-def _batch(order: dict[str, Any]) -> Sequence[Any]:
-    """Return the items of a batch; without any, the numbers of its calls."""
-    if not order.get("items"):
-        return range(order["tasks"])
-    from .items import unpack  # not at the top: it loads pickle, which not every runner needs
-
-    return unpack(order["items"])
 
 
 class Bench:
@@ -123,10 +76,12 @@ class Bench:
         self._count = 0
         self.machinery: set[int] = set()
         """The threads of this process that came with the model."""
+        self.windows: Windows | None = None
+        """What trials are made of where calls arrive at a rate."""
         self._results: list[Any] = []
         self._used_ns = time.perf_counter_ns()
         self._warmed_ns = 0
-        self._wall_ns = 0.0
+        self._call_ns = 0.0
         self._aside_cpu_ns = 0
         self._keeps = False
         self._repeats = 1
@@ -151,6 +106,13 @@ class Bench:
             "worker_threads": [worker["thread"] for worker in found],
         }
 
+    def serve_arrivals(self, about: dict[str, Any]) -> None:
+        """Let trials be windows in which calls arrive at a rate, as the order of the block says."""
+        from .windows import Windows  # not at the top: batches need none of it
+
+        assert self._workers.submit
+        self.windows = Windows(self._workers.submit, about)
+
     def copy_arguments(self) -> None:
         """Make copies of the arguments for each call of a batch, before its time."""
         from .arguments import Copies
@@ -162,6 +124,8 @@ class Bench:
 
     async def do_warm(self, watches: bool = False) -> dict[str, Any]:
         """Let every worker run the function once, then run batches, or calls where batches are long, for `WARM_NS`.
+
+        Where calls arrive at a rate, a short window follows, and no batch is run.
 
         `calls_ns` is the time until every worker had run it; `first_ns` and `last_ns` are the times of the first and
         the last batch, None where there was none. If it `watches` the first calls, it raises Unsound where times would
@@ -176,7 +140,7 @@ class Bench:
         if not watches:
             await self._each(self._single)
         calls_ns = time.perf_counter_ns() - begun_ns
-        is_long = calls_ns * math.ceil(len(self._items) / max(1, self._count)) > LONG_NS
+        is_long = bool(self.windows) or calls_ns * self._calls_each > LONG_NS
         walls_ns: list[int] = []
         while time.perf_counter_ns() - begun_ns < WARM_NS:
             if is_long:
@@ -188,6 +152,8 @@ class Bench:
             called_ns = time.perf_counter_ns()
             await self._call_everywhere()  # a first call that imported, or kept its answer, says nothing of a batch
             self._warmed_ns = min(self._warmed_ns, time.perf_counter_ns() - called_ns)
+        if self.windows:
+            await self.windows.warm(self._call, self._items, self._warmed_ns if watches else 0)
         gc.collect()
         self._used_ns = time.perf_counter_ns()
         first_ns, last_ns = (walls_ns[0], walls_ns[-1]) if walls_ns else (None, None)
@@ -200,6 +166,8 @@ class Bench:
         self._first_ns = None if self._imported else min(first["wall_ns"] for first in firsts)
         is_alone = len(firsts) == 1 or bool(self._others)  # threads would count each other's processes
         changed = next((first["changed"] for first in firsts if first["changed"]), None)
+        if changed and self.windows:
+            soundness.refuse_change(self._name, changed)
         if changed and not self._copies:
             self.copy_arguments()
             assert self._copies
@@ -224,8 +192,7 @@ class Bench:
         One more call is made in every worker where trials were short, compared with the first call.
         """
         items, call = self._given
-        per_call_ns = self._wall_ns / math.ceil(len(items) / max(1, self._count))
-        is_short = self._first_ns is not None and soundness.may_be_kept(self._first_ns, per_call_ns)
+        is_short = self._first_ns is not None and soundness.may_be_kept(self._first_ns, self._call_ns)
         if not (is_short or soundness.has_cache(call.function)) or not self._stand:
             return {"event": "looked", "kept_by": None}
         alike = 0 if call.item is None else len(items)
@@ -237,9 +204,23 @@ class Bench:
         self._used_ns = time.perf_counter_ns()
         return {"event": "looked", "kept_by": by}
 
+    @property
+    def _calls_each(self) -> int:
+        """The calls that each worker makes in a batch."""
+        return math.ceil(len(self._items) / max(1, self._count))
+
     async def do_digest(self) -> dict[str, Any]:
-        """Return a digest of the results of the last trial; None if they can't be pickled."""
+        """Return a digest of the results of the last trial; None if they can't be pickled, or if calls failed."""
+        if self.windows and self.windows.failed:
+            return {"event": "digested", "digest": None}
+        await self._make_results()
         return {"event": "digested", "digest": results.digest(self._results)}
+
+    async def _make_results(self) -> None:
+        """Make a few calls for the check where calls arrive at a rate: a window keeps no results."""
+        if self.windows:
+            self._before_batch()
+            self._results = await self._run(self._items[:CHECKED_CALLS])
 
     async def do_save(self, path: str) -> dict[str, Any]:
         """Write the results, digested before, to `path` for another variant to compare with."""
@@ -253,6 +234,7 @@ class Bench:
 
     async def do_check(self, reference: str) -> dict[str, Any]:
         """Pass the results of the last trial to the user's check; raises `WrongResults` when it returns False."""
+        await self._make_results()
         if find(reference, "check")(self._results) is False:
             raise WrongResults(f"{reference} refused the results")
         return {"event": "checked"}
@@ -280,20 +262,18 @@ class Bench:
         return {"event": "kept"}
 
     async def run_trial(self, round_number: int) -> None:
-        """Time `repeats` batches and keep the times; variants of the same round begin on the same core."""
+        """Time `repeats` batches, or a window, and keep the times; variants of a round begin on the same core."""
         self._results = []
         idle_from_ns = self._used_ns
-        if time.perf_counter_ns() - idle_from_ns > IDLE_NS:
+        if time.perf_counter_ns() - idle_from_ns > IDLE_NS and not (self.windows and self.windows.left_running):
             await self._each(sensors.identify)
         core = sensors.begin_on(round_number)
         self._aside_cpu_ns = 0
         before_ns, begun_ns = self._cpu_ns(), time.perf_counter_ns()
-        started_ns, wall_ns = await self._timed(self._repeats)
+        timed = await (self._window(self.windows, round_number) if self.windows else self._batches())
         after_ns = self._cpu_ns() - self._aside_cpu_ns
-        self._wall_ns = wall_ns / self._repeats
         trial: dict[str, Any] = {
-            "started_ns": started_ns,
-            "wall_ns": max(1, round(wall_ns / self._repeats)),
+            **timed,
             "cpu_ns": round((after_ns - before_ns) / self._repeats),
             "core": core,
             "idle_ns": begun_ns - idle_from_ns,
@@ -308,6 +288,19 @@ class Bench:
         self._trials.append(trial)
         self._cpu_after = self._cpu_ns() if self._observe or self._copies else after_ns
         self._used_ns = time.perf_counter_ns()
+
+    async def _batches(self) -> dict[str, Any]:
+        started_ns, wall_ns = await self._timed(self._repeats)
+        self._call_ns = wall_ns / self._repeats / self._calls_each
+        return {"started_ns": started_ns, "wall_ns": max(1, round(wall_ns / self._repeats))}
+
+    async def _window(self, windows: Windows, round_number: int) -> dict[str, Any]:
+        aside_ns = time.process_time_ns()
+        self._before_batch()
+        self._aside_cpu_ns = time.process_time_ns() - aside_ns
+        window = await windows.run(self._call, self._items, round_number)
+        self._call_ns = (window["latency_total_ns"] - window["queue_total_ns"]) / max(1, window["ended"])
+        return window
 
     async def do_trials(self) -> dict[str, Any]:
         """Return each trial since `arm`: `wall_ns` and `cpu_ns` per batch, `started_ns` as `monotonic_ns`.

@@ -22,6 +22,12 @@ class Unsound(WrongResults):
     """A call whose time would say nothing; the text is for people."""
 
 
+def refuse_change(name: str, argument: str) -> None:
+    """Raise Unsound for a call that changes an argument where calls arrive one by one: none gets a copy then."""
+    what = f"{name} changes its argument {argument}, and calls that arrive at a rate get no copies of it"
+    raise Unsound(f"{what}; name a function of your own that makes a copy first")
+
+
 def first_call(call: Call, item: Any, name: str) -> Callable[[], Any]:
     """Return a call of one item, to be made in a worker, that returns a `FirstCall` as a dictionary.
 

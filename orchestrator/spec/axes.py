@@ -11,18 +11,21 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from ..runner import registry
 from ..runner.problem import Problem
 from .document import quoted
-from .model import Experiment, Workload, option_type
+from .model import Arrivals, Experiment, Workload, option_type
 from .plan import canonical
 from .problem import SpecProblem, refusal, suggestion
 from .values import KEYWORD, Count, Python, WorkerCount
+
+_ARRIVALS = [f"arrivals.{name}" for name in Arrivals.model_fields]
 
 FEWEST_LEVELS = 3  # an axis of so many numbers or more is searched for where along it the winner changes
 
 
 def ordered_axes(experiment: Experiment, fewest: int = FEWEST_LEVELS) -> list[str]:
     """Return the axes of points that are lines: those with `fewest` different numbers or more."""
+    ordered = ("tasks", "arrivals.rate")
     sizes = {
-        axis: values for axis, values in experiment.matrix.items() if axis == "tasks" or axis.startswith("kwargs.")
+        axis: values for axis, values in experiment.matrix.items() if axis in ordered or axis.startswith("kwargs.")
     }
     numbers = {axis: values for axis, values in sizes.items() if {int, float} >= set(map(type, values))}
     return [axis for axis, values in numbers.items() if len(set(values)) == len(values) >= fewest]
@@ -30,13 +33,13 @@ def ordered_axes(experiment: Experiment, fewest: int = FEWEST_LEVELS) -> list[st
 
 def is_point_axis(axis: str) -> bool:
     """Return whether the values of an axis make points; those of others make variants."""
-    return axis == "tasks" or axis.startswith(("kwargs.", "workload."))
+    return axis == "tasks" or axis.startswith(("kwargs.", "workload.", "arrivals."))
 
 
 def check_axes(experiment: Experiment) -> None:
     """Raise SpecProblem for an axis that no model knows, and for a value that its axis can't have."""
     options = sorted({name for entry in experiment.models for name in registry.load(entry.model).OPTIONS})
-    known = ["tasks", "kwargs.*", "workload.*", "workers", "python", *options]
+    known = ["tasks", *_ARRIVALS, "kwargs.*", "workload.*", "workers", "python", *options]
     for axis, values in experiment.matrix.items():
         refused = _refused_axis(axis, known)
         if refused:
@@ -86,6 +89,8 @@ def _refused_value(experiment: Experiment, axis: str, value: Any) -> Problem | N
     try:
         if axis.startswith("workload."):
             Workload.model_validate({**experiment.workload.model_dump(), axis.removeprefix("workload."): value})
+        elif axis in _ARRIVALS:
+            Arrivals.model_validate({axis.removeprefix("arrivals."): value})
         else:
             for kind in _types(experiment, axis):
                 TypeAdapter[Any](kind, config=ConfigDict(strict=True)).validate_python(value)

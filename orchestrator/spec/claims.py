@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 from ..runner.problem import Problem
+from ..runner.registry import no_arrivals
 from .document import KeyPath, quoted
 from .model import Expectation, Experiment
 from .plan import Claim, Point, Variant, canonical, column
@@ -31,7 +32,8 @@ def _named(name: str, path: KeyPath, variants: Sequence[Variant], experiment: Ex
 def baseline_of(experiment: Experiment, variants: Sequence[Variant]) -> Variant:
     """Return the variant that the others are compared with; raises SpecProblem."""
     if experiment.baseline is None:
-        return next((variant for variant in variants if variant.model == "sequential"), variants[0])
+        able = [each for each in variants if not (experiment.arrivals and no_arrivals(each.model, each.options))]
+        return next((each for each in able if each.model == "sequential"), (able or variants)[0])
     found = _named(experiment.baseline, ("baseline",), variants, experiment)
     if len(found) > 1:
         labels = ", ".join(variant.label for variant in found)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..runner import registry
 from ..runner.problem import Problem
+from . import open_loop
 from .axes import check_axes, check_refined, is_point_axis, ordered_axes
 from .claims import baseline_of, claims_of
 from .document import quoted
@@ -30,6 +31,8 @@ def plan_experiment(experiment: Experiment, cores: int, items: Sequence[Items] =
     unknown axes, equal labels, an expectation or a baseline that matches nothing.
     """
     check_axes(experiment)
+    open_loop.check(experiment)
+    experiment = open_loop.with_rates(experiment)
     check_refined(experiment)
     axes = {axis: values for axis, values in experiment.matrix.items() if is_point_axis(axis)}
     point_count = math.prod(map(len, axes.values()))
@@ -43,6 +46,8 @@ def plan_experiment(experiment: Experiment, cores: int, items: Sequence[Items] =
     baseline = baseline_of(experiment, variants)
     claims = claims_of(experiment, points, variants, baseline)
     split = max((len(experiment.matrix[axis]) for axis in ordered_axes(experiment)), default=1)
+    if experiment.objective:
+        split = open_loop.halvings(split)
     return Plan(experiment, points, variants, baseline, claims, cores, split)
 
 
@@ -73,18 +78,26 @@ def _point(experiment: Experiment, chosen: dict[str, Any], items: Sequence[Items
     tasks = chosen.get("tasks", experiment.wanted_tasks)
     given = _items_for(workload.get("items"), tasks, items)
     tasks = given.count if given else tasks or 1
-    columns = {"tasks": tasks} | {column(f"kwargs.{name}"): value for name, value in workload["kwargs"].items()}
+    arrivals = open_loop.arrivals_of(experiment, chosen)
+    if arrivals:
+        tasks = max(1, round(arrivals.rate * arrivals.window_s))
+    columns = {"tasks": tasks} | (arrivals.fields() if arrivals else {})
+    columns |= {column(axis): value for axis, value in chosen.items() if axis.startswith("arrivals.")}
+    columns |= {column(f"kwargs.{name}"): value for name, value in workload["kwargs"].items()}
     columns |= {f"args_{place}": value for place, value in enumerate(workload.get("args", ()))}
     columns |= {"items": items_of(workload)} if given else {}
     columns |= {column(f"workload.{name}"): value for name, value in fields.items()}
-    beside = "".join(f", {name}={value}" for name, value in fields.items() if name != "kwargs")
+    beside = f", window={chosen['arrivals.window']}" if "arrivals.window" in chosen else ""
+    beside += "".join(f", {name}={value}" for name, value in fields.items() if name != "kwargs")
+    parts = {"workload": workload, "tasks": tasks} | ({"items": given.digest} if given else {})
     return Point(
-        id=content_id({"workload": workload, "tasks": tasks} | ({"items": given.digest} if given else {})),
-        label=label_of(workload, tasks) + beside,
+        id=content_id(parts | (arrivals.fields() if arrivals else {})),
+        label=label_of(workload, tasks, arrivals=arrivals) + beside,
         columns=columns,
         workload=workload,
         tasks=tasks,
         items=given,
+        arrivals=arrivals,
     )
 
 

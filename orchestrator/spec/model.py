@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 
 from ..runner import registry
+from ..runner.arrival_times import PROCESSES
 from .values import (
+    LATENCIES,
+    Bound,
     Check,
     Count,
     Duration,
@@ -19,12 +31,14 @@ from .values import (
     Name,
     Percentage,
     Python,
+    Rate,
     Reference,
     Requirement,
     Size,
     WorkerCount,
     as_tuple,
     each_once,
+    parse_ns,
     refused,
 )
 
@@ -146,9 +160,34 @@ Entries = Annotated[
 ]
 
 
+_Process: Any = Literal[PROCESSES]
+_Latency: Any = Literal[LATENCIES]
+
+
+class Arrivals(Strict):
+    """Calls that arrive at a rate, whether or not earlier ones have ended: an open loop."""
+
+    rate: Rate | None = Field(default=None, description="calls a second; left out where the matrix has arrivals.rate")
+    process: _Process = Field(
+        default="poisson", description="independent calls, as of many clients, or equal gaps between them"
+    )
+    window: Duration = Field(
+        default=2.0,
+        description="one trial: calls arrive for this long, and the last ones get as long again to end",
+        json_schema_extra={"default": "2s"},
+    )
+
+
+_Ns = Annotated[float, BeforeValidator(parse_ns), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]})]
+Objective = Annotated[dict[_Latency, _Ns], Field(min_length=1, max_length=1)]
+
+
 class Measure(Strict):
     """How long and how precisely to measure."""
 
+    metric: _Latency | None = Field(
+        default=None, description="with arrivals: the latency that the verdict is about [default: p99]"
+    )
     precision: Percentage | None = Field(default=None, description="after a win, go on to an interval of +- this")
     tie: Percentage = Field(
         default=0.03, description="ratios within this of 1 are a tie", json_schema_extra={"default": "3%"}
@@ -212,9 +251,17 @@ class Expectation(Strict):
     where: dict[str, Any] = Field(default={}, description="columns that points and variants must match")
     against: str | None = Field(default=None, description="a model or a label; the baseline if absent")
     metric: Metric = "speedup"
-    min: float | None = None
-    max: float | None = None
+    min: Bound | None = Field(default=None, description="a number; of a latency a time such as 50ms")
+    max: Bound | None = Field(default=None, description="a number; of a latency a time such as 50ms")
     equals: Any = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _times_in_ns(cls, value: Any) -> Any:
+        """Turn the bounds of a latency into ns."""
+        if not isinstance(value, dict) or value.get("metric") not in LATENCIES:
+            return value
+        return value | {key: parse_ns(value[key]) for key in ("min", "max") if value.get(key) is not None}
 
     def resolved(self) -> dict[str, Any]:
         """Return the claim as plain data; without `equals` where it is not given, since `equals: null` is a claim."""
@@ -245,10 +292,19 @@ class Experiment(Strict):
     description: str = ""
     workload: Workload
     tasks: Count = Field(default=1, description="calls in one batch; if absent, 1, or one for each of `workload.items`")
+    arrivals: Arrivals | None = Field(
+        default=None, description="in place of tasks: calls arrive at a rate, and the latency of each counts"
+    )
+    objective: Objective | None = Field(
+        default=None,
+        description="with arrivals: a latency to hold, such as {p99: 50ms}; searches for the highest rate at which "
+        "each variant holds it, along matrix.arrivals.rate, or around arrivals.rate",
+    )
     models: Entries = Field(description="the contestants; `all` takes every model that can run the workload here")
     matrix: dict[str, Annotated[tuple[Any, ...], Field(min_length=1), as_tuple]] = Field(
         {},
-        description="every combination is measured: tasks, kwargs.*, workload.*, workers, python, model options",
+        description="every combination is measured: tasks, arrivals.*, kwargs.*, workload.*, workers, python, model "
+        "options",
     )
     left_out: Annotated[tuple[_ModelName, ...], as_tuple, AfterValidator(each_once)] = Field(
         (), description="models that are no choice, since they can't run the workload: none of them is advised"
@@ -267,7 +323,8 @@ class Experiment(Strict):
     def wanted_tasks(self) -> int | None:
         """The calls of a batch, None for one for each of the items."""
         has_items = self.workload.items is not None or "workload.items" in self.matrix
-        return None if has_items and "tasks" not in self.model_fields_set else self.tasks
+        is_open = self.arrivals is not None
+        return None if is_open or (has_items and "tasks" not in self.model_fields_set) else self.tasks
 
     def resolved(self) -> dict[str, Any]:
         """Return the complete spec as plain data, defaults included; it reads back as the same experiment."""

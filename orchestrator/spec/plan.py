@@ -45,8 +45,37 @@ class Items:
 
 
 @dataclass(frozen=True)
+class PointArrivals:
+    """How calls arrive at a point: at `rate` a second for `window_s`, in `windows` windows of each block."""
+
+    rate: float
+    process: str
+    window_s: float
+    windows: int
+    metric: str
+    """What the verdict is about: a percentile of the latencies of a block, or their mean."""
+
+    @property
+    def window_ns(self) -> int:
+        return round(self.window_s * 1e9)
+
+    def fields(self) -> dict[str, Any]:
+        """Return the columns of events, which are also a part of the point's id."""
+        window = f"{self.window_s:g}s"
+        return {"arrivals_rate": self.rate, "arrivals_process": self.process, "arrivals_window": window}
+
+    def text(self, without: str = "") -> str:
+        """Return the rate as labels have it, such as ` at 200/s`, without the value of the axis `without`."""
+        at = " at a rate" if without == "arrivals.rate" else f" at {self.rate:g}/s"
+        return at + ", constant" * (self.process == "constant" and without != "arrivals.process")
+
+
+@dataclass(frozen=True)
 class Point:
-    """One combination of what is asked of every variant."""
+    """One combination of what is asked of every variant.
+
+    Where calls arrive at a rate, `tasks` is how many a window has on average.
+    """
 
     id: str
     label: str
@@ -54,6 +83,7 @@ class Point:
     workload: Mapping[str, Any]
     tasks: int
     items: Items | None = None
+    arrivals: PointArrivals | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +168,14 @@ def runner_request(point: Point, variant: Variant) -> dict[str, Any]:
     }
 
 
+def arrivals_request(point: Point, seed: int, block: int) -> dict[str, Any]:
+    """Return what a runner's order holds of arrivals, the same for all variants of a block; nothing for batches."""
+    if point.arrivals is None:
+        return {}
+    about = {"process": point.arrivals.process, "rate": point.arrivals.rate, "window_ns": point.arrivals.window_ns}
+    return {"arrivals": {**about, "seed": _dice(seed, point.id, block, "arrivals").randrange(2**62)}}
+
+
 def columns(point: Point, variant: Variant | None = None) -> dict[str, Any]:
     """Return the label, the id and the parts of a point, and of a variant, as the columns of an event."""
     found: dict[str, Any] = {"point": point.label, "point_id": point.id}
@@ -188,8 +226,11 @@ def column(axis: str) -> str:
     return axis.replace(".", "_")
 
 
-def label_of(workload: Mapping[str, Any], tasks: int, without: str = "") -> str:
-    """Return the label of a point, such as `work(n=1) x 4`, without the value of the axis `without`."""
+def label_of(workload: Mapping[str, Any], tasks: int, without: str = "", arrivals: PointArrivals | None = None) -> str:
+    """Return the label of a point, such as `work(n=1) x 4` or `work(n=1) at 200/s`.
+
+    It is without the value of the axis `without`.
+    """
     called = (workload.get("call") or workload["async_call"]).rpartition(":")[2]
     names = workload["kwargs"].items()
     source = items_of(workload)
@@ -197,13 +238,14 @@ def label_of(workload: Mapping[str, Any], tasks: int, without: str = "") -> str:
     arguments = [f"{keyword}each of {source}"] if source else []
     arguments += map(_brief, workload.get("args", ()))
     arguments += [name if without == f"kwargs.{name}" else f"{name}={_brief(value)}" for name, value in names]
-    return f"{called}({', '.join(arguments)})" + ("" if without == "tasks" else f" x {tasks}")
+    load = arrivals.text(without) if arrivals else "" if without == "tasks" else f" x {tasks}"
+    return f"{called}({', '.join(arguments)}){load}"
 
 
 def label_along(point: Point, axis: str) -> str:
     """Return the label shared by the points that differ from `point` along `axis` alone, such as `work(n) x 4`."""
-    beside = point.label.removeprefix(label_of(point.workload, point.tasks))  # what axes of the workload say
-    return label_of(point.workload, point.tasks, axis) + beside
+    beside = point.label.removeprefix(label_of(point.workload, point.tasks, "", point.arrivals))
+    return label_of(point.workload, point.tasks, axis, point.arrivals) + beside  # what axes of the workload say
 
 
 def items_of(workload: Mapping[str, Any]) -> str | None:

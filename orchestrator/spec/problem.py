@@ -12,10 +12,8 @@ from pydantic_core import ErrorDetails
 from ..runner import registry
 from ..runner.problem import Problem, read
 from .document import KeyPath, described
-from .model import ENTRY_CLASSES, Expectation, Experiment, Limits, Measure, Workload
+from .model import ENTRY_CLASSES, Arrivals, Expectation, Experiment, Limits, Measure, Workload
 from .values import PATTERNS
-
-RESERVED = (("measure", "metric"),)  # keys that later versions will define
 
 
 class SpecProblem(Exception):
@@ -49,6 +47,7 @@ _MISSING = {
 }
 _PARTS: dict[object, type[BaseModel]] = {
     "workload": Workload,
+    "arrivals": Arrivals,
     "measure": Measure,
     "limits": Limits,
     "expect": Expectation,
@@ -108,8 +107,6 @@ def problem_of(details: ErrorDetails, value: dict[str, Any]) -> SpecProblem:
 
 
 def _unknown_key(path: KeyPath, value: dict[str, Any]) -> SpecProblem:
-    if path in RESERVED:
-        return SpecProblem(path, Problem("key_reserved", "is reserved for a later version", "delete it"), key=True)
     name = str(path[-1])
     owner: type[BaseModel] = _PARTS.get(path[0], Experiment) if len(path) > 1 else Experiment
     if path[0] == "models":

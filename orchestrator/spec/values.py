@@ -23,7 +23,10 @@ REQUIREMENT = (
     r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(\[[A-Za-z0-9._, -]+\])?"  # the name and its extras
     r" *([<>=!~(][^;@]*|@ *[^ ;]+)? *(;.+)?$"  # versions or a URL, and a condition
 )
-METRIC = r"^(speedup|wall_ns|startup_ns|observed\.[A-Za-z_][A-Za-z0-9_]*)$"
+METRIC = (
+    r"^(speedup|wall_ns|startup_ns|p50|p90|p99|p99\.9|mean|achieved_rate|queue_share"
+    r"|observed\.[A-Za-z_][A-Za-z0-9_]*)$"
+)
 
 PATTERNS = {
     REFERENCE: ("names no function", "write module:function or file.py:function"),
@@ -36,12 +39,24 @@ PATTERNS = {
     LABEL: ("is not a label", "use up to 64 letters, digits, spaces and ._()=,+-, a letter or digit first"),
     KEYWORD: ("is not a Python name", "use letters, digits and underscores, no digit first"),
     REQUIREMENT: ("is not a requirement", "write a package's name with versions, such as numpy or Pillow>=11"),
-    METRIC: ("is not a metric", "write speedup, wall_ns, startup_ns or observed.<key>"),
+    METRIC: (
+        "is not a metric",
+        "write speedup, wall_ns, startup_ns or observed.<key>; with arrivals p50, p90, p99, p99.9, mean, achieved_rate"
+        " or queue_share",
+    ),
 }
 """By pattern: what is wrong with a text that does not match, and the remedy."""
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _SHORTEST_S, _LONGEST_S = 0.001, 500 * 3600.0  # poll(2) takes less than 2**31 ms, which is 596 h
+
+_UNITS_NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
+
+MOST_RATE = 100_000  # calls a second, more than one process can start
+
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
+LATENCIES = (*QUANTILES, "mean")
+"""What a verdict on arrivals can be about."""
 
 
 def refused(code: str, what: str, remedy: str) -> PydanticCustomError:
@@ -123,6 +138,28 @@ def each_once(requirements: tuple[str, ...]) -> tuple[str, ...]:
     return requirements
 
 
+def parse_ns(value: object) -> float:
+    """Return a latency such as `50ms` or `800us` in ns; numbers are in ns already. Raises PydanticCustomError."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return float(value)
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(ns|us|ms|s)", value) if isinstance(value, str) else None
+    if not match or not float(match[1]):
+        raise refused("not_a_latency", f"{described(value)} is not a time", "write a number with us, ms or s, as 50ms")
+    return float(match[1]) * _UNITS_NS[match[2]]
+
+
+def _rate_in_range(value: object) -> object:
+    """Return a rate; raises PydanticCustomError for one without arrivals, and for one that can't be kept."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    if not value > 0:
+        raise refused("rate_too_low", f"no calls arrive at {value:g} a second", "write a rate above 0, such as 200")
+    if value > MOST_RATE:
+        what = f"{value:g} calls a second are more than one process can start"
+        raise refused("rate_too_high", what, f"write {MOST_RATE:,} or less".replace(",", "_"))
+    return value
+
+
 def _quoted_version(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
         what = "a version without quotes is a number, and 3.10 the same as 3.1"
@@ -160,6 +197,15 @@ Check = Annotated[str, StringConstraints(pattern=CHECK)]
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Label = Annotated[str, StringConstraints(pattern=LABEL)]
 Metric = Annotated[str, StringConstraints(pattern=METRIC)]
+Rate = Annotated[
+    float,
+    BeforeValidator(_rate_in_range),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": MOST_RATE}),
+]
+Bound = Annotated[
+    float, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[0-9.]+ ?(ns|us|ms|s)$"}]})
+]
+"""A number, or of a time the text that `parse_ns` reads."""
 Python = Annotated[str, StringConstraints(min_length=1, max_length=1024), BeforeValidator(_quoted_version)]
 Requirement = Annotated[str, StringConstraints(pattern=REQUIREMENT, max_length=1024), BeforeValidator(_without_secret)]
 

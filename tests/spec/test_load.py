@@ -116,7 +116,10 @@ def test_a_package_may_be_required_twice_under_conditions(cwd: Path) -> None:
 ENTRY_KEYS = (
     "model, label, workers, python, call, async_call, kwargs, initializer, async_initializer, path, env, optional"
 )
-KEYS = "name, description, workload, tasks, models, matrix, left_out, baseline, measure, limits, requirements, expect"
+KEYS = (
+    "name, description, workload, tasks, arrivals, models, matrix, left_out, baseline, measure, limits, requirements, "
+    "expect"
+)
 DURATION = "is not a duration from 1ms to 500h; write a number with ms, s, m or h, such as 60s"
 PERCENTAGE = "is not a percentage from 0.01% to 100%; write a number with %, such as 3%"
 NAME = "is not a name; use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
@@ -125,7 +128,6 @@ PYTHON_NAME = "is not a Python name; use letters, digits and underscores, no dig
 MAPPING = "expected a mapping of keys to values"
 SIZE = "is not a size from 1MiB to 1024TiB; write a number with a unit, such as 2GiB"
 REQUIREMENT = "is not a requirement; write a package's name with versions, such as numpy or Pillow>=11"
-RESERVED = "is reserved for a later version; delete it"
 ITSELF = "with itself; name another in `against`, or leave it out by `where`"
 VERSION = 'a version without quotes is a number, and 3.10 the same as 3.1; quote it, such as "3.10"'
 
@@ -197,7 +199,6 @@ REFUSED = {
         "3:10: measure: blocks fix the end, which precision leaves open; delete one of them",
     ),
     "no rounds": (W + M + "measure: {rounds: 0}\n", "3:19: measure.rounds: expected 1 or more; got 0"),
-    "reserved metric": (W + M + "measure: {metric: cpu}\n", f"3:11: measure.metric: {RESERVED}"),
     "no workload": (M, "1:1: workload: is missing; add `workload: {call: module:function}`"),
     "no models": (W, f"1:1: models: is missing; add `models: all`, or with a list of {', '.join(registry.NAMES)}"),
     # types
@@ -322,7 +323,8 @@ REFUSED = {
     "axis of an absent model": (
         W + M + "matrix: {start_method: [spawn]}\n",
         '3:10: matrix.start_method: no model of this experiment knows "start_method"; '
-        "known: tasks, kwargs.*, workload.*, workers, python, pool, switch_interval_us",
+        "known: tasks, arrivals.rate, arrivals.process, arrivals.window, kwargs.*, workload.*, workers, "
+        "python, pool, switch_interval_us",
     ),
     "negative axis": (
         W + M + "matrix: {workers: [1, -2]}\n",
@@ -402,7 +404,8 @@ REFUSED = {
     ),
     "unknown metric": (
         W + M + "expect: [{of: threads, metric: speed, max: 1}]\n",
-        '3:32: expect[0].metric: "speed" is not a metric; write speedup, wall_ns, startup_ns or observed.<key>',
+        '3:32: expect[0].metric: "speed" is not a metric; write speedup, wall_ns, startup_ns or observed.<key>; with '
+        "arrivals p50, p90, p99, p99.9, mean, achieved_rate or queue_share",
     ),
     "equal speedup": (
         W + M + "expect: [{of: threads, equals: 1}]\n",
@@ -740,6 +743,7 @@ def test_the_published_schema_has_the_defaults_as_people_write_them() -> None:
     measure = json.loads(spec())["$defs"]["Measure"]["properties"]
     written = {name: about["default"] for name, about in measure.items()}
     assert written == {
+        "metric": None,
         "precision": None,
         "tie": "3%",
         "max_time": None,

@@ -31,6 +31,7 @@ from orchestrator.journal.raw_events import (
     TrialFinished,
     TrialObserved,
 )
+from orchestrator.journal.window_events import WindowFinished
 from orchestrator.runner.account.figures import FIGURES
 from orchestrator.runner.account.fold import SHARES
 from orchestrator.spec.expand import plan_experiment
@@ -153,6 +154,8 @@ class Executor:
         time_ms = time_ms(task.point.columns) if callable(time_ms) else time_ms
         wall_ns = round(time_ms * 1e6 * factor)
         cpu_ns = round(wall_ns * self._cores.get(variant.label, 1))
+        if task.point.arrivals:
+            return [_window(task, variant, number, wall_ns)]
         where = {**_about(task, variant), "round": number, "position": 0, "repeats": 1}
         trial = TrialFinished(**where, started_ns=0, wall_ns=wall_ns, cpu_ns=cpu_ns)
         return [trial, TrialObserved(**where, **self._observed)] if self._observed else [trial]
@@ -190,6 +193,38 @@ class Executor:
             worker_pids=[1],
             worker_threads=list(range(2 if variant.model in ("threads", "processes") else 1)),
         )
+
+
+def _window(task: BlockTask, variant: Variant, number: int, latency_ns: int) -> WindowFinished:
+    """Return a window in which every call takes equally long; none has ended where that is longer than the drain."""
+    assert task.point.arrivals
+    calls, drain_ns = task.point.tasks, task.point.arrivals.window_ns
+    ended = calls if latency_ns <= drain_ns else 0
+    counts: dict[str, Any] = {
+        "calls": calls,
+        "ended": ended,
+        "failed": 0,
+        "cancelled": calls - ended,
+        "running": 0,
+        "late_calls": 0,
+    }
+    return WindowFinished(
+        **_about(task, variant),
+        **counts,
+        round=number,
+        position=0,
+        started_ns=0,
+        wall_ns=2 * drain_ns,
+        cpu_ns=drain_ns,
+        latency_total_ns=ended * latency_ns,
+        queue_total_ns=0,
+        arrived_span_ns=drain_ns,
+        ended_span_ns=drain_ns,
+        late_p99_ns=None,
+        late_max_ns=None,
+        latency_ns=[latency_ns if ended else None] * calls,
+        queue_ns=[0 if ended else None] * calls,
+    )
 
 
 def _about(task: BlockTask, variant: Variant) -> dict[str, Any]:

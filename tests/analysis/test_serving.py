@@ -1,0 +1,74 @@
+"""Verdicts about calls that arrive at a rate, on synthetic windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.support.synthetic import Run, conducted
+
+AT_200: dict[str, Any] = {"arrivals": {"rate": 200}, "measure": {"metric": "p90", "max_time": "1h"}}
+
+
+def at(**ms: float) -> Callable[[Mapping[str, Any]], float]:
+    """Return latencies in ms by rate, from `at_100=20`."""
+    return lambda columns: ms[f"at_{columns['arrivals_rate']:g}"]
+
+
+def sentences(run: Run) -> list[str]:
+    return [event["sentence"] for event in run.records() if event["event"] == "verdict.reached"]
+
+
+def test_a_win_names_the_latency_and_how_many_times_as_long_the_rival_needs() -> None:
+    run = conducted({"event_loop": 30, "threads": 10}, **AT_200)
+    (sentence,) = sentences(run)
+    assert sentence.startswith("b() at 200/s: threads answers with p90 ")
+    assert " ms; event_loop needs 3.0" in sentence
+    assert " times as long, after 4 blocks" in sentence
+
+
+def test_equal_latencies_tie() -> None:
+    (sentence,) = sentences(conducted({"event_loop": 30, "threads": 30}, **AT_200))
+    assert "event_loop and threads tie within 3 % with p90 " in sentence
+
+
+def test_a_rival_whose_calls_do_not_end_is_saturated() -> None:
+    run = conducted({"event_loop": 5000, "threads": 10}, **AT_200)
+    (sentence,) = sentences(run)
+    assert "; event_loop is saturated at 0/s, after " in sentence
+    served = {event["variant"]: event for event in run.records() if event["event"] == "variant.served"}
+    assert (served["event_loop"]["latency_p90_ns"], served["event_loop"]["is_saturated"]) == (None, True)
+    assert "p90" in served["event_loop"]["beyond_drain"]
+
+
+def test_every_block_has_the_windows_of_the_plan_and_all_variants_have_all_of_them() -> None:
+    run = conducted({"event_loop": 5000, "threads": 10}, **AT_200)
+    assert not any(task.in_first_round or task.without_warmup for task in run.tasks)
+
+
+def test_the_winner_changes_along_the_rates() -> None:
+    times = {"event_loop": at(at_100=10, at_200=20, at_400=90), "threads": at(at_100=15, at_200=25, at_400=30)}
+    spec: dict[str, Any] = {"arrivals": {}, "matrix": {"arrivals.rate": [100, 200, 400]}, "measure": AT_200["measure"]}
+    run = conducted(times, **spec)
+    (found,) = [event for event in run.records() if event["event"] == "crossover.located"]
+    assert found["sentence"].startswith("b() at a rate: threads beats event_loop from rate between 200 and 400 on")
+    assert (found["axis"], found["levels"]) == ("arrivals_rate", [100, 200, 400])
+
+
+def test_expectations_take_latencies_and_rates() -> None:
+    expect = [
+        {"of": "threads", "metric": "p90", "max": "50ms"},
+        {"of": "event_loop", "metric": "p90", "max": "50ms"},
+        {"of": "event_loop", "metric": "achieved_rate", "min": 190},
+    ]
+    run = conducted({"event_loop": 90, "threads": 10}, expect=expect, **AT_200)
+    checked = [event for event in run.records() if event["event"] == "expectation.checked"]
+    assert [event["outcome"] for event in checked] == ["held", "broken", "held"]
+    assert checked[0]["max"] == 50_000_000
+
+
+def test_figures_of_batches_are_null() -> None:
+    run = conducted({"sequential": 30, "threads": 10}, **AT_200)
+    for event in run.records():
+        if event["event"] == "variant.compared":
+            assert {event[key] for key in ("ideal_share", "parallel_share", "drift", "break_even_batches")} == {None}
