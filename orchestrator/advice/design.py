@@ -142,7 +142,8 @@ class Facts:
 
     `cpu_share` is the CPU time of all threads per wall time, less the time in which others had the core. `items` is
     the number of items, 0 without; the times are then means over some of them. `failed` has by model how a call of the
-    function failed under it. `changes` has what its `import` and its `call` change for their whole process.
+    function failed under it. `growth` is how many times as long as the first calls the last ones took, None if they
+    took no longer. `changes` has what its `import` and its `call` change for their whole process.
     """
 
     is_async: bool
@@ -160,6 +161,7 @@ class Facts:
     copied: str | None = None
     kept_by: str | None = None
     is_drained: bool = False
+    growth: float | None = None
     changes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property

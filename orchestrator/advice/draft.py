@@ -163,6 +163,11 @@ def _first_of_all(facts: Facts) -> Iterator[str]:
                 f"{took}: they were answered from what it kept ({facts.kept_by}), so the figures are those of "
                 "look-ups; give each call another argument with --items."
             )
+    if facts.growth:
+        yield (
+            f"Each call takes longer than the one before, the last ones {facts.growth:.1f} times as long as the first: "
+            "it keeps something that grows, so no ratio holds for long; begin anew in the function."
+        )
     if facts.is_parallel:
         does = ["starts processes of its own"] if facts.started > 1 else []
         does += [f"keeps {facts.cpu_share:.1f} cores busy"] if facts.cpu_share > MULTI_CORE_CALL else []

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import arguments, imports, items, promises, registry, soundness, workload
+from . import arguments, imports, items, leftovers, promises, registry, soundness, workload
 from .account import clocks, sensors
 from .call import Call
 from .workload import Unusable
@@ -19,6 +19,7 @@ ENOUGH_ITEMS_NS = 1_000_000_000  # calls of unequal length say less about their 
 FEWEST_CALLS, MOST_CALLS = 3, 200
 MOST_CALLS_OF_SOURCE, ENOUGH_OF_SOURCE_NS = 10_000, 2_000_000_000  # does it end?
 IN_THREAD_S = 10.0  # calls take less than `LONG_NS`, or they are not tried in a thread
+FEWEST_OF_QUARTER, GROWN = 5, 2.0  # a core that is shared with another process slows calls down by less
 LONG_NS = 5_000_000_000  # no other call follows a first one that takes longer than this
 
 
@@ -36,6 +37,8 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
     `started` is the number of processes that a call started by multiprocessing, at most. `copied` is the argument that
     calls change, so that each gets copies, else None. `kept_by` is what later calls were probably answered from, else
     None; `is_drained` is whether their results then were others.
+
+    `growth` is how many times as long as the first calls the last ones took, None if no longer.
 
     With items, `items` is their number, 0 without; calls are made with some of them in random order, and `wall_ns` is
     the mean.
@@ -118,6 +121,7 @@ class _Checked:
         """The processes of the call that started most."""
         self._name, self._call, self._has_items = name, call, has_items
         self._is_async = inspect.iscoroutinefunction(call.function)
+        self._leftovers = leftovers.Leftovers(name, self._is_async)
         self._calls, self._pid = 0, os.getpid()
 
     def begin(self, item: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -126,6 +130,7 @@ class _Checked:
         is_shared = self.changed is None and not self._is_watched
         self._given = None if is_shared else arguments.Given(self._call, item, self._is_watched)
         self._modules, self._begun = len(sys.modules), soundness.started()
+        self._leftovers.begin()
         return (self._given.args, self._given.kwargs) if self._given else self._call.arguments(item)
 
     def end(self, result: Any) -> None:
@@ -137,6 +142,8 @@ class _Checked:
         self.started = max(self.started, soundness.started() - self._begun)
         self._calls += 1
         if problem := promises.promise(self._name, result, self.names, self._is_async):
+            raise Unusable("call", *problem)
+        if problem := self._leftovers.end():
             raise Unusable("call", *problem)
         if self._given and self._is_watched:
             self.changed = self._given.changed()
@@ -234,6 +241,7 @@ class CallTimes:
         self.has_source = False
         """Whether more calls are made: they may take from something that ends."""
         self._walls_ns: list[int] = []
+        self._own_ns: list[int] = []
         self._cpu_ns = 0
         self._queue_ns = 0
         self._results: list[Any] = []
@@ -298,7 +306,23 @@ class CallTimes:
         self._cpu_ns += cpu_ns
         self._queue_ns += min(queue_ns, max(0, wall_ns - own_ns))  # the clocks are not read at the same moment
         self._walls_ns.append(wall_ns)
+        self._own_ns.append(own_ns)
         self._results = [*self._results[: 2 if self.items else 1], result]
+
+    def growth(self) -> float | None:
+        """Return how many times the CPU time of the first calls the last ones took; None if they took no longer.
+
+        A call that keeps something, and goes through all of it, takes longer each time.
+        """
+        from statistics import median
+
+        own_ns = self._own_ns[1:]
+        quarter = len(own_ns) // 4
+        if self.items or quarter < FEWEST_OF_QUARTER:
+            return None
+        first_ns, last_ns = median(own_ns[:quarter]), min(own_ns[-quarter:])
+        is_growing = min(own_ns[2 * quarter : 3 * quarter]) > first_ns > 0
+        return last_ns / first_ns if is_growing and last_ns > GROWN * first_ns else None
 
     def figures(self) -> dict[str, Any]:
         """Return the figures."""
@@ -312,6 +336,7 @@ class CallTimes:
             "first_ns": self._walls_ns[0],
             "wall_ns": max(1, round(middle_ns)),
             "items": len(self.items),
+            "growth": self.growth(),
             "cpu_share": self._cpu_ns / max(1, sum(walls_ns) - self._queue_ns),
             "incomparable": _incomparable(self._results[0], self.comparable, "two calls"),
         }

@@ -10,7 +10,7 @@ from orchestrator import errors
 from tests.support.command import events, in_process, orchestrator, piloted
 
 LAZY = """
-import concurrent.futures, contextlib, functools, io, itertools, queue
+import asyncio, concurrent.futures, contextlib, functools, io, itertools, queue, threading, time
 
 def mapped(n): return map(abs, range(n))
 def filtered(n): return filter(None, range(n))
@@ -53,6 +53,14 @@ jobs, ids, prices = list(range(70)), set(range(60)), {n: n for n in range(40)}
 def popped(): return jobs.pop()
 def unique(): return ids.pop()
 def sold(): return prices.popitem()
+async def sent(n): asyncio.create_task(asyncio.sleep(n))
+def begun(n): threading.Thread(target=time.sleep, args=(n,), daemon=True).start()
+pool = concurrent.futures.ThreadPoolExecutor(2)
+def shared(n): return sum(pool.map(abs, range(n)))
+kept = []
+def grows(n):
+    kept.extend(range(n))
+    return sum(kept)
 log = io.StringIO("a line\\n" * 9)
 def line(): return log.readline()
 def again():
@@ -159,6 +167,27 @@ def test_a_run_measures_no_promise_under_any_model(place: Path) -> None:
 )
 def test_a_source_that_ends_is_said_with_its_calls(place: Path, function: str, said: str) -> None:
     assert said in refused(place, f"mine:{function}", status=errors.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("sent", "mine:sent starts a task in each call that goes on after it"),
+        ("begun", "mine:begun starts a thread in each call that goes on after it"),
+    ],
+)
+def test_work_that_a_call_leaves_behind_is_refused(place: Path, function: str, said: str) -> None:
+    assert said in refused(place, f"mine:{function}", "n=1")
+
+
+def test_threads_of_a_pool_that_calls_share_are_no_work_left_behind(place: Path) -> None:
+    assert piloted("mine:shared", "n=9", cwd=place)["call"] == "mine:shared"
+
+
+def test_calls_that_take_longer_each_time_are_said_to(place: Path) -> None:
+    assert str(piloted("mine:grows", "n=2000", cwd=place)["description"]).startswith(
+        "Each call takes longer than the one before, the last ones "
+    )
 
 
 def test_a_file_that_was_read_to_its_end_is_refused(place: Path) -> None:
