@@ -56,8 +56,8 @@ def evaluated(text: str, scope: dict[str, Any]) -> Callable[[], Any]:
         what = f"{text!r} is no expression: {error.msg}"
         raise BadInput(what, where="%%compare", remedy="write one on each line, such as f(1)") from None
     made: dict[str, Any] = {}
-    exec(compile(f"{'async ' * has_await}def line(): return (\n{text}\n)", "%%compare", "exec"), scope, made)
-    function: Callable[[], Any] = made["line"]
+    exec(compile(f"{'async ' * has_await}def cell(): return (\n{text}\n)", "%%compare", "exec"), scope, made)
+    function: Callable[[], Any] = made["cell"]
     return function
 
 
