@@ -83,8 +83,9 @@ class _Library:
     def _log(self, level: int, event: str, fields: Mapping[str, Any]) -> None:
         import logging
 
+        notes = [str(value) for name, value in fields.items() if name == "note"]
         parts = [f"{name}={value}" for name, value in fields.items() if name != "note"]
-        text = ", ".join([str(fields["note"])] * ("note" in fields) + parts)
+        text = ", ".join(notes + parts)
         logging.getLogger("orchestrator").log(level, "%s: %s", event, printable(text))
 
     def info(self, event: str, **fields: Any) -> None:

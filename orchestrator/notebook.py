@@ -56,8 +56,8 @@ def evaluated(text: str, scope: dict[str, Any]) -> Callable[[], Any]:
         what = f"{text!r} is no expression: {error.msg}"
         raise BadInput(what, where="%%compare", remedy="write one on each line, such as f(1)") from None
     made: dict[str, Any] = {}
-    exec(compile(f"{'async ' * has_await}def line(): return (\n{text}\n)", "%%compare", "exec"), scope, made)
-    function: Callable[[], Any] = made["line"]
+    exec(compile(f"{'async ' * has_await}def cell(): return (\n{text}\n)", "%%compare", "exec"), scope, made)
+    function: Callable[[], Any] = made["cell"]
     return function
 
 
@@ -108,7 +108,7 @@ class _Screen:
     def __init__(self, handle: Any) -> None:
         from rich.console import Console
 
-        self.console = Console(file=io.StringIO(), width=WIDTH, height=HEIGHT, force_jupyter=False)
+        self.console = Console(file=io.StringIO(), width=WIDTH, height=HEIGHT, color_system=None, force_jupyter=False)
         self._handle = handle
 
     def update(self, drawn: Any, *, refresh: bool = False) -> None:
@@ -129,7 +129,7 @@ def progress() -> Iterator[None]:
         yield
         return
     try:
-        with shown_by(Progress(_Screen(handle))):
+        with shown_by(lambda: Progress(_Screen(handle))):
             yield
     finally:
         handle.update({"text/plain": ""}, raw=True)

@@ -215,7 +215,8 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
         left_out = {name: why for name, why in facts.refused.items() if name not in unable}
         entries = [entry for entry in asked.models if model_of(entry) not in {**left_out, **unable}]
     at_once = _workers(facts, tasks, cores)
-    workers = asked.workers or (sorted({1, at_once}) if facts.is_async else [at_once])
+    is_alone = facts.is_async and (asked.models is None or len(entries) == 1)  # then one by one is a contestant
+    workers = asked.workers or (sorted({1, at_once}) if is_alone else [at_once])
     variants = [model_of(entry) for entry in entries for _ in workers]
     rounds = FEW_ROUNDS if facts.is_parallel else None
     block_s = _block_s(facts, tasks, variants, rounds, cores, at_once)

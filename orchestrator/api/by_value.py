@@ -28,7 +28,7 @@ from ..runner import names
 from ..runner.by_value import SUFFIX
 from ..spec.document import quoted
 from ..spec.values import PATTERNS, REFERENCE
-from .code_hash import code_hash, is_importable, referred
+from .code_hash import code_hash, has_finder, is_importable, referred
 
 DIRECTORY = ".functions"  # below that of the runs; no experiment can have this name
 
@@ -125,7 +125,7 @@ def importable(function: Any) -> str | None:
         found = getattr(found, part, None)
     is_same = found is function or (isinstance(found, types.MethodType) and found == function)
     name = f"{module}:{path}"
-    if module == "__main__" or not is_same or not re.fullmatch(REFERENCE, name):
+    if not has_finder(module) or not is_same or not re.fullmatch(REFERENCE, name):
         return None
     file = getattr(sys.modules[module], "__file__", None)
     if not file or not file.endswith(".py") or _is_installed(file):
@@ -238,6 +238,23 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
         self.file = io.BytesIO()
         super().__init__(self.file, protocol=4)
         self.defined: dict[str, type] = {}
+        self._seen = {"__main__", *cloudpickle.list_registry_pickle_by_value()}
+        self._modules: list[types.ModuleType] = []
+
+    def dump(self, obj: Any) -> None:
+        try:
+            super().dump(obj)
+        finally:
+            for module in self._modules:
+                cloudpickle.unregister_pickle_by_value(module)
+
+    def _register(self, name: str) -> None:
+        """Let what a module holds be sent by value if only this process has it, as pytest makes some."""
+        module = sys.modules.get(name)
+        if name not in self._seen and module is not None and not has_finder(name):
+            cloudpickle.register_pickle_by_value(module)
+            self._modules.append(module)
+        self._seen.add(name)
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, io.IOBase) and not isinstance(obj, io.BytesIO | io.StringIO):
@@ -246,6 +263,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
             asked = obj.cache_parameters()
             made = (obj.__wrapped__, asked["maxsize"], asked["typed"], functools._CacheInfo)
             return functools._lru_cache_wrapper, made, dict(vars(obj))
+        if isinstance(obj, type | types.FunctionType) and isinstance(obj.__module__, str):
+            self._register(obj.__module__)
         if isinstance(obj, type) and obj.__module__ == "__main__" and "." not in obj.__qualname__:
             self.defined[obj.__qualname__] = obj
         return super().reducer_override(obj)

@@ -26,10 +26,23 @@ def code_hash(function: Any) -> str:
     return _Walk().hash_of(function)[:LENGTH]
 
 
+def has_finder(module: str) -> bool:
+    """Return whether another interpreter could find a module: not `__main__`, nor one that was made in this process."""
+    top = module.partition(".")[0]
+    return top != "__main__" and any(_finds(finder, top) for finder in sys.meta_path)
+
+
+def _finds(finder: Any, module: str) -> bool:
+    try:
+        return finder.find_spec(module, None) is not None
+    except Exception:  # one that this program does not know
+        return False
+
+
 def is_importable(value: Any) -> bool:
-    """Return whether a function or a class can be found by its name in a module other than `__main__`."""
+    """Return whether a function or a class can be found by its name in a module that others can import."""
     module, path = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if not isinstance(module, str) or not isinstance(path, str) or module == "__main__":
+    if not isinstance(module, str) or not isinstance(path, str) or not has_finder(module):
         return False
     found: Any = sys.modules.get(module)
     for part in path.split("."):

@@ -195,6 +195,16 @@ class Result:
         return self._results.plan.experiment.description
 
     @property
+    def expectations(self) -> list[dict[str, Any]]:
+        """The claims that the run was given, each with its `outcome`: held, broken or undecided."""
+        return [event.fields() for event in self._results.expectations]
+
+    @property
+    def outcome(self) -> str:
+        """How the run ended: decided, undecided, expectation_broken, workload_failed, interrupted or unfinished."""
+        return self._results.finished.outcome if self._results.finished else "unfinished"
+
+    @property
     def failures(self) -> tuple[str, ...]:
         """The error of each failed trial, with its variant."""
         return tuple(f"{event.variant}: {event.error}" for event in self._results.failures)

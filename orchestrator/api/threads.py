@@ -26,7 +26,8 @@ LONGEST_END_S = 30.0  # for which a cancelled run is waited for: it kills its ru
 def blocking(work: Callable[[Stop], T]) -> T:
     """Return what `work` returns in a thread of its own.
 
-    Ctrl-C ends it, and is then raised; the second one is raised at once. Raises what `work` raises.
+    Ctrl-C ends it, and is then raised, as are exceptions of other signal handlers; the second one is raised at once.
+    Raises what `work` raises.
     """
     task = _Task(work)
     context = copy_context()
@@ -36,7 +37,7 @@ def blocking(work: Callable[[Stop], T]) -> T:
     thread.start()
     try:
         task.ended.wait()
-    except KeyboardInterrupt:
+    except BaseException:  # Ctrl-C, or what the handler of another signal raises, such as that of pytest-timeout
         task.stop.set()
         task.ended.wait()
         raise

@@ -62,7 +62,11 @@ def _refuse_notebook(text: str, where: str = "") -> None:
         script = shlex.quote(f"{notebook}.py{function}")
         convert = f"jupyter nbconvert --to script {shlex.quote(notebook + NOTEBOOK)}"
         what = f"{notebook}{NOTEBOOK} is a notebook, and its cells can't be imported"
-        raise BadInput(what, where=where, remedy=f"make a script of it: {convert} && orchestrator advise {script}")
+        raise BadInput(
+            what,
+            where=where,
+            remedy=f"use %advise in it, or make a script of it: {convert} && orchestrator advise {script}",
+        )
 
 
 def _seen(source: str, project: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Protocol
@@ -25,7 +25,7 @@ from .forecast import expectation
 REFRESH_S = 0.5  # the shortest time between two drawings, each of which takes some milliseconds on a core
 
 
-_shown_by: ContextVar[Watcher | None] = ContextVar("shown_by", default=None)
+_shown_by: ContextVar[Callable[[], Watcher] | None] = ContextVar("shown_by", default=None)
 
 
 class Screen(Protocol):
@@ -124,9 +124,9 @@ def _state(contest: Contest, label: str) -> str:
 
 
 @contextmanager
-def shown_by(watcher: Watcher) -> Iterator[None]:
-    """Let a watcher show what is measured in the `with` block, in the place of the terminal."""
-    token = _shown_by.set(watcher)
+def shown_by(begin: Callable[[], Watcher]) -> Iterator[None]:
+    """Let the watcher that `begin` returns show a run in the `with` block, in the place of the terminal."""
+    token = _shown_by.set(begin)
     try:
         yield
     finally:
@@ -136,8 +136,8 @@ def shown_by(watcher: Watcher) -> Iterator[None]:
 @contextmanager
 def watching() -> Iterator[Watcher]:
     """Yield a live display on stderr when that is a terminal, else a watcher that does nothing."""
-    if watcher := _shown_by.get():
-        yield watcher
+    if begin := _shown_by.get():
+        yield begin()
         return
     console = Console(stderr=True)
     if not console.is_terminal:

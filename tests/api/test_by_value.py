@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,3 +216,13 @@ def test_a_spec_can_name_such_a_function(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     call = of(lambda n: n, place=tmp_path).call
     assert names.canonical(call, str(tmp_path)) == call
+
+
+def test_a_function_of_a_module_that_only_this_process_has_is_sent_by_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = types.ModuleType("made_here")
+    exec("def helper(n): return n + 1\ndef work(n): return helper(n)", made.__dict__)
+    monkeypatch.setitem(sys.modules, "made_here", made)
+    found = of(made.work, 7, place=tmp_path)
+    assert found.is_by_value and in_runner(found.call, tmp_path, 7)[0] == "8"

@@ -90,6 +90,10 @@ def test_events_are_those_of_the_journal(result: Result, run: Path) -> None:
     assert len(result.events()) == len(lines)
 
 
+def test_the_outcome_is_that_of_the_run(result: Result) -> None:
+    assert result.outcome == "decided" and result.failures == () and result.left_out == {}
+
+
 def test_a_claim_that_holds_returns_the_result(result: Result) -> None:
     assert result.expect(of="processes", min=1.5) is result
 
@@ -161,6 +165,12 @@ def test_a_notebook_shows_the_verdict_bars_and_causes_and_loads_nothing(result: 
     shown = result._repr_html_()
     assert "processes wins" in shown and shown.count("<tr>") == 4 and "GIL" in shown
     assert not re.search(r"<script|https?://|src=|@import", shown)
+
+
+def test_the_claims_of_a_run_have_their_outcome(tmp_path: Path) -> None:
+    claims = [{"of": "processes", "min": 1.5}, {"of": "threads", "min": 1.5}]
+    run = journaled(tmp_path, 1, conducted(TIMES, expect=claims).records())
+    assert [claim["outcome"] for claim in orchestrator.load(run).expectations] == ["held", "broken"]
 
 
 def test_points_have_a_verdict_each(several: Result) -> None:

@@ -57,6 +57,21 @@ def test_ctrl_c_ends_the_work_and_is_raised() -> None:
         blocking(waits)
 
 
+def test_what_the_handler_of_another_signal_raises_ends_the_work_too() -> None:
+    def late(*_: object) -> None:
+        raise TimeoutError("too late")
+
+    ended: list[bool] = []
+    before = signal.signal(signal.SIGUSR1, late)
+    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGUSR1)).start()
+    try:
+        with pytest.raises(TimeoutError, match="too late"):
+            blocking(lambda stop: ended.append(waits(stop)))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert ended == [True]
+
+
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_cancelling_ends_the_work_first(backend: str) -> None:
     ended: list[bool] = []
