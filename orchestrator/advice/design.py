@@ -66,6 +66,7 @@ class Question:
     """The user's question: a function with its arguments, the interpreter, and bounds.
 
     `setup` makes the object of a method. `project` is the directory as it was typed, None for the working directory.
+    `rate` is that of calls that arrive, and `objective` a metric with the latency in ns that it must hold.
     """
 
     call: str
@@ -79,6 +80,8 @@ class Question:
     over: Range | None = None
     setup: str | None = None
     project: str | None = None
+    rate: float | None = None
+    objective: tuple[str, float] | None = None
 
     @property
     def workload(self) -> dict[str, Any]:
@@ -168,6 +171,8 @@ class Design:
     max_time_s: float
     lowest_ns: int | None = None  # the time of a call at the lower end of a range
     unable: Mapping[str, str] = field(default_factory=dict)
+    arrivals: Mapping[str, Any] | None = None  # in the place of tasks
+    metric: str | None = None
 
     @property
     def variants(self) -> int:

@@ -76,6 +76,14 @@ def advise(
             metavar="NAME=LOW:HIGH", help="vary an argument, and report where in the range the winner changes"
         ),
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(metavar="RATE", help="calls arrive at so many a second: which model answers them soonest"),
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(metavar="METRIC=TIME", help="up to which rate of calls each model holds a latency: p99=50ms"),
+    ] = None,
     runs: Runs = Path("runs"),
     wait: Wait = None,
     report: KeepReport = True,
@@ -85,6 +93,7 @@ def advise(
     """Find the best model for a function, without YAML.
 
     Makes a few pilot calls, then compares every model that can run the function; with --over, also from what size on.
+    With --rate or --objective, calls arrive one by one, as at a server.
     """
     shown = choose(format_, names("text"), people="advice")
     from ..advice.design import Question
@@ -109,7 +118,10 @@ def advise(
         over=given.over(over, keywords),
         setup=setup and given.reference(setup, project, "--setup"),
         project=_shown(project),
+        rate=given.rate(rate),
+        objective=given.objective(objective),
     )
+    _check_arrivals(question)
     here, runs, save = Path.cwd(), runs.absolute(), save and save.absolute()
     wait_s = given.seconds(wait, "--wait") or 0.0
     _enter(project)
@@ -117,6 +129,15 @@ def advise(
         outcome = _answer(question, runs, save, set_holder)
         page = write_page(outcome) if report else None
     print_outcome(outcome, shown, details=details, page=page, here=here)
+
+
+def _check_arrivals(question: Question) -> None:
+    """Raise BadInput for what calls that arrive at a rate can't have."""
+    beside = {"--tasks": question.tasks, "--over": question.over}
+    option = next((name for name, value in beside.items() if value), None)
+    if option and (question.rate or question.objective):
+        asked = "--rate" if question.rate else "--objective"
+        raise BadInput(f"{option} is about batches", where=asked, remedy=f"keep one of {asked} and {option}")
 
 
 def _shown(project: Path) -> str | None:
@@ -190,6 +211,7 @@ def _answer(question: Question, runs: Path, save: Path | None, set_holder: Calla
 
 def _designed(question: Question, cores: int) -> tuple[Facts, Design]:
     """Return what the pilot calls measured, and the experiment for it; a range is piloted at both of its ends."""
+    from ..advice.arrivals import design_arrivals
     from ..advice.design import design, design_over
     from ..advice.pilot import pilot
     from ..engine.signals import interruptible
@@ -197,6 +219,8 @@ def _designed(question: Question, cores: int) -> tuple[Facts, Design]:
     over = question.over
     if over is None:
         facts = interruptible(lambda runner_env, interrupt: pilot(question, runner_env, interrupt))
+        if question.rate or question.objective:
+            return facts, design_arrivals(question, facts, cores)
         return facts, design(question, facts, cores)
     ends = [question.at(over.levels[0]), question.at(over.levels[-1])]
     low, high = interruptible(lambda runner_env, interrupt: [pilot(end, runner_env, interrupt) for end in ends])
