@@ -27,6 +27,10 @@ def command(asked: Question, arguments: Sequence[str] | None = None) -> str:
     arguments = [*(dump(value, flow=True) for value in asked.args), *arguments]
     options = {"--setup": asked.setup, "--items": asked.items and str(asked.items), "--item": asked.item}
     options |= {"--python": asked.python, "--project": asked.project}
+    options["--rate"] = f"{asked.rate:g}" if asked.rate else None
+    if asked.objective:
+        metric, ns = asked.objective
+        options["--objective"] = f"{metric}={ns / 1e6:g}ms"
     if asked.over:
         options["--over"] = f"{asked.over.name}={asked.over.levels[0]}:{asked.over.levels[-1]}"
     given = [part for option, value in options.items() if value for part in (option, value)]

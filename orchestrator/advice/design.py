@@ -79,6 +79,7 @@ class Question:
     `models` and `workers` are those to compare, None for those that fit. `name` is that of the experiment, if the
     function's would not do. `is_code` says that it was asked in Python, and not on the command line; `shown` is then
     what the function is called there, and `is_by_value` whether it is a copy.
+    `rate` is that of calls that arrive, and `objective` a metric with the latency in ns that it must hold.
     """
 
     call: str
@@ -98,6 +99,8 @@ class Question:
     is_code: bool = False
     shown: str | None = None
     is_by_value: bool = False
+    rate: float | None = None
+    objective: tuple[str, float] | None = None
 
     @property
     def workload(self) -> dict[str, Any]:
@@ -194,6 +197,8 @@ class Design:
     max_time_s: float
     lowest_ns: int | None = None  # the time of a call at the lower end of a range
     unable: Mapping[str, str] = field(default_factory=dict)
+    arrivals: Mapping[str, Any] | None = None  # in the place of tasks
+    metric: str | None = None
 
     @property
     def variants(self) -> int:

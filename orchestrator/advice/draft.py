@@ -22,8 +22,10 @@ from .design import FIRST_CALL, TIMEOUT_S, Design, Facts, Question, model_of
 def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
     """Return the spec of a design as YAML with comments; `again` is the shell command that runs it."""
     matrix: dict[str, Any] = {f"kwargs.{asked.over.name}": list(asked.over.levels)} if asked.over else {}
-    matrix |= {"workers": list(designed.workers)} | ({"python": [asked.python]} if asked.python else {})
+    matrix |= {} if designed.arrivals else {"workers": list(designed.workers)}
+    matrix |= {"python": [asked.python]} if asked.python else {}
     measure: dict[str, Any] = {"refine": f"kwargs.{asked.over.name}"} if asked.over else {}
+    measure |= {"metric": designed.metric} if designed.metric and not asked.objective else {}
     measure |= {"rounds": designed.rounds} if designed.rounds else {}
     measure |= {"max_time": _seconds(designed.max_time_s)}
     measure |= {"timeout": _seconds(designed.timeout_s)} if designed.timeout_s > TIMEOUT_S else {}
@@ -48,19 +50,38 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
         dump({"workload": asked.workload}).rstrip(),
         *([f"  check: none  # {printable(facts.incomparable)}"] if facts.incomparable else []),
         "",
-        f"# calls in one batch{_of_items(facts, designed)}: about {batch} {one_by_one}{at_most}",
-        *(["# tasks: all"] if designed.tasks == facts.items else [dump({"tasks": designed.tasks})]),
+        *(
+            _arrivals(asked, designed)
+            if designed.arrivals
+            else [
+                f"# calls in one batch{_of_items(facts, designed)}: about {batch} {one_by_one}{at_most}",
+                *(["# tasks: all"] if designed.tasks == facts.items else [dump({"tasks": designed.tasks})]),
+            ]
+        ),
         "models:",
         *(f"  - {dump(entry, flow=True)}  # {registry.load(model_of(entry)).SUMMARY}" for entry in designed.entries),
         *([dump({"left_out": left_out}).rstrip()] if left_out else []),
         "",
-        f"# {measured}; workers: {why_workers}",
-        dump({"matrix": matrix}),
+        *(
+            [f"# {measured}" + f"; workers: {why_workers}" * (not designed.arrivals), dump({"matrix": matrix})]
+            if matrix
+            else []
+        ),
         *([dump({"baseline": baseline})] if baseline else []),
         "# max_time bounds the whole run, which ends as soon as the question is decided",
         dump({"measure": measure}).rstrip(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _arrivals(asked: Question, designed: Design) -> Iterator[str]:
+    """Yield the lines about calls that arrive at a rate."""
+    yield "# calls a second, and how long they come in one trial"
+    yield dump({"arrivals": dict(designed.arrivals or {})})
+    if asked.objective:
+        metric, ns = asked.objective
+        yield "# up to which rate each variant holds it, among those around `rate`"
+        yield dump({"objective": {metric: f"{ns / 1e6:g}ms"}})
 
 
 def _of_items(facts: Facts, designed: Design) -> str:
@@ -120,7 +141,7 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
         took = f"{lowest} at {name}={units.number(low)} and {took} at {name}={units.number(high)}"
     sentences = [
         *_first_of_all(facts),
-        f"Which model runs the {kind} {asked.shown or asked.call} best{along}?",
+        _question(asked, designed, kind, along),
         f"A call took {took} when tried, {units.percent(facts.busy)} of it on a core.",
     ]
     if not facts.kept_by and facts.first_ns > max(FIRST_CALL * facts.wall_ns, 1e6):
@@ -133,7 +154,7 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
             f"It changes its argument {facts.copied}, so each call gets fresh copies, made before its time."
         )
     sentences += _of_the_process(facts)
-    if designed.tasks < facts.items:
+    if designed.tasks < facts.items and not designed.arrivals:
         sentences.append(f"A batch has {designed.tasks} of the {facts.items} items, evenly spread.")
     if not facts.is_async:
         sentences += [f"Left out: {names}, for {why}." for why, names in _reasons(designed.left_out)]
@@ -150,6 +171,18 @@ def _of_the_process(facts: Facts) -> Iterator[str]:
         yield f"Importing it {units.listed(by_import)}, in every worker as well: {guard}, unless that is meant."
     if by_call := facts.changes.get("call"):
         yield f"A call {units.listed(by_call)}, for all threads of its process: they may get in each other's way."
+
+
+def _question(asked: Question, designed: Design, kind: str, along: str) -> str:
+    called = asked.shown or asked.call
+    if asked.objective:
+        metric, ns = asked.objective
+        holding = f"with {metric} within {units.duration(ns)}"
+        return f"Up to which rate of calls does each model run the {kind} {called} {holding}?"
+    if designed.arrivals:
+        arriving = f"that arrive at {asked.rate:g} a second"
+        return f"Which model answers calls of the {kind} {called} {arriving} soonest ({designed.metric})?"
+    return f"Which model runs the {kind} {called} best{along}?"
 
 
 def _first_of_all(facts: Facts) -> Iterator[str]:

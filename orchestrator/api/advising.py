@@ -89,6 +89,7 @@ def answer(question: Question, answering: Answering, set_holder: Callable[[str],
 
 def _designed(question: Question, cores: int) -> tuple[Facts, Design]:
     """Return what the pilot calls measured, and the experiment for it; a range is piloted at both of its ends."""
+    from ..advice.arrivals import design_arrivals
     from ..advice.design import design, design_over
     from ..advice.pilot import pilot
     from ..engine.signals import interruptible
@@ -96,6 +97,8 @@ def _designed(question: Question, cores: int) -> tuple[Facts, Design]:
     over = question.over
     if over is None:
         facts = interruptible(lambda runner_env, interrupt: pilot(question, runner_env, interrupt))
+        if question.rate or question.objective:
+            return facts, design_arrivals(question, facts, cores)
         return facts, design(question, facts, cores)
     ends = [question.at(over.levels[0]), question.at(over.levels[-1])]
     low, high = interruptible(lambda runner_env, interrupt: [pilot(end, runner_env, interrupt) for end in ends])

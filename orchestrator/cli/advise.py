@@ -69,6 +69,14 @@ def advise(
             metavar="NAME=LOW:HIGH", help="vary an argument, and report where in the range the winner changes"
         ),
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(metavar="RATE", help="calls arrive at so many a second: which model answers them soonest"),
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(metavar="METRIC=TIME", help="up to which rate of calls each model holds a latency: p99=50ms"),
+    ] = None,
     runs: Runs = Path("runs"),
     wait: Wait = None,
     report: KeepReport = True,
@@ -78,6 +86,7 @@ def advise(
     """Find the best model for a function, without YAML.
 
     Makes a few pilot calls, then compares every model that can run the function; with --over, also from what size on.
+    With --rate or --objective, calls arrive one by one, as at a server.
     """
     shown = choose(format_, names("text"), people="advice")
     from ..advice.design import Question
@@ -104,7 +113,10 @@ def advise(
         over=given.over(over, keywords),
         setup=setup and given.reference(setup, project, "--setup"),
         project=_shown(project),
+        rate=given.rate(rate),
+        objective=given.objective(objective),
     )
+    _check_arrivals(question)
     here, runs, save = Path.cwd(), runs.absolute(), save and save.absolute()
     wait_s = given.seconds(wait, "--wait") or 0.0
     _enter(project)
@@ -113,6 +125,15 @@ def advise(
         outcome = answer(question, answering, set_holder)
         page = write_page(outcome) if report else None
     print_outcome(outcome, shown, details=details, page=page, here=here)
+
+
+def _check_arrivals(question: Question) -> None:
+    """Raise BadInput for what calls that arrive at a rate can't have."""
+    beside = {"--tasks": question.tasks, "--over": question.over}
+    option = next((name for name, value in beside.items() if value), None)
+    if option and (question.rate or question.objective):
+        asked = "--rate" if question.rate else "--objective"
+        raise BadInput(f"{option} is about batches", where=asked, remedy=f"keep one of {asked} and {option}")
 
 
 def _shown(project: Path) -> str | None:

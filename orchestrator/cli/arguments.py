@@ -15,7 +15,19 @@ from ..errors import BadInput
 from ..runner import names
 from ..spec.document import quoted
 from ..spec.load import plain_value
-from ..spec.values import KEYWORD, NAME, PATTERNS, REFERENCE, SOURCES, parse_fraction, parse_items, parse_seconds
+from ..spec.values import (
+    KEYWORD,
+    LATENCIES,
+    NAME,
+    PATTERNS,
+    REFERENCE,
+    SOURCES,
+    parse_fraction,
+    parse_items,
+    parse_ns,
+    parse_seconds,
+    rate_in_range,
+)
 
 NOTEBOOK = ".ipynb"
 
@@ -81,6 +93,24 @@ def seconds(text: str | None, option: str) -> float | None:
     return None if text is None else _converted(parse_seconds, text, option)
 
 
+def rate(value: float | None) -> float | None:
+    """Return the calls a second, None for none; raises BadInput."""
+    if value is not None:
+        _converted(rate_in_range, value, "--rate")
+    return value
+
+
+def objective(text: str | None) -> tuple[str, float] | None:
+    """Return the metric and the latency in ns of `p99=50ms`, None for none; raises BadInput."""
+    if text is None:
+        return None
+    metric, _, latency = text.partition("=")
+    if metric not in LATENCIES:
+        what = f"{quoted(text)} names no latency to hold"
+        raise BadInput(what, where="--objective", remedy=f"write one of {', '.join(LATENCIES)}, such as p99=50ms")
+    return metric, _converted(parse_ns, latency, "--objective")
+
+
 def name(text: str) -> str:
     """Return the name of an experiment; raises BadInput when it is not a valid one."""
     what, remedy = PATTERNS[NAME]
@@ -94,7 +124,7 @@ def percentage(text: str, option: str) -> float:
     return _converted(parse_fraction, text, option)
 
 
-def _converted(convert: Callable[[object], T], text: str, option: str) -> T:
+def _converted(convert: Callable[[object], T], text: object, option: str) -> T:
     try:
         return convert(text)
     except PydanticCustomError as error:

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from .. import units
 from ..analysis import explain, load
 from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL, Summary
+from ..analysis.capacity import capacity as of_rate
 from ..analysis.contest import Contest
-from ..analysis.results import PointEvents
+from ..analysis.results import PointEvents, Results
 from ..journal.derived_events import VariantCompared, VerdictReached
-from . import lines
+from . import lines, tables
 
 LETS_GO, HOLDS = 0.5, 0.25
 """The share of the time that speaks for code that releases the GIL, and for code that holds it."""
@@ -24,7 +25,23 @@ ENOUGH_CORES = 1.5  # free cores from which on two threads can be expected to ru
 
 def choice(found: PointEvents) -> str:
     """Return what to use at a point, in a sentence; nothing if the point was skipped."""
-    return _choice(found.verdict, {event.variant: event for event in found.compared}) if found.verdict else ""
+    if not found.verdict:
+        return ""
+    served = next((event for event in found.served if event.variant == found.verdict.recommended), None)
+    answers = f" ({served.metric} {tables.latency(served, served.metric)}, {tables.achieved(served)})" if served else ""
+    return _choice(found.verdict, {event.variant: event for event in found.compared}).removesuffix(".") + answers + "."
+
+
+def capacity(results: Results) -> Iterator[str]:
+    """Yield what to use to hold an objective at the highest rate, a sentence for each line of rates."""
+    for verdict in results.capacity_verdicts:
+        own = [event for event in results.capacities if event.variant in verdict.winners]
+        if verdict.verdict == "undecided" or not own:
+            yield f"No advice yet. {verdict.sentence}"
+            continue
+        objective = f"{verdict.metric} within {units.duration(verdict.bound_ns)}"
+        simplest = "" if len(own) == 1 else f", the first of {len(own)} that tie"
+        yield f"Use {own[0].variant}{simplest}: it holds {objective} {of_rate(own[0])}."
 
 
 def reasons(

@@ -32,6 +32,8 @@ Measured = tuple[Contest, PointEvents]
 def draw(screen: Screen, results: Results, view: View, *, is_advice: bool = False) -> None:
     """Draw the answer; it begins with the verdict, or with what to do if it is advice."""
     measured = [(each, results.about(each.point)) for each in results.contests if not each.is_skipped]
+    for sentence in advice.capacity(results) if is_advice else ():
+        screen.line(sentence, "bold")
     _draw_changes(screen, results, measured)
     if _have_tables(measured):
         for place, (contest, found) in enumerate(measured):

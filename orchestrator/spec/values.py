@@ -148,7 +148,7 @@ def parse_ns(value: object) -> float:
     return float(match[1]) * _UNITS_NS[match[2]]
 
 
-def _rate_in_range(value: object) -> object:
+def rate_in_range(value: object) -> object:
     """Return a rate; raises PydanticCustomError for one without arrivals, and for one that can't be kept."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
@@ -199,7 +199,7 @@ Label = Annotated[str, StringConstraints(pattern=LABEL)]
 Metric = Annotated[str, StringConstraints(pattern=METRIC)]
 Rate = Annotated[
     float,
-    BeforeValidator(_rate_in_range),
+    BeforeValidator(rate_in_range),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": MOST_RATE}),
 ]
 Bound = Annotated[
