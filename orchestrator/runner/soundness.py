@@ -240,7 +240,7 @@ def kept(name: str, by: str, arguments: tuple[str, ...], items: int) -> Problem:
     answered = "a batch computes its items once, and later ones are" if items else "all calls but the first were"
     what = f"{name} keeps its results ({by}): {answered} answered from there"
     remedy = f"name a function that computes them, such as `def fresh({given}): return {own}.{inner}({given})`"
-    vary = "" if items else "; to vary its arguments, give items, such as range:0:100"
+    vary = "" if items else "; to vary its arguments, give it items, such as --items range:0:100"
     return Problem("keeps_results", what, f"{remedy}{vary}", arguments)
 
 

@@ -154,5 +154,6 @@ def test_a_source_that_is_read_to_its_end_by_the_first_call_is_said(place: Path)
     (place / "mine.py").write_text(
         "import io\nsource = io.StringIO('line\\n' * 200_000)\ndef count(): return sum(1 for _ in source)\n"
     )
-    said = piloted("mine:count", cwd=place)["description"]
-    assert "with other results: it may have read a source to its end" in said
+    done = orchestrator("advise", "mine:count", cwd=place)
+    assert done.returncode == errors.WORKLOAD_FAILED
+    assert "reads the file source of its module, and that is at its end" in done.stderr
