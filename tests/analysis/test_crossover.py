@@ -333,7 +333,7 @@ def test_the_advice_begins_with_the_crossover() -> None:
 def test_an_axis_that_cannot_be_refined_is_refused_with_its_place(tmp_path: Path, spec: str, message: str) -> None:
     text = f"workload: {{call: a:b}}\nmodels: [sequential, threads]\n{spec}\nmeasure: {{refine: kwargs.n}}\n"
     (tmp_path / "x.yaml").write_text(text)
-    done = orchestrator("plan", "x.yaml", cwd=tmp_path)
+    done = in_process("plan", "x.yaml", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert done.stderr.startswith(f"orchestrator: x.yaml:4:19: measure.refine: {message}")
 

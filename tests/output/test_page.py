@@ -52,7 +52,7 @@ tasks: 4
 models: [sequential, event_loop, threads, processes]
 matrix: {workers: [1, 2], kwargs.n: [100, 20_000]}
 expect: [{of: threads, where: {workers: 2}, min: 0.001}]
-measure: {blocks: 3, rounds: 3, seed: 1}
+measure: {blocks: 2, rounds: 2, seed: 1}
 """
 HOSTILE = "<img src=x onerror=hacked=1></script><script>hacked=1</script>\u202e\x1b[31m&amp;{{7*7}}"
 
@@ -101,7 +101,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "work.py").write_text(WORK)
     (place / "drawn.yaml").write_text(SPEC)
     done = orchestrator("run", "drawn.yaml", cwd=place, env={**os.environ, "ORCHESTRATOR_REPORT": "yes"})
-    assert done.returncode == errors.UNDECIDED  # three blocks are too few for what is expected
+    assert done.returncode == errors.UNDECIDED  # two blocks are too few for what is expected
     return place
 
 
@@ -139,10 +139,10 @@ def test_every_chart_has_a_mark_for_what_it_tells(opened: Opened) -> None:
     drawn = {
         name: opened.marks(name) for name in ("sweep-1", "1-speedups", "1-scaling", "1-startup", "1-memory", "1-blocks")
     }
-    # three curves of two numbers of workers; 7 variants; 3 blocks of each, and of the reference loop
+    # three curves of two numbers of workers; 7 variants; 2 blocks of each, and of the reference loop
     assert drawn == {
         **{"sweep-1": 2 * 7, "1-speedups": 7, "1-scaling": 3 * 2},
-        **{"1-startup": 7, "1-memory": 7, "1-blocks": 3 * (7 + 1)},
+        **{"1-startup": 7, "1-memory": 7, "1-blocks": 2 * (7 + 1)},
     }
     assert opened.marks("1-time") >= 7
     assert opened.marks("1-timeline") >= 7 * 4
@@ -360,14 +360,14 @@ def test_a_damaged_run_has_no_page_and_the_place_is_named(place: Path, tmp_path:
     content = bytearray((place / "runs/drawn/latest/events.jsonl").read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "events.jsonl").write_bytes(content)
-    done = orchestrator("report", str(tmp_path), "--format", "html", cwd=place)
+    done = in_process("report", str(tmp_path), "--format", "html", cwd=place)
     assert done.returncode == errors.DAMAGED
     assert "events.jsonl: byte " in done.stderr
     assert not (tmp_path / "report.html").exists()
 
 
 def test_the_pictures_are_what_the_page_draws(opened: Opened, place: Path, tmp_path: Path) -> None:
-    done = orchestrator("report", "runs/drawn", "--format", "svg", "--output", str(tmp_path), cwd=place)
+    done = in_process("report", "runs/drawn", "--format", "svg", "--output", str(tmp_path), cwd=place)
     names = [Path(line).stem for line in done.stdout.splitlines()]
     shown = opened.page.evaluate("[...document.querySelectorAll('.chart')].map(each => each.dataset.figure)")
     assert names == shown
@@ -402,7 +402,7 @@ def test_the_history_of_an_experiment_is_a_page_too(browser: Browser, tmp_path: 
     runs = tmp_path / "runs"
     for number, ms in ((1, 10), (2, 10.1), (3, 14)):
         journaled(runs, number, made({"sequential": 20, "threads": ms}, measure={"blocks": 8}))
-    done = orchestrator("history", "x", "--html", cwd=tmp_path)
+    done = in_process("history", "x", "--html", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "runs/x/history.html\n")
     context = browser.new_context(offline=True)
     opened = Opened(context.new_page(), runs / "x" / "history.html")
