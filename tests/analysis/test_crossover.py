@@ -82,7 +82,7 @@ def test_a_change_lies_between_two_opposite_significant_values(
 
 
 @given(st.lists(st.sampled_from(["a", "b", TIE, None]), min_size=3, max_size=12))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_a_change_is_never_found_without_both_sides(faster: list[Faster]) -> None:
     for each in crossover.locate(faster, "a", "b"):
         if each.decision == "found":
@@ -342,7 +342,7 @@ def test_an_axis_that_cannot_be_refined_is_refused_with_its_place(tmp_path: Path
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**9))
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_a_grid_keeps_its_ends_and_grows(low: int, more: int) -> None:
     grid = design.log_grid(low, low + more)
     assert (grid[0], grid[-1]) == (low, low + more)
