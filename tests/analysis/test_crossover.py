@@ -417,7 +417,7 @@ def test_a_bad_range_is_refused_with_a_remedy_and_nothing_is_written(tmp_path: P
 
 def test_a_range_of_an_argument_that_the_function_lacks_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(WORK)
-    done = orchestrator("advise", "mine:work", "n=3", "--over", "m=5:600", cwd=tmp_path)
+    done = in_process("advise", "mine:work", "n=3", "--over", "m=5:600", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert "got an unexpected keyword argument 'm'" in done.stderr
 
@@ -425,6 +425,6 @@ def test_a_range_of_an_argument_that_the_function_lacks_is_refused(tmp_path: Pat
 @pytest.mark.long
 def test_a_range_that_takes_very_long_needs_an_explicit_max_time(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import time\ndef slow(n): time.sleep(n / 1000)\n")
-    done = orchestrator("advise", "mine:slow", "--over", "n=1:3000", cwd=tmp_path)
+    done = in_process("advise", "mine:slow", "--over", "n=1:3000", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert "; end the range of --over lower, or give it the time: --max-time " in done.stderr

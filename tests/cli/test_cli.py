@@ -457,7 +457,7 @@ def test_every_refusal_of_an_interpreter_is_reported_at_its_place(place: Path) -
         "matrix:\n"
         "  kwargs.n: [1]\n"
     )
-    done = orchestrator("run", "x.yaml", cwd=place)
+    done = in_process("run", "x.yaml", cwd=place)
     reported = [line.removeprefix("orchestrator: ").partition("; ")[0] for line in done.stderr.splitlines()]
     assert done.returncode == errors.BAD_INPUT
     assert reported == [
@@ -476,7 +476,7 @@ def test_a_function_of_the_matrix_is_refused_in_the_matrix(place: Path) -> None:
     (place / "x.yaml").write_text(
         "workload: {call: 'mine:double'}\nmodels: [threads]\nmatrix: {workload.call: ['mine:number', 'mine:missing']}\n"
     )
-    done = orchestrator("run", "x.yaml", cwd=place)
+    done = in_process("run", "x.yaml", cwd=place)
     assert "x.yaml:3:41: matrix.workload.call[1]: mine has no function 'missing'" in done.stderr
     assert "x.yaml:3:26: matrix.workload.call[0]: mine:number is a int" in done.stderr
 
