@@ -15,8 +15,10 @@ from hypothesis import HealthCheck, settings
 
 from orchestrator.cli.main import register
 
-# no example fails because the machine is busy, and none is kept for a later run
-settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
+# no example fails because the machine is busy, and none is kept for a later run; other runs have other examples
+settings.register_profile(
+    "steady", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+)
 settings.load_profile("steady")
 
 register()  # as in the help: some tests use the commands without `main`

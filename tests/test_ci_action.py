@@ -36,12 +36,12 @@ def called(tmp_path: Path, **variables: str) -> list[str]:
 
 
 def test_the_action_gives_the_program_its_defaults(tmp_path: Path) -> None:
-    assert called(tmp_path) == ["-m", "orchestrator", "ci", "--tolerance", "5%", "--max-time", "10m"]
+    assert called(tmp_path) == ["-P", "-m", "orchestrator", "ci", "--tolerance", "5%", "--max-time", "10m"]
 
 
 def test_the_action_splits_specs_and_passes_the_base_on(tmp_path: Path) -> None:
     found = called(tmp_path, SPECS="a.yaml models=[threads]", BASE="origin/next")
-    assert found[3:7] == ["a.yaml", "models=[threads]", "--base", "origin/next"]
+    assert found[4:8] == ["a.yaml", "models=[threads]", "--base", "origin/next"]
 
 
 def test_an_input_of_the_action_is_never_run(tmp_path: Path) -> None:

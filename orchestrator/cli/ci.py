@@ -71,6 +71,7 @@ def ci(
     if summary and not summary.parent.is_dir():
         raise BadInput(f"no directory {summary.parent}", where="--summary", remedy="create it first")
     jobs = _jobs(*configs_and_overrides(words or [], _listed()))
+    from .. import units
     from ..engine.signals import exiting_on_signal
     from ..engine.versions import Setting, check
     from ..engine.worktrees import checked_out, commits
@@ -82,7 +83,8 @@ def ci(
         with exiting_on_signal():
             found = commits(base)
             if found.changed:
-                note = f"changes in {found.changed} files are in no commit and are not measured; commit them"
+                changes = f"changes in {units.count(found.changed, 'file')}"
+                note = f"{changes} are in no commit and are not measured; commit them"
                 diagnostics().warning("changes.unmeasured", note=note)
             with lock.hold(wait_s) as set_holder, checked_out(found) as (head, before):
                 on_end = write_page if report else lambda _: None

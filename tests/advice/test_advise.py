@@ -380,8 +380,19 @@ def advised(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return orchestrator("advise", *arguments, "--max-time", "2s", cwd=place)
 
 
-def test_advice_is_json_lines_where_stdout_is_no_terminal(place: Path) -> None:
-    done = advised(place, "mine:work", "n=100")
+Answered = tuple[Path, subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Answered:
+    """A directory with a run of advice, and what that printed."""
+    place = tmp_path_factory.mktemp("given")
+    (place / "mine.py").write_text(FUNCTIONS)
+    return place, advised(place, "mine:work", "n=100")
+
+
+def test_advice_is_json_lines_where_stdout_is_no_terminal(answered: Answered) -> None:
+    done = answered[1]
     assert done.returncode == errors.OK
     shown = events(done.stdout)
     assert [event["event"] for event in shown if not event["event"].startswith("variant.")] == [
@@ -394,13 +405,13 @@ def test_advice_is_json_lines_where_stdout_is_no_terminal(place: Path) -> None:
 
 
 def test_an_async_function_needs_no_word_more(place: Path) -> None:
-    compared = [event for event in events(advised(place, "mine:fetch").stdout) if event["event"] == "variant.compared"]
+    done = orchestrator("advise", "mine:fetch", "--max-time", "1s", cwd=place)
+    compared = [event for event in events(done.stdout) if event["event"] == "variant.compared"]
     assert [event["model"] for event in compared] == ["event_loop", "event_loop"]
 
 
-def test_the_journal_holds_advice_like_any_run(place: Path) -> None:
-    advised(place, "mine:work", "n=100")
-    done = orchestrator("report", "runs/advise-mine.work", "--format", "advice", cwd=place)
+def test_the_journal_holds_advice_like_any_run(answered: Answered) -> None:
+    done = in_process("report", "runs/advise-mine.work", "--format", "advice", cwd=answered[0])
     assert done.stdout.startswith(("Use ", "No advice"))
     assert "\nquestion: Which model runs the function mine:work best? A call took " in done.stdout
 
@@ -484,7 +495,7 @@ def test_text_with_line_breaks_and_errors_with_escapes_make_a_spec_all_the_same(
     )
     done = advised(place, "odd:odd", 'text="a\\nb"', "--save", "odd.yaml")
     assert done.returncode == 0
-    assert orchestrator("plan", "odd.yaml", cwd=place).returncode == 0
+    assert in_process("plan", "odd.yaml", cwd=place).returncode == 0
 
 
 @pytest.mark.parametrize("body", ["list({'a', 'b', 'c', 'd', 'e', 'f', 'g'})", "os.getpid()"])
@@ -585,7 +596,7 @@ def test_a_saved_spec_is_there_before_the_run_ends(place: Path) -> None:
     until(lambda: list(place.glob("runs/*/2*/events.jsonl")), running)
     running.send_signal(signal.SIGTERM)
     running.wait(PATIENCE_S)
-    assert orchestrator("plan", "work.yaml", cwd=place).returncode == 0
+    assert in_process("plan", "work.yaml", cwd=place).returncode == 0
 
 
 @pytest.mark.slow

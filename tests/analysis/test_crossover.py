@@ -82,7 +82,7 @@ def test_a_change_lies_between_two_opposite_significant_values(
 
 
 @given(st.lists(st.sampled_from(["a", "b", TIE, None]), min_size=3, max_size=12))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_a_change_is_never_found_without_both_sides(faster: list[Faster]) -> None:
     for each in crossover.locate(faster, "a", "b"):
         if each.decision == "found":
@@ -333,7 +333,7 @@ def test_the_advice_begins_with_the_crossover() -> None:
 def test_an_axis_that_cannot_be_refined_is_refused_with_its_place(tmp_path: Path, spec: str, message: str) -> None:
     text = f"workload: {{call: a:b}}\nmodels: [sequential, threads]\n{spec}\nmeasure: {{refine: kwargs.n}}\n"
     (tmp_path / "x.yaml").write_text(text)
-    done = orchestrator("plan", "x.yaml", cwd=tmp_path)
+    done = in_process("plan", "x.yaml", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert done.stderr.startswith(f"orchestrator: x.yaml:4:19: measure.refine: {message}")
 
@@ -342,7 +342,7 @@ def test_an_axis_that_cannot_be_refined_is_refused_with_its_place(tmp_path: Path
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**9))
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_a_grid_keeps_its_ends_and_grows(low: int, more: int) -> None:
     grid = design.log_grid(low, low + more)
     assert (grid[0], grid[-1]) == (low, low + more)
@@ -417,7 +417,7 @@ def test_a_bad_range_is_refused_with_a_remedy_and_nothing_is_written(tmp_path: P
 
 def test_a_range_of_an_argument_that_the_function_lacks_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(WORK)
-    done = orchestrator("advise", "mine:work", "n=3", "--over", "m=5:600", cwd=tmp_path)
+    done = in_process("advise", "mine:work", "n=3", "--over", "m=5:600", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert "got an unexpected keyword argument 'm'" in done.stderr
 
@@ -425,6 +425,6 @@ def test_a_range_of_an_argument_that_the_function_lacks_is_refused(tmp_path: Pat
 @pytest.mark.long
 def test_a_range_that_takes_very_long_needs_an_explicit_max_time(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import time\ndef slow(n): time.sleep(n / 1000)\n")
-    done = orchestrator("advise", "mine:slow", "--over", "n=1:3000", cwd=tmp_path)
+    done = in_process("advise", "mine:slow", "--over", "n=1:3000", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert "; end the range of --over lower, or give it the time: --max-time " in done.stderr

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.analysis.contest import Contest
 from tests.verify import traces
 
-RUNS = 400
+RUNS = 200
 LOADS = sorted(traces.read())
 
 

@@ -206,7 +206,7 @@ def test_a_file_named_for_the_summary_gets_it_and_the_log_a_line_for_each_findin
 
 @pytest.mark.slow
 def test_what_is_in_no_commit_is_neither_measured_nor_kept_silent(various: Ran) -> None:
-    assert "changes in 1 files are in no commit and are not measured" in various.done.stderr
+    assert "changes in 1 file are in no commit and are not measured" in various.done.stderr
 
 
 # --- which commits

@@ -72,11 +72,11 @@ def test_a_report_prints_the_bytes_of_the_run(ran: Ran) -> None:
 def test_a_report_needs_the_journal_alone(ran: Ran, tmp_path: Path) -> None:
     copy = tmp_path / "copy.jsonl"
     copy.write_bytes((ran.directory / EVENTS_FILE).read_bytes())
-    assert orchestrator("report", str(copy), cwd=tmp_path).stdout == ran.done.stdout
+    assert in_process("report", str(copy), cwd=tmp_path).stdout == ran.done.stdout
 
 
 def test_a_report_can_be_a_table(ran: Ran) -> None:
-    table = orchestrator("report", "runs/good", "--format", "table", cwd=ran.place).stdout
+    table = in_process("report", "runs/good", "--format", "table", cwd=ran.place).stdout
     assert table.startswith("double(n=21) x 4: ")
     assert "\x1b" not in table
 
@@ -95,19 +95,19 @@ def test_every_trial_carries_the_parts_of_its_point_and_variant(ran: Ran) -> Non
 
 
 def test_the_spec_beside_the_journal_runs_again(ran: Ran) -> None:
-    planned = orchestrator("plan", str(ran.directory / "spec.yaml"), cwd=ran.place)
+    planned = in_process("plan", str(ran.directory / "spec.yaml"), cwd=ran.place)
     assert planned.returncode == 0
     assert "double(n=21) x 4" in planned.stdout
 
 
 def test_a_plan_knows_the_times_of_the_latest_run(ran: Ran) -> None:
-    assert "as in the latest run" in orchestrator("plan", "good.yaml", cwd=ran.place).stdout
+    assert "as in the latest run" in in_process("plan", "good.yaml", cwd=ran.place).stdout
 
 
 def test_a_torn_tail_is_left_out_of_the_report_with_a_warning(ran: Ran, tmp_path: Path) -> None:
     torn = tmp_path / "torn.jsonl"
     torn.write_bytes((ran.directory / EVENTS_FILE).read_bytes()[:-40])
-    done = orchestrator("report", str(torn), cwd=tmp_path)
+    done = in_process("report", str(torn), cwd=tmp_path)
     assert done.returncode == 0
     assert events(done.stderr)[0]["event"] == "journal.torn"
     assert events(done.stdout)[-1]["event"] == "verdict.reached"
@@ -117,7 +117,7 @@ def test_a_damaged_journal_is_refused(ran: Ran, tmp_path: Path) -> None:
     content = bytearray((ran.directory / EVENTS_FILE).read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "damaged.jsonl").write_bytes(content)
-    done = orchestrator("report", "damaged.jsonl", cwd=tmp_path)
+    done = in_process("report", "damaged.jsonl", cwd=tmp_path)
     assert done.returncode == errors.DAMAGED
     assert "is no record, but records follow it" in done.stderr
 
@@ -254,14 +254,14 @@ def test_a_plan_shows_points_variants_and_times_and_writes_nothing(place: Path) 
 
 
 def test_the_help_shows_the_verbs_and_examples(tmp_path: Path) -> None:
-    done = orchestrator("--help", cwd=tmp_path)
+    done = in_process("--help", cwd=tmp_path)
     assert done.returncode == 0
     assert all(f"\n  {verb} " in done.stdout for verb in ("run", "plan", "report", "schema"))
     assert "orchestrator run configs/cpu.yaml tasks=8" in done.stdout
 
 
 def test_the_help_lists_the_commands_in_the_order_of_their_use(tmp_path: Path) -> None:
-    commands = orchestrator("--help", cwd=tmp_path).stdout.partition("Commands:")[2].partition("Examples:")[0]
+    commands = in_process("--help", cwd=tmp_path).stdout.partition("Commands:")[2].partition("Examples:")[0]
     order = [
         "run",
         "advise",
@@ -457,7 +457,7 @@ def test_every_refusal_of_an_interpreter_is_reported_at_its_place(place: Path) -
         "matrix:\n"
         "  kwargs.n: [1]\n"
     )
-    done = orchestrator("run", "x.yaml", cwd=place)
+    done = in_process("run", "x.yaml", cwd=place)
     reported = [line.removeprefix("orchestrator: ").partition("; ")[0] for line in done.stderr.splitlines()]
     assert done.returncode == errors.BAD_INPUT
     assert reported == [
@@ -476,7 +476,7 @@ def test_a_function_of_the_matrix_is_refused_in_the_matrix(place: Path) -> None:
     (place / "x.yaml").write_text(
         "workload: {call: 'mine:double'}\nmodels: [threads]\nmatrix: {workload.call: ['mine:number', 'mine:missing']}\n"
     )
-    done = orchestrator("run", "x.yaml", cwd=place)
+    done = in_process("run", "x.yaml", cwd=place)
     assert "x.yaml:3:41: matrix.workload.call[1]: mine has no function 'missing'" in done.stderr
     assert "x.yaml:3:26: matrix.workload.call[0]: mine:number is a int" in done.stderr
 
@@ -500,6 +500,6 @@ def test_a_wrong_command_line_exits_two(place: Path, arguments: list[str], messa
 
 
 def test_a_report_of_a_missing_run_is_refused_with_a_remedy(tmp_path: Path) -> None:
-    done = orchestrator("report", "runs/none", cwd=tmp_path)
+    done = in_process("report", "runs/none", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert done.stderr == ("orchestrator: runs/none is not there; name a run directory, such as runs/cpu/latest\n")

@@ -15,7 +15,7 @@ import typer
 from orchestrator.cli import completion
 from orchestrator.cli.app import app
 from orchestrator.output.formats import names
-from tests.support.command import orchestrator
+from tests.support.command import in_process, orchestrator
 from tests.support.loaded_modules import loaded
 
 PROGRAM = Path(sys.executable).with_name("orchestrator")
@@ -206,6 +206,6 @@ def test_completion_loads_nothing_that_is_slow(words: list[str], place: Path) ->
 
 @pytest.mark.parametrize("verb", [verb.name for verb in verbs()])
 def test_the_help_of_a_verb_has_an_example(verb: str, place: Path) -> None:
-    done = orchestrator(verb, "--help", cwd=place)
+    done = in_process(verb, "--help", cwd=place)
     assert "\n  Example" in done.stdout
     assert f"  orchestrator {verb} " in done.stdout

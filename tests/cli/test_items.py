@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator import errors
-from tests.support.command import events, orchestrator
+from tests.support.command import events, in_process, orchestrator
 
 MINE = """
 import itertools
@@ -119,14 +119,14 @@ def test_items_that_can_not_be_read_are_refused_before_anything_is_written(place
 @pytest.mark.long
 @pytest.mark.slow
 def test_items_without_an_end_are_refused_with_how_many_came(place: Path) -> None:
-    done = orchestrator("plan", "x.yaml", "workload.items=mine:endless", cwd=place)
+    done = in_process("plan", "x.yaml", "workload.items=mine:endless", cwd=place)
     assert done.returncode == errors.BAD_INPUT
     assert "mine:endless has not ended after 1000" in done.stderr
     assert "end it, such as with itertools.islice" in done.stderr
 
 
 def test_more_tasks_than_items_are_refused(place: Path) -> None:
-    done = orchestrator("plan", "x.yaml", "tasks=4", cwd=place)
+    done = in_process("plan", "x.yaml", "tasks=4", cwd=place)
     assert done.returncode == errors.BAD_INPUT
     assert "4 tasks, but glob:*.txt gives 3 items; give 3 tasks or fewer, or leave `tasks` out for all" in done.stderr
 
@@ -142,7 +142,7 @@ def test_a_report_needs_the_journal_alone(place: Path) -> None:
     seen(place)
     (place / "a.txt").unlink()
     (place / "mine.py").unlink()
-    done = orchestrator("report", "runs/x/latest", "--format", "table", cwd=place)
+    done = in_process("report", "runs/x/latest", "--format", "table", cwd=place)
     assert done.stdout.startswith("size(each of glob:*.txt) x 3: ")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator import errors
 from orchestrator.runner import registry
-from tests.support.command import events, orchestrator
+from tests.support.command import events, in_process, orchestrator
 
 pytestmark = pytest.mark.slow
 
@@ -31,15 +31,15 @@ def test_every_model_is_listed_with_what_it_runs_and_its_options(tmp_path: Path)
 def test_an_unavailable_model_is_listed_with_the_remedy(tmp_path: Path) -> None:
     if registry.unavailable("interpreters", {}) is None:
         pytest.skip("this one has all")
-    (event,) = [e for e in events(orchestrator("models", cwd=tmp_path).stdout) if e["model"] == "interpreters"]
+    (event,) = [e for e in events(in_process("models", cwd=tmp_path).stdout) if e["model"] == "interpreters"]
     assert event["reason"].endswith("has no InterpreterPoolExecutor")
     assert event["remedy"] == "run it under 3.14 or newer"
-    assert f"{event['reason']}; {event['remedy']}" in orchestrator("models", "--format", "table", cwd=tmp_path).stdout
+    assert f"{event['reason']}; {event['remedy']}" in in_process("models", "--format", "table", cwd=tmp_path).stdout
 
 
 @pytest.mark.skipif(not shutil.which("python3.14"), reason="needs python3.14")
 def test_another_interpreter_is_asked_what_it_has(tmp_path: Path) -> None:
-    listed = events(orchestrator("models", "--python", "3.14", cwd=tmp_path).stdout)
+    listed = events(in_process("models", "--python", "3.14", cwd=tmp_path).stdout)
     assert {event["model"] for event in listed if event["reason"] is None} >= set(registry.STANDARD)
     assert all(event["version"].startswith("3.14.") for event in listed)
 
@@ -61,7 +61,7 @@ def test_interpreters_of_the_same_version_have_a_column_each(tmp_path: Path) -> 
     other = tmp_path / "python3"
     other.symlink_to(os.path.realpath(sys.executable))
     asked = ["--python", sys.executable, "--python", str(other)]
-    shown = orchestrator("models", *asked, "--format", "table", cwd=tmp_path).stdout.splitlines()
+    shown = in_process("models", *asked, "--format", "table", cwd=tmp_path).stdout.splitlines()
     version = platform.python_version()
     assert shown[0].count(version) == 2
     assert f"{version}: {sys.executable}" in shown
@@ -76,7 +76,7 @@ def test_interpreters_of_the_same_version_have_a_column_each(tmp_path: Path) -> 
     ],
 )
 def test_a_file_that_is_no_interpreter_is_refused(tmp_path: Path, request_: str, message: str) -> None:
-    done = orchestrator("models", "--python", request_, cwd=tmp_path)
+    done = in_process("models", "--python", request_, cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert done.stderr.startswith(f"orchestrator: {message}")
 
@@ -84,7 +84,7 @@ def test_a_file_that_is_no_interpreter_is_refused(tmp_path: Path, request_: str,
 def test_an_option_that_needs_a_package_is_listed_with_the_command_that_installs_it(tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     venv.create(bare, with_pip=False)
-    done = orchestrator("models", "--python", str(bare / "bin/python"), cwd=tmp_path)
+    done = in_process("models", "--python", str(bare / "bin/python"), cwd=tmp_path)
     listed = {event["model"]: event for event in events(done.stdout)}
     command = f"uv pip install --python {bare / 'bin/python'}"
     assert listed["event_loop"]["reason"] is None
@@ -95,7 +95,7 @@ def test_an_option_that_needs_a_package_is_listed_with_the_command_that_installs
         "distributed can't be imported",
         f"install it: {command} distributed",
     )
-    shown = orchestrator("models", "--python", str(bare / "bin/python"), "--format", "table", cwd=tmp_path)
+    shown = in_process("models", "--python", str(bare / "bin/python"), "--format", "table", cwd=tmp_path)
     assert f"event_loop with loop=uvloop: {expected}\n" in shown.stdout
 
 
@@ -116,7 +116,7 @@ def test_contradicting_options_are_reported_at_their_place(tmp_path: Path) -> No
         "workload: {call: json:loads, kwargs: {s: '1'}}\nmodels: [sequential, {model: processes, pool: anyio}]\n"
         "matrix: {start_method: [spawn]}\n"
     )
-    done = orchestrator("plan", "a.yaml", cwd=tmp_path)
+    done = in_process("plan", "a.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (
         errors.BAD_INPUT,
         "orchestrator: a.yaml:3:24: matrix.start_method: anyio.to_process has no such option; "

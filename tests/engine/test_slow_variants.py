@@ -58,14 +58,14 @@ def test_a_variant_ten_times_behind_leaves_after_the_first_block(tmp_path: Path)
 
 
 def test_a_variant_that_hangs_in_its_first_call_costs_its_timeout_once(tmp_path: Path) -> None:
-    records = measured(tmp_path, 600, "measure.timeout=1s", "measure.max_time=6s", others=2)
+    records = measured(tmp_path, 600, "measure.timeout=1s", "measure.blocks=1", "measure.rounds=2", others=2)
     failures = [record for record in records if record["event"] == "trial.failed"]
     assert [(failed["variant"], failed["cause"]) for failed in failures] == [("slow", "timeout")]
     assert any(record["event"] == "variant.excluded" for record in records)
 
 
 def test_the_blocks_after_the_second_have_the_rounds_that_were_chosen(tmp_path: Path) -> None:
-    records = measured(tmp_path, 0.0101)
+    records = measured(tmp_path, 0.02)  # so clearly slower that four blocks decide
     (chosen,) = [record for record in records if record["event"] == "rounds.chosen"]
     assert chosen["blocks"] == 2
     assert {rounds_of(records, "quick0", block) for block in (2, 3)} == {chosen["rounds"]}

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,31 +24,38 @@ model.Experiment.model_rebuild(force=True)
 smallest = {"name": "a", "workload": {"call": "m:f"}, "models": ["threads"]}
 assert model.Experiment.model_validate(smallest).measure.tie == 0.9
 from orchestrator.analysis.results import fold
-records = [json.loads(line) for line in open(sys.argv[1])]
-print(len(list(fold(records).differences)))
+for file in sys.argv[1:]:
+    records = [json.loads(line) for line in open(file)]
+    print(len(list(fold(records).differences)))
 """
+NAMES = [file.name.removesuffix(".jsonl.gz") for file in RECORDED]
+WITHOUT = "without the default"
+"""A recorded run whose spec does not have `measure.tie`."""
 
 
-def differences(records: list[dict[str, Any]], place: Path) -> int:
-    """Return how many derived fields differ when `measure.tie` has another default."""
-    file = place / "events.jsonl"
-    file.write_bytes(journal_bytes(records))
-    command = [sys.executable, "-c", CHANGED_TIE, str(file)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return int(done.stdout)
-
-
-@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.name.removesuffix(".jsonl.gz"))
-def test_a_changed_default_changes_no_verdict_of_a_recorded_run(file: Path, tmp_path: Path) -> None:
-    assert differences(recorded(file), tmp_path) == 0
-
-
-def test_a_changed_default_would_change_a_verdict_without_the_recorded_value(tmp_path: Path) -> None:
-    records = recorded(next(file for file in RECORDED if file.name.startswith("scaling")))
-    spec = json.loads(records[0]["spec"])
+@pytest.fixture(scope="module")
+def differences(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    """How many derived fields of each run differ when `measure.tie` has another default."""
+    place = tmp_path_factory.mktemp("changed")
+    runs = {name: recorded(file) for name, file in zip(NAMES, RECORDED, strict=True)}
+    (first, *others) = runs["scaling"]
+    spec = json.loads(first["spec"])
     del spec["measure"]["tie"]
-    records[0]["spec"] = json.dumps(spec)
-    assert differences(records, tmp_path) > 0
+    runs[WITHOUT] = [first | {"spec": json.dumps(spec)}, *others]
+    for name, records in runs.items():
+        (place / name).write_bytes(journal_bytes(records))
+    command = [sys.executable, "-c", CHANGED_TIE, *(str(place / name) for name in runs)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return dict(zip(runs, map(int, done.stdout.split()), strict=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_changed_default_changes_no_verdict_of_a_recorded_run(name: str, differences: dict[str, int]) -> None:
+    assert differences[name] == 0
+
+
+def test_a_changed_default_would_change_a_verdict_without_the_recorded_value(differences: dict[str, int]) -> None:
+    assert differences[WITHOUT] > 0
 
 
 def test_a_run_records_every_default(tmp_path: Path) -> None:

@@ -273,6 +273,6 @@ def test_a_run_names_its_page_relative_to_here(tmp_path: Path) -> None:
 def test_advice_on_another_project_names_its_page_relative_to_here(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "mine.py").write_text(WORKLOADS)
-    asked = ["mine:double", "n=21", "--project", "there", "--max-time", "2s", "--report", "--format", "advice"]
+    asked = ["mine:double", "n=21", "--project", "there", "--max-time", "1s", "--report", "--format", "advice"]
     done = orchestrator("advise", *asked, cwd=tmp_path)
     assert "\npage: runs/advise-mine.double/latest/report.html\n" in done.stdout, done.stderr

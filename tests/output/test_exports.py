@@ -18,7 +18,7 @@ from orchestrator.output.columns import NAMES
 from orchestrator.output.export.csv_tables import cell as shown
 from orchestrator.output.formats import files as rendered
 from orchestrator.output.formats import names
-from tests.support.command import GOOD, WORKLOADS, orchestrator
+from tests.support.command import GOOD, WORKLOADS, in_process, orchestrator
 from tests.support.paths import ROOT
 from tests.support.synthetic import ROUNDS, conducted
 
@@ -174,11 +174,11 @@ def test_export_writes_the_tables_of_a_run_and_names_them(place: Path) -> None:
 def test_export_overwrites_nothing_without_force(place: Path) -> None:
     (place / "twice").mkdir()
     (place / "twice" / "blocks.csv").write_text("mine")
-    refused = orchestrator("export", "runs/good", "--output", "twice", cwd=place)
+    refused = in_process("export", "runs/good", "--output", "twice", cwd=place)
     what = "twice/blocks.csv exists; name another directory, or overwrite with --force"
     assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", f"orchestrator: {what}\n")
     assert [(file.name, file.read_text()) for file in (place / "twice").iterdir()] == [("blocks.csv", "mine")]
-    forced = orchestrator("export", "runs/good", "--output", "twice", "--force", cwd=place)
+    forced = in_process("export", "runs/good", "--output", "twice", "--force", cwd=place)
     assert (forced.returncode, forced.stderr) == (0, "")
     assert (place / "twice" / "blocks.csv").read_text().startswith("run_id,")
     assert len(list((place / "twice").iterdir())) == len(NAMES)
@@ -186,13 +186,13 @@ def test_export_overwrites_nothing_without_force(place: Path) -> None:
 
 def test_a_dangling_link_is_a_file_that_exists(place: Path) -> None:
     (place / "report.md").symlink_to("nowhere")
-    refused = orchestrator("export", "runs/good", "--to", "markdown", cwd=place)
+    refused = in_process("export", "runs/good", "--to", "markdown", cwd=place)
     assert refused.returncode == 2
     assert (place / "report.md").is_symlink()
 
 
 def test_files_may_lie_in_directories_of_the_output(place: Path) -> None:
-    done = orchestrator("export", "runs/good", "--to", "pyperf", "--output", "deep/er", cwd=place)
+    done = in_process("export", "runs/good", "--to", "pyperf", "--output", "deep/er", cwd=place)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [f"deep/er/pyperf/{label}.json" for label in ("sequential", "threads")]
     assert all((place / name).is_file() for name in done.stdout.splitlines())
@@ -200,7 +200,7 @@ def test_files_may_lie_in_directories_of_the_output(place: Path) -> None:
 
 def test_every_format_can_be_written(place: Path) -> None:
     for name in names("export"):
-        done = orchestrator("export", "runs/good", "--to", name, "--output", f"all/{name}", cwd=place)
+        done = in_process("export", "runs/good", "--to", name, "--output", f"all/{name}", cwd=place)
         assert (done.returncode, done.stderr) == (0, "")
         assert all((place / file).stat().st_size for file in done.stdout.splitlines())
 
@@ -214,14 +214,14 @@ def test_the_document_names_every_format(document: str, formats: tuple[str, ...]
 
 
 def test_the_help_names_every_format() -> None:
-    reported = orchestrator("export", "--help", cwd=Path.cwd()).stdout
+    reported = in_process("export", "--help", cwd=Path.cwd()).stdout
     assert [name for name in names("export") if name not in reported] == []
 
 
 def test_a_run_with_nothing_for_a_format_is_reported(place: Path) -> None:
     lines = (place / "runs/good/latest/events.jsonl").read_text().splitlines(keepends=True)
     (place / "cut.jsonl").write_text(lines[0])
-    done = orchestrator("export", "cut.jsonl", "--to", "pyperf", "--output", "nothing", cwd=place)
+    done = in_process("export", "cut.jsonl", "--to", "pyperf", "--output", "nothing", cwd=place)
     what = "cut.jsonl has no finished block, so the format pyperf would be empty"
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"orchestrator: {what}; export it to csv")
@@ -241,6 +241,6 @@ def test_a_run_with_nothing_for_a_format_is_reported(place: Path) -> None:
     ],
 )
 def test_what_cannot_be_exported_is_reported(place: Path, arguments: list[str], status: int, message: str) -> None:
-    done = orchestrator("export", *arguments, cwd=place)
+    done = in_process("export", *arguments, cwd=place)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(f"orchestrator: {message}")

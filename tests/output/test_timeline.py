@@ -15,7 +15,7 @@ from orchestrator.analysis.results import fold
 from orchestrator.output.formats import files
 from orchestrator.runner.account.figures import COLUMNS
 from tests.support import hostile
-from tests.support.command import events, orchestrator
+from tests.support.command import events, in_process, orchestrator
 from tests.support.synthetic import conducted
 
 WORK = """
@@ -32,6 +32,12 @@ name: drawn
 workload: {call: "work:nap", async_call: "work:nap_async", item: item}
 tasks: 6
 models: [sequential, event_loop, threads, processes, process_per_task]
+measure: {blocks: 1, rounds: 2}
+"""
+TWICE = """
+name: twice
+workload: {call: "work:nap", kwargs: {item: 1}}
+models: [sequential]
 measure: {blocks: 2, rounds: 40}  # so many that the second block is accounted, too
 """
 
@@ -45,7 +51,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "work.py").write_text(WORK)
     (place / "drawn.yaml").write_text(SPEC)
     assert orchestrator("run", "drawn.yaml", cwd=place).returncode == 0
-    assert orchestrator("export", "runs/drawn/latest", "--to", "chrome-trace", cwd=place).returncode == 0
+    assert in_process("export", "runs/drawn/latest", "--to", "chrome-trace", cwd=place).returncode == 0
     return place
 
 
@@ -212,6 +218,9 @@ def test_a_run_without_timelines_gives_an_empty_one() -> None:
     assert json.loads(files("chrome-trace", old)["trace.json"])["traceEvents"] == []
 
 
-def test_only_the_first_accounts_of_a_point_hold_a_timeline(place: Path) -> None:
-    text = (place / "runs/drawn/latest/events.jsonl").read_text()
-    assert sum(event["event"] == "timeline.recorded" for event in events(text)) == 5
+def test_only_the_first_accounts_of_a_point_hold_a_timeline(tmp_path: Path) -> None:
+    (tmp_path / "work.py").write_text(WORK)
+    (tmp_path / "twice.yaml").write_text(TWICE)
+    assert orchestrator("run", "twice.yaml", cwd=tmp_path).returncode == 0
+    names = [event["event"] for event in events((tmp_path / "runs/twice/latest/events.jsonl").read_text())]
+    assert (names.count("account.measured"), names.count("timeline.recorded")) == (2, 1)

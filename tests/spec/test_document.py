@@ -18,7 +18,7 @@ from orchestrator.spec.document import MAX_BYTES, MAX_DEPTH, MAX_SHOWN, KeyPath,
 from tests.support.configs import SHIPPED
 from tests.support.yaml_fuzz import FRAGMENTS, SAMPLE, mutated
 
-quiet = settings(max_examples=300)
+quiet = settings(max_examples=120)
 
 LOADERS = [yaml.SafeLoader, *([yaml.CSafeLoader] if yaml.__with_libyaml__ else [])]
 

@@ -25,7 +25,7 @@ from orchestrator.spec.values import parse_fraction, parse_seconds
 from tests.support.configs import SHIPPED
 from tests.support.specs import DESIGN
 
-quick = settings(max_examples=120)
+quick = settings(max_examples=60)
 
 
 W = "workload: {call: m:f}\n"

@@ -21,7 +21,7 @@ models:
   - {model: threads, label: ten, kwargs: {n: 10}}
   - {model: threads, label: other, call: 'mine:other', env: {MODE: fast}, path: lib, initializer: 'mine:start'}
 baseline: threads
-measure: {blocks: 8, rounds: 1}
+measure: {blocks: 4, rounds: 1}
 expect:
   - {of: threads, against: ten, where: {kwargs.n: 5}, min: 0.000001}
   - {of: ten, where: {kwargs_n: 10}, min: 0.000001}

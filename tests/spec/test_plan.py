@@ -17,7 +17,7 @@ from orchestrator.spec.plan import Plan, columns, content_id, draw_rounds, draw_
 from orchestrator.spec.problem import SpecProblem
 from tests.support.specs import DESIGN
 
-quick = settings(max_examples=100)
+quick = settings(max_examples=60)
 CORES = 3
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import jsonschema
@@ -11,11 +12,24 @@ import jsonschema
 from orchestrator.output.schema import SCHEMAS
 
 
+@cache
+def printed(name: str) -> str:
+    """Return a schema as the program prints it."""
+    return SCHEMAS[name]()
+
+
 def schema(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(SCHEMAS[name]())
+    found: dict[str, Any] = json.loads(printed(name))
     return found
 
 
+@cache
+def validator(name: str) -> jsonschema.Draft202012Validator:
+    """Return the validator of a schema, which is made once, since that takes longer than to validate."""
+    return jsonschema.Draft202012Validator(schema(name))
+
+
+@cache
 def validators() -> dict[str, jsonschema.Draft202012Validator]:
     """Return one for each event: of 31 alternatives none would say which one was meant, or be quick."""
     kinds = schema("events")["oneOf"]
