@@ -187,7 +187,7 @@ def _shares(runner_env: RunnerEnvironment, control: Control, fresh: int) -> Iter
 
 
 def _pair(runner_env: RunnerEnvironment, control: Control) -> tuple[dict[str, Any], dict[str, Any]]:
-    with _opened(runner_env, control) as runner_group:
+    with opened(runner_env, control) as runner_group:
         first, second = (runner_group.ask("runner", {"op": "account", "repeats": 1}, 60) for _ in range(2))
         return first, second
 
@@ -220,7 +220,7 @@ def _pickling(runner_env: RunnerEnvironment, size: int, fresh: int) -> str:
             begun = time.perf_counter_ns()
             pickle.loads(ForkingPickler.dumps(value))
             by_hand.append(time.perf_counter_ns() - begun)
-        with _opened(runner_env, control) as runner_group:
+        with opened(runner_env, control) as runner_group:
             accounts.append(runner_group.ask("runner", {"op": "account", "repeats": REPEATS}, 60))
     known = median(by_hand) / median(account["wall_ns"] for account in accounts)
     found = median(account["serialisation_share"] for account in accounts)
@@ -233,7 +233,7 @@ def _cost(runner_env: RunnerEnvironment, model: str, fresh: int) -> str:
     control = Control("", model, "small", {}, {}, tasks=200)
     ratios = []
     for _ in range(fresh):
-        with _opened(runner_env, control) as runner_group:
+        with opened(runner_env, control) as runner_group:
             times: dict[str, list[int]] = {"plain": [], "instrumented": []}
             for _ in range(SMALL_ROUNDS):
                 for kind in random.sample(sorted(times), 2):
@@ -249,7 +249,7 @@ def _cost(runner_env: RunnerEnvironment, model: str, fresh: int) -> str:
 
 
 @contextmanager
-def _opened(runner_env: RunnerEnvironment, control: Control) -> Iterator[RunnerGroup]:
+def opened(runner_env: RunnerEnvironment, control: Control) -> Iterator[RunnerGroup]:
     python = shutil.which(control.python or "") or default_python()
     order = {
         "model": control.model,
@@ -257,7 +257,7 @@ def _opened(runner_env: RunnerEnvironment, control: Control) -> Iterator[RunnerG
         "options": dict(control.options),
         "tasks": control.tasks,
         "workload": {
-            control.form: f"tests.verify.controls:{control.call}",
+            control.form: f"tests.verify.{control.call if ':' in control.call else 'controls:' + control.call}",
             "kwargs": dict(control.kwargs),
             "item": control.item,
         },
