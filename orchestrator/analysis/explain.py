@@ -147,7 +147,7 @@ def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, tupl
         "blocked": ("blocked in calls", _details(_blocked_by(variant, found), middle.blocked_at)),
         "serialisation": ("pickling", sizes),
         "dispatch": _dispatch_text(variant, middle),
-        "executor": _executor_text(middle),
+        "executor": executor_text(middle),
         "waiting": ("all calls waiting", " (I/O, sleep)"),
         "idle": ("idle", _uneven(found)),
     }
@@ -231,7 +231,7 @@ def _lock_of(found: Summary) -> str:
     return "also in a call alone: a lock, queue or event of its own"
 
 
-def _executor_text(middle: Account) -> tuple[str, str]:
+def executor_text(middle: Figures) -> tuple[str, str]:
     """Return the words for waits of coroutines for what serves only so many calls at once."""
     size = middle.executor_size
     if middle.executor_kind == "semaphore":

@@ -22,6 +22,7 @@ GAIN = 0.2  # chunks are advised where they save at least this share of the work
 SMALL_NS = 1_000_000  # calls shorter than this do not pay for their dispatch to a process
 FEW = 0.5  # below this share of busy cores, more workers are advised; from this many idle cores on, processes are
 CHUNKS_PER_WORKER = 4  # this many chunks for each worker keep the load even
+MOST_THREADS = 200  # no wider executor is advised
 
 
 @dataclass(frozen=True)
@@ -133,16 +134,16 @@ def _lock(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
 
 
 def _executor(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
-    """Advise an executor with room for all calls in flight."""
+    """Advise an executor with room for all that was given to it at once."""
     middle = found.median
-    in_flight = variant.at_once(contest.point.tasks)
+    wanted = middle.executor_wanted or variant.at_once(contest.point.tasks)
     if middle.executor_kind is None or not middle.executor_kind.endswith("executor"):
         what = "a larger semaphore" if middle.executor_kind == "semaphore" else "a limiter with more tokens"
         return Remedy(f"use {what}, if what it protects can serve more calls at once")
-    given = f"ThreadPoolExecutor({in_flight})"
+    given = f"ThreadPoolExecutor({min(wanted, MOST_THREADS)})"
     how = f"`loop.set_default_executor({given})`" if middle.executor_kind == "default executor" else f"`{given}`"
     return Remedy(
-        f"use a wider executor, such as {how}: {middle.executor_size} threads serve {in_flight} calls at once"
+        f"use a wider executor, such as {how}: {middle.executor_size} threads serve up to {wanted} calls at once"
     )
 
 

@@ -44,6 +44,11 @@ def capacity(results: Results) -> Iterator[str]:
         yield f"Use {own[0].variant}{simplest}: it holds {objective} {of_rate(own[0])}."
 
 
+def causes(found: PointEvents) -> list[str]:
+    """Return what keeps calls from running at the same time, a sentence each: what they share, or a narrow executor."""
+    return [*_together(found), *_executors(found)]
+
+
 def reasons(
     contest: Contest, found: PointEvents, without_gil: Collection[str], *, has_start_up: bool = True
 ) -> list[str]:
@@ -53,7 +58,6 @@ def reasons(
     compared = {event.variant: event for event in found.compared}
     recommended = compared.get(found.verdict.recommended or "")
     sentences = list(_start_up(contest, recommended)) if has_start_up else []
-    sentences += _together(found)
     sentences += _cores(contest, compared, is_parallel="parallel_by_itself" in found.verdict.warnings)
     return sentences + [text for event in compared.values() if (text := _gil(contest, event, without_gil))]
 
@@ -116,6 +120,15 @@ def _together(found: PointEvents) -> Iterator[str]:
     for event in found.explained:
         if event.causes and event.causes[0] == "contention":
             yield f"{event.variant} is slower together: {explain.together(event)}."
+
+
+def _executors(found: PointEvents) -> Iterator[str]:
+    """Yield that calls wait mainly for an executor, of the recommended variant if it holds for that."""
+    best = found.verdict and found.verdict.recommended
+    waiting = [event for event in found.explained if event.causes and event.causes[0] == "executor"]
+    for event in sorted(waiting, key=lambda event: event.variant != best)[:1]:
+        text, detail = explain.executor_text(event)
+        yield f"{event.variant} spends {units.percent(event.cause_shares[0])} of the time {text}{detail}."
 
 
 def _cores(contest: Contest, compared: Mapping[str, VariantCompared], *, is_parallel: bool) -> Iterator[str]:

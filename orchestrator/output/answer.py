@@ -140,10 +140,13 @@ def _reasons(results: Results, measured: Measured, *, is_advice: bool) -> Iterat
         yield [(verdict.sentence, "")]
     elif verdict.verdict != "undecided" and not is_advice:
         yield [(advice.choice(found), "")]
-    remedy = advice.remedy(found, results.started.command)
+    remedy, causes = advice.remedy(found, results.started.command), advice.causes(found)
+    remedies = [remedy] if remedy else []
     has_start_up = verdict.verdict != "win" or is_advice  # else the sentence of the win has it
     reasons = advice.reasons(contest, found, without_gil(results), has_start_up=has_start_up)
-    texts = [*([remedy] if remedy else []), *reasons]
+    texts = (
+        [*causes, *remedies, *reasons] if is_advice else [*remedies, *causes, *reasons]
+    )  # the table has a cause, too
     for text in texts[: MOST_REASONS if is_advice else MOST_REASONS - 1]:
         yield [(f"- {text}" if is_advice else text, "")]
 

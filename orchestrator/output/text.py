@@ -35,7 +35,9 @@ def _draw_advice(screen: Screen, results: Results) -> None:
     without_gil = answer.without_gil(results)
     for contest in results.contests:
         found = results.about(contest.point)
-        for place, text in enumerate([advice.choice(found), *advice.reasons(contest, found, without_gil)]):
+        for place, text in enumerate(
+            [advice.choice(found), *advice.causes(found), *advice.reasons(contest, found, without_gil)]
+        ):
             if text:
                 screen.line(*((f"- {text}",) if place else (text, "bold")))
 

@@ -158,13 +158,23 @@ def test_an_executor_that_is_too_small_is_named_with_its_size_and_a_wider_one() 
     about: dict[str, Any] = {
         "executor_kind": "default executor",
         "executor_size": 6,
+        "executor_wanted": 60,
         "is_async": True,
         "in_own_thread": True,
     }
     event = why("event_loop", executor=0.8, tasks=30, lanes=1, **about)
     assert event["causes"][0] == "executor"
     assert "waiting for an executor thread 80 % of the time (the default executor has 6 threads on this" in event["why"]
-    assert "loop.set_default_executor(ThreadPoolExecutor(" in event["advice"]
+    assert event["advice"] == (
+        "use a wider executor, such as `loop.set_default_executor(ThreadPoolExecutor(60))`: "
+        "6 threads serve up to 60 calls at once"
+    )
+
+
+def test_no_executor_of_very_many_threads_is_advised() -> None:
+    about: dict[str, Any] = {"executor_kind": "executor", "executor_size": 6, "executor_wanted": 5000}
+    event = why("event_loop", executor=0.8, tasks=30, lanes=1, is_async=True, in_own_thread=True, **about)
+    assert "`ThreadPoolExecutor(200)`" in event["advice"]
 
 
 def test_calls_blocked_by_threads_of_the_workload_are_distinguished_from_io() -> None:

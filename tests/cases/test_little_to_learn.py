@@ -155,5 +155,5 @@ def test_a_source_that_is_read_to_its_end_by_the_first_call_is_said(place: Path)
         "import io\nsource = io.StringIO('line\\n' * 200_000)\ndef count(): return sum(1 for _ in source)\n"
     )
     done = orchestrator("advise", "mine:count", cwd=place)
-    assert done.returncode == errors.WORKLOAD_FAILED
+    assert done.returncode == errors.FAILED
     assert "reads the file source of its module, and that is at its end" in done.stderr

@@ -239,7 +239,7 @@ def account(**given: Any) -> dict[str, Any]:
         **dict.fromkeys(FIGURES, 0),
         **dict.fromkeys(("call_bytes", "result_bytes", "outside_cpu_ns", "longest_item", "contended_objects"), None),
         **dict.fromkeys(("contention_missing", "objects_missing"), None),
-        **dict.fromkeys(("executor_kind", "executor_size", "lines_missing"), None),
+        **dict.fromkeys(("executor_kind", "executor_size", "executor_wanted", "lines_missing"), None),
         **dict.fromkeys((name for name in FIGURES if name.endswith("_at")), None),
         **dict.fromkeys(("loop_lag_p50_ns", "loop_lag_p99_ns", "loop_longest_ns"), None),
         **{"lanes": 2, "batches": 1, "calls": 4, "wall_ns": 20_000_000},

@@ -257,7 +257,7 @@ def opened(runner_env: RunnerEnvironment, control: Control) -> Iterator[RunnerGr
         "options": dict(control.options),
         "tasks": control.tasks,
         "workload": {
-            control.form: f"tests.verify.controls:{control.call}",
+            control.form: f"tests.verify.{control.call if ':' in control.call else 'controls:' + control.call}",
             "kwargs": dict(control.kwargs),
             "item": control.item,
         },

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,8 @@ from . import figures, sampled
 from .accounts import METHOD, Control, opened
 
 POINTS = 0.10
-SAMPLING_S, CALLS = 6.0, 16
+SAMPLING_S, CALLS = 10.0, 16
+PAUSE_S = 0.1  # between two looks, each of which is a process of its own that takes a core
 
 
 def main() -> int:
@@ -46,13 +48,17 @@ def main() -> int:
 
 
 def _rows(py_spy: str, within_s: float) -> Iterator[str]:
-    yield "| function | account: waits for the GIL | py-spy: waits for it | has it | runs without it | samples |"
-    yield "|---|---|---|---|---|---|"
+    yield (
+        "| function | account: waits for the GIL | for a core | py-spy: waits for it | runs without it | has it "
+        "| apart by | samples |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
     with runner_environment() as runner_env:
         for function, count in sampled.COUNTS.items():
             yield _row(runner_env, py_spy, function.__name__, count, within_s)
     version = subprocess.run([py_spy, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    yield f"\n{date.today().isoformat()}, {version}, Python {sys.version.split()[0]}, two threads."
+    load = f"load {os.getloadavg()[1]:.1f} (mean of 5 min, this check included)"
+    yield f"\n{date.today().isoformat()}, {version}, Python {sys.version.split()[0]}, {os.cpu_count()} cores, {load}."
 
 
 def _row(runner_env: RunnerEnvironment, py_spy: str, name: str, count: int, within_s: float) -> str:
@@ -73,17 +79,20 @@ def _row(runner_env: RunnerEnvironment, py_spy: str, name: str, count: int, with
             ended.set()
             sampler.join()
     total = seen.total()
-    account = (first["gil_share"] + second["gil_share"]) / 2
+    gil, queue = ((first[share] + second[share]) / 2 for share in ("gil_share", "run_queue_share"))
     waits, has, runs = (seen[state] / max(1, total) for state in ("waits", "has", "runs"))
-    mark = "" if total and abs(account - waits) <= POINTS else " (!)"
-    print(name, f"{account:.3f} {waits:.3f} {has:.3f} {runs:.3f} {total}", flush=True)
-    return f"| {name} | {account:.1%} | {waits:.1%}{mark} | {has:.1%} | {runs:.1%} | {total} |"
+    apart = abs(gil - waits)
+    mark = "" if total and apart <= POINTS else " (!)"
+    cells = (name, f"{gil:.1%}", f"{queue:.1%}", f"{waits:.1%}", f"{runs:.1%}", f"{has:.1%}")
+    print(*cells, total, flush=True)
+    return f"| {' | '.join(cells)} | {apart * 100:.1f}{mark} | {total} |"
 
 
 def _sample(py_spy: str, pid: int, function: str, seen: Counter[str], ended: threading.Event) -> None:
     """Count what the threads in calls of a function do, until the end."""
     command = [py_spy, "dump", "--json", "--nonblocking", "--pid", str(pid)]
     while not ended.is_set():
+        time.sleep(PAUSE_S)
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode == 0:  # else the frames changed while they were read
             seen.update(_state(thread) for thread in json.loads(done.stdout) if _is_in(thread, function))

@@ -33,6 +33,8 @@ class Waits(dict[Kind, list[Span]]):
         """The lines that waited."""
         self.selects: list[Span] = []
         """When the loop had nothing to do; empty where it does not show, as in uvloop."""
+        self.wanted: Counter[Kind] = Counter()
+        """The most calls at once that had, or waited for, a thread of each executor."""
 
     def spans(self, kind: Kind) -> list[Span]:
         """Return the waits for `kind`, to append to; its line is that of the caller."""
@@ -100,7 +102,9 @@ def _timed_submit(waits: Waits) -> Callable[[Any], Any]:
             begins = function
             if len(own) >= size:
                 name = "default executor" if self._thread_name_prefix.startswith(DEFAULT_PREFIX) else "executor"
-                begins = _timed_begin(function, waits.spans((name, size)))
+                kind = name, size
+                begins = _timed_begin(function, waits.spans(kind))
+                waits.wanted[kind] = max(waits.wanted[kind], len(own) + 1)
             own.append(None)
             try:
                 future = submit(self, begins, *args, **kwargs)

@@ -95,6 +95,8 @@ class Figures:
     """What the calls of `executor_share` waited for: `default executor`, `executor`, `limiter` or `semaphore`."""
     executor_size: int | None = None
     """How many calls it serves at once; null where that is not known."""
+    executor_wanted: int | None = None
+    """The most calls at once that had, or waited for, a thread of an executor."""
     on_core_at: str | None = None
     """The line of the workload where most of `on_core_share` was spent, as `parse at app.py:41`; null where unknown."""
     gil_held_at: str | None = None

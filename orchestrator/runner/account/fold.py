@@ -73,6 +73,7 @@ class Budget:
         self.in_own_thread = False
         self.in_this_process = False
         self._executors_at: Counter[Place] = Counter()
+        self._executors_wanted: Counter[Kind] = Counter()
         self._executors: dict[Kind, int] = {}
         """How long at least one call waited for each, over all batches."""
         self.timeline: dict[str, Any] = {}
@@ -117,6 +118,7 @@ class Budget:
         if not waits:
             return 0.0
         self._executors_at += waits.seen
+        self._executors_wanted |= waits.wanted
         for kind, spans in waits.items():
             waited_ns = sum(end - start for start, end in _union(spans))
             self._executors[kind] = self._executors.get(kind, 0) + waited_ns
@@ -191,6 +193,7 @@ class Budget:
             "dispatch_gil_share": round(self.gap_gil_ns / (sum(self.sums.values()) or 1), 6),
             "executor_kind": executor,
             "executor_size": size,
+            "executor_wanted": self._executors_wanted.get((executor, size)) if executor else None,
             "executor_at": places.most(self._executors_at),
             "in_own_thread": self.in_own_thread,
             "call_cpu_ns": mean(self.sums["on_core"] + self.sums["contention"], self.calls),

@@ -49,6 +49,7 @@ def test_coroutines_that_wait_for_one_of_a_few_places_are_told_from_waiting_ones
     found = account(runner_env, "event_loop", call, "async_call", tasks=6, workers=6)
     assert (found["executor_kind"], found["executor_size"]) == (kind, 2)
     assert found["executor_share"] > 0.2
+    assert found["executor_wanted"] == (6 if kind == "default executor" else None)
     assert found["executor_at"].startswith(f"{call} at workloads.py:")
 
 
