@@ -15,7 +15,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # a spec, a name in configs/ or a path, as $$spec for the shell (CONFIG comes in the environment, so that any character is safe)
 FIND_SPEC = [[ $$spec == */* || -e $$spec && ! -e configs/$$spec ]] || spec=configs/$$spec
 
-.PHONY: help experiment experiments plan test slow conformance faults golden lint bench verify-statistics verify-accounts bench-cluster bench-peers findings reproduced samples wheel lock clean
+.PHONY: help experiment experiments plan test slow conformance faults golden lint bench verify-statistics verify-accounts verify-arrivals bench-cluster bench-peers findings reproduced samples wheel lock clean
 .NOTPARALLEL: # two installations must not write to one environment
 
 help: ## list the targets
@@ -61,6 +61,9 @@ verify-statistics: $(VENV)/.dev.stamp ## run controls with a known answer; updat
 
 verify-accounts: $(VENV)/.dev.stamp ## check the accounts of time and the advice; update docs/method.md
 	$(BIN)/python -m tests.verify.accounts $(ARGS)
+
+verify-arrivals: $(VENV)/.dev.stamp ## compare windows of arrivals with queueing theory; update docs/method.md
+	$(BIN)/python -m tests.verify.arrivals $(ARGS)
 
 bench-cluster: $(VENV)/.dev.stamp ## measure the overhead of a cluster: 500 simulated hosts, and real workers
 	$(BIN)/python -m tests.bench.cluster

@@ -112,6 +112,7 @@ def test_make_help_lists_every_target() -> None:
         "lint",
         "bench",
         "verify-accounts",
+        "verify-arrivals",
         "verify-statistics",
         "bench-cluster",
         "bench-peers",
