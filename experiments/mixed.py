@@ -21,6 +21,11 @@ async def work_async(io_share: float) -> int:
     return cpu.nested_loop(1, turns(io_share))
 
 
+async def work_blocking(io_share: float) -> int:
+    """Do the same in a coroutine that awaits nothing: the event loop stands still while it sleeps."""
+    return work(io_share)
+
+
 def turns(io_share: float) -> int:
     """Return the turns of the loop that are left beside so much waiting."""
     return round(TURNS * (1 - io_share))

@@ -81,7 +81,7 @@ def _undecided(contest: Contest, finding: Finding, expected: Outlook | None) -> 
         known = ", ".join([answers, *_saturated(contest, contest.variants), f"{rival} needs {_times(gap)} as long"])
     if gap.low is None or gap.high is None:
         known += f", {'faster' if gap.value >= 1 else 'slower'} in {gap.agreeing} of {gap.blocks}"
-    elif gap.low <= 1 <= gap.high:
+    elif gap.low <= 1 <= gap.high and not contest.point.arrivals:
         known += f", so it gains at most {_percent(gap.high - 1)} and loses at most {_percent(1 - gap.low)}"
     more = "more blocks than the last look has would be needed"
     if expected.seconds is not None:

@@ -19,7 +19,7 @@ KEPT_UP = 0.95  # a variant that serves less than this share of the rate is satu
 
 ENOUGH = 0.5  # a percentile is shown from this share of the calls on that a verdict about it needs
 
-FEWEST_LATE = 20  # calls of a block that found all workers idle, for the lateness of the generator
+FEWEST_LATE = 100  # calls of a block that found all workers idle: of fewer, p99 is the longest of all
 
 
 @dataclass(slots=True)

@@ -86,7 +86,9 @@ def _run(config: str, runs: Path) -> Found:
 def _points(events: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Return for each point its verdict, and what took most of the time of each variant's workers, the best first."""
     verdicts = [event for event in events if event["event"] == "verdict.reached"]
-    columns = [key for key in verdicts[0] if key.startswith(("kwargs_", "workload_")) or key == "tasks"]
+    columns = [key for key in verdicts[0] if key.startswith(("kwargs_", "workload_", "arrivals_")) or key == "tasks"]
+    if "arrivals_rate" in columns:
+        columns.remove("tasks")  # follows from the rate
     columns = [key for key in columns if key != "workload_kwargs"]  # its parts are columns, too
     axes = [key for key in columns if len({json.dumps(event.get(key)) for event in verdicts}) > 1]
     for verdict in verdicts:
