@@ -187,28 +187,28 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {**json.loads(done.stdout), "stderr": done.stderr, "place": place}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_closure_is_compared_inside_a_running_loop(measured: dict[str, Any]) -> None:
     assert "threads" in measured["winners"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_classes_of_main_travel_to_processes_and_back(measured: dict[str, Any]) -> None:
     assert sorted(measured["rows"]) == ["processes", "sequential", "threads"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_in_python_writes_a_journal_like_all_others(measured: dict[str, Any]) -> None:
     assert {"run.started", "trial.finished", "verdict.reached", "run.finished"} <= set(measured["events"])
     assert measured["directory"].startswith(f"{measured['place']}/runs/compare-wait/")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_messages_are_those_of_a_logger(measured: dict[str, Any]) -> None:
     assert "{" not in measured["stderr"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_of_the_journal_plans_the_same_again(measured: dict[str, Any]) -> None:
     program, verb, spec = measured["command"]
     assert (program, verb) == ("orchestrator", "run")
