@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,6 +125,25 @@ def test_a_generator_function_is_refused_with_one_that_does_the_work() -> None:
 def test_missing_arguments_are_named_without_a_command() -> None:
     with pytest.raises(BadInput, match=r"does not take these kwargs: missing a required argument: 'n'; give n$"):
         orchestrator.advise(lambda n: n)
+
+
+def test_a_claim_about_a_model_that_is_left_out_says_why() -> None:
+    def locked() -> threading.Lock:
+        return threading.Lock()
+
+    message = r"expect\[0\]\.of: .*; processes is left out: its results can't be pickled.*; leave the claim out"
+    with pytest.raises(BadInput, match=message):
+        orchestrator.compare(
+            locked, models=["sequential", "threads", "processes"], expect={"of": "processes", "min": 1}
+        )
+
+
+def test_models_of_which_none_is_left_to_compare_are_refused_with_the_reasons() -> None:
+    def locked() -> threading.Lock:
+        return threading.Lock()
+
+    with pytest.raises(BadInput, match=r"models=: locked leaves nothing to compare, for processes: its results can't"):
+        orchestrator.compare(locked, models=["sequential", "processes"])
 
 
 def test_a_missing_spec_is_refused_with_its_place() -> None:
