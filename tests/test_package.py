@@ -31,6 +31,13 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert tops == {"orchestrator", "orchestrator-0.1.0.dist-info"}
 
 
+def test_the_wheel_is_typed_and_holds_the_plugin_of_pytest(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        assert "orchestrator/py.typed" in file.namelist()
+        entry_points = file.read("orchestrator-0.1.0.dist-info/entry_points.txt").decode()
+    assert "[pytest11]\norchestrator=orchestrator.pytest_plugin\n" in entry_points
+
+
 @pytest.mark.slow
 def test_a_wheel_in_an_empty_environment_measures_a_function_of_the_current_directory(
     wheel: Path, tmp_path: Path

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..spec.load import Source
     from ..spec.model import Experiment
     from ..spec.plan import Plan
+    from ..spec.problem import SpecProblem
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def answer(question: Question, answering: Answering, set_holder: Callable[[str],
         try:
             return plan_experiment(experiment, cores, items)
         except SpecProblem as found:
-            raise source.failure(found) from found
+            raise source.failure(_explained(found, experiment, designed)) from found
 
     text, experiment, source = drafted(designed)
     items = read_items(experiment, source)
@@ -85,6 +86,19 @@ def answer(question: Question, answering: Answering, set_holder: Callable[[str],
         replace_file(save, saved(text, outcome.results.derived, axis).encode())
         diagnostics().info("spec.saved", file=str(save))
     return outcome
+
+
+def _explained(problem: SpecProblem, experiment: Experiment, designed: Design) -> SpecProblem:
+    """Return a problem of a claim with why the model that it names is left out, and other problems unchanged."""
+    if problem.path[0] != "expect" or not isinstance(problem.path[1], int):
+        return problem
+    claim = experiment.expect[problem.path[1]]
+    unfit = {**designed.left_out, **designed.unable}
+    reasons = [f"{name} is left out: {unfit[name]}" for name in (claim.of, claim.against) if name and name in unfit]
+    if not reasons:
+        return problem
+    found = problem.problem._replace(what=f"{problem.problem.what}; {'; '.join(reasons)}", remedy="leave the claim out")
+    return type(problem)(problem.path, found)
 
 
 def _designed(question: Question, cores: int) -> tuple[Facts, Design]:

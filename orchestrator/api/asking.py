@@ -59,10 +59,9 @@ def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answe
     functions = func if isinstance(func, Mapping) else {"": func}
     if not functions:
         raise BadInput("there are no functions to compare", where="func", remedy="give one or more by name")
-    contest = {
-        name: given(each, args, kwargs, options.get("items"), options.get("item"), runs)
-        for name, each in functions.items()
-    }
+    items = options.get("items")
+    items = items if items is None or isinstance(items, str) else list(items)  # an iterator can be read only once
+    contest = {name: given(each, args, kwargs, items, options.get("item"), runs) for name, each in functions.items()}
     found = next(iter(contest.values()))
     python = options.get("python")
     if python and any(each.is_by_value for each in contest.values()):

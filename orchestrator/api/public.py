@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Overrides = Mapping[str, Any] | Sequence[str]
 
+RESUME_WITHIN_S = 24 * 3600.0  # as on the command line
+
 
 def advise(func: Function, /, *args: Any, **kwargs: Any) -> Result:
     """Return which model runs a function with these arguments fastest, by how much and why, in about 20 s.
@@ -216,9 +218,6 @@ def _running(
         return _result(measure(plan, source, setting, command=command)[0])
 
     return work
-
-
-RESUME_WITHIN_S = 24 * 3600.0  # as on the command line
 
 
 def _result(outcome: RunOutcome, *, is_advice: bool = False) -> Result:

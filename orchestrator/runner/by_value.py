@@ -41,7 +41,7 @@ def _give_name(function: Any, module: str, name: str) -> None:
     if not _is_named(function):
         try:
             function.__module__, function.__qualname__ = module, bare
-        except AttributeError:  # a builtin, say, which can be pickled as it is
+        except (AttributeError, TypeError):  # a builtin, say, which can be pickled as it is
             return
         setattr(sys.modules[module], bare, function)
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,6 +127,25 @@ def test_missing_arguments_are_named_without_a_command() -> None:
         orchestrator.advise(lambda n: n)
 
 
+def test_a_claim_about_a_model_that_is_left_out_says_why() -> None:
+    def locked() -> threading.Lock:
+        return threading.Lock()
+
+    message = r"expect\[0\]\.of: .*; processes is left out: its results can't be pickled.*; leave the claim out"
+    with pytest.raises(BadInput, match=message):
+        orchestrator.compare(
+            locked, models=["sequential", "threads", "processes"], expect={"of": "processes", "min": 1}
+        )
+
+
+def test_models_of_which_none_is_left_to_compare_are_refused_with_the_reasons() -> None:
+    def locked() -> threading.Lock:
+        return threading.Lock()
+
+    with pytest.raises(BadInput, match=r"models=: locked leaves nothing to compare, for processes: its results can't"):
+        orchestrator.compare(locked, models=["sequential", "processes"])
+
+
 def test_a_missing_spec_is_refused_with_its_place() -> None:
     with pytest.raises(BadInput, match=r"none\.yaml: no such file; check the path"):
         orchestrator.run("none.yaml")
@@ -187,28 +207,28 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {**json.loads(done.stdout), "stderr": done.stderr, "place": place}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_closure_is_compared_inside_a_running_loop(measured: dict[str, Any]) -> None:
     assert "threads" in measured["winners"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_classes_of_main_travel_to_processes_and_back(measured: dict[str, Any]) -> None:
     assert sorted(measured["rows"]) == ["processes", "sequential", "threads"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_in_python_writes_a_journal_like_all_others(measured: dict[str, Any]) -> None:
     assert {"run.started", "trial.finished", "verdict.reached", "run.finished"} <= set(measured["events"])
     assert measured["directory"].startswith(f"{measured['place']}/runs/compare-wait/")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_messages_are_those_of_a_logger(measured: dict[str, Any]) -> None:
     assert "{" not in measured["stderr"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_of_the_journal_plans_the_same_again(measured: dict[str, Any]) -> None:
     program, verb, spec = measured["command"]
     assert (program, verb) == ("orchestrator", "run")

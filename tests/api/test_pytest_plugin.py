@@ -85,7 +85,7 @@ def test_verdicts_and_claims_are_written_as_json(pytester: pytest.Pytester, run:
     assert records[0]["winners"] == [["processes"]] and records[0]["run"] == str(run)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_workers_of_xdist_report_what_they_found(pytester: pytest.Pytester, run: Path) -> None:
     result = ran(pytester, run, "-n", "1", "--concurrency-json", "found.json")
     result.stdout.fnmatch_lines(["=* concurrency =*"])

@@ -13,7 +13,7 @@ from orchestrator.journal.read import Records
 from tests.support.command import in_process, orchestrator, piloted
 
 CHANGING = """
-import os
+import functools, os
 
 def rank(scores):
     if scores != [3, 1, 2]:
@@ -24,6 +24,7 @@ async def arank(scores): return rank(scores)
 def rank_item(scores, by): return rank(scores[by])
 def ranked(scores): return sorted(scores)[:1]
 def grow(scores): scores.append(len(scores)); return len(scores)
+part = functools.partial(rank, [3, 1, 2])
 """
 
 MODELS = [
@@ -136,3 +137,8 @@ def test_advice_says_first_that_calls_get_copies(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(CHANGING)
     said = piloted("mine:rank", "[3, 1, 2]", cwd=tmp_path)["description"]
     assert "It changes its argument scores, so each call gets fresh copies" in said
+
+
+def test_the_arguments_of_a_partial_are_copied_too(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(CHANGING)
+    assert "It changes its argument scores" in piloted("mine:part", cwd=tmp_path)["description"]
