@@ -146,7 +146,8 @@ class Facts:
     `cpu_share` is the CPU time of all threads per wall time, less the time in which others had the core. `items` is
     the number of items, 0 without; the times are then means over some of them. `failed` has by model how a call of the
     function failed under it. `growth` is how many times as long as the first calls the last ones took, None if they
-    took no longer. `changes` has what its `import` and its `call` change for their whole process.
+    took no longer. `never_yields`: its coroutines block their event loop. `changes` has what its `import` and its
+    `call` change for their whole process.
     """
 
     is_async: bool
@@ -165,6 +166,7 @@ class Facts:
     kept_by: str | None = None
     is_drained: bool = False
     growth: float | None = None
+    never_yields: bool = False
     changes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property

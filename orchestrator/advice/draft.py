@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from .. import units
-from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL
+from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL, SHORT_CALL_NS
 from ..journal.derived_events import VariantCompared
 from ..journal.event import Event
 from ..runner import names, registry
@@ -200,6 +200,12 @@ def _first_of_all(facts: Facts) -> Iterator[str]:
         yield (
             f"Each call takes longer than the one before, the last ones {facts.growth:.1f} times as long as the first: "
             "it keeps something that grows, so no ratio holds for long; begin anew in the function."
+        )
+    if facts.never_yields and facts.wall_ns > SHORT_CALL_NS:
+        how = "computes" if facts.busy >= BUSY_CALL else "waits in a blocking call"
+        yield (
+            f"It {how} and never lets its event loop run anything else, so calls in flight can't overlap; make it a "
+            "plain function to compare threads and processes, or await what it waits for."
         )
     if facts.is_parallel:
         does = ["starts processes of its own"] if facts.started > 1 else []

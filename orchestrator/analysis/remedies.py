@@ -104,6 +104,8 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
     """Advise more workers where they are blocked and the cores are idle."""
     middle, tasks = found.median, contest.point.tasks
     in_flight = variant.at_once(tasks)
+    if middle.is_async and found.shares["blocked"] > max(FEW, found.shares["waiting"]):
+        return Remedy("await what it waits for, or use `asyncio.to_thread`: the coroutines block their event loop")
     if found.busy_cores > FEW * contest.plan.cores or found.shares_something or found.shares_a_lock:
         return None
     if variant.workers is None or registry.load(variant.model).WORKERS != "asked":

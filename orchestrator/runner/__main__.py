@@ -116,7 +116,8 @@ def _items(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pilot(asked: dict[str, Any]) -> dict[str, Any]:
-    from .first_calls import CallTimes, pilot
+    from .call_times import CallTimes
+    from .first_calls import pilot
 
     measured = CallTimes()
     try:

@@ -10,17 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from . import arguments, imports, items, leftovers, promises, registry, soundness, workload
-from .account import clocks, sensors
 from .call import Call
+from .call_times import CallTimes, incomparable
 from .workload import Unusable
 
-ENOUGH_NS = 200_000_000
-ENOUGH_ITEMS_NS = 1_000_000_000  # calls of unequal length say less about their mean
-FEWEST_CALLS, MOST_CALLS = 3, 200
-MOST_CALLS_OF_SOURCE, ENOUGH_OF_SOURCE_NS = 10_000, 2_000_000_000  # does it end?
 IN_THREAD_S = 10.0  # calls take less than `LONG_NS`, or they are not tried in a thread
-FEWEST_OF_QUARTER, GROWN = 5, 2.0  # a core that is shared with another process slows calls down by less
-LONG_NS = 5_000_000_000  # no other call follows a first one that takes longer than this
 
 
 def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool) -> dict[str, Any]:
@@ -37,6 +31,8 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
     `started` is the number of processes that a call started by multiprocessing, at most. `copied` is the argument that
     calls change, so that each gets copies, else None. `kept_by` is what later calls were probably answered from, else
     None; `is_drained` is whether their results then were others.
+
+    `never_yields` is whether coroutines never let their event loop run something else.
 
     `growth` is how many times as long as the first calls the last ones took, None if no longer.
 
@@ -74,7 +70,7 @@ def _piloted(
             measured.end(result)
             checked.end(result)
     if is_second:
-        return {"event": "piloted", "incomparable": _incomparable(_left(file), measured.comparable, "two processes")}
+        return {"event": "piloted", "incomparable": incomparable(_left(file), measured.comparable, "two processes")}
     if kept_by := soundness.kept_by(function, len(measured.items)):
         raise Unusable("call", *soundness.kept(given["call"], kept_by, checked.names, len(measured.items)))
     checked.check_work(measured)
@@ -89,6 +85,7 @@ def _piloted(
         "started": checked.started,
         "changes": {"import": imports.changed(importing=True), "call": imports.changed(importing=False)},
         "copied": checked.changed,
+        "never_yields": is_async and not checked.has_yielded,
         **_kept(function, measured, checked.imported),
         "refused": {name: why for name, why in refused.items() if why},
         "failed": {name: why for name, why in failed.items() if why},
@@ -99,11 +96,16 @@ def _piloted(
 
 
 async def _await_some(measured: CallTimes, checked: _Checked, is_second: bool) -> None:
+    import asyncio
+
+    loop = asyncio.get_running_loop()
     while measured.wants_more(is_second):
         args, kwargs = checked.begin(measured.item)
+        turn = loop.call_soon(checked.note_turn)
         measured.begin()
         result = await checked.function(*args, **kwargs)
         measured.end(result)
+        turn.cancel()
         checked.end(result)
 
 
@@ -119,6 +121,8 @@ class _Checked:
         """Whether the first call imported modules."""
         self.started = 0
         """The processes of the call that started most."""
+        self.has_yielded = False
+        """Whether any call has let the event loop run something else."""
         self._name, self._call, self._has_items = name, call, has_items
         self._is_async = inspect.iscoroutinefunction(call.function)
         self._leftovers = leftovers.Leftovers(name, self._is_async)
@@ -132,6 +136,10 @@ class _Checked:
         self._modules, self._begun = len(sys.modules), soundness.started()
         self._leftovers.begin()
         return (self._given.args, self._given.kwargs) if self._given else self._call.arguments(item)
+
+    def note_turn(self) -> None:
+        """Note that the event loop has got control during a call."""
+        self.has_yielded = True
 
     def end(self, result: Any) -> None:
         """Check the result and the arguments when the call has returned; raises Unusable."""
@@ -230,118 +238,6 @@ def _left(file: str) -> Any:
         return pickle.load(left)
 
 
-class CallTimes:
-    """The times of calls one after the other, and some of their results.
-
-    With `items`, the first one has two calls, whose results are compared, then each of the others has one.
-    """
-
-    def __init__(self) -> None:
-        self.items: list[Any] = []
-        self.has_source = False
-        """Whether more calls are made: they may take from something that ends."""
-        self._walls_ns: list[int] = []
-        self._own_ns: list[int] = []
-        self._cpu_ns = 0
-        self._queue_ns = 0
-        self._results: list[Any] = []
-
-    @property
-    def calls(self) -> int:
-        """The number of calls that have returned."""
-        return len(self._walls_ns)
-
-    @property
-    def item(self) -> Any:
-        """The item of the next call."""
-        return self.items[max(0, self.calls - 1) % len(self.items)] if self.items else 0
-
-    @property
-    def comparable(self) -> Any:
-        """The result of the last call that must equal that of the first one."""
-        return self._results[min(1, len(self._results) - 1) if self.items else -1]
-
-    @property
-    def shown_item(self) -> str | None:
-        """The item of the next call in a few characters, None without items."""
-        return items.shown(self.item) if self.items else None
-
-    @property
-    def last(self) -> Any:
-        """The result of the last call."""
-        return self._results[-1]
-
-    @property
-    def is_long(self) -> bool:
-        """Whether the first call took so long that no other is made."""
-        return bool(self._walls_ns) and self._walls_ns[0] > LONG_NS
-
-    def wants_more(self, is_second: bool) -> bool:
-        """Return whether to make another call; a second pilot needs only one."""
-        calls = len(self._walls_ns)
-        if calls and (is_second or self.is_long):
-            return False
-        if self.items and calls > len(self.items):
-            return False
-        most, enough_ns = MOST_CALLS, ENOUGH_ITEMS_NS if self.items else ENOUGH_NS
-        if self.has_source:
-            most, enough_ns = MOST_CALLS_OF_SOURCE, ENOUGH_OF_SOURCE_NS
-        return calls < FEWEST_CALLS or (calls < most and sum(self._walls_ns) < enough_ns)
-
-    def begin(self) -> None:
-        """Start the clocks."""
-        self._queue_begun_ns = clocks.queue_ns() or 0
-        self._own_begun_ns = time.thread_time_ns()
-        self._cpu_begun_ns = sensors.cpu_ns(())
-        self._begun_ns = time.perf_counter_ns()
-
-    def end(self, result: Any) -> None:
-        """Stop the clocks."""
-        wall_ns = time.perf_counter_ns() - self._begun_ns
-        cpu_ns = sensors.cpu_ns(()) - self._cpu_begun_ns
-        own_ns = time.thread_time_ns() - self._own_begun_ns
-        queue_ns = (clocks.queue_ns() or 0) - self._queue_begun_ns
-        if len(self._walls_ns) == 1:
-            self._cpu_ns = self._queue_ns = 0  # the first call only warms up: it may have imported and connected
-        self._cpu_ns += cpu_ns
-        self._queue_ns += min(queue_ns, max(0, wall_ns - own_ns))  # the clocks are not read at the same moment
-        self._walls_ns.append(wall_ns)
-        self._own_ns.append(own_ns)
-        self._results = [*self._results[: 2 if self.items else 1], result]
-
-    def growth(self) -> float | None:
-        """Return how many times the CPU time of the first calls the last ones took; None if they took no longer.
-
-        A call that keeps something, and goes through all of it, takes longer each time.
-        """
-        from statistics import median
-
-        own_ns = self._own_ns[1:]
-        quarter = len(own_ns) // 4
-        if self.items or quarter < FEWEST_OF_QUARTER:
-            return None
-        first_ns, last_ns = median(own_ns[:quarter]), min(own_ns[-quarter:])
-        is_growing = min(own_ns[2 * quarter : 3 * quarter]) > first_ns > 0
-        return last_ns / first_ns if is_growing and last_ns > GROWN * first_ns else None
-
-    def figures(self) -> dict[str, Any]:
-        """Return the figures."""
-        from statistics import mean, median
-
-        walls_ns = self._walls_ns[1:] or self._walls_ns
-        middle_ns = mean(walls_ns) if self.items else median(walls_ns)
-        return {
-            "calls": len(self._walls_ns),
-            "calling_ns": sum(self._walls_ns),
-            "first_ns": self._walls_ns[0],
-            "wall_ns": max(1, round(middle_ns)),
-            "items": len(self.items),
-            "growth": self.growth(),
-            "cpu_share": self._cpu_ns / max(1, sum(walls_ns) - self._queue_ns),
-            "incomparable": _incomparable(self._results[0], self.comparable, "two calls"),
-        }
-
-
 def _refusal(model: str, given: dict[str, Any], instance: Any) -> str | None:
     try:
         workload.probe(model, {}, given, instance)
@@ -365,10 +261,3 @@ def _unpicklable(result: Any, file: str) -> str | None:
     with open(file, "wb") as out:
         out.write(data)
     return None
-
-
-def _incomparable(first: Any, second: Any, of: str) -> str | None:
-    try:
-        return None if first == second else f"{of} gave results that are not equal"
-    except Exception as error:  # arrays, for instance, give no single answer
-        return f"results can't be compared with == ({type(error).__name__})"

@@ -41,10 +41,29 @@ def isolated(parts):
         return pool.map(part, range(parts))
 """
 
+SPINNING = """
+import hashlib, threading
+begun = []
+def short(n):
+    if not begun:  # as the first call of a library does, whose threads spin when they are new
+        begun.append(threading.Thread(target=hashlib.sha256, args=(bytes(4_000_000),)))
+        begun[0].start()
+    return sum(range(n))
+"""
+
+BLOCKING = """
+import asyncio, time
+async def blocks(n): time.sleep(0.002)
+async def computes(n): return sum(range(n))
+async def waits(n): await asyncio.sleep(0.002)
+"""
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     (tmp_path / "mine.py").write_text(KEEPING)
+    (tmp_path / "spinning.py").write_text(SPINNING)
+    (tmp_path / "loops.py").write_text(BLOCKING)
     return tmp_path
 
 
@@ -151,9 +170,24 @@ def test_a_run_warns_of_a_function_that_starts_processes(place: Path) -> None:
 
 
 def test_a_source_that_is_read_to_its_end_by_the_first_call_is_said(place: Path) -> None:
-    (place / "mine.py").write_text(
-        "import io\nsource = io.StringIO('line\\n' * 200_000)\ndef count(): return sum(1 for _ in source)\n"
-    )
-    done = orchestrator("advise", "mine:count", cwd=place)
-    assert done.returncode == errors.FAILED
-    assert "reads the file source of its module, and that is at its end" in done.stderr
+    (place / "mine.py").write_text("source = iter(['line'] * 400_000)\ndef count(): return sum(1 for _ in source)\n")
+    said = piloted("mine:count", cwd=place)["description"]
+    assert "with other results: it may have read a source to its end" in said
+
+
+def test_threads_that_spin_when_they_are_new_do_not_make_a_function_parallel(place: Path) -> None:
+    asked = ["spinning:short", "--items", "jsonl:sizes"]
+    (place / "sizes").write_text("20000\n" * 8)
+    assert "parallel by itself" not in str(piloted(*asked, cwd=place)["description"])
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("blocks", "It waits in a blocking call and never lets its event loop run anything else"),
+        ("computes", "It computes and never lets its event loop run anything else"),
+        ("waits", "Which model runs the coroutine function loops:waits best?"),
+    ],
+)
+def test_a_coroutine_that_blocks_its_loop_is_said_to(place: Path, function: str, said: str) -> None:
+    assert str(piloted(f"loops:{function}", "n=100000", cwd=place)["description"]).startswith(said)

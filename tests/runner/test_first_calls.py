@@ -13,7 +13,7 @@ from tests.support.command import in_process
 
 BESIDE_ANOTHER = """
 import os, subprocess, sys, time
-from orchestrator.runner.first_calls import CallTimes
+from orchestrator.runner.call_times import CallTimes
 
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinner:

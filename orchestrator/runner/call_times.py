@@ -1,0 +1,148 @@
+"""The times of a pilot's calls, some of their results, and what both show."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from . import items
+from .account import clocks, sensors
+
+ENOUGH_NS = 200_000_000
+ENOUGH_ITEMS_NS = 1_000_000_000  # calls of unequal length say less about their mean
+FEWEST_CALLS, MOST_CALLS = 3, 200
+MOST_CALLS_OF_SOURCE, ENOUGH_OF_SOURCE_NS = 10_000, 2_000_000_000  # does it end?
+FEWEST_OF_QUARTER, GROWN = 5, 2.0  # a core that is shared with another process slows calls down by less
+SETTLING, SETTLING_S, SETTLED = 60, 0.005, 0.3  # OpenBLAS's threads spin for about 25 ms
+LONG_NS = 5_000_000_000  # no other call follows a first one that takes longer than this
+
+
+class CallTimes:
+    """The times of calls one after the other, and some of their results.
+
+    With `items`, the first one has two calls, whose results are compared, then each of the others has one.
+    """
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+        self.has_source = False
+        """Whether more calls are made: they may take from something that ends."""
+        self._walls_ns: list[int] = []
+        self._own_ns: list[int] = []
+        self._cpu_ns = 0
+        self._queue_ns = 0
+        self._results: list[Any] = []
+
+    @property
+    def calls(self) -> int:
+        """The number of calls that have returned."""
+        return len(self._walls_ns)
+
+    @property
+    def item(self) -> Any:
+        """The item of the next call."""
+        return self.items[max(0, self.calls - 1) % len(self.items)] if self.items else 0
+
+    @property
+    def comparable(self) -> Any:
+        """The result of the last call that must equal that of the first one."""
+        return self._results[min(1, len(self._results) - 1) if self.items else -1]
+
+    @property
+    def shown_item(self) -> str | None:
+        """The item of the next call in a few characters, None without items."""
+        return items.shown(self.item) if self.items else None
+
+    @property
+    def last(self) -> Any:
+        """The result of the last call."""
+        return self._results[-1]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the first call took so long that no other is made."""
+        return bool(self._walls_ns) and self._walls_ns[0] > LONG_NS
+
+    def wants_more(self, is_second: bool) -> bool:
+        """Return whether to make another call; a second pilot needs only one."""
+        calls = len(self._walls_ns)
+        if calls and (is_second or self.is_long):
+            return False
+        if self.items and calls > len(self.items):
+            return False
+        most, enough_ns = MOST_CALLS, ENOUGH_ITEMS_NS if self.items else ENOUGH_NS
+        if self.has_source:
+            most, enough_ns = MOST_CALLS_OF_SOURCE, ENOUGH_OF_SOURCE_NS
+        return calls < FEWEST_CALLS or (calls < most and sum(self._walls_ns) < enough_ns)
+
+    def begin(self) -> None:
+        """Start the clocks, those of the second call once threads that were started by then have gone to sleep."""
+        if self.calls == 1:
+            _settle()
+        self._queue_begun_ns = clocks.queue_ns() or 0
+        self._own_begun_ns = time.thread_time_ns()
+        self._cpu_begun_ns = sensors.cpu_ns(())
+        self._begun_ns = time.perf_counter_ns()
+
+    def end(self, result: Any) -> None:
+        """Stop the clocks."""
+        wall_ns = time.perf_counter_ns() - self._begun_ns
+        cpu_ns = sensors.cpu_ns(()) - self._cpu_begun_ns
+        own_ns = time.thread_time_ns() - self._own_begun_ns
+        queue_ns = (clocks.queue_ns() or 0) - self._queue_begun_ns
+        if len(self._walls_ns) == 1:
+            self._cpu_ns = self._queue_ns = 0  # the first call only warms up: it may have imported and connected
+        self._cpu_ns += cpu_ns
+        self._queue_ns += min(queue_ns, max(0, wall_ns - own_ns))  # the clocks are not read at the same moment
+        self._walls_ns.append(wall_ns)
+        self._own_ns.append(own_ns)
+        self._results = [*self._results[: 2 if self.items else 1], result]
+
+    def growth(self) -> float | None:
+        """Return how many times the CPU time of the first calls the last ones took; None if they took no longer.
+
+        A call that keeps something, and goes through all of it, takes longer each time.
+        """
+        from statistics import median
+
+        own_ns = self._own_ns[1:]
+        quarter = len(own_ns) // 4
+        if self.items or quarter < FEWEST_OF_QUARTER:
+            return None
+        first_ns, last_ns = median(own_ns[:quarter]), min(own_ns[-quarter:])
+        is_growing = min(own_ns[2 * quarter : 3 * quarter]) > first_ns > 0
+        return last_ns / first_ns if is_growing and last_ns > GROWN * first_ns else None
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures."""
+        from statistics import mean, median
+
+        walls_ns = self._walls_ns[1:] or self._walls_ns
+        middle_ns = mean(walls_ns) if self.items else median(walls_ns)
+        return {
+            "calls": len(self._walls_ns),
+            "calling_ns": sum(self._walls_ns),
+            "first_ns": self._walls_ns[0],
+            "wall_ns": max(1, round(middle_ns)),
+            "items": len(self.items),
+            "growth": self.growth(),
+            "cpu_share": self._cpu_ns / max(1, sum(walls_ns) - self._queue_ns),
+            "incomparable": incomparable(self._results[0], self.comparable, "two calls"),
+        }
+
+
+def _settle() -> None:
+    """Wait, not for long, until no thread of this process uses its core: libraries' threads spin when they are new."""
+    for _ in range(SETTLING):
+        before_ns = time.process_time_ns()
+        time.sleep(SETTLING_S)
+        if time.process_time_ns() - before_ns < SETTLED * SETTLING_S * 1e9:
+            return
+
+
+def incomparable(first: Any, second: Any, of: str) -> str | None:
+    """Return why two results, of two calls or two processes, can't stand for each other; None where they can."""
+    try:
+        return None if first == second else f"{of} gave results that are not equal"
+    except Exception as error:  # arrays, for instance, give no single answer
+        return f"results can't be compared with == ({type(error).__name__})"
