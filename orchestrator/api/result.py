@@ -296,6 +296,10 @@ class Result:
         verdicts = ", ".join(point.sentence for point in self.points[:3])
         return f"<Result of {self.name}: {verdicts or 'nothing was measured'}>"
 
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        """Show in a terminal of IPython what `print` does."""
+        printer.text(str(self).rstrip())
+
     def _repr_html_(self) -> str:
         from ..output.html.cell import render
 

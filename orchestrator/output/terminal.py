@@ -28,6 +28,7 @@ class Screen:
             highlight=False,
             markup=False,
             emoji=False,
+            force_jupyter=False,  # there, rich would display the text instead of writing it
         )
 
     def line(self, text: str = "", style: str = "") -> None:

@@ -173,6 +173,16 @@ def test_the_claims_of_a_run_have_their_outcome(tmp_path: Path) -> None:
     assert [claim["outcome"] for claim in orchestrator.load(run).expectations] == ["held", "broken"]
 
 
+def test_ipython_shows_the_text_in_a_terminal(result: Result) -> None:
+    shown: list[str] = []
+
+    class Printer:
+        text = shown.append
+
+    result._repr_pretty_(Printer, False)
+    assert shown == [str(result).rstrip()]
+
+
 def test_points_have_a_verdict_each(several: Result) -> None:
     assert [point.winner for point in several.points] == ["threads", "threads"]
     assert {row["point"] for row in several.table()} == {point.label for point in several.points}
