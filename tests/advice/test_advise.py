@@ -618,7 +618,7 @@ BAD = {
     ),
     "a method": (["mine:Thing.method"], 2, "mine:Thing.method is a method, and needs an object of Thing; give "),
     "a builtin method": (["builtins:str.upper"], 2, "builtins:str.upper is a method, and needs an object of str; "),
-    "a number": (["mine:number"], 2, "mine:number is a int, not a function; name a callable"),
+    "a number": (["mine:number"], 2, "mine:number is an int, not a function; name a callable"),
     "no such function": (
         ["mine:wrok"],
         2,
@@ -693,7 +693,8 @@ def test_a_function_that_runs_for_ever_is_given_up(place: Path, monkeypatch: pyt
     monkeypatch.chdir(place)
     monkeypatch.setattr(pilot, "TIMEOUT_S", 1.0)
     expected = (
-        r"importing and calling mine:hang took longer than 1 s \(File .*mine.py\", line 2 in hang\); ask for less work"
+        r"importing and calling mine:hang took longer than 1 s, in which it waited at mine.py:2: it used .* s of a "
+        r"core; see what it waits for, such as a lock that is still held or an event; or ask for less work in one call"
     )
     with pytest.raises(errors.WorkloadFailed, match=expected):
         interruptible(lambda runner_env, interrupt: pilot.pilot(Question("mine:hang", {}), runner_env, interrupt))
