@@ -132,7 +132,8 @@ def _endless(asked: Question, error: RunnerFailed) -> WorkloadFailed:
     if error.cpu_s is None or error.cpu_s > WAITING * TIMEOUT_S:
         return WorkloadFailed(what + at, remedy="ask for less work in one call, so that it can be called many times")
     what += f", in which it waited{at}: it used {error.cpu_s:.2g} s of a core"
-    return WorkloadFailed(what, remedy="see what it waits for: a lock that is still held, an event, a queue, a peer")
+    remedy = "see what it waits for, such as a lock that is still held or an event; or ask for less work in one call"
+    return WorkloadFailed(what, remedy=remedy)
 
 
 def _first_of_theirs(error: RunnerFailed) -> str:

@@ -377,7 +377,7 @@ BAD = {
     ),
     "not a function": (
         f"workload: {{call: 'mine:number'}}{MODELS}",
-        "x.yaml:1:18: workload.call: mine:number is a int, not a function; name a callable",
+        "x.yaml:1:18: workload.call: mine:number is an int, not a function; name a callable",
     ),
     "wrong kwargs": (
         f"workload: {{call: 'mine:double', kwargs: {{m: 1}}}}{MODELS}",
@@ -478,7 +478,7 @@ def test_a_function_of_the_matrix_is_refused_in_the_matrix(place: Path) -> None:
     )
     done = in_process("run", "x.yaml", cwd=place)
     assert "x.yaml:3:41: matrix.workload.call[1]: mine has no function 'missing'" in done.stderr
-    assert "x.yaml:3:26: matrix.workload.call[0]: mine:number is a int" in done.stderr
+    assert "x.yaml:3:26: matrix.workload.call[0]: mine:number is an int" in done.stderr
 
 
 @pytest.mark.parametrize(

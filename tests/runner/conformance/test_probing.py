@@ -51,7 +51,7 @@ def test_models_that_send_nothing_take_any_function(runner_env: RunnerEnvironmen
         ("threads", {"call": "no_such:f"}, "call", "no module named 'no_such'", "set `path`"),
         ("threads", {"call": "json.no_such:f"}, "call", "no module named 'json.no_such'", "set `path`"),
         ("threads", task("sqare"), "call", "workloads has no function 'sqare'", "did you mean 'square'?"),
-        ("threads", task("number"), "call", "workloads:number is a int, not a function", "name a callable"),
+        ("threads", task("number"), "call", "workloads:number is an int, not a function", "name a callable"),
         ("threads", task("square"), "kwargs", "missing a required argument: 'i'", "correct kwargs"),
         ("threads", task("square", item="j"), "kwargs", "does not take these kwargs", "correct kwargs"),
         ("threads", task("power", kwargs={"bse": 1}), "kwargs", "unexpected keyword argument 'bse'", "correct kwargs"),
@@ -77,9 +77,16 @@ def test_what_cannot_run_is_reported_with_its_remedy(
     assert remedy in problem["remedy"]
 
 
-@pytest.mark.parametrize("body", ["raise RuntimeError('not today')", "import no_such", "x = ("])
+@pytest.mark.parametrize(
+    ("body", "remedy"),
+    [
+        ("raise RuntimeError('not today')", "python -c 'import broken'"),
+        ("import no_such", "python -c 'import broken'"),
+        ("x = (", "correct it, or give --python"),
+    ],
+)
 def test_a_module_that_cannot_be_imported_is_reported_with_the_reason(
-    runner_env: RunnerEnvironment, cwd: Path, body: str
+    runner_env: RunnerEnvironment, cwd: Path, body: str, remedy: str
 ) -> None:
     (cwd / "broken.py").write_text(body + "\n")
     fine = order("threads", task("power"))
@@ -87,7 +94,7 @@ def test_a_module_that_cannot_be_imported_is_reported_with_the_reason(
     assert none is None
     assert problem is not None
     assert problem["what"].startswith("importing broken failed: ")
-    assert "python -c 'import broken'" in problem["remedy"]
+    assert remedy in problem["remedy"]
 
 
 def test_a_module_that_prints_when_imported_does_not_disturb_the_probe(
