@@ -17,3 +17,8 @@ async def wait_async(seconds: float) -> float:
 
     await anyio.sleep(seconds)
     return seconds
+
+
+async def wait_blocking(seconds: float) -> float:
+    """Wait in a coroutine that awaits nothing: the event loop stands still meanwhile."""
+    return wait(seconds)

@@ -206,7 +206,9 @@ def along(line: Line, results: Results) -> Grid:
             times |= {event.variant: latency(event, event.metric) for event in own.served}
             durations = [times.get(label, "-") for label in labels]
             rows.append([units.number(value), *durations, _best(own.verdict)])
-    return Grid([line.name, *labels, "best"], rows, right=(line.name, *labels), wraps=True)
+    grid = Grid([line.name, *labels, "best"], rows, right=(line.name, *labels), wraps=True)
+    # along the search for an objective, variants are measured in other blocks, and none is the best
+    return grid.without(["best"]) if results.capacity_verdicts else grid
 
 
 def _best(event: VerdictReached) -> str:

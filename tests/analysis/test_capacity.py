@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.analysis.results import fold
+from orchestrator.output.text import advise, render
+from orchestrator.output.view import View
 from tests.support.synthetic import Run, conducted
 
 RATES = [100, 141, 200, 283, 400, 566, 800]
@@ -109,3 +111,13 @@ def test_without_rates_those_around_the_given_one_are_searched() -> None:
     )
     assert found(run)["threads"] == (283, 336, "found")
     assert found(run)["processes"] == (951, 1130, "found")
+
+
+def test_the_answer_begins_with_the_capacities_and_advice_with_what_to_use() -> None:
+    results = fold(searched({"threads": breaks_above(200), "processes": breaks_above(566)}).records())
+    lines = render(results, View(width=120)).splitlines()
+    assert lines[0].startswith("b() at a rate: processes holds p90 within 50 ms at the highest rate")
+    assert "processes     566/s" in "\n".join(lines)
+    assert not any(line.endswith("best") for line in lines)
+    first = advise(results, View(width=120)).splitlines()[0]
+    assert first == "Use processes: it holds p90 within 50 ms up to between 566 and 800/s."

@@ -398,7 +398,7 @@ BAD = {
     "empty matrix": (f"{CALL}{MODELS}matrix: {{workers: []}}\n", "x.yaml:3:19: matrix.workers: "),
     "unknown axis": (
         f"{CALL}{MODELS}matrix: {{colour: [1]}}\n",
-        'x.yaml:3:10: matrix.colour: no model of this experiment knows "colour"; known: tasks, kwargs.*',
+        'x.yaml:3:10: matrix.colour: no model of this experiment knows "colour"; known: tasks, arrivals.rate',
     ),
     "duplicate labels": (
         f"{CALL}\nmodels: [{{model: threads, label: a}}, {{model: processes, label: a}}]\n",

@@ -85,6 +85,9 @@ def _run(config: str, runs: Path) -> Found:
 
 def _points(events: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Return for each point its verdict, and what took most of the time of each variant's workers, the best first."""
+    if judged := [event for event in events if event["event"] == "capacity.judged"]:
+        yield from (_capacities(event, events) for event in judged)
+        return
     verdicts = [event for event in events if event["event"] == "verdict.reached"]
     columns = [key for key in verdicts[0] if key.startswith(("kwargs_", "workload_", "arrivals_")) or key == "tasks"]
     if "arrivals_rate" in columns:
@@ -111,6 +114,24 @@ def _points(events: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         }
 
 
+def _capacities(judged: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the verdict on an objective, and up to which rate each variant holds it, the best first."""
+    own = [event for event in events if event["event"] == "capacity.found" and event["points"] == judged["points"]]
+    own.sort(key=lambda event: event["low_rate"] or 0, reverse=True)
+    rates = {event["variant"]: [event["low_rate"] or 0, event["high_rate"]] for event in own}
+    return {
+        "at": f"{judged['metric']} within {duration(judged['bound_ns'])}",
+        "verdict": judged["verdict"],
+        "winners": judged["winners"],
+        "best": judged["winners"][0] if judged["winners"] else None,
+        "rival": None,
+        "ratio": [None, None, None],
+        "why": {
+            name: f"{low:g} to {high:g}/s" if high else f"{low:g}/s or more" for name, (low, high) in rates.items()
+        },
+    }
+
+
 def _name(column: str) -> str:
     return column.removeprefix("kwargs_").removeprefix("workload_")
 
@@ -129,7 +150,9 @@ def table(found: Sequence[Found]) -> str:
         outcomes = [outcome for each in own for outcome in each.claims]
         held = f"{outcomes.count('held')} of {len(outcomes)} in {len(own)} run{'s' * (len(own) > 1)}"
         for place, point in enumerate(own[-1].points):
-            why = "; ".join(f"{name}: {text}" for name, text in list(point["why"].items())[:MOST])
+            why = "; ".join(
+                f"{name}: {text}" for name, text in list(point["why"].items())[: MOST if point["rival"] else None]
+            )
             first = f"`{config}.yaml`, {duration(own[-1].elapsed_s * 1e9)}" if place == 0 else ""
             rows.append(f"| {first} | {point['at']} | {_verdict(point)} | {why} | {held if place == 0 else ''} |")
     return "\n".join(rows) + "\n"
