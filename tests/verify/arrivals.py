@@ -1,7 +1,7 @@
 """`make verify-arrivals`: windows of arrivals whose latencies are known, and what the generator of arrivals costs.
 
 Run it with nothing else on the machine. The tables go to docs/method.md. A ratio is marked with (!) if it is more than
-5 % from 1 and its interval excludes 1.
+5 % from 1 (10 % for the client) and its interval excludes 1.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from statistics import mean, median, stdev
 from typing import Any
 
+from experiments import http
 from orchestrator.runner import arrivals, loops, registry
 from orchestrator.runner.__main__ import _drive
 from orchestrator.runner.arrival_times import offsets_ns
@@ -41,6 +43,7 @@ STALL_S, STALLS_RATE, ANSWER_S = 0.2, 200, 0.001
 FAST_RATE = 2_000
 BARE = "a loop that only sleeps"
 MILLION = 1_000_000
+CLIENT_RATES, CLIENT_NEAR = (50, 100, 200), 0.1
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def main() -> int:
         "stall": stall,
         "generator": generator,
         "memory": memory,
+        "client": client,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.verify.arrivals", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"{', '.join(tables)} [default: all]")
@@ -163,7 +167,7 @@ def between(window: arrivals.Window, servers: int) -> list[float]:
     ] or [0.0]
 
 
-def ratio(logs: Sequence[float]) -> str:
+def ratio(logs: Sequence[float], near: float = NEAR) -> str:
     """Return the ratio with its 95 % interval over windows, and a mark where both are away from 1."""
     centre = mean(logs)
     if len(logs) < 2:
@@ -171,7 +175,7 @@ def ratio(logs: Sequence[float]) -> str:
     from scipy.special import stdtrit  # type: ignore[import-untyped]
 
     half = float(stdtrit(len(logs) - 1, 0.975)) * stdev(logs) / math.sqrt(len(logs))
-    is_off = abs(centre) > math.log(1 + NEAR) and abs(centre) > half
+    is_off = abs(centre) > math.log(1 + near) and abs(centre) > half
     interval = f"{math.exp(centre):.2f} [{math.exp(centre - half):.2f}, {math.exp(centre + half):.2f}]"
     return interval + (" (!)" if is_off else "")
 
@@ -290,6 +294,54 @@ def _grown(count: int) -> tuple[float, float, float, int]:
 
 def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+# --- a client written by hand
+
+
+def client(size: Size) -> Iterator[str]:
+    """Send the same requests to the same server in turns: through event_loop, and by hand with asyncio alone."""
+    yield "| requests a second | p50, event_loop | by hand | ratio | p99, event_loop | by hand | ratio |"
+    yield "|---|---|---|---|---|---|---|"
+    with http.server() as address:
+        for rate in CLIENT_RATES:
+            pairs = _client_pairs(address, rate, size)
+            cells = []
+            for share in (0.5, 0.99):
+                ours, others = zip(*([queues.quantile(sorted(x), share) for x in pair] for pair in pairs), strict=True)
+                logs = [math.log(a / b) for a, b in zip(ours, others, strict=True)]
+                cells += [f"{mean(ours) * 1e3:.1f} ms", f"{mean(others) * 1e3:.1f} ms", ratio(logs, CLIENT_NEAR)]
+            yield f"| {rate} | {' | '.join(cells)} |"
+
+
+def _client_pairs(address: http.Address, rate: float, size: Size) -> list[tuple[list[float], list[float]]]:
+    """Return the latencies in s of both clients, window by window."""
+    kwargs: dict[str, Any] = {"size": 1_000, "latency_ms": 20, "spread": "exponential", "keep_alive": True}
+    call = Call(http.with_aiohttp, kwargs, item="item")
+    found: list[tuple[list[float], list[float]]] = []
+
+    async def body(submit: Submit) -> None:
+        for seed in range(size.windows):
+            at_ns = offsets_ns("poisson", rate, int(size.window_s * 1e9), seed)
+            items = range(len(at_ns))
+            window = await arrivals.run(submit, call, items, at_ns, int(60e9))
+            by_hand = await _by_hand(lambda item: http.with_aiohttp(item, **kwargs), at_ns)
+            found.append(([(call.latency_ns or 0) / 1e9 for call in ended(window)], by_hand))
+
+    serve("event_loop", http.CONNECTIONS, call, body, partial(http.aiohttp_session, address))
+    return found
+
+
+async def _by_hand(fetch: Callable[[int], Awaitable[Any]], at_ns: Sequence[int]) -> list[float]:
+    """Return the latencies of requests, each a task that sleeps until its time: nothing of the runner is used."""
+    begun = time.monotonic()
+
+    async def one(item: int, due: float) -> float:
+        await asyncio.sleep(due - time.monotonic())
+        await fetch(item)
+        return time.monotonic() - due
+
+    return await asyncio.gather(*(one(item, begun + offset / 1e9) for item, offset in enumerate(at_ns)))
 
 
 # --- windows
