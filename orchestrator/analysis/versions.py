@@ -44,6 +44,8 @@ def _changed(results: Results, contest: Contest, newer: str, base: str, toleranc
     if absent := _absent(results, contest, base, "the base") or _absent(results, contest, newer, newer):
         return VersionChange(point, newer, "not compared", reason=absent)
     ratio = contest.compare(base, newer, contest.look_level)
+    if ratio is None and contest.counting:
+        return VersionChange(point, newer, "not compared", reason="no block has the times of batches of both versions")
     if ratio is None:
         return VersionChange(point, newer, "undecided", reason="no block was finished in the time")
     times = _wall_ns(contest, base), _wall_ns(contest, newer)
