@@ -183,6 +183,12 @@ def test_ipython_shows_the_text_in_a_terminal(result: Result) -> None:
     assert shown == [str(result).rstrip()]
 
 
+def test_a_contestant_in_a_plain_loop_is_advised_by_its_label(tmp_path: Path) -> None:
+    models = [{"model": "sequential", "label": name} for name in ("f(1)", "g(1)")]
+    records = conducted({"f(1)": 20, "g(1)": 9}, models=models).records()
+    assert "Use g(1)" in str(orchestrator.load(journaled(tmp_path, 1, records)))
+
+
 def test_points_have_a_verdict_each(several: Result) -> None:
     assert [point.winner for point in several.points] == ["threads", "threads"]
     assert {row["point"] for row in several.table()} == {point.label for point in several.points}
