@@ -16,6 +16,7 @@ _LIBRARIES = tuple(
     {
         f"{os.path.dirname(os.__file__)}{os.sep}",
         "<frozen ",
+        "<string>",  # what starts the runner
         os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
     }
 )
@@ -31,9 +32,10 @@ class Place(NamedTuple):
 
 
 def place(frame: FrameType | None, ends: Collection[CodeType] = ()) -> Place | None:
-    """Return the innermost line of the workload's own code; None where a call has no frame, as it runs native code.
+    """Return the innermost line of the workload's own code; None where there is none, as in native code.
 
-    `ends` is the code that makes calls. In a call that has only frames of libraries, it is the outermost of them.
+    `ends` is the code that makes calls. In a call that has only frames of libraries, it is the outermost of them. A
+    task of the workload's own has no frame of its call.
     """
     innermost, outermost = frame, None
     while frame is not None and frame.f_code not in ends:
@@ -41,7 +43,7 @@ def place(frame: FrameType | None, ends: Collection[CodeType] = ()) -> Place | N
         if not _is_library(frame.f_code.co_filename):
             break
         frame = frame.f_back
-    if outermost is None or innermost is None:
+    if outermost is None or innermost is None or (frame is None and ends):
         return None
     library = "" if innermost is outermost else _module(innermost.f_code.co_filename)
     code = outermost.f_code

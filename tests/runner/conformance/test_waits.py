@@ -84,3 +84,16 @@ def test_calls_in_processes_of_their_own_have_no_lines_and_the_account_says_so(r
     found = account(runner_env, "process_per_task", "burn", tasks=2)
     assert found["lines_missing"] == "the calls run in processes that end with them"
     assert found["on_core_at"] is None
+
+
+def test_tasks_of_a_calls_own_wait_for_an_executor_at_their_line_or_at_none(runner_env: RunnerEnvironment) -> None:
+    found = account(runner_env, "event_loop", "wait_in_threads", "async_call", tasks=2, workers=1)
+    assert (found["executor_kind"], found["executor_wanted"]) == ("default executor", 4)
+    assert found["executor_share"] > 0.2
+    assert (found["executor_at"] or "wait_in_thread").startswith("wait_in_thread")
+
+
+def test_library_code_in_a_task_of_its_own_has_no_line(runner_env: RunnerEnvironment) -> None:
+    found = account(runner_env, "event_loop", "wait_in_bare_threads", "async_call", tasks=2, workers=1)
+    assert found["executor_share"] > 0.2
+    assert found["executor_at"] is None

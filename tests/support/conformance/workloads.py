@@ -447,6 +447,21 @@ async def wait_in_thread() -> None:
     await asyncio.to_thread(time.sleep, 0.02)
 
 
+async def wait_in_threads() -> None:
+    """Wait in four threads of the default executor, which has two, from tasks of its own."""
+    import asyncio
+
+    await asyncio.gather(*[wait_in_thread() for _ in range(4)])
+
+
+async def wait_in_bare_threads() -> None:
+    """Do the same without code of its own in the tasks."""
+    import asyncio
+
+    await wait_in_thread()
+    await asyncio.gather(*[asyncio.to_thread(time.sleep, 0.02) for _ in range(8)])
+
+
 async def wait_for_token() -> None:
     """Wait for one of two tokens, in a thread."""
     import anyio.to_thread
