@@ -191,6 +191,42 @@ def _sweep(scale: Literal["log", "linear"]) -> Spec:
     }
 
 
+def _latencies() -> Spec:
+    x = _number("rate", title="calls a second", scale=_PADDED, axis={"tickCount": 6})
+    y = _number("ns", scale=_LOG, axis=_LOG_TIMES, title="latency; hollow: the rate is not kept up with")
+    interval = {"y": _number("low", scale=_LOG), "y2": {"field": "high"}}
+    tooltip = [_name("variant"), _number("rate", format=","), _name("figure", title="latency"), _name("served")]
+    hollow = {"condition": {"test": "datum.saturated", "value": 0}, "value": 1}
+    return {
+        "layer": [
+            _mark("rule", {"strokeWidth": 2, "opacity": 0.7}, x=x, color=_COLOURED, **interval),
+            _mark("line", {}, x=x, y=y, color=_COLOURED),
+            _mark(
+                "point",
+                {"filled": False, "size": 70, "fillOpacity": 1},
+                x=x,
+                y=y,
+                color=_COLOURED,
+                fill=_name("variant", sort=None, legend=None),
+                fillOpacity=hollow,
+                tooltip=tooltip,
+            ),
+        ]
+    }
+
+
+def _distribution() -> Spec:
+    x = _number("ns", scale=_LOG, axis=_LOG_TIMES, title="latency")
+    y = _number("share", axis={"format": ".0%", "tickCount": 5}, scale={"domain": [0, 1]}, title="of the calls ended")
+    tooltip = [_name("variant"), _number("share", format=".1%", title="of the calls"), _name("figure", title="within")]
+    return {
+        "layer": [
+            _mark("line", {"interpolate": "step-after"}, x=x, y=y, color=_COLOURED),
+            _mark("point", {"filled": True, "size": 25}, x=x, y=y, color=_COLOURED, tooltip=tooltip),
+        ]
+    }
+
+
 def _time() -> Spec:
     axis = {"format": ".0%", "tickCount": 5}
     return _mark(
@@ -290,6 +326,8 @@ _KINDS: dict[str, tuple[Callable[[], Spec], int | tuple[str, int]]] = {
     "scaling": (_scaling, 280),
     "sweep_log": (lambda: _sweep("log"), 320),
     "sweep_linear": (lambda: _sweep("linear"), 320),
+    "latencies": (_latencies, 320),
+    "distribution": (_distribution, 280),
     "time": (_time, ("variant", 28)),
     "timeline": (_lanes, ("lane", 20)),
     "startup": (_startup, ("variant", 24)),

@@ -19,9 +19,11 @@ from ...analysis.crossover import worth_showing
 from ...analysis.results import PointEvents, Results
 from ...journal.derived_events import ScalingFitted, VariantCompared, VariantExplained
 from ...journal.raw_events import TimelineRecorded
+from ...journal.window_events import WindowFinished
 from ...spec.axes import ordered_axes
 from .. import timeline
 from ..tables import PARTS, shares
+from . import latency_charts
 from .chart_specs import Row, height, template
 
 MOST_SLICES = 10_000  # pieces of timelines in one report: they would be most of it, where there are many points
@@ -58,11 +60,18 @@ def charts(results: Results) -> list[Chart]:
         recorded.setdefault(event.point_id, {}).setdefault(event.variant, event)
     count = sum(map(len, recorded.values()))
     calls = max(FEWEST_CALLS, MOST_SLICES // (3 * count)) if count else 0
+    windows: dict[str, list[WindowFinished]] = {}
+    for window in results.events(WindowFinished):
+        windows.setdefault(window.point_id, []).append(window)
     found = list(_sweeps(results))
     for number, contest in enumerate(results.contests, 1):
         if contest.blocks:
             about = results.about(contest.point)
             found += _of_point(f"{number}", contest, about, recorded.get(contest.point.id, {}), calls)
+            if rows := list(latency_charts.distribution(list(contest.variants), windows.get(contest.point.id, ()))):
+                text = "Within which time each share of a variant's calls ended, on a logarithmic scale."
+                title, name = f"{contest.point.label}: latencies", f"{number}-latencies"
+                found.append(Chart("distribution", name, title, text, rows, contest.point.id))
     return found
 
 
@@ -83,6 +92,9 @@ def _sweeps(results: Results) -> Iterator[Chart]:
         for crossed in worth_showing(results.crossovers, line):
             if crossed.decision == "found":
                 rows.append({"from": crossed.low, "to": crossed.high, "change": crossed.sentence})
+        if line.axis == "arrivals.rate" and (latencies := list(latency_charts.along_rate(results, line))):
+            text = "The latency of every variant at each rate, with its interval, on a logarithmic scale."
+            yield Chart("latencies", f"latencies-{number}", f"{line.points}: latency over rate", text, latencies)
         levels = {row["level"] for row in rows if "level" in row}
         if len(levels) > 1:
             wide = min(levels) > 0 and max(levels) / min(levels) >= WIDE_RANGE
