@@ -103,8 +103,10 @@ def _name(verb: str, func: Functions, found: Given) -> str | None:
 
 
 def runs_directory(runs: str | Path | None) -> Path:
-    """Return the directory of runs: the one given, or that of the command line."""
-    return Path(runs or os.environ.get("ORCHESTRATOR_RUNS") or "runs")
+    """Return the directory of runs: the one given, or that of the command line; raises BadInput."""
+    from ..spec import project
+
+    return Path(runs or os.environ.get("ORCHESTRATOR_RUNS") or project.read().runs or "runs")
 
 
 def patience_s(wait: str | float | None) -> float:

@@ -64,9 +64,27 @@ def test_the_distribution_has_the_shares_of_calls_that_ended(drawn: dict[str, Ch
     }
 
 
+def test_the_objective_is_drawn_over_the_rates() -> None:
+    spec = {**SPEC, "matrix": {"arrivals.rate": [100, 150, 200]}, "objective": {"p90": "50ms"}}
+    run = conducted({"event_loop": at(10, 90), "threads": at(20, 90)}, **spec)
+    (found,) = [chart for chart in charts(fold(run.records())) if chart.kind == "latencies"]
+    assert {row["objective"] for row in found.rows} == {50_000_000}
+
+
+def test_the_backlog_has_the_calls_that_arrived_and_had_not_ended() -> None:
+    spec = {**SPEC, "arrivals": {"process": "constant", "window": "1s"}, "matrix": {"arrivals.rate": [100]}}
+    run = conducted({"event_loop": at(100, 0), "threads": at(3_000, 0)}, **spec)
+    (found,) = [chart for chart in charts(fold(run.records())) if chart.kind == "backlog"]
+    calls = {name: [row["calls"] for row in found.rows if row["variant"] == name] for name in ("event_loop", "threads")}
+    assert set(calls["event_loop"][30:-30]) <= {9, 10, 11}  # a call every 10 ms, and each takes 100 ms
+    assert calls["event_loop"][-1] == 0
+    assert calls["threads"] == sorted(calls["threads"])
+    assert calls["threads"][-1] == 100
+
+
 def test_a_run_of_batches_has_no_chart_of_latencies() -> None:
     kinds = {chart.kind for chart in charts(fold(conducted({"sequential": 20, "threads": 10}).records()))}
-    assert not kinds & {"latencies", "distribution"}
+    assert not kinds & {"latencies", "distribution", "backlog"}
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")

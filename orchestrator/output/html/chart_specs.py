@@ -193,12 +193,15 @@ def _sweep(scale: Literal["log", "linear"]) -> Spec:
 
 def _latencies() -> Spec:
     x = _number("rate", title="calls a second", scale=_PADDED, axis={"tickCount": 6})
-    y = _number("ns", scale=_LOG, axis=_LOG_TIMES, title="latency; hollow: the rate is not kept up with")
+    of_time: Spec = {"scale": _LOG, "axis": _LOG_TIMES, "title": "latency; hollow: not kept up with; dashed: objective"}
+    y = _number("ns", **of_time)
+    objective = _number("objective", aggregate="min", **of_time)
     interval = {"y": _number("low", scale=_LOG), "y2": {"field": "high"}}
     tooltip = [_name("variant"), _number("rate", format=","), _name("figure", title="latency"), _name("served")]
     hollow = {"condition": {"test": "datum.saturated", "value": 0}, "value": 1}
     return {
         "layer": [
+            _mark("rule", _ONE, {"filter": "isValid(datum.objective)"}, y=objective),
             _mark("rule", {"strokeWidth": 2, "opacity": 0.7}, x=x, color=_COLOURED, **interval),
             _mark("line", {}, x=x, y=y, color=_COLOURED),
             _mark(
@@ -225,6 +228,14 @@ def _distribution() -> Spec:
             _mark("point", {"filled": True, "size": 25}, x=x, y=y, color=_COLOURED, tooltip=tooltip),
         ]
     }
+
+
+def _backlog() -> Spec:
+    x = _number("s", scale={"nice": False}, title="seconds since the window began")
+    y = _number("calls", axis=_COUNTS, title="calls waiting or running")
+    tooltip = [_name("variant"), _number("s", format=".3f"), _number("calls")]
+    look = {"interpolate": "step-after", "opacity": 0.8}
+    return {"layer": [_mark("line", look, x=x, y=y, color=_COLOURED, tooltip=tooltip)]}
 
 
 def _time() -> Spec:
@@ -328,6 +339,7 @@ _KINDS: dict[str, tuple[Callable[[], Spec], int | tuple[str, int]]] = {
     "sweep_linear": (lambda: _sweep("linear"), 320),
     "latencies": (_latencies, 320),
     "distribution": (_distribution, 280),
+    "backlog": (_backlog, 220),
     "time": (_time, ("variant", 28)),
     "timeline": (_lanes, ("lane", 20)),
     "startup": (_startup, ("variant", 24)),

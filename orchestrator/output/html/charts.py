@@ -68,11 +68,18 @@ def charts(results: Results) -> list[Chart]:
         if contest.blocks:
             about = results.about(contest.point)
             found += _of_point(f"{number}", contest, about, recorded.get(contest.point.id, {}), calls)
-            if rows := list(latency_charts.distribution(list(contest.variants), windows.get(contest.point.id, ()))):
-                text = "Within which time each share of a variant's calls ended, on a logarithmic scale."
-                title, name = f"{contest.point.label}: latencies", f"{number}-latencies"
-                found.append(Chart("distribution", name, title, text, rows, contest.point.id))
+            found += _of_windows(f"{number}", contest, windows.get(contest.point.id, ()), results.started.seed)
     return found
+
+
+def _of_windows(number: str, contest: Contest, windows: Sequence[WindowFinished], seed: int) -> Iterator[Chart]:
+    label, point_id = contest.point.label, contest.point.id
+    if rows := list(latency_charts.distribution(list(contest.variants), windows)):
+        text = "Within which time each share of a variant's calls ended, on a logarithmic scale."
+        yield Chart("distribution", f"{number}-latencies", f"{label}: latencies", text, rows, point_id)
+    if rows := list(latency_charts.backlog(contest.point, windows, seed)):
+        text = "The calls that had arrived and had not ended, in the first window of each variant."
+        yield Chart("backlog", f"{number}-backlog", f"{label}: backlog", text, rows, point_id)
 
 
 def specification(chart: Chart, theme: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -10,6 +11,8 @@ from ... import units
 from ...analysis.crossover import Line
 from ...analysis.results import Results
 from ...journal.window_events import WindowFinished
+from ...runner.arrival_times import offsets_ns
+from ...spec.plan import Point, arrivals_request
 from .chart_specs import Row
 
 SHARES = (0.01, 0.05, *(n / 10 for n in range(1, 10)), 0.95, 0.98, 0.99, 0.995, 0.999)
@@ -17,9 +20,16 @@ SHARES = (0.01, 0.05, *(n / 10 for n in range(1, 10)), 0.95, 0.98, 0.99, 0.995, 
 
 DIGITS = ".4g"
 
+INSTANTS = 160  # of a window, at which its backlog is drawn
+
 
 def along_rate(results: Results, line: Line) -> Iterator[Row]:
-    """Yield the latency of each variant at each rate of a line, that the verdict is about, with its interval."""
+    """Yield the latency of each variant at each rate of a line, that the verdict is about, with its interval.
+
+    Where an objective is searched for, every row has its latency.
+    """
+    wanted = results.plan.experiment.objective
+    objective = {"objective": max(wanted.values())} if wanted else {}  # it has one latency
     for rate, contest in zip(line.values, line.contests, strict=True):
         about = results.about(contest.point)
         served = {event.variant: event for event in about.served}
@@ -31,6 +41,7 @@ def along_rate(results: Results, line: Line) -> Iterator[Row]:
                     "figure": f"{own.metric} {units.duration(event.wall_ns)}",
                     "served": f"{own.achieved_rate:.4g}/s" if own.achieved_rate is not None else "",
                     "saturated": own.is_saturated,
+                    **objective,
                 }
 
 
@@ -56,3 +67,24 @@ def distribution(variants: Sequence[str], windows: Iterable[WindowFinished]) -> 
             if place < len(upto):
                 ns = ascending[place]
                 yield {"variant": variant, "share": share, "ns": float(f"{ns:{DIGITS}}"), "figure": units.duration(ns)}
+
+
+def backlog(point: Point, windows: Iterable[WindowFinished], seed: int) -> Iterator[Row]:
+    """Yield how many calls each variant had in hand in its first window: they had arrived, and had not ended.
+
+    When they arrived follows from the seed of the run, as in the runner. Windows without single times are left out.
+    """
+    firsts: dict[str, WindowFinished] = {}
+    for window in windows:
+        firsts.setdefault(window.variant, window)
+    for variant, window in firsts.items():
+        order = arrivals_request(point, seed, window.block)["arrivals"]
+        at_ns = offsets_ns(order["process"], order["rate"], order["window_ns"], order["seed"] + window.round)
+        if window.latency_ns is None or len(at_ns) != window.calls:
+            continue
+        both = zip(at_ns, window.latency_ns, strict=True)
+        ends_ns = sorted(arrived + latency for arrived, latency in both if latency is not None)
+        last_ns = max([order["window_ns"], *ends_ns[-1:]])
+        for step in range(INSTANTS + 1):
+            ns = last_ns * step // INSTANTS
+            yield {"variant": variant, "s": ns / 1e9, "calls": bisect_right(at_ns, ns) - bisect_right(ends_ns, ns)}
