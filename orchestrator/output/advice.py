@@ -58,8 +58,10 @@ def reasons(
     compared = {event.variant: event for event in found.compared}
     recommended = compared.get(found.verdict.recommended or "")
     sentences = list(_start_up(contest, recommended)) if has_start_up else []
-    sentences += _cores(contest, compared, is_parallel="parallel_by_itself" in found.verdict.warnings)
-    return sentences + [text for event in compared.values() if (text := _gil(contest, event, without_gil))]
+    is_parallel = "parallel_by_itself" in found.verdict.warnings
+    sentences += _cores(contest, compared, is_parallel=is_parallel)
+    gil = (_gil(contest, event, without_gil, is_parallel=is_parallel) for event in compared.values())
+    return sentences + [text for text in gil if text]
 
 
 def remedy(found: PointEvents, command: Sequence[str]) -> str:
@@ -142,7 +144,7 @@ def _cores(contest: Contest, compared: Mapping[str, VariantCompared], *, is_para
         yield f"A call is on a core for {units.percent(busy)} of its time, which leaves a loop little waiting to fill."
 
 
-def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str]) -> str | None:
+def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str], *, is_parallel: bool) -> str | None:
     """Return whether threads ran in parallel, and what that shows about the GIL."""
     low, high = event.parallel_share_low, event.parallel_share_high
     if event.parallel_share is None:
@@ -150,7 +152,7 @@ def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str])
     interval = "" if low is None or high is None else f" [{low * 100:.0f}, {high * 100:.0f}]"
     found = f"Two threads ran in parallel for {units.percent(event.parallel_share)}{interval} of their time"
     account = explain.summary(contest, event.variant)
-    obstacle = _obstacle(account) if account else ""
+    obstacle = _obstacle(account, is_parallel=is_parallel) if account else ""
     if event.variant in without_gil:
         return f"{found}; this interpreter has no GIL{', and ' * bool(obstacle)}{obstacle}."
     if obstacle:
@@ -169,11 +171,11 @@ def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str])
     return f"{found}: the code releases the GIL for a part of it{' at least' * (high > LETS_ALL_GO)}."
 
 
-def _obstacle(account: Summary) -> str:
+def _obstacle(account: Summary, *, is_parallel: bool) -> str:
     """Return what else than the GIL keeps calls from running at once; nothing if none is seen."""
     if account.shares_a_lock:
         held = f", held in {account.median.lock_held_at}" if account.median.lock_held_at else ""
         return f"calls wait {units.percent(account.shares['lock'])} of the workers' time for each other's lock{held}"
-    if account.outside_cores > MUCH_OUTSIDE:
+    if is_parallel or account.outside_cores > MUCH_OUTSIDE:
         return "calls compute in threads or processes of their own"
     return "calls share a resource" if account.shares_something else ""

@@ -79,7 +79,8 @@ def renewed(text: str, directory: Path) -> str:
             (directory / name).write_text(found["file_text"])
         elif line := found["sample_command"]:
             command = parse(line)
-            return whole.replace(found["sample_output"], command.kept(output(command.words, directory)))
+            before, after = (found.start("sample_output") - found.start(), found.end("sample_output") - found.start())
+            return whole[:before] + command.kept(output(command.words, directory)) + whole[after:]
         elif line := found["before_command"]:
             output(tuple(shlex.split(line)), directory)
         elif session := found["session_session"]:

@@ -15,7 +15,7 @@ from orchestrator.runner import registry
 from tests.bench import bare
 from tests.bench.__main__ import LOOPS
 from tests.support.paths import ROOT
-from tests.verify import figures, findings
+from tests.verify import figures, findings, samples
 from tests.verify.cases import CASES
 from tests.verify.measure import run
 from tests.verify.records import Record, append, is_false, is_right, opposites, read, summaries
@@ -163,3 +163,11 @@ def test_the_help_of_the_accounts_measures_nothing() -> None:
 def test_every_model_is_held_to_a_bare_loop() -> None:
     assert {way.split()[0] for way in LOOPS} == set(registry.NAMES)
     assert not [loop for loop in LOOPS.values() if not callable(getattr(bare, loop, None))]
+
+
+def test_a_sample_without_output_yet_gets_it_once(tmp_path: Path) -> None:
+    sample = "<!-- sample: orchestrator --version -->\n```\n{}```\n<!-- end -->\n"
+    made = samples.renewed(sample.format(""), tmp_path)
+    assert made == samples.renewed(made, tmp_path)
+    assert made.count("orchestrator --version") == 1
+    assert re.search(r"^```\norchestrator \d", made, re.MULTILINE)
