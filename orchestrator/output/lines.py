@@ -38,7 +38,7 @@ _WARNINGS = {
     "variants_excluded": "variants that failed are excluded",
     "contaminated": "a single worker waited for a core, so the account includes other processes' work",
     "blocks_discarded": "blocks were discarded because a variant failed in them or max_time was reached",
-    "results_unchecked": "results were not compared, as they can't be pickled, or calls of a window failed; see `check`",
+    "results_unchecked": "results were not compared, as they can't be pickled, or calls failed; see `check`",
     "gil_enabled": "the GIL was enabled again",
     "workload_warned": "warning of the workload",
     "hosts_disagree": "hosts disagree, so the verdict holds for this mixture of hosts only",
