@@ -17,7 +17,7 @@ from .app import KeepReport, Runs, Wait, app
 from .output import NonzeroExit, write
 
 if TYPE_CHECKING:
-    from ..engine.versions import Job
+    from ..engine.batch import Planned
     from ..output.versions import SpecChecked, Versions
 
 
@@ -102,17 +102,17 @@ def _listed() -> Sequence[Path]:
     return project.read().ci
 
 
-def _jobs(configs: Sequence[Path], overrides: list[str]) -> list[Job]:
+def _jobs(configs: Sequence[Path], overrides: list[str]) -> list[Planned]:
     """Return a job for each spec; raises BadInput with the problems of all of them."""
     from ..api.plans import load_plan
-    from ..engine.versions import Job
+    from ..engine.batch import Planned
     from ..machine.host import affinity_kept
 
     jobs, problems = [], []
     for config in configs:
         try:
             with affinity_kept():
-                jobs.append(Job(config, *load_plan(config, overrides)))
+                jobs.append(Planned(config, *load_plan(config, overrides)))
         except BadInput as error:
             problems += str(error).splitlines()
     if problems:

@@ -33,16 +33,12 @@ NOT_REACHED = "the batch ended before"
 
 
 @dataclass(frozen=True)
-class Job:
-    """One experiment of a batch."""
+class Planned:
+    """One spec, as it is in the working directory, and its plan."""
 
     config: Path
     plan: Plan
     source: Source
-    command: Sequence[str]
-    """The command that runs it alone."""
-    least_s: float = 0.0
-    """The shortest time in which it can measure anything."""
 
     @property
     def name(self) -> str:
@@ -50,8 +46,18 @@ class Job:
 
     @property
     def most_s(self) -> float:
-        """The longest time that its spec allows."""
+        """The longest time that the spec allows."""
         return self.plan.experiment.measure.max_time or MOST_S
+
+
+@dataclass(frozen=True)
+class Job(Planned):
+    """One experiment of a batch."""
+
+    command: Sequence[str]
+    """The command that runs it alone."""
+    least_s: float = 0.0
+    """The shortest time in which it can measure anything."""
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,12 @@ from ..errors import BadInput, Failure
 from ..output.versions import Place, SpecChecked
 from ..runner.problem import Problem
 from ..spec.expand import plan_experiment
-from ..spec.load import Reasons, Source
+from ..spec.load import Reasons
 from ..spec.plan import Plan
 from ..spec.problem import SpecProblem
 from ..spec.versions import TwoVersions, base_alone, items_of, two_versions
 from . import session
-from .batch import own_processors
-from .forecast import MOST_S
+from .batch import Planned, own_processors
 from .placing import Placed, defined_at, placed
 from .session import RunOutcome
 from .share import Share, fair_s
@@ -29,24 +28,6 @@ from .signals import exiting_on_signal
 from .worktrees import Commits, Tree
 
 NO_TIME = "not measured, as no time of --max-time was left"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One spec, as it is in the working directory."""
-
-    config: Path
-    plan: Plan
-    source: Source
-
-    @property
-    def name(self) -> str:
-        return self.plan.experiment.name
-
-    @property
-    def most_s(self) -> float:
-        """The longest time that the spec allows."""
-        return self.plan.experiment.measure.max_time or MOST_S
 
 
 @dataclass(frozen=True)
@@ -64,7 +45,7 @@ class Setting:
     max_time_s: float | None = None
 
 
-def check(jobs: Sequence[Job], setting: Setting) -> list[SpecChecked]:
+def check(jobs: Sequence[Planned], setting: Setting) -> list[SpecChecked]:
     """Return what each spec shows about both versions.
 
     Raises BadInput before anything is measured if the newer version can't be placed, and what `session.run` raises. A
@@ -83,7 +64,7 @@ def check(jobs: Sequence[Job], setting: Setting) -> list[SpecChecked]:
     return found
 
 
-def _prepared(job: Job, setting: Setting) -> tuple[TwoVersions, list[str]]:
+def _prepared(job: Planned, setting: Setting) -> tuple[TwoVersions, list[str]]:
     """Return the experiment with both versions, and why parts of the base are left out."""
     try:
         newer, older = (placed(job.plan, tree, setting.commits.top) for tree in (setting.head, setting.base))
@@ -113,7 +94,7 @@ def _outside(newer: Sequence[Placed]) -> SpecProblem:
 
 
 def _both(
-    job: Job, newer: Sequence[Placed], bases: Sequence[Mapping[str, Any] | None], setting: Setting
+    job: Planned, newer: Sequence[Placed], bases: Sequence[Mapping[str, Any] | None], setting: Setting
 ) -> TwoVersions:
     commits = setting.commits
     about = f"{commits.head} against {commits.base}, {commits.about_base}"
@@ -132,7 +113,7 @@ def _refusal(base: Plan) -> str | None:
 
 
 def _checked_alone(
-    job: Job, two: TwoVersions, notes: list[str], setting: Setting, most_s: float | None, *, is_only: bool
+    job: Planned, two: TwoVersions, notes: list[str], setting: Setting, most_s: float | None, *, is_only: bool
 ) -> SpecChecked:
     """Return what a run of both versions shows; of several specs, an error ends only its own."""
     try:
@@ -143,7 +124,7 @@ def _checked_alone(
         return SpecChecked(job.name, notes=notes, error=str(error), error_status=error.status)
 
 
-def _checked(job: Job, two: TwoVersions, notes: list[str], setting: Setting, most_s: float | None) -> SpecChecked:
+def _checked(job: Planned, two: TwoVersions, notes: list[str], setting: Setting, most_s: float | None) -> SpecChecked:
     """Return what a run of both versions shows; without a base and an expectation there is nothing to run for."""
     from ..analysis.versions import changes
 
@@ -176,7 +157,7 @@ def _checked(job: Job, two: TwoVersions, notes: list[str], setting: Setting, mos
     )
 
 
-def _defined(job: Job, setting: Setting, label: str) -> Place:
+def _defined(job: Planned, setting: Setting, label: str) -> Place:
     """Return where the function of a variant is defined, or else where the spec names it."""
     found = defined_at(job.plan, label, setting.head, setting.commits.top)
     if found is None:
@@ -184,7 +165,7 @@ def _defined(job: Job, setting: Setting, label: str) -> Place:
     return Place(_from_workspace(setting.commits.top / found[0], setting), found[1])
 
 
-def _in_spec(job: Job, setting: Setting, path: tuple[str | int, ...]) -> Place:
+def _in_spec(job: Planned, setting: Setting, path: tuple[str | int, ...]) -> Place:
     return Place(_from_workspace(Path.cwd() / job.config, setting), job.source.line(path))
 
 
