@@ -84,7 +84,7 @@ def skipped(line: Line, place: int) -> tuple[Reason, int | None, int | None]:
 def _holds(line: Line, contest: Contest, label: str) -> bool | None:
     """Return whether a variant holds the objective at a rate; None while that is not known."""
     ((_, bound_ns),) = (contest.plan.experiment.objective or {}).items()
-    values = [median(block.walls[label]) for block in contest.counting if label in block.walls]
+    values = contest.block_medians(label)
     if not values or not contest.looks or label in contest.excluded:
         return None
     # the rates that are looked at when all decisions are right: each of these can be wrong
@@ -138,7 +138,7 @@ def _objective(line: Line) -> tuple[str, int]:
 
 
 def _latency(contest: Contest, label: str) -> int | None:
-    values = [median(block.walls[label]) for block in contest.counting if label in block.walls]
+    values = contest.block_medians(label)
     return round(median(values)) if values else None
 
 

@@ -16,7 +16,7 @@ from ..journal.derived_events import VariantChanged
 from ..spec.plan import Variant, columns
 from .contest import Block, Contest
 from .results import Results
-from .stats import STATS_VERSION, Shift, fields, geometric_shift
+from .stats import STATS_VERSION, Ratio, Shift, fields, geometric_shift
 
 LEVEL = 0.05  # the level of all intervals of a comparison together; each is at this level divided by their number
 
@@ -112,17 +112,20 @@ def change_of(raw: Shift, ratio: Shift | None, tolerance: float) -> Change:
     """Return how a variant changed between two runs: a word that holds for the whole interval, or "undecided".
 
     `raw` is the ratio of its wall-clock times, `ratio` that of its times relative to the reference loop; None where the
-    runs did not time the same loop. The interval of a few blocks never says "same": its width is in part what was
-    assumed before.
+    runs did not time the same loop.
     """
     if ratio is None:
         return "undecided"
-    if (word := _side(ratio, tolerance)) in ("slower", "faster"):
+    if (word := side(ratio, tolerance)) in ("slower", "faster"):
         return word
-    return "shifted" if _side(raw, tolerance) in ("slower", "faster") else word
+    return "shifted" if side(raw, tolerance) in ("slower", "faster") else word
 
 
-def _side(ratio: Shift, tolerance: float) -> Change:
+def side(ratio: Shift | Ratio, tolerance: float) -> Literal["slower", "faster", "same", "undecided"]:
+    """Return the word for a ratio of times that holds for its whole interval.
+
+    The interval of a few blocks never says "same": its width is in part what was assumed before.
+    """
     low, high = ratio.low, ratio.high
     if low is None or high is None:
         return "undecided"

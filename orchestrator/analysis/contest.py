@@ -168,6 +168,10 @@ class Contest:
         """The blocks behind all results: those up to the last look, or all before the first look."""
         return self.blocks[: self.looks[-1].blocks] if self.looks else self.blocks
 
+    def block_medians(self, label: str) -> list[float]:
+        """Return the median time of a variant in each block that counts and has it, in ns."""
+        return [median(block.walls[label]) for block in self.counting if label in block.walls]
+
     @property
     def finished(self) -> int:
         """The number of finished blocks, including those that don't count yet."""

@@ -83,7 +83,7 @@ def _has_too_few_blocks(grounds: Grounds) -> bool:
     contest, look = grounds.contest, grounds.finding.look
     if grounds.finding.verdict != "undecided" or not contest.blocks:
         return False
-    if contest.plan.experiment.objective:  # a point is measured until it tells which variants hold the objective
+    if contest.plan.experiment.objective:  # a point is measured until it is known which variants hold the objective
         return False
     needed = LOOKS[0] if contest.is_alone else first_ranked(contest.tie_level)
     return look is None or look.blocks < needed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import median
 from typing import Any, Literal
 
 import numpy as np
@@ -102,7 +101,7 @@ def _absolute(claim: Claim, contest: Contest) -> MetricValue:
     elif metric in OF_ARRIVALS:
         values = [_of_calls(served, metric, contest) for served in serving.of_blocks(contest, label)]
     else:
-        values = [median(block.walls[label]) for block in contest.counting if label in block.walls]
+        values = contest.block_medians(label)
     if not values:
         return MetricValue(reason="no block was finished")
     found = geometric(np.log(values), contest.look_level)

@@ -8,6 +8,7 @@ from statistics import median
 from typing import Literal
 
 from ..journal.raw_events import VariantUnavailable
+from .compare import side
 from .contest import Contest
 from .results import Results
 from .stats import Ratio
@@ -53,20 +54,10 @@ def _changed(results: Results, contest: Contest, newer: str, base: str, toleranc
 
 
 def change_of(ratio: Ratio, tolerance: float) -> Change:
-    """Return the word for a ratio of times that holds for its whole interval.
-
-    The interval of a few blocks never says "same": its width is in part what was assumed before.
-    """
-    low, high = ratio.low, ratio.high
-    if low is None or high is None:
-        return "undecided"
-    if low > 1 + tolerance:
-        return "slower"
-    if high < 1 / (1 + tolerance):
-        return "faster"
-    if high > 1 + tolerance:
-        return "undecided"
-    return "same" if ratio.is_ranked and low >= 1 / (1 + tolerance) else "no slower"
+    """Return the word for a ratio of times that holds for its whole interval, or for its upper end ("no slower")."""
+    word = side(ratio, tolerance)
+    is_bounded = ratio.low is not None and ratio.high is not None and ratio.high <= 1 + tolerance
+    return "no slower" if word == "undecided" and is_bounded else word
 
 
 def _absent(results: Results, contest: Contest, label: str, name: str) -> str | None:
@@ -84,5 +75,5 @@ def _absent(results: Results, contest: Contest, label: str, name: str) -> str | 
 
 
 def _wall_ns(contest: Contest, label: str) -> float | None:
-    walls = [median(block.walls[label]) for block in contest.counting if label in block.walls]
+    walls = contest.block_medians(label)
     return median(walls) if walls else None
