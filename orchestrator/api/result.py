@@ -62,7 +62,7 @@ class Point:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether a model wins, the best ones tie, or more time would be needed to tell."""
+        """Whether a model wins, the best ones tie, or more time would be needed to know."""
         return self._found.verdict.verdict if self._found.verdict else "undecided"
 
     @property
@@ -154,7 +154,7 @@ class Result:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether a model wins, the best ones tie, or more time would be needed to tell."""
+        """Whether a model wins, the best ones tie, or more time would be needed to know."""
         return self._only.verdict
 
     @property
