@@ -24,16 +24,16 @@ app = typer.Typer(
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        from importlib.metadata import version
+        from ..release import release
 
-        typer.echo(f"orchestrator {version('orchestrator')}")
+        typer.echo(f"orchestrator {release()}")
         raise typer.Exit
 
 
 @app.callback()
 def _program(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+        bool, typer.Option("--version", help="Show the version, with the commit of a checkout, and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Find the concurrency model that runs a Python function fastest, and by how much."""

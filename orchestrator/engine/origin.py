@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-import subprocess
 import sys
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +14,11 @@ from ..analysis.stats import STATS_VERSION
 from ..interpreters.identity import differences
 from ..interpreters.probe import Probed
 from ..journal.raw_events import ItemsRead, RunStarted
+from ..release import commit, package_version, release
 from ..spec.plan import Plan, canonical
 from .share import Share
 
-COMMIT_S = 2.0  # how long git may take to report the commit, in a large repository
-
-PACKAGES = ("orchestrator", "anyio", "numpy", "pydantic")
+PACKAGES = ("anyio", "numpy", "pydantic")
 
 
 def run_started(
@@ -35,7 +31,7 @@ def run_started(
         effective_cores=plan.cores,
         level_split=plan.level_split,
         identity=dict(identity),
-        commit=_commit(),
+        commit=commit(),
         environments=environments,
         items=read_items(plan),
     )
@@ -50,13 +46,17 @@ def origin(plan: Plan, seed: int, share: Share) -> dict[str, Any]:
         "command": list(share.command) or sys.argv,
         "most_s": share.most_s,
         "cwd": str(Path.cwd()),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "versions": {
+            "python": platform.python_version(),
+            "orchestrator": release(),
+            **{name: package_version(name) for name in PACKAGES},
+        },
     }
 
 
 def identity(plan: Plan, probed: Probed) -> dict[str, str]:
     """Return what the results of a plan depend on beside its spec: this program, what was probed, the items."""
-    program = f"orchestrator {_version('orchestrator')}, statistics {STATS_VERSION}"
+    program = f"orchestrator {package_version('orchestrator')}, statistics {STATS_VERSION}"
     return {"program": program, **probed.identity, **items(plan)}
 
 
@@ -83,23 +83,5 @@ def changed(started: Mapping[str, Any], plan: Plan, identity: Mapping[str, str])
     return differences({"spec": _spec_sha256(plan), **identity}, then)
 
 
-def _commit() -> str | None:
-    """Return the commit that is checked out; None without a repository or git, or when git takes too long."""
-    command = ("git", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12")
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # git must not write to the index
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=COMMIT_S, env=environment)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found.stdout.strip() or None
-
-
 def _spec_sha256(plan: Plan) -> str:
     return hashlib.sha256(canonical(plan.experiment.resolved()).encode()).hexdigest()
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"
