@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from orchestrator.analysis.results import DERIVED, fold
+from orchestrator.journal.event import SCHEMA
 from orchestrator.journal.write import _render
 from tests.support.synthetic import conducted
 
@@ -72,7 +73,7 @@ def _records(blocks: int, matrix: Mapping[str, Any]) -> list[dict[str, Any]]:
     timelines = [_timeline(each) for each in kept if each["event"] == "account.measured" and each["block"] == 0]
     raw = [*(each for each in kept if each["event"] not in DERIVED), *timelines]
     lines = [*raw, *(event.fields() for event in fold(raw).derived), records[-1]]
-    return [{**each, "seq": seq, "ts": "then"} for seq, each in enumerate(lines)]
+    return [{**each, "schema": SCHEMA, "seq": seq, "ts": "then"} for seq, each in enumerate(lines)]
 
 
 def _timeline(account: dict[str, Any]) -> dict[str, Any]:
