@@ -97,7 +97,8 @@ def _choice(verdict: VerdictReached, compared: Mapping[str, VariantCompared]) ->
 def _named(event: VariantCompared) -> str:
     if event.model == "sequential" and event.variant.startswith("sequential"):  # and not a label of its own
         return "a plain loop"
-    workers = "" if event.workers is None or "workers=" in event.variant else units.count(event.workers, "worker")
+    is_known = event.workers is None or event.model == "sequential" or "workers=" in event.variant
+    workers = "" if event.workers is None or is_known else units.count(event.workers, "worker")
     return f"{event.variant} ({workers})" if workers else event.variant
 
 
