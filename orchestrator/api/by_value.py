@@ -14,8 +14,9 @@ import pickle
 import re
 import sys
 import sysconfig
+import time
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ import cloudpickle
 
 from ..errors import BadInput, Unwritable
 from ..files import replace_file
+from ..journal.read import experiments, newest_first
+from ..journal.write import SPEC_FILE
 from ..runner import names
 from ..runner.by_value import SUFFIX
 from ..spec.document import quoted
@@ -31,6 +34,8 @@ from ..spec.values import PATTERNS, REFERENCE
 from .code_hash import code_hash, has_finder, is_importable, referred
 
 DIRECTORY = ".functions"  # below that of the runs; no experiment can have this name
+
+DAY_S = 24 * 60 * 60
 
 MOST_BYTES = 64 * 2**20  # of a pickle, which every runner and each of its workers reads at its start
 MOST_PARTS, MOST_CHARACTERS = 64, 1000  # an argument that is larger would make a spec unreadable
@@ -204,6 +209,21 @@ def _written(value: Any, name: str, runs: Path) -> str:
         what = f"cannot write {file}: {error.strerror}"
         raise Unwritable(what, remedy="make room, or name another directory in runs=") from error
     return names.canonical(f"{file}:{name}", str(Path.cwd()))
+
+
+def unused(runs: Path, removed: Collection[Path]) -> list[Path]:
+    """Return the files of generated modules that no run below `runs` names, except for those that are `removed`.
+
+    A file of the last day may belong to a run that is about to start. Raises BadInput when a spec can't be read.
+    """
+    written = [file for file in sorted((runs / DIRECTORY).glob("*.py")) if time.time() - file.stat().st_mtime > DAY_S]
+    kept = [run for experiment in experiments(runs) for run in newest_first(experiment) if run not in removed]
+    specs = [file for run in kept if (file := run / SPEC_FILE).is_file()] if written else []
+    try:
+        named = "".join(file.read_text() for file in specs)
+    except OSError as error:
+        raise BadInput(f"cannot read {error.filename}: {error.strerror}", remedy="give yourself the right") from error
+    return [part for file in written if file.stem not in named for part in (file, file.with_suffix(SUFFIX))]
 
 
 def _import_path() -> tuple[str, ...]:

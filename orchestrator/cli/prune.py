@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import BadInput
+from ..units import count, listed
 from .app import Runs, app
 from .output import say, write
 
@@ -21,20 +22,23 @@ def prune(
     runs: Runs = Path("runs"),
     delete: Annotated[bool, typer.Option("--delete", help="delete the runs; without it, only list them")] = False,
 ) -> None:
-    """List or delete the oldest runs of every experiment.
+    """List or delete the oldest runs of every experiment, and functions sent by value that no run names.
 
     Runs in progress are kept.
     """
+    from ..api.by_value import unused
     from ..journal.read import experiments, is_running, newest_first
 
     found = [run for experiment in experiments(runs) for run in reversed(newest_first(experiment)[keep:])]
     old = [run for run in found if not is_running(run)]
-    for run in old:
+    files = unused(runs, old)
+    for path in (*old, *files):
         try:
             if delete:
-                shutil.rmtree(run)
+                path.unlink() if path in files else shutil.rmtree(path)
         except OSError as error:
-            raise BadInput(f"cannot delete {run}: {error.strerror}", remedy="delete it by hand") from error
-        write(f"{run}\n")
-    if old and not delete:
-        say(f"{len(old)} runs would be deleted; to delete them, add --delete")
+            raise BadInput(f"cannot delete {path}: {error.strerror}", remedy="delete it by hand") from error
+        write(f"{path}\n")
+    if (old or files) and not delete:
+        what = listed([count(len(old), "run")] * bool(old) + [count(len(files), "file")] * bool(files))
+        say(f"{what} would be deleted; to delete them, add --delete")

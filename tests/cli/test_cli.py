@@ -19,6 +19,7 @@ from orchestrator.cli.main import COMMANDS
 from orchestrator.journal.read import EVENTS_FILE, Records
 from tests.support.command import GOOD, WORKLOADS, events, in_process, orchestrator
 from tests.support.loaded_modules import loaded
+from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE_S, until
 
 
@@ -279,9 +280,12 @@ def test_the_help_lists_the_commands_in_the_order_of_their_use(tmp_path: Path) -
     assert [line.split()[0] for line in commands.splitlines() if line[:3].strip()] == [*order, "models", "schema"]
 
 
-def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
+def test_the_version_is_that_of_the_package_with_the_commit_of_the_checkout(tmp_path: Path) -> None:
     done = orchestrator("--version", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (errors.OK, f"orchestrator {metadata.version('orchestrator')}\n")
+    version, _, checked_out = done.stdout.partition("+g")
+    assert (done.returncode, version) == (errors.OK, f"orchestrator {metadata.version('orchestrator')}")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert head.startswith(checked_out.removesuffix("\n").removesuffix(".dirty"))
 
 
 def test_the_help_shows_every_summary_in_full_on_80_columns(tmp_path: Path) -> None:
