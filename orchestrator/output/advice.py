@@ -11,6 +11,7 @@ from ..analysis.capacity import capacity as of_rate
 from ..analysis.contest import Contest
 from ..analysis.results import PointEvents, Results
 from ..journal.derived_events import VariantCompared, VerdictReached
+from ..journal.window_events import VariantServed
 from . import lines, tables
 
 LETS_GO, HOLDS = 0.5, 0.25
@@ -28,6 +29,8 @@ def choice(found: PointEvents) -> str:
     if not found.verdict:
         return ""
     served = next((event for event in found.served if event.variant == found.verdict.recommended), None)
+    if found.served and all(event.is_saturated for event in found.served):
+        return _overloaded(found.served, found.compared)
     answers = f" ({served.metric} {tables.latency(served, served.metric)}, {tables.achieved(served)})" if served else ""
     return _choice(found.verdict, {event.variant: event for event in found.compared}).removesuffix(".") + answers + "."
 
@@ -92,6 +95,14 @@ def _choice(verdict: VerdictReached, compared: Mapping[str, VariantCompared]) ->
     if is_baseline:
         return f"Use {named}: nothing else is faster."
     return f"Use {named}{gain}."
+
+
+def _overloaded(served: Sequence[VariantServed], compared: Sequence[VariantCompared]) -> str:
+    """Return what to do where no variant keeps up with the rate."""
+    most = max(served, key=lambda event: event.achieved_rate or 0.0)
+    named = _named(next(event for event in compared if event.variant == most.variant))
+    serves = f"; {named} serves the most, {units.significant(most.achieved_rate)}/s" if most.achieved_rate else ""
+    return f"No variant keeps up with the rate{serves}. Try more workers, or spread the calls over more machines."
 
 
 def _named(event: VariantCompared) -> str:

@@ -123,6 +123,12 @@ def test_no_line_is_wider_than_the_screen(name: str, form: str, width: int, deta
     assert max(map(cell_len, text.splitlines())) <= width
 
 
+def test_where_no_variant_keeps_up_with_the_rate_none_is_advised() -> None:
+    spec: dict[str, Any] = {"arrivals": {"rate": 100}, "measure": {"metric": "p90", "max_time": "1h"}}
+    found = fold(conducted({"event_loop": 90_000, "threads": 300_000}, **spec).records())
+    assert "\nNo variant keeps up with the rate. Try more workers" in shown(found)
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_a_long_label_is_shown_in_full_on_several_lines(width: int) -> None:
     run = conducted({"sequential": 20, "processes": 10})
