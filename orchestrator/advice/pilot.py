@@ -127,7 +127,8 @@ def _failed(asked: Question, error: RunnerFailed) -> WorkloadFailed:
 
 def _endless(asked: Question, error: RunnerFailed) -> WorkloadFailed:
     """Return that a pilot has not ended in time, and whether it computed or waited."""
-    what = f"importing and calling {asked.call} took longer than {TIMEOUT_S:g} s"
+    read = f"importing {asked.call}, reading its items and calling it"
+    what = f"{read if asked.items else f'importing and calling {asked.call}'} took longer than {TIMEOUT_S:g} s"
     at = _first_of_theirs(error) or _place(error)
     if error.cpu_s is None or error.cpu_s > WAITING * TIMEOUT_S:
         return WorkloadFailed(what + at, remedy="ask for less work in one call, so that it can be called many times")

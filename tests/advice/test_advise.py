@@ -696,3 +696,13 @@ def test_a_function_that_runs_for_ever_is_given_up(place: Path, monkeypatch: pyt
     with pytest.raises(errors.WorkloadFailed, match=expected):
         interruptible(lambda runner_env, interrupt: pilot.pilot(Question("mine:hang", {}), runner_env, interrupt))
     assert not living_in(place)
+
+
+def test_items_that_never_come_are_given_up(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "mine.py").write_text("import time\ndef items(): yield time.sleep(600)\ndef work(item): pass\n")
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(pilot, "TIMEOUT_S", 1.0)
+    asked = Question("mine:work", {}, items="mine:items")
+    expected = "importing mine:work, reading its items and calling it took longer than 1 s"
+    with pytest.raises(errors.WorkloadFailed, match=expected):
+        interruptible(lambda runner_env, interrupt: pilot.pilot(asked, runner_env, interrupt))
