@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BUSY, DAMAGED, JournalDamaged
+from ..units import count
 from .output import NonzeroExit, colour, is_ascii, say, width, write
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def last_line(results: Results, to_resume: str = "") -> str:
     if failed:
         first = failed[0]
         place = f"{first.variant} at {first.point}"
-        return f"{len(failed)} trials failed; the first: {place}: {' '.join(first.error.split())}"
+        so_many = f"{count(len(failed), 'trial')} failed{'; the first' * (len(failed) > 1)}"
+        return f"{so_many}: {place}: {' '.join(first.error.split())}"
     undecided = next(event for event in results.expectations if event.outcome == "undecided")
     return f"expectation undecided: {_claim(undecided)}: {undecided.reason or 'the interval contains the bound'}"
 

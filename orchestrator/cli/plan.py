@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..units import count
 from .app import Config, Overrides, Runs, app
 from .output import write
 
@@ -24,13 +25,12 @@ def plan(config: Config, overrides: Overrides = None, runs: Runs = Path("runs"))
 
 def _lines(plan: Plan, runs: Path) -> Iterator[str]:
     experiment = plan.experiment
-    yield f"{experiment.name}: {len(plan.points)} points x {len(plan.variants)} variants"
+    yield f"{experiment.name}: {count(len(plan.points), 'point')} x {count(len(plan.variants), 'variant')}"
     yield "points"
     yield from (f"  {point.id}  {point.label}" for point in plan.points)
     yield "variants"
     for variant in plan.variants:
-        count = variant.workers
-        about = [f"{count} worker" + "s" * (count > 1) if count else "one worker per task"]
+        about = [count(variant.workers, "worker") if variant.workers else "one worker per task"]
         about += [f"{key}={value}" for key, value in variant.options.items()]
         about += [f"python {variant.python}"] if variant.python else []
         yield f"  {variant.id}  {variant.label} ({', '.join(about)})" + " baseline" * (variant == plan.baseline)

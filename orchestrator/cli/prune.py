@@ -22,9 +22,9 @@ def prune(
     runs: Runs = Path("runs"),
     delete: Annotated[bool, typer.Option("--delete", help="delete the runs; without it, only list them")] = False,
 ) -> None:
-    """List or delete the oldest runs of every experiment, and functions sent by value that no run names.
+    """List or delete the oldest runs of every experiment.
 
-    Runs in progress are kept.
+    Runs in progress are kept. So are functions that were sent by value, as long as a run names them.
     """
     from ..api.by_value import unused
     from ..journal.read import experiments, is_running, newest_first
