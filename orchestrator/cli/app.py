@@ -33,7 +33,13 @@ def _print_version(is_asked: bool) -> None:
 @app.callback()
 def _program(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version, with the commit of a checkout, and exit.", callback=_print_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version, with the commit of a checkout, and exit.",
+            callback=_print_version,
+            is_eager=True,
+        ),
     ] = False,
 ) -> None:
     """Find the concurrency model that runs a Python function fastest, and by how much."""
