@@ -48,6 +48,8 @@ class Block:
     overlaps: dict[str, float] = field(default_factory=dict)
     """The time of two workers at once divided by that of one alone, from 1 (in parallel) to 2 (one at a time)."""
     accounts: dict[str, Account] = field(default_factory=dict)
+    call_accounts: dict[str, Mapping[str, int | None]] = field(default_factory=dict)
+    """Where calls arrive at a rate, the parts of their time in ns by `CALL_PARTS`; None for what is not known."""
     calls_ns: dict[str, int] = field(default_factory=dict)
     """The time until every worker had made its first call, where there was a warm-up."""
     elapsed_ns: int = 0

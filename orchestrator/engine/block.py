@@ -370,9 +370,11 @@ class _Block:
             self.events.append(ReferenceTimed(**self._task.about(), version=loop.version, wall_ns=wall_ns))
 
     def _diagnose(self, runner_group: RunnerGroup) -> None:
-        """Add the diagnostics of the runners, which run after the last trial; they need batches."""
+        """Add the diagnostics of the runners, which run after the last trial."""
         assert self._rounds is not None
         if self._arrivals:
+            able = self._variants.keys() - self._trials.stuck
+            self.events += diagnostics.window_accounts(self._task, runner_group, able, self._rounds, self._notify)
             return
         runners = [event for event in self.events if isinstance(event, RunnerReady)]
         wall_ns, _ = self._trials.total_ns()

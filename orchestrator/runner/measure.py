@@ -335,6 +335,15 @@ class Bench:
         self._used_ns = time.perf_counter_ns()
         return {"event": "accounted", **account}
 
+    async def do_account_window(self, number: int) -> dict[str, Any]:
+        """Run one more window, instrumented, and return `account`: where the time of its calls went."""
+        from .account import of_window
+
+        assert self.windows
+        self._before_batch()
+        given = self._workers, self._call, self._items, *self.windows.accounted(number)
+        return {"event": "accounted", "account": await of_window.measure(*given, *self._of_model)}
+
     async def do_prove(self) -> dict[str, Any]:
         """Return the identity of the workers after the trials."""
         return {"event": "proved", **await self.prove()}

@@ -97,6 +97,17 @@ def test_a_variant_has_its_latencies_its_rate_and_its_share_of_waiting(events: l
         assert 0 <= event["queue_share"] < 1
 
 
+def test_an_instrumented_window_says_where_the_time_of_calls_went(events: list[dict[str, Any]]) -> None:
+    served = {event["variant"]: event for event in named(events, "variant.served")}
+    windows = named(events, "window.accounted")
+    assert {event["variant"] for event in windows} == served.keys()
+    assert all(event["ended"] <= event["calls"] for event in windows)
+    # a sleep is awaited in a loop, and blocks a thread
+    assert served["event_loop"]["call_waiting_share"] > 0.5
+    assert served["threads"]["call_waiting_share"] == 0
+    assert served["threads"]["call_blocked_share"] > 0.2
+
+
 def test_the_verdict_names_rate_metric_and_latency(events: list[dict[str, Any]]) -> None:
     (verdict,) = named(events, "verdict.reached")
     assert verdict["point"] == "nap() at 200/s"
@@ -111,7 +122,9 @@ def test_the_journal_gives_the_same_figures_again(place: Path) -> None:
 @pytest.mark.parametrize("details", [[], ["--details"]])
 def test_the_table_has_latencies_and_the_rate(place: Path, details: list[str]) -> None:
     shown = in_process("report", "runs/my/latest", "--format", "table", *details, cwd=place).stdout
-    assert all(word in shown for word in ("p50", "achieved", "queued", "not run: processes_of_threads"))
+    assert all(
+        word in shown for word in ("p50", "achieved", "queued", "why", "awaiting", "not run: processes_of_threads")
+    )
 
 
 def test_windows_and_latencies_are_tables(place: Path) -> None:
