@@ -63,6 +63,7 @@ class Block:
     steal_share: float | None = None
     pressure: float | None = None
     unchecked: tuple[str, ...] = ()
+    check_failed: tuple[str, ...] = ()
     gil_enabled_by: dict[str, str] = field(default_factory=dict)
     """The module that enabled the GIL, for a variant that started without it."""
 

@@ -122,7 +122,7 @@ class _Block:
         self._clock = [time.perf_counter_ns()]
         self.round: int | None = None
         self.position: int | None = None
-        self._unchecked: list[str] = []
+        self._unchecked = checks.Unchecked()
         self._guarded = set(task.guarded & self._variants.keys())
         self._trials = Trials(task)
         self._warmed_ns: dict[str, int] = {}
@@ -167,7 +167,8 @@ class _Block:
             warming_ns=warming_ns,
             trials_ns=trials_ns,
             diagnostics_ns=diagnostics_ns,
-            unchecked=self._unchecked,
+            unchecked=list(self._unchecked.unpicklable),
+            check_failed=list(self._unchecked.failed),
             wait_ns=max(0, trials_ns - wall_ns),
             **load_of_others(start, end, cpu_ns),
         )

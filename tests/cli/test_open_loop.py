@@ -20,6 +20,10 @@ async def anap(): await asyncio.sleep(0.004)
 def long(): time.sleep(0.5)
 def even(item):
     if item % 2: raise ValueError(f"odd: {item}")
+def late(item):
+    if item == 9: raise ValueError(item)
+    return item
+async def alate(item): return -late(item)
 def never(item):
     if item == 3: threading.Event().wait()
 def grows(found=[]): found.append(1)
@@ -153,6 +157,21 @@ def test_calls_that_raise_are_counted_and_noted(tmp_path: Path) -> None:
     assert served["error"].startswith("ValueError: odd: ")
     (verdict,) = named(found, "verdict.reached")
     assert "calls_failed" in verdict["warnings"]
+
+
+def test_results_are_compared_although_later_calls_raise(tmp_path: Path) -> None:
+    spec = SPEC.replace("'mine:nap', async_call: 'mine:anap'", "'mine:late', async_call: 'mine:alate', item: item")
+    failures = named(run(tmp_path, "measure.blocks=1", spec=spec), "trial.failed")
+    assert {event["cause"] for event in failures} == {"result"}
+
+
+def test_results_are_not_checked_where_calls_for_the_check_raise_and_the_note_says_so(tmp_path: Path) -> None:
+    spec = SPEC.replace("'mine:nap', async_call: 'mine:anap'", "'mine:even', item: item")
+    found = run(tmp_path, "models=[threads]", "measure.blocks=1", spec=spec)
+    (verdict,) = named(found, "verdict.reached")
+    assert "check_failed" in verdict["warnings"] and "results_unchecked" not in verdict["warnings"]
+    shown = in_process("report", "runs/my/latest", "--format", "table", cwd=tmp_path).stdout
+    assert "results were not checked, as calls failed" in shown
 
 
 def test_a_call_that_never_ends_is_counted_and_the_run_ends(tmp_path: Path) -> None:
