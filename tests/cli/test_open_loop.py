@@ -142,11 +142,20 @@ def test_windows_and_latencies_are_tables(place: Path) -> None:
     assert json.loads(in_process("query", sql, "--json", cwd=place).stdout) == {"n": 2}
 
 
-def test_every_export_and_the_page_can_be_made(place: Path) -> None:
-    for to in ("csv", "parquet", "markdown", "hyperfine", "pyperf", "chrome-trace"):
+def test_the_exports_that_hold_latencies_and_the_page_can_be_made(place: Path) -> None:
+    for to in ("csv", "parquet", "markdown", "chrome-trace"):
         done = in_process("export", "runs/my/latest", "--to", to, "--output", f"out-{to}", cwd=place)
         assert "Traceback" not in done.stderr, to
     assert in_process("report", "runs/my/latest", "--format", "html", cwd=place).returncode == errors.OK
+
+
+@pytest.mark.parametrize("to", ["hyperfine", "pyperf"])
+def test_an_export_for_times_of_runs_is_refused_with_what_to_use(to: str, place: Path) -> None:
+    done = in_process("export", "runs/my/latest", "--to", to, cwd=place)
+    assert done.returncode == errors.BAD_INPUT
+    assert (
+        f"--to {to}: {to} compares the times of runs, and in my calls arrive at a rate; their latencies" in done.stderr
+    )
 
 
 def test_calls_that_raise_are_counted_and_noted(tmp_path: Path) -> None:
