@@ -193,7 +193,7 @@ def _sweep(scale: Literal["log", "linear"]) -> Spec:
 
 def _latencies() -> Spec:
     x = _number("rate", title="calls a second", scale=_PADDED, axis={"tickCount": 6})
-    title = "latency; hollow: saturated; triangle: beyond the top; dashed: objective"
+    title = "latency; hollow: saturated; dashed: objective"
     of_time: Spec = {"scale": _LOG, "axis": _LOG_TIMES, "title": title}
     y = _number("ns", **of_time)
     objective = _number("objective", aggregate="min", **of_time)
