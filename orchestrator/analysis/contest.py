@@ -48,6 +48,8 @@ class Block:
     overlaps: dict[str, float] = field(default_factory=dict)
     """The time of two workers at once divided by that of one alone, from 1 (in parallel) to 2 (one at a time)."""
     accounts: dict[str, Account] = field(default_factory=dict)
+    call_accounts: dict[str, Mapping[str, int | None]] = field(default_factory=dict)
+    """Where calls arrive at a rate, the parts of their time in ns by `CALL_PARTS`; None for what is not known."""
     calls_ns: dict[str, int] = field(default_factory=dict)
     """The time until every worker had made its first call, where there was a warm-up."""
     elapsed_ns: int = 0
@@ -61,6 +63,7 @@ class Block:
     steal_share: float | None = None
     pressure: float | None = None
     unchecked: tuple[str, ...] = ()
+    check_failed: tuple[str, ...] = ()
     gil_enabled_by: dict[str, str] = field(default_factory=dict)
     """The module that enabled the GIL, for a variant that started without it."""
 

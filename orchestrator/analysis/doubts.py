@@ -113,6 +113,7 @@ WARNINGS: Mapping[str, Callable[[Grounds], bool]] = {
     "variants_excluded": lambda grounds: bool(grounds.contest.excluded),
     "blocks_discarded": lambda grounds: grounds.contest.discarded > 0,
     "results_unchecked": lambda grounds: any(block.unchecked for block in grounds.contest.counting),
+    "check_failed": lambda grounds: any(block.check_failed for block in grounds.contest.counting),
     "gil_enabled": lambda grounds: bool(gil_enabled_by(grounds.contest)),
     "workload_warned": lambda grounds: bool(figures.warned(grounds.contest)),
     "recomputed_differs": lambda grounds: bool(grounds.contest.differences),

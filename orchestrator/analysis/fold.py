@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
 
+from ..runner.account.figures import CALL_PARTS
 from . import decide
 from .accounts import Account
 from .contest import Block, Contest
@@ -127,6 +128,10 @@ def _account_measured(block: Block, event: Event) -> None:
     block.accounts[event["variant"]] = Account.of(event)
 
 
+def _window_accounted(block: Block, event: Event) -> None:
+    block.call_accounts[event["variant"]] = {name: event[f"{name}_ns"] for name in CALL_PARTS}
+
+
 def _block_finished(contest: Contest, event: Event) -> None:
     if block := contest.running:
         block.elapsed_ns = event["elapsed_ns"]
@@ -136,6 +141,7 @@ def _block_finished(contest: Contest, event: Event) -> None:
         block.steal_share = event["steal_share"]
         block.pressure = event["pressure"]
         block.unchecked = tuple(event["unchecked"])
+        block.check_failed = tuple(event.get("check_failed", ()))  # not in older journals
         _serve(contest, block)
         _end(contest, block.number, block)
 
@@ -204,5 +210,6 @@ _BLOCK_HANDLERS: Mapping[str, Callable[[Block, Event], None]] = {
     "trial.observed": _trial_observed,
     "overlap.measured": _overlap_measured,
     "account.measured": _account_measured,
+    "window.accounted": _window_accounted,
 }
 """What an event does to the block that is being read."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median, median_low
+from typing import Any
 
 from ..journal.window_events import VariantServed
+from ..runner.account.figures import CALL_PARTS
 from ..spec.plan import Variant, columns
 from ..spec.values import LATENCIES
 from .contest import Contest
@@ -52,7 +54,26 @@ def served(contest: Contest, variant: Variant) -> VariantServed | None:
         is_saturated=share < KEPT_UP,
         queue_share=round(median(waits), 4) if waits else None,
         late_p99_ns=round(median(late)) if late else None,
+        **_call_shares(contest, variant.label),
     )
+
+
+def _call_shares(contest: Contest, label: str) -> dict[str, Any]:
+    """Return the share of each part of the time of calls, the medians over accounts; nothing without any."""
+    found = [block.call_accounts[label] for block in contest.counting if label in block.call_accounts]
+    shares: dict[str, float | None] = {}
+    for name in CALL_PARTS:
+        known = [ns / max(1, _total(parts)) for parts in found if (ns := parts[name]) is not None]
+        shares[name] = median(known) if known else None
+    total = sum(filter(None, shares.values()))
+    if not total:
+        return {}
+    scaled = {name: None if share is None else round(share / total, 4) for name, share in shares.items()}
+    return {"accounts": len(found), **{f"call_{name}_share": share for name, share in scaled.items()}}
+
+
+def _total(parts: Mapping[str, int | None]) -> int:
+    return sum(ns or 0 for ns in parts.values())
 
 
 _COUNTS = ("calls", "ended", "failed", "cancelled", "running")

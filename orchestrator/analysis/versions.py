@@ -18,7 +18,7 @@ Change = Literal["slower", "faster", "same", "no slower", "undecided", "not comp
 
 @dataclass(frozen=True)
 class VersionChange:
-    """How one variant changed at one point."""
+    """How one variant changed at one point: its time, or a percentile of latency where calls arrive at a rate."""
 
     point: str
     variant: str
@@ -41,12 +41,13 @@ def changes(results: Results, pairs: Mapping[str, str], tolerance: float) -> lis
 
 
 def _changed(results: Results, contest: Contest, newer: str, base: str, tolerance: float) -> VersionChange:
-    point = contest.point.label
+    arrivals = contest.point.arrivals
+    point = contest.point.label + (f", {arrivals.metric}" if arrivals else "")
     if absent := _absent(results, contest, base, "the base") or _absent(results, contest, newer, newer):
         return VersionChange(point, newer, "not compared", reason=absent)
     ratio = contest.compare(base, newer, contest.look_level)
     if ratio is None and contest.counting:
-        return VersionChange(point, newer, "not compared", reason="no block has the times of batches of both versions")
+        return VersionChange(point, newer, "not compared", reason="no block has the times of both versions")
     if ratio is None:
         return VersionChange(point, newer, "undecided", reason="no block was finished in the time")
     times = _wall_ns(contest, base), _wall_ns(contest, newer)

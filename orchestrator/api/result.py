@@ -101,7 +101,7 @@ class Point:
         """Return a row for each variant, the best first: its times in nanoseconds, its speedup, and its main cause."""
         from ..output import ranking, tables
 
-        causes = {event.variant: tables.first_cause(event) for event in self._found.explained}
+        causes = tables.main_causes(self._found)
         return [
             {
                 "variant": event.variant,

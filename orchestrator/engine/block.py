@@ -122,7 +122,7 @@ class _Block:
         self._clock = [time.perf_counter_ns()]
         self.round: int | None = None
         self.position: int | None = None
-        self._unchecked: list[str] = []
+        self._unchecked = checks.Unchecked()
         self._guarded = set(task.guarded & self._variants.keys())
         self._trials = Trials(task)
         self._warmed_ns: dict[str, int] = {}
@@ -167,7 +167,8 @@ class _Block:
             warming_ns=warming_ns,
             trials_ns=trials_ns,
             diagnostics_ns=diagnostics_ns,
-            unchecked=self._unchecked,
+            unchecked=list(self._unchecked.unpicklable),
+            check_failed=list(self._unchecked.failed),
             wait_ns=max(0, trials_ns - wall_ns),
             **load_of_others(start, end, cpu_ns),
         )
@@ -370,9 +371,11 @@ class _Block:
             self.events.append(ReferenceTimed(**self._task.about(), version=loop.version, wall_ns=wall_ns))
 
     def _diagnose(self, runner_group: RunnerGroup) -> None:
-        """Add the diagnostics of the runners, which run after the last trial; they need batches."""
+        """Add the diagnostics of the runners, which run after the last trial."""
         assert self._rounds is not None
         if self._arrivals:
+            able = self._variants.keys() - self._trials.stuck
+            self.events += diagnostics.window_accounts(self._task, runner_group, able, self._rounds, self._notify)
             return
         runners = [event for event in self.events if isinstance(event, RunnerReady)]
         wall_ns, _ = self._trials.total_ns()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..journal.event import Event
 from ..journal.raw_events import RunnerReady, RunnerWarmed
@@ -13,6 +13,13 @@ from .hosts import BlockTask
 
 Ask = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 """Ask the runner of a variant, by its label."""
+
+
+class Unchecked(NamedTuple):
+    """The variants whose results were not checked: they can't be pickled, or the calls that make them failed."""
+
+    unpicklable: Sequence[str] = ()
+    failed: Sequence[str] = ()
 
 
 class Lost(Exception):
@@ -24,21 +31,25 @@ class Lost(Exception):
         self.error = error
 
 
-def results(task: BlockTask, labels: Sequence[str], scratch: Path, ask: Ask) -> list[str]:
-    """Check that results are the same in every variant, or as the user's check says; return those that can't be."""
+def results(task: BlockTask, labels: Sequence[str], scratch: Path, ask: Ask) -> Unchecked:
+    """Check that results are the same in every variant, or as the user's check says; return what can't be checked."""
     check = task.point.workload.get("check", "same")
     if check == "same":
-        return _compare(task, labels, scratch, ask) if labels else []
-    if check != "none":
-        for label in labels:
-            ask(label, {"op": "check", "reference": check})
-    return []
+        return _compare(task, labels, scratch, ask) if labels else Unchecked()
+    if check == "none":
+        return Unchecked()
+    answers = {label: ask(label, {"op": "check", "reference": check}) for label in labels}
+    return Unchecked(failed=[label for label, answer in answers.items() if answer["failed"]])
 
 
-def _compare(task: BlockTask, labels: Sequence[str], scratch: Path, ask: Ask) -> list[str]:
-    reference = task.baseline if task.baseline in labels else labels[0]
-    digests = {label: ask(label, {"op": "digest"})["digest"] for label in labels}
-    unchecked = [label for label, digest in digests.items() if digest is None]
+def _compare(task: BlockTask, labels: Sequence[str], scratch: Path, ask: Ask) -> Unchecked:
+    answers = {label: ask(label, {"op": "digest"}) for label in labels}
+    failed = [label for label, answer in answers.items() if answer["failed"]]
+    digests = {label: answer["digest"] for label, answer in answers.items() if not answer["failed"]}
+    unchecked = Unchecked([label for label, digest in digests.items() if digest is None], failed)
+    if not digests:
+        return unchecked
+    reference = task.baseline if task.baseline in digests else next(iter(digests))
     differing = [label for label, digest in digests.items() if digest not in (None, digests[reference])]
     if not differing or digests[reference] is None:
         return unchecked

@@ -6,10 +6,11 @@ Best effort: a failure here, or a lack of time, is ignored, and the block still 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from ..journal.event import Event
 from ..journal.raw_events import AccountMeasured, OverlapMeasured, RunnerReady, TimelineRecorded
+from ..journal.window_events import WindowAccounted
 from ..runner import registry
 from ..spec.plan import is_accounted
 from ..supervisor.group import RunnerGroup
@@ -20,6 +21,8 @@ ACCOUNT_S, ACCOUNT_MARGIN = 0.5, 3
 """The time that an instrumented trial needs in seconds, and as a multiple of the other trials."""
 
 LONG_TRIAL_NS = 1_000_000_000  # where trials take longer, the instrumented one has one call for each worker
+
+WINDOW_MARGIN_S = 5.0  # for calls that are cancelled, and for an answer, beside the window and its drain
 
 OVERLAP_CALLS, OVERLAP_SHARE = 3, 0.1
 """The calls one after the other that show how threads overlap, and which part of the trials' time they may take."""
@@ -89,6 +92,29 @@ def accounts(
         yield AccountMeasured(**about, **{key: value for key, value in answer.items() if key != "event"})
         if task.draws:
             yield TimelineRecorded(**about, **timeline)
+
+
+def window_accounts(
+    task: BlockTask,
+    runner_group: RunnerGroup,
+    labels: Collection[str],
+    rounds: int,
+    notify: Callable[[str], None],
+) -> Iterator[Event]:
+    """Yield where the time of calls that arrive at a rate went, in some blocks: from one more window of a variant."""
+    if not is_due(task, rounds) or task.point.arrivals is None:
+        return
+    for variant in task.variants:
+        most_s = 2 * task.point.arrivals.window_s + WINDOW_MARGIN_S
+        if variant.label not in labels or task.deadline - time.monotonic() < most_s:
+            continue
+        notify(f"accounting for the time of the calls of {variant.label}")
+        try:
+            account = runner_group.ask(variant.label, {"op": "account_window", "number": rounds}, most_s)["account"]
+        except RunnerFailed:
+            continue
+        if account["ended"]:
+            yield WindowAccounted(**task.about(variant), **account)
 
 
 def is_due(task: BlockTask, rounds: int) -> bool:

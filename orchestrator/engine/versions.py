@@ -66,6 +66,8 @@ def check(jobs: Sequence[Planned], setting: Setting) -> list[SpecChecked]:
 
 def _prepared(job: Planned, setting: Setting) -> tuple[TwoVersions, list[str]]:
     """Return the experiment with both versions, and why parts of the base are left out."""
+    if job.plan.experiment.objective:
+        raise job.source.failure(_searching())
     try:
         newer, older = (placed(job.plan, tree, setting.commits.top) for tree in (setting.head, setting.base))
     except SpecProblem as problem:
@@ -83,6 +85,13 @@ def _prepared(job: Planned, setting: Setting) -> tuple[TwoVersions, list[str]]:
         notes.append(f"the base can't run it, so there is nothing to compare with: {reason}")
         two = _both(job, newer, [None] * len(bases), setting)
     return two, list(dict.fromkeys(notes))
+
+
+def _searching() -> SpecProblem:
+    """Return the problem of a spec that searches for an objective: each version by itself, so at other rates."""
+    what = "an objective is searched for each version by itself, so not both are measured at a rate"
+    remedy = "delete it: without it, their latencies are compared at `arrivals.rate`; `expect` can hold one to a limit"
+    return SpecProblem(("objective",), Problem("options_exclude", what, remedy), key=True)
 
 
 def _outside(newer: Sequence[Placed]) -> SpecProblem:

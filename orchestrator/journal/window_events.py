@@ -52,6 +52,30 @@ class WindowFinished(AboutVariant):
     """The rounded latencies, and the number of calls with each."""
 
 
+class WindowAccounted(AboutVariant):
+    """One more window, instrumented, in some of the blocks: where the time of its calls went.
+
+    The sums over the calls that ended; together they are their latency, up to the moment when the function returned.
+    """
+
+    event: Literal["window.accounted"] = "window.accounted"
+    block: int
+    calls: int
+    ended: int
+    queued_ns: int
+    """From the intended arrival until a worker began, without the next part."""
+    serialisation_ns: int
+    """Pickling and unpickling the arguments, where they are large."""
+    on_core_ns: int
+    run_queue_ns: int | None
+    """Waiting for a core. Null, as the next two, where waits are not measured: it is then part of `blocked_ns`."""
+    gil_ns: int | None
+    lock_ns: int | None
+    blocked_ns: int
+    waiting_ns: int
+    """In a coroutine or a greenlet that was not executed: what it waits for, and the thread being busy with others."""
+
+
 class VariantServed(AboutVariant):
     """How a variant served calls that arrived at a rate: medians over blocks.
 
@@ -88,3 +112,13 @@ class VariantServed(AboutVariant):
     """The share of the latency that calls waited for a worker."""
     late_p99_ns: int | None
     """How late the generator itself was; null where hardly any call found all workers idle."""
+    accounts: int | None = None
+    """How many windows were instrumented; the shares of the latency below are medians over these, and add up to 1."""
+    call_queued_share: float | None = None
+    call_serialisation_share: float | None = None
+    call_on_core_share: float | None = None
+    call_run_queue_share: float | None = None
+    call_gil_share: float | None = None
+    call_lock_share: float | None = None
+    call_blocked_share: float | None = None
+    call_waiting_share: float | None = None

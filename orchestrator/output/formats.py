@@ -35,6 +35,8 @@ class Format(NamedTuple):
     about: str
     function: str = "render"
     needs: tuple[str, ...] = ()
+    of_batches: bool = False
+    """Whether what reads it takes each value for the time of a run: latencies would be misread."""
 
 
 FORMATS = {
@@ -46,10 +48,10 @@ FORMATS = {
     "svg": Format("page", "html.pictures", "the charts as drawings", "svg", needs=PAGE_EXTRA),
     "chrome-trace": Format("export", "export.chrome_trace", "a timeline for ui.perfetto.dev"),
     "csv": Format("export", "export.csv_tables", "tables for spreadsheets"),
-    "hyperfine": Format("export", "export.hyperfine", "times for its scripts"),
+    "hyperfine": Format("export", "export.hyperfine", "times for its scripts", of_batches=True),
     "markdown": Format("export", "export.markdown", "a report for a pull request"),
     "parquet": Format("export", "export.parquet", "tables for pandas, polars and DuckDB", needs=("duckdb",)),
-    "pyperf": Format("export", "export.pyperf", "times for pyperf compare_to"),
+    "pyperf": Format("export", "export.pyperf", "times for pyperf compare_to", of_batches=True),
 }
 
 
@@ -71,9 +73,13 @@ def render(name: str, results: Results, view: View | None = None, **changed: Any
 def files(name: str, results: Results) -> dict[str, bytes]:
     """Return the files of a format by their paths, none if there is nothing to show.
 
-    Raises BadInput when the format needs a package that is not installed.
+    Raises BadInput when the format needs a package that is not installed, or times of batches that the run lacks.
     """
     about = FORMATS[name]
+    if about.of_batches and results.plan.experiment.arrivals:
+        what = f"{name} compares the times of runs, and in {results.started.experiment} calls arrive at a rate"
+        remedy = "their latencies are in --to csv and parquet (latencies.csv: percentiles, windows.csv: each call)"
+        raise BadInput(what, where=f"--to {name}", remedy=remedy)
     need(f"the format {name}", *about.needs)
     module = importlib.import_module(f"{__package__}.{about.module}")
     made: dict[str, bytes] = getattr(module, about.function)(results)

@@ -100,7 +100,7 @@ def _texts(found: PointEvents, events: Sequence[VariantCompared], marks: Sequenc
     """Return the columns of text, from left to right, without those that are empty."""
     if found.served:
         return _of_arrivals(found, events, marks)
-    why = {event.variant: tables.first_cause(event) for event in found.explained}
+    why = tables.main_causes(found)
     columns = {
         LABEL: [f"{mark} {event.variant}" for mark, event in zip(marks, events, strict=True)],
         "batch": [units.duration(event.wall_ns) for event in events],
@@ -119,15 +119,20 @@ def _of_arrivals(found: PointEvents, events: Sequence[VariantCompared], marks: S
     """Return the columns of text where calls arrive at a rate: latencies, the rate served, the share of waiting."""
     served = {event.variant: event for event in found.served}
     own = [served.get(event.variant) for event in events]
+    causes = tables.main_causes(found)
     shown = ["p50", "p99", found.served[0].metric]
     latencies = {metric: [tables.latency(each, metric) for each in own] for metric in tables.LATENCY_FIELDS}
-    return {
+    columns = {
         LABEL: [f"{mark} {event.variant}" for mark, event in zip(marks, events, strict=True)],
         **{name: cells for name, cells in latencies.items() if name in shown and {*cells} - {"-"}},
         "achieved": [tables.achieved(each) for each in own],
         "queued": [units.percent(each.queue_share if each else None) for each in own],
         "vs baseline": [tables.against_baseline(event) for event in events],
+        "why": [causes.get(event.variant, "") for event in events],
     }
+    if not causes:
+        del columns["why"]
+    return columns
 
 
 def _fitted(columns: dict[str, list[str]], width: int) -> tuple[dict[str, list[str]], int, int]:
@@ -193,7 +198,7 @@ def points(found: Sequence[tuple[str, PointEvents]]) -> Grid:
     for label, about in found:
         best = ordered(about)[:1]
         for how, event in best:
-            why = next((tables.first_cause(each) for each in about.explained if each.variant == event.variant), "")
+            why = tables.main_causes(about).get(event.variant, "")
             named = f"{MARKS[how][0]} {_best(event, about.verdict) if about.verdict else event.variant}"
             rows.append([label, named, units.duration(event.wall_ns), tables.against_baseline(event), why])
             styles.append(MARKS[how][2])

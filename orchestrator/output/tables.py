@@ -14,6 +14,7 @@ from ..analysis.results import PointEvents, Results
 from ..journal.capacity_events import CapacityFound
 from ..journal.derived_events import VariantCompared, VariantExplained, VariantObserved, VerdictReached
 from ..journal.window_events import VariantServed
+from ..runner.account.figures import CALL_PARTS
 from ..runner.account.fold import SHARES
 from ..text import printable
 from .grid import Grid
@@ -36,6 +37,9 @@ PARTS = {
 }
 """The parts of the workers' time, as readers see them."""
 
+CALL_NAMES = {**PARTS, "queued": "queued", "waiting": "awaiting"}
+"""The parts of the time of calls that arrive at a rate."""
+
 SHOWN = 0.005  # the least share that rounds to 1 %
 
 
@@ -43,7 +47,7 @@ def compared(found: PointEvents, title: str = "") -> Grid:
     """Return a row for each variant of a point: its times, its ratio to the baseline, and its first cause."""
     if found.served:
         return _served(found, title)
-    why = {event.variant: first_cause(event) for event in found.explained}
+    why = main_causes(found)
     rows = {event.variant: _compared_row(event, why.get(event.variant, "")) for event in found.compared}
     headers = list(next(iter(rows.values()), {}))
     grid = Grid(
@@ -98,17 +102,50 @@ def achieved(event: VariantServed | None) -> str:
 def _served(found: PointEvents, title: str) -> Grid:
     """Return a row for each variant of a point where calls arrive at a rate."""
     served = {event.variant: event for event in found.served}
+    causes = main_causes(found)
     rows = []
     for event in found.compared:
         own = served.get(event.variant)
         ended = f"{own.ended:,} of {own.calls:,}" if own else "-"
         latencies = [latency(own, metric) for metric in LATENCY_FIELDS]
         queued = units.percent(own.queue_share) if own else "-"
+        why = causes.get(event.variant, "")
         ratio = [_against_baseline(event), units.duration(event.startup_ns), str(event.blocks), str(event.failures)]
-        rows.append([event.variant, *latencies, achieved(own), queued, ended, *ratio])
-    figures = [*LATENCY_FIELDS, "achieved", "queued", "ended"]
-    headers = ["variant", *figures, "vs baseline", "start-up", "blocks", "failed"]
-    return Grid(headers, rows, (*figures, "start-up", "blocks", "failed"), title, spare=("mean", "p99.9", "start-up"))
+        rows.append([event.variant, *latencies, achieved(own), queued, why, ended, *ratio])
+    figures = [*LATENCY_FIELDS, "achieved", "queued"]
+    headers = ["variant", *figures, "why", "ended", "vs baseline", "start-up", "blocks", "failed"]
+    right = (*figures, "ended", "start-up", "blocks", "failed")
+    grid = Grid(headers, rows, right, title, spare=("mean", "p99.9", "start-up"))
+    return grid.without([] if causes else ["why"])
+
+
+def call_shares(event: VariantServed) -> dict[str, float | None]:
+    """Return the share of each part of the time of calls that arrived at a rate; None where it is not known."""
+    return {name: getattr(event, f"call_{name}_share") for name in CALL_PARTS}
+
+
+def largest_part(event: VariantServed) -> str:
+    """Return the largest part of the time of calls with its share; nothing without an account."""
+    shares = {name: share for name, share in call_shares(event).items() if share}
+    name = max(shares, key=shares.__getitem__, default=None)
+    return f"{CALL_NAMES[name]} {units.percent(shares[name])}" if name else ""
+
+
+def main_causes(found: PointEvents) -> dict[str, str]:
+    """Return for variants with an account where most of their time went, or where that of their calls did."""
+    if found.served:
+        return {event.variant: largest_part(event) for event in found.served if event.accounts}
+    return {event.variant: first_cause(event) for event in found.explained}
+
+
+def calls_time(served: Sequence[VariantServed]) -> Grid | None:
+    """Return where the time of each variant's calls went, without the parts that none of them has; None if unknown."""
+    known = [event for event in served if event.accounts]
+    seen = {name for event in known for name, share in call_shares(event).items() if (share or 0.0) >= SHOWN}
+    parts = [name for name in CALL_PARTS if name in seen]
+    rows = [[event.variant, *(units.percent(call_shares(event)[name]) for name in parts)] for event in known]
+    figures = [CALL_NAMES[name] for name in parts]
+    return Grid(["calls' time", *figures], rows, right=figures) if rows else None
 
 
 def capacities(found: Sequence[CapacityFound]) -> Grid:

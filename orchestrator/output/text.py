@@ -62,6 +62,8 @@ def _draw_point(screen: Screen, contest: Contest, found: PointEvents, results: R
     screen.grid(tables.compared(found, contest.point.label))
     if found.explained:
         screen.grid(tables.accounts(found.explained))
+    if calls_time := tables.calls_time(found.served):
+        screen.grid(calls_time)
     if found.observed:
         screen.grid(tables.observed(found.observed))
     if found.verdict:

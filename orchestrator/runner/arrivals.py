@@ -92,13 +92,25 @@ class Window(NamedTuple):
         return self.outcomes.count(OUTCOMES.index(outcome))
 
 
-async def run(submit: Submit, call: Call, items: Sequence[Any], offsets_ns: Sequence[int], drain_ns: int) -> Window:
+Keep = Callable[[int, Any], None]
+"""Takes the place of a call that ended, and its result."""
+
+
+async def run(
+    submit: Submit,
+    call: Call,
+    items: Sequence[Any],
+    offsets_ns: Sequence[int],
+    drain_ns: int,
+    keep: Keep | None = None,
+) -> Window:
     """Start one call for each offset, wait at most `drain_ns` after the last, and cancel what is left.
 
     Calls that have begun by then have `CANCEL_S` to end. The calls get the items in turn. Where a call is left
-    `running`, leaving `open` of the model may wait for it forever: the runner has to be killed.
+    `running`, leaving `open` of the model may wait for it forever: the runner has to be killed. Results are dropped by
+    their worker, unless `keep` takes them.
     """
-    window = _Window(submit, _clocked(call), items, offsets_ns)
+    window = _Window(submit, _clocked(call, keeps=keep is not None), items, offsets_ns, keep)
     await (_in_loop if loops.running() else _without_loop)(window, drain_ns)
     return window.closed()
 
@@ -160,10 +172,16 @@ class _Window:
     """
 
     def __init__(
-        self, submit: Submit, function: Callable[[Any], Any], items: Sequence[Any], offsets_ns: Sequence[int]
+        self,
+        submit: Submit,
+        function: Callable[[Any], Any],
+        items: Sequence[Any],
+        offsets_ns: Sequence[int],
+        keep: Keep | None,
     ) -> None:
         self._submit, self._function, self._items = submit, function, items
         self._offsets_ns = array("q", offsets_ns)
+        self._keep = keep
         count = len(offsets_ns)
         self._submitted_ns = array("q", [0]) * count
         self._started_ns = array("q", [_NEVER]) * count
@@ -203,7 +221,7 @@ class _Window:
 
     def _end(self, place: int, future: Future) -> None:
         # in the thread of a worker, or in the loop
-        outcome, started_ns, ended_ns, error = _result(future)
+        outcome, started_ns, ended_ns, error, value = _result(future)
         with self._lock:
             self._pending.pop(place, None)
             if self._is_closed:
@@ -212,6 +230,8 @@ class _Window:
             self._started_ns[place], self._ended_ns[place] = started_ns, ended_ns
             if error is not None:
                 self._errors[place] = error
+            if self._keep and outcome == _ENDED:
+                self._keep(place, value)
             self._left -= 1
             is_last = self._left == 0
         if is_last:
@@ -232,45 +252,52 @@ class _Window:
         return Window(self.begun_ns, time.monotonic_ns(), *times, self._outcomes, self._errors)
 
 
-def _result(future: Future) -> tuple[int, int, int, str | None]:
-    """Return outcome, start, end and error of a call that is over."""
+def _result(future: Future) -> tuple[int, int, int, str | None, Any]:
+    """Return outcome, start, end, error and result of a call that is over."""
     if future.cancelled():
-        return _CANCELLED, _NEVER, _NEVER, None
+        return _CANCELLED, _NEVER, _NEVER, None, None
     lost = future.exception()
     if lost is not None:
-        return _FAILED, _NEVER, _NEVER, f"{type(lost).__name__}: {lost}"
-    started_ns, ended_ns, error = future.result()
-    return (_FAILED if error else _ENDED), started_ns, ended_ns, error
+        return _FAILED, _NEVER, _NEVER, f"{type(lost).__name__}: {lost}", None
+    started_ns, ended_ns, error, value = future.result()
+    return (_FAILED if error else _ENDED), started_ns, ended_ns, error, value
+
+
+Times = tuple[int, int, "str | None", Any]
 
 
 class _Clocked:
-    """A call that returns when it started and ended, and its exception as text; its result is dropped."""
+    """A call that returns when it started and ended, its exception as text, and its result if it `keeps` that."""
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
+    def __init__(self, call: Call, keeps: bool) -> None:
+        self.call, self.keeps = call, keeps
 
-    def __call__(self, item: Any) -> tuple[int, int, str | None]:
-        error = None
+    def __call__(self, item: Any) -> Times:
+        error = value = None
         started_ns = time.monotonic_ns()
         try:
-            self.call(item)
+            value = self.call(item)
+            if not self.keeps:
+                value = None
         except BaseException as raised:  # SystemExit too: it must not end the worker
             error = f"{type(raised).__name__}: {raised}"
-        return started_ns, time.monotonic_ns(), error
+        return started_ns, time.monotonic_ns(), error, value
 
 
 class _ClockedCoroutine(_Clocked):
-    async def __call__(self, item: Any) -> tuple[int, int, str | None]:  # type: ignore[override]  # it is awaited
-        error = None
+    async def __call__(self, item: Any) -> Times:  # type: ignore[override]  # it is awaited
+        error = value = None
         started_ns = time.monotonic_ns()
         try:
-            await self.call(item)
+            value = await self.call(item)
+            if not self.keeps:
+                value = None
         except asyncio.CancelledError:
             raise
         except BaseException as raised:
             error = f"{type(raised).__name__}: {raised}"
-        return started_ns, time.monotonic_ns(), error
+        return started_ns, time.monotonic_ns(), error, value
 
 
-def _clocked(call: Call) -> _Clocked:
-    return (_ClockedCoroutine if iscoroutinefunction(call.function) else _Clocked)(call)
+def _clocked(call: Call, *, keeps: bool) -> _Clocked:
+    return (_ClockedCoroutine if iscoroutinefunction(call.function) else _Clocked)(call, keeps)

@@ -210,17 +210,24 @@ class Bench:
         return math.ceil(len(self._items) / max(1, self._count))
 
     async def do_digest(self) -> dict[str, Any]:
-        """Return a digest of the results of the last trial; None if they can't be pickled, or if calls failed."""
-        if self.windows and self.windows.failed:
-            return {"event": "digested", "digest": None}
-        await self._make_results()
-        return {"event": "digested", "digest": results.digest(self._results)}
+        """Return a digest of the results of the last trial; None if they can't be pickled, or if calls `failed`."""
+        failed = not await self._make_results()
+        return {"event": "digested", "digest": None if failed else results.digest(self._results), "failed": failed}
 
-    async def _make_results(self) -> None:
-        """Make a few calls for the check where calls arrive at a rate: a window keeps no results."""
+    async def _make_results(self) -> bool:
+        """Make a few calls for the check where calls arrive at a rate: a window keeps no results.
+
+        Return whether there are results. There are none if these calls raise, as calls of the windows did.
+        """
         if self.windows:
             self._before_batch()
-            self._results = await self._run(self._items[:CHECKED_CALLS])
+            try:
+                self._results = await self._run(self._items[:CHECKED_CALLS])
+            except Exception:
+                if not self.windows.failed:
+                    raise
+                return False
+        return True
 
     async def do_save(self, path: str) -> dict[str, Any]:
         """Write the results, digested before, to `path` for another variant to compare with."""
@@ -233,11 +240,14 @@ class Bench:
         return {"event": "compared"}
 
     async def do_check(self, reference: str) -> dict[str, Any]:
-        """Pass the results of the last trial to the user's check; raises `WrongResults` when it returns False."""
-        await self._make_results()
-        if find(reference, "check")(self._results) is False:
+        """Pass the results of the last trial to the user's check, unless calls `failed`.
+
+        Raises `WrongResults` when it returns False.
+        """
+        failed = not await self._make_results()
+        if not failed and find(reference, "check")(self._results) is False:
             raise WrongResults(f"{reference} refused the results")
-        return {"event": "checked"}
+        return {"event": "checked", "failed": failed}
 
     async def do_calibrate(self) -> dict[str, Any]:
         """Return the power of two of `repeats` that makes a trial last `SHORTEST_NS`."""
@@ -334,6 +344,15 @@ class Bench:
         account = await measure(self._workers, self._call, *of_batch, *of_model)
         self._used_ns = time.perf_counter_ns()
         return {"event": "accounted", **account}
+
+    async def do_account_window(self, number: int) -> dict[str, Any]:
+        """Run one more window, instrumented, and return `account`: where the time of its calls went."""
+        from .account import of_window
+
+        assert self.windows
+        self._before_batch()
+        given = self._workers, self._call, self._items, *self.windows.accounted(number)
+        return {"event": "accounted", "account": await of_window.measure(*given, *self._of_model)}
 
     async def do_prove(self) -> dict[str, Any]:
         """Return the identity of the workers after the trials."""

@@ -18,6 +18,9 @@ MOST_RAW = 5_000
 
 DIGITS = 8  # significant bits of a rounded time: an error of 0.2 % at most
 
+ACCOUNT_NS, ACCOUNT_CALLS = 1_000_000_000, 50
+"""The length of the instrumented window, or that in which so many calls arrive; at most that of the others."""
+
 WARM_NS, WARM_DRAIN_NS = 100_000_000, 1_000_000_000
 """The length of the untimed window before the first one, and the time that its calls have to end."""
 
@@ -50,6 +53,11 @@ class Windows:
         window = await self._window(call, items, at_ns, self._window_ns)
         _check(window)
         return summary(window)
+
+    def accounted(self, number: int) -> tuple[list[int], int]:
+        """Return the arrivals of the instrumented window, which are none of the others', and the time for its drain."""
+        length_ns = min(self._window_ns, max(ACCOUNT_NS, round(ACCOUNT_CALLS / self._rate * 1e9)))
+        return offsets_ns(self._process, self._rate, length_ns, self._seed + number), length_ns
 
     async def _window(self, call: Call, items: Sequence[Any], at_ns: Sequence[int], drain_ns: int) -> Window:
         window = await arrivals.run(self._submit, call, items, at_ns, drain_ns)

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
+
+from orchestrator.analysis.results import fold
+from orchestrator.output import tables
+from orchestrator.output.text import render
+from orchestrator.output.view import View
 from tests.support.synthetic import Run, conducted
 
 AT_200: dict[str, Any] = {"arrivals": {"rate": 200}, "measure": {"metric": "p90", "max_time": "1h"}}
@@ -72,3 +78,51 @@ def test_figures_of_batches_are_null() -> None:
     for event in run.records():
         if event["event"] == "variant.compared":
             assert {event[key] for key in ("ideal_share", "parallel_share", "drift", "break_even_batches")} == {None}
+
+
+# --- the account of the calls
+
+PARTS: dict[str, Any] = {
+    "event_loop": {"queued": 10, "waiting": 90},
+    "threads": {"queued": 60, "gil": 30, "blocked": 10},
+}
+
+
+def accounted(**parts: Any) -> dict[str, dict[str, Any]]:
+    """Return how each variant served the calls, by its label."""
+    run = conducted({"event_loop": 30, "threads": 10}, accounts={**PARTS, **parts}, **AT_200)
+    return {event["variant"]: event for event in run.records() if event["event"] == "variant.served"}
+
+
+def test_the_shares_of_the_time_of_calls_add_up_to_1() -> None:
+    for event in accounted().values():
+        shares = [value for name, value in event.items() if name.startswith("call_") and value is not None]
+        assert sum(shares) == pytest.approx(1) and event["accounts"] >= 1
+
+
+def test_a_part_that_is_not_measured_has_no_share() -> None:
+    found = accounted(threads={"queued": 60, "gil": None, "blocked": 40})["threads"]
+    assert (found["call_gil_share"], found["call_queued_share"]) == (None, 0.6)
+
+
+def test_without_an_account_there_is_no_share_and_no_column() -> None:
+    results = fold(conducted({"event_loop": 30, "threads": 10}, **AT_200).records())
+    (found,) = [results.about(contest.point) for contest in results.contests]
+    assert {event.accounts for event in found.served} == {event.call_queued_share for event in found.served} == {None}
+    assert "why" not in tables.compared(found).headers
+
+
+@pytest.mark.parametrize("details", [False, True])
+def test_the_table_says_where_most_of_the_time_of_calls_went(details: bool) -> None:
+    run = conducted({"event_loop": 30, "threads": 10}, accounts=PARTS, **AT_200)
+    shown = render(fold(run.records()), View(width=160, details=details))
+    assert "why" in shown and "queued 60 %" in shown and "awaiting 90 %" in shown
+
+
+def test_all_parts_of_the_time_of_calls_are_in_the_details() -> None:
+    run = conducted({"event_loop": 30, "threads": 10}, accounts=PARTS, **AT_200)
+    (found,) = [fold(run.records()).about(point).served for point in run.plan.points]
+    grid = tables.calls_time(found)
+    assert grid is not None
+    assert grid.headers == ["calls' time", "queued", "GIL", "blocked", "awaiting"]
+    assert grid.rows[1] == ["threads", "60 %", "30 %", "10 %", "0 %"]

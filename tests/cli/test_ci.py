@@ -68,6 +68,23 @@ def slower(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return Ran(clone, done, summary.read_text(), clone.worktrees())
 
 
+ARRIVING = """\
+workload: {call: "prices:total", kwargs: {items: 5_000}}
+models: [sequential]
+arrivals: {rate: 40, process: constant, window: 600ms}
+measure: {metric: p50, blocks: 6, rounds: 1, seed: 1}
+"""
+
+
+@pytest.mark.slow
+def test_latencies_are_compared_where_calls_arrive_at_a_rate(repository: Repository) -> None:
+    repository.commit(prices_py=SLOWER, prices_yaml=ARRIVING)
+    done = repository.run("ci", "prices.yaml", "--base", "main")
+    assert done.returncode == errors.BROKEN, done.stderr
+    assert "| prices | total(items=5000) at 40/s, constant, p50 | sequential |" in done.stdout
+    assert done.stdout.count("| slower |") == 1
+
+
 @pytest.mark.slow
 def test_a_regression_ends_with_status_1_and_a_count(slower: Ran) -> None:
     assert slower.done.returncode == errors.BROKEN, slower.done.stderr
@@ -281,6 +298,13 @@ def test_a_function_that_the_commit_lacks_is_refused_as_by_a_run(repository: Rep
     said = refused(repository, "prices.yaml", "workload.call=prices:tax", "--base", "HEAD")
     assert "workload.call: " in said
     assert "'tax'" in said
+
+
+def test_an_objective_is_refused_with_what_compares_both_versions(repository: Repository) -> None:
+    repository.commit(prices_yaml=SPEC + "arrivals: {rate: 1000, window: 1s}\nobjective: {p90: 50ms}\n")
+    said = refused(repository, "prices.yaml")
+    assert said.startswith("prices.yaml:5:1: objective: an objective is searched for each version by itself")
+    assert "delete it: without it, their latencies are compared at `arrivals.rate`" in said
 
 
 def test_a_directory_of_the_summary_that_is_missing_is_refused_before_anything_is_measured(

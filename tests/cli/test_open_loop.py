@@ -20,6 +20,10 @@ async def anap(): await asyncio.sleep(0.004)
 def long(): time.sleep(0.5)
 def even(item):
     if item % 2: raise ValueError(f"odd: {item}")
+def late(item):
+    if item == 9: raise ValueError(item)
+    return item
+async def alate(item): return -late(item)
 def never(item):
     if item == 3: threading.Event().wait()
 def grows(found=[]): found.append(1)
@@ -97,6 +101,17 @@ def test_a_variant_has_its_latencies_its_rate_and_its_share_of_waiting(events: l
         assert 0 <= event["queue_share"] < 1
 
 
+def test_an_instrumented_window_says_where_the_time_of_calls_went(events: list[dict[str, Any]]) -> None:
+    served = {event["variant"]: event for event in named(events, "variant.served")}
+    windows = named(events, "window.accounted")
+    assert {event["variant"] for event in windows} == served.keys()
+    assert all(event["ended"] <= event["calls"] for event in windows)
+    # a sleep is awaited in a loop, and blocks a thread
+    assert served["event_loop"]["call_waiting_share"] > 0.5
+    assert served["threads"]["call_waiting_share"] == 0
+    assert served["threads"]["call_blocked_share"] > 0.2
+
+
 def test_the_verdict_names_rate_metric_and_latency(events: list[dict[str, Any]]) -> None:
     (verdict,) = named(events, "verdict.reached")
     assert verdict["point"] == "nap() at 200/s"
@@ -111,7 +126,9 @@ def test_the_journal_gives_the_same_figures_again(place: Path) -> None:
 @pytest.mark.parametrize("details", [[], ["--details"]])
 def test_the_table_has_latencies_and_the_rate(place: Path, details: list[str]) -> None:
     shown = in_process("report", "runs/my/latest", "--format", "table", *details, cwd=place).stdout
-    assert all(word in shown for word in ("p50", "achieved", "queued", "not run: processes_of_threads"))
+    assert all(
+        word in shown for word in ("p50", "achieved", "queued", "why", "awaiting", "not run: processes_of_threads")
+    )
 
 
 def test_windows_and_latencies_are_tables(place: Path) -> None:
@@ -125,11 +142,20 @@ def test_windows_and_latencies_are_tables(place: Path) -> None:
     assert json.loads(in_process("query", sql, "--json", cwd=place).stdout) == {"n": 2}
 
 
-def test_every_export_and_the_page_can_be_made(place: Path) -> None:
-    for to in ("csv", "parquet", "markdown", "hyperfine", "pyperf", "chrome-trace"):
+def test_the_exports_that_hold_latencies_and_the_page_can_be_made(place: Path) -> None:
+    for to in ("csv", "parquet", "markdown", "chrome-trace"):
         done = in_process("export", "runs/my/latest", "--to", to, "--output", f"out-{to}", cwd=place)
         assert "Traceback" not in done.stderr, to
     assert in_process("report", "runs/my/latest", "--format", "html", cwd=place).returncode == errors.OK
+
+
+@pytest.mark.parametrize("to", ["hyperfine", "pyperf"])
+def test_an_export_for_times_of_runs_is_refused_with_what_to_use(to: str, place: Path) -> None:
+    done = in_process("export", "runs/my/latest", "--to", to, cwd=place)
+    assert done.returncode == errors.BAD_INPUT
+    assert (
+        f"--to {to}: {to} compares the times of runs, and in my calls arrive at a rate; their latencies" in done.stderr
+    )
 
 
 def test_calls_that_raise_are_counted_and_noted(tmp_path: Path) -> None:
@@ -140,6 +166,21 @@ def test_calls_that_raise_are_counted_and_noted(tmp_path: Path) -> None:
     assert served["error"].startswith("ValueError: odd: ")
     (verdict,) = named(found, "verdict.reached")
     assert "calls_failed" in verdict["warnings"]
+
+
+def test_results_are_compared_although_later_calls_raise(tmp_path: Path) -> None:
+    spec = SPEC.replace("'mine:nap', async_call: 'mine:anap'", "'mine:late', async_call: 'mine:alate', item: item")
+    failures = named(run(tmp_path, "measure.blocks=1", spec=spec), "trial.failed")
+    assert {event["cause"] for event in failures} == {"result"}
+
+
+def test_results_are_not_checked_where_calls_for_the_check_raise_and_the_note_says_so(tmp_path: Path) -> None:
+    spec = SPEC.replace("'mine:nap', async_call: 'mine:anap'", "'mine:even', item: item")
+    found = run(tmp_path, "models=[threads]", "measure.blocks=1", spec=spec)
+    (verdict,) = named(found, "verdict.reached")
+    assert "check_failed" in verdict["warnings"] and "results_unchecked" not in verdict["warnings"]
+    shown = in_process("report", "runs/my/latest", "--format", "table", cwd=tmp_path).stdout
+    assert "results were not checked, as calls failed" in shown
 
 
 def test_a_call_that_never_ends_is_counted_and_the_run_ends(tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ def test_a_real_run_has_most_kinds_of_events(records: list[dict[str, Any]]) -> N
     rare = {
         "rounds.chosen",
         "window.finished",  # of arrivals
+        "window.accounted",
         "variant.served",
         "capacity.found",
         "capacity.judged",

@@ -51,6 +51,20 @@ def test_a_rate_that_is_not_kept_up_with_is_marked(drawn: dict[str, Chart]) -> N
     assert marked == [("threads", 200)]
 
 
+def test_a_saturated_variant_is_drawn_at_the_top_of_the_others(drawn: dict[str, Chart]) -> None:
+    *kept, saturated = drawn["latencies-1"].rows
+    longest = max(row["high"] for row in kept)
+    assert [row["beyond"] for row in (*kept, saturated)] == [False, False, False, True]
+    assert saturated["ns"] == saturated["high"] == latency_charts.BEYOND * longest
+    assert saturated["figure"] == "p90 not ended, saturated"
+
+
+def test_variants_that_are_all_saturated_are_drawn_where_they_are() -> None:
+    run = conducted({"event_loop": at(3_000, 4_000), "threads": at(3_000, 5_000)}, **SPEC)
+    (found,) = [chart for chart in charts(fold(run.records())) if chart.kind == "latencies"]
+    assert not any(row["beyond"] for row in found.rows)
+
+
 def test_the_distribution_has_the_shares_of_calls_that_ended(drawn: dict[str, Chart]) -> None:
     shares = {
         name: {variant: [row["share"] for row in drawn[name].rows if row["variant"] == variant] for variant in both}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from orchestrator import errors
+from orchestrator.analysis.results import fold
 from orchestrator.analysis.stats import Ratio
-from orchestrator.analysis.versions import VersionChange, change_of
+from orchestrator.analysis.versions import VersionChange, change_of, changes
 from orchestrator.output.versions import Place, SpecChecked, Versions, as_annotations, counted, summary
+from tests.support.synthetic import conducted
 
 COMMITS = Versions("a" * 40, "b" * 40, "the merge base with origin/main", 0.05)
 
@@ -70,3 +72,12 @@ def test_the_summary_names_both_commits() -> None:
 
 def test_a_mention_in_a_summary_is_none() -> None:
     assert "@&#8203;team" in summary([SpecChecked("cpu", notes=["ask @team"])], COMMITS)
+
+
+def test_a_percentile_of_latency_is_compared_where_calls_arrive_at_a_rate() -> None:
+    run = conducted(
+        {"threads": 10, "event_loop": 20}, arrivals={"rate": 200}, measure={"metric": "p90", "max_time": "1h"}
+    )
+    (found,) = changes(fold(run.records()), {"event_loop": "threads"}, 0.05)
+    assert (found.point, found.change) == ("b() at 200/s, p90", "slower")
+    assert found.ratio is not None and round(found.ratio.value, 1) == 2.0

@@ -31,8 +31,8 @@ from orchestrator.journal.raw_events import (
     TrialFinished,
     TrialObserved,
 )
-from orchestrator.journal.window_events import WindowFinished
-from orchestrator.runner.account.figures import FIGURES
+from orchestrator.journal.window_events import WindowAccounted, WindowFinished
+from orchestrator.runner.account.figures import CALL_PARTS, FIGURES
 from orchestrator.runner.account.fold import SHARES
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.model import Experiment
@@ -176,7 +176,11 @@ class Executor:
                 found.append(OverlapMeasured(**_about(task, variant), calls=1, **times))
         for variant in task.variants:
             if variant.label in self._accounts:
-                found.append(AccountMeasured(**_about(task, variant), **account(**self._accounts[variant.label])))
+                given = self._accounts[variant.label]
+                if task.point.arrivals:
+                    found.append(WindowAccounted(**_about(task, variant), **call_account(**given)))
+                else:
+                    found.append(AccountMeasured(**_about(task, variant), **account(**given)))
         return found
 
     def _ready(self, task: BlockTask, variant: Variant) -> RunnerReady:
@@ -256,6 +260,11 @@ def account(**given: Any) -> dict[str, Any]:
         },
     }
     return {**plain, **shares, **given}
+
+
+def call_account(**given: int | None) -> dict[str, Any]:
+    """Return the fields of an instrumented window, from the ns of its parts by name (`gil=5`)."""
+    return {"calls": 10, "ended": 10, **{f"{name}_ns": given.get(name, 0) for name in CALL_PARTS}}
 
 
 class _Expecting(Watcher):
@@ -359,7 +368,7 @@ def conducted(
     `overlap` is the time of two threads at once divided by that of one alone. `cores` is how many cores each variant
     keeps busy. The last variant's time grows by `follows` with the `steal` of a block, and by `grows` within a block.
     `burns` names a variant that uses a core without the token. The first block has diagnostics that take
-    `diagnostics_s`. `accounts` holds arguments of `account` by variant.
+    `diagnostics_s`. `accounts` holds arguments of `account` by variant, of `call_account` where calls arrive at a rate.
     """
     clock = Clock()
     value = {"name": "x", "workload": {"call": "a:b"}, "models": list(times_ms), "measure": {"max_time": "1h"}, **spec}

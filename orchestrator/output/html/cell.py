@@ -71,7 +71,7 @@ def _table(found: PointEvents) -> str:
     bounds = [(event.speedup, event.speedup_low, event.speedup_high) for event in events]
     axis = Axis.over((value for each in bounds for value in each if value is not None), PLOT)
     longest = max((event.wall_ns or 0 for event in events), default=0)
-    causes = {event.variant: tables.first_cause(event) for event in found.explained}
+    causes = tables.main_causes(found)
     body = ""
     for standing, event in rows:
         mark, word, _ = ranking.MARKS[standing]

@@ -193,12 +193,14 @@ def _sweep(scale: Literal["log", "linear"]) -> Spec:
 
 def _latencies() -> Spec:
     x = _number("rate", title="calls a second", scale=_PADDED, axis={"tickCount": 6})
-    of_time: Spec = {"scale": _LOG, "axis": _LOG_TIMES, "title": "latency; hollow: not kept up with; dashed: objective"}
+    title = "latency; hollow: saturated; dashed: objective"
+    of_time: Spec = {"scale": _LOG, "axis": _LOG_TIMES, "title": title}
     y = _number("ns", **of_time)
     objective = _number("objective", aggregate="min", **of_time)
     interval = {"y": _number("low", scale=_LOG), "y2": {"field": "high"}}
     tooltip = [_name("variant"), _number("rate", format=","), _name("figure", title="latency"), _name("served")]
     hollow = {"condition": {"test": "datum.saturated", "value": 0}, "value": 1}
+    shape = {"condition": {"test": "datum.beyond", "value": "triangle-up"}, "value": "circle"}
     return {
         "layer": [
             _mark("rule", _ONE, {"filter": "isValid(datum.objective)"}, y=objective),
@@ -212,6 +214,7 @@ def _latencies() -> Spec:
                 color=_COLOURED,
                 fill=_name("variant", sort=None, legend=None),
                 fillOpacity=hollow,
+                shape=shape,
                 tooltip=tooltip,
             ),
         ]

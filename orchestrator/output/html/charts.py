@@ -100,7 +100,10 @@ def _sweeps(results: Results) -> Iterator[Chart]:
             if crossed.decision == "found":
                 rows.append({"from": crossed.low, "to": crossed.high, "change": crossed.sentence})
         if line.axis == "arrivals.rate" and (latencies := list(latency_charts.along_rate(results, line))):
-            text = "The latency of every variant at each rate, with its interval, on a logarithmic scale."
+            text = (
+                "The latency of every variant at each rate, with its interval, on a logarithmic scale. A hollow mark "
+                "is a variant that does not keep up with the rate, a triangle at the top one far beyond the others."
+            )
             yield Chart("latencies", f"latencies-{number}", f"{line.points}: latency over rate", text, latencies)
         levels = {row["level"] for row in rows if "level" in row}
         if len(levels) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from ...analysis.results import Results
 from ...journal.window_events import WindowFinished
 from ...runner.arrival_times import offsets_ns
 from ...spec.plan import Point, arrivals_request
+from ..tables import latency
 from .chart_specs import Row
 
 SHARES = (0.01, 0.05, *(n / 10 for n in range(1, 10)), 0.95, 0.98, 0.99, 0.995, 0.999)
@@ -20,16 +22,29 @@ SHARES = (0.01, 0.05, *(n / 10 for n in range(1, 10)), 0.95, 0.98, 0.99, 0.995, 
 
 DIGITS = ".4g"
 
+BEYOND = 1.5  # times the longest latency of those that keep up: the top of the chart
+
 INSTANTS = 160  # of a window, at which its backlog is drawn
 
 
 def along_rate(results: Results, line: Line) -> Iterator[Row]:
     """Yield the latency of each variant at each rate of a line, that the verdict is about, with its interval.
 
-    Where an objective is searched for, every row has its latency.
+    Where an objective is searched for, every row has its latency. A saturated variant that is far beyond the others is
+    drawn `beyond` them, at the top of their range: its latency says little, and would stretch the axis.
     """
     wanted = results.plan.experiment.objective
     objective = {"objective": max(wanted.values())} if wanted else {}  # it has one latency
+    rows = [row | objective for row in _measured(results, line)]
+    kept = [row["high"] for row in rows if not row["saturated"]]
+    top = BEYOND * max([*kept, *objective.values()], default=math.inf)
+    for row in rows:
+        is_beyond = row["saturated"] and row["ns"] > top
+        clipped = {name: min(row[name], top) for name in ("ns", "low", "high")} if row["saturated"] else {}
+        yield row | clipped | {"beyond": is_beyond}
+
+
+def _measured(results: Results, line: Line) -> Iterator[Row]:
     for rate, contest in zip(line.values, line.contests, strict=True):
         about = results.about(contest.point)
         served = {event.variant: event for event in about.served}
@@ -37,11 +52,11 @@ def along_rate(results: Results, line: Line) -> Iterator[Row]:
             if event.variant in served and event.wall_ns is not None and not event.excluded:
                 low, high = event.wall_ns_low or event.wall_ns, event.wall_ns_high or event.wall_ns
                 own = served[event.variant]
+                shown = latency(own, own.metric) + ", saturated" if own.is_saturated else units.duration(event.wall_ns)
                 yield {"variant": event.variant, "rate": rate, "ns": event.wall_ns, "low": low, "high": high} | {
-                    "figure": f"{own.metric} {units.duration(event.wall_ns)}",
+                    "figure": f"{own.metric} {shown}",
                     "served": f"{own.achieved_rate:.4g}/s" if own.achieved_rate is not None else "",
                     "saturated": own.is_saturated,
-                    **objective,
                 }
 
 

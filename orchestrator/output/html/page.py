@@ -90,7 +90,7 @@ def _point(results: Results, contest: Contest, drawn: Sequence[Chart]) -> dict[s
         "verdict": found.verdict,
         "notes": lines.notes(found),
         "compared": tables.compared(found),
-        "accounts": tables.accounts(found.explained) if found.explained else None,
+        "accounts": tables.accounts(found.explained) if found.explained else tables.calls_time(found.served),
         "why": [plain(lines.explanation(event, results.started.command)) for event in found.explained],
         "scaling": [plain(lines.scaling(event)) for event in found.fitted],
         "observed": tables.observed(found.observed) if found.observed else None,

@@ -134,6 +134,11 @@ class TimelineColumns:
     """When the worker pickled the result, as begin and end."""
 
 
+CALL_PARTS = ("queued", "serialisation", "on_core", "run_queue", "gil", "lock", "blocked", "waiting")
+"""The parts of the latency of calls that arrive at a rate, in the order in which they are shown: waiting for a worker,
+and then the time since it began. `waiting` is the time in which a coroutine was not executed: what it awaits, and the
+loop busy with other calls."""
+
 FIGURES = tuple(Figures.__annotations__)
 COLUMNS = tuple(TimelineColumns.__annotations__)
 

@@ -55,6 +55,29 @@ class _Trial(NamedTuple):
         return await self.run(self.items)
 
 
+class Made(NamedTuple):
+    """A call with time stamps and its items, and the bytes of their pickles: None and 0 where they are not sent."""
+
+    call: Stamped
+    items: Sequence[Any]
+    call_bytes: int | None
+    item_bytes: int
+
+
+def stamped(
+    workers: registry.Workers, call: Call, items: Sequence[Any], *, per_task: bool, pickles: bool, weighs: bool
+) -> Made:
+    """Return a call with stamps as its model needs them; `weighs`: it also measures the memory of its worker."""
+    is_sent = pickles and not (per_task and workers.facts.get("actual_start_method") == "fork")
+    call_bytes = _pickled_bytes(call) if is_sent else None
+    item_bytes = _mean_pickled_bytes(items) if is_sent and call.plain is None else 0
+    is_small = call_bytes is not None and call_bytes < SMALL_BYTES
+    in_greenlets = "patched_modules" in workers.facts
+    made = greenlets.InGreenlet(call) if in_greenlets else Stamped(call, weighs, is_small)
+    items = [StampedItem(item) for item in items] if item_bytes >= SMALL_BYTES else items
+    return Made(made, items, call_bytes, item_bytes)
+
+
 async def measure(
     workers: registry.Workers,
     call: Call,
@@ -74,19 +97,13 @@ async def measure(
     per_task = count == "per_task"
     if per_task:  # each thread that is accounted keeps a file open
         fd_limit.raise_to(resource.getrlimit(resource.RLIMIT_NOFILE)[0] + len(items))
-    items = items[:MOST_CALLS]
-    is_sent = pickles and not (per_task and workers.facts.get("actual_start_method") == "fork")
-    call_bytes = _pickled_bytes(call) if is_sent else None
-    item_bytes = _mean_pickled_bytes(items) if is_sent and call.plain is None else 0
-    in_greenlets = "patched_modules" in workers.facts
-    is_small = call_bytes is not None and call_bytes < SMALL_BYTES
-    stamped = greenlets.InGreenlet(call) if in_greenlets else Stamped(call, per_task and pickles, is_small)
-    items = [StampedItem(item) for item in items] if item_bytes >= SMALL_BYTES else items
-    run = workers.bind(stamped)
-    takes_turns = stamped.is_async or in_greenlets
-    trial = _Trial(workers, call, run, items, before_batch, per_task, stamped.is_async, takes_turns)
+    made = stamped(workers, call, items[:MOST_CALLS], per_task=per_task, pickles=pickles, weighs=per_task and pickles)
+    items, is_async = made.items, made.call.is_async
+    in_greenlets = isinstance(made.call, greenlets.InGreenlet)
+    run = workers.bind(made.call)
+    trial = _Trial(workers, call, run, items, before_batch, per_task, is_async, is_async or in_greenlets)
     if not per_task:
-        await workers.each(_prepare)  # workers import what is needed before the clock runs
+        await workers.each(prepare)  # workers import what is needed before the clock runs
     each = workers.each if pickles and not per_task else None
     unseen = PER_TASK if pickles and per_task else GREENLETS if in_greenlets else None
     async with sampling(native(call.function), each, unseen) as sampler:
@@ -95,7 +112,7 @@ async def measure(
         for pid in before.tree:
             sensors.forget_peak(pid)
         budget = Budget(len(before.workers) or len(items), (os.getpid(), greenlets.thread_id(in_greenlets)), per_task)
-        with greenlets.watched(stamped):
+        with greenlets.watched(made.call):
             batch, memory, turns_ns = await _run(trial, repeats, budget)
         after = Usage(await _read(workers, per_task), ours)
     taken = [result.taken for result in batch]
@@ -110,11 +127,11 @@ async def measure(
         **contended,
         **({"run_queue_share": None} if clocks.queue_ns() is None else {}),
         **gil_figures,
-        "is_async": stamped.is_async,
+        "is_async": is_async,
         **sampler.figures(),
         **alone,
         "longest_item": None if named is None else shown(named[longest(taken)]),
-        "call_bytes": call_bytes and call_bytes + item_bytes,
+        "call_bytes": made.call_bytes and made.call_bytes + made.item_bytes,
         "result_bytes": _result_bytes(batch) if pickles else None,
         **after.switches(before, budget.batches),
         **loops.lag(turns_ns, budget.wall_ns),
@@ -146,7 +163,8 @@ async def _run(
     return batch, memory, turns_ns
 
 
-def _prepare() -> None:
+def prepare() -> None:
+    """Import the clocks in a worker."""
     clocks.read()
 
 
