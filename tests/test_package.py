@@ -1,4 +1,4 @@
-"""The wheel, the locks, the Makefile and the top level of the repository."""
+"""The sdist and the wheel, the locks, the Makefile and the top level of the repository."""
 
 from __future__ import annotations
 
@@ -7,34 +7,90 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
 
 from tests.support.paths import ROOT
 
+INFO = "orchestrator-0.1.0.dist-info"
+STABILITY = (ROOT / "docs" / "stability.md").read_text()
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("dist")
-    build = "import sys; from flit_core import buildapi; print(buildapi.build_wheel(sys.argv[1]))"
+
+def build(what: str, source: Path, directory: Path) -> Path:
+    """Return the sdist or the wheel of a source tree, as an installer builds it."""
+    code = f"import sys; from flit_core import buildapi; print(buildapi.build_{what}(sys.argv[1]))"
     built = subprocess.run(
-        [sys.executable, "-c", build, str(directory)], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, str(directory)], cwd=source, capture_output=True, text=True, check=True
     )
     return directory / built.stdout.split()[-1]
 
 
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("wheel", ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("sdist", ROOT, tmp_path_factory.mktemp("sdist"))
+
+
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     tops = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
-    assert tops == {"orchestrator", "orchestrator-0.1.0.dist-info"}
+    assert tops == {"orchestrator", INFO}
+
+
+def test_the_sdist_holds_the_package_its_metadata_and_no_caches(sdist: Path) -> None:
+    with tarfile.open(sdist) as file:
+        names = {name.partition("/")[2] for name in file.getnames()}
+    tops = {name.partition("/")[0] for name in names}
+    assert tops == {"orchestrator", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
+    assert [name for name in names if "__pycache__" in name] == []
+
+
+def test_the_sdist_builds_the_same_wheel(sdist: Path, wheel: Path, tmp_path: Path) -> None:
+    with tarfile.open(sdist) as file:
+        file.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    again = build("wheel", source, tmp_path)
+    with zipfile.ZipFile(wheel) as first, zipfile.ZipFile(again) as second:
+        assert {each.filename: each.CRC for each in first.infolist()} == {
+            each.filename: each.CRC for each in second.infolist()
+        }
+
+
+def test_the_metadata_are_complete_and_valid_for_an_index(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        found = Metadata.from_email(file.read(f"{INFO}/METADATA"))  # raises for each field that is not valid
+    assert found.license_expression == "MIT"
+    assert found.description_content_type == "text/markdown"
+    assert (found.description or "").strip() == (ROOT / "README.md").read_text().strip()
+    assert found.summary and found.keywords and found.author
+    assert not any(name.startswith("License ::") for name in found.classifiers or [])
+
+
+def test_the_classifiers_name_every_python_that_the_package_supports() -> None:
+    named = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
+    supported = re.search(r"^Python: (3\.\d+) to 3\.(\d+) for the program", STABILITY, re.MULTILINE)
+    assert supported
+    assert (named[0], named[-1]) == (supported[1], f"3.{supported[2]}")
+
+
+def test_the_wheel_has_the_licences_of_the_scripts_that_the_page_carries(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        held = {name for name in file.namelist() if name.startswith(f"{INFO}/licenses/")}
+    assert held == {f"{INFO}/licenses/{name}" for name in ("LICENSE", "orchestrator/output/html/vega-licenses.txt")}
 
 
 def test_the_wheel_is_typed_and_holds_the_plugin_of_pytest(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as file:
         assert "orchestrator/py.typed" in file.namelist()
-        entry_points = file.read("orchestrator-0.1.0.dist-info/entry_points.txt").decode()
+        entry_points = file.read(f"{INFO}/entry_points.txt").decode()
     assert "[pytest11]\norchestrator=orchestrator.pytest_plugin\n" in entry_points
 
 
@@ -128,7 +184,7 @@ def test_make_help_lists_every_target() -> None:
         "samples",
         "conformance",
         "faults",
-        "wheel",
+        "dist",
         "lock",
         "clean",
     }
