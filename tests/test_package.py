@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.metadata import Metadata
 
+from orchestrator import errors
+from tests.support.conformance.pythons import find_python
 from tests.support.paths import ROOT
 
 INFO = "orchestrator-0.1.0.dist-info"
+SUPPORTED = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
 STABILITY = (ROOT / "docs" / "stability.md").read_text()
 
 
@@ -75,10 +80,9 @@ def test_the_metadata_are_complete_and_valid_for_an_index(wheel: Path) -> None:
 
 
 def test_the_classifiers_name_every_python_that_the_package_supports() -> None:
-    named = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
     supported = re.search(r"^Python: (3\.\d+) to 3\.(\d+) for the program", STABILITY, re.MULTILINE)
     assert supported
-    assert (named[0], named[-1]) == (supported[1], f"3.{supported[2]}")
+    assert (SUPPORTED[0], SUPPORTED[-1]) == (supported[1], f"3.{supported[2]}")
 
 
 def test_the_wheel_has_the_licences_of_the_scripts_that_the_page_carries(wheel: Path) -> None:
@@ -94,37 +98,98 @@ def test_the_wheel_is_typed_and_holds_the_plugin_of_pytest(wheel: Path) -> None:
     assert "[pytest11]\norchestrator=orchestrator.pytest_plugin\n" in entry_points
 
 
+UV = [sys.executable, "-m", "uv", "--quiet", "--no-progress"]
+EXPERIMENT = "workload: {call: 'json:loads', kwargs: {s: '[1]'}}\nmeasure: {blocks: 1}\nmodels: "
+
+
+class Environment:
+    """A directory with an empty environment of some Python."""
+
+    def __init__(self, place: Path, python: str) -> None:
+        self.place = place
+        self.bin = place / "venv" / "bin"
+        subprocess.run([*UV, "venv", "--python", python, str(place / "venv")], check=True)
+
+    def install(self, *what: str) -> None:
+        subprocess.run([*UV, "pip", "install", "--python", str(self.bin / "python"), *what], check=True)
+
+    def orchestrator(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        command = [str(self.bin / "orchestrator"), *arguments]
+        return subprocess.run(command, cwd=self.place, env=env, capture_output=True, text=True, check=False)
+
+    def advises_on_the_standard_library(self) -> None:
+        done = self.orchestrator("advise", "textwrap:dedent", "text=a", "--max-time", "3s")
+        assert done.returncode == errors.OK, done.stderr
+        assert verdict(done)["point"].startswith('dedent(text="a")')
+
+
+def verdict(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    found: dict[str, Any]
+    (found,) = (line for line in map(json.loads, done.stdout.splitlines()) if line["event"] == "verdict.reached")
+    return found
+
+
 @pytest.mark.slow
-def test_a_wheel_in_an_empty_environment_measures_a_function_of_the_current_directory(
+def test_a_wheel_in_an_empty_environment_measures_functions_of_the_directory_and_of_the_standard_library(
     wheel: Path, tmp_path: Path
 ) -> None:
-    uv = [sys.executable, "-m", "uv", "--quiet", "--no-progress"]
-    environment = tmp_path / "venv"
-    subprocess.run([*uv, "venv", "--python", sys.executable, str(environment)], check=True)
-    python = str(environment / "bin" / "python")
-    install = [*uv, "pip", "install", "--python", python]
-    subprocess.run([*install, "--require-hashes", "-r", str(ROOT / ".lock" / "run.txt")], check=True)
-    subprocess.run([*install, "--no-deps", str(wheel)], check=True)
+    environment = Environment(tmp_path, sys.executable)
+    environment.install("--require-hashes", "-r", str(ROOT / ".lock" / "run.txt"))
+    environment.install("--no-deps", str(wheel))
     (tmp_path / "mine.py").write_text("def double(n):\n    return 2 * n\n")
     (tmp_path / "my.yaml").write_text(
         "workload: {call: 'mine:double', kwargs: {n: 21}}\ntasks: 2\nmodels: [sequential, threads]\n"
     )
 
-    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    done = subprocess.run(
-        [str(environment / "bin" / "orchestrator"), "run", "my.yaml"],
-        cwd=tmp_path,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
+    done = environment.orchestrator("run", "my.yaml")
     assert done.stderr == ""
     assert done.returncode == 0
-    verdict = next(line for line in map(json.loads, done.stdout.splitlines()) if line["event"] == "verdict.reached")
-    assert verdict["point"] == "double(n=21) x 2"
+    assert verdict(done)["point"] == "double(n=21) x 2"
     assert (tmp_path / "runs" / "my" / "latest" / "events.jsonl").is_file()
+    environment.advises_on_the_standard_library()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("version", SUPPORTED)
+def test_a_wheel_alone_advises_under_every_supported_python(version: str, wheel: Path, tmp_path: Path) -> None:
+    python = find_python(version)
+    if python is None:
+        pytest.skip(f"no Python {version} here")
+    environment = Environment(tmp_path, python)
+    environment.install(str(wheel))
+    environment.advises_on_the_standard_library()
+
+
+def test_the_wheel_asks_for_ten_packages_or_fewer(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        asked = Metadata.from_email(file.read(f"{INFO}/METADATA")).requires_dist or []
+    assert len([each for each in asked if "extra" not in str(each.marker)]) <= 10
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("extra", "arguments"),
+    [
+        ("cluster", ["run", "plain.yaml", "--cluster", "local:1"]),
+        ("models", ["run", "models.yaml"]),
+        ("pythons", ["run", "requirements.yaml"]),
+        ("report", ["report", "runs/plain/latest", "--format", "html", "--output", "."]),
+        ("workloads", ["run", str(ROOT / "configs" / "http.yaml"), "measure.blocks=1"]),
+    ],
+)
+def test_an_extra_alone_brings_what_needs_it(extra: str, arguments: list[str], wheel: Path, tmp_path: Path) -> None:
+    others = "loky, joblib, mpire, gevent, {model: event_loop, loop: uvloop}, {model: event_loop, loop: trio}"
+    (tmp_path / "plain.yaml").write_text(f"{EXPERIMENT}[sequential]\n")
+    (tmp_path / "models.yaml").write_text(f"{EXPERIMENT}[sequential, {others}]\n")
+    (tmp_path / "requirements.yaml").write_text(f"{EXPERIMENT}[sequential]\nrequirements: [typing-extensions]\n")
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    environment = Environment(tmp_path, sys.executable)
+    environment.install(f"orchestrator[{extra}] @ {wheel.as_uri()}")
+    environment.orchestrator("run", "plain.yaml", "--no-report")
+    done = environment.orchestrator(*arguments)
+    assert done.returncode in (errors.OK, errors.BROKEN, errors.UNDECIDED), done.stderr
+    assert "variant.unavailable" not in done.stderr
 
 
 @pytest.mark.parametrize("lock", ["run.txt", "dev.txt"])
