@@ -15,7 +15,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # a spec, a name in configs/ or a path, as $$spec for the shell (CONFIG comes in the environment, so that any character is safe)
 FIND_SPEC = [[ $$spec == */* || -e $$spec && ! -e configs/$$spec ]] || spec=configs/$$spec
 
-.PHONY: help experiment experiments plan test slow conformance faults golden lint bench verify-statistics verify-accounts verify-arrivals bench-cluster bench-peers findings reproduced samples wheel lock clean
+.PHONY: help experiment experiments plan test slow conformance faults golden lint bench verify-statistics verify-accounts verify-arrivals bench-cluster bench-peers findings reproduced samples dist lock clean
 .NOTPARALLEL: # two installations must not write to one environment
 
 help: ## list the targets
@@ -81,8 +81,9 @@ reproduced: $(VENV)/.dev.stamp ## run the published results, and other tools on 
 samples: $(VENV)/.dev.stamp ## regenerate the sample outputs in README.md and docs/ (10 min)
 	$(BIN)/python -m tests.verify.samples $(ARGS)
 
-wheel: $(VENV)/.dev.stamp ## build dist/*.whl
-	$(BIN)/python -c "from flit_core import buildapi; import os; os.makedirs('dist', exist_ok=True); print(buildapi.build_wheel('dist'))"
+dist: $(VENV)/.dev.stamp ## build dist/*.tar.gz and dist/*.whl
+	@mkdir -p dist
+	@$(BIN)/python -c "from flit_core import buildapi; print(*(f'dist/{build(\"dist\")}' for build in (buildapi.build_sdist, buildapi.build_wheel)), sep='\n')"
 
 lock: $(VENV)/.dev.stamp ## update the locks: exact versions and hashes
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \

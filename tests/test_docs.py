@@ -167,6 +167,35 @@ def test_every_link_to_a_file_has_its_file(document: Path) -> None:
         assert (document.parent / link).exists(), link
 
 
+def anchors(document: Path) -> set[str]:
+    """Return the names by which links reach the headings of a document."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("document", samples.DOCUMENTS, ids=lambda path: path.stem)
+def test_every_link_to_a_section_has_its_heading(document: Path) -> None:
+    for name, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)", document.read_text()):
+        assert anchor in anchors(document.parent / name if name else document), f"{name}#{anchor}"
+
+
+INDEX = (ROOT / "docs" / "index.md").read_text()
+
+
+def test_the_index_has_every_page() -> None:
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert pages - set(re.findall(r"\]\(([\w-]+\.md)", INDEX)) == set()
+
+
+def test_the_index_names_only_commands_and_options_that_exist() -> None:
+    lines = re.findall(r"`orchestrator ([a-z]+ ?[^`]*)`", INDEX)
+    assert len(lines) >= 7
+    for line in lines:
+        verb, *words = line.split()
+        assert verb in known(), line
+        assert {word for word in words if word.startswith("--")} <= options(verb), line
+
+
 def test_architecture_names_only_files_that_exist() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
     named = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.py)`", text)

@@ -9,12 +9,18 @@ from importlib import metadata
 import vl_convert
 
 from ...files import cache_directory, replace_file
+from .templates import read
 
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
 
 
 def bundle() -> str:
-    """Return the JavaScript, which sets `window.vegaEmbed` and holds no `</script`."""
+    """Return the JavaScript after its licences: it sets `window.vegaEmbed` and holds no `</script`."""
+    return f"/*!\n{read('vega-licenses.txt')}*/\n{_minified()}"
+
+
+def _minified() -> str:
+    """Return the JavaScript alone; minifying dropped the comments with its licences."""
     kept = None
     if os.environ.get("HOME") or os.environ.get("XDG_CACHE_HOME"):  # elsewhere others could write
         kept = cache_directory() / f"vega-{metadata.version('vl-convert-python')}.js"
