@@ -200,6 +200,15 @@ def test_a_lock_pins_every_package_with_hashes_and_names_no_host(lock: str) -> N
     assert all("==" in package and "--hash=sha256:" in package for package in packages)
 
 
+def test_a_table_has_a_row_for_every_dependency_and_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = {name: needs for name, needs in project["optional-dependencies"].items() if name != "dev"}
+    wanted = [text for needs in [project["dependencies"], *extras.values()] for text in needs]
+    names = {re.split(r"[\[><=]", text)[0] for text in wanted} | set(extras)
+    table = (ROOT / "docs" / "dependencies.md").read_text()
+    assert names <= set(re.findall(r"^\|[^|]*`([\w.-]+)` \|", table, re.MULTILINE))
+
+
 def test_both_locks_hold_the_same_versions() -> None:
     def versions(lock: str) -> set[tuple[str, str]]:  # on which system one is needed may differ
         return set(re.findall(r"^(\S+?)==(\S+)", (ROOT / ".lock" / lock).read_text(), re.MULTILINE))
