@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from orchestrator.runner import registry
 from orchestrator.runner.account.figures import CALL_PARTS
-from orchestrator.runner.account.of_window import parts
+from orchestrator.runner.account.of_window import measure, parts
 from orchestrator.runner.account.stamps import Passage, Taken
+from orchestrator.runner.call import Call
+from tests.runner.test_arrivals import CORE, MS, nap, odd_fails, run
+from tests.support.conformance.ways import needs
+from tests.support.conformance.ways import parts as model_and_options
 
 
 def taken(**given: Any) -> Taken:
@@ -38,3 +45,31 @@ def test_the_transfer_of_a_call_is_no_wait_for_a_worker() -> None:
 
 def test_a_call_that_began_at_once_was_not_queued() -> None:
     assert "queued" not in seen(parts(taken(), 100))
+
+
+@pytest.mark.parametrize("way", CORE)
+def test_every_model_accounts_for_all_calls_and_at_least_for_their_own_time(way: str) -> None:
+    name, options = model_and_options(way)
+    model, call = registry.load(name), Call(nap, {}, item=0)
+    found: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        async with model.open(call, 2, options, None) as workers:
+            given = call, range(4), [0, 2 * MS, 2 * MS, 7 * MS], 5000 * MS
+            found.append(await measure(workers, *given, model.WORKERS, needs(way).pickles))
+
+    run(needs(way).loop, main)
+    assert (found[0]["calls"], found[0]["ended"]) == (4, 4)
+    assert sum(found[0][f"{part}_ns"] or 0 for part in CALL_PARTS) >= 4 * MS
+
+
+def test_calls_that_raise_are_in_no_account() -> None:
+    model, call = registry.load("threads"), Call(odd_fails, {}, item=0)
+    found: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        async with model.open(call, 2, {}, None) as workers:
+            found.append(await measure(workers, call, range(4), [0, 0, 0], 5000 * MS, model.WORKERS, pickles=False))
+
+    run(needs("threads").loop, main)
+    assert (found[0]["calls"], found[0]["ended"]) == (3, 2)
