@@ -46,7 +46,14 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
     workload.probe(model, {}, given)
     with workload.entered(given.get("setup")) as instance:
         call = workload.bound(workload.call_for(registry.load(model), given), given["call"], "call", instance)
-        return _piloted(given, call, instance, measured, file, is_second)
+        try:
+            return _piloted(given, call, instance, measured, file, is_second)
+        except Unusable:
+            raise
+        except BaseException as error:
+            if problem := imports.reads_input(given["call"]):  # it has probably failed for the empty text
+                raise Unusable("call", *problem) from error
+            raise
 
 
 def _piloted(
@@ -149,9 +156,8 @@ class _Checked:
         self.imported = self.imported or (not self._calls and len(sys.modules) > self._modules)
         self.started = max(self.started, soundness.started() - self._begun)
         self._calls += 1
-        if problem := promises.promise(self._name, result, self.names, self._is_async):
-            raise Unusable("call", *problem)
-        if problem := self._leftovers.end():
+        problem = imports.reads_input(self._name) or promises.promise(self._name, result, self.names, self._is_async)
+        if problem := problem or self._leftovers.end():
             raise Unusable("call", *problem)
         if self._given and self._is_watched:
             self.changed = self._given.changed()
