@@ -225,9 +225,9 @@ def _frames(error: BaseException) -> list[tuple[FrameType, int]]:
 def _place_of(error: BaseException) -> str:
     """Return the file and line of the user's code where an exception came from, "" where there is none."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{_shown(error.filename)}, line {error.lineno}"
+        return f"{shown(error.filename)}, line {error.lineno}"
     theirs = [(frame, line) for frame, line in _frames(error) if _is_theirs(frame)]
-    return f"{_shown(theirs[-1][0].f_code.co_filename)}, line {theirs[-1][1]}" if theirs else ""
+    return f"{shown(theirs[-1][0].f_code.co_filename)}, line {theirs[-1][1]}" if theirs else ""
 
 
 def _code_of(error: BaseException) -> str:
@@ -242,7 +242,7 @@ def their_line(frame: FrameType | None) -> str:
     """Return the innermost line of the user's code from a frame on, "" if there is none."""
     while frame is not None and not _is_theirs(frame):
         frame = frame.f_back
-    return f"{_shown(frame.f_code.co_filename)}, line {frame.f_lineno}" if frame else ""
+    return f"{shown(frame.f_code.co_filename)}, line {frame.f_lineno}" if frame else ""
 
 
 def _has_started() -> bool:
@@ -252,17 +252,26 @@ def _has_started() -> bool:
 
 
 def _is_theirs(frame: FrameType) -> bool:
-    return not _is_ours(frame) and "site-packages" not in frame.f_code.co_filename
+    return is_their_file(frame.f_code.co_filename)
 
 
 def _is_ours(frame: FrameType) -> bool:
+    return _is_our_file(frame.f_code.co_filename)
+
+
+def is_their_file(file: str) -> bool:
+    """Return whether a file of code is the user's own."""
+    return not _is_our_file(file) and "site-packages" not in file
+
+
+def _is_our_file(file: str) -> bool:
     """Return whether code belongs to the runner or to the standard library."""
-    file = frame.f_code.co_filename
     ours, stdlib = os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.__file__)
     return file.startswith(("<", ours + os.sep)) or (file.startswith(stdlib + os.sep) and "site-packages" not in file)
 
 
-def _shown(file: str) -> str:
+def shown(file: str) -> str:
+    """Return a path relative to the working directory, where it is below that."""
     return file[len(HERE) + 1 :] if file.startswith(HERE.rstrip("/") + "/") else file
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator import errors
 from tests.support.command import events, in_process, orchestrator, piloted
+from tests.support.place import short
 
 READING = """import os, sys
 def asks(n): return input("name? ") * n
@@ -49,7 +50,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("function", LINES)
+@pytest.mark.parametrize("function", short(list(LINES), "asks", "reads", "opened", "until_it_ends"))
 def test_a_call_that_reads_standard_input_is_refused_with_its_line(place: Path, function: str) -> None:
     done = in_process("advise", f"mine:{function}", "n=3", cwd=place)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
@@ -73,6 +74,7 @@ def test_an_import_that_gets_nothing_from_standard_input_is_named_with_its_line(
     assert "Importing it reads standard input, which is empty here (mine.py, line 2)" in said
 
 
+@pytest.mark.slow
 def test_a_run_names_the_read_of_standard_input_under_every_model(place: Path) -> None:
     spec = "workload: {call: 'mine:reads', kwargs: {n: 3}}\nmodels: [sequential, threads, processes]\n"
     (place / "a.yaml").write_text(f"{spec}tasks: 4\nmeasure: {{blocks: 1, rounds: 1}}\n")
