@@ -243,6 +243,14 @@ def _result(future: Future) -> tuple[int, int, int, str | None]:
     return (_FAILED if error else _ENDED), started_ns, ended_ns, error
 
 
+def _said(error: BaseException) -> str:
+    """Return an exception as text, with the line of the user's code that it came from."""
+    from .imports import place_of  # not at the top: most windows have no failure
+
+    place = place_of(error).replace(", line ", ":")
+    return f"{type(error).__name__}: {error}{f' ({place})' if place else ''}"
+
+
 class _Clocked:
     """A call that returns when it started and ended, and its exception as text; its result is dropped."""
 
@@ -255,7 +263,7 @@ class _Clocked:
         try:
             self.call(item)
         except BaseException as raised:  # SystemExit too: it must not end the worker
-            error = f"{type(raised).__name__}: {raised}"
+            error = _said(raised)
         return started_ns, time.monotonic_ns(), error
 
 
@@ -268,7 +276,7 @@ class _ClockedCoroutine(_Clocked):
         except asyncio.CancelledError:
             raise
         except BaseException as raised:
-            error = f"{type(raised).__name__}: {raised}"
+            error = _said(raised)
         return started_ns, time.monotonic_ns(), error
 
 

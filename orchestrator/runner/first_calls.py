@@ -151,6 +151,7 @@ class _Checked:
         self._is_async = inspect.iscoroutinefunction(call.function)
         self._leftovers = leftovers.Leftovers(name, self._is_async)
         self._calls, self._pid = 0, os.getpid()
+        leftovers.watch_threads()
 
     def begin(self, item: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of the next call; without items, only the first one is watched."""
@@ -182,7 +183,8 @@ class _Checked:
         self.imported = self.imported or (not self._calls and len(sys.modules) > self._modules)
         self.started = max(self.started, soundness.started() - self._begun)
         self._calls += 1
-        problem = imports.reads_input(self._name) or promises.promise(self._name, result, self.names, self._is_async)
+        problem = imports.reads_input(self._name) or leftovers.vanished(self._name)
+        problem = problem or promises.promise(self._name, result, self.names, self._is_async)
         if problem := problem or self._leftovers.end():
             raise Unusable("call", *problem)
         if self._given and self._is_watched:
@@ -231,7 +233,7 @@ def _failure_in_thread(call: Call, item: Any) -> str | None:
         try:
             arguments.call_once(call, item)
         except BaseException as error:
-            text = f"{type(error).__name__}: {error}"
+            text = _placed(error)
             sets_handler = "signal only works in main thread" in text
             failed.append(f"it sets a signal handler ({text})" if sets_handler else f"in a thread it fails ({text})")
 
@@ -250,11 +252,17 @@ def _failure_in_loop(call: Call, item: Any) -> str | None:
 
     try:
         anyio.run(inside)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if soundness.ended(error):
             raise
-        return f"in a running event loop it fails ({type(error).__name__}: {error})"
+        return f"in a running event loop it fails ({_placed(error)})"
     return None
+
+
+def _placed(error: BaseException) -> str:
+    """Return an exception with the line of the user's code that it came from."""
+    place = imports.place_of(error).replace(", line ", ":")
+    return f"{type(error).__name__}: {error}{f' at {place}' if place else ''}"
 
 
 def _process_ns(function: Callable[..., Any]) -> int:

@@ -165,7 +165,7 @@ def _importing_now(name: str) -> Iterator[None]:
 
 def _problem(name: str, error: BaseException) -> Problem:
     """Return why an import has failed, with the line of the user's code that it came to."""
-    place = str(error) if isinstance(error, Endless) else _place_of(error)
+    place = str(error) if isinstance(error, Endless) else place_of(error)
     at = f" ({place})" if place else ""
     if isinstance(error, Endless) and _has_started():
         at = f" ({_forks[0]})" if _forks else at
@@ -222,7 +222,7 @@ def _frames(error: BaseException) -> list[tuple[FrameType, int]]:
     return found
 
 
-def _place_of(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
     """Return the file and line of the user's code where an exception came from, "" where there is none."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{shown(error.filename)}, line {error.lineno}"

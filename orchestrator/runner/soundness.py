@@ -37,7 +37,7 @@ def first_call(call: Call, item: Any, name: str) -> Callable[[], Any]:
     """
     import inspect  # not at the top: the workers need not load it
 
-    from . import arguments, imports, standard_input  # noqa: F401  # here, and not in the time of the call
+    from . import arguments, imports, leftovers, standard_input  # noqa: F401  # not in the time of the call
 
     made = _awaited if inspect.iscoroutinefunction(call.function) else _called
     return functools.partial(made, call, item, name)
@@ -70,8 +70,8 @@ class FirstCall:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Raise Unsound where the call in the `with` block reads standard input: it gets nothing, or fails for that."""
-        from . import imports, standard_input
+        """Raise Unsound where the call in the `with` block reads standard input, or where a thread of it has failed."""
+        from . import imports, leftovers, standard_input
 
         found: list[Problem] = []
 
@@ -79,14 +79,15 @@ class FirstCall:
             place = imports.their_line(frame).replace(", line ", ":")
             found.append(standard_input.problem(self._name, place, standard_input.is_debugger(frame)))
 
+        leftovers.watch_threads()
         try:
             with standard_input.noted(note):
                 self._begun_ns = time.perf_counter_ns()
                 yield
                 self._wall_ns = time.perf_counter_ns() - self._begun_ns
         finally:
-            if found:
-                raise Unsound(f"{found[0].what}; {found[0].remedy}")
+            if problem := next(iter(found), None) or leftovers.vanished(self._name):
+                raise Unsound(f"{problem.what}; {problem.remedy}")
 
     def end(self, result: Any) -> dict[str, Any]:
         """Return the facts, when the call has returned; raises Unsound.
