@@ -147,7 +147,8 @@ class Facts:
     the number of items, 0 without; the times are then means over some of them. `failed` has by model how a call of the
     function failed under it. `growth` is how many times as long as the first calls the last ones took, None if they
     took no longer. `never_yields`: its coroutines block their event loop. `changes` has what its `import` and its
-    `call` change for their whole process.
+    `call` change for their whole process. `left_open` and `keeps` are what each call leaves open and the memory that it
+    keeps.
     """
 
     is_async: bool
@@ -168,6 +169,8 @@ class Facts:
     growth: float | None = None
     never_yields: bool = False
     changes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    left_open: Mapping[str, Any] | None = None
+    keeps: Mapping[str, Any] | None = None
 
     @property
     def busy(self) -> float:

@@ -13,6 +13,7 @@ from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL, SHORT_CALL_NS
 from ..journal.derived_events import VariantCompared
 from ..journal.event import Event
 from ..runner import names, registry
+from ..runner.last_words import CLOSE
 from ..spec.document import dump
 from ..text import printable
 from . import commands
@@ -201,6 +202,7 @@ def _first_of_all(facts: Facts) -> Iterator[str]:
             f"Each call takes longer than the one before, the last ones {facts.growth:.1f} times as long as the first: "
             "it keeps something that grows, so no ratio holds for long; begin anew in the function."
         )
+    yield from _kept_by_calls(facts)
     if facts.never_yields and facts.wall_ns > SHORT_CALL_NS:
         how = "computes" if facts.busy >= BUSY_CALL else "waits in a blocking call"
         yield (
@@ -211,6 +213,23 @@ def _first_of_all(facts: Facts) -> Iterator[str]:
         does = ["starts processes of its own"] if facts.started > 1 else []
         does += [f"keeps {facts.cpu_share:.1f} cores busy"] if facts.cpu_share > MULTI_CORE_CALL else []
         yield f"It is parallel by itself: a call {' and '.join(does)}, so a plain loop is the first choice."
+
+
+def _kept_by_calls(facts: Facts) -> Iterator[str]:
+    """Yield what each call leaves open, and the memory that it keeps."""
+    if left := facts.left_open:
+        at = f" ({left['at']})" if left["at"] else ""
+        yield (
+            f"Each call leaves {left['what']} open{at}, and after about {left['calls']:,} calls its process can open "
+            f"no more; {CLOSE}."
+        )
+    if kept := facts.keeps:
+        at = f" (allocated at {kept['at']})" if kept["at"] else ""
+        another = " with another item" if facts.items else ""
+        yield (
+            f"It keeps {units.size(kept['bytes'])} a call{another}{at}: a list, a dict or a cache grows without a "
+            "bound, and so do the workers; empty it, or give it a bound."
+        )
 
 
 def _reasons(of: Mapping[str, str]) -> list[tuple[str, str]]:

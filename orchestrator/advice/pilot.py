@@ -11,6 +11,7 @@ from .. import units
 from ..errors import BadInput, WorkloadFailed
 from ..interpreters import find
 from ..runner import last_words, names
+from ..runner.last_words import CLOSE, SHORTAGE
 from ..runner.problem import Problem, read
 from ..runner.soundness import ENDED
 from ..supervisor import group
@@ -122,6 +123,8 @@ def _failed(asked: Question, error: RunnerFailed) -> WorkloadFailed:
         return WorkloadFailed(what, remedy="return or raise an exception instead: every model would end with it")
     given = "" if error.item is None else f" with the item {error.item}"
     what = f"{asked.call} failed when it was called{given}: {after}{' '.join(error.error.split())}{place}"
+    if SHORTAGE in what:
+        return WorkloadFailed(what.removesuffix(place).removesuffix(f"; {CLOSE}"), remedy=CLOSE)
     return WorkloadFailed(what, remedy=_remedy(asked, error))
 
 

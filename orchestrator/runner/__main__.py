@@ -19,6 +19,8 @@ from typing import Any
 from . import gil, imports, registry, workload
 from .account import sensors
 
+_spare: list[int] = []  # a descriptor to give up when there is no other: saying so imports modules
+
 
 class Link:
     """The two pipes to the conductor, on descriptors that the workload does not know."""
@@ -30,6 +32,7 @@ class Link:
         os.dup2(empty, 0)
         os.close(empty)
         os.dup2(2, 1)
+        _spare.append(os.dup(0))
 
     def receive(self) -> Any:
         """Return the next request, or the round's number when it is the token; None at the end."""
@@ -159,6 +162,8 @@ def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
+    while _spare:
+        os.close(_spare.pop())
     from . import soundness
 
     end = soundness.ended(error)

@@ -266,6 +266,14 @@ def _result(future: Future) -> tuple[int, int, int, str | None, Any]:
 Times = tuple[int, int, "str | None", Any]
 
 
+def _said(error: BaseException) -> str:
+    """Return an exception as text, with the line of the user's code that it came from."""
+    from .imports import place_of  # not at the top: most windows have no failure
+
+    place = place_of(error).replace(", line ", ":")
+    return f"{type(error).__name__}: {error}{f' ({place})' if place else ''}"
+
+
 class _Clocked:
     """A call that returns when it started and ended, its exception as text, and its result if it `keeps` that."""
 
@@ -280,7 +288,7 @@ class _Clocked:
             if not self.keeps:
                 value = None
         except BaseException as raised:  # SystemExit too: it must not end the worker
-            error = f"{type(raised).__name__}: {raised}"
+            error = _said(raised)
         return started_ns, time.monotonic_ns(), error, value
 
 
@@ -295,7 +303,7 @@ class _ClockedCoroutine(_Clocked):
         except asyncio.CancelledError:
             raise
         except BaseException as raised:
-            error = f"{type(raised).__name__}: {raised}"
+            error = _said(raised)
         return started_ns, time.monotonic_ns(), error, value
 
 

@@ -27,6 +27,8 @@ class CallTimes:
         self.items: list[Any] = []
         self.has_source = False
         """Whether more calls are made: they may take from something that ends."""
+        self.is_over = False
+        """Whether no other call can be made."""
         self._walls_ns: list[int] = []
         self._own_ns: list[int] = []
         self._cpu_ns = 0
@@ -42,6 +44,20 @@ class CallTimes:
     def item(self) -> Any:
         """The item of the next call."""
         return self.items[max(0, self.calls - 1) % len(self.items)] if self.items else 0
+
+    def further_item(self, number: int) -> Any:
+        """Return the item of a call after all others, with its number among those."""
+        return self.items[(self.calls - 1 + number) % len(self.items)] if self.items else 0
+
+    @property
+    def results_held(self) -> int:
+        """The number of results that are kept at most."""
+        return 3 if self.items else 2
+
+    @property
+    def wall_ns(self) -> int:
+        """The time of the shortest call."""
+        return min(self._walls_ns)
 
     @property
     def comparable(self) -> Any:
@@ -66,7 +82,7 @@ class CallTimes:
     def wants_more(self, is_second: bool) -> bool:
         """Return whether to make another call; a second pilot needs only one."""
         calls = len(self._walls_ns)
-        if calls and (is_second or self.is_long):
+        if calls and (is_second or self.is_long or self.is_over):
             return False
         if self.items and calls > len(self.items):
             return False
@@ -96,7 +112,7 @@ class CallTimes:
         self._queue_ns += min(queue_ns, max(0, wall_ns - own_ns))  # the clocks are not read at the same moment
         self._walls_ns.append(wall_ns)
         self._own_ns.append(own_ns)
-        self._results = [*self._results[: 2 if self.items else 1], result]
+        self._results = [*self._results[: self.results_held - 1], result]
 
     def growth(self) -> float | None:
         """Return how many times the CPU time of the first calls the last ones took; None if they took no longer.

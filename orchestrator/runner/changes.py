@@ -1,4 +1,4 @@
-"""What code changes for its whole process: the working directory, the locale, signal handlers, the start method."""
+"""What code changes for its whole process (directory, locale, signals, start method), and reads of its input."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from . import standard_input
+
 LOCALE, HANDLES = "sets the locale", "sets a signal handler"
+
+READS = "reads standard input, which is empty here"
 
 DOES = {
     ("os", "chdir"): "changes the working directory",
@@ -26,12 +30,21 @@ class Changes:
     def __init__(self, line: Callable[[FrameType | None], str], is_foreign: Callable[[FrameType], bool]) -> None:
         self._line, self._is_foreign = line, is_foreign
         self._found: dict[tuple[str, bool], str] = {}
+        self.read: tuple[str, bool] | None = None
+        """The line of the first read of standard input by a call, and whether the debugger reads."""
         self.is_importing = False
 
     def note(self, what: str, frame: FrameType) -> None:
         """Keep the first place of a change, if it is not the standard library's or the runner's own."""
         if self._is_foreign(frame):
             self._found.setdefault((what, self.is_importing), self._line(frame))
+
+    def note_read(self, frame: FrameType) -> None:
+        """Keep the first read of standard input by an import, and by a call."""
+        if self.is_importing:
+            self._found.setdefault((READS, True), self._line(frame))
+        elif self.read is None:
+            self.read = self._line(frame).replace(", line ", ":"), standard_input.is_debugger(frame)
 
     def found(self, importing: bool) -> list[str]:
         """Return the changes by imports, or by calls, each with its line where that is known."""

@@ -6,10 +6,11 @@ import inspect
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
-from . import arguments, imports, items, leftovers, promises, registry, soundness, workload
+from . import arguments, imports, items, keeping, leftovers, promises, registry, soundness, workload
 from .call import Call
 from .call_times import CallTimes, incomparable
 from .workload import Unusable
@@ -34,6 +35,8 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
 
     `never_yields` is whether coroutines never let their event loop run something else.
 
+    `left_open` is what each call leaves open, and `keeps` the memory that it keeps (see `keeping`), None for neither.
+
     `growth` is how many times as long as the first calls the last ones took, None if no longer.
 
     With items, `items` is their number, 0 without; calls are made with some of them in random order, and `wall_ns` is
@@ -46,7 +49,14 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
     workload.probe(model, {}, given)
     with workload.entered(given.get("setup")) as instance:
         call = workload.bound(workload.call_for(registry.load(model), given), given["call"], "call", instance)
-        return _piloted(given, call, instance, measured, file, is_second)
+        try:
+            return _piloted(given, call, instance, measured, file, is_second)
+        except Unusable:
+            raise
+        except BaseException as error:
+            if problem := imports.reads_input(given["call"]):  # it has probably failed for the empty text
+                raise Unusable("call", *problem) from error
+            raise
 
 
 def _piloted(
@@ -56,7 +66,7 @@ def _piloted(
     is_async = inspect.iscoroutinefunction(function)
     measured.items = _sample(given["items"]) if given.get("items") else []
     measured.has_source = soundness.source(function) is not None
-    checked = _Checked(given["call"], call, bool(measured.items))
+    checked = _Checked(given["call"], call, measured)
     measured.begin()  # the clocks import modules when they are first read
     if is_async:
         import anyio
@@ -69,6 +79,10 @@ def _piloted(
             result = function(*args, **kwargs)
             measured.end(result)
             checked.end(result)
+        del result
+        with suppress(Exception):  # a source may end
+            for number in checked.further(measured, is_second):
+                arguments.call_once(call, measured.further_item(number))
     if is_second:
         return {"event": "piloted", "incomparable": incomparable(_left(file), measured.comparable, "two processes")}
     if kept_by := soundness.kept_by(function, len(measured.items)):
@@ -91,7 +105,10 @@ def _piloted(
         "failed": {name: why for name, why in failed.items() if why},
         "process_ns": None if refused["process_per_task"] else _process_ns(function),
         "unpicklable": _unpicklable(measured.comparable, file),
+        "left_open": checked.keeping.left_open,
+        "keeps": checked.keeping.keeps,
         **measured.figures(),
+        "calling_ns": measured.figures()["calling_ns"] + checked.keeping.spent_ns,
     }
 
 
@@ -107,12 +124,17 @@ async def _await_some(measured: CallTimes, checked: _Checked, is_second: bool) -
         measured.end(result)
         turn.cancel()
         checked.end(result)
+    del result
+    with suppress(Exception):
+        for number in checked.further(measured, is_second):
+            args, kwargs = checked.copies(measured.further_item(number))
+            await checked.function(*args, **kwargs)
 
 
 class _Checked:
     """Gives each pilot call its arguments, copies once a call has changed them, and checks what the call did."""
 
-    def __init__(self, name: str, call: Call, has_items: bool) -> None:
+    def __init__(self, name: str, call: Call, measured: CallTimes) -> None:
         self.function = call.function
         self.names = arguments.names(call)
         self.changed: str | None = None
@@ -123,10 +145,13 @@ class _Checked:
         """The processes of the call that started most."""
         self.has_yielded = False
         """Whether any call has let the event loop run something else."""
-        self._name, self._call, self._has_items = name, call, has_items
+        self.keeping = keeping.Keeping(name, measured.results_held)
+        self._measured = measured
+        self._name, self._call, self._has_items = name, call, bool(measured.items)
         self._is_async = inspect.iscoroutinefunction(call.function)
         self._leftovers = leftovers.Leftovers(name, self._is_async)
         self._calls, self._pid = 0, os.getpid()
+        leftovers.watch_threads()
 
     def begin(self, item: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of the next call; without items, only the first one is watched."""
@@ -136,6 +161,15 @@ class _Checked:
         self._modules, self._begun = len(sys.modules), soundness.started()
         self._leftovers.begin()
         return (self._given.args, self._given.kwargs) if self._given else self._call.arguments(item)
+
+    def further(self, measured: CallTimes, is_second: bool) -> Iterator[int]:
+        """Yield the number of each further call to make, which show what calls keep."""
+        return iter(()) if is_second or measured.has_source else self.keeping.further(measured.wall_ns)
+
+    def copies(self, item: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return arguments of a call that are its own."""
+        given = arguments.Given(self._call, item, watches=False)
+        return given.args, given.kwargs
 
     def note_turn(self) -> None:
         """Note that the event loop has got control during a call."""
@@ -149,15 +183,22 @@ class _Checked:
         self.imported = self.imported or (not self._calls and len(sys.modules) > self._modules)
         self.started = max(self.started, soundness.started() - self._begun)
         self._calls += 1
-        if problem := promises.promise(self._name, result, self.names, self._is_async):
-            raise Unusable("call", *problem)
-        if problem := self._leftovers.end():
+        problem = imports.reads_input(self._name) or leftovers.vanished(self._name)
+        problem = problem or promises.promise(self._name, result, self.names, self._is_async)
+        if problem := problem or self._leftovers.end():
             raise Unusable("call", *problem)
         if self._given and self._is_watched:
             self.changed = self._given.changed()
+        self.keeping.note()
+        self._measured.is_over = self.keeping.is_short
 
     def check_work(self, measured: CallTimes) -> None:
-        """Raise Unusable where the calls have done no work: their file has ended, or their result computes later."""
+        """Raise Unusable where the calls have done no work, or leave so much open that others must fail.
+
+        They have done none where their file has ended, or where their result computes later.
+        """
+        if problem := self.keeping.problem():
+            raise Unusable("call", *problem)
         figures = measured.figures()
         if figures["incomparable"] and (file := soundness.read_out(self.function)):
             raise Unusable("call", *soundness.read_to_end(self._name, file))
@@ -192,7 +233,7 @@ def _failure_in_thread(call: Call, item: Any) -> str | None:
         try:
             arguments.call_once(call, item)
         except BaseException as error:
-            text = f"{type(error).__name__}: {error}"
+            text = _placed(error)
             sets_handler = "signal only works in main thread" in text
             failed.append(f"it sets a signal handler ({text})" if sets_handler else f"in a thread it fails ({text})")
 
@@ -211,11 +252,17 @@ def _failure_in_loop(call: Call, item: Any) -> str | None:
 
     try:
         anyio.run(inside)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if soundness.ended(error):
             raise
-        return f"in a running event loop it fails ({type(error).__name__}: {error})"
+        return f"in a running event loop it fails ({_placed(error)})"
     return None
+
+
+def _placed(error: BaseException) -> str:
+    """Return an exception with the line of the user's code that it came from."""
+    place = imports.place_of(error).replace(", line ", ":")
+    return f"{type(error).__name__}: {error}{f' at {place}' if place else ''}"
 
 
 def _process_ns(function: Callable[..., Any]) -> int:

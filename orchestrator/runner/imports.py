@@ -11,8 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, ModuleType
+from typing import Any
 
-from . import exits, names
+from . import exits, names, standard_input
 from .changes import Changes
 from .problem import Problem
 
@@ -55,10 +56,10 @@ def watched() -> Iterator[None]:
     except ValueError:
         patience_s = PATIENCE_S
     _patience.append(patience_s)
-    sys.addaudithook(_note_forks)
-    _changes[:] = [Changes(_their_line, lambda frame: not _is_ours(frame))]
+    sys.addaudithook(_note_events)
+    _changes[:] = [Changes(their_line, lambda frame: not _is_ours(frame))]
     try:
-        with exits.raised(), _changes[0].watched():
+        with exits.raised(), _changes[0].watched(), standard_input.noted(_changes[0].note_read):
             yield
     finally:
         _patience.clear()
@@ -70,10 +71,18 @@ def changed(importing: bool) -> list[str]:
     return _changes[0].found(importing) if _changes else []
 
 
-def _note_forks(event: str, _: object) -> None:
-    """Keep the line of the user's code that forks first during an import."""
-    if event == "os.fork" and _importing and not _forks and (at := _their_line(sys._getframe())):
+def reads_input(name: str) -> Problem | None:
+    """Return the problem of a call that has read its standard input while it was watched; None if it has not."""
+    read = _changes[0].read if _changes else None
+    return standard_input.problem(name, *read) if read else None
+
+
+def _note_events(event: str, about: tuple[Any, ...]) -> None:
+    """Keep the line of the user's code that forks first during an import, or that opens standard input."""
+    if event == "os.fork" and _importing and not _forks and (at := their_line(sys._getframe())):
         _forks.append(at)
+    if event == "open" and _changes and about[0] in standard_input.PATHS and their_line(sys._getframe()):
+        _changes[0].note_read(sys._getframe())
 
 
 def load(source: str) -> ModuleType:
@@ -156,7 +165,7 @@ def _importing_now(name: str) -> Iterator[None]:
 
 def _problem(name: str, error: BaseException) -> Problem:
     """Return why an import has failed, with the line of the user's code that it came to."""
-    place = str(error) if isinstance(error, Endless) else _place_of(error)
+    place = str(error) if isinstance(error, Endless) else place_of(error)
     at = f" ({place})" if place else ""
     if isinstance(error, Endless) and _has_started():
         at = f" ({_forks[0]})" if _forks else at
@@ -213,12 +222,12 @@ def _frames(error: BaseException) -> list[tuple[FrameType, int]]:
     return found
 
 
-def _place_of(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
     """Return the file and line of the user's code where an exception came from, "" where there is none."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{_shown(error.filename)}, line {error.lineno}"
+        return f"{shown(error.filename)}, line {error.lineno}"
     theirs = [(frame, line) for frame, line in _frames(error) if _is_theirs(frame)]
-    return f"{_shown(theirs[-1][0].f_code.co_filename)}, line {theirs[-1][1]}" if theirs else ""
+    return f"{shown(theirs[-1][0].f_code.co_filename)}, line {theirs[-1][1]}" if theirs else ""
 
 
 def _code_of(error: BaseException) -> str:
@@ -229,11 +238,11 @@ def _code_of(error: BaseException) -> str:
     return linecache.getline(theirs[-1][0].f_code.co_filename, theirs[-1][1]) if theirs else ""
 
 
-def _their_line(frame: FrameType | None) -> str:
+def their_line(frame: FrameType | None) -> str:
     """Return the innermost line of the user's code from a frame on, "" if there is none."""
     while frame is not None and not _is_theirs(frame):
         frame = frame.f_back
-    return f"{_shown(frame.f_code.co_filename)}, line {frame.f_lineno}" if frame else ""
+    return f"{shown(frame.f_code.co_filename)}, line {frame.f_lineno}" if frame else ""
 
 
 def _has_started() -> bool:
@@ -243,17 +252,26 @@ def _has_started() -> bool:
 
 
 def _is_theirs(frame: FrameType) -> bool:
-    return not _is_ours(frame) and "site-packages" not in frame.f_code.co_filename
+    return is_their_file(frame.f_code.co_filename)
 
 
 def _is_ours(frame: FrameType) -> bool:
+    return _is_our_file(frame.f_code.co_filename)
+
+
+def is_their_file(file: str) -> bool:
+    """Return whether a file of code is the user's own."""
+    return not _is_our_file(file) and "site-packages" not in file
+
+
+def _is_our_file(file: str) -> bool:
     """Return whether code belongs to the runner or to the standard library."""
-    file = frame.f_code.co_filename
     ours, stdlib = os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.__file__)
     return file.startswith(("<", ours + os.sep)) or (file.startswith(stdlib + os.sep) and "site-packages" not in file)
 
 
-def _shown(file: str) -> str:
+def shown(file: str) -> str:
+    """Return a path relative to the working directory, where it is below that."""
     return file[len(HERE) + 1 :] if file.startswith(HERE.rstrip("/") + "/") else file
 
 
@@ -269,7 +287,7 @@ def _alarmed() -> Iterator[None]:
         if len(sys.modules) != seen[0]:
             seen[:] = [len(sys.modules), time.monotonic()]
         elif time.monotonic() - seen[1] >= (min(WAITING_S, _patience[0]) if _has_started() else _patience[0]):
-            raise Endless(_their_line(frame))
+            raise Endless(their_line(frame))
 
     signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)

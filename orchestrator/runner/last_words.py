@@ -15,6 +15,11 @@ EXCEPTION = re.compile(r"[^\W\d][\w.]*(:|$)")
 
 MOST = 300  # characters
 
+SHORTAGE = "calls open more files or sockets than they close"
+"""Why a process can open no more, which the system says as error 24."""
+
+CLOSE = "close them in the function, such as by a `with` statement"
+
 NOT_THEIRS = ("<", "/lib/python3", "site-packages", "orchestrator_runner")
 
 
@@ -49,6 +54,14 @@ def place(traceback: str) -> str:
     """Return the last line of the user's code in a traceback, as `file:line`; "" if there is none."""
     found = [_placed(frame, os.getcwd()) for line in traceback.splitlines() if (frame := PLACE.match(line))]
     return next((each for each in reversed(found) if each), "")
+
+
+def shortage(error: str, output: str) -> str:
+    """Return why an error is that of a process that can open no more, with the line in its output; "" for others."""
+    if "[Errno 24]" not in error:
+        return ""
+    at = place(output)
+    return f"{SHORTAGE} ({at})" if at else SHORTAGE
 
 
 def _placed(frame: re.Match[str], here: str) -> str:

@@ -1,4 +1,7 @@
-"""Work that a call leaves to a thread or a task that goes on when it has returned: its time is not that of the work."""
+"""What a call leaves to its own threads and tasks: work that goes on when it has returned, and exceptions.
+
+With either, the time of the call is not that of the work.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,42 @@ import sys
 import threading
 from typing import Any
 
+from . import imports
 from .problem import Problem
 
 CALLS = 3
 """A client may start a thread or a task of its own with its first call; more than that goes with each call."""
+
+
+_vanished: list[str] = []  # the exceptions that have ended threads
+_hook: list[Any] = []
+
+
+def watch_threads() -> None:
+    """Note exceptions that end a thread, from now on: no caller sees them, and SystemExit is not even printed."""
+    before = threading.excepthook
+    if before is _note:
+        return
+    _hook[:] = [before]
+    threading.excepthook = _note
+
+
+def _note(about: threading.ExceptHookArgs) -> None:
+    error = about.exc_value
+    is_normal = isinstance(error, SystemExit) and error.code in (None, 0)  # a way to end a thread
+    if error is not None and not is_normal and (place := imports.place_of(error)):
+        text = f": {error}" if str(error) else ""
+        _vanished.append(f"{type(error).__name__}{text} at {place.replace(', line ', ':')}")
+    _hook[0](about)
+
+
+def vanished(name: str) -> Problem | None:
+    """Return the problem of a call in which an exception has ended a thread of the function's own; None without."""
+    if not _vanished:
+        return None
+    what = f"a thread that {name} starts ends with {_vanished[0]}, and the call returns as if it had done its work"
+    remedy = "run it in an executor of concurrent.futures and ask for its `result()`, which raises the exception"
+    return Problem("thread_fails", what, remedy)
 
 
 class Leftovers:

@@ -10,6 +10,8 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from .call import Call
@@ -35,7 +37,7 @@ def first_call(call: Call, item: Any, name: str) -> Callable[[], Any]:
     """
     import inspect  # not at the top: the workers need not load it
 
-    from . import arguments  # noqa: F401  # here, and not in the time of the call
+    from . import arguments, imports, leftovers, standard_input  # noqa: F401  # not in the time of the call
 
     made = _awaited if inspect.iscoroutinefunction(call.function) else _called
     return functools.partial(made, call, item, name)
@@ -43,12 +45,16 @@ def first_call(call: Call, item: Any, name: str) -> Callable[[], Any]:
 
 def _called(call: Call, item: Any, name: str) -> dict[str, Any]:
     first = FirstCall(call, item, name)
-    return first.end(call.function(*first.given.args, **first.given.kwargs))
+    with first.watching():
+        result = call.function(*first.given.args, **first.given.kwargs)
+    return first.end(result)
 
 
 async def _awaited(call: Call, item: Any, name: str) -> dict[str, Any]:
     first = FirstCall(call, item, name)
-    return first.end(await call.function(*first.given.args, **first.given.kwargs))
+    with first.watching():
+        result = await call.function(*first.given.args, **first.given.kwargs)
+    return first.end(result)
 
 
 class FirstCall:
@@ -61,14 +67,33 @@ class FirstCall:
         """The arguments to make the call with."""
         self._call, self._name = call, name
         self._modules, self._started = len(sys.modules), started()
-        self._begun_ns = time.perf_counter_ns()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Raise Unsound where the call in the `with` block reads standard input, or where a thread of it has failed."""
+        from . import imports, leftovers, standard_input
+
+        found: list[Problem] = []
+
+        def note(frame: FrameType) -> None:
+            place = imports.their_line(frame).replace(", line ", ":")
+            found.append(standard_input.problem(self._name, place, standard_input.is_debugger(frame)))
+
+        leftovers.watch_threads()
+        try:
+            with standard_input.noted(note):
+                self._begun_ns = time.perf_counter_ns()
+                yield
+                self._wall_ns = time.perf_counter_ns() - self._begun_ns
+        finally:
+            if problem := next(iter(found), None) or leftovers.vanished(self._name):
+                raise Unsound(f"{problem.what}; {problem.remedy}")
 
     def end(self, result: Any) -> dict[str, Any]:
         """Return the facts, when the call has returned; raises Unsound.
 
         `wall_ns`; `imported`: whether modules were; `started`: how many processes; `changed`: an argument, or None.
         """
-        wall_ns = time.perf_counter_ns() - self._begun_ns
         import inspect  # not before the time is known
 
         from . import arguments
@@ -77,7 +102,7 @@ class FirstCall:
         is_async = inspect.iscoroutinefunction(self._call.function)
         if problem := promise(self._name, result, arguments.names(self._call), is_async):
             raise Unsound(f"{problem.what}; {problem.remedy}")
-        return {"wall_ns": wall_ns, "imported": imported, "started": begun, "changed": self.given.changed()}
+        return {"wall_ns": self._wall_ns, "imported": imported, "started": begun, "changed": self.given.changed()}
 
 
 ENDS = ("StopIteration", "StopAsyncIteration", "Empty", "QueueEmpty")

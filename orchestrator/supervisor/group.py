@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..runner.account.sensors import DUMP_STACKS, process_cpu_ns
-from ..runner.last_words import last_words
+from ..runner.last_words import CLOSE, last_words, shortage
 from .environment import RunnerEnvironment
 from .interrupt import Interrupt, Interrupted
 from .process import PIPE_BYTES, Command, Runner, RunnerFailed, is_readable
@@ -131,6 +131,8 @@ class RunnerGroup:
             error = answer["error"]
             if answer["cause"] in ("worker_lost", "result") and (words := last_words(output)) and words not in error:
                 error = f"{error.rstrip('.')}; last output: {words}"
+            if why := shortage(error, f"{answer['traceback']}\n{output}"):
+                error = f"{error}: {why}; {CLOSE}"
             where = {"calls": answer.get("calls", 0), "item": answer.get("item")}
             raise RunnerFailed(answer["cause"], error, answer["traceback"], output, answer["kind"], **where)
         return answer

@@ -108,13 +108,14 @@ def test_intended_starts_are_the_offsets_from_the_start_of_the_window(way: str) 
 def test_failed_calls_are_counted_with_their_errors_and_the_others_go_on(way: str) -> None:
     found = window(way, odd_fails, [0, MS, 2 * MS, 3 * MS])
     assert [call.outcome for call in found.arrivals] == ["ended", "failed", "ended", "failed"]
-    assert found.arrivals[3].error == "ValueError: odd: 3"
+    assert str(found.arrivals[3].error).startswith("ValueError: odd: 3 (tests/runner/test_arrivals.py:")
     assert found.count("failed") == 2
 
 
 @pytest.mark.parametrize("way", CORE)
 def test_a_call_that_exits_is_a_failed_call(way: str) -> None:
-    assert window(way, leaves, [0, MS]).arrivals[1].error == "SystemExit: 3"
+    error = str(window(way, leaves, [0, MS]).arrivals[1].error)
+    assert error.startswith("SystemExit: 3 (tests/runner/test_arrivals.py:")
 
 
 def test_calls_after_the_loss_of_a_worker_fail() -> None:

@@ -1,0 +1,86 @@
+"""Exceptions in threads are named with their line: threading is silent about SystemExit, and no caller sees others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator import errors
+from orchestrator.runner import registry
+from tests.support.command import events, in_process, orchestrator, piloted
+from tests.support.place import short
+
+FAILING = """import sys, threading, time
+
+def only_in_threads(n):
+    if threading.current_thread() is not threading.main_thread():
+        sys.exit("no thread")
+    return n
+def begins(target):
+    thread = threading.Thread(target=target)
+    thread.start()
+    thread.join()
+def leaves(): sys.exit(3)
+def breaks(): [].pop(0)
+def ends(): sys.exit()
+def own_leaves(n): begins(leaves)
+def own_breaks(n): begins(breaks)
+def own_ends(n): begins(ends)
+calls = []
+def sometimes(n):
+    calls.append(n)
+    if len(calls) == 3: sys.exit(5)
+    return n
+async def asometimes(n): return sometimes(n)
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(FAILING)
+    return tmp_path
+
+
+def test_an_exit_outside_of_the_main_thread_is_named_with_its_line(place: Path) -> None:
+    said = str(piloted("mine:only_in_threads", "n=3", cwd=place)["description"])
+    assert "thread_per_task can't run it: in a thread it fails (SystemExit: no thread at mine.py:5)" in said
+
+
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [("own_leaves", "SystemExit: 3 at mine.py:11"), ("own_breaks", "IndexError: pop from empty list at mine.py:12")],
+)
+def test_an_exception_that_ends_a_thread_of_a_call_is_refused_with_its_line(
+    place: Path, function: str, what: str
+) -> None:
+    done = in_process("advise", f"mine:{function}", "n=3", cwd=place)
+    assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
+    assert f"a thread that mine:{function} starts ends with {what}, and the call returns as if" in done.stderr
+
+
+def test_a_thread_that_ends_itself_without_an_error_is_no_problem(place: Path) -> None:
+    assert piloted("mine:own_ends", "n=3", cwd=place)["call"] == "mine:own_ends"
+
+
+OTHERS = [name for name in registry.NAMES if not name.startswith("interpreters") and name != "process_per_task"]
+"""All models that keep their workers."""
+
+
+@pytest.mark.parametrize("model", short(OTHERS, "threads"))
+def test_an_exit_in_a_call_is_named_with_its_line_under_every_model(place: Path, model: str) -> None:
+    spec = "workload: {call: 'mine:sometimes', async_call: 'mine:asometimes', kwargs: {n: 3}, check: none}\n"
+    (place / "a.yaml").write_text(f"{spec}tasks: 8\nmodels: [{model}]\nmeasure: {{blocks: 1, rounds: 1}}\n")
+    done = orchestrator("run", "a.yaml", cwd=place)
+    assert done.returncode == errors.FAILED
+    failed = [event for event in events(done.stderr.rpartition("orchestrator:")[0]) if event["event"] == "trial.failed"]
+    said = "SystemExit: 5: the function ends the interpreter (sys.exit at mine.py:20)"
+    assert {event["error"] for event in failed} == {said}
+
+
+@pytest.mark.slow
+def test_a_run_names_the_exception_that_ended_a_thread_of_a_call(place: Path) -> None:
+    spec = "workload: {call: 'mine:own_leaves', kwargs: {n: 3}}\ntasks: 4\nmodels: [threads, processes]\n"
+    (place / "a.yaml").write_text(f"{spec}measure: {{blocks: 1, rounds: 1}}\n")
+    said = orchestrator("run", "a.yaml", cwd=place).stderr
+    assert said.count("a thread that mine:own_leaves starts ends with SystemExit: 3 at mine.py:11") >= 2
