@@ -9,9 +9,11 @@ from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from statistics import median
 from typing import Any, Literal
 
+from ..runner import registry
 from ..spec.plan import Plan, Point, Variant, runner_request
 from . import looks
 from .accounts import Account
@@ -192,11 +194,12 @@ class Contest:
     def kind(self, label: str) -> str:
         """Return what a variant competes as: its model, or the label of its entry in the spec.
 
-        One that only repeats a plain loop is of that loop's kind. Where all variants are of one kind, each competes for
-        itself.
+        One that only repeats a plain loop is of that loop's kind, and a model that starts a worker for each call is of
+        the kind of its pool: which of them is faster by a little would take most of the blocks. Where all variants are
+        of one kind, each competes for itself.
         """
         loops = self.repeated_loops
-        kinds = {name: self.name_of(self.variants[loops.get(name, name)]) for name in self.variants}
+        kinds = {name: self._competes_as(self.variants[loops.get(name, name)]) for name in self.variants}
         return kinds[label] if len(set(kinds.values())) > 1 else label
 
     @property
@@ -230,6 +233,17 @@ class Contest:
         """Return the label of the entry in the spec that a variant comes from, or its model."""
         return self.plan.experiment.models[variant.entry].name
 
+    def _competes_as(self, variant: Variant) -> str:
+        own = self.name_of(variant)
+        pool = _pool(variant.model) if own == variant.model else None
+        return pool if pool and any(self.name_of(each) == pool for each in self.variants.values()) else own
+
     def compare(self, a: str, b: str, level: float) -> Ratio | None:
         """Return how many times as fast `a` is as `b` over the blocks that count, see `stats.compare`."""
         return compare([block.walls for block in self.counting], a, b, level)
+
+
+@cache
+def _pool(model: str) -> str | None:
+    """Return the model that keeps the workers which a model starts for each call; None for all others."""
+    return registry.load(model).needs({}).pool

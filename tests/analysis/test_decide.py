@@ -40,6 +40,18 @@ def test_blocks_may_begin_up_to_the_first_look_that_can_find_a_tie() -> None:
     assert decide.horizon(contest()) == 8
 
 
+def test_a_worker_for_each_call_and_its_pool_win_together() -> None:
+    times = {"sequential": 20.0, "threads": 10.0, "thread_per_task": 10.2}
+    found = decide.finding(ended(times, noise=0.02))
+    assert (found.verdict, found.winners) == ("win", ["threads", "thread_per_task"])
+    assert found.look and found.look.blocks == 4
+
+
+def test_a_worker_for_each_call_and_its_pool_are_rivals_where_nothing_else_is() -> None:
+    found = decide.finding(ended({"threads": 10.0, "thread_per_task": 12.0}))
+    assert (found.verdict, found.winners) == ("win", ["threads"])
+
+
 def test_a_fixed_number_of_blocks_has_one_look() -> None:
     fixed = contest(blocks=5)
     assert (decide.next_look(fixed), decide.horizon(fixed)) == (5, 5)
