@@ -11,12 +11,14 @@ import numpy as np
 from ..journal.derived_events import ExpectationChecked
 from ..spec.open_loop import OF_ARRIVALS
 from ..spec.plan import Claim, columns
-from . import load, serving
+from . import explain, load, serving
 from .contest import Contest
 from .stats import STATS_VERSION, geometric
 from .windows import Served
 
 Held = Literal["held", "broken", "undecided"]
+
+WANTS = 0.25  # the share of the workers' time on a core or waiting for one, below which calls wait for something else
 
 LEAST = 1e-6  # what stands for 0, which has no logarithm
 
@@ -141,11 +143,18 @@ def _within(claim: Claim, value: Any) -> bool:
     return (expected.min is None or value >= expected.min) and (expected.max is None or value <= expected.max)
 
 
+def _waits(contest: Contest, label: str) -> bool:
+    """Return whether a variant used so little of the cores in every block that more of them would not help it."""
+    found = explain.summary(contest, label)
+    wants = sum(found.shares[name] for name in ("on_core", "run_queue", "gil")) if found else 0.0
+    return load.cores_used(contest, label) < load.DIFFERENT_USE and wants < WANTS
+
+
 def _crowded(claim: Claim, contest: Contest, measured: MetricValue) -> str | None:
     """Return why a broken claim about parallel speed is undecided: other processes used the cores; else None.
 
     With all cores free the ratio would differ by a factor of at most wanted / free; a claim that is broken by more than
-    that stays broken.
+    that stays broken, and so is one about calls that wait, because they need no cores.
     """
     if claim.expectation.metric != "speedup" or measured.low is None or measured.high is None:
         return None
@@ -153,6 +162,8 @@ def _crowded(claim: Claim, contest: Contest, measured: MetricValue) -> str | Non
     wanted = min(contest.plan.cores, at_once)
     free = load.free_cores(contest)
     if free is None or wanted < 2 or free >= wanted - load.MISSING_CORES:
+        return None
+    if all(_waits(contest, variant.label) for variant in (claim.variant, claim.against)):
         return None
     factor = wanted / max(free, 0.01)
     possible = MetricValue(measured.value, measured.low / factor, measured.high * factor)

@@ -47,7 +47,7 @@ def lead_at_stake(contest: Contest, best: str, rival: str) -> float:
     missing = 0.0 if free is None else max(0.0, cores - free)
     at_once = {_cores_wanted(contest, best), _cores_wanted(contest, rival)}
     wanted = max(at_once)
-    used = _cores_used(contest, best), _cores_used(contest, rival)
+    used = cores_used(contest, best), cores_used(contest, rival)
     if wanted > 1 and (len(at_once) > 1 or abs(used[0] - used[1]) >= DIFFERENT_USE):
         return wanted / max(0.1, wanted - max(MISSING_CORES, wanted - (cores - missing)))
     alike = contest.variants[best].model == contest.variants[rival].model
@@ -68,7 +68,7 @@ def _cores_wanted(contest: Contest, label: str) -> int:
     return min(contest.plan.cores, tasks, variant.at_once(tasks) if variant.workers is None else threads)
 
 
-def _cores_used(contest: Contest, label: str) -> float:
+def cores_used(contest: Contest, label: str) -> float:
     """Return how many cores a variant kept busy, in the block where it had most of them."""
     return max((block.busy_cores(label) for block in contest.counting if label in block.walls), default=0.0)
 

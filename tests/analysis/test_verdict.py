@@ -123,7 +123,7 @@ def test_too_few_blocks_are_undecided_with_the_ratio_and_the_blocks_that_agree()
     assert (found["verdict"], found["ratio_low"], found["warnings"]) == ("undecided", None, ["too_few_blocks"])
     assert found["sentence"] == (
         "b() x 1: undecided after 3 blocks: threads is 2.00 times as fast as sequential, faster in 3 of 3; "
-        "about 910 ns more would probably decide; until then, choose threads."
+        "about 910 ns more would probably decide; for now, choose threads."
     )
     assert found["more_blocks"] == 1
 
@@ -152,15 +152,15 @@ def test_an_undecided_ratio_is_bounded_and_says_what_to_choose() -> None:
     times: dict[str, Any] = {"sequential": 10, "threads": 10}
     found = verdict_of(conducted(times, noise=0.05, measure={"max_time": "9s", "tie": "1%"}))
     assert (found["verdict"], found["recommended"]) == ("undecided", "sequential")
-    assert "it gains at most" in found["sentence"]
-    assert "and loses at most" in found["sentence"]
-    assert found["sentence"].endswith("until then, choose sequential.")
+    assert " faster and at most " in found["sentence"]
+    assert " slower; more than 64 blocks would be needed; " in found["sentence"]
+    assert found["sentence"].endswith("for now, choose sequential.")
 
 
 def test_what_more_blocks_would_not_decide_is_said() -> None:
     found = verdict_of(conducted({"sequential": 10, "threads": 10}, noise=0.5, measure={"max_time": "1h"}))
     assert (found["more_blocks"], found["more_s"]) == (None, None)
-    assert "more blocks than the last look has would be needed" in found["sentence"]
+    assert "more than 64 blocks would be needed" in found["sentence"]
 
 
 def test_an_interval_on_both_sides_is_undecided() -> None:
@@ -305,6 +305,14 @@ def test_a_claim_is_undecided_when_other_processes_used_the_cores() -> None:
 
 def test_a_claim_that_missing_cores_do_not_explain_is_broken() -> None:
     run = conducted({"sequential": 20, "threads": 10}, free_cores=1.2, expect=[{"of": "threads", "min": 5}])
+    assert checked(run)[0]["outcome"] == "broken"
+
+
+def test_a_wrong_claim_about_calls_that_wait_is_broken_without_free_cores() -> None:
+    waits = {"sequential": 0.02, "threads": 0.06}
+    run = conducted(
+        {"sequential": 20, "threads": 6}, cores=waits, free_cores=0.1, expect=[{"of": "threads", "max": 1.1}]
+    )
     assert checked(run)[0]["outcome"] == "broken"
 
 
