@@ -14,6 +14,7 @@ from typing import Any
 from .. import units
 from ..runner import registry
 from ..spec.plan import Variant
+from . import load
 from .accounts import Summary
 from .contest import Contest
 
@@ -80,7 +81,8 @@ def _loop_does(contest: Contest, variant: Variant, found: Summary) -> bool:
 
 def _on_core(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     middle, cores = found.median, contest.plan.cores
-    free = cores - found.busy_cores
+    left = load.free_cores(contest)  # by other processes
+    free = (cores if left is None else left) - found.busy_cores
     if middle.lanes > 1 or free < FEW or middle.call_cpu_ns < SMALL_NS or contest.point.tasks < 2:
         return None
     return _use(contest, variant, found, "processes", f": {_count_idle(round(free), cores, 'cores')}")

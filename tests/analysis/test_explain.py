@@ -321,6 +321,12 @@ def test_processes_are_advised_where_a_plain_loop_leaves_a_core_idle() -> None:
     assert event["advice"] == "use `processes`: 1 of 2 cores was idle"
 
 
+def test_processes_are_not_advised_for_a_core_that_other_programs_use() -> None:
+    alone = {"sequential": {"lanes": 1, "in_own_thread": True}}
+    run = conducted({"sequential": 10, "threads": 20}, accounts=alone, tasks=4, free_cores=1.1)
+    assert explained(run, "sequential")["advice"] is None
+
+
 def test_entries_with_options_get_no_override() -> None:
     models = [{"model": "threads", "label": "mine"}, "sequential"]
     run = conducted({"mine": 10.0, "sequential": 20.0}, accounts={"mine": {"gil": 0.5}}, models=models)
