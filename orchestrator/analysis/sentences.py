@@ -10,6 +10,7 @@ from .. import units
 from . import figures, serving
 from .contest import Contest
 from .decide import Finding
+from .looks import LOOKS
 from .outlook import Outlook
 from .per_host import HostVerdict
 from .stats import Ratio
@@ -82,11 +83,11 @@ def _undecided(contest: Contest, finding: Finding, expected: Outlook | None) -> 
     if gap.low is None or gap.high is None:
         known += f", {'faster' if gap.value >= 1 else 'slower'} in {gap.agreeing} of {gap.blocks}"
     elif gap.low <= 1 <= gap.high and not contest.point.arrivals:
-        known += f", so it gains at most {_percent(gap.high - 1)} and loses at most {_percent(1 - gap.low)}"
-    more = "more blocks than the last look has would be needed"
+        known += f", at most {_percent(gap.high - 1)} faster and at most {_percent(1 - gap.low)} slower"
+    more = f"more than {LOOKS[-1]} blocks would be needed"
     if expected.seconds is not None:
         more = f"about {units.duration(expected.seconds * 1e9)} more would probably decide"
-    return f"undecided {after}: {known}; {more}; until then, choose {expected.choice}"
+    return f"undecided {after}: {known}; {more}; for now, choose {expected.choice}"
 
 
 def _latency(contest: Contest, label: str) -> str:
