@@ -49,9 +49,15 @@ def standing(event: VariantCompared, verdict: VerdictReached | None) -> Standing
         return "failed"
     if verdict is None or (not event.blocks and event.variant in verdict.winners):
         return "undecided"
-    if event.variant in verdict.winners:
-        return verdict.verdict
-    return "dropped" if event.dropped_for_futility else "slower"
+    if event.dropped_for_futility:
+        return "dropped"
+    if verdict.verdict == "undecided" and event.dropped_after is None:
+        return "slower" if _is_below_baseline(event) and event.baseline in verdict.winners else "undecided"
+    return verdict.verdict if event.variant in verdict.winners else "slower"
+
+
+def _is_below_baseline(event: VariantCompared) -> bool:
+    return event.speedup_high is not None and event.speedup_high < 1
 
 
 def ordered(found: PointEvents) -> list[tuple[Standing, VariantCompared]]:
