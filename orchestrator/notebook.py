@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,10 @@ from .api.result import Result
 from .errors import BadInput
 
 WIDTH, HEIGHT = 100, 24  # of the progress, in characters
+
+MOST_OF_NAME = 40  # characters of an expression
+
+ONE_CALL = "write one call, such as f(1, n=2); options go behind %%compare, with the call in the line below"
 
 OPTIONS = ("check", "max_time", "precision", "tasks", "workers", "wait", "name", "runs")
 """The options of `compare` that can be given behind `%%compare`."""
@@ -58,6 +63,7 @@ def evaluated(text: str, scope: dict[str, Any]) -> Callable[[], Any]:
     made: dict[str, Any] = {}
     exec(compile(f"{'async ' * has_await}def cell(): return (\n{text}\n)", "%%compare", "exec"), scope, made)
     function: Callable[[], Any] = made["cell"]
+    function.__name__ = re.sub(r"\W+", "_", text).strip("_")[:MOST_OF_NAME] or "cell"  # what tables call it
     return function
 
 
@@ -69,9 +75,9 @@ def called(text: str, scope: Mapping[str, Any], where: str) -> tuple[Any, tuple[
     try:
         call = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
-        raise BadInput(f"{text.strip()!r} is no call: {error.msg}", where=where, remedy="write f(1, n=2)") from None
+        raise BadInput(f"{text.strip()!r} is no call: {error.msg}", where=where, remedy=ONE_CALL) from None
     if not isinstance(call, ast.Call):
-        raise BadInput(f"{text.strip()!r} is no call", where=where, remedy="write f(1, n=2)")
+        raise BadInput(f"{text.strip()!r} is no call", where=where, remedy=ONE_CALL)
     given = ast.Call(ast.Name("__given__", ast.Load()), call.args, call.keywords)
     scope = {**scope, "__given__": lambda *args, **kwargs: (args, kwargs)}
     function, (args, kwargs) = (

@@ -92,9 +92,10 @@ def _refused(asked: Question, problem: Problem, field: str) -> BadInput:
     """Return the refusal of a runner as an error, with the remedy in terms of the command line, or of Python."""
     given = [parameter for parameter in problem.arguments if re.split("[:=]", parameter)[0].strip() not in asked.kwargs]
     elsewhere, by_name = (NEARER, "") if asked.is_code else (ELSEWHERE, ", each as name=value")
+    options = "; options such as max_time are those of orchestrator.compare" if asked.is_code else ""
     remedies = {
         "arguments_missing": f"give {', '.join(given)}{by_name}",
-        "arguments_wrong": f"give the arguments it takes{by_name}",
+        "arguments_wrong": f"give the arguments it takes{by_name}{options}",
         "module_missing": elsewhere,
         "import_failed": f"{problem.remedy}, or {elsewhere}",
     }

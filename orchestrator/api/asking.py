@@ -59,6 +59,7 @@ def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answe
     functions = func if isinstance(func, Mapping) else {"": func}
     if not functions:
         raise BadInput("there are no functions to compare", where="func", remedy="give one or more by name")
+    _check_call(functions.values(), args)
     items = options.get("items")
     items = items if items is None or isinstance(items, str) else list(items)  # an iterator can be read only once
     contest = {name: given(each, args, kwargs, items, options.get("item"), runs) for name, each in functions.items()}
@@ -93,6 +94,17 @@ def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answe
     command = ["orchestrator", "run", str(runs / name / "latest" / "spec.yaml")]
     again = "orchestrator run " + command[2]
     return question, Answering(runs.absolute(), again, changes=_changes(options, found), command=command)
+
+
+def _check_call(functions: Iterable[Any], args: Any) -> None:
+    """Raise BadInput for what is no function, and for arguments that are no list of them."""
+    for function in functions:
+        if not (callable(function) or isinstance(function, str)):
+            what = f"it is a value of type {type(function).__name__}, not a function"
+            raise BadInput(what, where="func", remedy="give the function and its arguments, as in advise(f, 3)")
+    if isinstance(args, str) or not isinstance(args, Sequence):
+        what = f"it is one value of type {type(args).__name__}, not a list of arguments"
+        raise BadInput(what, where="args=", remedy=f"write args=[{args!r:.40}]")
 
 
 def _name(verb: str, func: Functions, found: Given) -> str | None:

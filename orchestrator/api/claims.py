@@ -33,6 +33,7 @@ def check(results: Results, claim: Mapping[str, Any]) -> list[ExpectationChecked
 
     Raises Broken, Undecided, and BadInput for one that can't be checked.
     """
+    __tracebackhide__ = True  # pytest then shows the test, not this
     from ..analysis import expect
 
     contests = {contest.point.id: contest for contest in results.contests if not contest.is_skipped}

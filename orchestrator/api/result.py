@@ -82,6 +82,11 @@ class Point:
         return found.recommended if found and found.verdict != "undecided" else None
 
     @property
+    def recommended(self) -> str | None:
+        """The variant to use now: the winner, or while undecided the simplest that can still win."""
+        return self._found.verdict.recommended if self._found.verdict else None
+
+    @property
     def ratio(self) -> Ratio | None:
         """How many times as fast the fastest winner is as the next variant, as the sentence has it."""
         from ..analysis import decide
@@ -168,6 +173,11 @@ class Result:
         return self._only.winner
 
     @property
+    def recommended(self) -> str | None:
+        """The variant to use now: the winner, or while undecided the simplest that can still win."""
+        return self._only.recommended
+
+    @property
     def winners(self) -> tuple[str, ...]:
         """The variants that nothing beats; while undecided, those that can still win."""
         return self._only.winners
@@ -238,12 +248,14 @@ class Result:
         The arguments are those of `expect` in a spec: `of` and `against` are a model or a label, and `against` is the
         baseline where it is not given. A claim holds if the whole interval is within the bounds.
         """
+        __tracebackhide__ = True
         claim = {"of": of, "min": min, "max": max, "against": against, "metric": metric, "where": where}
         given = {name: value for name, value in claim.items() if value is not None}
         self._check(given if equals is ... else {**given, "equals": equals})
         return self
 
     def _check(self, claim: Mapping[str, Any]) -> None:
+        __tracebackhide__ = True
         check(self._results, claim)
 
     def to_pandas(self, table: str = "variants") -> pandas.DataFrame:

@@ -31,7 +31,7 @@ def test_the_function_may_be_an_expression() -> None:
 
 @pytest.mark.parametrize("text", ["parse", "1 +", "", "x = parse(1)"])
 def test_another_text_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(BadInput, match=r"%advise: .* is no call.*; write f\(1, n=2\)"):
+    with pytest.raises(BadInput, match=r"%advise: .* is no call.*; write one call, such as f\(1, n=2\);"):
         called(text, SCOPE, "%advise")
 
 

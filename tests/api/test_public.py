@@ -66,6 +66,19 @@ def test_a_run_that_waits_in_vain_ends_after_that_time(held: None) -> None:
     assert time.monotonic() - begun >= 0.6
 
 
+@pytest.mark.parametrize(
+    ("func", "args", "message"),
+    [
+        (3, [], "func: it is a value of type int, not a function; give the function and its arguments"),
+        ("json:dumps", 3, r"args=: it is one value of type int, not a list of arguments; write args=\[3\]"),
+        ("json:dumps", "abc", r"args=: it is one value of type str, not a list of arguments; write args=\['abc'\]"),
+    ],
+)
+def test_a_call_in_the_place_of_a_function_and_its_arguments_is_refused(func: Any, args: Any, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        orchestrator.compare(func, args=args)
+
+
 def test_the_twin_for_event_loops_raises_the_same(held: None) -> None:
     with pytest.raises(Busy):
         asyncio.run(orchestrator.advise_async("json:dumps", [1]))
