@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from orchestrator.runner import registry
 from tests.bench import bare
 from tests.bench.__main__ import LOOPS
 from tests.support.paths import ROOT
-from tests.verify import figures, findings, samples
+from tests.verify import capacity, figures, findings, samples
 from tests.verify.cases import CASES
 from tests.verify.measure import run
 from tests.verify.records import Record, append, is_false, is_right, opposites, read, summaries
@@ -171,3 +172,11 @@ def test_a_sample_without_output_yet_gets_it_once(tmp_path: Path) -> None:
     assert made == samples.renewed(made, tmp_path)
     assert made.count("orchestrator --version") == 1
     assert re.search(r"^```\norchestrator \d", made, re.MULTILINE)
+
+
+def test_a_simulated_search_for_a_capacity_finds_where_a_queue_breaks_the_objective() -> None:
+    plan, dice = capacity.planned(capacity.MODELS[:2]), np.random.default_rng(1)
+    with capacity.remembering():
+        line = capacity.searched(plan, capacity.queue, lambda _: 0.0, dice)
+        found = capacity.judged(plan, line, capacity.queue)
+    assert found == (False, False, True)
