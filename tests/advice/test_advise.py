@@ -626,7 +626,7 @@ BAD = {
     "no such file": (["mime.py:work"], 2, "no file 'mime.py' in "),
     "an argument twice": (["mine:work", "n=1", "n=2"], 2, 'argument "n=2": n is given twice; keep one of them'),
     "not YAML": (["mine:work", "n=["], 2, 'argument "n=[": n: not YAML: '),
-    "stdin": (["mine:reads"], 3, "mine:reads failed when it was called: EOFError: EOF when reading a line (File "),
+    "stdin": (["mine:reads"], 2, "mine:reads reads its standard input at mine.py:"),
     "sys.exit": (["mine:leaves"], 3, "mine:leaves: the function ends the interpreter (sys.exit at mine.py:"),
     "os._exit": (["mine:dies"], 3, "mine:dies: the function ends the interpreter (os._exit at mine.py:"),
     "an exception": (["mine:raises"], 3, "mine:raises failed when it was called: KeyError: 'k' (File "),
