@@ -688,9 +688,9 @@ def test_an_anyio_that_cannot_be_imported_is_reported_with_the_command_that_inst
 def test_a_function_that_runs_for_ever_is_given_up(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "mine.py").write_text("import time\ndef hang(): time.sleep(600)\n")
     monkeypatch.chdir(place)
-    monkeypatch.setattr(pilot, "TIMEOUT_S", 1.0)
+    monkeypatch.setattr(pilot, "TIMEOUT_S", 1.5)
     expected = (
-        r"importing and calling mine:hang took longer than 1 s, in which it waited at mine.py:2: it used .* s of a "
+        r"importing and calling mine:hang took longer than 1.5 s, in which it waited at mine.py:2: it used .* s of a "
         r"core; see what it waits for, such as a lock that is still held or an event; or ask for less work in one call"
     )
     with pytest.raises(errors.WorkloadFailed, match=expected):
