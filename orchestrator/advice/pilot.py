@@ -18,7 +18,7 @@ from ..supervisor import group
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt
 from ..supervisor.process import Command, RunnerFailed
-from . import commands
+from . import commands, known_failures
 from .design import Facts, Question
 
 TIMEOUT_S = 30.0
@@ -169,6 +169,8 @@ def _remedy(asked: Question, error: RunnerFailed) -> str:
     kinds = {dict: "mapping", list: "list", bool: "truth value", type(None): "nothing"}
     given = asked.kwargs.items()
     structured = [f"{name} is a {kinds.get(type(value), 'number')}" for name, value in given if type(value) is not str]
+    if known := known_failures.remedy(asked.call, error):
+        return known
     if error.calls and error.item is not None:
         return "leave that item out, or let the function return a value for it too"
     if error.calls:

@@ -1,15 +1,21 @@
-"""A try-out of the models that need worker processes, before the experiment: one that fails there is left out."""
+"""A try-out of processes and of threads at once, before the experiment: a model that fails there is left out."""
 
 from __future__ import annotations
 
 from ..interpreters import find
 from ..interpreters.probe import command
 from ..runner import registry
+from ..runner.last_words import place
 from ..spec.plan import Plan, Variant, runner_request
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.group import RunnerGroup
 from ..supervisor.interrupt import Interrupt
 from ..supervisor.process import RunnerFailed
+
+THREADS = ("threads", "thread_per_task")
+"""The first is tried for both."""
+
+LONG_NS = 1_000_000_000
 
 PATIENCE_S = 10.0
 
@@ -20,12 +26,15 @@ PATIENCE = 4
 def try_out(plan: Plan, wall_ns: int, runner_env: RunnerEnvironment, interrupt: Interrupt) -> dict[str, str]:
     """Return the reason for each model of the plan whose workers can't run the first point; raises Interrupted.
 
-    Threads were tried in the pilot, which is faster. `wall_ns` is the time of a call.
+    One call in a thread was tried in the pilot; here, short calls are made in threads at once. `wall_ns` is the time of
+    a call.
     """
     timeout_s = max(PATIENCE_S, PATIENCE * wall_ns / 1e9)
     tried: dict[str, Variant] = {}
     for variant in plan.variants:
-        if registry.load(variant.model).needs(dict(variant.options)).pickles and variant.model != plan.baseline.model:
+        pickles = registry.load(variant.model).needs(dict(variant.options)).pickles
+        is_threads = variant.model == THREADS[0] and wall_ns < LONG_NS
+        if (pickles or is_threads) and variant.model != plan.baseline.model:
             tried.setdefault(variant.model, variant)
     failed: dict[str, str] = {}
     with RunnerGroup(runner_env, interrupt) as runner_group:
@@ -41,6 +50,9 @@ def try_out(plan: Plan, wall_ns: int, runner_env: RunnerEnvironment, interrupt: 
                 runner_group.ask(model, {"op": "warm"}, timeout_s)
             except RunnerFailed as error:
                 failed[model] = _reason(error)
+    if THREADS[0] in failed:
+        why = f"calls at once fail ({failed[THREADS[0]]})"
+        failed |= {name: why for name in THREADS if any(variant.model == name for variant in plan.variants)}
     return failed
 
 
@@ -56,4 +68,5 @@ def _reason(error: RunnerFailed) -> str:
     said = text.partition("; last output: ")[2]
     if error.cause == "worker_lost" and said:
         return f"a worker ended ({said})"
-    return text.removeprefix("WorkerLost: ")
+    at = place(error.traceback or "") if error.cause == "exception" else ""
+    return f"{text} at {at}" if at and at not in text else text.removeprefix("WorkerLost: ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import signal
 import sys
@@ -16,11 +17,16 @@ LOCALE, HANDLES = "sets the locale", "sets a signal handler"
 
 READS = "reads standard input, which is empty here"
 
+SETS_VARIABLES, SEEDS = "sets environment variables", "seeds the shared random numbers"
+"""Usual in an import, and only reported of calls."""
+
 DOES = {
     ("os", "chdir"): "changes the working directory",
     ("locale", "setlocale"): LOCALE,
     ("signal", "signal"): HANDLES,
     ("multiprocessing", "set_start_method"): "sets the start method of processes",
+    ("random", "seed"): SEEDS,
+    ("contextlib", "_RedirectStream.__enter__"): "redirects a standard stream",
 }
 
 
@@ -36,7 +42,7 @@ class Changes:
 
     def note(self, what: str, frame: FrameType) -> None:
         """Keep the first place of a change, if it is not the standard library's or the runner's own."""
-        if self._is_foreign(frame):
+        if self._is_foreign(frame) and not (self.is_importing and what in (SETS_VARIABLES, SEEDS)):
             self._found.setdefault((what, self.is_importing), self._line(frame))
 
     def note_read(self, frame: FrameType) -> None:
@@ -55,7 +61,8 @@ class Changes:
         """Note changes in the `with` block, before which the user's code has not been imported."""
         before: list[tuple[Any, str, Any]] = []
         for (module, name), what in DOES.items():
-            owner = importlib.import_module(module)
+            *path, name = name.split(".")
+            owner = functools.reduce(getattr, path, importlib.import_module(module))
             before.append((owner, name, getattr(owner, name)))
             setattr(owner, name, self._noting(getattr(owner, name), what))
         try:

@@ -14,7 +14,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from . import exits, names, standard_input
-from .changes import Changes
+from .changes import SETS_VARIABLES, Changes
 from .problem import Problem
 
 HERE = os.getcwd()
@@ -77,10 +77,20 @@ def reads_input(name: str) -> Problem | None:
     return standard_input.problem(name, *read) if read else None
 
 
+def _outside_of_os(frame: FrameType) -> FrameType:
+    while frame.f_back is not None and (
+        frame.f_globals.get("__name__") == "os" or frame.f_code is _note_events.__code__
+    ):
+        frame = frame.f_back
+    return frame
+
+
 def _note_events(event: str, about: tuple[Any, ...]) -> None:
     """Keep the line of the user's code that forks first during an import, or that opens standard input."""
     if event == "os.fork" and _importing and not _forks and (at := their_line(sys._getframe())):
         _forks.append(at)
+    if event == "os.putenv" and _changes:
+        _changes[0].note(SETS_VARIABLES, _outside_of_os(sys._getframe()))
     if event == "open" and _changes and about[0] in standard_input.PATHS and their_line(sys._getframe()):
         _changes[0].note_read(sys._getframe())
 

@@ -148,3 +148,10 @@ def test_workers_that_run_out_of_descriptors_name_the_cause_with_its_line(place:
         "processes",
         "pool",
     }
+
+
+def test_a_deep_call_is_not_traced(place: Path) -> None:
+    (place / "mine.py").write_text(
+        "import sys\nsys.setrecursionlimit(90_000)\ndef depth(n): return 0 if n == 0 else 1 + depth(n - 1)\n"
+    )
+    assert piloted("mine:depth", "n=20_000", cwd=place)["call"] == "mine:depth"

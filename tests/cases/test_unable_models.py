@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from pathlib import Path
 
@@ -91,3 +92,14 @@ def test_workers_that_die_in_a_call_leave_processes_out_with_their_last_line(tmp
     said = piloted("odd:at_home", "n=1000", cwd=tmp_path)["description"]
     why = "processes can't run it: a worker ended (no licence for another process)"
     assert why in said.replace(BOTH, "processes")
+
+
+def test_calls_that_fail_beside_each_other_leave_threads_out_with_the_line(tmp_path: Path) -> None:
+    source = "import socket, time\ndef serves(n):\n    with socket.socket() as own:\n        own.bind(('', n))\n"
+    (tmp_path / "odd.py").write_text(f"{source}        time.sleep(0.01)\n")
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    said = piloted("odd:serves", f"n={port}", cwd=tmp_path)["description"]
+    why = "calls at once fail (OSError: [Errno 98] Address already in use at odd.py:4)"
+    assert f"threads and thread_per_task can't run it: {why}" in said
