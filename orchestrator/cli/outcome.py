@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BUSY, DAMAGED, JournalDamaged
-from ..units import count
 from .output import NonzeroExit, colour, is_ascii, say, width, write
 
 if TYPE_CHECKING:
@@ -101,6 +100,8 @@ def last_line(results: Results, to_resume: str = "") -> str:
     if failed:
         first = failed[0]
         place = f"{first.variant} at {first.point}"
+        from ..units import count
+
         so_many = f"{count(len(failed), 'trial')} failed{'; the first' * (len(failed) > 1)}"
         return f"{so_many}: {place}: {' '.join(first.error.split())}"
     undecided = next(event for event in results.expectations if event.outcome == "undecided")

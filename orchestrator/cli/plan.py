@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..units import count
 from .app import Config, Overrides, Runs, app
 from .output import write
 
@@ -24,6 +23,8 @@ def plan(config: Config, overrides: Overrides = None, runs: Runs = Path("runs"))
 
 
 def _lines(plan: Plan, runs: Path) -> Iterator[str]:
+    from ..units import count
+
     experiment = plan.experiment
     yield f"{experiment.name}: {count(len(plan.points), 'point')} x {count(len(plan.variants), 'variant')}"
     yield "points"

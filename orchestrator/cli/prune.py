@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from ..errors import BadInput
-from ..units import count, listed
 from .app import Runs, app
 from .output import say, write
 
@@ -28,6 +27,7 @@ def prune(
     """
     from ..api.by_value import unused
     from ..journal.read import experiments, is_running, newest_first
+    from ..units import count, listed
 
     found = [run for experiment in experiments(runs) for run in reversed(newest_first(experiment)[keep:])]
     old = [run for run in found if not is_running(run)]

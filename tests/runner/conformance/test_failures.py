@@ -120,7 +120,7 @@ def test_a_result_that_cannot_be_pickled_fails_only_where_it_must_travel(
                 runner.ask("warm")
         else:
             runner.trial()
-            assert runner.ask("digest") == {"event": "digested", "digest": None}
+            assert runner.ask("digest")["digest"] is None
 
 
 @over([way for way in SENDING if way != "dask:pool=threads"], MODELS)
