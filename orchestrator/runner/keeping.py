@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import math
@@ -240,9 +241,10 @@ def _allocated_at() -> str:
 
     if tracemalloc.get_tracemalloc_memory() > MOST_TRACES:
         return ""
+    is_theirs = functools.cache(imports.is_their_file)  # there may be 100,000 frames, of a few files
     sizes: Counter[str] = Counter()
-    for trace in tracemalloc.take_snapshot().traces:
-        theirs = [frame for frame in trace.traceback if imports.is_their_file(frame.filename)]
+    for stat in tracemalloc.take_snapshot().statistics("traceback"):
+        theirs = [frame for frame in stat.traceback if is_theirs(frame.filename)]
         if theirs:
-            sizes[f"{imports.shown(theirs[-1].filename)}:{theirs[-1].lineno}"] += trace.size
+            sizes[f"{imports.shown(theirs[-1].filename)}:{theirs[-1].lineno}"] += stat.size
     return sizes.most_common(1)[0][0] if sizes else ""
