@@ -13,6 +13,7 @@ ENOUGH_ITEMS_NS = 1_000_000_000  # calls of unequal length say less about their 
 FEWEST_CALLS, MOST_CALLS = 3, 200
 MOST_CALLS_OF_SOURCE, ENOUGH_OF_SOURCE_NS = 10_000, 2_000_000_000  # does it end?
 FEWEST_OF_QUARTER, GROWN = 5, 2.0  # a core that is shared with another process slows calls down by less
+MUCH = 0.2  # of the time of a call: the least growth of its CPU time that matters
 SETTLING, SETTLING_S, SETTLED = 60, 0.005, 0.3  # OpenBLAS's threads spin for about 25 ms
 LONG_NS = 5_000_000_000  # no other call follows a first one that takes longer than this
 
@@ -127,7 +128,8 @@ class CallTimes:
             return None
         first_ns, last_ns = median(own_ns[:quarter]), min(own_ns[-quarter:])
         is_growing = min(own_ns[2 * quarter : 3 * quarter]) > first_ns > 0
-        return last_ns / first_ns if is_growing and last_ns > GROWN * first_ns else None
+        is_much = last_ns - first_ns > MUCH * median(self._walls_ns[1:])  # of calls that wait, it is nothing
+        return last_ns / first_ns if is_growing and is_much and last_ns > GROWN * first_ns else None
 
     def figures(self) -> dict[str, Any]:
         """Return the figures."""

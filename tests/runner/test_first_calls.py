@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
+from orchestrator.runner.call_times import CallTimes
 from tests.support.command import in_process
 
 BESIDE_ANOTHER = """
@@ -53,3 +54,11 @@ def test_the_remedy_does_not_follow_the_text_of_an_exception(tmp_path: Path, tex
 def test_the_remedy_follows_the_class_of_an_exception(tmp_path: Path) -> None:
     assert "; standard input is empty here" in failure(tmp_path, "raise EOFError('x')", "n=1")
     assert "; values are read as YAML (n is a number)" in failure(tmp_path, "raise TypeError('x')", "n=1")
+
+
+def test_calls_that_wait_do_not_grow_with_their_little_cpu_time() -> None:
+    measured = CallTimes()
+    measured._walls_ns, measured._own_ns = [2_100_000] * 41, [40_000] * 21 + [130_000] * 20
+    assert measured.growth() is None
+    measured._walls_ns = [100_000] * 21 + [200_000] * 20
+    assert measured.growth() == pytest.approx(3.25)
