@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from tests.support.command import events, in_process, orchestrator, piloted
+from tests.support.command import events, in_process, orchestrator, piloted, refused
 
 SCRIPT = """
 import functools
@@ -54,12 +54,6 @@ def place(tmp_path: Path) -> Path:
         (tmp_path / file).write_text(SCRIPT)
     (tmp_path / "project/src/app/__init__.py").touch()
     return tmp_path
-
-
-def refused(place: Path, *arguments: str) -> str:
-    done = in_process("advise", *arguments, cwd=place)
-    assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
-    return done.stderr
 
 
 def compared(done: subprocess.CompletedProcess[str]) -> dict[str, int]:

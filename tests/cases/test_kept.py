@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from tests.support.command import events, in_process, orchestrator, piloted
+from tests.support.command import in_process, logged, orchestrator, piloted, refused
 from tests.support.place import short
 
 KEEPING = """import asyncio, collections, functools, os, resource, socket, tempfile
@@ -89,10 +89,9 @@ def place(tmp_path: Path) -> Path:
 def test_calls_that_leave_something_open_are_refused_where_few_can_follow(
     place: Path, function: str, what: str
 ) -> None:
-    done = in_process("advise", f"mine:{function}", "n=9", cwd=place)
-    assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
-    assert f"mine:{function} leaves {what} open at each call (mine.py:{LINES[function] + 2})" in done.stderr
-    assert "its process can open no more (ulimit -n: 256); close them in the function" in done.stderr
+    said = refused(place, f"mine:{function}", "n=9")
+    assert f"mine:{function} leaves {what} open at each call (mine.py:{LINES[function] + 2})" in said
+    assert "its process can open no more (ulimit -n: 256); close them in the function" in said
 
 
 def test_what_calls_leave_open_is_said_where_many_can_follow(place: Path) -> None:
@@ -140,7 +139,7 @@ def test_workers_that_run_out_of_descriptors_name_the_cause_with_its_line(place:
     bounds = "limits: {open_files: 64}\nmeasure: {blocks: 1, rounds: 1}\n"
     (place / "a.yaml").write_text(spec + models + bounds)
     done = orchestrator("run", "a.yaml", cwd=place)
-    failed = [event for event in events(done.stderr.rpartition("orchestrator:")[0]) if event["event"] == "trial.failed"]
+    failed = logged(done, "trial.failed")
     cause = f"calls open more files or sockets than they close (mine.py:{LINES['wide']})"
     assert {event["variant"] for event in failed if cause in event["error"]} == {
         "sequential",

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator import errors
 from orchestrator.journal.read import Records
-from tests.support.command import events, in_process, orchestrator, piloted
+from tests.support.command import events, orchestrator, piloted, refused
 
 KEEPING = """
 import functools, multiprocessing, time
@@ -65,12 +64,6 @@ def place(tmp_path: Path) -> Path:
     (tmp_path / "spinning.py").write_text(SPINNING)
     (tmp_path / "loops.py").write_text(BLOCKING)
     return tmp_path
-
-
-def refused(place: Path, *asked: str) -> str:
-    done = in_process("advise", *asked, cwd=place)
-    assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
-    return done.stderr
 
 
 def test_calls_answered_from_a_cache_are_refused_with_two_remedies(place: Path) -> None:

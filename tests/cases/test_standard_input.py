@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import errors
-from tests.support.command import events, in_process, orchestrator, piloted
+from tests.support.command import in_process, logged, orchestrator, piloted, refused
 from tests.support.place import short
 
 READING = """import os, sys
@@ -52,10 +51,8 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("function", short(list(LINES), "asks", "reads", "opened", "until_it_ends"))
 def test_a_call_that_reads_standard_input_is_refused_with_its_line(place: Path, function: str) -> None:
-    done = in_process("advise", f"mine:{function}", "n=3", cwd=place)
-    assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
     what = f"mine:{function} reads its standard input at mine.py:{LINES[function]}, which is empty here"
-    assert f"{what}; pass the text as an argument" in done.stderr
+    assert f"{what}; pass the text as an argument" in refused(place, f"mine:{function}", "n=3")
 
 
 def test_a_breakpoint_is_refused_with_its_line(place: Path) -> None:
@@ -79,7 +76,7 @@ def test_a_run_names_the_read_of_standard_input_under_every_model(place: Path) -
     spec = "workload: {call: 'mine:reads', kwargs: {n: 3}}\nmodels: [sequential, threads, processes]\n"
     (place / "a.yaml").write_text(f"{spec}tasks: 4\nmeasure: {{blocks: 1, rounds: 1}}\n")
     done = orchestrator("run", "a.yaml", cwd=place)
-    failed = [event for event in events(done.stderr.rpartition("orchestrator:")[0]) if event["event"] == "trial.failed"]
+    failed = logged(done, "trial.failed")
     what = "mine:reads reads its standard input at mine.py:3, which is empty here; pass the text as an argument"
     assert {event["variant"]: event["error"] for event in failed} == dict.fromkeys(
         ("sequential", "threads", "processes"), what

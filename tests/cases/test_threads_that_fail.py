@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator import errors
 from orchestrator.runner import registry
-from tests.support.command import events, in_process, orchestrator, piloted
+from tests.support.command import logged, orchestrator, piloted, refused
 from tests.support.place import short
 
 FAILING = """import sys, threading, time
@@ -54,9 +54,8 @@ def test_an_exit_outside_of_the_main_thread_is_named_with_its_line(place: Path) 
 def test_an_exception_that_ends_a_thread_of_a_call_is_refused_with_its_line(
     place: Path, function: str, what: str
 ) -> None:
-    done = in_process("advise", f"mine:{function}", "n=3", cwd=place)
-    assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
-    assert f"a thread that mine:{function} starts ends with {what}, and the call returns as if" in done.stderr
+    said = refused(place, f"mine:{function}", "n=3")
+    assert f"a thread that mine:{function} starts ends with {what}, and the call returns as if" in said
 
 
 def test_a_thread_that_ends_itself_without_an_error_is_no_problem(place: Path) -> None:
@@ -73,7 +72,7 @@ def test_an_exit_in_a_call_is_named_with_its_line_under_every_model(place: Path,
     (place / "a.yaml").write_text(f"{spec}tasks: 8\nmodels: [{model}]\nmeasure: {{blocks: 1, rounds: 1}}\n")
     done = orchestrator("run", "a.yaml", cwd=place)
     assert done.returncode == errors.FAILED
-    failed = [event for event in events(done.stderr.rpartition("orchestrator:")[0]) if event["event"] == "trial.failed"]
+    failed = logged(done, "trial.failed")
     said = "SystemExit: 5: the function ends the interpreter (sys.exit at mine.py:20)"
     assert {event["error"] for event in failed} == {said}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from tests.support.command import events, in_process, orchestrator, piloted
+from tests.support.command import events, orchestrator, piloted, refused
 
 LAZY = """
 import asyncio, concurrent.futures, contextlib, functools, io, itertools, queue, threading, time
@@ -74,12 +74,6 @@ def again():
 def place(tmp_path: Path) -> Path:
     (tmp_path / "mine.py").write_text(LAZY)
     return tmp_path
-
-
-def refused(place: Path, *asked: str, status: int = errors.BAD_INPUT) -> str:
-    done = in_process("advise", *asked, cwd=place)
-    assert (done.returncode, done.stdout) == (status, "")
-    return done.stderr
 
 
 @pytest.mark.parametrize(

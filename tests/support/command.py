@@ -60,9 +60,20 @@ def piloted(*asked: str, cwd: Path) -> dict[str, Any]:
     """Return what `advise` logs when the pilot is over; no run is measured, since none can be written."""
     done = in_process("advise", *asked, "--runs", "/dev/null", cwd=cwd)
     assert done.returncode == errors.UNWRITABLE, done.stderr
-    return next(
-        event for event in events(done.stderr.rpartition("orchestrator:")[0]) if event["event"] == "function.piloted"
-    )
+    (found,) = logged(done, "function.piloted")
+    return found
+
+
+def refused(place: Path, *asked: str, status: int = errors.BAD_INPUT) -> str:
+    """Return what `advise` says as it ends with this status, before anything is measured."""
+    done = in_process("advise", *asked, cwd=place)
+    assert (done.returncode, done.stdout) == (status, "")
+    return done.stderr
+
+
+def logged(done: subprocess.CompletedProcess[str], name: str) -> list[dict[str, Any]]:
+    """Return the diagnostics of one name; the program has ended with an error, in a plain last line."""
+    return [event for event in events(done.stderr.rpartition("orchestrator:")[0]) if event["event"] == name]
 
 
 def events(text: str) -> list[dict[str, Any]]:
