@@ -268,9 +268,9 @@ Times = tuple[int, int, "str | None", Any]
 
 def _said(error: BaseException) -> str:
     """Return an exception as text, with the line of the user's code that it came from."""
-    from .imports import place_of  # not at the top: most windows have no failure
+    from .imports import brief, place_of  # not at the top: most windows have no failure
 
-    place = place_of(error).replace(", line ", ":")
+    place = brief(place_of(error))
     return f"{type(error).__name__}: {error}{f' ({place})' if place else ''}"
 
 

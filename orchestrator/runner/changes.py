@@ -50,7 +50,7 @@ class Changes:
         if self.is_importing:
             self._found.setdefault((READS, True), self._line(frame))
         elif self.read is None:
-            self.read = self._line(frame).replace(", line ", ":"), standard_input.is_debugger(frame)
+            self.read = self._line(frame), standard_input.is_debugger(frame)
 
     def found(self, importing: bool) -> list[str]:
         """Return the changes by imports, or by calls, each with its line where that is known."""

@@ -261,7 +261,7 @@ def _failure_in_loop(call: Call, item: Any) -> str | None:
 
 def _placed(error: BaseException) -> str:
     """Return an exception with the line of the user's code that it came from."""
-    place = imports.place_of(error).replace(", line ", ":")
+    place = imports.brief(imports.place_of(error))
     return f"{type(error).__name__}: {error}{f' at {place}' if place else ''}"
 
 

@@ -74,7 +74,7 @@ def changed(importing: bool) -> list[str]:
 def reads_input(name: str) -> Problem | None:
     """Return the problem of a call that has read its standard input while it was watched; None if it has not."""
     read = _changes[0].read if _changes else None
-    return standard_input.problem(name, *read) if read else None
+    return standard_input.problem(name, brief(read[0]), read[1]) if read else None
 
 
 def _outside_of_os(frame: FrameType) -> FrameType:
@@ -238,6 +238,11 @@ def place_of(error: BaseException) -> str:
         return f"{shown(error.filename)}, line {error.lineno}"
     theirs = [(frame, line) for frame, line in _frames(error) if _is_theirs(frame)]
     return f"{shown(theirs[-1][0].f_code.co_filename)}, line {theirs[-1][1]}" if theirs else ""
+
+
+def brief(place: str) -> str:
+    """Return a place, such as `app.py, line 3`, as `app.py:3`."""
+    return place.replace(", line ", ":")
 
 
 def _code_of(error: BaseException) -> str:

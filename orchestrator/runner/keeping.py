@@ -198,7 +198,7 @@ def _opening() -> Iterator[list[tuple[str, str, str]]]:
     def note(event: str, about: tuple[Any, ...]) -> None:
         if is_on and event in EVENTS and (line := imports.their_line(sys._getframe())):
             path = os.path.realpath(os.fsdecode(about[0])) if isinstance(about[0], (str, bytes)) else ""
-            places.append((event, path, line.replace(", line ", ":")))
+            places.append((event, path, imports.brief(line)))
 
     places: list[tuple[str, str, str]] = []
     sys.addaudithook(note)

@@ -34,7 +34,7 @@ def _note(about: threading.ExceptHookArgs) -> None:
     is_normal = isinstance(error, SystemExit) and error.code in (None, 0)  # a way to end a thread
     if error is not None and not is_normal and (place := imports.place_of(error)):
         text = f": {error}" if str(error) else ""
-        _vanished.append(f"{type(error).__name__}{text} at {place.replace(', line ', ':')}")
+        _vanished.append(f"{type(error).__name__}{text} at {imports.brief(place)}")
     _hook[0](about)
 
 

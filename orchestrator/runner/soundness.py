@@ -76,7 +76,7 @@ class FirstCall:
         found: list[Problem] = []
 
         def note(frame: FrameType) -> None:
-            place = imports.their_line(frame).replace(", line ", ":")
+            place = imports.brief(imports.their_line(frame))
             found.append(standard_input.problem(self._name, place, standard_input.is_debugger(frame)))
 
         leftovers.watch_threads()
