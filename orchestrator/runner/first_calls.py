@@ -6,7 +6,7 @@ import inspect
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -81,13 +81,14 @@ def _piloted(
             checked.end(result)
         del result
         with suppress(Exception):  # a source may end
-            for number in checked.further(measured, is_second):
+            for number in checked.further(is_second):
                 arguments.call_once(call, measured.further_item(number))
     if is_second:
         return {"event": "piloted", "incomparable": incomparable(_left(file), measured.comparable, "two processes")}
     if kept_by := soundness.kept_by(function, len(measured.items)):
         raise Unusable("call", *soundness.kept(given["call"], kept_by, checked.names, len(measured.items)))
-    checked.check_work(measured)
+    figures = measured.figures()
+    checked.check_work(figures)
     refused = {name: _refusal(name, given, instance) for name in registry.STANDARD}
     failed = {}
     if not (is_async or measured.is_long):
@@ -100,15 +101,15 @@ def _piloted(
         "changes": {"import": imports.changed(importing=True), "call": imports.changed(importing=False)},
         "copied": checked.changed,
         "never_yields": is_async and not checked.has_yielded,
-        **_kept(function, measured, checked.imported),
+        **_kept(function, figures, checked.imported),
         "refused": {name: why for name, why in refused.items() if why},
         "failed": {name: why for name, why in failed.items() if why},
         "process_ns": None if refused["process_per_task"] else _process_ns(function),
         "unpicklable": _unpicklable(measured.comparable, file),
         "left_open": checked.keeping.left_open,
         "keeps": checked.keeping.keeps,
-        **measured.figures(),
-        "calling_ns": measured.figures()["calling_ns"] + checked.keeping.spent_ns,
+        **figures,
+        "calling_ns": figures["calling_ns"] + checked.keeping.spent_ns,
     }
 
 
@@ -126,7 +127,7 @@ async def _await_some(measured: CallTimes, checked: _Checked, is_second: bool) -
         checked.end(result)
     del result
     with suppress(Exception):
-        for number in checked.further(measured, is_second):
+        for number in checked.further(is_second):
             args, kwargs = checked.copies(measured.further_item(number))
             await checked.function(*args, **kwargs)
 
@@ -162,9 +163,10 @@ class _Checked:
         self._leftovers.begin()
         return (self._given.args, self._given.kwargs) if self._given else self._call.arguments(item)
 
-    def further(self, measured: CallTimes, is_second: bool) -> Iterator[int]:
+    def further(self, is_second: bool) -> Iterator[int]:
         """Yield the number of each further call to make, which show what calls keep."""
-        return iter(()) if is_second or measured.has_source else self.keeping.further(measured.wall_ns)
+        is_enough = is_second or self._measured.has_source
+        return iter(()) if is_enough else self.keeping.further(self._measured.wall_ns)
 
     def copies(self, item: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return arguments of a call that are its own."""
@@ -192,24 +194,22 @@ class _Checked:
         self.keeping.note()
         self._measured.is_over = self.keeping.is_short
 
-    def check_work(self, measured: CallTimes) -> None:
+    def check_work(self, figures: Mapping[str, Any]) -> None:
         """Raise Unusable where the calls have done no work, or leave so much open that others must fail.
 
-        They have done none where their file has ended, or where their result computes later.
+        They have done none where their file has ended, or where their result computes later. `figures` are theirs.
         """
         if problem := self.keeping.problem():
             raise Unusable("call", *problem)
-        figures = measured.figures()
         if figures["incomparable"] and (file := soundness.read_out(self.function)):
             raise Unusable("call", *soundness.read_to_end(self._name, file))
-        if problem := promises.deferred(self._name, measured.last, figures["wall_ns"], self.names):
+        if problem := promises.deferred(self._name, self._measured.last, figures["wall_ns"], self.names):
             raise Unusable("call", *problem)
 
 
-def _kept(function: Any, measured: CallTimes, imported: bool) -> dict[str, Any]:
+def _kept(function: Any, figures: Mapping[str, Any], imported: bool) -> dict[str, Any]:
     """Return what later calls were probably answered from, and whether their results were others than the first."""
-    figures = measured.figures()
-    is_kept = not measured.items and soundness.is_kept(figures["first_ns"], figures["wall_ns"])
+    is_kept = not figures["items"] and soundness.is_kept(figures["first_ns"], figures["wall_ns"])
     by = soundness.kept_below(function, 0) or (None if imported else "a cache") if is_kept else None
     return {"kept_by": by, "is_drained": by is not None and figures["incomparable"] is not None}
 
