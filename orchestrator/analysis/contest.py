@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from statistics import median
@@ -199,7 +199,8 @@ class Contest:
         of one kind, each competes for itself.
         """
         loops = self.repeated_loops
-        kinds = {name: self._competes_as(self.variants[loops.get(name, name)]) for name in self.variants}
+        names = {self.name_of(variant) for variant in self.variants.values()}
+        kinds = {name: self._competes_as(self.variants[loops.get(name, name)], names) for name in self.variants}
         return kinds[label] if len(set(kinds.values())) > 1 else label
 
     @property
@@ -233,10 +234,11 @@ class Contest:
         """Return the label of the entry in the spec that a variant comes from, or its model."""
         return self.plan.experiment.models[variant.entry].name
 
-    def _competes_as(self, variant: Variant) -> str:
+    def _competes_as(self, variant: Variant, names: Collection[str]) -> str:
+        """Return the name of a variant's kind; `names` are those of all entries."""
         own = self.name_of(variant)
         pool = _pool(variant.model) if own == variant.model else None
-        return pool if pool and any(self.name_of(each) == pool for each in self.variants.values()) else own
+        return pool if pool and pool in names else own
 
     def compare(self, a: str, b: str, level: float) -> Ratio | None:
         """Return how many times as fast `a` is as `b` over the blocks that count, see `stats.compare`."""
