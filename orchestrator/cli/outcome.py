@@ -89,6 +89,8 @@ def _short(run: Path, here: Path) -> Path:
 
 def last_line(results: Results, to_resume: str = "") -> str:
     """Return what went wrong, in one line."""
+    from ..units import count
+
     if results.ended_by:
         lost_hosts = results.finished is not None and results.finished.exit_status == BUSY
         remedy = "; run again to resume" if lost_hosts else f"; to resume: {to_resume}" if to_resume else ""
@@ -100,8 +102,6 @@ def last_line(results: Results, to_resume: str = "") -> str:
     if failed:
         first = failed[0]
         place = f"{first.variant} at {first.point}"
-        from ..units import count
-
         so_many = f"{count(len(failed), 'trial')} failed{'; the first' * (len(failed) > 1)}"
         return f"{so_many}: {place}: {' '.join(first.error.split())}"
     undecided = next(event for event in results.expectations if event.outcome == "undecided")

@@ -35,10 +35,18 @@ def prune(
     for path in (*old, *files):
         try:
             if delete:
-                path.unlink() if path in files else shutil.rmtree(path)
+                _delete(path)
         except OSError as error:
             raise BadInput(f"cannot delete {path}: {error.strerror}", remedy="delete it by hand") from error
         write(f"{path}\n")
     if (old or files) and not delete:
         what = listed([count(len(old), "run")] * bool(old) + [count(len(files), "file")] * bool(files))
         say(f"{what} would be deleted; to delete them, add --delete")
+
+
+def _delete(path: Path) -> None:
+    """Delete the directory of a run, or a file; raises OSError."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
