@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,9 @@ def test_an_instrumented_window_says_where_the_time_of_calls_went(events: list[d
     windows = named(events, "window.accounted")
     assert {event["variant"] for event in windows} == served.keys()
     assert all(event["ended"] <= event["calls"] for event in windows)
-    # a sleep is awaited in a loop, and blocks a thread
-    assert served["event_loop"]["call_waiting_share"] > 0.5
-    assert served["threads"]["call_waiting_share"] == 0
-    assert served["threads"]["call_blocked_share"] > 0.2
+    # a sleep is awaited in a loop, and blocks a thread; how much of the time it is depends on how long calls are queued
+    assert served["event_loop"]["call_waiting_share"] > served["event_loop"]["call_blocked_share"]
+    assert served["threads"]["call_blocked_share"] > served["threads"]["call_waiting_share"] == 0
 
 
 def test_the_verdict_names_rate_metric_and_latency(events: list[dict[str, Any]]) -> None:
@@ -126,9 +126,8 @@ def test_the_journal_gives_the_same_figures_again(place: Path) -> None:
 @pytest.mark.parametrize("details", [[], ["--details"]])
 def test_the_table_has_latencies_and_the_rate(place: Path, details: list[str]) -> None:
     shown = in_process("report", "runs/my/latest", "--format", "table", *details, cwd=place).stdout
-    assert all(
-        word in shown for word in ("p50", "achieved", "queued", "why", "awaiting", "not run: processes_of_threads")
-    )
+    assert all(word in shown for word in ("p50", "achieved", "queued", "why", "not run: processes_of_threads"))
+    assert re.search(r"event_loop .* [a-z] \d+ %", shown)
 
 
 def test_windows_and_latencies_are_tables(place: Path) -> None:
