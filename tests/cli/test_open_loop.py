@@ -127,7 +127,7 @@ def test_the_journal_gives_the_same_figures_again(place: Path) -> None:
 def test_the_table_has_latencies_and_the_rate(place: Path, details: list[str]) -> None:
     shown = in_process("report", "runs/my/latest", "--format", "table", *details, cwd=place).stdout
     assert all(word in shown for word in ("p50", "achieved", "queued", "why", "not run: processes_of_threads"))
-    assert re.search(r"event_loop .* [a-z] \d+ %", shown)
+    assert re.search(r"event_loop .*[a-z] \d+ %", shown)
 
 
 def test_windows_and_latencies_are_tables(place: Path) -> None:
