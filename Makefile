@@ -44,8 +44,8 @@ conformance: $(VENV)/.dev.stamp ## test every model with all options under every
 faults: $(VENV)/.dev.stamp ## run the long tests: 500 kill -9, failing disks, signals, 100,000 hostile specs (hours)
 	$(BIN)/python -m pytest -q -n 2 --dist load -m long --ignore tests/runner/conformance tests $(ARGS)
 
-golden: $(VENV)/.dev.stamp ## regenerate the schemas and the expected outputs; review the diff
-	ORCHESTRATOR_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/journal tests/analysis/test_results.py tests/output/test_markdown.py tests/output/test_answer.py
+golden: $(VENV)/.dev.stamp ## regenerate the schemas, the reference and the expected outputs; review the diff
+	ORCHESTRATOR_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/journal tests/analysis/test_results.py tests/output/test_markdown.py tests/output/test_answer.py tests/api/test_reference.py
 
 lint: $(VENV)/.dev.stamp ## check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -139,7 +139,7 @@ class Result:
     def __init__(self, results: Results, directory: Path, *, is_advice: bool = False) -> None:
         self._results = results
         self._is_advice = is_advice
-        self.directory = directory
+        self.directory: Path = directory
         """The directory of the run, with its journal `events.jsonl` and its spec."""
 
     @property
