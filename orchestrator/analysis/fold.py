@@ -141,7 +141,7 @@ def _block_finished(contest: Contest, event: Event) -> None:
         block.steal_share = event["steal_share"]
         block.pressure = event["pressure"]
         block.unchecked = tuple(event["unchecked"])
-        block.check_failed = tuple(event.get("check_failed", ()))  # not in older journals
+        block.check_failed = tuple(event["check_failed"])
         _serve(contest, block)
         _end(contest, block.number, block)
 

@@ -251,7 +251,7 @@ class BlockFinished(AboutPoint):
     """Of the trials' time, what passed outside of them: the reference loop, the token, resets, observing."""
     unchecked: list[str]
     """Variants whose results can't be pickled, so that they were not compared."""
-    check_failed: list[str] = []
+    check_failed: list[str]
     """Variants whose results were not checked, as the calls that make them failed; some calls of a window had, too."""
     free_cores: float | None
     """Effective cores less what others and the hypervisor took of them during the rounds."""

@@ -130,6 +130,7 @@ class Executor:
             **about,
             variants=labels,
             unchecked=[],
+            check_failed=[],
             diagnostics_ns=round(diagnostics_s * 1e9),
             free_cores=self._free_cores,
             steal_share=self._steal(task.number),

@@ -82,6 +82,6 @@ def _add(contest: Contest, number: int, sides: Block, effect: float, dice: rando
         for variant, wall_us in (("a", a), ("b", b * effect)):
             wall_ns = round(wall_us * 1e3)
             add_event(contest, {"event": "trial.finished", "variant": variant, "wall_ns": wall_ns, "cpu_ns": wall_ns})
-    quiet = {"free_cores": 2.0, "steal_share": 0.0, "pressure": 0.0, "unchecked": []}
+    quiet = {"free_cores": 2.0, "steal_share": 0.0, "pressure": 0.0, "unchecked": [], "check_failed": []}
     quiet |= dict.fromkeys(("elapsed_ns", "starting_ns", "warming_ns", "trials_ns"), 0)
     add_event(contest, {"event": "block.finished", "block": number, **quiet})
