@@ -51,6 +51,7 @@ def design_arrivals(asked: Question, facts: Facts, cores: int) -> Design:
         tasks=max(1, round(rate * window_s)),
         rounds=None,
         timeout_s=TIMEOUT_S,
+        first_look_s=needed_s,
         needed_s=needed_s,
         max_time_s=asked.max_time_s or min(LONGEST_S, math.ceil(3 * needed_s)),
         unable=dict(facts.failed),

@@ -188,8 +188,9 @@ class Design:
     """The `entries` of the spec's `models` to compare, each with every number of `workers`.
 
     `left_out` has the reason for each model that is left out, `unable` for each that fails with the function.
-    `needed_s` is about the time to a verdict: to the first look that can find a tie; to the first one of all along a
-    range, and where a tie would take longer than `LONGEST_S`.
+    `first_look_s` is about the time to the first look, which can find a win, and `needed_s` that to the first one that
+    can find a tie. They are the same along a range, for calls that arrive, and where a tie would take longer than
+    `LONGEST_S`.
     """
 
     left_out: Mapping[str, str]
@@ -198,6 +199,7 @@ class Design:
     tasks: int
     rounds: int | None
     timeout_s: float
+    first_look_s: float
     needed_s: float
     max_time_s: float
     lowest_ns: int | None = None  # the time of a call at the lower end of a range
@@ -235,10 +237,12 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(1.25 * all_s)))
     if facts.is_parallel or facts.kept_by:
         enough_s = max(SHORT_BUDGET_S, min(LONGEST_S, all_s))
-    needed_s = all_s if all_s <= LONGEST_S else block_s * LOOKS[0]
+    first_look_s = block_s * LOOKS[0]
+    needed_s = all_s if all_s <= LONGEST_S else first_look_s
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
     max_time_s = asked.max_time_s or enough_s
-    return Design(left_out, entries, workers, tasks, rounds, timeout_s, needed_s, max_time_s, unable=unable)
+    times_s = (first_look_s, needed_s, max_time_s)
+    return Design(left_out, entries, workers, tasks, rounds, timeout_s, *times_s, unable=unable)
 
 
 def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[Facts, Design]:
@@ -273,7 +277,8 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
     )
     # twice: levels without a clear winner take more blocks, and the run ends as soon as it can
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(2 * needed_s)))
-    found = replace(single, entries=entries, rounds=rounds, needed_s=needed_s, lowest_ns=low.wall_ns)
+    found = replace(single, entries=entries, rounds=rounds, lowest_ns=low.wall_ns)
+    found = replace(found, first_look_s=needed_s, needed_s=needed_s)
     return facts, replace(found, max_time_s=asked.max_time_s or enough_s)
 
 

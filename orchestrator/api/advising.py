@@ -189,9 +189,9 @@ def _announce(question: Question, facts: Facts, designed: Design, description: s
     from ..log import diagnostics
 
     log = diagnostics()
-    about = {"call": question.call, "call_ms": facts.wall_ns / 1e6, "first_look_s": round(designed.needed_s, 1)}
+    about = {"call": question.call, "call_ms": facts.wall_ns / 1e6, "first_look_s": round(designed.first_look_s, 1)}
     about |= {"items": facts.items, "tasks": designed.tasks} if facts.items else {}
     log.info("function.piloted", **about, at_most_s=designed.max_time_s, description=description)
-    if designed.max_time_s < designed.needed_s:
+    if designed.max_time_s < designed.first_look_s:
         note = "the time ends before the first look, so there is no verdict; allow more time, or reduce the work"
         log.warning("budget.short", note=note)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from orchestrator import errors
 from orchestrator.advice import design, draft, pilot
 from orchestrator.advice.design import Facts, Question
-from orchestrator.analysis.looks import first_tie_look
+from orchestrator.analysis.looks import first_look, first_tie_look
 from orchestrator.analysis.results import fold
 from orchestrator.engine.signals import interruptible
 from orchestrator.journal.derived_events import VariantCompared
@@ -147,6 +147,7 @@ def test_the_time_for_a_tie_is_that_of_the_blocks_at_which_the_run_can_find_one(
     planned = design.design(asked, found, CORES)
     block_s = design._block_s(found, planned.tasks, [variant.model for variant in made.variants], None, CORES)
     assert planned.needed_s / block_s == first_tie_look(made) == 8
+    assert planned.first_look_s / block_s == first_look(made) == 4
 
 
 readable = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")) | st.sampled_from(" \n\t"))
