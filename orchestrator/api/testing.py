@@ -66,7 +66,7 @@ class TestedResult(Result):
         except (Broken, Undecided) as error:
             self._keep([error.event])
             if isinstance(error, Undecided) and not self._is_strict:
-                pytest.skip(str(error))
+                raise pytest.skip.Exception(str(error), _use_item_location=True) from None  # at the test, not here
             raise
         self._keep(events)
 

@@ -53,8 +53,9 @@ def test_a_broken_claim_shows_the_interval_and_the_cause(pytester: pytest.Pytest
     )
 
 
-def test_an_undecided_claim_is_skipped_with_the_reason(pytester: pytest.Pytester, run: Path) -> None:
-    ran(pytester, run, "-rs").stdout.fnmatch_lines(["SKIPPED * undecided: speedup of processes *"])
+def test_an_undecided_claim_is_skipped_with_the_reason_at_the_test(pytester: pytest.Pytester, run: Path) -> None:
+    where = "test_an_undecided_claim_is_skipped_with_the_reason_at_the_test.py:*"
+    ran(pytester, run, "-rs").stdout.fnmatch_lines([f"SKIPPED * {where} undecided: speedup of processes *"])
 
 
 def test_strict_fails_what_is_undecided(pytester: pytest.Pytester, run: Path) -> None:
