@@ -16,7 +16,7 @@ from typing import Any, Literal
 from ..runner import registry
 from ..spec.plan import Plan, Point, Variant, runner_request
 from . import looks
-from .accounts import Account
+from .accounts import BUSY_CALL, Account
 from .stats import Ratio, compare
 from .windows import Calls, Served
 
@@ -207,9 +207,9 @@ class Contest:
     def repeated_loops(self) -> dict[str, str]:
         """The variants that make one call after the other, each with the plain loop that it repeats.
 
-        They are a plain function in an event loop, and pools that only have one worker. They are measured and shown,
-        but they are no rivals: to part them from the loop would take many blocks, and teach nothing. Empty where two
-        others would not be left.
+        They are a plain function in an event loop, pools that only have one worker, and threads that take turns. They
+        are measured and shown, but they are no rivals: to part them from the loop would take many blocks, and teach
+        nothing. Empty where two others would not be left.
         """
         loops = [label for label, each in self.variants.items() if each.model == "sequential"]
         loops = [label for label in loops if label not in self.excluded]
@@ -218,11 +218,32 @@ class Contest:
             widest[each.entry] = max(widest[each.entry], each.at_once(self.point.tasks))
         found: dict[str, str] = {}
         for label, each in self.variants.items():
+            if each.model == "sequential":
+                continue
             is_loop = each.model == "event_loop" or (each.workers == 1 and widest[each.entry] == 1)
-            if each.model != "sequential" and is_loop:
-                same = [loop for loop in loops if self._runs_as(each, self.variants[loop])]
-                found |= {label: same[0]} if same else {}
+            loop = next((loop for loop in loops if self._runs_as(each, self.variants[loop])), None)
+            if loop and (is_loop or self._takes_turns(label, loop)):
+                found[label] = loop
         return found if len(self.variants) - len(found) > 1 else {}
+
+    def _takes_turns(self, label: str, loop: str) -> bool:
+        """Return whether the threads of a variant compute one at a time, so that they can't be faster than a loop.
+
+        They keep no more cores busy than the loop does, whose calls compute. That CPU time per wall time hardly varies
+        from block to block, however much the times themselves do. Threads that seem to be faster all the same stay
+        rivals, and all do along an axis, where the winner may change.
+        """
+        variant = self.variants[label]
+        if registry.load(variant.model).needs(variant.options).pickles or self.plan.level_split > 1:
+            return False
+        both = [block for block in self.counting if label in block.cpus and loop in block.cpus]
+        if not both or self.point.arrivals:
+            return False
+        most = 1 + self.plan.experiment.measure.tie
+        busy = median(block.busy_cores(loop) for block in both)
+        speedup = median(median(block.walls[loop]) / median(block.walls[label]) for block in both)
+        keeps = median(block.busy_cores(label) for block in both)
+        return busy >= BUSY_CALL and keeps <= most * busy and speedup <= most
 
     def _runs_as(self, variant: Variant, loop: Variant) -> bool:
         """Return whether a variant makes the very calls of a plain loop, under the same interpreter."""

@@ -25,8 +25,8 @@ def contest(count: int = 2, **measure: Any) -> Contest:
 
 
 def ended(times_ms: dict[str, float], **spec: Any) -> Contest:
-    """Return the contest of a run at its end."""
-    (found,) = conducted(times_ms, **spec).contests
+    """Return the contest of a run at its end; its threads run in parallel."""
+    (found,) = conducted(times_ms, **{"cores": {"threads": 2}, **spec}).contests
     return found
 
 
@@ -136,6 +136,31 @@ def test_the_rival_of_a_win_is_the_nearest_of_another_kind_and_that_of_a_tie_the
     assert (win.verdict, win.best, win.rival) == ("win", "threads", "processes")
     tie = decide.finding(ended({"sequential": 10, "threads": 10.05, "processes": 10.1}, noise=0.0001))
     assert (tie.verdict, tie.best, tie.rival) == ("tie", "sequential", "processes")
+
+
+TURNS: Any = {"cores": {"threads": 1.01}, "noise": 0.1}
+"""Threads that hold the GIL: they keep one core busy, as a plain loop does."""
+
+
+def test_threads_that_take_turns_are_no_rivals_of_the_loop() -> None:
+    times_ms = {"sequential": 20, "threads": 20.5, "processes": 60}
+    alike, parallel = decide.finding(ended(times_ms, **TURNS)), decide.finding(ended(times_ms, noise=0.1))
+    assert (alike.verdict, alike.winners, alike.rival) == ("win", ["sequential"], "processes")
+    assert (alike.look.blocks if alike.look else 0, parallel.verdict) == (4, "undecided")
+
+
+def test_threads_that_take_turns_and_are_faster_all_the_same_are_rivals() -> None:
+    found = ended({"sequential": 20, "threads": 15, "processes": 60}, **TURNS)
+    assert decide.finding(found).winners == ["threads"]
+
+
+def test_threads_that_take_turns_are_rivals_of_a_loop_that_waits() -> None:
+    waiting = {"cores": {"sequential": 0.1, "threads": 0.1}, "noise": 0.1}
+    assert not ended({"sequential": 20, "threads": 20, "processes": 60}, **waiting).repeated_loops
+
+
+def test_threads_that_take_turns_are_the_rival_of_a_loop_that_has_no_other() -> None:
+    assert not ended({"sequential": 20, "threads": 20}, **TURNS).repeated_loops
 
 
 def test_a_futile_variant_is_back_in_the_contest_when_another_is_excluded() -> None:
