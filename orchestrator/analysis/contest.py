@@ -230,13 +230,15 @@ class Contest:
         """Return whether the threads of a variant compute one at a time, so that they can't be faster than a loop.
 
         They keep no more cores busy than the loop does, whose calls compute. That CPU time per wall time hardly varies
-        from block to block, however much the times themselves do. Threads that seem to be faster all the same stay
-        rivals, and all do along an axis, where the winner may change.
+        from block to block, however much the times themselves do, so the blocks up to the first look settle it for all
+        later ones. Threads that seem to be faster all the same stay rivals, and all do along an axis, where the winner
+        may change.
         """
         variant = self.variants[label]
         if registry.load(variant.model).needs(variant.options).pickles or self.plan.level_split > 1:
             return False
-        both = [block for block in self.counting if label in block.cpus and loop in block.cpus]
+        early = self.blocks[: looks.first_look(self.plan)]
+        both = [block for block in early if label in block.cpus and loop in block.cpus]
         if not both or self.point.arrivals:
             return False
         most = 1 + self.plan.experiment.measure.tie

@@ -82,6 +82,7 @@ def compared(contest: Contest, variant: Variant) -> VariantCompared:
         dropped_after=contest.dropped.get(label),
         dropped_for_futility=label in contest.dropped_for_futility,
         excluded=label in contest.excluded,
+        repeats_loop=contest.repeated_loops.get(label),
     )
 
 

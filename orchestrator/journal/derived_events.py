@@ -44,6 +44,8 @@ class VariantCompared(AboutVariant):
     dropped_for_futility: bool
     """Dropped as futile, before the first look."""
     excluded: bool
+    repeats_loop: str | None
+    """The plain loop whose calls it also makes one after the other, so that it is no rival; null for all others."""
 
 
 class VariantExplained(Figures, AboutVariant):

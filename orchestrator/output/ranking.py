@@ -17,12 +17,13 @@ from .grid import Grid, Line
 from .plot import ASCII, BLOCKS, Axis, Signs, bar
 from .view import View
 
-Standing = Literal["win", "tie", "undecided", "slower", "dropped", "failed"]
+Standing = Literal["win", "tie", "undecided", "alike", "slower", "dropped", "failed"]
 
 MARKS: Mapping[Standing, tuple[str, str, str]] = {
     "win": ("*", "winner", "green"),
     "tie": ("=", "tie", "green"),
     "undecided": ("?", "undecided", "yellow"),
+    "alike": ("~", "runs as the loop does", "dim"),
     "slower": ("-", "slower", "dim"),
     "dropped": ("x", "dropped as far slower", "dim"),
     "failed": ("!", "failed", "red"),
@@ -51,9 +52,11 @@ def standing(event: VariantCompared, verdict: VerdictReached | None) -> Standing
         return "undecided"
     if event.dropped_for_futility:
         return "dropped"
-    if verdict.verdict == "undecided" and event.dropped_after is None:
-        return "slower" if _is_below_baseline(event) and event.baseline in verdict.winners else "undecided"
-    return verdict.verdict if event.variant in verdict.winners else "slower"
+    if event.variant in verdict.winners and verdict.verdict != "undecided":
+        return verdict.verdict
+    if event.dropped_after is not None or (_is_below_baseline(event) and event.baseline in verdict.winners):
+        return "slower"
+    return "alike" if event.repeats_loop else "undecided" if verdict.verdict == "undecided" else "slower"
 
 
 def _is_below_baseline(event: VariantCompared) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 import pytest
@@ -152,6 +153,14 @@ def test_threads_that_take_turns_are_no_rivals_of_the_loop() -> None:
 def test_threads_that_take_turns_and_are_faster_all_the_same_are_rivals() -> None:
     found = ended({"sequential": 20, "threads": 15, "processes": 60}, **TURNS)
     assert decide.finding(found).winners == ["threads"]
+
+
+def test_threads_that_took_turns_up_to_the_first_look_stay_no_rivals() -> None:
+    found = ended({"sequential": 20, "threads": 20.5, "processes": 21}, **TURNS)
+    assert len(found.blocks) > 4 and set(found.repeated_loops) == {"threads"}
+    for block in found.blocks[4:]:
+        block.cpus["threads"] = array("q", (2 * ns for ns in block.cpus["threads"]))
+    assert set(found.repeated_loops) == {"threads"}
 
 
 def test_threads_that_take_turns_are_rivals_of_a_loop_that_waits() -> None:
