@@ -209,7 +209,7 @@ class Contest:
 
         They are a plain function in an event loop, pools that only have one worker, and threads that take turns. They
         are measured and shown, but they are no rivals: to part them from the loop would take many blocks, and teach
-        nothing. Empty where two others would not be left.
+        nothing. Threads are rivals all the same where two others would not be left, and so are the rest.
         """
         loops = [label for label, each in self.variants.items() if each.model == "sequential"]
         loops = [label for label in loops if label not in self.excluded]
@@ -217,14 +217,16 @@ class Contest:
         for each in self.variants.values():
             widest[each.entry] = max(widest[each.entry], each.at_once(self.point.tasks))
         found: dict[str, str] = {}
+        turns: dict[str, str] = {}
         for label, each in self.variants.items():
-            if each.model == "sequential":
-                continue
-            is_loop = each.model == "event_loop" or (each.workers == 1 and widest[each.entry] == 1)
             loop = next((loop for loop in loops if self._runs_as(each, self.variants[loop])), None)
-            if loop and (is_loop or self._takes_turns(label, loop)):
+            if each.model == "sequential" or loop is None:
+                continue
+            if each.model == "event_loop" or (each.workers == 1 and widest[each.entry] == 1):
                 found[label] = loop
-        return found if len(self.variants) - len(found) > 1 else {}
+            elif self._takes_turns(label, loop):
+                turns[label] = loop
+        return next((each for each in (found | turns, found) if len(self.variants) - len(each) > 1), {})
 
     def _takes_turns(self, label: str, loop: str) -> bool:
         """Return whether the threads of a variant compute one at a time, so that they can't be faster than a loop.

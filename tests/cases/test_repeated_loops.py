@@ -23,6 +23,11 @@ def test_a_loop_that_repeats_a_plain_one_never_wins() -> None:
     assert verdict({**TIMES, "event_loop": 15.0}) == ("win", ["sequential"], 4)
 
 
+def test_threads_that_take_turns_are_rivals_where_two_others_would_not_be_left() -> None:
+    assert verdict({**TIMES, "threads": 15.0}) == ("win", ["threads"], 4)
+    assert verdict({**TIMES, "threads": 20.5}, noise=0.1)[2] > 4
+
+
 def test_a_loop_that_repeats_a_plain_one_is_dropped_with_it() -> None:
     assert verdict({"sequential": 20.0, "event_loop": 10.5, "threads": 10.0})[:2] == ("win", ["threads"])
 
