@@ -15,7 +15,7 @@ from .. import units
 from ..runner import registry
 from ..spec.plan import Variant
 from . import load
-from .accounts import Summary
+from .accounts import Account, Summary
 from .contest import Contest
 
 WORTH = 0.15  # the least share of the workers' time that gets advice
@@ -117,6 +117,8 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
     alike = [v for v in contest.variants.values() if (v.entry, v.options) == (variant.entry, variant.options)]
     if in_flight >= tasks or in_flight < max(v.workers or 0 for v in alike):
         return None
+    if _is_unequal(middle) and middle.longest_call_ns > FEW * middle.wall_ns:
+        return None  # a batch takes as long as its longest call
     more = min(tasks, 4 * in_flight)
     advice = f"use more workers, {more} instead of {in_flight}: more calls can wait at the same time"
     return Remedy(advice, _on_axis(contest, variant, "workers", in_flight, more))
@@ -192,9 +194,14 @@ def _idle(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     if middle.calls < middle.lanes:
         idle = _count_idle(middle.lanes - middle.calls, middle.lanes, "workers")
         return Remedy(f"use at least as many tasks as workers: {idle}")
-    if middle.longest_share * middle.calls > 2:
+    if _is_unequal(middle):
         return Remedy("start the longest calls first, or split them: other workers are idle until they end")
     return None
+
+
+def _is_unequal(middle: Account) -> bool:
+    """Return whether the longest call takes more than twice as long as the calls do on average."""
+    return middle.longest_share * middle.calls > 2
 
 
 def _surely_faster(contest: Contest, label: str, other: str) -> bool:

@@ -308,6 +308,12 @@ def test_more_workers_are_advised_where_workers_are_blocked() -> None:
     assert event["try_overrides"] == ["matrix.workers=[2, 8]"]
 
 
+def test_more_workers_are_not_advised_where_one_call_takes_most_of_the_batch() -> None:
+    ns = why(blocked=0.95, tasks=20, calls=20)["wall_ns"]
+    uneven = {"longest_share": 0.4, "longest_call_ns": round(0.7 * ns)}
+    assert "use more workers" not in (why(blocked=0.95, tasks=20, calls=20, **uneven)["advice"] or "")
+
+
 def test_no_more_workers_than_calls_are_advised() -> None:
     assert why(blocked=0.95, tasks=2, calls=2)["advice"] is None
 
