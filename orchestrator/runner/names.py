@@ -131,12 +131,17 @@ def entries(workload: Mapping[str, Any], here: str) -> tuple[str, ...]:
 
 
 def hiding(directories: Iterable[str]) -> list[str]:
-    """Return the files and packages there that hide a module that every runner needs."""
+    """Return the files and packages there that hide a module that every runner needs.
+
+    Those of the standard library itself, whose files can be named, too, hide nothing.
+    """
     found = []
     for directory in dict.fromkeys(directories):
         try:
             names = sorted(os.listdir(directory))
         except OSError:
+            continue
+        if {"os.py", "encodings", "importlib"} <= set(names):
             continue
         for name in names:
             path = os.path.join(directory, name)

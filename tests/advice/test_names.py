@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from orchestrator import errors
+from orchestrator.runner.names import hiding
 from tests.support.command import events, in_process, orchestrator, piloted, refused
 
 SCRIPT = """
@@ -177,6 +179,12 @@ def test_an_import_that_does_not_come_back_is_named_with_file_and_line(
 def test_a_file_that_hides_the_standard_librarys_is_named(place: Path, name: str) -> None:
     (place / f"{name}.py").touch()
     assert refused(place, "script:parse", "path=x").startswith(f"orchestrator: {place / name}.py hides the standard")
+
+
+def test_a_file_of_the_standard_library_hides_nothing(place: Path) -> None:
+    file = Path(os.__file__).with_name("colorsys.py")
+    assert "hides" not in orchestrator("advise", str(file), cwd=place).stderr
+    assert hiding([str(file.parent)]) == []
 
 
 def test_a_file_that_hides_anyio_is_named(place: Path) -> None:
