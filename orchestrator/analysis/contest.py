@@ -219,12 +219,13 @@ class Contest:
         found: dict[str, str] = {}
         turns: dict[str, str] = {}
         for label, each in self.variants.items():
-            loop = next((loop for loop in loops if self._runs_as(each, self.variants[loop])), None)
-            if each.model == "sequential" or loop is None:
+            is_loop = each.model == "event_loop" or (each.workers == 1 and widest[each.entry] == 1)
+            if each.model == "sequential" or not (is_loop or self._shares_a_process(each)):
                 continue
-            if each.model == "event_loop" or (each.workers == 1 and widest[each.entry] == 1):
+            loop = next((loop for loop in loops if self._runs_as(each, self.variants[loop])), None)
+            if loop and is_loop:
                 found[label] = loop
-            elif self._takes_turns(label, loop):
+            elif loop and self._takes_turns(label, loop):
                 turns[label] = loop
         return next((each for each in (found | turns, found) if len(self.variants) - len(each) > 1), {})
 
@@ -236,18 +237,19 @@ class Contest:
         later ones. Threads that seem to be faster all the same stay rivals, and all do along an axis, where the winner
         may change.
         """
-        variant = self.variants[label]
-        if registry.load(variant.model).needs(variant.options).pickles or self.plan.level_split > 1:
-            return False
         early = self.blocks[: looks.first_look(self.plan)]
         both = [block for block in early if label in block.cpus and loop in block.cpus]
-        if not both or self.point.arrivals:
+        if not both or self.point.arrivals or self.plan.level_split > 1:
             return False
         most = 1 + self.plan.experiment.measure.tie
         busy = median(block.busy_cores(loop) for block in both)
         speedup = median(median(block.walls[loop]) / median(block.walls[label]) for block in both)
         keeps = median(block.busy_cores(label) for block in both)
         return busy >= BUSY_CALL and keeps <= most * busy and speedup <= most
+
+    @staticmethod
+    def _shares_a_process(variant: Variant) -> bool:
+        return not registry.load(variant.model).needs(variant.options).pickles
 
     def _runs_as(self, variant: Variant, loop: Variant) -> bool:
         """Return whether a variant makes the very calls of a plain loop, under the same interpreter."""
