@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 import typer
-import yaml
 
 from orchestrator import errors
 from orchestrator.cli.app import app
+from orchestrator.journal.read import first_and_last
 from tests.support.command import orchestrator
 from tests.support.paths import ROOT
 from tests.verify import samples
@@ -66,10 +66,10 @@ class Walked:
         compared = {event["variant"] for event in events if event["event"] in ("variant.compared", "variant.changed")}
         left_out = set()
         for run_id in {event["run_id"] for event in events if event["event"] == "variant.compared"}:
-            (journal,) = place.glob(f"runs/*/{run_id}/events.jsonl")
-            records = map(json.loads, journal.read_text().splitlines())
-            started = next(record for record in records if record["event"] == "run.started")
-            left_out |= set(yaml.safe_load(started["spec"]).get("left_out", ()))
+            (directory,) = place.glob(f"runs/*/{run_id}")
+            ends = first_and_last(directory)
+            assert ends
+            left_out |= set(json.loads(ends[0]["spec"])["left_out"])
         return Walked(command, compared, left_out)
 
 
