@@ -241,8 +241,9 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     needed_s = all_s if all_s <= LONGEST_S else first_look_s
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
     max_time_s = asked.max_time_s or enough_s
-    times_s = (first_look_s, needed_s, max_time_s)
-    return Design(left_out, entries, workers, tasks, rounds, timeout_s, *times_s, unable=unable)
+    return Design(
+        left_out, entries, workers, tasks, rounds, timeout_s, first_look_s, needed_s, max_time_s, unable=unable
+    )
 
 
 def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[Facts, Design]:
@@ -277,9 +278,8 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
     )
     # twice: levels without a clear winner take more blocks, and the run ends as soon as it can
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(2 * needed_s)))
-    found = replace(single, entries=entries, rounds=rounds, lowest_ns=low.wall_ns)
-    found = replace(found, first_look_s=needed_s, needed_s=needed_s)
-    return facts, replace(found, max_time_s=asked.max_time_s or enough_s)
+    found = replace(single, entries=entries, rounds=rounds, lowest_ns=low.wall_ns, first_look_s=needed_s)
+    return facts, replace(found, needed_s=needed_s, max_time_s=asked.max_time_s or enough_s)
 
 
 def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:

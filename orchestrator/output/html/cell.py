@@ -23,8 +23,12 @@ FEW_POINTS = 8  # more of them are in the page
 
 GOOD, BAD, FAINT = "#2a9d5c", "#d1495b", "#8a8f98"  # each has contrast on white and on black
 
-STANDINGS = {"win": GOOD, "tie": GOOD, "undecided": "#c77d0a", "alike": FAINT}
-STANDINGS |= {"slower": FAINT, "dropped": FAINT, "failed": BAD}
+STANDINGS = {
+    **dict.fromkeys(("win", "tie"), GOOD),
+    **dict.fromkeys(("alike", "slower", "dropped"), FAINT),
+    "undecided": "#c77d0a",
+    "failed": BAD,
+}
 
 
 def render(results: Results, run: str) -> str:
