@@ -21,6 +21,8 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
+pytest.register_assert_rewrite("tests.support.golden")  # which shows what differs
+
 register()  # as in the help: some tests use the commands without `main`
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from orchestrator.analysis.stats import STATS_VERSION
 from orchestrator.errors import JournalDamaged
 from orchestrator.journal.event import COMMON
 from orchestrator.output.formats import render
+from tests.support import golden
 from tests.support.paths import GOLDEN
 from tests.support.synthetic import conducted
 
@@ -30,12 +30,10 @@ def records() -> list[dict[str, Any]]:
     return run.records()
 
 
-@pytest.mark.parametrize(("name", "golden"), [("table", "table.txt"), ("json", "derived.jsonl")])
-def test_a_report_is_as_it_was(records: list[dict[str, Any]], name: str, golden: str) -> None:
+@pytest.mark.parametrize(("name", "file"), [("table", "table.txt"), ("json", "derived.jsonl")])
+def test_a_report_is_as_it_was(records: list[dict[str, Any]], name: str, file: str) -> None:
     found = render(name, fold(records), width=110, details=True)
-    if os.environ.get("ORCHESTRATOR_UPDATE_GOLDEN"):
-        (GOLDEN / golden).write_text(found)
-    assert found == (GOLDEN / golden).read_text(), "changed on purpose? then `make golden`"
+    golden.check(GOLDEN / file, found)
 
 
 def test_a_figure_that_the_journal_has_otherwise_differs(records: list[dict[str, Any]]) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import orchestrator
+from tests.support import golden
 from tests.support.reference import REFERENCE, reference
 
 
 def test_the_reference_is_what_the_docstrings_say() -> None:
-    made = reference()
-    if os.environ.get("ORCHESTRATOR_UPDATE_GOLDEN"):
-        REFERENCE.write_text(made)
-    assert made == REFERENCE.read_text(), "changed on purpose? then `make golden`"
+    golden.check(REFERENCE, reference())
 
 
 def test_the_reference_has_every_public_name() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from orchestrator.analysis.results import Results, fold
 from orchestrator.journal.derived_events import VerdictReached
 from orchestrator.journal.read import EVENTS_FILE, Records, find
 from orchestrator.output.formats import files, render
+from tests.support import golden
 from tests.support.command import in_process
 from tests.support.event_schema import misfits
 from tests.support.journals import RECORDED, derived_again, recorded
@@ -27,7 +27,7 @@ from tests.support.journals import RECORDED, derived_again, recorded
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A directory that holds a recorded journal, and `runs` above it."""
     file: Path = request.param
-    if os.environ.get("ORCHESTRATOR_UPDATE_GOLDEN"):
+    if golden.UPDATES:
         file.write_bytes(gzip.compress(derived_again(file), mtime=0))
     directory = tmp_path / "runs" / "recorded" / "20261128T194500000Z-5a5a5a"
     directory.mkdir(parents=True)

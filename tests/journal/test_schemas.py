@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from orchestrator.journal.catalog import EVENTS
 from orchestrator.journal.read import Records, find
 from orchestrator.output.schema import SCHEMAS
 from orchestrator.runner import registry
+from tests.support import golden
 from tests.support.command import WORKLOADS, orchestrator
 from tests.support.configs import SHIPPED
 from tests.support.event_schema import misfits, printed, schema, validator
@@ -37,10 +37,7 @@ def test_a_shipped_config_fits_the_schema_of_the_spec(config: Path) -> None:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_schema_in_the_documents_is_the_printed_one(name: str) -> None:
-    file = DIRECTORY / f"{name}.schema.json"
-    if os.environ.get("ORCHESTRATOR_UPDATE_GOLDEN"):
-        file.write_text(printed(name))
-    assert file.read_text() == printed(name), "changed on purpose? then `make golden`"
+    golden.check(DIRECTORY / f"{name}.schema.json", printed(name))
 
 
 @pytest.mark.parametrize("config", SHIPPED, ids=lambda config: config.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import re
 from dataclasses import replace
 from functools import cache
@@ -18,6 +17,7 @@ from rich.cells import cell_len
 from orchestrator.analysis.results import Results, fold
 from orchestrator.journal.derived_events import CrossoverLocated, VerdictReached
 from orchestrator.output.formats import render
+from tests.support import golden
 from tests.support.command import GOOD, WORKLOADS, in_process, orchestrator
 from tests.support.journals import RECORDED, journal_bytes, recorded
 from tests.support.paths import GOLDEN, ROOT
@@ -82,15 +82,12 @@ def shown(found: Results, name: str = "table", **view: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("golden", "view"),
+    ("kind", "view"),
     [("80", {}), ("120", {"width": 120}), ("ascii", {"is_ascii": True}), ("details", {"details": True})],
 )
-def test_an_answer_is_as_it_was(golden: str, view: dict[str, Any]) -> None:
+def test_an_answer_is_as_it_was(kind: str, view: dict[str, Any]) -> None:
     text = "\n".join(shown(found, **view) for found in (failing(), results("io"), results("crossover"), many()))
-    file = GOLDEN / f"answer-{golden}.txt"
-    if os.environ.get("ORCHESTRATOR_UPDATE_GOLDEN"):
-        file.write_text(text)
-    assert text == file.read_text(), "changed on purpose? then `make golden`"
+    golden.check(GOLDEN / f"answer-{kind}.txt", text)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,7 +12,7 @@ from orchestrator.analysis.results import fold
 from orchestrator.output.export import markdown
 from orchestrator.output.formats import files
 from orchestrator.text import printable
-from tests.support import hostile
+from tests.support import golden, hostile
 from tests.support.paths import GOLDEN
 from tests.support.synthetic import conducted
 
@@ -50,9 +48,7 @@ def test_a_report_is_as_it_was() -> None:
         ],
     )
     found = files("markdown", fold(run.records()))["report.md"].decode()
-    if os.environ.get("ORCHESTRATOR_UPDATE_GOLDEN"):
-        REPORT.write_text(found)
-    assert found == REPORT.read_text(), "changed on purpose? then `make golden`"
+    golden.check(REPORT, found)
 
 
 @given(st.text())
