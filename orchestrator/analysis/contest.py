@@ -191,8 +191,9 @@ class Contest:
         """Return the variants that a look dropped, with that look, where the log has no such event yet."""
         return [(label, look) for look in self.looks for label in look.dropped if label not in self.logged_drops]
 
-    def kind(self, label: str) -> str:
-        """Return what a variant competes as: its model, or the label of its entry in the spec.
+    @property
+    def kinds(self) -> dict[str, str]:
+        """What each variant competes as: its model, or the label of its entry in the spec.
 
         One that only repeats a plain loop is of that loop's kind, and a model that starts a worker for each call is of
         the kind of its pool: which of them is faster by a little would take most of the blocks. Where all variants are
@@ -200,8 +201,8 @@ class Contest:
         """
         loops = self.repeated_loops
         names = {self.name_of(variant) for variant in self.variants.values()}
-        kinds = {name: self._competes_as(self.variants[loops.get(name, name)], names) for name in self.variants}
-        return kinds[label] if len(set(kinds.values())) > 1 else label
+        found = {label: self._competes_as(self.variants[loops.get(label, label)], names) for label in self.variants}
+        return found if len(set(found.values())) > 1 else {label: label for label in self.variants}
 
     @property
     def repeated_loops(self) -> dict[str, str]:

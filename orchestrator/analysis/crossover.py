@@ -112,7 +112,8 @@ def pairs(line: Line) -> list[tuple[str, str]]:
     first = line.contests[0]
     found: list[tuple[str, str]] = []
     for leader in dict.fromkeys(leaders):
-        others = [label for label in first.variants if first.kind(label) != first.kind(leader)]
+        kinds = first.kinds
+        others = [label for label in first.variants if kinds[label] != kinds[leader]]
         found += [(leader, other) for other in others if (other, leader) not in found]
     return found
 

@@ -79,7 +79,8 @@ def judge_blocks(contest: Contest, blocks: Sequence[Block], contenders: Sequence
     remaining = tuple(label for label in contenders if label not in separated)
     rivals = _rivaling(contest, remaining)
     decision: Decision | None = None
-    if len({contest.kind(label) for label in rivals}) == 1:
+    kinds = contest.kinds
+    if len({kinds[label] for label in rivals}) == 1:
         decision = "win"
     elif _all_pairs_tie(contest, times, rivals, contest.tie_level / split):
         decision = "tie"
@@ -210,7 +211,8 @@ def _rivals(
     """
     others = [label for label in contest.variants if label != best and label not in contest.excluded]
     if look and verdict == "win":
-        others = [label for label in others if contest.kind(label) != contest.kind(best)]
+        kinds = contest.kinds
+        others = [label for label in others if kinds[label] != kinds[best]]
         others = [label for label in others if label in look.gaps or label == look.best] or others
     else:
         others = [label for label in others if label in winners] or others
@@ -241,7 +243,8 @@ def _all_pairs_tie(contest: Contest, times: Sequence[Walls], labels: Sequence[st
 
 def _nearest_rival(contest: Contest, best: str, gaps: Mapping[str, Ratio]) -> str | None:
     """Return the variant of another kind that is closest to the best."""
-    rivals = [label for label in gaps if contest.kind(label) != contest.kind(best)]
+    kinds = contest.kinds
+    rivals = [label for label in gaps if kinds[label] != kinds[best]]
     return min(rivals, key=lambda label: gaps[label].value, default=None)
 
 

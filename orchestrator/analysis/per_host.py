@@ -53,10 +53,10 @@ def judged(contest: Contest, best: str | None, rival: str | None) -> list[HostVe
 
 def disagreement(contest: Contest, found: Sequence[HostVerdict]) -> list[str]:
     """Return all decided verdicts where two hosts have different winners and intervals that do not overlap; else []."""
-    sure, known = [], []
+    sure, known, kinds = [], [], contest.kinds
     for each in found:
         if each.look.decision and (ratio := each.ratio) and ratio.low and ratio.high:
             sure.append(f"{each.decision} on {each.host}")
-            known.append(({contest.kind(label) for label in each.winners}, ratio.low, ratio.high))
+            known.append(({kinds[label] for label in each.winners}, ratio.low, ratio.high))
     disagree = any(a[0] != b[0] and (a[2] < b[1] or b[2] < a[1]) for a, b in combinations(known, 2))
     return sure if disagree else []

@@ -56,7 +56,8 @@ def skipped(line: Line, place: int) -> tuple[Reason, int | None, int | None]:
     if below is None or above is None or any(low < place < high for low, high in open_gaps(line)):
         return "no_time", below, above
     shared = set(line.contests[below].front) & set(line.contests[above].front)
-    is_one_kind = len({line.contests[below].kind(label) for label in shared}) == 1
+    kinds = line.contests[below].kinds
+    is_one_kind = len({kinds[label] for label in shared}) == 1
     return "same_winners" if is_one_kind else "undecided", below, above
 
 

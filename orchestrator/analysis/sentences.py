@@ -52,7 +52,7 @@ def _text(contest: Contest, finding: Finding, expected: Outlook | None, *, at_th
 def _win(contest: Contest, finding: Finding, *, at_this_load: bool) -> str:
     winners, rival, gap = finding.winners, finding.rival, finding.gap
     best = finding.best or winners[0]
-    named = best if len(winners) == 1 else f"{contest.kind(best)} ({' or '.join(winners)})"
+    named = best if len(winners) == 1 else f"{contest.kinds[best]} ({' or '.join(winners)})"
     if rival is None or gap is None:
         return f"{named} wins: every other variant failed"
     here = " at this load" * at_this_load
