@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,6 +45,9 @@ _KEPT = DERIVED | {
     *("context.sampled", "block.finished", "timeline.recorded"),
 }
 """The events that stay in memory. The others, most of a journal, are read from it again when they are needed."""
+
+SAME = 1e-9
+"""Figures that differ by less are the same: the last digit of a logarithm depends on the processor."""
 
 Record = Mapping[str, Any]
 E = TypeVar("E", bound=Event)
@@ -251,6 +255,15 @@ def _differences(derived: Sequence[Event], records: Sequence[Record], contests: 
             f"{event.event} at {ours.get('point') or ours['points']}: "
             f"{key} is {theirs.get(key)!r} in the journal, recomputed {value!r}"
             for key, value in ours.items()
-            if theirs.get(key) != value
+            if not _is_same(value, theirs.get(key))
         ]
     return found
+
+
+def _is_same(ours: object, theirs: object) -> bool:
+    """Return whether two values of an event are the same, figures within `SAME`."""
+    if isinstance(ours, float) and isinstance(theirs, float):
+        return math.isclose(ours, theirs, rel_tol=SAME, abs_tol=SAME)
+    if isinstance(ours, Sequence) and isinstance(theirs, Sequence) and not isinstance(ours, str):
+        return len(ours) == len(theirs) and all(map(_is_same, ours, theirs))
+    return ours == theirs

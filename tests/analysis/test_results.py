@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.analysis.results import fold
+from orchestrator.analysis.results import DERIVED, fold
 from orchestrator.analysis.stats import STATS_VERSION
 from orchestrator.errors import JournalDamaged
 from orchestrator.journal.event import COMMON
@@ -39,6 +40,20 @@ def test_a_report_is_as_it_was(records: list[dict[str, Any]], name: str, file: s
 def test_a_figure_that_the_journal_has_otherwise_differs(records: list[dict[str, Any]]) -> None:
     other = [{**event, "drift": 7.0} if "drift" in event else event for event in records]
     assert any("drift is 7.0 in the journal" in difference for difference in fold(other).differences)
+
+
+def test_a_figure_that_another_processor_rounds_otherwise_does_not_differ(records: list[dict[str, Any]]) -> None:
+    def rounded(value: Any) -> Any:
+        if isinstance(value, list):
+            return list(map(rounded, value))
+        return math.nextafter(value, math.inf) if isinstance(value, float) else value
+
+    other = [
+        {key: rounded(value) for key, value in event.items()} if event["event"] in DERIVED else event
+        for event in records
+    ]
+    assert other != records
+    assert not fold(other).differences
 
 
 def test_recomputing_gives_what_the_run_has_stored(records: list[dict[str, Any]]) -> None:
