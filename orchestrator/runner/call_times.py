@@ -17,6 +17,11 @@ MUCH = 0.2  # of the time of a call: the least growth of its CPU time that matte
 SETTLING, SETTLING_S, SETTLED = 60, 0.005, 0.3  # OpenBLAS's threads spin for about 25 ms
 LONG_NS = 5_000_000_000  # no other call follows a first one that takes longer than this
 
+LARGE, HELD, SHORT_NS = 1_000_000, 7, 5_000_000
+"""Results that take so many bytes when pickled are held, as a batch holds them, for so many more calls: most of those
+get fresh memory, which is slower than that of a result just freed. Not after calls longer than the last figure, which a
+batch has few of anyway."""
+
 
 class CallTimes:
     """The times of calls one after the other, and some of their results.
@@ -35,6 +40,8 @@ class CallTimes:
         self._cpu_ns = 0
         self._queue_ns = 0
         self._results: list[Any] = []
+        self._is_large: bool | None = None
+        self._held: list[Any] = []
 
     @property
     def calls(self) -> int:
@@ -90,7 +97,15 @@ class CallTimes:
         most, enough_ns = MOST_CALLS, ENOUGH_ITEMS_NS if self.items else ENOUGH_NS
         if self.has_source:
             most, enough_ns = MOST_CALLS_OF_SOURCE, ENOUGH_OF_SOURCE_NS
-        return calls < FEWEST_CALLS or (calls < most and sum(self._walls_ns) < enough_ns)
+        if not self._held and (calls < FEWEST_CALLS or (calls < most and sum(self._walls_ns) < enough_ns)):
+            return True
+        return len(self._held) < HELD and self._holds()
+
+    def _holds(self) -> bool:
+        """Return whether further calls must show what it takes to hold large results."""
+        if self._is_large is None:
+            self._is_large = not self.items and self.wall_ns < SHORT_NS and _pickled_bytes(self.last) >= LARGE
+        return self._is_large
 
     def begin(self) -> None:
         """Start the clocks, those of the second call once threads that were started by then have gone to sleep."""
@@ -114,6 +129,8 @@ class CallTimes:
         self._walls_ns.append(wall_ns)
         self._own_ns.append(own_ns)
         self._results = [*self._results[: self.results_held - 1], result]
+        if self._is_large:
+            self._held.append(result)
 
     def growth(self) -> float | None:
         """Return how many times the CPU time of the first calls the last ones took; None if they took no longer.
@@ -136,7 +153,7 @@ class CallTimes:
         from statistics import mean, median
 
         walls_ns = self._walls_ns[1:] or self._walls_ns
-        middle_ns = mean(walls_ns) if self.items else median(walls_ns)
+        middle_ns = mean(walls_ns) if self.items else median(walls_ns[-len(self._held) :])  # of all if none is held
         return {
             "calls": len(self._walls_ns),
             "calling_ns": sum(self._walls_ns),
@@ -147,6 +164,16 @@ class CallTimes:
             "cpu_share": self._cpu_ns / max(1, sum(walls_ns) - self._queue_ns),
             "incomparable": incomparable(self._results[0], self.comparable, "two calls"),
         }
+
+
+def _pickled_bytes(result: Any) -> int:
+    """Return the size of a result when it is pickled, 0 if it can't be."""
+    import pickle
+
+    try:
+        return len(pickle.dumps(result))
+    except Exception:
+        return 0
 
 
 def _settle() -> None:

@@ -21,11 +21,12 @@ IN_THREAD_S = 10.0  # calls take less than `LONG_NS`, or they are not tried in a
 def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool) -> dict[str, Any]:
     """Return the facts that some calls of the workload's `call` give; raises Unusable, and what a call raises.
 
-    `wall_ns` is the median of a call, `first_ns` the time of the first one. `cpu_share` is CPU time per wall time of
-    all calls but the first, of all threads and of ended child processes. `process_ns` is the time to start and end a
-    process, None if none can be. `refused` has by model the reason why it is left out, and `failed` how a call failed
-    under it. `unpicklable` is the reason why results can't be sent between processes, else None. `incomparable` is
-    the reason why results can't be checked, else None: a second call gave others, or `==` gives no single answer.
+    `wall_ns` is the median of a call; where results are large, of calls whose results are all held. `first_ns` is the
+    time of the first one. `cpu_share` is CPU time per wall time of all calls but the first, of all threads and of ended
+    child processes. `process_ns` is the time to start and end a process, None if none can be. `refused` has by model
+    the reason why it is left out, and `failed` how a call failed under it. `unpicklable` is the reason why results
+    can't be sent between processes, else None. `incomparable` is the reason why results can't be checked, else None: a
+    second call gave others, or `==` gives no single answer.
 
     `changes` has what the `import` and a `call` change for the whole process (see `changes`).
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from orchestrator.runner.call_times import CallTimes
+from orchestrator.runner.call_times import LARGE, CallTimes
 from tests.support.command import in_process
 
 BESIDE_ANOTHER = """
@@ -62,3 +62,14 @@ def test_calls_that_wait_do_not_grow_with_their_little_cpu_time() -> None:
     assert measured.growth() is None
     measured._walls_ns = [100_000] * 21 + [200_000] * 20
     assert measured.growth() == pytest.approx(3.25)
+
+
+@pytest.mark.parametrize("count", [10, 2_000_000])
+def test_large_results_are_held_in_a_few_further_calls_as_a_batch_holds_them(count: int) -> None:
+    measured = CallTimes()
+    while measured.wants_more(is_second=False):
+        measured.begin()
+        measured.end(bytes(count))
+        # a call in the memory of a freed result takes 1 ms, others take 20 ms; the first two held have such memory
+        measured._walls_ns[-1] = 20_000_000 if len(measured._held) > 2 else 1_000_000
+    assert measured.figures()["wall_ns"] == (20_000_000 if count > LARGE else 1_000_000)
