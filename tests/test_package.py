@@ -233,7 +233,9 @@ def test_the_top_level_holds_only_what_the_users_fixed() -> None:
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", "-s", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    # `make test ARGS=...` passes its ARGS on, too
+    env = {name: value for name, value in os.environ.items() if name not in ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES")}
+    return subprocess.run(["make", "-s", *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
 def test_make_help_lists_every_target() -> None:
