@@ -23,7 +23,7 @@ from . import crossover
 from .contest import Contest
 from .crossover import Line
 from .refinement import Reason
-from .stats import STATS_VERSION, geometric
+from .stats import LATENCY_SD, STATS_VERSION, geometric
 
 MOST_BLOCKS = 8  # a rate that these don't decide for a variant is passed over on both sides
 
@@ -88,7 +88,7 @@ def _holds(line: Line, contest: Contest, label: str) -> bool | None:
     if not values or not contest.looks or label in contest.excluded:
         return None
     # the rates that are looked at when all decisions are right: each of these can be wrong
-    found = geometric(np.log(values), contest.look_level / halvings(len(line.values)))
+    found = geometric(np.log(values), contest.look_level / halvings(len(line.values)), LATENCY_SD)
     if found.low is None or found.high is None:
         return None
     return True if found.high <= bound_ns else False if found.low > bound_ns else None

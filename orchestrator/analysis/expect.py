@@ -11,9 +11,10 @@ import numpy as np
 from ..journal.derived_events import ExpectationChecked
 from ..spec.open_loop import OF_ARRIVALS
 from ..spec.plan import Claim, columns
+from ..spec.values import LATENCIES
 from . import explain, load, serving
 from .contest import Contest
-from .stats import STATS_VERSION, geometric
+from .stats import LATENCY_SD, PRIOR_SD, STATS_VERSION, geometric
 from .windows import Served
 
 Held = Literal["held", "broken", "undecided"]
@@ -106,7 +107,7 @@ def _absolute(claim: Claim, contest: Contest) -> MetricValue:
         values = contest.block_medians(label)
     if not values:
         return MetricValue(reason="no block was finished")
-    found = geometric(np.log(values), contest.look_level)
+    found = geometric(np.log(values), contest.look_level, LATENCY_SD if metric in LATENCIES else PRIOR_SD)
     few = f"too few blocks ({len(values)})" if found.low is None else None
     return MetricValue(found.value, found.low, found.high, few)
 

@@ -23,7 +23,7 @@ from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.model import Experiment
 from orchestrator.spec.plan import Plan
 
-RUNS = 1000
+RUNS = 200
 BOUND_NS = 50_000_000
 MODELS = ("threads", "processes", "event_loop", "sequential")
 RATE = 200.0
