@@ -21,6 +21,11 @@ class _Block:
     trials: Counter[tuple[str, int]] = field(default_factory=Counter)
     positions: dict[tuple[str, int], int] = field(default_factory=dict)
 
+    def in_first_round(self) -> set[str]:
+        """Return the variants that took part in the first round only, as those far behind do; none if all did."""
+        later = {label for label, number in self.trials if number}
+        return set(self.variants) - later if later else set()
+
 
 class Audit:
     """The size of a journal, and its problems as text; raises JournalDamaged when no record can be read."""
@@ -65,7 +70,7 @@ class Audit:
                 self.is_finished = record["outcome"] != "interrupted"
             case "run.resumed":
                 self.is_finished = False
-            case "point.calibrated":
+            case "point.calibrated" | "rounds.chosen":
                 self._rounds[record["point_id"]] = record["rounds"]
             case "block.started":
                 self._begin(record)
@@ -100,7 +105,8 @@ class Audit:
         self.blocks += 1
         self.trials += block.trials.total()
         rounds = self._rounds.get(record["point_id"], 0)
-        planned = {(label, number) for label in block.variants for number in range(rounds)}
+        in_first = block.in_first_round()
+        planned = {(label, number) for label in block.variants for number in range(1 if label in in_first else rounds)}
         if missing := planned - block.trials.keys():
             self._wrong(record, f"lacks {len(missing)} of {len(planned)} trials, such as {_trial(min(missing))}")
         for trial, count in block.trials.items():
@@ -108,14 +114,20 @@ class Audit:
                 self._wrong(record, f"has an unplanned trial: {_trial(trial)}")
             elif count > 1:
                 self._wrong(record, f"has a trial {count} times: {_trial(trial)}")
-        orders = [self._order(record, [*block.variants, *loop], rounds) for loop in ([], [REFERENCE])]
+        orders = [self._order(record, [*block.variants, *loop], rounds, in_first) for loop in ([], [REFERENCE])]
         if planned == block.trials.keys() and block.positions not in orders:
             self._wrong(record, "ran its trials in another order than its seed defines")
 
-    def _order(self, record: Mapping[str, Any], contestants: list[str], rounds: int) -> dict[tuple[str, int], int]:
+    def _order(
+        self, record: Mapping[str, Any], contestants: list[str], rounds: int, in_first: set[str]
+    ) -> dict[tuple[str, int], int]:
+        """Return the place of each trial in its round; variants that are `in_first` take part in no other round."""
+        found: dict[tuple[str, int], int] = {}
         orders = draw_rounds(self._seed, record["point_id"], record["block"], contestants, rounds)
-        places = ((label, number, place) for number, order in enumerate(orders) for place, label in enumerate(order))
-        return {(label, number): place for label, number, place in places if label != REFERENCE}
+        for number, order in enumerate(orders):
+            present = [label for label in order if not (number and label in in_first)]
+            found |= {(label, number): place for place, label in enumerate(present) if label != REFERENCE}
+        return found
 
     def _wrong(self, record: Mapping[str, Any], what: str) -> None:
         self.problems.append(f"record {record['seq']}: block {record['block']} of {record['point']} {what}")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from orchestrator.archive.audit import Audit
 from orchestrator.journal.read import Records, find
 from tests.support.command import orchestrator
 
@@ -36,11 +37,37 @@ def rounds_of(records: list[dict[str, Any]], variant: str, block: int) -> int:
     return sum(trial["variant"] == variant for trial in trials)
 
 
-def test_a_variant_far_behind_runs_one_round_of_each_block_and_does_not_set_those_of_the_others(tmp_path: Path) -> None:
-    records = measured(tmp_path, 0.3, "measure.blocks=1")
+@pytest.fixture(scope="module")
+def far_behind(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of one block with a variant that is 30 times slower."""
+    place = tmp_path_factory.mktemp("far_behind")
+    measured(place, 0.3, "measure.blocks=1")
+    return place / "runs" / "x"
+
+
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a run that four blocks decide, with a variant that is twice as slow."""
+    place = tmp_path_factory.mktemp("decided")
+    measured(place, 0.02)
+    return place / "runs" / "x"
+
+
+def test_a_variant_far_behind_runs_one_round_of_each_block_and_does_not_set_those_of_the_others(
+    far_behind: Path,
+) -> None:
+    records = list(Records(find(far_behind)))
     (calibrated, _) = [record for record in records if record["event"] == "point.calibrated"]
     assert calibrated["rounds"] > 1
     assert [rounds_of(records, label, 0) for label in ("slow", "quick0")] == [1, calibrated["rounds"]]
+
+
+def test_a_journal_with_a_variant_far_behind_is_complete(far_behind: Path) -> None:
+    assert Audit(Records(find(far_behind))).problems == []
+
+
+def test_a_journal_with_rounds_that_were_chosen_is_complete(decided: Path) -> None:
+    assert Audit(Records(find(decided))).problems == []
 
 
 @pytest.mark.long
@@ -64,8 +91,8 @@ def test_a_variant_that_hangs_in_its_first_call_costs_its_timeout_once(tmp_path:
     assert any(record["event"] == "variant.excluded" for record in records)
 
 
-def test_the_blocks_after_the_second_have_the_rounds_that_were_chosen(tmp_path: Path) -> None:
-    records = measured(tmp_path, 0.02)  # so clearly slower that four blocks decide
+def test_the_blocks_after_the_second_have_the_rounds_that_were_chosen(decided: Path) -> None:
+    records = list(Records(find(decided)))
     (chosen,) = [record for record in records if record["event"] == "rounds.chosen"]
     assert chosen["blocks"] == 2
     assert {rounds_of(records, "quick0", block) for block in (2, 3)} == {chosen["rounds"]}
