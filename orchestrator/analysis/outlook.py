@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
 
@@ -29,7 +30,10 @@ class Outlook:
     """About how many more blocks would decide; None when not even the last look would."""
     seconds: float | None
     choice: str
-    """The variant to choose until then: the simplest of those that can still win, or one that always led."""
+    """The variant to choose until then: the simplest of those that can still win.
+
+    Before the first look it is the simplest that was not behind another one in every block.
+    """
 
 
 def outlook(contest: Contest, finding: Finding) -> Outlook | None:
@@ -41,12 +45,20 @@ def outlook(contest: Contest, finding: Finding) -> Outlook | None:
     logs = log_statistics([block.walls for block in contest.counting], best, rival)
     more = _more_blocks(contest, logs, gap)
     seconds = None if more is None else more * mean(block.elapsed_ns for block in contest.counting) / 1e9
-    bound = 1 + contest.plan.experiment.measure.tie
-    has_led = gap.low is None and gap.agreeing == gap.blocks and max(gap.value, 1 / gap.value) > bound
-    choice = finding.winners[0]
-    if has_led:
-        choice = best if gap.value > 1 else rival
+    choice = finding.winners[0] if gap.low is not None else _not_behind(contest, finding.winners)
     return Outlook(more, seconds, choice)
+
+
+def _not_behind(contest: Contest, labels: Sequence[str]) -> str:
+    """Return the first of some variants that was not slower than another one in every block, by more than a tie."""
+    blocks = [block.walls for block in contest.counting]
+    tie = math.log1p(contest.plan.experiment.measure.tie)
+
+    def is_behind(label: str) -> bool:
+        against = (log_statistics(blocks, other, label) for other in labels if other != label)
+        return any(len(logs) and min(logs) > tie for logs in against)
+
+    return next((label for label in labels if not is_behind(label)), labels[0])
 
 
 def _more_blocks(contest: Contest, logs: Times, gap: Ratio) -> int | None:
