@@ -47,7 +47,7 @@ class Link:
 
     def send(self, answer: dict[str, Any]) -> None:
         """Send one answer; raises TypeError or ValueError for a value that JSON has no form for."""
-        data = json.dumps(answer, allow_nan=False).encode() + b"\n"
+        data = memoryview(json.dumps(answer, allow_nan=False).encode() + b"\n")  # items may be 64 MiB
         while data:
             data = data[os.write(self._answers, data) :]
 

@@ -91,7 +91,7 @@ class Runner:
         self.is_late = False
         """It has not answered in time: a later answer does not belong to the next request."""
         self._oom_kills = host.oom_kills()
-        self.buffer = b""
+        self.buffer = bytearray()
         self.output = b""
         self.dropped = 0
 
