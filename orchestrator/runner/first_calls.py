@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from contextvars import Context, copy_context
 from typing import Any
 
 from . import arguments, imports, items, keeping, leftovers, promises, registry, soundness, workload
@@ -94,7 +96,8 @@ def _piloted(
     failed = {}
     if not (is_async or measured.is_long):
         failed = {} if refused["event_loop"] else {"event_loop": _failure_in_loop(call, measured.item)}
-        failed |= dict.fromkeys(("threads", "thread_per_task"), _failure_in_thread(call, measured.item))
+        expected = None if figures["incomparable"] else [measured.comparable]
+        failed |= _failures_in_threads(call, measured.items[0] if measured.items else 0, expected)
     return {
         "event": "piloted",
         "is_async": is_async,
@@ -224,7 +227,21 @@ def _sample(source: Any) -> list[Any]:
     return found
 
 
-def _failure_in_thread(call: Call, item: Any) -> str | None:
+def _failures_in_threads(call: Call, item: Any, expected: list[Any] | None) -> dict[str, str | None]:
+    """Return by model why a plain function fails in threads, or gives another result than `expected` there.
+
+    `threads` calls it in a copy of the main thread's context (PEP 567), as `asyncio.to_thread` does. `thread_per_task`
+    does not, nor does a ThreadPoolExecutor.
+    """
+    bare = _failure_in_thread(call, item, expected, None)
+    copied = _failure_in_thread(call, item, expected, copy_context()) if bare else None
+    if bare and not copied:
+        bare += "; it needs a copy of the main thread's context, which asyncio.to_thread makes and a ThreadPoolExecutor"
+        bare += " does not"
+    return {"threads": copied, "thread_per_task": bare}
+
+
+def _failure_in_thread(call: Call, item: Any, expected: list[Any] | None, context: Context | None) -> str | None:
     """Return why a plain function fails outside of the main thread (as one that sets a signal handler does)."""
     import threading
 
@@ -232,7 +249,10 @@ def _failure_in_thread(call: Call, item: Any) -> str | None:
 
     def inside() -> None:
         try:
-            arguments.call_once(call, item)
+            made = functools.partial(arguments.call_once, call, item)
+            result = made() if context is None else context.run(made)
+            if expected and incomparable(expected[0], result, "a thread and the main thread"):
+                failed.append("in a thread it gives another result")
         except BaseException as error:
             text = _placed(error)
             sets_handler = "signal only works in main thread" in text

@@ -83,3 +83,23 @@ def test_a_run_names_the_exception_that_ended_a_thread_of_a_call(place: Path) ->
     (place / "a.yaml").write_text(f"{spec}measure: {{blocks: 1, rounds: 1}}\n")
     said = orchestrator("run", "a.yaml", cwd=place).stderr
     assert said.count("a thread that mine:own_leaves starts ends with SystemExit: 3 at mine.py:11") >= 2
+
+
+CONTEXT = """
+import contextvars, decimal
+tenant = contextvars.ContextVar("tenant", default="none")
+tenant.set("acme")
+decimal.getcontext().prec = 60
+def who(n): return f"{tenant.get()} {n}"
+def root(n): return str(decimal.Decimal(n).sqrt())
+"""
+
+
+@pytest.mark.parametrize("function", ["who", "root"])
+def test_a_function_that_needs_the_context_of_the_main_thread_is_not_run_in_bare_threads(
+    tmp_path: Path, function: str
+) -> None:
+    (tmp_path / "mine.py").write_text(CONTEXT)
+    said = str(piloted(f"mine:{function}", "n=3", cwd=tmp_path)["description"])
+    assert "thread_per_task can't run it: in a thread it gives another result; it needs a copy of the main" in said
+    assert "threads and" not in said
