@@ -212,7 +212,8 @@ def _first_of_all(facts: Facts) -> Iterator[str]:
     if facts.is_parallel:
         does = ["starts processes of its own"] if facts.started > 1 else []
         does += [f"keeps {facts.cpu_share:.1f} cores busy"] if facts.cpu_share > MULTI_CORE_CALL else []
-        yield f"It is parallel by itself: a call {' and '.join(does)}, so a plain loop is the first choice."
+        once = "; start them once, outside of the function" if facts.started > 1 else ""
+        yield f"It is parallel by itself: a call {' and '.join(does)}, so calls at once compete for the cores{once}."
 
 
 def _kept_by_calls(facts: Facts) -> Iterator[str]:

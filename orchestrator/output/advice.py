@@ -12,6 +12,7 @@ from ..analysis.contest import Contest
 from ..analysis.results import PointEvents, Results
 from ..journal.derived_events import VariantCompared, VerdictReached
 from ..journal.window_events import VariantServed
+from ..runner import registry
 from . import lines, tables
 
 LETS_GO, HOLDS = 0.5, 0.25
@@ -47,9 +48,9 @@ def capacity(results: Results) -> Iterator[str]:
         yield f"Use {own[0].variant}{simplest}: it holds {objective} {of_rate(own[0])}."
 
 
-def causes(found: PointEvents) -> list[str]:
+def causes(contest: Contest, found: PointEvents) -> list[str]:
     """Return what keeps calls from running at the same time, a sentence each: what they share, or a narrow executor."""
-    return [*_together(found), *_executors(found)]
+    return [*_own_locks(contest, found), *_together(found), *_executors(found)]
 
 
 def reasons(
@@ -90,8 +91,11 @@ def _choice(verdict: VerdictReached, compared: Mapping[str, VariantCompared]) ->
     if verdict.verdict == "tie":
         return f"Use {named}, the simplest of {len(verdict.winners)} that tie{gain}."
     if verdict.verdict == "undecided":
-        why = "it was ahead in every block" if verdict.ratio_low is None else "it is the simplest that can still win"
+        early, later = "was not behind another one in every block", "can still win"
+        why = f"it is the simplest that {early if verdict.ratio_low is None else later}"
         return f"Use {named} until more is known{gain}: {why}."
+    if verdict.runner_up is None:
+        return f"Use {named}: every other variant failed, so nothing is known of its speed against them."
     if is_baseline:
         return f"Use {named}: nothing else is faster."
     return f"Use {named}{gain}."
@@ -127,6 +131,21 @@ def _start_up(contest: Contest, event: VariantCompared | None) -> Iterator[str]:
         calls = units.count(contest.point.tasks, "call")
         startup = units.duration(event.startup_ns)
         yield f"Against {_plain(event)}, its start-up of {startup} pays after {batches} of {calls}."
+
+
+def _own_locks(contest: Contest, found: PointEvents) -> Iterator[str]:
+    """Yield that the processes which are recommended do not share the lock that threads wait for."""
+    best = contest.variants.get((found.verdict and found.verdict.recommended) or "")
+    if best is None or not registry.load(best.model).needs(best.options).pickles:
+        return
+    accounts = [explain.summary(contest, label) for label in contest.variants]
+    shared = next((account for account in accounts if account and account.shares_a_lock), None)
+    if shared:
+        held = f", held in {shared.median.lock_held_at}," if shared.median.lock_held_at else ""
+        yield (
+            f"Threads wait for each other's lock{held} and {best.label} does not: each process has a lock of its own. "
+            "What it protects (a file, a rate, a shared counter) is not protected between processes."
+        )
 
 
 def _together(found: PointEvents) -> Iterator[str]:

@@ -140,7 +140,7 @@ def _reasons(results: Results, measured: Measured, *, is_advice: bool) -> Iterat
         yield [(verdict.sentence, "")]
     elif verdict.verdict != "undecided" and not is_advice:
         yield [(advice.choice(found), "")]
-    remedy, causes = advice.remedy(found, results.started.command), advice.causes(found)
+    remedy, causes = advice.remedy(found, results.started.command), advice.causes(contest, found)
     remedies = [remedy] if remedy else []
     has_start_up = verdict.verdict != "win" or is_advice  # else the sentence of the win has it
     reasons = advice.reasons(contest, found, without_gil(results), has_start_up=has_start_up)

@@ -36,7 +36,7 @@ def _draw_advice(screen: Screen, results: Results) -> None:
     for contest in results.contests:
         found = results.about(contest.point)
         for place, text in enumerate(
-            [advice.choice(found), *advice.causes(found), *advice.reasons(contest, found, without_gil)]
+            [advice.choice(found), *advice.causes(contest, found), *advice.reasons(contest, found, without_gil)]
         ):
             if text:
                 screen.line(*((f"- {text}",) if place else (text, "bold")))

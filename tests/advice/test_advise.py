@@ -226,7 +226,22 @@ def test_what_is_undecided_is_advised_with_reserve() -> None:
 def test_before_a_look_the_variant_that_always_led_is_advised() -> None:
     lines = said(conducted({"sequential": 20, "threads": 10}, measure={"max_time": "3s"}))
     assert lines[0] == (
-        "Use threads (2 workers) until more is known, 2.00 times as fast as a plain loop: it was ahead in every block."
+        "Use threads (2 workers) until more is known, 2.00 times as fast as a plain loop: "
+        "it is the simplest that was not behind another one in every block."
+    )
+
+
+def test_before_a_look_a_loop_that_was_behind_in_every_block_is_not_advised() -> None:
+    run = conducted({"sequential": 60, "threads": 20.3, "processes": 20}, noise=0.02, measure={"max_time": "3s"})
+    assert said(run)[0].startswith("Use threads (2 workers) until more is known, ")
+    (verdict,) = [event for event in run.records() if event["event"] == "verdict.reached"]
+    assert verdict["sentence"].endswith("; for now, choose threads.")
+
+
+def test_where_every_other_variant_failed_nothing_is_said_of_its_speed() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, fails={"threads": 9})
+    assert said(run)[0] == (
+        "Use a plain loop: every other variant failed, so nothing is known of its speed against them."
     )
 
 
