@@ -92,6 +92,7 @@ def advise(
     from ..advice.design import Question
     from ..api.advising import Answering, answer
     from ..api.outcome import write_page
+    from ..journal.write import check_place
     from ..machine import lock
     from . import arguments as given
 
@@ -119,6 +120,8 @@ def advise(
     _check_arrivals(question)
     here, runs, save = Path.cwd(), runs.absolute(), save and save.absolute()
     wait_s = given.seconds(wait, "--wait") or 0.0
+    if wait_s:
+        check_place(runs)
     _enter(project)
     answering = Answering(runs, _rerun_command(save or Path("my.yaml")), save)
     with lock.hold(wait_s) as set_holder:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from .. import errors
-from ..errors import Failure
+from ..errors import BadInput, Failure
 from .app import app
 from .output import NonzeroExit, say
 
@@ -39,6 +41,7 @@ def main() -> None:
     atexit.register(gc.freeze)  # the interpreter then ends without a search for garbage in all that was imported
     register(sys.argv[1:])
     try:
+        _check_directory()
         app()
     except (Failure, NonzeroExit) as end:
         say(str(end))
@@ -46,6 +49,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as bug:
+        if isinstance(bug, OSError) and bug.errno == errno.ENOSPC:  # of a help text, or of a file beside a run
+            say(f"cannot write: {bug.strerror}; make room")
+            sys.exit(errors.UNWRITABLE)
         say(f"internal error: {type(bug).__name__}: {bug}; {_innermost(bug)}; please report it")
         sys.exit(errors.BUG)
 
@@ -61,6 +67,14 @@ def _open_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123  # for as long as the program runs
+
+
+def _check_directory() -> None:
+    """Raise BadInput where the working directory has been deleted, in which no path means anything."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise BadInput("the working directory no longer exists", remedy="change to another one with cd") from None
 
 
 def _innermost(error: BaseException) -> str:

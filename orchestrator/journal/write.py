@@ -102,6 +102,18 @@ def new_run_id() -> str:
     return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z-{secrets.token_hex(3)}"
 
 
+def check_place(runs: Path) -> None:
+    """Raise Unwritable where no run can be written below `runs`: before the machine is awaited, and not after it."""
+    place = runs.absolute()
+    while not place.exists() and not place.is_symlink():
+        place = place.parent
+    what = "it is not a directory" if place.exists() else "it is a symbolic link to nothing"
+    if not place.is_dir():
+        raise Unwritable(f"cannot write {place}: {what}", remedy="choose another directory with --runs")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise Unwritable(f"cannot write {place}: no permission", remedy="choose another directory with --runs")
+
+
 @contextmanager
 def create(runs: Path, experiment: str, run_id: str, spec: str) -> Iterator[Journal]:
     """Open the journal of a new run below `runs`, with the spec beside it and `latest` pointing at it.

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import BadInput, Busy
+from ..log import diagnostics
 from ..text import printable
 from ..units import utc_now
 
@@ -90,6 +91,7 @@ def _opened(file: Path) -> int:
 
 
 def _acquire(descriptor: int, deadline: float, remedy: str, gives_up: Callable[[], bool]) -> None:
+    is_waiting = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -98,6 +100,9 @@ def _acquire(descriptor: int, deadline: float, remedy: str, gives_up: Callable[[
             left_s = deadline - time.monotonic()
             if left_s <= 0 or gives_up():
                 raise Busy(_holder(descriptor), remedy=remedy) from None
+            if not is_waiting:
+                is_waiting = True
+                diagnostics().info("machine.awaited", note=f"{_holder(descriptor)}; waiting for {left_s:.0f} s at most")
             time.sleep(min(RETRY_S, left_s))
 
 

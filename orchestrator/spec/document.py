@@ -98,6 +98,8 @@ def read(file: Path) -> Document:
     except (FileNotFoundError, NotADirectoryError) as error:
         meant = closest_match(file)
         remedy = f"did you mean {quoted(meant)}?" if meant else "check the path"
+        if file.is_symlink():
+            raise BadInput("a symbolic link to nothing", where=where, remedy="check where it points") from error
         raise BadInput("no such file", where=where, remedy=remedy) from error
     except PermissionError as error:
         raise BadInput("no permission to read it", where=where, remedy="grant it with chmod u+r") from error

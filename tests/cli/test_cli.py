@@ -229,6 +229,39 @@ def test_a_full_output_is_reported(place: Path) -> None:
     )
 
 
+def test_a_full_output_is_reported_of_a_help_text_too(place: Path) -> None:
+    command = f"{sys.executable} -m orchestrator --help > /dev/full"
+    done = subprocess.run(["bash", "-c", command], cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == errors.UNWRITABLE
+    assert done.stderr.startswith("orchestrator: cannot write: No space left on device; make room\n")
+
+
+def test_a_working_directory_that_was_deleted_is_named(place: Path) -> None:
+    command = f"mkdir gone; cd gone; rmdir ../gone; {sys.executable} -m orchestrator history x"
+    done = subprocess.run(["bash", "-c", command], cwd=place, capture_output=True, text=True, check=False)
+    said = "orchestrator: the working directory no longer exists; change to another one with cd\n"
+    assert (done.returncode, done.stderr) == (errors.BAD_INPUT, said)
+
+
+@pytest.mark.parametrize("target", ["nothing", "loop"])
+@pytest.mark.parametrize("command", [("history", "x"), ("query", "select 1"), ("run", "x.yaml", "--wait", "1h")])
+def test_a_link_to_nothing_in_the_place_of_the_runs_is_named(
+    place: Path, target: str, command: tuple[str, ...]
+) -> None:
+    (place / "x.yaml").write_text(GOOD)
+    (place / "loop").symlink_to(target)
+    done = in_process(*command, "--runs", "loop", cwd=place)
+    assert done.returncode in (errors.BAD_INPUT, errors.UNWRITABLE)
+    assert done.stderr.startswith("orchestrator: ")
+    assert "internal error" not in done.stderr
+
+
+def test_a_config_that_is_a_link_to_nothing_is_named(place: Path) -> None:
+    (place / "x.yaml").symlink_to("nothing.yaml")
+    said = "orchestrator: x.yaml: a symbolic link to nothing; check where it points\n"
+    assert in_process("run", "x.yaml", cwd=place).stderr == said
+
+
 def test_a_run_continues_when_its_messages_have_no_reader(place: Path) -> None:
     (place / "x.yaml").write_text("workload: {call: 'mine:fails'}\nmodels: [sequential, threads]\n")
     command = f"set -o pipefail; {sys.executable} -m orchestrator run x.yaml 2>&1 | true"
