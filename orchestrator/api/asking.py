@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..errors import BadInput, Failure
-from .by_value import Given, given
+from .by_value import Given, called, given
+from .checking import check
 
 if TYPE_CHECKING:
     from ..advice.design import Question
@@ -52,14 +53,18 @@ def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answe
     """Return the question about a function, and where its answer is kept; raises BadInput."""
     from ..advice.design import Question
     from ..advice.draft import experiment_name
+    from ..journal.write import check_place
     from .advising import Answering
 
+    check(options)
     runs = runs_directory(options.get("runs"))
+    if options.get("wait"):
+        check_place(runs)
     args, kwargs = options.get("args", ()), options.get("kwargs") or {}
     functions = func if isinstance(func, Mapping) else {"": func}
     if not functions:
         raise BadInput("there are no functions to compare", where="func", remedy="give one or more by name")
-    _check_call(functions.values(), args)
+    _check_functions(functions.values(), options.get("item"))
     items = options.get("items")
     items = items if items is None or isinstance(items, str) else list(items)  # an iterator can be read only once
     contest = {name: given(each, args, kwargs, items, options.get("item"), runs) for name, each in functions.items()}
@@ -96,15 +101,28 @@ def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answe
     return question, Answering(runs.absolute(), again, changes=_changes(options, found), command=command)
 
 
-def _check_call(functions: Iterable[Any], args: Any) -> None:
-    """Raise BadInput for what is no function, and for arguments that are no list of them."""
+def _check_functions(functions: Iterable[Any], item: str | None) -> None:
+    """Raise BadInput for what is no function, and for one that has no argument of the name `item`."""
     for function in functions:
+        if inspect.iscoroutine(function):
+            function.close()  # else Python warns later that it was never awaited
         if not (callable(function) or isinstance(function, str)):
             what = f"it is a value of type {type(function).__name__}, not a function"
-            raise BadInput(what, where="func", remedy="give the function and its arguments, as in advise(f, 3)")
-    if isinstance(args, str) or not isinstance(args, Sequence):
-        what = f"it is one value of type {type(args).__name__}, not a list of arguments"
-        raise BadInput(what, where="args=", remedy=f"write args=[{args!r:.40}]")
+            raise BadInput(what, where="func", remedy="give the function itself, and its arguments beside it")
+        if item and callable(function) and (known := _arguments(function)) and item not in known:
+            what = f"{called(function)} has no argument {item!r}"
+            raise BadInput(what, where="item=", remedy=f"name one of {', '.join(known)}")
+
+
+def _arguments(function: Callable[..., object]) -> list[str]:
+    """Return the arguments of a function, if it takes no others by name; none where they are not known."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of some functions written in C
+        return []
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return []
+    return [each.name for each in parameters]
 
 
 def _name(verb: str, func: Functions, found: Given) -> str | None:
@@ -123,7 +141,8 @@ def runs_directory(runs: str | Path | None) -> Path:
 
 def patience_s(wait: str | float | None) -> float:
     """Return how long to wait for another run: the time given, or that of the command line; raises BadInput."""
-    return seconds(os.environ.get("ORCHESTRATOR_WAIT") if wait is None else wait, "wait=") or 0.0
+    given = os.environ.get("ORCHESTRATOR_WAIT") if wait is None else wait
+    return seconds(given, "wait=") or 0.0 if given else 0.0
 
 
 def seconds(value: str | float | None, where: str) -> float | None:
@@ -135,7 +154,7 @@ def seconds(value: str | float | None, where: str) -> float | None:
     from ..spec.values import parse_seconds
 
     try:
-        return parse_seconds(value if isinstance(value, str) else f"{float(value):f}s")
+        return parse_seconds(value if isinstance(value, str) else f"{value}s")
     except PydanticCustomError as error:
         details = error.context or {}
         raise BadInput(details["what"], where=where, remedy=details["remedy"]) from None

@@ -69,7 +69,7 @@ def test_a_run_that_waits_in_vain_ends_after_that_time(held: None) -> None:
 @pytest.mark.parametrize(
     ("func", "args", "message"),
     [
-        (3, [], "func: it is a value of type int, not a function; give the function and its arguments"),
+        (3, [], "func: it is a value of type int, not a function; give the function itself"),
         ("json:dumps", 3, r"args=: it is one value of type int, not a list of arguments; write args=\[3\]"),
         ("json:dumps", "abc", r"args=: it is one value of type str, not a list of arguments; write args=\['abc'\]"),
     ],
@@ -77,6 +77,47 @@ def test_a_run_that_waits_in_vain_ends_after_that_time(held: None) -> None:
 def test_a_call_in_the_place_of_a_function_and_its_arguments_is_refused(func: Any, args: Any, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         orchestrator.compare(func, args=args)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kwargs": [1]}, "kwargs=: it is one value of type list, not a mapping of names to values"),
+        ({"items": 5}, "items=: it is one value of type int, not a list or another iterable"),
+        ({"models": []}, "models=: must not be empty"),
+        ({"models": [3]}, r"models=\[0\]: expected a model's name or a mapping; got 3"),
+        (
+            {"models": "threads,processes"},
+            r'unknown model "threads,processes"; write models=\["threads", "processes"\]',
+        ),
+        ({"models": [{"model": "processes", "start_metod": "spawn"}]}, r'"start_metod"; did you mean "start_method"\?'),
+        ({"workers": 2.5}, "workers=: it is one value of type float, not a number or a list of numbers"),
+        ({"workers": 0}, "workers=: expected 1 or more; got 0"),
+        ({"workers": [2, "3"]}, r"workers=\[1\]: expected a whole number"),
+        ({"workers": []}, "workers=: must not be empty"),
+        ({"tasks": 0}, "tasks=: expected 1 or more; got 0"),
+        ({"arrivals": 3}, "arrivals=: it is one value of type int, not a mapping"),
+        ({"expect": {"of": "threads"}}, "expect=: claims nothing; give min, max or equals"),
+        ({"check": "sam"}, "check=: "),
+        ({"precision": "2"}, "precision=: "),
+        ({"runs": 5}, "runs=: it is one value of type int, not a path"),
+        ({"item": "m"}, "item=: dumps has no argument 'm'; name one of obj"),
+    ],
+    ids=lambda value: str(value)[:30] if isinstance(value, dict) else "",
+)
+def test_a_wrong_option_is_refused_though_the_machine_is_held(
+    held: None, options: dict[str, Any], message: str
+) -> None:
+    def dumps(obj: object) -> str:
+        return str(obj)
+
+    with pytest.raises(BadInput, match=message):
+        orchestrator.compare(dumps, **{"args": [1], **options})
+
+
+def test_no_wait_may_be_given_as_nothing(held: None) -> None:
+    with pytest.raises(Busy):
+        orchestrator.compare("json:dumps", args=[[1]], wait=0)
 
 
 def test_the_twin_for_event_loops_raises_the_same(held: None) -> None:
@@ -115,7 +156,7 @@ def test_a_wrong_option_is_named_with_its_remedy(options: dict[str, Any], messag
 
 
 def test_a_claim_that_is_none_is_named_by_its_option() -> None:
-    with pytest.raises(BadInput, match=r"expect=: expect\[0\]: claims nothing; give min, max or equals"):
+    with pytest.raises(BadInput, match="expect=: claims nothing; give min, max or equals"):
         orchestrator.compare("json:dumps", args=[[1]], expect={"of": "threads"})
 
 
