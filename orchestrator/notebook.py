@@ -80,10 +80,14 @@ def called(text: str, scope: Mapping[str, Any], where: str) -> tuple[Any, tuple[
         raise BadInput(f"{text.strip()!r} is no call", where=where, remedy=ONE_CALL)
     given = ast.Call(ast.Name("__given__", ast.Load()), call.args, call.keywords)
     scope = {**scope, "__given__": lambda *args, **kwargs: (args, kwargs)}
-    function, (args, kwargs) = (
-        eval(compile(ast.fix_missing_locations(ast.Expression(each)), where, "eval"), scope)
-        for each in (call.func, given)
-    )
+    try:
+        function, (args, kwargs) = (
+            eval(compile(ast.fix_missing_locations(ast.Expression(each)), where, "eval"), scope)
+            for each in (call.func, given)
+        )
+    except Exception as error:
+        what = f"{text.strip()!r} can't be evaluated: {type(error).__name__}: {error}"
+        raise BadInput(what, where=where, remedy="run the cells that define its names first") from error
     return function, args, kwargs
 
 

@@ -52,11 +52,22 @@ def _runs(config: pytest.Config) -> Path:
     return Path(cache.mkdir("orchestrator")) if cache else Path("runs")
 
 
+def _prepare(file: Path) -> None:
+    """Make the directory of a file that is written at the end; raises UsageError where that will fail."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.open("a").close()
+    except OSError as error:
+        raise pytest.UsageError(f"--concurrency-json: cannot write {file}: {error.strerror}") from error
+
+
 class _Findings:
     """What all tests have found, for the table at the end of the session, and for a file."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._file: str | None = config.getoption("--concurrency-json")
+        if self._file:
+            _prepare(Path(self._file))
         self._records: list[dict[str, Any]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -17,7 +17,7 @@ def remedy(call: str, error: RunnerFailed) -> str | None:
     """Return what to do about a failure that is known, None for another."""
     function, text = call.rpartition(":")[2], error.error
     if error.kind == "NameError" and (unset := UNSET.search(text)):
-        return _guarded(unset["name"], error)
+        return _guarded(unset["name"], error) or f"define or import {unset['name']} where {function} is defined"
     if found := LOCAL.search(text):
         name = "the lambda" if found["name"] == "<lambda>" else found["name"]
         return f"processes get functions by name: move {name} to the level of its module"

@@ -23,9 +23,10 @@ RESUME_WITHIN_S = 24 * 3600.0  # as on the command line
 def advise(func: Function, /, *args: Any, **kwargs: Any) -> Result:
     """Return which model runs a function with these arguments fastest, by how much and why, in 10 to 30 s.
 
-    `func` is a function, or its name as in `module:function`. Every model that can run it is compared. A function that
-    can't be imported (of a notebook, a closure, a lambda) is sent by value: its globals are copies, and changes of them
-    don't come back. `compare` is the same with options.
+    `func` is a function, or its name as in `module:function`. The standard models that can run it are compared; of a
+    coroutine function, one call after the other and many in flight. A function that can't be imported (of a notebook,
+    a closure, a lambda) is sent by value: its globals are copies, and changes of them don't come back. `compare` is
+    the same with options.
 
     Raises BadInput for what can't be measured, WorkloadFailed when a call fails, and Busy while another run holds the
     machine.

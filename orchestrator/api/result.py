@@ -227,9 +227,15 @@ class Result:
         ]
 
     def events(self, *names: str) -> list[dict[str, Any]]:
-        """Return the events of the journal with these names, all without any; docs/log-format.md has their fields."""
-        from ..journal.catalog import EVENTS
+        """Return the events of the journal with these names, all without any; docs/log-format.md has their fields.
 
+        Raises BadInput for a name that no event has.
+        """
+        from ..journal.catalog import EVENTS
+        from ..spec.problem import suggestion
+
+        if unknown := [name for name in names if name not in EVENTS]:
+            raise BadInput(f"no event {unknown[0]!r}", where="events", remedy=suggestion(unknown[0], list(EVENTS)))
         return [dict(record) for record in self._results.records(*(names or EVENTS))]
 
     def expect(
@@ -259,7 +265,11 @@ class Result:
         check(self._results, claim)
 
     def to_pandas(self, table: str = "variants") -> pandas.DataFrame:
-        """Return a table of the run for pandas: variants, trials, blocks, accounts, verdicts, contexts or runs."""
+        """Return a table of the run for pandas.
+
+        The tables are variants, trials, blocks, accounts, verdicts, contexts, runs, windows and latencies.
+        `variants` is in the order of the spec, and not in that of `table()`, which has the best first.
+        """
         from .frames import to_pandas
 
         return to_pandas(self._results, table)
@@ -285,7 +295,8 @@ class Result:
     def save(self, path: str | Path) -> Path:
         """Write the result to a file, and return its path.
 
-        The suffix says what: .html the page, .md a report, .json or .jsonl the derived events, .yaml the spec.
+        The suffix says what: .html the page, .md a report, .json or .jsonl the derived events, .yaml the spec,
+        .txt what `print` shows.
         """
         from .pictures import save
 

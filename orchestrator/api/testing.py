@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import pytest
 
+from ..errors import Failure
 from . import public
 from .asking import Function, Functions, Options
 from .claims import Broken, Undecided, check
@@ -30,17 +31,25 @@ class Concurrency:
 
     def compare(self, func: Functions, **options: Unpack[Options]) -> TestedResult:
         """Return what `orchestrator.compare` returns, after a wait for other runs on this machine."""
-        given: Options = {"runs": self._runs, "wait": WAIT, **options}
-        return self._tested(public.compare(func, **given))
+        __tracebackhide__ = True
+        return self._compared(func, options)
 
     def advise(self, func: Function, /, *args: Any, **kwargs: Any) -> TestedResult:
         """Return what `orchestrator.advise` returns, after a wait for other runs on this machine."""
-        given: Options = {"args": args, "kwargs": kwargs, "runs": self._runs, "wait": WAIT}
-        return self._tested(public.compare(func, **given))
+        __tracebackhide__ = True
+        return self._compared(func, {"args": args, "kwargs": kwargs})
 
     def load(self, run: str | Path) -> TestedResult:
         """Return the result of a run that was measured before."""
         return self._tested(public.load(run))
+
+    def _compared(self, func: Functions, options: Options) -> TestedResult:
+        __tracebackhide__ = True
+        given: Options = {"runs": self._runs, "wait": WAIT, **options}
+        try:
+            return self._tested(public.compare(func, **given))
+        except Failure as error:
+            raise error.with_traceback(None) from None  # the test is shown, and not the lines of this program
 
     def _tested(self, result: Result) -> TestedResult:
         made = TestedResult(result, is_strict=self._is_strict)

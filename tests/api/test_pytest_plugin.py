@@ -86,6 +86,17 @@ def test_verdicts_and_claims_are_written_as_json(pytester: pytest.Pytester, run:
     assert records[0]["winners"] == [["processes"]] and records[0]["run"] == str(run)
 
 
+def test_the_directory_of_the_json_is_made(pytester: pytest.Pytester, run: Path) -> None:
+    ran(pytester, run, "--concurrency-json", "no/such/found.json")
+    assert len(json.loads((pytester.path / "no/such/found.json").read_text())) == 3
+
+
+def test_a_file_that_can_not_be_written_is_refused_at_the_start(pytester: pytest.Pytester) -> None:
+    done = pytester.runpytest_subprocess("--concurrency-json", "/dev/null/found.json")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["ERROR: --concurrency-json: cannot write /dev/null/found.json: *"])
+
+
 @pytest.mark.long
 def test_the_workers_of_xdist_report_what_they_found(pytester: pytest.Pytester, run: Path) -> None:
     result = ran(pytester, run, "-n", "1", "--concurrency-json", "found.json")
