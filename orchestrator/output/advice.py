@@ -141,10 +141,10 @@ def _own_locks(contest: Contest, found: PointEvents) -> Iterator[str]:
     accounts = [explain.summary(contest, label) for label in contest.variants]
     shared = next((account for account in accounts if account and account.shares_a_lock), None)
     if shared:
-        held = f", held in {shared.median.lock_held_at}," if shared.median.lock_held_at else ""
+        held = f", held in {shared.median.lock_held_at}" if shared.median.lock_held_at else ""
         yield (
-            f"Threads wait for each other's lock{held} and {best.label} does not: each process has a lock of its own. "
-            "What it protects (a file, a rate, a shared counter) is not protected between processes."
+            f"Threads wait for each other's lock{held}. Under {best.label} each process has a lock of its own: what it "
+            "protects (a file, a rate, a shared counter) is not protected between them."
         )
 
 
