@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import mean
+from statistics import mean, median
 
 from .contest import Contest
 from .decide import Finding
@@ -50,13 +50,13 @@ def outlook(contest: Contest, finding: Finding) -> Outlook | None:
 
 
 def _not_behind(contest: Contest, labels: Sequence[str]) -> str:
-    """Return the first of some variants that was not slower than another one in every block, by more than a tie."""
+    """Return the first of some variants that was not slower than another one in every block, and by more than a tie."""
     blocks = [block.walls for block in contest.counting]
     tie = math.log1p(contest.plan.experiment.measure.tie)
 
     def is_behind(label: str) -> bool:
         against = (log_statistics(blocks, other, label) for other in labels if other != label)
-        return any(len(logs) and min(logs) > tie for logs in against)
+        return any(len(logs) and min(logs) > 0 and median(logs) > tie for logs in against)
 
     return next((label for label in labels if not is_behind(label)), labels[0])
 

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -172,6 +172,8 @@ async def _interrupt_on_signal(interrupt: Interrupt, received: list[int], *, tas
                 from rich.console import Console
 
                 Console(stderr=True).show_cursor()  # which a live display has hidden
+                with suppress(OSError):
+                    os.write(2, b"orchestrator: ended at once by a second signal; finished blocks are in the journal\n")
                 os._exit(128 + number)
             received.append(number)
             first_s = time.monotonic()

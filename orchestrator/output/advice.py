@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from statistics import median
 
 from .. import units
 from ..analysis import explain, load
@@ -17,6 +18,9 @@ from . import lines, tables
 
 LETS_GO, HOLDS = 0.5, 0.25
 """The share of the time that speaks for code that releases the GIL, and for code that holds it."""
+
+DISTURBED = 2.5
+"""The time of two threads at once relative to one alone, which is 2 where they take turns."""
 
 SOME, LETS_ALL_GO = 0.05, 0.9  # less than the one may be nothing, more than the other all of it
 
@@ -180,6 +184,10 @@ def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str],
     low, high = event.parallel_share_low, event.parallel_share_high
     if event.parallel_share is None:
         return None
+    together = median(block.overlaps[event.variant] for block in contest.counting if event.variant in block.overlaps)
+    if together > DISTURBED:
+        disturbed = f"Two threads at once took {together:.1f} times as long as one alone"
+        return f"{disturbed}: their calls disturb each other, so this says nothing about the GIL."
     interval = "" if low is None or high is None else f" [{low * 100:.0f}, {high * 100:.0f}]"
     found = f"Two threads ran in parallel for {units.percent(event.parallel_share)}{interval} of their time"
     account = explain.summary(contest, event.variant)

@@ -264,6 +264,24 @@ def test_the_advice_on_threads_says_whether_the_code_releases_the_gil(
     assert line.endswith(conclusion)
 
 
+def test_threads_that_disturb_each_other_say_nothing_of_the_gil() -> None:
+    run = conducted({"sequential": 20, "threads": 10}, overlap=4.4, noise=0.00001)
+    assert (
+        "- Two threads at once took 4.4 times as long as one alone: their calls disturb each other, so this says "
+        "nothing about the GIL."
+    ) in said(run)
+
+
+def test_processes_are_advised_with_the_lock_that_they_do_not_share() -> None:
+    locked = {"threads": {"lock": 0.4, "lock_held_at": "save at shop.py:5"}}
+    run = conducted({"sequential": 20, "threads": 20, "processes": 8}, noise=0.00001, accounts=locked)
+    text = (
+        "Threads wait for each other's lock, held in save at shop.py:5. Under processes each process has a lock of "
+        "its own: what it protects (a file, a rate, a shared counter) is not protected between them."
+    )
+    assert text in " ".join(said(run))
+
+
 def test_calls_that_wait_for_a_lock_are_never_said_to_hold_the_gil() -> None:
     locked = {"threads": {"lock": 0.4, "lock_held_at": "ask at shop.py:7"}}
     run = conducted({"sequential": 20, "threads": 20}, overlap=2.0, free_cores=2.0, noise=0.00001, accounts=locked)

@@ -207,8 +207,8 @@ def test_coroutines_that_overlap_are_begun_and_ended(trace: dict[str, Any]) -> N
 def test_waits_are_visible(trace: dict[str, Any]) -> None:
     blocked = [event for event in slices(trace, "part") if event["name"] == "blocked"]
     calls = Counter(event["pid"] for event in blocked)  # a stall can hide the wait of a call
-    assert len(calls) == 6
-    assert min(calls.values()) >= 2
+    assert len(calls) == 4
+    assert min(calls.values()) >= 3
     assert all(event["dur"] > 1000 for event in blocked)
 
 
