@@ -29,6 +29,7 @@ def without(modules: str, *arguments: str, cwd: Path) -> subprocess.CompletedPro
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=120)
 
 
+@pytest.mark.slow
 def test_a_run_without_the_packages_of_the_page_ends_well_and_names_the_extra_once(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(SPEC)
     done = without("jinja2 vl_convert", "run", "s.yaml", cwd=tmp_path)

@@ -403,11 +403,13 @@ def test_advice_is_json_lines_where_stdout_is_no_terminal(place: Path) -> None:
     assert events(done.stderr)[0]["event"] == "function.piloted"
 
 
+@pytest.mark.slow
 def test_an_async_function_needs_no_word_more(place: Path) -> None:
     compared = [event for event in events(advised(place, "mine:fetch").stdout) if event["event"] == "variant.compared"]
     assert [event["model"] for event in compared] == ["event_loop", "event_loop"]
 
 
+@pytest.mark.slow
 def test_the_journal_holds_advice_like_any_run(place: Path) -> None:
     advised(place, "mine:work", "n=100")
     done = orchestrator("report", "runs/advise-mine.work", "--format", "advice", cwd=place)

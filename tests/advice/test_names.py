@@ -80,6 +80,7 @@ measure: {blocks: 1, rounds: 1}
 """
 
 
+@pytest.mark.slow
 def test_workers_of_every_start_method_find_a_file_that_is_no_identifier(place: Path) -> None:
     (place / "job.py").write_text(SCRIPT)
     (place / "a.yaml").write_text(SPEC)
@@ -103,6 +104,7 @@ def test_files_of_one_name_in_two_directories_are_two_variants(place: Path) -> N
     assert found == {"sequential": None, "new": "new/work.py:f"}
 
 
+@pytest.mark.slow
 def test_a_method_gets_its_object_from_setup_in_every_model(place: Path) -> None:
     (place / "a.yaml").write_text(
         "workload: {call: script.py:Client.get, setup: script.py:make}\n"

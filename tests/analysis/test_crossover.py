@@ -221,6 +221,7 @@ def test_the_interval_holds_the_known_crossing(at: float, noise: float, refine: 
     assert not fold(run.records()).differences
 
 
+@pytest.mark.slow
 @given(st.floats(0.001, 0.3), st.sampled_from([1.5, 1.2]))
 @settings(max_examples=15)
 def test_there_is_no_crossover_where_one_variant_is_faster_everywhere(noise: float, factor: float) -> None:

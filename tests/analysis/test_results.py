@@ -126,6 +126,7 @@ def test_a_table_without_colour_has_no_escape_codes(records: list[dict[str, Any]
     assert "\x1b" in render("table", fold(records), width=110, colour=True)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(1, 100), min_size=2, max_size=4), st.floats(0.001, 0.5), st.integers(1, 70))
 @settings(max_examples=30)
 def test_every_run_is_recomputed_to_the_same(times: list[float], noise: float, budget_s: int) -> None:

@@ -32,6 +32,7 @@ def test_the_same_code_is_called_different_in_at_most_5_percent(load: str) -> No
     assert false / RUNS <= 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("load", LOADS)
 def test_the_slower_one_never_wins(load: str) -> None:
     assert all(winner != "b" for effect in (1.05, 1.1) for _, winner in decisions(load, effect))

@@ -242,6 +242,7 @@ def test_blocks_too_few_for_ranks_have_a_moderated_interval_at_a_tenth_of_the_le
 # The interval
 
 
+@pytest.mark.slow
 @repeatable
 @given(st.integers(1, 16), levels, st.integers(0, 2**32 - 1))
 def test_the_interval_holds_the_centres_that_the_test_does_not_reject(m: int, level: float, seed: int) -> None:

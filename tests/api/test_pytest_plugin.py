@@ -104,6 +104,7 @@ def test_the_workers_of_xdist_report_what_they_found(pytester: pytest.Pytester, 
     assert len(json.loads((pytester.path / "found.json").read_text())) == 3
 
 
+@pytest.mark.slow
 def test_tests_without_the_fixture_import_nothing_of_it(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         import sys

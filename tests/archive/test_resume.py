@@ -32,6 +32,7 @@ def counted(records: list[dict[str, Any]], name: str) -> Counter[tuple[Any, ...]
     return Counter(tuple(r.get(key) for key in keys) for r in records if r["event"] == name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_interrupted_at_any_record_is_resumed_to_a_journal_without_differences(name: str) -> None:
     run = RUNS[name]()

@@ -106,6 +106,7 @@ def test_a_batch_that_came_to_its_end_is_measured_again(tmp_path: Path) -> None:
     assert [len(newest_first(place / "runs" / name)) for name in ("a", "b")] == [2, 2]
 
 
+@pytest.mark.slow
 def test_the_summary_for_people_is_a_table(tmp_path: Path) -> None:
     place = placed(tmp_path, a=SPEC, b=SPEC)
     done = orchestrator("run", "a.yaml", "b.yaml", "--format", "table", cwd=place, env={**os.environ, "COLUMNS": "160"})
@@ -124,6 +125,7 @@ def test_limits_of_one_spec_do_not_bind_the_next(tmp_path: Path) -> None:
     assert started == [1, effective_cores()]
 
 
+@pytest.mark.slow
 def test_a_quiet_batch_without_a_failure_prints_nothing(tmp_path: Path) -> None:
     place = placed(tmp_path, a=SPEC, b=SPEC)
     done = orchestrator("run", "a.yaml", "b.yaml", "--quiet", cwd=place)
@@ -139,6 +141,7 @@ def test_a_quiet_batch_with_a_failure_prints_everything(tmp_path: Path) -> None:
     assert "trial.failed" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_disk_that_fails_in_one_experiment_leaves_the_others(tmp_path: Path) -> None:
     place = placed(tmp_path, a=SPEC, b=SPEC)
     (place / "runs").mkdir()

@@ -193,6 +193,7 @@ def environment(process: Path) -> bytes:
         return b""
 
 
+@pytest.mark.slow
 def test_a_failure_of_several_lines_is_reported_in_one(place: Path) -> None:
     (place / "x.yaml").write_text("workload: {call: 'mine:fails_at_length'}\nmodels: [sequential]\n")
     done = orchestrator("run", "x.yaml", cwd=place)
@@ -200,6 +201,7 @@ def test_a_failure_of_several_lines_is_reported_in_one(place: Path) -> None:
     assert done.stderr.splitlines()[-1] == last
 
 
+@pytest.mark.slow
 def test_the_status_stands_when_the_reader_goes_away(place: Path) -> None:
     (place / "x.yaml").write_text("workload: {call: 'mine:fails'}\nmodels: [sequential]\n")
     command = f"set -o pipefail; {sys.executable} -m orchestrator run x.yaml | true"
@@ -262,6 +264,7 @@ def test_a_config_that_is_a_link_to_nothing_is_named(place: Path) -> None:
     assert in_process("run", "x.yaml", cwd=place).stderr == said
 
 
+@pytest.mark.slow
 def test_a_run_continues_when_its_messages_have_no_reader(place: Path) -> None:
     (place / "x.yaml").write_text("workload: {call: 'mine:fails'}\nmodels: [sequential, threads]\n")
     command = f"set -o pipefail; {sys.executable} -m orchestrator run x.yaml 2>&1 | true"
@@ -375,6 +378,7 @@ def test_an_environment_variable_moves_the_runs(place: Path) -> None:
     assert not (place / "runs").exists()
 
 
+@pytest.mark.slow
 def test_an_empty_environment_and_the_c_locale_are_enough(place: Path) -> None:
     (place / "x.yaml").write_text(GOOD + "description: naïve 漢字\n", encoding="utf-8")
     kept = {name: value for name in ("PYTHONPATH", "ORCHESTRATOR_LOCK") if (value := os.environ.get(name))}

@@ -157,6 +157,7 @@ def test_an_export_for_times_of_runs_is_refused_with_what_to_use(to: str, place:
     )
 
 
+@pytest.mark.slow
 def test_calls_that_raise_are_counted_and_noted(tmp_path: Path) -> None:
     spec = SPEC.replace("'mine:nap', async_call: 'mine:anap'", "'mine:even', item: item, check: none")
     found = run(tmp_path, "models=[threads]", "measure.blocks=1", spec=spec)
@@ -167,12 +168,14 @@ def test_calls_that_raise_are_counted_and_noted(tmp_path: Path) -> None:
     assert "calls_failed" in verdict["warnings"]
 
 
+@pytest.mark.slow
 def test_results_are_compared_although_later_calls_raise(tmp_path: Path) -> None:
     spec = SPEC.replace("'mine:nap', async_call: 'mine:anap'", "'mine:late', async_call: 'mine:alate', item: item")
     failures = named(run(tmp_path, "measure.blocks=1", spec=spec), "trial.failed")
     assert {event["cause"] for event in failures} == {"result"}
 
 
+@pytest.mark.slow
 def test_results_are_not_checked_where_calls_for_the_check_raise_and_the_note_says_so(tmp_path: Path) -> None:
     spec = SPEC.replace("'mine:nap', async_call: 'mine:anap'", "'mine:even', item: item")
     found = run(tmp_path, "models=[threads]", "measure.blocks=1", spec=spec)
@@ -182,6 +185,7 @@ def test_results_are_not_checked_where_calls_for_the_check_raise_and_the_note_sa
     assert "results were not checked, as calls failed" in shown
 
 
+@pytest.mark.slow
 def test_a_call_that_never_ends_is_counted_and_the_run_ends(tmp_path: Path) -> None:
     spec = SPEC.replace("'mine:nap', async_call: 'mine:anap'", "'mine:never', item: item")
     found = run(tmp_path, "models=[{model: threads, workers: 2, pool: futures}]", "measure.blocks=1", spec=spec)
@@ -210,6 +214,7 @@ def test_a_call_longer_than_the_window_fails_with_the_window_to_give(tmp_path: P
     assert "longer than the window of 0.1 s; give `arrivals.window` 5" in failures[0]["error"]
 
 
+@pytest.mark.slow
 def test_a_call_that_changes_its_arguments_is_refused(tmp_path: Path) -> None:
     spec = SPEC.replace("'mine:nap', async_call: 'mine:anap'", "'mine:changes', kwargs: {given: [1]}")
     failures = named(run(tmp_path, "models=[threads]", "measure.blocks=1", spec=spec), "trial.failed")

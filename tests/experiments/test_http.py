@@ -149,6 +149,7 @@ def test_a_server_that_idles_is_not_warned_of(here: http.Address) -> None:
     assert http.busy([], here)["warning"] is None
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_is_a_failed_trial_that_names_it_and_the_rest_goes_on(tmp_path: Path) -> None:
     (tmp_path / "fatal.py").write_text(
         "import os, signal\n"

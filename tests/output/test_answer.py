@@ -273,6 +273,7 @@ def test_a_run_names_its_page_relative_to_here(tmp_path: Path) -> None:
     assert "\npage: runs/x/latest/report.html\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_advice_on_another_project_names_its_page_relative_to_here(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "mine.py").write_text(WORKLOADS)

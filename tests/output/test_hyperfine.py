@@ -79,6 +79,7 @@ def test_several_points_are_named_by_what_differs() -> None:
     assert list(render(fold(run.records()))) == ["hyperfine/n-1.json", "hyperfine/n-2.json"]
 
 
+@pytest.mark.slow
 def test_any_text_in_a_run_is_shown_as_printable_text() -> None:
     files = render(fold(hostile.records()))
     assert len(files) == len(hostile.TEXTS) + 5

@@ -117,6 +117,7 @@ def test_the_index_has_no_script(runs: Path) -> None:
     assert "script-src &#39;none&#39;" in text or "script-src 'none'" in text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 # each scheme and each width once: colours don't depend on the width
 @pytest.mark.parametrize(
@@ -155,11 +156,13 @@ def test_a_run_renews_the_index(tmp_path: Path) -> None:
     assert '<tr id="older">' in text
 
 
+@pytest.mark.slow
 def test_a_batch_renews_the_index(tmp_path: Path) -> None:
     ran(tmp_path, "a.yaml", "b.yaml")
     assert "2 experiments in runs" in (tmp_path / "runs" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_without_reports_there_is_no_index(tmp_path: Path) -> None:
     ran(tmp_path, "a.yaml", report="no")
     assert not (tmp_path / "runs" / "index.html").exists()

@@ -101,6 +101,7 @@ def test_a_run_of_batches_has_no_chart_of_latencies() -> None:
     assert not kinds & {"latencies", "distribution", "backlog"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 def test_a_browser_draws_them_without_a_complaint(tmp_path: Path) -> None:
     file = tmp_path / "report.html"

@@ -74,6 +74,7 @@ def test_nobody_is_mentioned_and_no_issue_referred_to() -> None:
     assert shown(rendered(markdown.text("by @all in #1"))) == f"by @{INVISIBLE}all in #{INVISIBLE}1"
 
 
+@pytest.mark.slow
 def test_whatever_text_is_in_a_run_the_tables_keep_their_columns() -> None:
     report = files("markdown", fold(hostile.records()))["report.md"].decode()
     tokens = rendered(report)

@@ -209,6 +209,7 @@ def test_the_tab_key_reaches_the_verdicts_first_and_then_all_that_can_be_opened(
     assert {"A.", "BUTTON.", "SUMMARY.", "DIV.chart", "DIV.scroll", "PRE."} <= reached
 
 
+@pytest.mark.slow
 # each scheme and each width once: colours don't depend on the width
 @pytest.mark.parametrize(
     ("scheme", "paper", "width"), [("light", "rgb(255, 255, 255)", 390), ("dark", "rgb(20, 23, 27)", 1280)]
@@ -313,6 +314,7 @@ def test_a_run_without_a_finished_block_is_a_page_without_charts(browser: Browse
     assert (charts, opened.complaints) == (0, [])
 
 
+@pytest.mark.slow
 def test_a_page_of_a_hundred_points_is_below_three_megabytes_and_draws_what_is_opened(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -374,6 +376,7 @@ def test_a_damaged_run_has_no_page_and_the_place_is_named(place: Path, tmp_path:
     assert not (tmp_path / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_the_pictures_are_what_the_page_draws(seen: Opened, place: Path, tmp_path: Path) -> None:
     done = in_process("report", "runs/drawn", "--format", "svg", "--output", str(tmp_path), cwd=place)
     names = [Path(line).stem for line in done.stdout.splitlines()]

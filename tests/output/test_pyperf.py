@@ -168,6 +168,7 @@ def test_a_run_without_a_block_that_counts_gives_no_file() -> None:
     assert render([event for event in records if event["event"] != "block.finished"]) == {}
 
 
+@pytest.mark.slow
 def test_pyperf_loads_whatever_text_is_in_a_run() -> None:
     records = hostile.records()
     files = render(records)
@@ -181,6 +182,7 @@ def test_pyperf_loads_whatever_text_is_in_a_run() -> None:
         assert "cpu_model_name" not in benchmark.get_metadata()
 
 
+@pytest.mark.slow
 def test_pyperf_compares_files_of_a_run_with_hostile_text(tmp_path: Path) -> None:
     files = list(render(hostile.records()).values())
     for name, content in zip("ab", files, strict=False):

@@ -181,6 +181,7 @@ def test_a_journal_that_has_grown_is_read_anew(runs: Path, records: list[dict[st
     assert events(asked(runs, sql, "--json").stdout) == [{"n": 8 * 2}]
 
 
+@pytest.mark.slow
 def test_many_runs_are_read_by_several_processes_into_the_same_tables(
     runs: Path, records: list[dict[str, Any]]
 ) -> None:

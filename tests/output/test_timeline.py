@@ -221,6 +221,7 @@ def test_a_run_without_timelines_gives_an_empty_one() -> None:
     assert json.loads(files("chrome-trace", old)["trace.json"])["traceEvents"] == []
 
 
+@pytest.mark.slow
 def test_only_the_first_accounts_of_a_point_hold_a_timeline(tmp_path: Path) -> None:
     (tmp_path / "work.py").write_text(WORK)
     (tmp_path / "twice.yaml").write_text(TWICE)

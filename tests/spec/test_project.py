@@ -169,6 +169,7 @@ def test_the_doctor_shows_the_settings(place: Path, monkeypatch: pytest.MonkeyPa
     }
 
 
+@pytest.mark.slow
 def test_the_journal_holds_the_defaults_so_that_a_report_needs_no_settings(place: Path) -> None:
     settle(place, 'runs = "kept"\nmeasure = {blocks = 1, rounds = 1, tie = "7%"}')
     done = orchestrator("run", "good.yaml", cwd=place)

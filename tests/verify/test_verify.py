@@ -99,6 +99,7 @@ def test_only_what_stands_between_the_marks_is_replaced() -> None:
     assert figures.replace("a\n<!-- x -->\nold\n<!-- end -->\nb", "x", "new\n") == "a\n<!-- x -->\nnew\n<!-- end -->\nb"
 
 
+@pytest.mark.slow
 def test_the_plot_is_drawn(tmp_path: Path) -> None:
     figures.plot([TIE, WIN, replace(WIN, case="plus5")], tmp_path / "plot.svg")
     assert "plus5, load 0" in (tmp_path / "plot.svg").read_text()

@@ -143,6 +143,7 @@ def test_the_memory_of_all_processes_is_counted_and_peaks_are_remembered(runner_
     assert 0 < account["worker_private_bytes"] < account["peak_pss_bytes"]
 
 
+@pytest.mark.slow
 def test_interpreters_are_threads_of_one_process_with_a_gil_each(runner_env: RunnerEnvironment) -> None:
     python = python_for("interpreters", {})
     command = Command(python, HERE, preload=runner_env.shims.preload(python))
