@@ -85,9 +85,10 @@ def called(text: str, scope: Mapping[str, Any], where: str) -> tuple[Any, tuple[
             eval(compile(ast.fix_missing_locations(ast.Expression(each)), where, "eval"), scope)
             for each in (call.func, given)
         )
-    except Exception as error:
-        what = f"{text.strip()!r} can't be evaluated: {type(error).__name__}: {error}"
-        raise BadInput(what, where=where, remedy="run the cells that define its names first") from error
+    except NameError as error:
+        raise BadInput(
+            f"{text.strip()!r}: {error}", where=where, remedy="run the cell that defines it first"
+        ) from error
     return function, args, kwargs
 
 

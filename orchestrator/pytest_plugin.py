@@ -56,7 +56,8 @@ def _prepare(file: Path) -> None:
     """Make the directory of a file that is written at the end; raises UsageError where that will fail."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.open("a").close()
+        if not file.exists():
+            file.write_text("[]\n", encoding="utf-8")
     except OSError as error:
         raise pytest.UsageError(f"--concurrency-json: cannot write {file}: {error.strerror}") from error
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..errors import BadInput, Failure
 from .by_value import Given, called, given
-from .checking import check
+from .checking import check_options
 
 if TYPE_CHECKING:
     from ..advice.design import Question
@@ -26,6 +26,9 @@ Model = str | Mapping[str, Any]
 
 
 MOST_OF_LABEL = 64
+
+IN_PYTHON = "choose another directory with runs="
+"""The remedy where no run can be written."""
 
 
 class Options(TypedDict, total=False):
@@ -50,16 +53,15 @@ class Options(TypedDict, total=False):
 
 
 def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answering]:
-    """Return the question about a function, and where its answer is kept; raises BadInput."""
+    """Return the question about a function, and where its answer is kept; raises BadInput and Unwritable."""
     from ..advice.design import Question
     from ..advice.draft import experiment_name
-    from ..journal.write import check_place
+    from ..journal.write import check_writable
     from .advising import Answering
 
-    check(options)
+    check_options(options)
     runs = runs_directory(options.get("runs"))
-    if options.get("wait"):
-        check_place(runs)
+    check_writable(runs, IN_PYTHON)
     args, kwargs = options.get("args", ()), options.get("kwargs") or {}
     functions = func if isinstance(func, Mapping) else {"": func}
     if not functions:
@@ -115,14 +117,14 @@ def _check_functions(functions: Iterable[Any], item: str | None) -> None:
 
 
 def _arguments(function: Callable[..., object]) -> list[str]:
-    """Return the arguments of a function, if it takes no others by name; none where they are not known."""
+    """Return the arguments of a function that can be given by name; none where that is not known."""
     try:
         parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # of some functions written in C
+    except (TypeError, ValueError, NameError):  # of some functions written in C, and of unknown annotations
         return []
     if any(each.kind is each.VAR_KEYWORD for each in parameters):
         return []
-    return [each.name for each in parameters]
+    return [each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
 
 
 def _name(verb: str, func: Functions, found: Given) -> str | None:
@@ -141,8 +143,8 @@ def runs_directory(runs: str | Path | None) -> Path:
 
 def patience_s(wait: str | float | None) -> float:
     """Return how long to wait for another run: the time given, or that of the command line; raises BadInput."""
-    given = os.environ.get("ORCHESTRATOR_WAIT") if wait is None else wait
-    return seconds(given, "wait=") or 0.0 if given else 0.0
+    allowed = os.environ.get("ORCHESTRATOR_WAIT") if wait is None else wait
+    return (seconds(allowed, "wait=") or 0.0) if allowed else 0.0
 
 
 def seconds(value: str | float | None, where: str) -> float | None:

@@ -28,28 +28,27 @@ KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
 }
 """The types that options have, and what they are called."""
 
-TEXTS = ("items", "models", "runs", "name", "item", "check", "python")  # the others of `KINDS` can't be text
-
 PLACES: Sequence[tuple[tuple[str, ...], str]] = (
-    (("matrix", "workers"), "workers="),
-    (("workload", "check"), "check="),
-    (("measure", "precision"), "precision="),
-    (("models",), "models="),
-    (("tasks",), "tasks="),
-    (("expect",), "expect="),
-    (("arrivals",), "arrivals="),
+    (("matrix", "workers"), "workers"),
+    (("workload", "check"), "check"),
+    (("workload", "items"), "items"),
+    (("measure", "precision"), "precision"),
+    (("models",), "models"),
+    (("tasks",), "tasks"),
+    (("expect",), "expect"),
+    (("arrivals",), "arrivals"),
 )
 """The options that a spec has, each by its path there."""
 
 
-def check(options: Options) -> None:
+def check_options(options: Options) -> None:
     """Raise BadInput for an option of another type, or with a value that no spec could have."""
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     for name, (types, expected) in KINDS.items():
         value = given.get(name)
-        is_text = isinstance(value, str | bytes) and name not in TEXTS
+        is_text = isinstance(value, str | bytes) and not {str, Iterable} & {*types}
         if name in given and (is_text or isinstance(value, bool) or not isinstance(value, types)):
-            what = f"it is one value of type {type(value).__name__}, not {expected}"
+            what = f"expected {expected}; got a value of type {type(value).__name__}"
             raise BadInput(what, where=f"{name}=", remedy=f"write {name}=[{value!r:.40}]" if name == "args" else "")
     _check_as_spec(given)
 
@@ -74,19 +73,20 @@ def _refused(found: SpecProblem, given: Mapping[str, Any]) -> BadInput:
     """Return a problem of the spec as one of the options."""
     from ..spec.document import key_path
 
-    path, where = next((each for each in PLACES if found.path[: len(each[0])] == each[0]), ((), "compare: "))
+    path, name = next((each for each in PLACES if found.path[: len(each[0])] == each[0]), ((), ""))
     rest = found.path[len(path) :]
     if path == ("expect",) and isinstance(given["expect"], Mapping):
         rest = rest[1:]  # one claim
-    is_one = found.problem.code == "model_unknown" or isinstance(given.get(where.rstrip("=")), int)
-    remedy = found.problem.remedy
-    if found.problem.code == "model_unknown" and "," in str(given["models"]):
-        remedy = 'write models=["threads", "processes"]'
-    return BadInput(found.problem.what, where=where if is_one else key_path(rest, where), remedy=remedy)
+    is_unknown = found.problem.code == "model_unknown"
+    where = f"{name if is_unknown or isinstance(given.get(name), int) else key_path(rest, name)}="
+    remedy, models = found.problem.remedy, given.get("models")
+    if is_unknown and isinstance(models, str) and "," in models:
+        remedy = f"write models={[each.strip() for each in models.split(',')]}"
+    return BadInput(found.problem.what, where=where, remedy=remedy)
 
 
 def _spec(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options as a spec has them, with one model where none is given."""
+    """Return options as a spec has them, with all models where none is given."""
     models = given.get("models", "all")
     made: dict[str, Any] = {
         "name": "x",
@@ -96,6 +96,7 @@ def _spec(given: Mapping[str, Any]) -> dict[str, Any]:
     parts: Mapping[str, Callable[[Any], dict[str, Any]]] = {
         "workers": lambda value: {"matrix": {"workers": [value] if isinstance(value, int) else list(value)}},
         "check": lambda value: {"workload": {**made["workload"], "check": value}},
+        "items": lambda value: {"workload": {**made["workload"], "items": value}} if isinstance(value, str) else {},
         "precision": lambda value: {"measure": {"precision": value}},
         "tasks": lambda value: {"tasks": value},
         "arrivals": lambda value: {"arrivals": dict(value)},

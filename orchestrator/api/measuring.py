@@ -51,11 +51,11 @@ def measure(
     place, held = place_and_lock(setting)
     from ..engine.session import run
     from ..engine.share import Share
-    from ..journal.write import check_place
+    from ..journal.write import check_writable
 
     check = partial(check_time, plan, setting.runs, setting.max_time_s, expected)
     if setting.wait_s:  # before the wait, which may be in vain
-        check_place(setting.runs)
+        check_writable(setting.runs)
         check()
     with held as set_holder:
         given = (setting.runs, setting.policy, set_holder, place, None if setting.wait_s else check)

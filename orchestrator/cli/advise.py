@@ -92,7 +92,7 @@ def advise(
     from ..advice.design import Question
     from ..api.advising import Answering, answer
     from ..api.outcome import write_page
-    from ..journal.write import check_place
+    from ..journal.write import check_writable
     from ..machine import lock
     from . import arguments as given
 
@@ -121,7 +121,7 @@ def advise(
     here, runs, save = Path.cwd(), runs.absolute(), save and save.absolute()
     wait_s = given.seconds(wait, "--wait") or 0.0
     if wait_s:
-        check_place(runs)
+        check_writable(runs)
     _enter(project)
     answering = Answering(runs, _rerun_command(save or Path("my.yaml")), save)
     with lock.hold(wait_s) as set_holder:

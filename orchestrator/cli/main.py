@@ -49,7 +49,10 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as bug:
-        if isinstance(bug, OSError) and bug.errno == errno.ENOSPC:  # of a help text, or of a file beside a run
+        if isinstance(bug, OSError) and bug.errno in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+        ):  # of a help text, or of a file beside a run
             say(f"cannot write: {bug.strerror}; make room")
             sys.exit(errors.UNWRITABLE)
         say(f"internal error: {type(bug).__name__}: {bug}; {_innermost(bug)}; please report it")

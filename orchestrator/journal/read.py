@@ -204,7 +204,7 @@ def find(run: Path) -> Path:
     remedy = "name a run directory, such as runs/cpu/latest"
     if os.path.exists(run):  # noqa: PTH110  # which never raises
         raise BadInput(f"{run} holds no {EVENTS_FILE}", remedy=remedy)
-    if run.is_symlink():
+    if os.path.islink(run):  # noqa: PTH114
         raise BadInput(f"{run} is a symbolic link to nothing", remedy=remedy)
     meant = closest_match(run)
     raise BadInput(f"{run} is not there", remedy=f"did you mean {run.parent / meant}?" if meant else remedy)

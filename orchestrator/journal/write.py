@@ -102,16 +102,21 @@ def new_run_id() -> str:
     return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z-{secrets.token_hex(3)}"
 
 
-def check_place(runs: Path) -> None:
-    """Raise Unwritable where no run can be written below `runs`: before the machine is awaited, and not after it."""
-    place = runs.absolute()
-    while not place.exists() and not place.is_symlink():
-        place = place.parent
-    what = "it is not a directory" if place.exists() else "it is a symbolic link to nothing"
-    if not place.is_dir():
-        raise Unwritable(f"cannot write {place}: {what}", remedy="choose another directory with --runs")
+ON_COMMAND_LINE = "choose another directory with --runs"
+"""The remedy where no run can be written."""
+
+
+def check_writable(runs: Path, remedy: str = ON_COMMAND_LINE) -> None:
+    """Raise Unwritable if no run can be written below `runs`: before the machine is awaited, and not after it."""
+    place = str(runs.absolute())
+    while not os.path.lexists(place):  # as the others here, it never raises
+        place = os.path.dirname(place)  # noqa: PTH120
+    if not os.path.isdir(place):  # noqa: PTH112
+        is_dead = os.path.islink(place) and not os.path.exists(place)  # noqa: PTH110, PTH114
+        what = "it is a symbolic link to nothing" if is_dead else "it is not a directory"
+        raise Unwritable(f"cannot write {place}: {what}", remedy=remedy)
     if not os.access(place, os.W_OK | os.X_OK):
-        raise Unwritable(f"cannot write {place}: no permission", remedy="choose another directory with --runs")
+        raise Unwritable(f"cannot write {place}: no permission, or a file system that is read-only", remedy=remedy)
 
 
 @contextmanager
@@ -126,9 +131,7 @@ def create(runs: Path, experiment: str, run_id: str, spec: str) -> Iterator[Jour
         replace_file(directory / SPEC_FILE, spec.encode())
         descriptor = os.open(directory / EVENTS_FILE, _APPENDING | os.O_CREAT | os.O_EXCL, 0o644)
     except OSError as error:
-        raise Unwritable(
-            f"cannot write {directory}: {error.strerror}", remedy="choose another directory with --runs"
-        ) from error
+        raise Unwritable(f"cannot write {directory}: {error.strerror}", remedy=ON_COMMAND_LINE) from error
     with _locked(descriptor, directory):
         _point_latest(directory)
         yield Journal(directory, run_id, descriptor)

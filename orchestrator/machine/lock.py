@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .. import units
 from ..errors import BadInput, Busy
 from ..log import diagnostics
 from ..text import printable
-from ..units import utc_now
 
 FILE = "orchestrator.lock"
 
@@ -58,7 +58,7 @@ def hold(wait_s: float = 0.0, remedy: str = WAIT, gives_up: Callable[[], bool] =
         raise BadInput(what, remedy="name another file in ORCHESTRATOR_LOCK") from error
     try:
         _acquire(descriptor, time.monotonic() + wait_s, remedy, gives_up)
-        since = utc_now()
+        since = units.utc_now()
 
         def set_run(run: str) -> None:
             about = {"pid": os.getpid(), "since": since, "run": run}
@@ -102,7 +102,9 @@ def _acquire(descriptor: int, deadline: float, remedy: str, gives_up: Callable[[
                 raise Busy(_holder(descriptor), remedy=remedy) from None
             if not is_waiting:
                 is_waiting = True
-                diagnostics().info("machine.awaited", note=f"{_holder(descriptor)}; waiting for {left_s:.0f} s at most")
+                diagnostics().info(
+                    "machine.awaited", note=f"{_holder(descriptor)}; waiting for {units.duration(left_s * 1e9)} at most"
+                )
             time.sleep(min(RETRY_S, left_s))
 
 

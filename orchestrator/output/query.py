@@ -71,7 +71,7 @@ def opened(
     What is kept of them is brought up to date first. Runs that are damaged are left out, and added to `damaged`. Raises
     BadInput when there is no directory, Unwritable when what is kept can't be written anywhere.
     """
-    root = Path(os.path.realpath(runs))  # which `resolve` can't say of links that form a loop
+    root = Path(os.path.realpath(runs))  # `Path.resolve` raises where links form a loop, until Python 3.12
     # made only where it is needed: a program that is killed can't clear it away
     scratch = Path(tempfile.gettempdir()) / f"orchestrator-query-{secrets.token_hex(8)}"
     of = read.experiments(root) if experiment is None else [root / experiment]

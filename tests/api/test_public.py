@@ -16,6 +16,7 @@ import pytest
 
 import orchestrator
 from orchestrator import BadInput, Busy, WorkloadFailed
+from orchestrator.errors import Unwritable
 from orchestrator.machine import lock
 
 
@@ -70,8 +71,8 @@ def test_a_run_that_waits_in_vain_ends_after_that_time(held: None) -> None:
     ("func", "args", "message"),
     [
         (3, [], "func: it is a value of type int, not a function; give the function itself"),
-        ("json:dumps", 3, r"args=: it is one value of type int, not a list of arguments; write args=\[3\]"),
-        ("json:dumps", "abc", r"args=: it is one value of type str, not a list of arguments; write args=\['abc'\]"),
+        ("json:dumps", 3, r"args=: expected a list of arguments; got a value of type int; write args=\[3\]"),
+        ("json:dumps", "abc", r"args=: expected a list of arguments; got a value of type str; write args=\['abc'\]"),
     ],
 )
 def test_a_call_in_the_place_of_a_function_and_its_arguments_is_refused(func: Any, args: Any, message: str) -> None:
@@ -82,25 +83,26 @@ def test_a_call_in_the_place_of_a_function_and_its_arguments_is_refused(func: An
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kwargs": [1]}, "kwargs=: it is one value of type list, not a mapping of names to values"),
-        ({"items": 5}, "items=: it is one value of type int, not a list or another iterable"),
+        ({"kwargs": [1]}, "kwargs=: expected a mapping of names to values; got a value of type list"),
+        ({"items": 5}, "items=: expected a list or another iterable; got a value of type int"),
         ({"models": []}, "models=: must not be empty"),
-        ({"models": [3]}, r"models=\[0\]: expected a model's name or a mapping; got 3"),
+        ({"models": [3]}, r"models\[0\]=: expected a model's name or a mapping; got 3"),
         (
             {"models": "threads,processes"},
-            r'unknown model "threads,processes"; write models=\["threads", "processes"\]',
+            r"""unknown model "threads,processes"; write models=\['threads', 'processes'\]""",
         ),
         ({"models": [{"model": "processes", "start_metod": "spawn"}]}, r'"start_metod"; did you mean "start_method"\?'),
-        ({"workers": 2.5}, "workers=: it is one value of type float, not a number or a list of numbers"),
+        ({"models": ["threads", "proceses"]}, r'models=: unknown model "proceses"; did you mean "processes"\?'),
+        ({"workers": 2.5}, "workers=: expected a number or a list of numbers; got a value of type float"),
         ({"workers": 0}, "workers=: expected 1 or more; got 0"),
-        ({"workers": [2, "3"]}, r"workers=\[1\]: expected a whole number"),
+        ({"workers": [2, "3"]}, r"workers\[1\]=: expected a whole number"),
         ({"workers": []}, "workers=: must not be empty"),
         ({"tasks": 0}, "tasks=: expected 1 or more; got 0"),
-        ({"arrivals": 3}, "arrivals=: it is one value of type int, not a mapping"),
+        ({"arrivals": 3}, "arrivals=: expected a mapping, such as {'rate': 200}; got a value of type int"),
         ({"expect": {"of": "threads"}}, "expect=: claims nothing; give min, max or equals"),
-        ({"check": "sam"}, "check=: "),
-        ({"precision": "2"}, "precision=: "),
-        ({"runs": 5}, "runs=: it is one value of type int, not a path"),
+        ({"check": "sam"}, 'check=: "sam" is not a check'),
+        ({"precision": "2"}, 'precision=: "2" is not a percentage'),
+        ({"runs": 5}, "runs=: expected a path; got a value of type int"),
         ({"item": "m"}, "item=: dumps has no argument 'm'; name one of obj"),
     ],
     ids=lambda value: str(value)[:30] if isinstance(value, dict) else "",
@@ -115,9 +117,19 @@ def test_a_wrong_option_is_refused_though_the_machine_is_held(
         orchestrator.compare(dumps, **{"args": [1], **options})
 
 
-def test_no_wait_may_be_given_as_nothing(held: None) -> None:
+def test_no_wait_may_be_given_as_nothing(held: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_WAIT", "1h")
     with pytest.raises(Busy):
         orchestrator.compare("json:dumps", args=[[1]], wait=0)
+
+
+def test_a_directory_of_runs_that_is_none_is_refused_before_the_wait(
+    held: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_WAIT", "1h")
+    (tmp_path / "file").touch()
+    with pytest.raises(Unwritable, match="file: it is not a directory; choose another directory with runs="):
+        orchestrator.compare("json:dumps", args=[[1]], runs=tmp_path / "file" / "runs")
 
 
 def test_the_twin_for_event_loops_raises_the_same(held: None) -> None:
