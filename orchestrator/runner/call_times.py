@@ -17,10 +17,9 @@ MUCH = 0.2  # of the time of a call: the least growth of its CPU time that matte
 SETTLING, SETTLING_S, SETTLED = 60, 0.005, 0.3  # OpenBLAS's threads spin for about 25 ms
 LONG_NS = 5_000_000_000  # no other call follows a first one that takes longer than this
 
-LARGE, HELD, SHORT_NS = 1_000_000, 7, 5_000_000
-"""Results that take so many bytes when pickled are held, as a batch holds them, for so many more calls: most of those
-get fresh memory, which is slower than that of a result just freed. Not after calls longer than the last figure, which a
-batch has few of anyway."""
+LARGE = 1_000_000  # bytes of a pickled result
+HELD = 7  # further calls whose large results are held, as a batch holds them: most get fresh memory, which is slower
+SHORT_NS = 5_000_000  # a batch has few calls that are longer, and needs no such calls
 
 
 class CallTimes:
@@ -139,7 +138,7 @@ class CallTimes:
         """
         from statistics import median
 
-        own_ns = self._own_ns[1:]
+        own_ns = self._own_ns[1 : self.calls - len(self._held)]  # fresh memory takes longer
         quarter = len(own_ns) // 4
         if self.items or quarter < FEWEST_OF_QUARTER:
             return None
@@ -153,7 +152,8 @@ class CallTimes:
         from statistics import mean, median
 
         walls_ns = self._walls_ns[1:] or self._walls_ns
-        middle_ns = mean(walls_ns) if self.items else median(walls_ns[-len(self._held) :])  # of all if none is held
+        counting = len(self._held) or len(walls_ns)
+        middle_ns = mean(walls_ns) if self.items else median(walls_ns[-counting:])
         return {
             "calls": len(self._walls_ns),
             "calling_ns": sum(self._walls_ns),

@@ -102,4 +102,12 @@ def test_a_function_that_needs_the_context_of_the_main_thread_is_not_run_in_bare
     (tmp_path / "mine.py").write_text(CONTEXT)
     said = str(piloted(f"mine:{function}", "n=3", cwd=tmp_path)["description"])
     assert "thread_per_task can't run it: in a thread it gives another result; it needs a copy of the main" in said
+    assert "threads can't run it" not in said
     assert "threads and" not in said
+
+
+def test_a_result_that_has_changed_by_then_is_not_said_to_differ_in_a_thread(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import time\nbegun = time.time()\ndef late(): return time.time() > begun + 0.3\n"
+    )
+    assert "in a thread" not in str(piloted("mine:late", cwd=tmp_path)["description"])
