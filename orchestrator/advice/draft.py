@@ -212,7 +212,7 @@ def _first_of_all(facts: Facts) -> Iterator[str]:
     if facts.is_parallel:
         does = ["starts processes of its own"] if facts.started > 1 else []
         does += [f"keeps {facts.cpu_share:.1f} cores busy"] if facts.cpu_share > MULTI_CORE_CALL else []
-        once = "; start them once, outside of the function" if facts.started > 1 else ""
+        once = "; start the processes once, outside of the function" if facts.started > 1 else ""
         yield f"It is parallel by itself: a call {' and '.join(does)}, so calls at once compete for the cores{once}."
 
 

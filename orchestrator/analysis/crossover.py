@@ -111,8 +111,8 @@ def pairs(line: Line) -> list[tuple[str, str]]:
     leaders = [figures.simplest_first(contest, contest.front)[0] for contest in line.contests if contest.front]
     first = line.contests[0]
     found: list[tuple[str, str]] = []
+    kinds = first.kinds
     for leader in dict.fromkeys(leaders):
-        kinds = first.kinds
         others = [label for label in first.variants if kinds[label] != kinds[leader]]
         found += [(leader, other) for other in others if (other, leader) not in found]
     return found

@@ -32,7 +32,7 @@ class Outlook:
     choice: str
     """The variant to choose until then: the simplest of those that can still win.
 
-    Before the first look it is the simplest that was not behind another one in every block.
+    Before the first look it is the simplest that no other one beat in every block.
     """
 
 
@@ -45,12 +45,12 @@ def outlook(contest: Contest, finding: Finding) -> Outlook | None:
     logs = log_statistics([block.walls for block in contest.counting], best, rival)
     more = _more_blocks(contest, logs, gap)
     seconds = None if more is None else more * mean(block.elapsed_ns for block in contest.counting) / 1e9
-    choice = finding.winners[0] if gap.low is not None else _not_behind(contest, finding.winners)
+    choice = finding.winners[0] if gap.low is not None else _unbeaten(contest, finding.winners)
     return Outlook(more, seconds, choice)
 
 
-def _not_behind(contest: Contest, labels: Sequence[str]) -> str:
-    """Return the first of some variants that was not slower than another one in every block, and by more than a tie."""
+def _unbeaten(contest: Contest, labels: Sequence[str]) -> str:
+    """Return the first of some variants that no other one beat in every block, and by more than a tie."""
     blocks = [block.walls for block in contest.counting]
     tie = math.log1p(contest.plan.experiment.measure.tie)
 

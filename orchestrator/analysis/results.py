@@ -264,6 +264,8 @@ def _is_same(ours: object, theirs: object) -> bool:
     """Return whether two values of an event are the same, figures within `SAME`."""
     if isinstance(ours, float) and isinstance(theirs, float):
         return math.isclose(ours, theirs, rel_tol=SAME, abs_tol=SAME)
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+        return ours.keys() == theirs.keys() and all(_is_same(ours[key], theirs[key]) for key in ours)
     if isinstance(ours, Sequence) and isinstance(theirs, Sequence) and not isinstance(ours, str):
         return len(ours) == len(theirs) and all(map(_is_same, ours, theirs))
     return ours == theirs

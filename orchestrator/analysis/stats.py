@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from .distributions import rank_sum_cdf, signed_rank_cdf, student_quantile
 from .looks import LOOKS, has_rank_interval
 
-STATS_VERSION = 1  # increases when the same blocks would give different figures
+STATS_VERSION = 1  # increases, from the first release on, when the same blocks would give different figures
 EARLY_SHARE = 0.1
 """The level of a look that is too early for a signed-rank interval, as a share of the level of the others."""
 
@@ -37,7 +37,8 @@ With less, a few blocks that happen to share a mode would decide: of the same co
 LATENCY_SD = 0.2
 """The same for the logarithm of a latency at a rate of arrivals, which varies more near saturation than a ratio does.
 
-With 0.08, a capacity was wrong in 22 % of the searches in which blocks varied by 30 %; with 0.2 in none (simulated).
+With 0.08, a capacity was wrong in 22 % (2 variants) and 41 % (4) of the searches in which blocks varied by 30 %, with
+0.2 in 0.5 % and 1.5 % (simulated).
 """
 
 MOST_CORRELATION = 0.8  # the largest autocorrelation that `widening` uses: so few blocks can't distinguish 0.8 from 1

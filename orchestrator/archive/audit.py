@@ -22,7 +22,10 @@ class _Block:
     positions: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def in_first_round(self) -> set[str]:
-        """Return the variants that took part in the first round only, as those far behind do; none if all did."""
+        """Return the variants that took part in the first round only, as those far behind do; none if all did.
+
+        A variant that has lost all its later trials is not told from them.
+        """
         later = {label for label, number in self.trials if number}
         return set(self.variants) - later if later else set()
 

@@ -20,7 +20,7 @@ LETS_GO, HOLDS = 0.5, 0.25
 """The share of the time that speaks for code that releases the GIL, and for code that holds it."""
 
 DISTURBED = 2.5
-"""The time of two threads at once relative to one alone, which is 2 where they take turns."""
+"""The time of two threads at once, relative to one alone, above which they disturb each other: in turns it is 2."""
 
 SOME, LETS_ALL_GO = 0.05, 0.9  # less than the one may be nothing, more than the other all of it
 
@@ -53,7 +53,7 @@ def capacity(results: Results) -> Iterator[str]:
 
 
 def causes(contest: Contest, found: PointEvents) -> list[str]:
-    """Return what keeps calls from running at the same time, a sentence each: what they share, or a narrow executor."""
+    """Return what keeps calls from running at once, and which lock recommended workers don't share, a sentence each."""
     return [*_own_locks(contest, found), *_together(found), *_executors(found)]
 
 
@@ -95,7 +95,7 @@ def _choice(verdict: VerdictReached, compared: Mapping[str, VariantCompared]) ->
     if verdict.verdict == "tie":
         return f"Use {named}, the simplest of {len(verdict.winners)} that tie{gain}."
     if verdict.verdict == "undecided":
-        early, later = "was not behind another one in every block", "can still win"
+        early, later = "no other one beat in every block", "can still win"
         why = f"it is the simplest that {early if verdict.ratio_low is None else later}"
         return f"Use {named} until more is known{gain}: {why}."
     if verdict.runner_up is None:
@@ -138,17 +138,18 @@ def _start_up(contest: Contest, event: VariantCompared | None) -> Iterator[str]:
 
 
 def _own_locks(contest: Contest, found: PointEvents) -> Iterator[str]:
-    """Yield that the processes which are recommended do not share the lock that threads wait for."""
+    """Yield that the workers which are recommended do not share the lock that threads wait for."""
     best = contest.variants.get((found.verdict and found.verdict.recommended) or "")
     if best is None or not registry.load(best.model).needs(best.options).pickles:
         return
-    accounts = [explain.summary(contest, label) for label in contest.variants]
-    shared = next((account for account in accounts if account and account.shares_a_lock), None)
-    if shared:
+    accounts = {label: account for label in contest.variants if (account := explain.summary(contest, label))}
+    shared = next((account for account in accounts.values() if account.shares_a_lock), None)
+    own = accounts.get(best.label)
+    if shared and not (own and own.shares_a_lock):
         held = f", held in {shared.median.lock_held_at}" if shared.median.lock_held_at else ""
         yield (
-            f"Threads wait for each other's lock{held}. Under {best.label} each process has a lock of its own: what it "
-            "protects (a file, a rate, a shared counter) is not protected between them."
+            f"Threads wait for each other's lock{held}. The workers of {best.label} have locks of their own: what the "
+            "lock protects (a file, a rate, a shared counter) is not protected between them."
         )
 
 
@@ -186,8 +187,10 @@ def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str],
         return None
     together = median(block.overlaps[event.variant] for block in contest.counting if event.variant in block.overlaps)
     if together > DISTURBED:
-        disturbed = f"Two threads at once took {together:.1f} times as long as one alone"
-        return f"{disturbed}: their calls disturb each other, so this says nothing about the GIL."
+        disturbed = (
+            f"Two threads at once took {together:.1f} times as long as one alone: their calls disturb each other"
+        )
+        return disturbed + ("." if event.variant in without_gil else ", so this says nothing about the GIL.")
     interval = "" if low is None or high is None else f" [{low * 100:.0f}, {high * 100:.0f}]"
     found = f"Two threads ran in parallel for {units.percent(event.parallel_share)}{interval} of their time"
     account = explain.summary(contest, event.variant)

@@ -227,7 +227,7 @@ def test_before_a_look_the_variant_that_always_led_is_advised() -> None:
     lines = said(conducted({"sequential": 20, "threads": 10}, measure={"max_time": "3s"}))
     assert lines[0] == (
         "Use threads (2 workers) until more is known, 2.00 times as fast as a plain loop: "
-        "it is the simplest that was not behind another one in every block."
+        "it is the simplest that no other one beat in every block."
     )
 
 
@@ -276,8 +276,8 @@ def test_processes_are_advised_with_the_lock_that_they_do_not_share() -> None:
     locked = {"threads": {"lock": 0.4, "lock_held_at": "save at shop.py:5"}}
     run = conducted({"sequential": 20, "threads": 20, "processes": 8}, noise=0.00001, accounts=locked)
     text = (
-        "Threads wait for each other's lock, held in save at shop.py:5. Under processes each process has a lock of "
-        "its own: what it protects (a file, a rate, a shared counter) is not protected between them."
+        "Threads wait for each other's lock, held in save at shop.py:5. The workers of processes have locks of their "
+        "own: what the lock protects (a file, a rate, a shared counter) is not protected between them."
     )
     assert text in " ".join(said(run))
 

@@ -11,6 +11,7 @@ import yaml
 from orchestrator.archive.audit import Audit
 from orchestrator.journal.read import Records, find
 from tests.support.command import orchestrator
+from tests.support.journals import journal_bytes
 
 WORK = """
 import time
@@ -68,6 +69,15 @@ def test_a_journal_with_a_variant_far_behind_is_complete(far_behind: Path) -> No
 
 def test_a_journal_with_rounds_that_were_chosen_is_complete(decided: Path) -> None:
     assert Audit(Records(find(decided))).problems == []
+
+
+def test_a_journal_that_lacks_a_later_trial_is_not_complete(decided: Path, tmp_path: Path) -> None:
+    records = list(Records(find(decided)))
+    later = next(each for each in records if each["event"] == "trial.finished" and each["round"] == 1)
+    journal = tmp_path / "events.jsonl"
+    kept = [{**each, "seq": place} for place, each in enumerate(each for each in records if each is not later)]
+    journal.write_bytes(journal_bytes(kept))
+    assert any("lacks 1 of" in problem for problem in Audit(Records(journal)).problems)
 
 
 @pytest.mark.long
