@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from orchestrator.cli.main import register
+from orchestrator.runner.items import sample
 
 # no example fails because the machine is busy, and none is kept for a later run; other runs have other examples
 settings.register_profile(
@@ -24,6 +25,25 @@ settings.load_profile("steady")
 pytest.register_assert_rewrite("tests.support.golden")  # which shows what differs
 
 register()  # as in the help: some tests use the commands without `main`
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the short form of the suite."""
+    parser.addoption("--cases", type=int, metavar="N", help="of each test, run N of its cases at most, evenly spread")
+
+
+@pytest.hookimpl(trylast=True)  # after the choice by markers
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out further cases of each test in the short form."""
+    most = config.getoption("--cases")
+    if not most:
+        return
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    kept = {item for own in cases.values() for item in sample(own, most)}
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
 
 
 def pytest_configure(config: pytest.Config) -> None:
