@@ -17,7 +17,8 @@ import pytest
 from orchestrator import errors
 from orchestrator.cli.main import COMMANDS
 from orchestrator.journal.read import EVENTS_FILE, Records
-from tests.support.command import GOOD, WORKLOADS, events, in_process, orchestrator
+from orchestrator.machine import lock
+from tests.support.command import GOOD, WORKLOADS, events, in_process, logged, orchestrator
 from tests.support.loaded_modules import loaded
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE_S, until
@@ -263,6 +264,16 @@ def test_a_link_to_nothing_in_the_place_of_the_runs_is_named(
     done = in_process(*command, "--runs", "loop", cwd=place)
     assert done.returncode == status
     assert any(name in done.stderr.splitlines()[-1] for name in ("/loop", " loop", f"/{target}"))
+
+
+def test_a_run_that_waits_names_the_one_that_holds_the_machine(place: Path) -> None:
+    (place / "x.yaml").write_text(GOOD)
+    with lock.hold() as set_holder:
+        set_holder("runs/other/1")
+        done = in_process("run", "x.yaml", "--wait", "300ms", cwd=place)
+    assert done.returncode == errors.BUSY
+    (waited,) = logged(done, "machine.awaited")
+    assert re.search(r"pid \d+, since .*, run runs/other/1; waiting for \d+ ms at most", waited["note"])
 
 
 def test_a_config_that_is_a_link_to_nothing_is_named(place: Path) -> None:
