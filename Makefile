@@ -35,7 +35,7 @@ plan: config-given $(VENV)/.run.stamp ## show what CONFIG= would measure, and ho
 test: $(VENV)/.dev.stamp ## run the tests
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
 
-slow: $(VENV)/.dev.stamp ## run the slower tests; CI runs two cases of each
+slow: $(VENV)/.dev.stamp ## run the slower tests; CI runs a case of each
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m 'slow and not long' $(ARGS)
 
 conformance: $(VENV)/.dev.stamp ## test every model with all options under every interpreter (hours)
