@@ -7,6 +7,7 @@ from typing import Any
 
 from . import items
 from .account import clocks, sensors
+from .results import pickled_bytes
 
 ENOUGH_NS = 200_000_000
 ENOUGH_ITEMS_NS = 1_000_000_000  # calls of unequal length say less about their mean
@@ -103,7 +104,7 @@ class CallTimes:
     def _holds(self) -> bool:
         """Return whether further calls must show what it takes to hold large results."""
         if self._is_large is None:
-            self._is_large = not self.items and self.wall_ns < SHORT_NS and _pickled_bytes(self.last) >= LARGE
+            self._is_large = not self.items and self.wall_ns < SHORT_NS and (pickled_bytes(self.last) or 0) >= LARGE
         return self._is_large
 
     def begin(self) -> None:
@@ -164,16 +165,6 @@ class CallTimes:
             "cpu_share": self._cpu_ns / max(1, sum(walls_ns) - self._queue_ns),
             "incomparable": incomparable(self._results[0], self.comparable, "two calls"),
         }
-
-
-def _pickled_bytes(result: Any) -> int:
-    """Return the size of a result when it is pickled, 0 if it can't be."""
-    import pickle
-
-    try:
-        return len(pickle.dumps(result))
-    except Exception:
-        return 0
 
 
 def _settle() -> None:

@@ -32,6 +32,16 @@ def digest(results: Sequence[Any]) -> str | None:
     return digested.found.hexdigest()
 
 
+def pickled_bytes(value: object) -> int | None:
+    """Return the size of a pickle; None where pickle fails, while a model's own pickler may not."""
+    import pickle
+
+    try:
+        return len(pickle.dumps(value))
+    except Exception:
+        return None
+
+
 def save(results: Sequence[Any], path: str) -> None:
     """Write results, digested before, to `path` for another variant to compare with."""
     import pickle

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 from .. import fd_limit, gil, loops, registry
 from ..call import Call
 from ..items import shown
+from ..results import pickled_bytes
 from . import clocks, contention, executors, greenlets, sensors, shared
 from .figures import FIGURES, complete
 from .fold import MOST_CALLS, Budget, longest, mean
@@ -69,7 +69,7 @@ def stamped(
 ) -> Made:
     """Return a call with stamps as its model needs them; `weighs`: it also measures the memory of its worker."""
     is_sent = pickles and not (per_task and workers.facts.get("actual_start_method") == "fork")
-    call_bytes = _pickled_bytes(call) if is_sent else None
+    call_bytes = pickled_bytes(call) if is_sent else None
     item_bytes = _mean_pickled_bytes(items) if is_sent and call.plain is None else 0
     is_small = call_bytes is not None and call_bytes < SMALL_BYTES
     in_greenlets = "patched_modules" in workers.facts
@@ -267,22 +267,14 @@ def _estimate_gil(budget: Budget, queue_ns: int | None, alone: dict[str, int], s
     return {"gil_source": "measured" if clocks.HAS_SHIM else "estimated", "gil_share_estimated": share}
 
 
-def _pickled_bytes(value: object) -> int | None:
-    """Return the size of a pickle; None where pickle fails, while the model's own pickler may not."""
-    try:
-        return len(pickle.dumps(value))
-    except Exception:
-        return None
-
-
 def _result_bytes(batch: Sequence[StampedResult]) -> int | None:
     """Return the mean size of a pickled result, over some of the batch."""
-    sizes = [_pickled_bytes(result.value) for result in batch[:: max(1, len(batch) // WEIGHED_RESULTS)]]
+    sizes = [pickled_bytes(result.value) for result in batch[:: max(1, len(batch) // WEIGHED_RESULTS)]]
     known = [size for size in sizes if size is not None]
     return mean(sum(known), len(known)) if known else None
 
 
 def _mean_pickled_bytes(items: Sequence[Any]) -> int:
     """Return the mean size of a pickled item, over some of the batch; 0 where pickle fails."""
-    sizes = [_pickled_bytes(item) or 0 for item in items[:: max(1, len(items) // WEIGHED_RESULTS)]]
+    sizes = [pickled_bytes(item) or 0 for item in items[:: max(1, len(items) // WEIGHED_RESULTS)]]
     return mean(sum(sizes), len(sizes))
