@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -147,6 +148,11 @@ class Contest:
     def tie_level(self) -> float:
         """The level of one look for a tie."""
         return looks.tie_level(self.plan)
+
+    @property
+    def log_tie(self) -> float:
+        """The logarithm of a ratio up to which two variants tie."""
+        return math.log1p(self.plan.experiment.measure.tie)
 
     @property
     def fixed_blocks(self) -> int | None:

@@ -99,7 +99,7 @@ def is_tie(contest: Contest, gap: Ratio) -> bool:
 
 def _is_within_tie(contest: Contest, gap: Ratio) -> bool:
     """Return whether the interval of a ratio lies within the tie bounds, on the logarithmic scale."""
-    width = math.log1p(contest.plan.experiment.measure.tie)
+    width = contest.log_tie
     return gap.low is not None and gap.high is not None and -width < math.log(gap.low) <= math.log(gap.high) < width
 
 

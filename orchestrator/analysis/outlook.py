@@ -52,7 +52,7 @@ def outlook(contest: Contest, finding: Finding) -> Outlook | None:
 def _unbeaten(contest: Contest, labels: Sequence[str]) -> str:
     """Return the first of some variants that no other one beat in every block, and by more than a tie."""
     blocks = [block.walls for block in contest.counting]
-    tie = math.log1p(contest.plan.experiment.measure.tie)
+    tie = contest.log_tie
 
     def is_behind(label: str) -> bool:
         against = (log_statistics(blocks, other, label) for other in labels if other != label)
@@ -67,7 +67,7 @@ def _more_blocks(contest: Contest, logs: Times, gap: Ratio) -> int | None:
     The interval is taken as one of Student, around the ratio as it is, with the deviation as it is.
     """
     m, centre, factor = len(logs), abs(math.log(gap.value)), widening(logs)
-    tie = math.log1p(contest.plan.experiment.measure.tie)
+    tie = contest.log_tie
     for blocks in (look for look in LOOKS if look > m):
         is_ranked = has_rank_interval(blocks, contest.level)
         level = contest.level if is_ranked else EARLY_SHARE * contest.level
