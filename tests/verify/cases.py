@@ -53,6 +53,18 @@ def _across(name: str, what: str, percent: int, cross: str | None) -> Case:
     return Case(name, what, "apart", _pair(first, second), 1 + percent / 100, cross)
 
 
+def _arrivals() -> Case:
+    model = {"model": "threads", "workers": 2}
+    spec = {
+        "workload": {"call": "experiments.io:wait", "kwargs": {"seconds": 0.01}},
+        "arrivals": {"rate": 160, "window": "1s"},
+        "models": [{"label": "a", **model}, {"label": "b", **model}],
+        "baseline": "b",
+        "measure": {"metric": "p90", "max_time": "60s"},
+    }
+    return Case("same_arrivals", "calls of 10 ms that arrive at 0.8 of what two threads can do", "same", spec, 1.0)
+
+
 CASES = {
     case.name: case
     for case in (
@@ -63,6 +75,7 @@ CASES = {
             {"model": "threads"}, {"model": "threads"}, tasks=2), 1.0),
         Case("same_processes", "the same loop twice, in processes", "same", _pair(
             {"model": "processes"}, {"model": "processes"}, tasks=8), 1.0),
+        _arrivals(),
         _known(2),
         _known(5),
         _known(10),
