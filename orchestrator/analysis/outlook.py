@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import mean, median
+from statistics import mean
 
 from .contest import Contest
 from .decide import Finding
@@ -30,9 +30,9 @@ class Outlook:
     """About how many more blocks would decide; None when not even the last look would."""
     seconds: float | None
     choice: str
-    """The variant to choose until then: the simplest of those that can still win.
+    """The variant to choose until then: the simplest of those that can still win and that no other one beats so far.
 
-    Before the first look it is the simplest that no other one beat in every block.
+    A single other one beats it where the pairwise interval is above 1, and before the first look in every block.
     """
 
 
@@ -45,20 +45,26 @@ def outlook(contest: Contest, finding: Finding) -> Outlook | None:
     logs = log_statistics([block.walls for block in contest.counting], best, rival)
     more = _more_blocks(contest, logs, gap)
     seconds = None if more is None else more * mean(block.elapsed_ns for block in contest.counting) / 1e9
-    choice = finding.winners[0] if gap.low is not None else _unbeaten(contest, finding.winners)
-    return Outlook(more, seconds, choice)
+    return Outlook(more, seconds, _unbeaten(contest, finding.winners))
 
 
 def _unbeaten(contest: Contest, labels: Sequence[str]) -> str:
-    """Return the first of some variants that no other one beat in every block, and by more than a tie."""
-    blocks = [block.walls for block in contest.counting]
-    tie = contest.log_tie
+    """Return the first of some variants that no other one beats so far; the first of all where each is beaten."""
 
-    def is_behind(label: str) -> bool:
-        against = (log_statistics(blocks, other, label) for other in labels if other != label)
-        return any(len(logs) and min(logs) > 0 and median(logs) > tie for logs in against)
+    def is_beaten(label: str) -> bool:
+        return any(_beats(contest, other, label) for other in labels if other != label)
 
-    return next((label for label in labels if not is_behind(label)), labels[0])
+    return next((label for label in labels if not is_beaten(label)), labels[0])
+
+
+def _beats(contest: Contest, a: str, b: str) -> bool:
+    """Return whether the interval of a ratio is above 1; before there is one, whether `a` was faster in every block."""
+    gap = contest.compare(a, b, contest.look_level)
+    if gap is None:
+        return False
+    if gap.low is None:
+        return gap.agreeing == gap.blocks and math.log(gap.value) > contest.log_tie
+    return gap.low > 1
 
 
 def _more_blocks(contest: Contest, logs: Times, gap: Ratio) -> int | None:

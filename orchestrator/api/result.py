@@ -83,7 +83,7 @@ class Point:
 
     @property
     def recommended(self) -> str | None:
-        """The variant to use now: the winner, or while undecided the simplest that can still win."""
+        """The variant to use now: the winner, or while undecided the simplest that no other one beats so far."""
         return self._found.verdict.recommended if self._found.verdict else None
 
     @property
@@ -174,7 +174,7 @@ class Result:
 
     @property
     def recommended(self) -> str | None:
-        """The variant to use now: the winner, or while undecided the simplest that can still win."""
+        """The variant to use now: the winner, or while undecided the simplest that no other one beats so far."""
         return self._only.recommended
 
     @property

@@ -95,9 +95,8 @@ def _choice(verdict: VerdictReached, compared: Mapping[str, VariantCompared]) ->
     if verdict.verdict == "tie":
         return f"Use {named}, the simplest of {len(verdict.winners)} that tie{gain}."
     if verdict.verdict == "undecided":
-        early, later = "no other one beat in every block", "can still win"
-        why = f"it is the simplest that {early if verdict.ratio_low is None else later}"
-        return f"Use {named} until more is known{gain}: {why}."
+        why = "beat in every block" if verdict.ratio_low is None else "beats so far"
+        return f"Use {named} until more is known{gain}: it is the simplest that no other one {why}."
     if verdict.runner_up is None:
         return f"Use {named}: every other variant failed, so nothing is known of its speed against them."
     if is_baseline:
@@ -200,7 +199,8 @@ def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str],
     if obstacle:
         return f"{found}: {obstacle}, so this says nothing about the GIL."
     if low is None or high is None:
-        return f"{found}; too few blocks to say more."
+        measured = sum(event.variant in block.overlaps for block in contest.counting)
+        return f"{found}, in {units.count(measured, 'block')}: too few for an interval."
     if low >= LETS_GO:
         return f"{found}: the code releases the GIL."
     free = load.free_cores(contest)

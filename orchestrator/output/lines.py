@@ -28,7 +28,7 @@ MUCH_LONGER = 1.1  # how many times as long as the others an instrumented batch 
 _UNKNOWN = {"contention_share": "contention", "contended_objects": "what the threads share"}
 
 _WARNINGS = {
-    "too_few_blocks": "too few blocks for a verdict; allow more time (measure.max_time) or blocks (measure.blocks)",
+    "too_few_blocks": "too few blocks to call a tie; allow more time (measure.max_time) or blocks (measure.blocks)",
     "precision_missed": "the interval is wider than measure.precision",
     "blocks_correlated": "consecutive blocks are correlated, so the interval was widened; it may still be too narrow",
     "load_dependent": "the ratio follows the load of the machine from block to block",
@@ -59,7 +59,7 @@ _SHORT = {
     "answers_kept": "calls after the first computed next to nothing: answered",
     "parallel_by_itself": "a call is parallel by itself, so calls at once compete for the cores",
     "arguments_copied": "each call got fresh copies, untimed, of what it changes:",
-    "too_few_blocks": "too few blocks for a verdict; allow more measure.max_time",
+    "too_few_blocks": "too few blocks to call a tie",
     "hosts_disagree": "hosts disagree, so the verdict holds for this mixture only",
     "gil_enabled": "the GIL was enabled again",
     "workload_warned": "warning of the workload",

@@ -157,6 +157,18 @@ def test_an_undecided_ratio_is_bounded_and_says_what_to_choose() -> None:
     assert found["sentence"].endswith("for now, choose sequential.")
 
 
+def test_a_loop_that_a_single_other_one_beats_is_not_recommended_while_undecided() -> None:
+    run = conducted(
+        {"sequential": 10, "threads": 10, "thread_per_task": 8.4, "processes": 8.4},
+        noise=0.1,
+        measure={"max_time": "9s"},
+    )
+    found = verdict_of(run)
+    assert (found["verdict"], found["winners"][0]) == ("undecided", "sequential")  # by the level that all looks share
+    assert compared(run, "processes")["speedup_low"] > 1
+    assert found["recommended"] == "thread_per_task"
+
+
 def test_what_more_blocks_would_not_decide_is_said() -> None:
     found = verdict_of(conducted({"sequential": 10, "threads": 10}, noise=0.5, measure={"max_time": "1h"}))
     assert (found["more_blocks"], found["more_s"]) == (None, None)

@@ -235,7 +235,7 @@ def test_at_most_three_notes_are_shown() -> None:
     )
     notes = [line for line in shown(found).splitlines() if line.startswith("note: ") or " more with " in line]
     assert [note[:30] for note in notes] == [
-        "note: too few blocks for a ver",
+        "note: too few blocks to call a",
         "note: other processes used the",
         "note: the ranking may change w",
         "1 note more with --details",
