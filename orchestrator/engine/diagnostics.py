@@ -1,16 +1,18 @@
 """Diagnostics after the rounds of a block: how parallel threads run, and where the time goes.
 
-Best effort: a failure here, or a lack of time, is ignored, and the block still counts.
+Best effort: after a failure here, which is logged, or where the time is too short, the block still counts.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from ..journal.event import Event
 from ..journal.raw_events import AccountMeasured, OverlapMeasured, RunnerReady, TimelineRecorded
 from ..journal.window_events import WindowAccounted
+from ..log import diagnostics
 from ..runner import registry
 from ..spec.plan import is_accounted
 from ..supervisor.group import RunnerGroup
@@ -54,11 +56,8 @@ def overlaps(
             notify(f"running {ready.variant} beside itself")
             allowed_s = max(0.0, _allowed_s(task))
             request = {"op": "overlap", "within_ns": round(allowed_s * 1e9)}
-            try:
-                answer = runner_group.ask(ready.variant, request, allowed_s)
-            except RunnerFailed:
-                continue
-            if answer["alone_ns"]:
+            answer = _ask(runner_group, ready.variant, request, allowed_s)
+            if answer and answer["alone_ns"]:
                 measured = {key: answer[key] for key in ("calls", "alone_ns", "together_ns")}
                 yield OverlapMeasured(**task.about(variant), **measured)
 
@@ -80,12 +79,11 @@ def accounts(
         if allowed_s < ACCOUNT_S + ACCOUNT_MARGIN * trial_ns[label] / 1e9:
             continue
         notify(f"accounting for the time of {label}")
-        try:
-            is_cut = trial_ns[label] > LONG_TRIAL_NS and not task.point.items  # unequal calls are all accounted
-            calls = variant.at_once(task.point.tasks) if is_cut else None
-            request = {"op": "account", "repeats": repeats[label], "calls": calls}
-            answer = runner_group.ask(label, request, allowed_s)
-        except RunnerFailed:
+        is_cut = trial_ns[label] > LONG_TRIAL_NS and not task.point.items  # unequal calls are all accounted
+        calls = variant.at_once(task.point.tasks) if is_cut else None
+        request = {"op": "account", "repeats": repeats[label], "calls": calls}
+        answer = _ask(runner_group, label, request, allowed_s)
+        if answer is None:
             continue
         about = task.about(variant)
         timeline = answer.pop("timeline")
@@ -109,17 +107,24 @@ def window_accounts(
         if variant.label not in labels or task.deadline - time.monotonic() < most_s:
             continue
         notify(f"accounting for the time of the calls of {variant.label}")
-        try:
-            account = runner_group.ask(variant.label, {"op": "account_window", "number": rounds}, most_s)["account"]
-        except RunnerFailed:
-            continue
-        if account["ended"]:
-            yield WindowAccounted(**task.about(variant), **account)
+        answer = _ask(runner_group, variant.label, {"op": "account_window", "number": rounds}, most_s)
+        if answer and answer["account"]["ended"]:
+            yield WindowAccounted(**task.about(variant), **answer["account"])
 
 
 def is_due(task: BlockTask, rounds: int) -> bool:
     """Return whether a block has instrumented trials, and checks the results."""
     return task.draws or is_accounted(task.number, rounds)
+
+
+def _ask(runner_group: RunnerGroup, label: str, request: Mapping[str, Any], allowed_s: float) -> dict[str, Any] | None:
+    """Return the answer of a runner; None if it failed, which is logged, or had too little time."""
+    try:
+        return runner_group.ask(label, request, allowed_s)
+    except RunnerFailed as error:
+        if error.cause != "timeout":
+            diagnostics().warning("account.failed", variant=label, op=request["op"], error=str(error))
+        return None
 
 
 def _allowed_s(task: BlockTask) -> float:

@@ -24,10 +24,14 @@ from orchestrator.supervisor.interrupt import Interrupt
 from orchestrator.supervisor.process import default_python
 
 WORKLOAD = """
-import contextlib, threading, time
+import contextlib, sys, threading, time
 
 def nap():
     time.sleep(0.004)
+
+def seen():
+    if any(name.endswith("account.instrumented") for name in sys.modules):
+        raise RuntimeError("only without an account")
 
 @contextlib.contextmanager
 def busy():
@@ -155,3 +159,14 @@ def test_without_figures_of_the_kernel_the_load_of_others_is_unknown() -> None:
     start = ContextSampled(block=0, when="start", **{**host.sample(), **unknown})
     end = start.model_copy(update={"monotonic_ns": start.monotonic_ns + 10**9})
     assert set(trials.load_of_others(start, end, ours_ns=0).values()) == {None}
+
+
+def test_an_account_that_fails_is_logged_and_the_block_counts(
+    runner_env: RunnerEnvironment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = events_of(runner_env, call="work:seen")
+    assert len(named(events, "trial.finished")) == 30
+    assert named(events, "account.measured") == []
+    said = [line for line in capsys.readouterr().err.splitlines() if "account.failed" in line]
+    assert len(said) == 2
+    assert all("only without an account" in line for line in said)
