@@ -26,7 +26,7 @@ def query(
 ) -> None:
     """Query all runs with SQL.
 
-    The views are runs, trials, blocks, variants, accounts, verdicts, contexts.
+    The views are runs, trials, windows, blocks, variants, latencies, accounts, verdicts, contexts.
     """
     from ..extras import need
 
