@@ -18,7 +18,11 @@ WAYS = (
     *(f"threads:pool={pool}" for pool in ("futures", "asyncio")),
     *(f"{model}:start_method={method}" for model in ("processes", "process_per_task") for method in START_METHODS),
     *(f"processes:pool={pool}" for pool in ("multiprocessing", "anyio")),
+    *(f"{model}:chunksize=2" for model in ("processes", "loky")),
+    "threads:switch_interval_us=500",
     "joblib:backend=threading",
+    "joblib:batch_size=2",
+    "mpire:chunk_size=2",
     *(f"mpire:start_method={method}" for method in ("forkserver", "spawn")),
     *(f"{model}:loop={loop}" for model in ("processes_of_loops", "threads_of_loops") for loop in ("uvloop", "trio")),
     "dask:pool=threads",
@@ -30,7 +34,7 @@ def parts(way: str) -> tuple[str, dict[str, Any]]:
     """Return the model and the options of a way."""
     model, _, option = way.partition(":")
     name, _, value = option.partition("=")
-    return model, {name: value} if name else {}
+    return model, {name: int(value) if value.isdigit() else value} if name else {}
 
 
 def needs(way: str) -> Needs:
