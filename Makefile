@@ -45,7 +45,7 @@ faults: $(VENV)/.dev.stamp ## run the long tests: 500 kill -9, failing disks, si
 	$(BIN)/python -m pytest -q -n 2 --dist load -m long --ignore tests/runner/conformance tests $(ARGS)
 
 golden: $(VENV)/.dev.stamp ## regenerate the schemas, the reference and the expected outputs; review the diff
-	ORCHESTRATOR_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/journal tests/analysis/test_results.py tests/output/test_markdown.py tests/output/test_answer.py tests/api/test_reference.py
+	ORCHESTRATOR_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q -n 2 $$(grep -rl '^from tests.support import golden' tests)
 
 lint: $(VENV)/.dev.stamp ## check style, types and the direction of imports
 	$(BIN)/ruff check .

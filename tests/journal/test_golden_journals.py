@@ -27,7 +27,7 @@ from tests.support.journals import RECORDED, derived_again, recorded
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A directory that holds a recorded journal, and `runs` above it."""
     file: Path = request.param
-    if golden.UPDATES:
+    if golden.UPDATES and folded(file).differences:  # another processor gives other last digits, which are none
         file.write_bytes(gzip.compress(derived_again(file), mtime=0))
     directory = tmp_path / "runs" / "recorded" / "20261128T194500000Z-5a5a5a"
     directory.mkdir(parents=True)
