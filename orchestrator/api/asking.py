@@ -110,7 +110,10 @@ def _check_functions(functions: Iterable[Any], item: str | None) -> None:
             function.close()  # else Python warns later that it was never awaited
         if not (callable(function) or isinstance(function, str)):
             what = f"it is a value of type {type(function).__name__}, not a function"
-            raise BadInput(what, where="func", remedy="give the function itself, and its arguments beside it")
+            remedy = "give the function itself, and its arguments beside it"
+            if isinstance(function, list | tuple | set):
+                remedy = 'give each function a name: compare({"old": old, "new": new})'
+            raise BadInput(what, where="func", remedy=remedy)
         if item and callable(function) and (known := _arguments(function)) and item not in known:
             what = f"{called(function)} has no argument {item!r}"
             raise BadInput(what, where="item=", remedy=f"name one of {', '.join(known)}")

@@ -62,8 +62,8 @@ def compare(
     """Return how models compare for a function, by how much and why.
 
     Args:
-        func: the function, or its name as in `module:function`; or several by name, each of which is then a contestant
-            in a plain loop, or under each of the `models`.
+        func: the function, or its name as in `module:function`; or several by name, as in `{"old": old, "new": new}`,
+            each of which is then a contestant in a plain loop, or under each of the `models`.
         args: the positional arguments of every call.
         kwargs: the keyword arguments of every call.
         items: gives each call another item: a list, or a source such as "glob:data/*.json" or "range:0:100".
