@@ -236,6 +236,8 @@ def executor_text(middle: Figures) -> tuple[str, str]:
     size = middle.executor_size
     if middle.executor_kind == "semaphore":
         return "waiting for a semaphore", _details(f"it lets {size} through" if size else None, middle.executor_at)
+    if middle.executor_kind == "lock":
+        return "waiting for a lock of asyncio", _details("held by other calls", middle.executor_at)
     if middle.executor_kind == "limiter":
         return "waiting for a token of a limiter", _details(f"it has {size}", middle.executor_at)
     of = "the default executor has" if middle.executor_kind == "default executor" else "the executor has"

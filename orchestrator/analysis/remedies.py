@@ -34,6 +34,9 @@ class Remedy:
     overrides: tuple[str, ...] = ()
 
 
+HOLD_LESS = Remedy("hold the lock for less time, or share it among fewer calls: more workers only wait for it")
+
+
 def remedy(contest: Contest, variant: Variant, found: Summary, causes: Mapping[str, float]) -> Remedy | None:
     """Return the advice for the first of a variant's causes (with their shares) that has any."""
     worth = (_REMEDIES[cause] for cause, share in causes.items() if cause in _REMEDIES and share >= WORTH)
@@ -134,15 +137,15 @@ def _lock(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     if not found.shares_a_lock:
         return _waiting(contest, variant, found)
     advised = _use(contest, variant, found, "processes", ": each has locks of its own")
-    return advised or Remedy(
-        "hold the lock for less time, or share it among fewer calls: more workers only wait for it"
-    )
+    return advised or HOLD_LESS
 
 
 def _executor(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     """Advise an executor with room for all that was given to it at once."""
     middle = found.median
     wanted = middle.executor_wanted or variant.at_once(contest.point.tasks)
+    if middle.executor_kind == "lock":
+        return HOLD_LESS
     if middle.executor_kind is None or not middle.executor_kind.endswith("executor"):
         what = "a larger semaphore" if middle.executor_kind == "semaphore" else "a limiter with more tokens"
         return Remedy(f"use {what}, if what it protects can serve more calls at once")

@@ -184,7 +184,12 @@ def _against_baseline(event: VariantCompared) -> str:
 
 def first_cause(event: VariantExplained) -> str:
     """Return the largest cause with its share; nothing where none stands out."""
-    return f"{PARTS[event.causes[0]]} {units.percent(event.cause_shares[0])}" if event.causes else ""
+    if not event.causes:
+        return ""
+    word = PARTS[event.causes[0]]
+    if event.causes[0] == "executor" and not (event.executor_kind or "executor").endswith("executor"):
+        word = event.executor_kind or ""  # a semaphore, a limiter, a lock of asyncio
+    return f"{word} {units.percent(event.cause_shares[0])}"
 
 
 def shares(event: VariantExplained) -> dict[str, float | None]:

@@ -9,6 +9,7 @@ import pytest
 from orchestrator.journal.derived_events import VariantExplained
 from orchestrator.output.grid import plain
 from orchestrator.output.lines import explanation
+from orchestrator.output.tables import first_cause
 from orchestrator.runner import registry as models
 from orchestrator.runner.account.figures import FIGURES
 from orchestrator.runner.account.fold import SHARES
@@ -169,6 +170,14 @@ def test_an_executor_that_is_too_small_is_named_with_its_size_and_a_wider_one() 
         "use a wider executor, such as `loop.set_default_executor(ThreadPoolExecutor(60))`: "
         "6 threads serve up to 60 calls at once"
     )
+
+
+def test_a_lock_of_coroutines_is_named_as_one_and_no_executor_is_advised_for_it() -> None:
+    about: dict[str, Any] = {"executor_kind": "lock", "executor_size": 1, "executor_at": "pay at shop.py:7"}
+    event = why("event_loop", executor=0.8, tasks=30, lanes=1, is_async=True, in_own_thread=True, **about)
+    assert "waiting for a lock of asyncio 80 % of the time (held by other calls; pay at shop.py:7)" in event["why"]
+    assert event["advice"].startswith("hold the lock for less time")
+    assert first_cause(VariantExplained.model_construct(**event)) == "lock 80 %"
 
 
 def test_no_executor_of_very_many_threads_is_advised() -> None:

@@ -1,4 +1,4 @@
-"""Waits of coroutines for what serves only so many calls at once: a thread of an executor, a limiter, a semaphore.
+"""Waits of coroutines for what serves only so many calls at once: a thread of an executor, a limiter, a lock.
 
 Only waits that begin while all of it is taken count: handing a call to a free thread is dispatch.
 """
@@ -59,7 +59,8 @@ def watched(is_async: bool) -> Iterator[Waits]:
         if backend := sys.modules.get("anyio._backends._asyncio"):
             stack.enter_context(_replaced(backend.CapacityLimiter, "acquire_on_behalf_of", _timed_limiter(waits)))
         if locks := sys.modules.get("asyncio.locks"):
-            stack.enter_context(_replaced(locks.Semaphore, "acquire", _timed_semaphore(waits)))
+            stack.enter_context(_replaced(locks.Semaphore, "acquire", _timed_acquire(waits, "semaphore")))
+            stack.enter_context(_replaced(locks.Lock, "acquire", _timed_acquire(waits, "lock")))
         selector = getattr(loops.running(), "_selector", None)
         if selector is not None:
             stack.enter_context(_replaced(selector, "select", _timed_select(waits.selects)))
@@ -143,7 +144,8 @@ def _timed_limiter(waits: Waits) -> Callable[[Any], Any]:
     return wrapped
 
 
-def _timed_semaphore(waits: Waits) -> Callable[[Any], Any]:
+def _timed_acquire(waits: Waits, name: str) -> Callable[[Any], Any]:
+    """Return what times the waits for a semaphore of asyncio, or for one of its locks, which lets one call through."""
     import asyncio
 
     try:
@@ -156,7 +158,7 @@ def _timed_semaphore(waits: Waits) -> Callable[[Any], Any]:
             begun_ns = time.monotonic_ns() if self.locked() and asyncio.current_task() is not of_model else 0
             acquired = await acquire(self)
             if begun_ns:
-                spans = waits.spans(("semaphore", getattr(self, "_bound_value", None)))
+                spans = waits.spans((name, 1 if name == "lock" else getattr(self, "_bound_value", None)))
                 spans.append((begun_ns, time.monotonic_ns()))
             return acquired
 

@@ -39,7 +39,7 @@ class Figures:
     serialisation_share: float
     dispatch_share: float
     executor_share: float = 0.0
-    """Of event loops: all calls waited, and at least one of them for an executor thread or a semaphore."""
+    """Of event loops: all calls waited, at least one of them for what `executor_kind` names."""
     waiting_share: float
     idle_share: float
     gil_source: Literal["measured", "estimated"]
@@ -92,7 +92,7 @@ class Figures:
     outside_cpu_ns: int | None
     """CPU time per batch of the workload's own threads and processes, neither workers nor of the model."""
     executor_kind: str | None = None
-    """What the calls of `executor_share` waited for: `default executor`, `executor`, `limiter` or `semaphore`."""
+    """What calls waited for: `default executor`, `executor`, or of asyncio or anyio `limiter`, `semaphore`, `lock`."""
     executor_size: int | None = None
     """How many calls it serves at once; null where that is not known."""
     executor_wanted: int | None = None

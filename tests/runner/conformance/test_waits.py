@@ -36,18 +36,19 @@ def test_workers_that_wait_for_work_wait_for_no_lock(runner_env: RunnerEnvironme
 
 
 @pytest.mark.parametrize(
-    ("call", "kind"),
+    ("call", "kind", "size"),
     [
-        ("wait_in_thread", "default executor"),
-        ("wait_for_token", "limiter"),
-        ("wait_for_semaphore", "semaphore"),
+        ("wait_in_thread", "default executor", 2),
+        ("wait_for_token", "limiter", 2),
+        ("wait_for_semaphore", "semaphore", 2),
+        ("wait_for_lock", "lock", 1),
     ],
 )
 def test_coroutines_that_wait_for_one_of_a_few_places_are_told_from_waiting_ones(
-    runner_env: RunnerEnvironment, call: str, kind: str
+    runner_env: RunnerEnvironment, call: str, kind: str, size: int
 ) -> None:
     found = account(runner_env, "event_loop", call, "async_call", tasks=6, workers=6)
-    assert (found["executor_kind"], found["executor_size"]) == (kind, 2)
+    assert (found["executor_kind"], found["executor_size"]) == (kind, size)
     assert found["executor_share"] > 0.2
     assert found["executor_wanted"] == (6 if kind == "default executor" else None)
     assert found["executor_at"].startswith(f"{call} at workloads.py:")

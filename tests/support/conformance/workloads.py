@@ -479,3 +479,13 @@ async def wait_for_semaphore() -> None:
         _local.semaphore = asyncio.BoundedSemaphore(2)
     async with _local.semaphore:
         await asyncio.sleep(0.02)
+
+
+async def wait_for_lock() -> None:
+    """Wait with a lock that lets one call through."""
+    import asyncio
+
+    if not hasattr(_local, "lock"):
+        _local.lock = asyncio.Lock()
+    async with _local.lock:
+        await asyncio.sleep(0.02)
