@@ -133,7 +133,7 @@ async def measure(
         "longest_item": None if named is None else shown(named[longest(taken)]),
         "call_bytes": made.call_bytes and made.call_bytes + made.item_bytes,
         "result_bytes": _result_bytes(batch) if pickles else None,
-        **after.switches(before, budget.batches),
+        **after.counts(before, budget.batches),
         **loops.lag(turns_ns, budget.wall_ns),
         **after.memory(per_task, memory),
         "outside_cpu_ns": None

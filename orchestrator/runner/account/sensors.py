@@ -75,10 +75,11 @@ def begin_on(round_number: int) -> int | None:
 
 
 def usage() -> dict[str, Any]:
-    """Return the CPU time, waits and context switches of the calling thread and its process so far.
+    """Return the CPU time, waits and counts of the calling thread and its process so far.
 
     `pid`, `thread` (the system's id), `cpu_ns` and `queue_ns` (the time it waited for a core; None: unknown) are of the
-    thread; `children_cpu_ns`, `voluntary` and `involuntary` (context switches) of its process.
+    thread; `children_cpu_ns` and `counts` of its process. How much each of `counts` grows in a batch is the figure of
+    the account with its name.
     """
     import threading
 
@@ -91,8 +92,10 @@ def usage() -> dict[str, Any]:
         "cpu_ns": time.thread_time_ns(),
         "queue_ns": queue_ns(),
         "children_cpu_ns": int((ended.ru_utime + ended.ru_stime) * 1e9),
-        "voluntary": own.ru_nvcsw + ended.ru_nvcsw,
-        "involuntary": own.ru_nivcsw + ended.ru_nivcsw,
+        "counts": {
+            "voluntary_switches": own.ru_nvcsw + ended.ru_nvcsw,
+            "involuntary_switches": own.ru_nivcsw + ended.ru_nivcsw,
+        },
     }
 
 

@@ -62,12 +62,12 @@ class Usage:
         )
         return self._tree_cpu_ns - before._tree_cpu_ns + ended_ns - controlled_ns
 
-    def switches(self, before: Usage, batches: int) -> dict[str, int]:
-        """Return the context switches per batch."""
-        pairs = self._pairs(before)
+    def counts(self, before: Usage, batches: int) -> dict[str, int]:
+        """Return how much each count of the processes has grown per batch."""
+        pairs = [(after["counts"], earlier["counts"]) for after, earlier in self._pairs(before)]
         return {
-            f"{name}_switches": mean(sum(after[name] - earlier[name] for after, earlier in pairs), batches)
-            for name in ("voluntary", "involuntary")
+            name: mean(sum(after[name] - earlier[name] for after, earlier in pairs), batches)
+            for name in self.own["counts"]
         }
 
     def memory(self, per_task: bool, of_ended: Sequence[tuple[int, int]]) -> dict[str, int | None]:
