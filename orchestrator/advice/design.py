@@ -148,7 +148,7 @@ class Facts:
     function failed under it. `growth` is how many times as long as the first calls the last ones took, None if they
     took no longer. `never_yields`: its coroutines block their event loop. `changes` has what its `import` and its
     `call` change for their whole process. `left_open` and `keeps` are what each call leaves open and the memory that it
-    keeps.
+    keeps. `returned_errors` is in how many calls the result is an exception, or holds one.
     """
 
     is_async: bool
@@ -171,6 +171,7 @@ class Facts:
     changes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     left_open: Mapping[str, Any] | None = None
     keeps: Mapping[str, Any] | None = None
+    returned_errors: Mapping[str, Any] | None = None
 
     @property
     def busy(self) -> float:

@@ -14,6 +14,7 @@ from ..journal.derived_events import VariantCompared
 from ..journal.event import Event
 from ..runner import names, registry
 from ..runner.last_words import CLOSE
+from ..runner.returned_errors import RAISE
 from ..spec.document import dump
 from ..text import printable
 from . import commands
@@ -188,6 +189,7 @@ def _question(asked: Question, designed: Design, kind: str, along: str) -> str:
 
 def _first_of_all(facts: Facts) -> Iterator[str]:
     """Yield what makes the rest less important."""
+    yield from _returned_errors(facts)
     if facts.kept_by:
         took = f"The first call took {units.duration(facts.first_ns)} and later ones {units.duration(facts.wall_ns)}"
         if facts.is_drained:
@@ -214,6 +216,15 @@ def _first_of_all(facts: Facts) -> Iterator[str]:
         does += [f"keeps {facts.cpu_share:.1f} cores busy"] if facts.cpu_share > MULTI_CORE_CALL else []
         once = "; start the processes once, outside of the function" if facts.started > 1 else ""
         yield f"It is parallel by itself: a call {' and '.join(does)}, so calls at once compete for the cores{once}."
+
+
+def _returned_errors(facts: Facts) -> Iterator[str]:
+    """Yield in how many calls the result is an exception, or holds one."""
+    if found := facts.returned_errors:
+        is_each = found["calls"] == found["all"]
+        calls = "Each call" if is_each else f"{found['calls']} of {found['all']} calls"
+        figures = "the figures are those" if is_each else "in part the figures are those"
+        yield f"{calls} returned {found['what']} ({found['error']}): {figures} of the failure; {RAISE}."
 
 
 def _kept_by_calls(facts: Facts) -> Iterator[str]:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import Any
 
-from . import arguments, imports, items, keeping, leftovers, promises, registry, soundness, workload
+from . import arguments, imports, items, keeping, leftovers, promises, registry, returned_errors, soundness, workload
 from .call import Call
 from .call_times import CallTimes, incomparable
 from .workload import Unusable
@@ -41,6 +41,8 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
     `never_yields` is whether coroutines never let their event loop run something else.
 
     `left_open` is what each call leaves open, and `keeps` the memory that it keeps (see `keeping`), None for neither.
+
+    `returned_errors` is in how many calls the result is an exception (see `returned_errors`), None if in none.
 
     `growth` is how many times as long as the first calls the last ones took, None if no longer.
 
@@ -114,6 +116,7 @@ def _piloted(
         "unpicklable": _unpicklable(measured.comparable, file),
         "left_open": checked.keeping.left_open,
         "keeps": checked.keeping.keeps,
+        "returned_errors": checked.returned_errors.found(),
         **figures,
         "calling_ns": figures["calling_ns"] + checked.keeping.spent_ns,
     }
@@ -153,6 +156,7 @@ class _Checked:
         self.has_yielded = False
         """Whether any call has let the event loop run something else."""
         self.keeping = keeping.Keeping(name, measured.results_held)
+        self.returned_errors = returned_errors.ReturnedErrors(name)
         self._measured = measured
         self._name, self._call, self._has_items = name, call, bool(measured.items)
         self._is_async = inspect.iscoroutinefunction(call.function)
@@ -197,15 +201,16 @@ class _Checked:
             raise Unusable("call", *problem)
         if self._given and self._is_watched:
             self.changed = self._given.changed()
+        self.returned_errors.note(result)
         self.keeping.note()
         self._measured.is_over = self.keeping.is_short
 
     def check_work(self, figures: Mapping[str, Any]) -> None:
-        """Raise Unusable where the calls have done no work, or leave so much open that others must fail.
+        """Raise Unusable where the calls have failed or done no work, or leave so much open that others must fail.
 
         They have done none where their file has ended, or where their result computes later. `figures` are theirs.
         """
-        if problem := self.keeping.problem():
+        if problem := self.returned_errors.problem() or self.keeping.problem():
             raise Unusable("call", *problem)
         if figures["incomparable"] and (file := soundness.read_out(self.function)):
             raise Unusable("call", *soundness.read_to_end(self._name, file))
@@ -262,7 +267,7 @@ def _failure_in_thread(call: Call, item: Any, expected: list[Any] | None, contex
             if expected and incomparable(expected[0], result, "a thread and the main thread"):
                 failed.append(DIFFERS)
         except BaseException as error:
-            text = _placed(error)
+            text = imports.placed(error)
             sets_handler = "signal only works in main thread" in text
             failed.append(f"it sets a signal handler ({text})" if sets_handler else f"in a thread it fails ({text})")
 
@@ -288,14 +293,8 @@ def _failure_in_loop(call: Call, item: Any) -> str | None:
     except (Exception, SystemExit) as error:
         if soundness.ended(error):
             raise
-        return f"in a running event loop it fails ({_placed(error)})"
+        return f"in a running event loop it fails ({imports.placed(error)})"
     return None
-
-
-def _placed(error: BaseException) -> str:
-    """Return an exception with the line of the user's code that it came from."""
-    place = imports.brief(imports.place_of(error))
-    return f"{type(error).__name__}: {error}{f' at {place}' if place else ''}"
 
 
 def _process_ns(function: Callable[..., Any]) -> int:

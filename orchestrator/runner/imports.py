@@ -245,6 +245,12 @@ def brief(place: str) -> str:
     return place.replace(", line ", ":")
 
 
+def placed(error: BaseException) -> str:
+    """Return an exception with the line of the user's code that it came from."""
+    place = brief(place_of(error))
+    return f"{type(error).__name__}{f': {error}' if str(error) else ''}{f' at {place}' if place else ''}"
+
+
 def _code_of(error: BaseException) -> str:
     """Return the line of the user's code where an exception came from, as it is written; "" where there is none."""
     import linecache
