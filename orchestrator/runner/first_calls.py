@@ -93,7 +93,8 @@ def _piloted(
     if is_second:
         return {"event": "piloted", "incomparable": incomparable(_left(file), measured.comparable, "two processes")}
     if kept_by := soundness.kept_by(function, len(measured.items)):
-        raise Unusable("call", *soundness.kept(given["call"], kept_by, checked.names, len(measured.items)))
+        found = workload.function_of(given["call"], "call")
+        raise Unusable("call", *soundness.kept(given["call"], found, kept_by, checked.names, len(measured.items)))
     figures = measured.figures()
     checked.check_work(figures)
     refused = {name: _refusal(name, given, instance) for name in registry.STANDARD}

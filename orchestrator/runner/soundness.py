@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from .call import Call
+from .callables import is_method
 from .problem import Problem
 from .promises import promise
 from .registry import WrongResults
@@ -258,15 +259,32 @@ def _answers(function: Any, items: int) -> bool:
         return False
 
 
-def kept(name: str, by: str, arguments: tuple[str, ...], items: int) -> Problem:
-    """Return the problem of calls that are answered from a cache."""
-    own, given = name.partition(":")[2] or name, ", ".join(arguments)
-    inner = "func" if by == "joblib.Memory" else "__wrapped__"
+def kept(name: str, found: tuple[Any, Any], by: str, arguments: tuple[str, ...], items: int) -> Problem:
+    """Return the problem of calls that are answered from a cache; `found` is what `name` stands for, and its holder."""
     answered = "a batch computes its items once, and later ones are" if items else "all calls but the first were"
     what = f"{name} keeps its results ({by}): {answered} answered from there"
-    remedy = f"name a function that computes them, such as `def fresh({given}): return {own}.{inner}({given})`"
+    remedy = f"name {_computing(name.partition(':')[2] or name, found, by, arguments)}"
     vary = "" if items else "; to vary its arguments, give it items, such as --items range:0:100"
     return Problem("keeps_results", what, f"{remedy}{vary}", arguments)
+
+
+def _computing(path: str, found: tuple[Any, Any], by: str, arguments: tuple[str, ...]) -> str:
+    """Return a function, or a method, that calls the function behind a cache.
+
+    Behind the cache of a method there is a plain function, which gets the object as its first argument.
+    """
+    import inspect
+
+    owner, function = found
+    if is_method(owner, path, function):  # `setup` makes its object
+        given, own = ("self", *arguments), f"self.{path.rpartition('.')[2]}.__wrapped__"
+        return f"a method that computes them, such as `def fresh({', '.join(given)}): return {own}({', '.join(given)})`"
+    while isinstance(function, functools.partial):
+        function, path = function.func, f"{path}.func"
+    own = f"{path}.{'func' if by == 'joblib.Memory' else '__wrapped__'}"
+    passed = (f"{path}.__self__", *arguments) if inspect.ismethod(function) else arguments
+    define = f"def fresh({', '.join(arguments)})"
+    return f"a function that computes them, such as `{define}: return {own}({', '.join(passed)})`"
 
 
 def started() -> int:
