@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from .call import FIRST, WHOLE, Call
+from .callables import signature
 from .results import digest
 from .soundness import Unsound
 
@@ -27,10 +28,8 @@ def _positional(call: Call, count: int) -> list[str]:
     """Return names for the first positional arguments."""
     if not count:
         return []
-    import inspect
-
     try:
-        parameters = list(inspect.signature(call.function).parameters.values())
+        parameters = list(signature(call.function).parameters.values())
     except (TypeError, ValueError):
         parameters = []
     known = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import names
 from .problem import Problem
+
+if TYPE_CHECKING:
+    import inspect
 
 
 def is_method(owner: Any, path: str, function: Any) -> bool:
@@ -24,6 +27,31 @@ def is_method(owner: Any, path: str, function: Any) -> bool:
 def bindable(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a method as if bound to an object: only for its signature, and never called."""
     return types.MethodType(function, object())
+
+
+def signature(function: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of a call; raises TypeError or ValueError where there is none.
+
+    That of a singledispatchmethod would have a `self` that calls don't take: it is of the function before it is bound.
+    """
+    import inspect
+
+    if method := _dispatching(function):
+        return inspect.signature(method.func.__get__(object(), object))
+    return inspect.signature(function)
+
+
+def _dispatching(function: Any) -> functools.singledispatchmethod[Any] | None:
+    """Return the descriptor that a function chosen by the type of its first argument came from, None for others."""
+    owner = getattr(getattr(function, "register", None), "__self__", None)
+    return owner if isinstance(owner, functools.singledispatchmethod) else None
+
+
+def _dispatcher(function: Any) -> str | None:
+    """Return what chooses the code of a function by its first positional argument, None where nothing does."""
+    if hasattr(function, "registry") and hasattr(function, "dispatch"):
+        return "singledispatch"
+    return "singledispatchmethod" if _dispatching(function) else None
 
 
 MARKERS = (("typer", "OptionInfo"), ("typer", "ArgumentInfo"), ("fastapi", "Depends"), ("fastapi", "Param"))
@@ -52,12 +80,12 @@ def refusal(reference: str, owner: Any, function: Any, has_setup: bool, has_args
     if inspect.isclass(function):
         return _of_class(reference, function)
     name = names.parse(reference)
-    if is_method(owner, name.function, function):
-        return None if has_setup else _of_method(name, owner)
+    if is_method(owner, name.function, function) and not has_setup:
+        return _of_method(name, owner)
     if isinstance(inspect.unwrap(function) if inspect.isroutine(function) else function, type):
         return None
-    if hasattr(function, "registry") and hasattr(function, "dispatch") and not has_args:
-        what = f"{reference} chooses its code by the first positional argument (singledispatch), and calls pass names"
+    if (by := _dispatcher(function)) and not has_args:
+        what = f"{reference} chooses its code by the first positional argument ({by}), and calls pass names"
         return Problem("is_singledispatch", what, "give its arguments by position")
     kind = {cls.__module__.partition(".")[0] for cls in type(function).__mro__}
     if "click" in kind and getattr(function, "callback", None):
@@ -82,7 +110,7 @@ def _of_class(reference: str, cls: type) -> Problem:
         return Problem("is_class", what, "name a function that does some work with it")
     name = names.parse(reference)
     method = name._replace(function=f"{name.function}.{methods[0]}")
-    parameters = list(inspect.signature(bindable(getattr(cls, methods[0]))).parameters.values())
+    parameters = list(signature(bindable(getattr(cls, methods[0]))).parameters.values())
     named = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
     required = [each.name for each in named if each.default is each.empty]
     factory = _of_method(method, cls).arguments[0]

@@ -46,7 +46,7 @@ def _about(source: str, path: str, owner: Any, found: Any) -> dict[str, Any] | N
         return None
     needs_object = callables.is_method(owner, path, found)
     try:
-        signature = inspect.signature(callables.bindable(found) if needs_object else found)
+        signature = callables.signature(callables.bindable(found) if needs_object else found)
     except (TypeError, ValueError):
         return None
     parameters = list(signature.parameters.values())

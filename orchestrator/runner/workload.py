@@ -154,7 +154,8 @@ def probe(model_name: str, options: dict[str, Any], workload: dict[str, Any], in
         raise Unusable(field, *refused)
     is_method = callables.is_method(owner, names.parse(workload[field]).function, function)
     _check_form(call, field, workload[field], model_name)
-    _check_arguments(Call(callables.bindable(function), call.kwargs, call.item) if is_method else call, workload[field])
+    checked = Call(callables.bindable(function), call.kwargs, call.item, call.args) if is_method else call
+    _check_arguments(checked, workload[field])
     pickler = model.needs(options).pickler
     if pickler and not (is_method and instance is None):
         _check_pickle(bound(call, workload[field], field, instance), field, workload[field], model_name, pickler)
@@ -214,10 +215,8 @@ def _check_form(call: Call, field: str, name: str, model_name: str) -> None:
 
 
 def _check_arguments(call: Call, name: str) -> None:
-    import inspect
-
     try:
-        signature = inspect.signature(call.function)
+        signature = callables.signature(call.function)
     except (TypeError, ValueError):
         return  # a builtin without a signature
     args, given = call.arguments(0)
