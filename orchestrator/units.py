@@ -75,7 +75,7 @@ def fitted(event: Mapping[str, Any], name: str, factor: float = 1, unit: str = "
 
 def count(number: int, noun: str) -> str:
     """Return a number of things, such as `1 batch` or `9 batches`."""
-    plural = "es" if noun.endswith("ch") else "s"
+    plural = "es" if noun.endswith(("ch", "s")) else "s"
     return f"{number} {noun}{plural * (number != 1)}"
 
 

@@ -149,6 +149,7 @@ class Facts:
     took no longer. `never_yields`: its coroutines block their event loop. `changes` has what its `import` and its
     `call` change for their whole process. `left_open` and `keeps` are what each call leaves open and the memory that it
     keeps. `returned_errors` is in how many calls the result is an exception, or holds one.
+    `executor` is the one with the fewest workers of those that all calls of a process share.
     """
 
     is_async: bool
@@ -172,6 +173,7 @@ class Facts:
     left_open: Mapping[str, Any] | None = None
     keeps: Mapping[str, Any] | None = None
     returned_errors: Mapping[str, Any] | None = None
+    executor: Mapping[str, Any] | None = None
 
     @property
     def busy(self) -> float:

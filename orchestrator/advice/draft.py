@@ -155,7 +155,7 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
         sentences.append(
             f"It changes its argument {facts.copied}, so each call gets fresh copies, made before its time."
         )
-    sentences += _of_the_process(facts)
+    sentences += [*_of_the_process(facts), *_of_the_executor(facts, designed)]
     if designed.tasks < facts.items and not designed.arrivals:
         sentences.append(f"A batch has {designed.tasks} of the {facts.items} items, evenly spread.")
     if not facts.is_async:
@@ -173,6 +173,18 @@ def _of_the_process(facts: Facts) -> Iterator[str]:
         yield f"Importing it {units.listed(by_import)}, in every worker as well: {guard}, unless that is meant."
     if by_call := facts.changes.get("call"):
         yield f"A call {units.listed(by_call)}, for all threads of its process: they may get in each other's way."
+
+
+def _of_the_executor(facts: Facts, designed: Design) -> Iterator[str]:
+    """Yield which executor bounds how many calls run at once, where it has fewer workers than are compared."""
+    if not (shared := facts.executor) or (designed.workers and shared["workers"] >= max(designed.workers)):
+        return
+    has = units.count(shared["workers"], shared["kind"])
+    more = {"thread": "threads", "process": "processes"}[shared["kind"]]
+    yield (
+        f"Calls hand their work to {shared['name']}, an executor with {has} that all calls of a process share, so at "
+        f"most {shared['workers']} of their tasks run at once: give it more {more}, or call the function itself."
+    )
 
 
 def _question(asked: Question, designed: Design, kind: str, along: str) -> str:

@@ -12,7 +12,19 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import Any
 
-from . import arguments, imports, items, keeping, leftovers, promises, registry, returned_errors, soundness, workload
+from . import (
+    arguments,
+    imports,
+    items,
+    keeping,
+    leftovers,
+    promises,
+    registry,
+    returned_errors,
+    shared_executors,
+    soundness,
+    workload,
+)
 from .call import Call
 from .call_times import CallTimes, incomparable
 from .workload import Unusable
@@ -43,6 +55,8 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
     `left_open` is what each call leaves open, and `keeps` the memory that it keeps (see `keeping`), None for neither.
 
     `returned_errors` is in how many calls the result is an exception (see `returned_errors`), None if in none.
+
+    `executor` is one that all calls share (see `shared_executors`), None if none is seen.
 
     `growth` is how many times as long as the first calls the last ones took, None if no longer.
 
@@ -117,6 +131,7 @@ def _piloted(
         "unpicklable": _unpicklable(measured.comparable, file),
         "left_open": checked.keeping.left_open,
         "keeps": checked.keeping.keeps,
+        "executor": shared_executors.smallest(function),
         "returned_errors": checked.returned_errors.found(),
         **figures,
         "calling_ns": figures["calling_ns"] + checked.keeping.spent_ns,

@@ -1,0 +1,74 @@
+"""An executor that all calls share bounds how many run at once, and is named in the description."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import piloted
+
+SHARING = """import asyncio, functools, time, types
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
+
+def work(n): time.sleep(0.001)
+pool, wide, processes, old = ThreadPoolExecutor(1), ThreadPoolExecutor(64), ProcessPoolExecutor(1), ThreadPool(1)
+app = types.SimpleNamespace(executor=pool)
+def draw(n): return pool.submit(work, n).result()
+def inner(n): return (lambda: pool.submit(work, n).result())()
+def attribute(n): return app.executor.submit(work, n).result()
+def given(n, by=pool): return by.submit(work, n).result()
+def closed_over(by):
+    @functools.wraps(work)
+    def closure(n): return by.submit(work, n).result()
+    del closure.__wrapped__
+    return closure
+closure = closed_over(pool)
+class Client:
+    def __init__(self): self.threads = pool
+    def ask(self, n): return self.threads.submit(work, n).result()
+client = Client()
+def old_one(n): return old.apply(work, (n,))
+def in_process(n): return processes.submit(work, n).result()
+async def awaits(n): await asyncio.get_running_loop().run_in_executor(pool, work, n)
+def wide_enough(n): return wide.submit(work, n).result()
+def own(n):
+    with ThreadPoolExecutor(1) as own: return own.submit(work, n).result()
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(SHARING)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        ("draw", "pool"),
+        ("inner", "pool"),
+        ("attribute", "app.executor"),
+        ("given", "by"),
+        ("closure", "by"),
+        ("client.ask", "self.threads"),
+        ("old_one", "old"),
+        ("awaits", "pool"),
+    ],
+)
+def test_an_executor_with_fewer_threads_than_workers_is_named(place: Path, function: str, name: str) -> None:
+    said = str(piloted(f"mine:{function}", "n=1", cwd=place)["description"])
+    assert f"Calls hand their work to {name}, an executor with 1 thread that all calls of a process share" in said
+    assert "at most 1 of their tasks run at once: give it more threads, or call the function itself" in said
+
+
+def test_a_pool_of_processes_is_named_as_such(place: Path) -> None:
+    said = str(piloted("mine:in_process", "n=1", cwd=place)["description"])
+    assert "to processes, an executor with 1 process that all calls of a process share" in said
+    assert "give it more processes" in said
+
+
+@pytest.mark.parametrize("function", ["wide_enough", "own"])
+def test_an_executor_that_bounds_nothing_is_not_named(place: Path, function: str) -> None:
+    assert "an executor with" not in str(piloted(f"mine:{function}", "n=1", cwd=place)["description"])
