@@ -1,11 +1,15 @@
-"""Calls that would end the interpreter without a trace raise an exception instead: for pilots, which have no timing."""
+"""Calls that would end the interpreter without a trace raise an exception instead: for pilots, which have no timing.
+
+What was printed before is kept, since it often has the reason.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 HARMLESS = (0, signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH)
@@ -55,3 +59,31 @@ def raised() -> Iterator[None]:
     finally:
         for module, functions in before.items():
             vars(module).update(functions)
+
+
+PRINTED = 100  # texts that are kept: a print writes two
+
+
+@contextmanager
+def printed() -> Iterator[list[str]]:
+    """Yield a list of the last texts that are written to `sys.stdout` and `sys.stderr` in the `with` block."""
+    texts: list[str] = []
+    streams: list[Any] = list({id(stream): stream for stream in (sys.stdout, sys.stderr)}.values())
+
+    def noting(write: Callable[[str], int]) -> Callable[[str], int]:
+        def note(text: str) -> int:
+            texts.append(text)
+            del texts[:-PRINTED]
+            return write(text)
+
+        return note
+
+    for stream in streams:
+        with suppress(AttributeError):  # None, or one without attributes of its own
+            stream.write = noting(stream.write)
+    try:
+        yield texts
+    finally:
+        for stream in streams:
+            with suppress(AttributeError):
+                del stream.write

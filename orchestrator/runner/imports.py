@@ -15,6 +15,7 @@ from typing import Any
 
 from . import exits, names, standard_input
 from .changes import SETS_VARIABLES, Changes
+from .last_words import last_words
 from .problem import Problem
 
 HERE = os.getcwd()
@@ -147,8 +148,9 @@ def _is_from(module: ModuleType, file: str) -> bool:
 
 
 def _imported(name: str) -> ModuleType:
+    texts: list[str] = []
     try:
-        with _alarmed(), _importing_now(name):
+        with _alarmed(), _importing_now(name), exits.printed() as texts:
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not (name + ".").startswith(error.name + "."):
@@ -156,8 +158,24 @@ def _imported(name: str) -> ModuleType:
         what = f"no module named {error.name!r}"
         remedy = f"run from the directory that holds it, or set `path`; looked in {', '.join(sys.path[1:4])}, ..."
         raise Failed(Problem("module_missing", what, remedy)) from error
+    except (SystemExit, exits.Ends) as error:
+        raise Failed(_ending(name, error, "".join(texts))) from error
     except BaseException as error:
         raise Failed(_problem(name, error)) from error
+
+
+def _ending(name: str, error: SystemExit | exits.Ends, output: str) -> Problem:
+    """Return the problem of an import that ends the program, with the reason that it has given for that."""
+    at = f" ({place})" if (place := place_of(error)) else ""
+    if which := parser(error):
+        return Problem("import_exits", f"importing {name} parses the command line ({which}){at}", GUARD)
+    by, reason = str(error) if isinstance(error, exits.Ends) else "sys.exit", last_words(output)
+    if isinstance(error, SystemExit) and isinstance(error.code, str):
+        reason = last_words(error.code)  # Python would have printed it
+    what = f"importing {name} ends the program ({by}){at}"
+    if not reason:
+        return Problem("import_exits", what, GUARD)
+    return Problem("import_exits", f"{what}: {reason}", f"see to that, or {GUARD}")
 
 
 @contextmanager
@@ -185,11 +203,6 @@ def _problem(name: str, error: BaseException) -> Problem:
         what = f"importing {name} does not end: nothing loaded for {_patience[0]:g} s{at}"
         remedy = f"{GUARD}; if it only takes long, set {PATIENCE}=60"
         return Problem("import_endless", what, remedy)
-    if isinstance(error, SystemExit):
-        by = f"parses the command line ({which})" if (which := parser(error)) else "ends the program (sys.exit)"
-        return Problem("import_exits", f"importing {name} {by}{at}", GUARD)
-    if isinstance(error, exits.Ends):
-        return Problem("import_exits", f"importing {name} ends the program ({error}){at}", GUARD)
     if isinstance(error, EOFError):
         return Problem("import_reads", f"importing {name} reads standard input, which is empty here{at}", GUARD)
     if isinstance(error, (IndexError, ValueError)) and "argv" in _code_of(error):

@@ -48,6 +48,22 @@ def test_what_an_import_must_not_do_is_named_with_its_line(
     assert 'if __name__ == "__main__":' in done.stderr
 
 
+REASONS = {
+    "stderr": 'import os, sys\nprint("set API_KEY first", file=sys.stderr)\nos._exit(2)\n',
+    "stdout": 'import sys\nprint("reading ...")\nprint("set API_KEY first")\nsys.exit(1)\n',
+    "log": 'import logging, sys\nlogging.error("set API_KEY first")\nsys.exit(1)\n',
+    "code": 'import sys\nsys.exit("set API_KEY first")\n',
+}
+
+
+@pytest.mark.parametrize("by", REASONS)
+def test_an_import_that_ends_the_program_gives_the_reason_it_printed(tmp_path: Path, by: str) -> None:
+    (tmp_path / "study.py").write_text(f"{REASONS[by]}\ndef fib(n): return n\n")
+    said = in_process("advise", "study:fib", "n=1", cwd=tmp_path).stderr
+    assert "importing study ends the program (" in said
+    assert "set API_KEY first; see to that, or put it under `if __name__" in said
+
+
 def test_a_mistake_in_the_syntax_is_said_once_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "study.py").write_text("def fib(n): return (n\n")
     said = in_process("advise", "study:fib", "n=1", cwd=tmp_path).stderr
