@@ -112,7 +112,7 @@ def _failed(asked: Question, error: RunnerFailed) -> WorkloadFailed:
         why = error.error.removeprefix(ENDED)
         what = f"{asked.call}: {ENDED} after {units.count(error.calls, 'call')}{why}{place}"
         return WorkloadFailed(what, remedy="let each call begin its own: open the source inside the function")
-    after = f"after {error.calls} good call{'s' * (error.calls > 1)}: " if error.calls else ""
+    after = f"after {_good_calls(asked, error)}: " if error.calls else ""
     ends = error.error.partition("the function ends the interpreter ")[2]
     if not ends and error.cause in ("signal", "crash", "memory"):
         ends = f"({error.error.replace('the runner', 'it')}{crash})" if (crash := _first_of_theirs(error)) else ""
@@ -131,6 +131,8 @@ def _failed(asked: Question, error: RunnerFailed) -> WorkloadFailed:
 
 def _endless(asked: Question, error: RunnerFailed) -> WorkloadFailed:
     """Return that a pilot has not ended in time, and whether it computed or waited."""
+    if error.calls:
+        return _stuck(asked, error)
     read = f"importing {asked.call}, reading its items and calling it"
     what = f"{read if asked.items else f'importing and calling {asked.call}'} took longer than {TIMEOUT_S:g} s"
     at = _first_of_theirs(error) or _place(error)
@@ -139,6 +141,23 @@ def _endless(asked: Question, error: RunnerFailed) -> WorkloadFailed:
     what += f", in which it waited{at}: it used {error.cpu_s:.2g} s of a core"
     remedy = "see what it waits for, such as a lock that is still held or an event; or ask for less work in one call"
     return WorkloadFailed(what, remedy=remedy)
+
+
+def _stuck(asked: Question, error: RunnerFailed) -> WorkloadFailed:
+    """Return that a call has not ended after good ones, and whether it computed or waited."""
+    is_waiting = error.cpu_s is not None and error.cpu_s <= WAITING * TIMEOUT_S
+    at = _first_of_theirs(error) or _place(error)
+    what = f"{asked.call}: call {error.calls + 1} never ended after {_good_calls(asked, error)}: "
+    what += f"it still {'waited' if is_waiting else 'computed'}{at} when {TIMEOUT_S:g} s were over"
+    remedy = "see what an earlier call has not released or given back, such as a lock or a connection of a pool"
+    if not is_waiting:
+        remedy = "see what the earlier calls have left behind that keeps this one from ending"
+    return WorkloadFailed(what, remedy=f"{remedy}; or what is special about its item" if asked.items else remedy)
+
+
+def _good_calls(asked: Question, error: RunnerFailed) -> str:
+    """Return how many calls were good; items come in random order, and the first one twice."""
+    return units.count(error.calls, "good call") + (" with other items" if asked.items and error.calls > 1 else "")
 
 
 def _first_of_theirs(error: RunnerFailed) -> str:

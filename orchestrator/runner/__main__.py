@@ -121,8 +121,9 @@ def _items(asked: dict[str, Any]) -> dict[str, Any]:
 def _pilot(asked: dict[str, Any]) -> dict[str, Any]:
     from .call_times import CallTimes
     from .first_calls import pilot
+    from .progress import Progress
 
-    measured = CallTimes()
+    measured = CallTimes(Progress(asked["progress"]))
     try:
         return pilot(asked["workload"], measured, asked["file"], asked["is_second"])
     except workload.Unusable as error:

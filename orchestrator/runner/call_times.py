@@ -7,6 +7,7 @@ from typing import Any
 
 from . import items
 from .account import clocks, sensors
+from .progress import Progress
 from .results import pickled_bytes
 
 ENOUGH_NS = 200_000_000
@@ -29,7 +30,8 @@ class CallTimes:
     With `items`, the first one has two calls, whose results are compared, then each of the others has one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, progress: Progress | None = None) -> None:
+        self._progress = progress
         self.items: list[Any] = []
         self.has_source = False
         """Whether more calls are made: they may take from something that ends."""
@@ -131,6 +133,8 @@ class CallTimes:
         self._results = [*self._results[: self.results_held - 1], result]
         if self._is_large:
             self._held.append(result)
+        if self._progress:
+            self._progress.note(wall_ns)
 
     def growth(self) -> float | None:
         """Return how many times the CPU time of the first calls the last ones took; None if they took no longer.

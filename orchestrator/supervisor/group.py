@@ -14,6 +14,7 @@ from typing import Any
 
 from ..runner.account.sensors import DUMP_STACKS, process_cpu_ns
 from ..runner.last_words import CLOSE, last_words, shortage
+from ..runner.progress import stuck_after
 from .environment import RunnerEnvironment
 from .interrupt import Interrupt, Interrupted
 from .process import PIPE_BYTES, Command, Runner, RunnerFailed, is_readable
@@ -243,10 +244,15 @@ def pilot(
     with those of a second process, which has another hash seed.
     """
     with RunnerGroup(runner_env, interrupt) as runner_group:
-        file = str(runner_env.scratch / "result")
-        asked = {"op": "pilot", "workload": workload, "file": file, "is_second": False}
+        file, progress = (str(runner_env.scratch / name) for name in ("result", "progress"))
+        asked = {"op": "pilot", "workload": workload, "file": file, "progress": progress, "is_second": False}
         runner_group.start("first", command)
-        facts = runner_group.ask("first", asked, timeout_s)
+        try:
+            facts = runner_group.ask("first", asked, timeout_s)
+        except RunnerFailed as error:
+            if error.cause == "timeout":
+                error.calls = stuck_after(progress)
+            raise
         facts["ready_ns"] = max(0, runner_group.runners["first"].age_ns() - facts.get("calling_ns", 0))
         if facts["event"] == "piloted" and facts["unpicklable"] is None and facts["incomparable"] is None:
             runner_group.start("second", replace(command, hash_seed=command.hash_seed + 1))

@@ -28,7 +28,8 @@ class RunnerFailed(Exception):
     """A runner has failed, died, or not answered in time; `cause` as in `trial.failed`.
 
     `kind` is the class of the exception, where there was one; `calls` have returned before a pilot call failed, that
-    of `item` if there are items. `cpu_s` is the CPU time of a runner that has not answered in time.
+    of `item` if there are items, or before one that never ended. `cpu_s` is the CPU time of a runner that has not
+    answered in time.
     """
 
     cause: str

@@ -54,14 +54,48 @@ def test_a_run_names_the_line_that_ends_the_interpreter(tmp_path: Path) -> None:
 def test_a_call_that_waits_for_ever_is_said_to_wait_with_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "stuck.py").write_text("import threading\nheld = threading.Lock()\ndef takes(n): held.acquire()\n")
+    (tmp_path / "stuck.py").write_text("import threading\ndef takes(n): threading.Event().wait()\n")
     monkeypatch.setattr(pilot, "TIMEOUT_S", 1.5)
     said = in_process("advise", "stuck:takes", "n=1", cwd=tmp_path).stderr
-    assert "took longer than 1.5 s, in which it waited at stuck.py:3" in said
+    assert "took longer than 1.5 s, in which it waited at stuck.py:2" in said
+
+
+STUCK = """import threading
+held, calls = threading.Lock(), []
+def takes(n): held.acquire()
+def turns(n):
+    calls.append(n)
+    while len(calls) > 2: pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        ("takes", "call 2 never ended after 1 good call: it still waited at stuck.py:3"),
+        ("turns", "call 3 never ended after 2 good calls: it still computed at stuck.py:6"),
+    ],
+)
+def test_a_call_that_never_ends_after_good_ones_is_said_with_its_number_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, what: str
+) -> None:
+    (tmp_path / "stuck.py").write_text(STUCK)
+    monkeypatch.setattr(pilot, "TIMEOUT_S", 2.5)
+    said = in_process("advise", f"stuck:{function}", "n=1", cwd=tmp_path).stderr
+    assert f"stuck:{function}: {what}" in said
+    assert "see what " in said
+
+
+def test_calls_that_are_only_slow_are_not_said_to_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slow.py").write_text("import time\ndef work(n): time.sleep(n)\n")
+    monkeypatch.setattr(pilot, "TIMEOUT_S", 2.5)
+    said = in_process("advise", "slow:work", "n=1", cwd=tmp_path).stderr
+    assert "took longer than 2.5 s, in which it waited at slow.py:2" in said
 
 
 def test_a_call_that_fails_names_its_item(tmp_path: Path) -> None:
     (tmp_path / "some.py").write_text("def half(n): return 1 / (n - 7)\n")
     said = in_process("advise", "some:half", "--items", "range:0:20", cwd=tmp_path).stderr
-    assert "failed when it was called with the item 7: " in said
+    assert "failed when it was called with the item 7: after " in said
+    assert " with other items: ZeroDivisionError" in said
     assert "leave that item out" in said
