@@ -20,6 +20,9 @@ from ..text import printable
 from . import commands
 from .design import FIRST_CALL, TIMEOUT_S, Design, Facts, Question, model_of
 
+IDS = re.compile(r"\b(0x[0-9a-fA-F]+|\d{5,})\b")
+"""Numbers that are others at each call: of threads, processes, and addresses."""
+
 
 def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
     """Return the spec of a design as YAML with comments; `again` is the shell command that runs it."""
@@ -257,11 +260,12 @@ def _kept_by_calls(facts: Facts) -> Iterator[str]:
 
 
 def _reasons(of: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return each reason with the models that it holds for."""
-    found: dict[str, list[str]] = {}
+    """Return each reason with the models that it holds for; reasons that differ by ids alone are one."""
+    found: dict[str, tuple[str, list[str]]] = {}
     for name, why in of.items():
-        found.setdefault(why.replace(f" of {name}", ""), []).append(name)
-    return [(why, units.listed(names)) for why, names in found.items()]
+        why = why.replace(f" of {name}", "")
+        found.setdefault(IDS.sub("", why), (why, []))[1].append(name)
+    return [(why, units.listed(names)) for why, names in found.values()]
 
 
 def _heading(asked: Question, again: str) -> list[str]:

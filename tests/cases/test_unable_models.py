@@ -103,3 +103,11 @@ def test_calls_that_fail_beside_each_other_leave_threads_out_with_the_line(tmp_p
     said = piloted("odd:serves", f"n={port}", cwd=tmp_path)["description"]
     why = "calls at once fail (OSError: [Errno 98] Address already in use at odd.py:4)"
     assert f"threads and thread_per_task can't run it: {why}" in said
+
+
+def test_a_reason_that_differs_by_thread_ids_alone_is_said_once(tmp_path: Path) -> None:
+    source = "import sqlite3\ndb = sqlite3.connect(':memory:')\n"
+    (tmp_path / "mine.py").write_text(f"{source}def ask(n): return db.execute('select 1').fetchall()\n")
+    said = str(piloted("mine:ask", "n=1", cwd=tmp_path)["description"])
+    assert said.count("SQLite objects created in a thread") == 1
+    assert "threads and thread_per_task can't run it: " in said
