@@ -15,6 +15,8 @@ EXCEPTION = re.compile(r"[^\W\d][\w.]*(:|$)")
 
 MOST = 300  # characters
 
+LEAST_REPEATED = 4  # characters: fewer may be a line of dashes
+
 SHORTAGE = "calls open more files or sockets than they close"
 """Why a process can open no more, which the system says as error 24."""
 
@@ -36,8 +38,14 @@ def last_words(output: str, here: str | None = None) -> str:
     for first, end in zip(begun, [*begun[1:], len(lines)]):
         found = _exception(lines[first:end], here or os.getcwd()) or found
     if not found:
-        found = next((line.strip() for line in reversed(lines) if line.strip(" \t~^")), "")
+        found = _once(next((line.strip() for line in reversed(lines) if line.strip(" \t~^")), ""))
     return found if len(found) <= MOST else found[: MOST - 3] + "..."
+
+
+def _once(line: str) -> str:
+    """Return a line that several workers have written without an end of line as one of them wrote it."""
+    period = (line + line).find(line, 1) if line else 0
+    return line[:period] if period >= LEAST_REPEATED else line
 
 
 def _crash(lines: list[str], here: str) -> str:

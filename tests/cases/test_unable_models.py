@@ -111,3 +111,12 @@ def test_a_reason_that_differs_by_thread_ids_alone_is_said_once(tmp_path: Path) 
     said = str(piloted("mine:ask", "n=1", cwd=tmp_path)["description"])
     assert said.count("SQLite objects created in a thread") == 1
     assert "threads and thread_per_task can't run it: " in said
+
+
+def test_what_several_workers_say_without_an_end_of_line_is_said_once(tmp_path: Path) -> None:
+    ends = "        os.write(2, b'cannot reach the license server')\n        os._exit(3)\n"
+    source = "import multiprocessing, os\ndef work(n):\n    if multiprocessing.parent_process() is not None:\n"
+    (tmp_path / "mine.py").write_text(f"{source}{ends}    return sum(range(n))\n")
+    said = str(piloted("mine:work", "n=1000", cwd=tmp_path)["description"])
+    assert "a worker ended (cannot reach the license server)" in said
+    assert "servercannot" not in said
