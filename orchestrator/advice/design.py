@@ -24,6 +24,9 @@ BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
 ITEMS_NS, FEWEST_ITEMS = 400e6, 32
 """All items are one batch, or a sample: as many as take about so long in a plain loop, or so many."""
 
+MOST_FOR_ALL = 2
+"""All items are taken where a sample would have at least one in so many: it may lack the longest, which decides."""
+
 FEWEST_TASKS, MOST_TASKS = 4, 64
 SHORT_NS = 500_000  # calls shorter than this are also sent to processes in chunks (a pool's `chunksize`)
 SHORT_ITEMS_NS = 5_000_000  # of unequal calls, chunks of longer ones are tried too: they may lose
@@ -144,8 +147,9 @@ class Facts:
     """The facts that a pilot finds about a function, see `runner.first_calls.pilot`.
 
     `cpu_share` is the CPU time of all threads per wall time, less the time in which others had the core. `items` is
-    the number of items, 0 without; the times are then means over some of them. `failed` has by model how a call of the
-    function failed under it. `growth` is how many times as long as the first calls the last ones took, None if they
+    the number of items, 0 without; `wall_ns` is then the mean over those that were tried, `tried` of them, and
+    `longest_ns` the time of the longest call, with `longest_item`. `failed` has by model how a call of the function
+    failed under it. `growth` is how many times as long as the first calls the last ones took, None if they
     took no longer. `never_yields`: its coroutines block their event loop. `changes` has what its `import` and its
     `call` change for their whole process. `left_open` and `keeps` are what each call leaves open and the memory that it
     keeps. `returned_errors` is in how many calls the result is an exception, or holds one.
@@ -162,6 +166,9 @@ class Facts:
     incomparable: str | None
     ready_ns: int
     items: int = 0
+    tried: int = 0
+    longest_ns: int = 0
+    longest_item: str | None = None
     started: int = 0
     failed: Mapping[str, str] = field(default_factory=dict)
     copied: str | None = None
@@ -337,7 +344,8 @@ def _tasks(asked: Question, facts: Facts, cores: int) -> int:
     if asked.tasks:
         return asked.tasks
     if facts.items:
-        return min(facts.items, max(FEWEST_ITEMS, math.ceil(ITEMS_NS / facts.wall_ns)))
+        wanted = max(FEWEST_ITEMS, math.ceil(ITEMS_NS / facts.wall_ns))
+        return facts.items if facts.items <= MOST_FOR_ALL * wanted else wanted
     if facts.is_parallel:  # calls in parallel compete for the cores, and a batch takes many times as long
         return max(2, cores)
     is_busy = facts.busy >= BUSY_CALL

@@ -23,6 +23,9 @@ from .design import FIRST_CALL, TIMEOUT_S, Design, Facts, Question, model_of
 IDS = re.compile(r"\b(0x[0-9a-fA-F]+|\d{5,})\b")
 """Numbers that are others at each call: of threads, processes, and addresses."""
 
+UNEQUAL = 5
+"""How many times as long as the mean the longest call takes where it is named."""
+
 
 def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
     """Return the spec of a design as YAML with comments; `again` is the shell command that runs it."""
@@ -136,8 +139,7 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
     kind = "coroutine function" if facts.is_async else "function"
     took = units.duration(facts.wall_ns)
     if facts.items:
-        source = "" if asked.is_code else f" of {asked.items}"
-        took += f" on average over some of {units.count(facts.items, 'item')}{source}"
+        took += f" on average over {_tried(asked, facts)}"
     along = ""
     if asked.over:
         name, low, high = asked.over.name, asked.over.levels[0], asked.over.levels[-1]
@@ -159,14 +161,31 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
             f"It changes its argument {facts.copied}, so each call gets fresh copies, made before its time."
         )
     sentences += [*_of_the_process(facts), *_of_the_executor(facts, designed)]
-    if designed.tasks < facts.items and not designed.arrivals:
-        sentences.append(f"A batch has {designed.tasks} of the {facts.items} items, evenly spread.")
+    sentences += _of_the_items(asked, facts, designed)
     if not facts.is_async:
         sentences += [f"Left out: {names}, for {why}." for why, names in _reasons(designed.left_out)]
         sentences += [f"{names} can't run it: {why}." for why, names in _reasons(designed.unable)]
     if facts.incomparable:
         sentences.append(f"Results are not checked: {facts.incomparable}.")
     return printable(" ".join(" ".join(sentences).split()))
+
+
+def _of_the_items(asked: Question, facts: Facts, designed: Design) -> Iterator[str]:
+    """Yield how unequal the calls with items are, and which of the items a batch has."""
+    if facts.longest_item is not None and facts.longest_ns > UNEQUAL * facts.wall_ns:
+        longest = units.duration(facts.longest_ns)
+        yield f"Calls are unequal: the longest, with item {facts.longest_item}, took {longest}."
+    if designed.tasks < facts.items and not designed.arrivals:
+        given = f"{asked.option('tasks')}{'' if asked.is_code else ' '}{facts.items}"
+        yield f"A batch has {designed.tasks} of the {facts.items} items, evenly spread; {given} takes all."
+
+
+def _tried(asked: Question, facts: Facts) -> str:
+    """Return how many of the items the pilot has tried."""
+    source = "" if asked.is_code else f" of {asked.items}"
+    if facts.tried >= facts.items:
+        return f"all {units.count(facts.items, 'item')}{source}"
+    return f"{facts.tried or 'some'} of {units.count(facts.items, 'item')}{source}"
 
 
 def _of_the_process(facts: Facts) -> Iterator[str]:

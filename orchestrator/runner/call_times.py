@@ -159,12 +159,16 @@ class CallTimes:
         walls_ns = self._walls_ns[1:] or self._walls_ns
         counting = len(self._held) or len(walls_ns)
         middle_ns = mean(walls_ns) if self.items else median(walls_ns[-counting:])
+        longest_ns = max(walls_ns)
         return {
             "calls": len(self._walls_ns),
             "calling_ns": sum(self._walls_ns),
             "first_ns": self._walls_ns[0],
             "wall_ns": max(1, round(middle_ns)),
             "items": len(self.items),
+            "tried": len(walls_ns) if self.items else 0,
+            "longest_ns": longest_ns,
+            "longest_item": items.shown(self.items[walls_ns.index(longest_ns)]) if self.items else None,
             "growth": self.growth(),
             "cpu_share": self._cpu_ns / max(1, sum(walls_ns) - self._queue_ns),
             "incomparable": incomparable(self._results[0], self.comparable, "two calls"),

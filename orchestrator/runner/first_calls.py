@@ -60,8 +60,8 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
 
     `growth` is how many times as long as the first calls the last ones took, None if no longer.
 
-    With items, `items` is their number, 0 without; calls are made with some of them in random order, and `wall_ns` is
-    the mean.
+    With items, `items` is their number, 0 without; calls are made with `tried` of them in random order, and `wall_ns`
+    is the mean. `longest_ns` is the time of the longest call but the first, and `longest_item` its item.
 
     The first pilot leaves a result in `file`; the second one, in another process, only compares its own with that.
     """

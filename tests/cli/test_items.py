@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator import errors
-from tests.support.command import events, in_process, orchestrator
+from tests.support.command import events, in_process, orchestrator, piloted
 
 MINE = """
 import itertools
@@ -187,3 +188,22 @@ def test_positional_arguments_are_values_without_a_name(place: Path) -> None:
     done = orchestrator("advise", "mine:add", "1", cwd=place)
     assert done.returncode == errors.BAD_INPUT
     assert "mine:add(a, b, c=0) does not take these arguments: missing a required argument: 'b'; give b" in done.stderr
+
+
+UNEQUAL = "import time\ndef rest(n): time.sleep(0.1 if n == {last} else 0.001)\n"
+
+
+def test_a_batch_has_all_items_where_a_sample_would_have_most(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(UNEQUAL.format(last=39))
+    found = piloted("mine:rest", "--items", "range:0:40", "--tasks", "40", cwd=tmp_path)
+    assert piloted("mine:rest", "--items", "range:0:40", cwd=tmp_path)["tasks"] == found["tasks"] == 40
+    assert "on average over all 40 items of range:0:40 when tried" in found["description"]
+    assert "Calls are unequal: the longest, with item 39, took 1" in found["description"]
+
+
+def test_a_sample_of_the_items_is_said_with_how_to_take_all(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import time\ndef rest(n): time.sleep(0.03)\n")
+    said = str(piloted("mine:rest", "--items", "range:0:99", cwd=tmp_path)["description"])
+    assert re.search(r"on average over [1-9]\d? of 99 items of range:0:99 when tried", said)
+    assert "A batch has 32 of the 99 items, evenly spread; --tasks 99 takes all." in said
+    assert "unequal" not in said
