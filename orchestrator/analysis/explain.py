@@ -256,9 +256,19 @@ def _uneven(found: Summary) -> str:
     if middle.calls % middle.lanes and middle.calls < 4 * middle.lanes and is_alike:
         return f" ({middle.calls} calls do not divide evenly among {middle.lanes} workers)"
     if not is_alike:
-        named = f", with item {middle.longest_item}," if middle.longest_item else ""
-        return f" (the longest call{named} takes {units.percent(middle.longest_call_ns / middle.wall_ns)} of the batch)"
+        return f" ({longest_call(middle)} of the batch)"
     return " (no calls left)"
+
+
+def longest_call(middle: Figures) -> str:
+    """Return how much of its batch the longest call takes, with its item."""
+    named = f", with item {middle.longest_item}," if middle.longest_item else ""
+    return f"the longest call{named} takes {units.percent(longest_part(middle))}"
+
+
+def longest_part(middle: Figures) -> float:
+    """Return the time of the longest call as a part of that of its batch."""
+    return middle.longest_call_ns / max(1, middle.wall_ns)
 
 
 def _instrumented_ratio(contest: Contest, label: str) -> float | None:

@@ -13,9 +13,10 @@ from typing import Any
 
 from .. import units
 from ..runner import registry
+from ..runner.account.figures import Figures
 from ..spec.plan import Variant
 from . import load
-from .accounts import Account, Summary
+from .accounts import Summary
 from .contest import Contest
 
 WORTH = 0.15  # the least share of the workers' time that gets advice
@@ -24,6 +25,9 @@ SMALL_NS = 1_000_000  # calls shorter than this do not pay for their dispatch to
 FEW = 0.5  # below this share of busy cores, more workers are advised; from this many idle cores on, processes are
 CHUNKS_PER_WORKER = 4  # this many chunks for each worker keep the load even
 MOST_THREADS = 200  # no wider executor is advised
+
+
+LONGEST_FIRST = "start the longest calls first, or split them: other workers are idle until they end"
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
     alike = [v for v in contest.variants.values() if (v.entry, v.options) == (variant.entry, variant.options)]
     if in_flight >= tasks or in_flight < max(v.workers or 0 for v in alike):
         return None
-    if _is_unequal(middle) and middle.longest_call_ns > FEW * middle.wall_ns:
+    if is_unequal(middle) and middle.longest_call_ns > FEW * middle.wall_ns:
         return None  # a batch takes as long as its longest call
     more = min(tasks, 4 * in_flight)
     advice = f"use more workers, {more} instead of {in_flight}: more calls can wait at the same time"
@@ -197,12 +201,12 @@ def _idle(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     if middle.calls < middle.lanes:
         idle = _count_idle(middle.lanes - middle.calls, middle.lanes, "workers")
         return Remedy(f"use at least as many tasks as workers: {idle}")
-    if _is_unequal(middle):
-        return Remedy("start the longest calls first, or split them: other workers are idle until they end")
+    if is_unequal(middle):
+        return Remedy(LONGEST_FIRST)
     return None
 
 
-def _is_unequal(middle: Account) -> bool:
+def is_unequal(middle: Figures) -> bool:
     """Return whether the longest call takes more than twice as long as the calls do on average."""
     return middle.longest_share * middle.calls > 2
 

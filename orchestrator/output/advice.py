@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from statistics import median
 
@@ -10,11 +11,15 @@ from ..analysis import explain, load
 from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL, Summary
 from ..analysis.capacity import capacity as of_rate
 from ..analysis.contest import Contest
+from ..analysis.remedies import LONGEST_FIRST, is_unequal
 from ..analysis.results import PointEvents, Results
-from ..journal.derived_events import VariantCompared, VerdictReached
+from ..journal.derived_events import VariantCompared, VariantExplained, VerdictReached
 from ..journal.window_events import VariantServed
 from ..runner import registry
 from . import lines, tables
+
+DOMINANT = 0.25
+"""From this part of a batch on, the longest of unequal calls is named: more workers make it no shorter."""
 
 LETS_GO, HOLDS = 0.5, 0.25
 """The share of the time that speaks for code that releases the GIL, and for code that holds it."""
@@ -54,7 +59,7 @@ def capacity(results: Results) -> Iterator[str]:
 
 def causes(contest: Contest, found: PointEvents) -> list[str]:
     """Return what keeps calls from running at once, and which lock recommended workers don't share, a sentence each."""
-    return [*_own_locks(contest, found), *_together(found), *_executors(found)]
+    return [*_own_locks(contest, found), *_longest(contest, found), *_together(found), *_executors(found)]
 
 
 def reasons(
@@ -76,8 +81,8 @@ def remedy(found: PointEvents, command: Sequence[str]) -> str:
     """Return what may make the recommended variant faster, with the command that tries it; nothing if not known."""
     recommended = found.verdict and found.verdict.recommended
     event = next((event for event in found.explained if event.variant == recommended), None)
-    if event is None or not event.advice:
-        return ""
+    if event is None or not event.advice or (event.advice == LONGEST_FIRST and _is_dominated(event)):
+        return ""  # `causes` has it
     tried = lines.tried(event, command)
     return f"Worth a try: {event.advice}" + (f"; {tried}" if tried else ".")
 
@@ -150,6 +155,24 @@ def _own_locks(contest: Contest, found: PointEvents) -> Iterator[str]:
             f"Threads wait for each other's lock{held}. The workers of {best.label} have locks of their own: what the "
             "lock protects (a file, a rate, a shared counter) is not protected between them."
         )
+
+
+def _longest(contest: Contest, found: PointEvents) -> Iterator[str]:
+    """Yield that a single call takes much of a batch, of the recommended variant or of the fastest parallel one."""
+    tasks = contest.point.tasks
+    at_once = {label: variant.at_once(tasks) for label, variant in contest.variants.items()}
+    parallel = [each for each in found.explained if each.lanes > 1 or (each.is_async and at_once[each.variant] > 1)]
+    best = found.verdict and found.verdict.recommended
+    walls_ns = {event.variant: event.wall_ns or math.inf for event in found.compared}
+    parallel.sort(key=lambda event: (event.variant != best, walls_ns[event.variant]))
+    for event in filter(_is_dominated, parallel[:1]):
+        longest = explain.longest_call(event)
+        remedy = LONGEST_FIRST.partition(":")[0] if at_once[event.variant] < tasks else "split it, if that is possible"
+        yield f"{longest[:1].upper()}{longest[1:]} of the batch of {event.variant}: {remedy}."
+
+
+def _is_dominated(event: VariantExplained) -> bool:
+    return is_unequal(event) and explain.longest_part(event) >= DOMINANT
 
 
 def _together(found: PointEvents) -> Iterator[str]:

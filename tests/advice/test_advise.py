@@ -282,6 +282,17 @@ def test_processes_are_advised_with_the_lock_that_they_do_not_share() -> None:
     assert text in " ".join(said(run))
 
 
+@pytest.mark.parametrize("times", [{"sequential": 20, "threads": 11}, {"sequential": 20, "threads": 30}])
+def test_a_call_that_takes_much_of_the_batch_is_said_before_the_gil(times: dict[str, float]) -> None:
+    longest = {"longest_call_ns": 5_000_000, "longest_share": 0.4, "longest_item": "data/025.bin"}
+    accounts = {"threads": {"lanes": 2, "calls": 40, "wall_ns": 10_000_000, **longest}}
+    run = conducted(times, tasks=40, overlap=2.0, free_cores=2.0, noise=0.00001, accounts=accounts)
+    assert said(run)[1] == (
+        "- The longest call, with item data/025.bin, takes 50 % of the batch of threads: start the longest calls "
+        "first, or split them."
+    )
+
+
 def test_calls_that_wait_for_a_lock_are_never_said_to_hold_the_gil() -> None:
     locked = {"threads": {"lock": 0.4, "lock_held_at": "ask at shop.py:7"}}
     run = conducted({"sequential": 20, "threads": 20}, overlap=2.0, free_cores=2.0, noise=0.00001, accounts=locked)
