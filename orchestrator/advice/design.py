@@ -39,14 +39,16 @@ FIGHTING = 3  # the slowdown of a round when calls that use several cores by the
 BUDGET_S, LONGEST_S = 18.0, 300.0
 SHORT_BUDGET_S, FEW_ROUNDS = 8.0, 1  # where little is to be learned: calls that are parallel by themselves, or kept
 
-PARALLEL = ("sequential", "threads", "event_loop")
-"""Models for calls that are parallel by themselves: do two at once gain anything? Coroutines have only the last."""
+PARALLEL = ("sequential", "threads")
+"""Models for plain calls that are parallel by themselves: do two at once gain anything?"""
 
 LEVELS_PER_DECADE, MOST_LEVELS = 4, 25
 """In a range, each level is 1.8 times the one before, or more if the range spans more than six decades."""
 
 ROUNDS_ALONG, ROUNDS_S_ALONG = 10, 1.0
 """The rounds of a block for a range, unless they take longer than the second figure."""
+
+ONE_LOOP = {"processes_of_loops": "one event loop is enough for calls that wait"}
 
 COMPETING = "a call uses several cores by itself, for which more of them would compete"
 
@@ -188,6 +190,11 @@ class Facts:
         return min(1.0, self.cpu_share)
 
     @property
+    def takes_turns(self) -> bool:
+        """Whether a coroutine computes, so that calls in flight in one event loop can't overlap."""
+        return self.is_async and self.busy >= BUSY_CALL and not self.is_parallel
+
+    @property
     def is_parallel(self) -> bool:
         """Whether a call keeps more than one core busy by itself; not known for very short calls."""
         return self.started > 1 or keeps_several_cores(self.wall_ns, self.cpu_share)
@@ -216,6 +223,7 @@ class Design:
     unable: Mapping[str, str] = field(default_factory=dict)
     arrivals: Mapping[str, Any] | None = None  # in the place of tasks
     metric: str | None = None
+    alone_workers: Sequence[int] = ()  # those to compare an event loop with itself, where no other model is left
 
     @property
     def variants(self) -> int:
@@ -224,7 +232,8 @@ class Design:
     def without(self, failed: Mapping[str, str]) -> Design:
         """Return the design without models that failed, each with its reason."""
         entries = [entry for entry in self.entries if model_of(entry) not in failed]
-        return replace(self, entries=entries, unable={**self.unable, **failed})
+        workers = self.alone_workers if self.alone_workers and len(entries) == 1 else self.workers
+        return replace(self, entries=entries, workers=workers, unable={**self.unable, **failed})
 
 
 def design(asked: Question, facts: Facts, cores: int) -> Design:
@@ -235,10 +244,12 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     entries = _entries(facts, {**left_out, **unable}, tasks, cores)
     if asked.models is not None:
         left_out = {name: why for name, why in facts.refused.items() if name not in unable}
-        entries = [entry for entry in asked.models if model_of(entry) not in {**left_out, **unable}]
+        able = [entry for entry in asked.models if model_of(entry) not in {**left_out, **unable}]
+        shares = facts.is_async and not asked.workers
+        entries = [_shared(entry, tasks, cores) if shares else entry for entry in able]
     at_once = _workers(facts, tasks, cores)
-    is_alone = facts.is_async and (asked.models is None or len(entries) == 1)  # then one by one is a contestant
-    workers = asked.workers or (sorted({1, at_once}) if is_alone else [at_once])
+    alone_workers = sorted({1, tasks}) if facts.is_async and not asked.workers else []  # one by one is a contestant
+    workers = asked.workers or (alone_workers if alone_workers and len(entries) == 1 else [at_once])
     variants = [model_of(entry) for entry in entries for _ in workers]
     rounds = FEW_ROUNDS if facts.is_parallel else None
     block_s = _block_s(facts, tasks, variants, rounds, cores, at_once)
@@ -252,7 +263,17 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
     max_time_s = asked.max_time_s or enough_s
     return Design(
-        left_out, entries, workers, tasks, rounds, timeout_s, first_look_s, needed_s, max_time_s, unable=unable
+        left_out,
+        entries,
+        workers,
+        tasks,
+        rounds,
+        timeout_s,
+        first_look_s,
+        needed_s,
+        max_time_s,
+        unable=unable,
+        alone_workers=alone_workers if asked.models is None else [],
     )
 
 
@@ -300,28 +321,28 @@ def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
         dear = {"process_per_task": f"it would start {tasks} processes at once"}
     elif tasks * starting_ns > MOST_STARTING_NS and starting_ns > FUTILE_RATIOS[-1] * cores * facts.wall_ns:
         dear = {"process_per_task": f"a process takes {units.duration(starting_ns)} to start and end"}
-    parallel = dict.fromkeys((name for name in registry.STANDARD if name not in _rivals(facts)), COMPETING)
+    parallel = {} if facts.is_async or not facts.is_parallel else dict.fromkeys(registry.STANDARD, COMPETING)
+    parallel = {name: why for name, why in parallel.items() if name not in PARALLEL}
+    loops = ONE_LOOP if facts.is_async and not facts.takes_turns else {}
     alike = IN_LONG_CALLS if facts.wall_ns > LONG_CALL_NS and not facts.is_async else {}
-    return dear | alike | parallel | dict(facts.refused)
+    return dear | alike | parallel | loops | dict(facts.refused)
 
 
 def _unable(facts: Facts) -> dict[str, str]:
     """Return the reason for each model that fails with the function."""
-    sending = [name for name in registry.STANDARD if registry.load(name).needs({}).pickles] if facts.unpicklable else []
-    found = dict.fromkeys(sending, f"its results {facts.unpicklable}") | dict(facts.failed)
+    sending = [name for name in _considered(facts) if registry.load(name).needs({}).pickles]
+    found = dict.fromkeys(sending if facts.unpicklable else [], f"its results {facts.unpicklable}") | dict(facts.failed)
     return {name: why for name, why in found.items() if "Python" not in facts.refused.get(name, "")}
 
 
-def _rivals(facts: Facts) -> Sequence[str]:
-    if not facts.is_parallel:
-        return registry.STANDARD
-    return PARALLEL if facts.is_async else PARALLEL[:2]
+def _considered(facts: Facts) -> Sequence[str]:
+    return registry.FOR_COROUTINES if facts.is_async else registry.STANDARD
 
 
 def _entries(facts: Facts, left_out: Mapping[str, str], tasks: int, cores: int) -> list[str | dict[str, Any]]:
     """Return the entries of `models`: all that can run the function, and chunks where calls are short."""
     entries: list[str | dict[str, Any]] = []
-    for name in registry.STANDARD:
+    for name in _considered(facts):
         if name not in left_out:
             entries.append(name)
             chunk = math.ceil(tasks / (4 * cores))  # four chunks a worker, as multiprocessing.Pool makes them
@@ -329,6 +350,16 @@ def _entries(facts: Facts, left_out: Mapping[str, str], tasks: int, cores: int) 
             if is_short and chunk > 1 and "chunksize" in registry.load(name).OPTIONS:
                 entries.append({"model": name, "chunksize": chunk})
     return entries
+
+
+def _shared(entry: str | dict[str, Any], tasks: int, cores: int) -> str | dict[str, Any]:
+    """Return an entry of which only the model is given, where its workers have several calls in flight: one per core.
+
+    Without this, a batch of calls that wait would get as many processes as calls in flight.
+    """
+    if not isinstance(entry, str) or registry.load(entry).needs({}).per_worker == 1:
+        return entry
+    return {"model": entry, "workers": cores, "concurrency": math.ceil(tasks / cores)}
 
 
 def model_of(entry: str | dict[str, Any]) -> str:
@@ -356,7 +387,7 @@ def _tasks(asked: Question, facts: Facts, cores: int) -> int:
 
 def _workers(facts: Facts, tasks: int, cores: int) -> int:
     """Return the calls to have in flight: one for each core while they compute, more while they wait."""
-    if facts.is_async:
+    if facts.is_async and not facts.takes_turns:
         return tasks
     if facts.busy >= BUSY_CALL:
         return cores

@@ -23,6 +23,8 @@ from .design import FIRST_CALL, TIMEOUT_S, Design, Facts, Question, model_of
 IDS = re.compile(r"\b(0x[0-9a-fA-F]+|\d{5,})\b")
 """Numbers that are others at each call: of threads, processes, and addresses."""
 
+MAY_HELP = set(registry.FOR_COROUTINES) - set(registry.STANDARD)
+
 UNEQUAL = 5
 """How many times as long as the mean the longest call takes where it is named."""
 
@@ -43,7 +45,7 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str) -> str:
     if asked.models is not None or (facts.is_async and asked.workers):
         baseline = ""  # the first of them, or a plain loop
     why_workers = "the cores here" if facts.busy >= BUSY_CALL else "more than cores, for calls that wait"
-    why_workers = "calls in flight" if facts.is_async else why_workers
+    why_workers = "calls in flight" if facts.is_async and not facts.takes_turns else why_workers
     measured = "every combination is measured"
     if asked.over:
         measured = f"of {asked.over.name} only the levels next to where the winner changes are measured"
@@ -162,9 +164,8 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
         )
     sentences += [*_of_the_process(facts), *_of_the_executor(facts, designed)]
     sentences += _of_the_items(asked, facts, designed)
-    if not facts.is_async:
-        sentences += [f"Left out: {names}, for {why}." for why, names in _reasons(designed.left_out)]
-        sentences += [f"{names} can't run it: {why}." for why, names in _reasons(designed.unable)]
+    sentences += [f"Left out: {names}, for {why}." for why, names in _reasons(designed.left_out, facts)]
+    sentences += [f"{names} can't run it: {why}." for why, names in _reasons(designed.unable, facts)]
     if facts.incomparable:
         sentences.append(f"Results are not checked: {facts.incomparable}.")
     return printable(" ".join(" ".join(sentences).split()))
@@ -245,6 +246,8 @@ def _first_of_all(facts: Facts) -> Iterator[str]:
             f"It {how} and never lets its event loop run anything else, so calls in flight can't overlap; make it a "
             "plain function to compare threads and processes, or await what it waits for."
         )
+    elif facts.takes_turns:
+        yield "It computes, so calls in flight in one event loop take turns on one core."
     if facts.is_parallel:
         does = ["starts processes of its own"] if facts.started > 1 else []
         does += [f"keeps {facts.cpu_share:.1f} cores busy"] if facts.cpu_share > MULTI_CORE_CALL else []
@@ -278,10 +281,16 @@ def _kept_by_calls(facts: Facts) -> Iterator[str]:
         )
 
 
-def _reasons(of: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return each reason with the models that it holds for; reasons that differ by ids alone are one."""
+def _reasons(of: Mapping[str, str], facts: Facts) -> list[tuple[str, str]]:
+    """Return each reason with the models that it holds for; of coroutines, only for models that could help them.
+
+    Reasons that differ by ids alone are one.
+    """
     found: dict[str, tuple[str, list[str]]] = {}
+    expected = MAY_HELP if facts.takes_turns else ()
     for name, why in of.items():
+        if facts.is_async and name not in expected:
+            continue
         why = why.replace(f" of {name}", "")
         found.setdefault(IDS.sub("", why), (why, []))[1].append(name)
     return [(why, units.listed(names)) for why, names in found.values()]

@@ -198,8 +198,13 @@ def _cores(contest: Contest, compared: Mapping[str, VariantCompared], *, is_para
     busy = event.cpu_ns / event.wall_ns
     if is_parallel and busy > MULTI_CORE_CALL:
         yield f"The function is parallel by itself: alone, it keeps {busy:.1f} cores busy."
-    elif event.model == "event_loop" and busy > BUSY_CALL:
-        yield f"A call is on a core for {units.percent(busy)} of its time, which leaves a loop little waiting to fill."
+        return
+    account = explain.summary(contest, event.variant)
+    if account and account.shares["run_queue"] < 1:  # a loop that waits for its core would compute in that time, too
+        busy = account.shares["on_core"] / (1 - account.shares["run_queue"])
+    if event.model == "event_loop" and busy > BUSY_CALL:
+        share = units.percent(min(1.0, busy))
+        yield f"A call computes for {share} of its time, so calls in flight in one event loop take turns on one core."
 
 
 def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str], *, is_parallel: bool) -> str | None:

@@ -111,7 +111,8 @@ def _piloted(
         raise Unusable("call", *soundness.kept(given["call"], found, kept_by, checked.names, len(measured.items)))
     figures = measured.figures()
     checked.check_work(figures)
-    refused = {name: _refusal(name, given, instance) for name in registry.STANDARD}
+    considered = registry.FOR_COROUTINES if is_async else registry.STANDARD
+    refused = {name: _refusal(name, given, instance) for name in considered}
     failed = {}
     if not (is_async or measured.is_long):
         failed = {} if refused["event_loop"] else {"event_loop": _failure_in_loop(call, measured.item)}

@@ -66,6 +66,9 @@ STANDARD = (
 )
 """Models that need nothing but Python and have workers of one kind: `advise` compares these."""
 
+FOR_COROUTINES = (*STANDARD, "processes_of_loops")
+"""Those that it considers for a coroutine function, which one event loop can't run on several cores."""
+
 NAMES = (
     *STANDARD,
     "loky",

@@ -64,6 +64,35 @@ def test_an_async_function_is_awaited_one_by_one_and_all_at_once() -> None:
     assert made.points[0].tasks == 6
 
 
+ASYNC: dict[str, Any] = {
+    "is_async": True,
+    "refused": dict.fromkeys(set(registry.STANDARD) - {"event_loop"}, "a coroutine function"),
+}
+
+
+def test_a_coroutine_that_computes_is_compared_in_one_loop_and_in_a_loop_for_each_core() -> None:
+    made = designed(**ASYNC)
+    assert workers(made) == {"event_loop": CORES, "processes_of_loops": CORES}
+    assert made.baseline.label == "event_loop"
+    said = "It computes, so calls in flight in one event loop take turns on one core."
+    assert made.experiment.description.startswith(said)
+
+
+def test_loops_that_are_asked_for_share_the_calls_in_flight() -> None:
+    """A coroutine that waits needs calls in flight, not as many processes."""
+    asked = Question("mine:work", {"n": 7}, models=["event_loop", "processes_of_loops"])
+    made = designed(asked, **ASYNC, wall_ns=5_000_000, cpu_share=0.002)
+    assert workers(made) == {"event_loop": 6, "processes_of_loops": CORES}
+    assert made.variants[1].options["concurrency"] == 3
+
+
+def test_a_coroutine_that_computes_and_cannot_travel_has_the_reason() -> None:
+    made = designed(**ASYNC, unpicklable="can't be pickled (TypeError: no)")
+    assert list(workers(made)) == ["event_loop(workers=1)", "event_loop(workers=20)"]
+    expected = "processes_of_loops can't run it: its results can't be pickled (TypeError: no)."
+    assert expected in made.experiment.description
+
+
 def test_calls_that_compute_get_a_worker_for_each_core() -> None:
     assert workers(designed())["threads"] == CORES
 
