@@ -21,6 +21,9 @@ from . import lines, tables
 DOMINANT = 0.25
 """From this part of a batch on, the longest of unequal calls is named: more workers make it no shorter."""
 
+LOOKED_UP = "answers_kept"
+"""The warning that `reserve` has."""
+
 LETS_GO, HOLDS = 0.5, 0.25
 """The share of the time that speaks for code that releases the GIL, and for code that holds it."""
 
@@ -43,6 +46,17 @@ def choice(found: PointEvents) -> str:
         return _overloaded(found.served, found.compared)
     answers = f" ({served.metric} {tables.latency(served, served.metric)}, {tables.achieved(served)})" if served else ""
     return _choice(found.verdict, {event.variant: event for event in found.compared}).removesuffix(".") + answers + "."
+
+
+def reserve(found: PointEvents) -> str:
+    """Return what makes the choice at a point nearly worthless, in a sentence or two; nothing if nothing does."""
+    if not found.verdict or LOOKED_UP not in found.verdict.warnings:
+        return ""
+    answered = f"answered{lines.detail(LOOKED_UP, found.verdict)}"
+    return (
+        f"Calls after the first computed next to nothing: {answered}, so the times are those of look-ups. Give each "
+        "call another item, or name a function that keeps nothing."
+    )
 
 
 def capacity(results: Results) -> Iterator[str]:

@@ -46,7 +46,8 @@ def draw(screen: Screen, results: Results, view: View, *, is_advice: bool = Fals
     remarks = list(_reasons(results, measured[0], is_advice=is_advice)) if len(measured) == 1 else []
     for remark in [*remarks, *_claims(results)]:
         screen.styled(remark)
-    for text, style in [*_missing(results), *_notes(results, measured)]:
+    said = [advice.LOOKED_UP] if is_advice and _have_tables(measured) else []
+    for text, style in [*_missing(results), *_notes(results, measured, said)]:
         screen.one_line(text, style, ellipsis=ranking.signs(view).ellipsis)
     if is_advice and results.plan.experiment.description:
         screen.line(f"question: {results.plan.experiment.description}", "dim")
@@ -113,6 +114,8 @@ def _draw_point(
     if found.verdict:
         style = VERDICT_STYLES[found.verdict.verdict]
         chosen = f"{contest.point.label}: {advice.choice(found)}" if is_named else advice.choice(found)
+        if is_advice and (reserve := advice.reserve(found)):
+            screen.line(f"{contest.point.label}: {reserve}" if is_named else reserve, "yellow")
         screen.line(chosen if is_advice else found.verdict.sentence, style)
         if not is_named:
             screen.gap()
@@ -180,9 +183,9 @@ def _missing(results: Results) -> Iterator[tuple[str, str]]:
         yield f"not run: {', '.join(unavailable)}", "yellow"
 
 
-def _notes(results: Results, measured: Sequence[Measured]) -> Iterator[tuple[str, str]]:
-    """Yield what changes the worth of the verdicts, the gravest first."""
-    notes = lines.short_notes([found.verdict for _, found in measured if found.verdict])
+def _notes(results: Results, measured: Sequence[Measured], said: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield what changes the worth of the verdicts, the gravest first, but the warnings that were said above."""
+    notes = lines.short_notes([found.verdict for _, found in measured if found.verdict], said)
     if results.differences:
         notes.insert(0, f"the journal differs from what is recomputed: {results.differences[0]}")
     more = len(notes) - MOST_NOTES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from .. import units
 from ..analysis import crossover
@@ -87,15 +87,15 @@ _NAMING = (
 )  # the warnings that say little without their detail
 
 
-def short_notes(verdicts: Sequence[VerdictReached]) -> list[str]:
-    """Return the warnings of all points in short, the gravest first, with the number of points if there are several."""
+def short_notes(verdicts: Sequence[VerdictReached], but: Collection[str] = ()) -> list[str]:
+    """Return the warnings of all points `but` some in short, the gravest first; of several points, how many have it."""
     found = []
     for warning, text in _SHORT.items():
-        having = [verdict for verdict in verdicts if warning in verdict.warnings]
+        having = [verdict for verdict in verdicts if warning in verdict.warnings and warning not in but]
         if having:
-            detail = _detail(warning, having[0]) if warning in _NAMING and len(having) == 1 else ""
+            named = detail(warning, having[0]) if warning in _NAMING and len(having) == 1 else ""
             where = f" ({len(having)} of {len(verdicts)} points)" if len(verdicts) > 1 else ""
-            found.append(f"{text}{detail}{where}")
+            found.append(f"{text}{named}{where}")
     return found
 
 
@@ -107,10 +107,10 @@ def notes(found: PointEvents) -> list[str]:
 
 def note(warning: str, event: VerdictReached) -> str:
     """Return the text of a warning of a verdict, with the figures behind it."""
-    return f"{_WARNINGS[warning]}{_detail(warning, event)}"
+    return f"{_WARNINGS[warning]}{detail(warning, event)}"
 
 
-def _detail(warning: str, event: VerdictReached) -> str:
+def detail(warning: str, event: VerdictReached) -> str:
     if warning == "blocks_correlated" and event.autocorrelation is not None:
         return f" (r = {event.autocorrelation:.2f})"
     if warning == "gil_enabled":

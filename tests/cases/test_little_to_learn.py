@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.journal.read import Records
-from tests.support.command import events, orchestrator, piloted, refused
+from tests.support.command import events, in_process, orchestrator, piloted, refused
 
 KEEPING = """
 import functools, multiprocessing, time
@@ -142,6 +142,14 @@ def test_a_run_warns_of_answers_from_a_cache(place: Path) -> None:
 def test_a_run_warns_of_answers_from_a_dictionary(place: Path) -> None:
     verdict = noted(place, "call: 'mine:looked_up', kwargs: {origin: 9}", "sequential, processes")
     assert verdict["kept_by"] == dict.fromkeys(("sequential", "processes"), "a cache, or a source at its end")
+
+
+@pytest.mark.slow
+def test_advice_begins_with_answers_from_a_cache(place: Path) -> None:
+    noted(place, "call: 'mine:looked_up', kwargs: {origin: 9}")
+    said = in_process("report", "runs/a/latest", "--format", "advice", cwd=place).stdout
+    assert said.startswith("Calls after the first computed next to nothing: answered by a cache")
+    assert said.count("computed next to nothing") == 1
 
 
 @pytest.mark.long
