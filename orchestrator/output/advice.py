@@ -109,7 +109,7 @@ def _choice(verdict: VerdictReached, compared: Mapping[str, VariantCompared]) ->
         return f"No advice yet. {verdict.sentence}"
     event = compared[best]
     is_baseline = best == event.baseline
-    named = _named(event)
+    named = f"{_named(event)}{' at this load' * verdict.at_this_load}"
     gain = "" if is_baseline or event.speedup is None else f", {_ratio(event)} times as fast as {_plain(event)}"
     if verdict.verdict == "tie":
         return f"Use {named}, the simplest of {len(verdict.winners)} that tie{gain}."

@@ -236,6 +236,11 @@ def test_a_win_is_advised_with_its_ratio_and_when_the_start_up_pays() -> None:
     assert "- Against a plain loop, its start-up of 12 ms pays after 2 batches of 4 calls." in lines
 
 
+def test_a_win_that_holds_at_this_load_only_is_advised_with_that() -> None:
+    lines = said(conducted({"sequential": 20, "threads": 14}, free_cores=0.5, noise=0.00001))
+    assert lines[0].startswith("Use threads (2 workers) at this load, 1.43 ")
+
+
 def test_a_plain_loop_is_advised_where_nothing_is_faster() -> None:
     assert said(conducted({"sequential": 10, "threads": 20}))[0] == "Use a plain loop: nothing else is faster."
 
