@@ -23,6 +23,9 @@ from .design import FIRST_CALL, TIMEOUT_S, Design, Facts, Question, model_of
 IDS = re.compile(r"\b(0x[0-9a-fA-F]+|\d{5,})\b")
 """Numbers that are others at each call: of threads, processes, and addresses."""
 
+OWN_LOOPS = ("cannot be called from a running event loop", "while another loop is running", "Already running")
+"""What asyncio's ways to run a loop, and anyio's, say of a call inside an event loop."""
+
 MAY_HELP = set(registry.FOR_COROUTINES) - set(registry.STANDARD)
 
 UNEQUAL = 5
@@ -166,6 +169,9 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
     sentences += _of_the_items(asked, facts, designed)
     sentences += [f"Left out: {names}, for {why}." for why, names in _reasons(designed.left_out, facts)]
     sentences += [f"{names} can't run it: {why}." for why, names in _reasons(designed.unable, facts)]
+    if any(text in facts.failed.get("event_loop", "") for text in OWN_LOOPS):
+        how = "name the coroutine function itself to compare calls in one event loop"
+        sentences.append(f"Each call makes an event loop of its own: {how}.")
     if facts.incomparable:
         sentences.append(f"Results are not checked: {facts.incomparable}.")
     return printable(" ".join(" ".join(sentences).split()))

@@ -120,3 +120,13 @@ def test_what_several_workers_say_without_an_end_of_line_is_said_once(tmp_path: 
     said = str(piloted("mine:work", "n=1000", cwd=tmp_path)["description"])
     assert "a worker ended (cannot reach the license server)" in said
     assert "servercannot" not in said
+
+
+@pytest.mark.parametrize("runs", ["asyncio.run(nap())", "anyio.run(nap)"])
+def test_a_function_that_makes_a_loop_for_each_call_is_said_to_have_a_coroutine_to_name(
+    tmp_path: Path, runs: str
+) -> None:
+    code = f"import anyio, asyncio\nasync def nap(): await asyncio.sleep(0.002)\ndef own(): {runs}\n"
+    (tmp_path / "mine.py").write_text(code)
+    said = str(piloted("mine:own", cwd=tmp_path)["description"])
+    assert "name the coroutine function itself to compare calls in one event loop." in said
