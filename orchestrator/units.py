@@ -52,12 +52,23 @@ def significant(value: float) -> str:
 
 
 def ratio(value: float | None, low: float | None = None, high: float | None = None) -> str:
-    """Return a ratio with its interval, such as `1.62 [1.48, 1.75]`."""
+    """Return a ratio with its interval, such as `1.62 [1.48, 1.75]`.
+
+    A third decimal is shown where two would hide on which side of 1 a bound is, and of the ratio itself where the
+    interval lies on one side.
+    """
     if value is None:
         return "-"
     if low is None or high is None:
-        return _factor(value)
-    return f"{_factor(value)} [{_factor(low)}, {_factor(high)}]"
+        return _beside_one(value)
+    shown = _beside_one(value) if low > 1 or high < 1 else _factor(value)
+    return f"{shown} [{_beside_one(low)}, {_beside_one(high)}]"
+
+
+def _beside_one(value: float) -> str:
+    """Return a factor, with a third decimal where it would be 1.00 without, and isn't with it."""
+    shown, finer = _factor(value), f"{value:.3f}"
+    return finer if shown == "1.00" and finer != "1.000" else shown
 
 
 def _factor(value: float) -> str:
