@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
 from ..interpreters import find
 from ..interpreters.probe import command
 from ..runner import registry
@@ -11,54 +16,176 @@ from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.group import RunnerGroup
 from ..supervisor.interrupt import Interrupt
 from ..supervisor.process import RunnerFailed
+from .design import Facts
 
-THREADS = ("threads", "thread_per_task")
-"""The first is tried for both."""
+THREADS = "threads"
 
 LONG_NS = 1_000_000_000
+"""Longer calls are made in the warm-up only, and not in threads."""
 
 PATIENCE_S = 10.0
 
 PATIENCE = 4
 """The time for a model to start its workers and to warm them up, at least, and in calls."""
 
+CALLS_NS, FEWEST_CALLS = 400e6, 2
+"""So many calls are compared with those of a plain loop as take so long there, or so many."""
 
-def try_out(plan: Plan, wall_ns: int, runner_env: RunnerEnvironment, interrupt: Interrupt) -> dict[str, str]:
+REPEATING_S = 0.2
+"""Calls in threads are repeated for so long: two of them get in each other's way by chance."""
+
+SWITCH_INTERVAL_US = 1
+"""Calls shorter than the default interval, 5 ms, mostly end before another thread gets the GIL."""
+
+ALONE = "a plain loop"
+"""The runner with which results are compared."""
+
+
+class _Failure(NamedTuple):
+    """Why a model can't run the function, and whether that is so wherever calls are made at once."""
+
+    why: str
+    is_at_once: bool = False
+
+
+class _Differ(Exception):
+    """The results of a model are not those of a plain loop; the text says which."""
+
+
+def try_out(plan: Plan, facts: Facts, runner_env: RunnerEnvironment, interrupt: Interrupt) -> dict[str, str]:
     """Return the reason for each model of the plan whose workers can't run the first point; raises Interrupted.
 
-    One call in a thread was tried in the pilot; here, short calls are made in threads at once. `wall_ns` is the time of
-    a call.
+    One call in a thread was tried in the pilot; here, short calls are made in threads at once.
     """
-    timeout_s = max(PATIENCE_S, PATIENCE * wall_ns / 1e9)
     tried: dict[str, Variant] = {}
     for variant in plan.variants:
-        pickles = registry.load(variant.model).needs(dict(variant.options)).pickles
-        is_threads = variant.model == THREADS[0] and wall_ns < LONG_NS
+        pickles = registry.load(variant.model).needs(variant.options).pickles
+        is_threads = variant.model == THREADS and facts.wall_ns < LONG_NS
         if (pickles or is_threads) and variant.model != plan.baseline.model:
             tried.setdefault(variant.model, variant)
-    failed: dict[str, str] = {}
+    if not tried:
+        return {}
     with RunnerGroup(runner_env, interrupt) as runner_group:
+        trying = _TryOut(plan, facts, runner_group, str(runner_env.scratch / "results"))
+        failed = trying.failures(tried)
+    for variant in plan.variants:  # a worker for each task is made as the pool's are, and makes calls at once, too
+        pool = registry.load(variant.model).needs(variant.options).pool
+        if pool in failed and failed[pool].is_at_once:
+            failed[variant.model] = failed[pool]
+    return {variant.model: failed[variant.model].why for variant in plan.variants if variant.model in failed}
+
+
+class _TryOut:
+    """Runners of all models that are tried, and one of a plain loop where results are checked."""
+
+    def __init__(self, plan: Plan, facts: Facts, runner_group: RunnerGroup, file: str) -> None:
+        self._point, self._baseline = plan.points[0], plan.baseline
+        self._bounds = plan.experiment.limits.bounds()
+        self._facts = facts
+        self._runner_group = runner_group
+        self._file = file
+        self._timeout_s = max(PATIENCE_S, PATIENCE * facts.wall_ns / 1e9)
+        self._calls = min(self._point.tasks, max(FEWEST_CALLS, round(CALLS_NS / facts.wall_ns)))
+        self._expected: str | None = None
+        """The digest of the results of a plain loop, None where there is nothing to compare with."""
+
+    def failures(self, tried: Mapping[str, Variant]) -> dict[str, _Failure]:
+        """Return how models have failed."""
+        is_short = self._facts.wall_ns < LONG_NS
+        is_checked = is_short and self._point.workload.get("check", "same") == "same"
         for model, variant in tried.items():
-            python = find.resolve(variant.python)
-            assert python is not None, "the pilot ran under it"
-            runner_group.start(model, command(variant, python, plan.experiment.limits.bounds()))
-            runner_group.send(model, {"op": "prepare", **runner_request(plan.points[0], variant)})
+            more = {"switch_interval_us": SWITCH_INTERVAL_US} if model == THREADS else {}
+            self._start(model, variant, {"options": {**variant.options, **more}})
+        if is_checked:
+            model = "event_loop" if self._facts.is_async else "sequential"
+            self._start(ALONE, self._baseline, {"model": model, "options": {}})
+        failed: dict[str, _Failure] = {}
         for model in tried:  # all import at once
             try:
-                runner_group.receive(model, 2 * timeout_s)
-                runner_group.ask(model, {"op": "open"}, timeout_s)
-                runner_group.ask(model, {"op": "warm"}, timeout_s)
+                self._runner_group.receive(model, 2 * self._timeout_s)
+                self._ask(model, "open")
+                self._ask(model, "warm")
             except RunnerFailed as error:
-                failed[model] = _reason(error)
-    if THREADS[0] in failed:
-        why = f"calls at once fail ({failed[THREADS[0]]})"
-        failed |= {name: why for name in THREADS if any(variant.model == name for variant in plan.variants)}
-    return failed
+                failed[model] = _failure(model, error)
+        if is_checked:
+            self._expect()
+        for model in [model for model in tried if is_short and model not in failed]:
+            try:
+                self._check(model)
+            except RunnerFailed as error:
+                failed[model] = _failure(model, error)
+            except _Differ as differing:
+                who = "calls at once" if model == THREADS else "workers"
+                failed[model] = _Failure(f"{who} give wrong results ({differing})", is_at_once=True)
+        return failed
+
+    def _start(self, name: str, variant: Variant, changes: Mapping[str, Any]) -> None:
+        python = find.resolve(variant.python)
+        assert python is not None, "the pilot ran under it"
+        self._runner_group.start(name, command(variant, python, self._bounds))
+        request = {**runner_request(self._point, variant), "copied": self._facts.copied is not None, **changes}
+        self._runner_group.send(name, {"op": "prepare", **request})
+
+    def _ask(self, name: str, op: str, **arguments: Any) -> dict[str, Any]:
+        return self._runner_group.ask(name, {"op": op, **arguments}, self._timeout_s)
+
+    def _expect(self) -> None:
+        """Keep the results of a plain loop, unless it fails."""
+        with suppress(RunnerFailed):
+            self._runner_group.receive(ALONE, 2 * self._timeout_s)
+            self._ask(ALONE, "open")
+            digest = self._ask(ALONE, "try", calls=self._calls)["digest"]
+            if digest is not None:
+                self._ask(ALONE, "save", path=self._file)
+            self._expected = digest
+
+    def _check(self, model: str) -> None:
+        """Let a model make calls at once, again and again in threads; raises RunnerFailed and _Differ."""
+        if registry.load(model).WORKERS == "per_task":
+            return  # a batch may start very many
+        until = time.monotonic() + (REPEATING_S if model == THREADS else 0.0)
+        while True:
+            digest = self._ask(model, "try", calls=self._calls)["digest"]
+            if self._expected is not None and digest not in (None, self._expected):
+                self._compare(model)
+            if time.monotonic() >= until:
+                return
+
+    def _compare(self, model: str) -> None:
+        """Compare results that may only be pickled differently; raises _Differ."""
+        try:
+            self._ask(model, "compare", path=self._file, other=ALONE)
+        except RunnerFailed as error:
+            if error.cause != "result":
+                raise
+            if self._repeats_itself():
+                raise _Differ(_text(error).removeprefix("WrongResults: ")) from error
+
+    def _repeats_itself(self) -> bool:
+        """Return whether a plain loop still gives the same results, unlike one of calls that return the time."""
+        try:
+            self._ask(ALONE, "try", calls=self._calls)
+            self._ask(ALONE, "compare", path=self._file, other=ALONE)
+        except RunnerFailed:
+            self._expected = None
+        return self._expected is not None
+
+
+def _failure(model: str, error: RunnerFailed) -> _Failure:
+    """Return why a model's workers failed."""
+    why = _reason(error)
+    if model == THREADS:
+        return _Failure(f"calls at once fail ({why})", is_at_once=True)
+    return _Failure(why)
+
+
+def _text(error: RunnerFailed) -> str:
+    return " ".join(error.error.split()).rstrip(".")
 
 
 def _reason(error: RunnerFailed) -> str:
     """Return in a few words why a model's workers failed."""
-    text = " ".join(error.error.split()).rstrip(".")
+    text = _text(error)
     if error.cause == "timeout":
         return f"its workers gave {text}"
     if "daemonic processes are not allowed to have children" in text:

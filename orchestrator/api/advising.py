@@ -124,7 +124,7 @@ def _tried_out(plan: Plan, facts: Facts) -> dict[str, str]:
     from ..advice.tryout import try_out
     from ..engine.signals import interruptible
 
-    return interruptible(lambda runner_env, interrupt: try_out(plan, facts.wall_ns, runner_env, interrupt))
+    return interruptible(lambda runner_env, interrupt: try_out(plan, facts, runner_env, interrupt))
 
 
 def _check_target(save: Path | None) -> None:

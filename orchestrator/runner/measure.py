@@ -249,6 +249,13 @@ class Bench:
             raise WrongResults(f"{reference} refused the results")
         return {"event": "checked", "failed": failed}
 
+    async def do_try(self, calls: int) -> dict[str, Any]:
+        """Make the first `calls` calls of a batch; return a digest of their results, None if they can't be pickled."""
+        self._before_batch()
+        self._results = await self._run(self._items[:calls])
+        self._used_ns = time.perf_counter_ns()
+        return {"event": "tried", "digest": results.digest(self._results)}
+
     async def do_calibrate(self) -> dict[str, Any]:
         """Return the power of two of `repeats` that makes a trial last `SHORTEST_NS`."""
         repeats = 1

@@ -130,3 +130,53 @@ def test_a_function_that_makes_a_loop_for_each_call_is_said_to_have_a_coroutine_
     (tmp_path / "mine.py").write_text(code)
     said = str(piloted("mine:own", cwd=tmp_path)["description"])
     assert "name the coroutine function itself to compare calls in one event loop." in said
+
+
+def test_short_calls_that_only_fail_where_they_overlap_leave_threads_out(tmp_path: Path) -> None:
+    source = (
+        "def _numbers():\n    n = 0\n    while True:\n        sum(range(20_000))\n        n += 1\n        yield n\n"
+    )
+    (tmp_path / "odd.py").write_text(f"{source}numbers = _numbers()\ndef next_id(): return next(numbers)\n")
+    said = piloted("odd:next_id", cwd=tmp_path)["description"]
+    why = "calls at once fail (ValueError: generator already executing at odd.py:8)"
+    assert f"threads and thread_per_task can't run it: {why}" in said
+
+
+CLIENT = """import time
+class Client:
+    def get(self, path):
+        self.path = path
+        time.sleep(0.003)
+        return "body of " + self.path
+client = Client()
+def fetch(number): return client.get(f"/item/{number}")
+began = time.time()
+def late(): time.sleep(0.003); return time.time() > began + 0.5
+"""
+
+
+def test_results_that_are_wrong_in_threads_leave_them_out(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(CLIENT)
+    said = piloted("odd:fetch", "--items", "range:0:64", cwd=tmp_path)["description"]
+    assert "threads and thread_per_task can't run it: calls at once give wrong results (result 0 is 'body of" in said
+    assert "processes" not in said
+
+
+def test_results_that_are_wrong_in_processes_leave_them_out(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(
+        "import multiprocessing\ndef where(n): return n if multiprocessing.parent_process() is None else -n\n"
+    )
+    said = piloted("odd:where", "n=1", cwd=tmp_path)["description"]
+    assert "processes can't run it: workers give wrong results (result 0 is -1, but 1 under a" in said.replace(
+        BOTH, "processes"
+    )
+
+
+def test_results_that_change_with_time_leave_no_model_out(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(CLIENT)
+    assert "can't run it" not in piloted("odd:late", cwd=tmp_path)["description"]
+
+
+def test_calls_that_change_their_arguments_get_copies_in_the_try_out(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text("def longer(values):\n    values.append(1)\n    return len(values)\n")
+    assert "can't run it" not in piloted("odd:longer", "values=[1, 2]", cwd=tmp_path)["description"]
