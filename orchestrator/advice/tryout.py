@@ -37,15 +37,18 @@ REPEATING_S = 0.2
 SWITCH_INTERVAL_US = 1
 """Calls shorter than the default interval, 5 ms, mostly end before another thread gets the GIL."""
 
+DAEMONIC = "daemonic processes are not allowed to have children"
+"""The text of the exception where a worker of a pool starts processes."""
+
 ALONE = "a plain loop"
 """The runner with which results are compared."""
 
 
 class _Failure(NamedTuple):
-    """Why a model can't run the function, and whether that is so wherever calls are made at once."""
+    """Why a model can't run the function, and how that is said if only calls at once fail, None if it is its own."""
 
     why: str
-    is_at_once: bool = False
+    at_once: str | None = None
 
 
 class _Differ(Exception):
@@ -68,10 +71,11 @@ def try_out(plan: Plan, facts: Facts, runner_env: RunnerEnvironment, interrupt: 
     with RunnerGroup(runner_env, interrupt) as runner_group:
         trying = _TryOut(plan, facts, runner_group, str(runner_env.scratch / "results"))
         failed = trying.failures(tried)
-    for variant in plan.variants:  # a worker for each task is made as the pool's are, and makes calls at once, too
+    for variant in plan.variants:
         pool = registry.load(variant.model).needs(variant.options).pool
-        if pool in failed and failed[pool].is_at_once:
-            failed[variant.model] = failed[pool]
+        if pool in failed and variant.model not in failed and (why := failed[pool].at_once):
+            # one call in such a worker was good, and a batch makes them at once, as that of the pool does
+            failed[pool] = failed[variant.model] = _Failure(why)
     return {variant.model: failed[variant.model].why for variant in plan.variants if variant.model in failed}
 
 
@@ -116,7 +120,8 @@ class _TryOut:
                 failed[model] = _failure(model, error)
             except _Differ as differing:
                 who = "calls at once" if model == THREADS else "workers"
-                failed[model] = _Failure(f"{who} give wrong results ({differing})", is_at_once=True)
+                why = f"{who} give wrong results ({differing})"
+                failed[model] = _Failure(why, at_once=why)
         return failed
 
     def _start(self, name: str, variant: Variant, changes: Mapping[str, Any]) -> None:
@@ -174,9 +179,11 @@ class _TryOut:
 def _failure(model: str, error: RunnerFailed) -> _Failure:
     """Return why a model's workers failed."""
     why = _reason(error)
+    at_once = f"calls at once fail ({why})"
     if model == THREADS:
-        return _Failure(f"calls at once fail ({why})", is_at_once=True)
-    return _Failure(why)
+        return _Failure(at_once, at_once)
+    is_of_call = error.cause == "exception" and place(error.traceback or "") and DAEMONIC not in error.error
+    return _Failure(why, at_once if is_of_call else None)
 
 
 def _text(error: RunnerFailed) -> str:
@@ -188,7 +195,7 @@ def _reason(error: RunnerFailed) -> str:
     text = _text(error)
     if error.cause == "timeout":
         return f"its workers gave {text}"
-    if "daemonic processes are not allowed to have children" in text:
+    if DAEMONIC in text:
         return f"it starts processes of its own, which a worker must not ({text})"
     if error.cause == "result" and "unpickled: " in text:
         return f"its results can't be unpickled ({text.partition('unpickled: ')[2]})"

@@ -94,7 +94,7 @@ def test_workers_that_die_in_a_call_leave_processes_out_with_their_last_line(tmp
     assert why in said.replace(BOTH, "processes")
 
 
-def test_calls_that_fail_beside_each_other_leave_threads_out_with_the_line(tmp_path: Path) -> None:
+def test_calls_that_fail_beside_each_other_leave_threads_and_processes_out_with_the_line(tmp_path: Path) -> None:
     source = "import socket, time\ndef serves(n):\n    with socket.socket() as own:\n        own.bind(('', n))\n"
     (tmp_path / "odd.py").write_text(f"{source}        time.sleep(0.01)\n")
     with socket.socket() as free:
@@ -102,7 +102,15 @@ def test_calls_that_fail_beside_each_other_leave_threads_out_with_the_line(tmp_p
         port = free.getsockname()[1]
     said = piloted("odd:serves", f"n={port}", cwd=tmp_path)["description"]
     why = "calls at once fail (OSError: [Errno 98] Address already in use at odd.py:4)"
-    assert f"threads and thread_per_task can't run it: {why}" in said
+    assert f"threads, thread_per_task, processes and process_per_task can't run it: {why}" in said
+
+
+def test_a_call_that_fails_in_every_worker_process_is_not_said_to_fail_at_once_only(tmp_path: Path) -> None:
+    source = "import os\nhome = os.getpid()\ndef work(n):\n    assert os.getpid() == home\n    return sum(range(n))\n"
+    (tmp_path / "odd.py").write_text(source)
+    said = piloted("odd:work", "n=1000000", cwd=tmp_path)
+    why = "processes and process_per_task can't run it: AssertionError at odd.py:4"
+    assert why in said["description"]
 
 
 def test_a_reason_that_differs_by_thread_ids_alone_is_said_once(tmp_path: Path) -> None:
