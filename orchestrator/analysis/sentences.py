@@ -54,7 +54,8 @@ def _win(contest: Contest, finding: Finding, *, at_this_load: bool) -> str:
     best = finding.best or winners[0]
     named = best if len(winners) == 1 else f"{contest.kinds[best]} ({' or '.join(winners)})"
     if rival is None or gap is None:
-        return f"{named} wins: every other variant failed"
+        is_alone = not contest.variants.keys() - contest.excluded - {best}
+        return f"{named} wins: every {'other variant' if is_alone else 'variant of another kind'} failed"
     here = " at this load" * at_this_load
     shown = contest.compare(best, rival, contest.look_level) or gap
     if contest.point.arrivals:

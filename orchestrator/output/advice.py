@@ -117,7 +117,9 @@ def _choice(verdict: VerdictReached, compared: Mapping[str, VariantCompared]) ->
         why = "beat in every block" if verdict.ratio_low is None else "beats so far"
         return f"Use {named} until more is known{gain}: it is the simplest that no other one {why}."
     if verdict.runner_up is None:
-        return f"Use {named}: every other variant failed, so nothing is known of its speed against them."
+        is_alone = all(event.excluded for label, event in compared.items() if label != best)
+        others = "other variant" if is_alone else "variant of another kind"
+        return f"Use {named}: every {others} failed, so nothing is known of its speed against them."
     if is_baseline:
         return f"Use {named}: nothing else is faster."
     return f"Use {named}{gain}."

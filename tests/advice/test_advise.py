@@ -279,6 +279,15 @@ def test_where_every_other_variant_failed_nothing_is_said_of_its_speed() -> None
     )
 
 
+def test_a_loop_that_repeats_a_plain_one_is_not_said_to_have_failed() -> None:
+    run = conducted({"sequential": 20, "event_loop": 20, "processes": 10}, fails={"processes": 9})
+    assert said(run)[0] == (
+        "Use a plain loop: every variant of another kind failed, so nothing is known of its speed against them."
+    )
+    (verdict,) = [event for event in run.records() if event["event"] == "verdict.reached"]
+    assert verdict["sentence"].endswith("sequential wins: every variant of another kind failed.")
+
+
 @pytest.mark.parametrize(
     ("overlap", "cores", "conclusion"),
     [
