@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from ..interpreters import find
 from ..interpreters.probe import command
 from ..runner import registry
-from ..runner.last_words import place
+from ..runner.last_words import place, waiting
 from ..spec.plan import Plan, Variant, runner_request
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.group import RunnerGroup
 from ..supervisor.interrupt import Interrupt
 from ..supervisor.process import RunnerFailed
+from . import known_failures
 from .design import Facts
 
 THREADS = "threads"
@@ -49,6 +50,7 @@ class _Failure(NamedTuple):
 
     why: str
     at_once: str | None = None
+    hangs: bool = False
 
 
 class _Differ(Exception):
@@ -92,6 +94,8 @@ class _TryOut:
         self._calls = min(self._point.tasks, max(FEWEST_CALLS, round(CALLS_NS / facts.wall_ns)))
         self._expected: str | None = None
         """The digest of the results of a plain loop, None where there is nothing to compare with."""
+        self._forks_beside_threads: set[str] = set()
+        """The models whose workers are forked from a process in which an import has left threads running."""
 
     def failures(self, tried: Mapping[str, Variant]) -> dict[str, _Failure]:
         """Return how models have failed."""
@@ -104,20 +108,22 @@ class _TryOut:
             model = "event_loop" if self._facts.is_async else "sequential"
             self._start(ALONE, self._baseline, {"model": model, "options": {}})
         failed: dict[str, _Failure] = {}
-        for model in tried:  # all import at once
+        for model, variant in tried.items():  # all import at once
+            pool = registry.load(model).needs(variant.options).pool
+            if pool in failed and failed[pool].hangs:
+                continue  # it would hang, too
             try:
-                self._runner_group.receive(model, 2 * self._timeout_s)
-                self._ask(model, "open")
+                self._open(model)
                 self._ask(model, "warm")
             except RunnerFailed as error:
-                failed[model] = _failure(model, error)
+                failed[model] = self._failure(model, error)
         if is_checked:
             self._expect()
         for model in [model for model in tried if is_short and model not in failed]:
             try:
                 self._check(model)
             except RunnerFailed as error:
-                failed[model] = _failure(model, error)
+                failed[model] = self._failure(model, error)
             except _Differ as differing:
                 who = "calls at once" if model == THREADS else "workers"
                 why = f"{who} give wrong results ({differing})"
@@ -134,11 +140,29 @@ class _TryOut:
     def _ask(self, name: str, op: str, **arguments: Any) -> dict[str, Any]:
         return self._runner_group.ask(name, {"op": op, **arguments}, self._timeout_s)
 
+    def _open(self, name: str) -> None:
+        prepared = self._runner_group.receive(name, 2 * self._timeout_s)
+        ready = self._ask(name, "open")
+        if prepared["threads"] and ready.get("actual_start_method") == "fork":
+            self._forks_beside_threads.add(name)
+
+    def _failure(self, model: str, error: RunnerFailed) -> _Failure:
+        """Return why a model's workers failed."""
+        why = _reason(error)
+        if error.cause == "timeout" and model in self._forks_beside_threads:
+            why += f"; {known_failures.FORKS_BESIDE_THREADS}"
+        at_once = f"calls at once fail ({why})"
+        if model == THREADS:
+            return _Failure(at_once, at_once)
+        if error.cause == "timeout" and waiting(error.workers_stacks):
+            return _Failure(why, why, hangs=True)
+        is_of_call = error.cause == "exception" and place(error.traceback or "") and DAEMONIC not in error.error
+        return _Failure(why, at_once if is_of_call else None)
+
     def _expect(self) -> None:
         """Keep the results of a plain loop, unless it fails."""
         with suppress(RunnerFailed):
-            self._runner_group.receive(ALONE, 2 * self._timeout_s)
-            self._ask(ALONE, "open")
+            self._open(ALONE)
             digest = self._ask(ALONE, "try", calls=self._calls)["digest"]
             if digest is not None:
                 self._ask(ALONE, "save", path=self._file)
@@ -176,16 +200,6 @@ class _TryOut:
         return self._expected is not None
 
 
-def _failure(model: str, error: RunnerFailed) -> _Failure:
-    """Return why a model's workers failed."""
-    why = _reason(error)
-    at_once = f"calls at once fail ({why})"
-    if model == THREADS:
-        return _Failure(at_once, at_once)
-    is_of_call = error.cause == "exception" and place(error.traceback or "") and DAEMONIC not in error.error
-    return _Failure(why, at_once if is_of_call else None)
-
-
 def _text(error: RunnerFailed) -> str:
     return " ".join(error.error.split()).rstrip(".")
 
@@ -194,7 +208,8 @@ def _reason(error: RunnerFailed) -> str:
     """Return in a few words why a model's workers failed."""
     text = _text(error)
     if error.cause == "timeout":
-        return f"its workers gave {text}"
+        at = waiting(error.workers_stacks)
+        return f"its workers gave {text}{f' (waiting at {at})' if at else ''}"
     if DAEMONIC in text:
         return f"it starts processes of its own, which a worker must not ({text})"
     if error.cause == "result" and "unpickled: " in text:

@@ -64,6 +64,20 @@ def place(traceback: str) -> str:
     return next((each for each in reversed(found) if each), "")
 
 
+def waiting(stacks: str) -> str:
+    """Return the innermost line of the user's code that a process is in, "" if none is.
+
+    `stacks` are those that faulthandler wrote on a signal, of one process after the other; threads that did not get the
+    signal are not looked at.
+    """
+    for stack in stacks.split("Current thread ")[1:]:
+        lines = stack.partition("\nThread ")[0].splitlines()
+        found = [_placed(frame, os.getcwd()) for line in lines if (frame := PLACE.match(line))]
+        if at := next((each for each in found if each), ""):
+            return at
+    return ""
+
+
 def shortage(error: str, output: str) -> str:
     """Return why an error is that of a process that can open no more, with the line in its output; "" for others."""
     if "[Errno 24]" not in error:

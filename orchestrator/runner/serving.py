@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -16,11 +17,15 @@ from .workload import bound, call_for, entered, find, form_for, initializer_for
 
 
 async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
-    """Import all that `order` needs, open the model on request, then answer until the request pipe closes."""
+    """Import all that `order` needs, open the model on request, then answer until the request pipe closes.
+
+    The answer to `order` has how many `threads` the imports have left running.
+    """
     workload = order["workload"]
     model = registry.load(order["model"])
     if hasattr(model, "prepare"):
         model.prepare(order["options"])
+    earlier = sys._current_frames().keys()
     call = call_for(model, workload)
     initializer = initializer_for(model, workload)
     batch = _batch(order)
@@ -30,9 +35,9 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
         importlib.import_module(name)
     if order.get("arrivals"):
         from . import windows  # noqa: F401  # here, and not in the time of the start-up
-    import_ns = time.perf_counter_ns() - begun_ns
+    found = {"import_ns": time.perf_counter_ns() - begun_ns, "threads": len(sys._current_frames().keys() - earlier)}
     gc.collect()  # else the garbage of the imports might be collected during the start-up, or not, by chance
-    link.send({"event": "prepared", "import_ns": import_ns})
+    link.send({"event": "prepared", **found})
     if link.receive() is None:
         return
     form = form_for(model, workload)
@@ -40,12 +45,12 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
         call = bound(call, workload[form], form, initargs)
         begin = functools.partial(initializer, initargs) if initializer else None
         opened = model.open(call, order["workers"], order["options"], begin)
-        earlier = sensors.threads()
+        before = sensors.threads()
         opening_ns = time.perf_counter_ns()
         async with opened as workers:
             startup_ns = time.perf_counter_ns() - opening_ns
             bench = Bench(workers, model.WORKERS, needs.pickles, call, workload[form], batch, hook, initargs)
-            bench.machinery = sensors.threads() - earlier
+            bench.machinery = sensors.threads() - before
             if order.get("arrivals"):
                 bench.serve_arrivals(order["arrivals"])
             if order.get("copied"):

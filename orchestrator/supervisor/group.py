@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from ..runner.account.sensors import DUMP_STACKS, process_cpu_ns
+from ..runner.account.sensors import DUMP_STACKS, descendants, process_cpu_ns
 from ..runner.last_words import CLOSE, last_words, shortage
 from ..runner.progress import stuck_after
 from .environment import RunnerEnvironment
@@ -20,7 +20,9 @@ from .interrupt import Interrupt, Interrupted
 from .process import PIPE_BYTES, Command, Runner, RunnerFailed, is_readable
 from .reaper import ReaperKilled
 
-DUMPING_S = 0.3  # the time for a runner that hangs to write its stacks, before it gets SIGTERM
+DUMPING_S = 0.3  # the time for a runner that hangs, or a worker of it, to begin to write its stacks
+DUMPED_S = 0.03  # all stacks of a process are written when nothing came for so long
+MOST_DUMPED = 4  # workers, whose stacks are much alike
 
 GRACE_S = 0.5  # the time for a runner to end after SIGTERM, before it is killed
 
@@ -146,9 +148,10 @@ class RunnerGroup:
             if not ready:
                 runner.is_late = True
                 cpu_s = process_cpu_ns(runner.pid) / 1e9
-                self._dump_stacks(runner)
+                stacks = self._dump_stacks(runner)
                 error = f"no answer within {timeout_s:.3g} s"
-                raise RunnerFailed("timeout", error, output=runner.shown_output(), cpu_s=cpu_s)
+                output = runner.shown_output()
+                raise RunnerFailed("timeout", error, output=output, cpu_s=cpu_s, workers_stacks=stacks)
             descriptors = {descriptor for descriptor, _ in ready}
             if self._interrupt.fileno() in descriptors:
                 raise Interrupted
@@ -173,12 +176,34 @@ class RunnerGroup:
     def _drain_all(self) -> None:
         self._drain(set(self._noisy))
 
-    def _dump_stacks(self, runner: Runner) -> None:
-        """Make a runner that hangs, and its workers, write their stacks to stderr; then send SIGTERM."""
-        for number, patience_s in ((signal.SIGCONT, 0.0), (DUMP_STACKS, DUMPING_S), (signal.SIGTERM, GRACE_S)):
-            runner.signal(number)
-            runner.has_ended(patience_s)
-            self._drain_all()
+    def _dump_stacks(self, runner: Runner) -> str:
+        """Make a runner that hangs write its stacks to stderr, and some workers theirs; then send SIGTERM.
+
+        Return the stacks of the workers. One process writes after the other, since all write to one pipe.
+        """
+        runner.signal(signal.SIGCONT)
+        workers = sorted(descendants(runner.pid) | set(runner.workers))[:MOST_DUMPED]
+        self._dump_stacks_of(runner, runner.pid)
+        written = runner.written
+        for pid in workers:
+            self._dump_stacks_of(runner, pid)
+        stacks = runner.output_since(written)
+        runner.signal(signal.SIGTERM)
+        runner.has_ended(GRACE_S)
+        self._drain_all()
+        return stacks
+
+    def _dump_stacks_of(self, runner: Runner, pid: int) -> None:
+        """Let one process of a runner write its stacks, and read them."""
+        self._drain_all()
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, DUMP_STACKS)
+        deadline, patience_s = time.monotonic() + DUMPING_S, DUMPING_S
+        while runner.errors in self._noisy and is_readable(runner.errors, max(0.0, patience_s)):
+            self._drain({runner.errors})
+            patience_s = min(DUMPED_S, deadline - time.monotonic())  # the workload may write without end
+            if patience_s <= 0:
+                return
 
     def _ended(self, runner: Runner) -> RunnerFailed:
         death = runner.death()

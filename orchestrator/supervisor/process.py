@@ -29,7 +29,7 @@ class RunnerFailed(Exception):
 
     `kind` is the class of the exception, where there was one; `calls` have returned before a pilot call failed, that
     of `item` if there are items, or before one that never ended. `cpu_s` is the CPU time of a runner that has not
-    answered in time.
+    answered in time, and `workers_stacks` the end of its output: the stacks of its worker processes.
     """
 
     cause: str
@@ -40,6 +40,7 @@ class RunnerFailed(Exception):
     calls: int = 0
     item: str | None = None
     cpu_s: float | None = None
+    workers_stacks: str = ""
 
     def __str__(self) -> str:
         return self.error
@@ -99,6 +100,15 @@ class Runner:
     def age_ns(self) -> int:
         """Return the time since the runner was started."""
         return time.perf_counter_ns() - self._started_ns
+
+    @property
+    def written(self) -> int:
+        """How many bytes of the runner's output have been read."""
+        return self.dropped + len(self.output)
+
+    def output_since(self, written: int) -> str:
+        """Return what is kept of the output after its first `written` bytes."""
+        return self.output[max(0, written - self.dropped) :].decode("utf-8", "replace")
 
     def drain(self) -> bool:
         """Read the runner's stderr; return whether there can be more."""

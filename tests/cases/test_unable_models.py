@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
+from orchestrator.advice import tryout
 from tests.support.command import events, orchestrator, piloted
 from tests.support.synthetic import conducted
 
@@ -188,3 +189,43 @@ def test_results_that_change_with_time_leave_no_model_out(tmp_path: Path) -> Non
 def test_calls_that_change_their_arguments_get_copies_in_the_try_out(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text("def longer(values):\n    values.append(1)\n    return len(values)\n")
     assert "can't run it" not in piloted("odd:longer", "values=[1, 2]", cwd=tmp_path)["description"]
+
+
+METRICS = """import threading, time
+lock = threading.Lock()
+held = threading.Event()
+def flush():
+    with lock:
+        held.set()
+        time.sleep(0.2)
+    while True:
+        with lock: time.sleep(0.02)
+        time.sleep(0.001)
+def begin():
+    threading.Thread(target=flush, daemon=True).start()
+    held.wait()
+def count(n):
+    with lock:
+        return n
+begin()
+"""
+
+
+def test_workers_that_hang_for_a_lock_that_a_thread_of_the_import_held_are_named_with_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tryout, "PATIENCE_S", 3.0)
+    (tmp_path / "odd.py").write_text(METRICS)
+    said = piloted("odd:count", "n=1", cwd=tmp_path)["description"]
+    why = "its workers gave no answer within 3 s (waiting at odd.py:15); its import starts threads, and a forked worker"
+    assert f"can't run it: {why} has a copy of their locks, but not of them" in said
+
+
+def test_workers_that_hang_without_threads_are_named_with_the_line_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tryout, "PATIENCE_S", 3.0)
+    source = "import os, threading\nhome = os.getpid()\nnever = threading.Event()\ndef work(n):\n"
+    (tmp_path / "odd.py").write_text(f"{source}    if os.getpid() != home:\n        never.wait()\n    return n\n")
+    said = piloted("odd:work", "n=1", cwd=tmp_path)["description"]
+    assert "can't run it: its workers gave no answer within 3 s (waiting at odd.py:6). " in said + " "

@@ -116,8 +116,8 @@ def threads() -> set[int]:
         return set()
 
 
-def descendants() -> set[int]:
-    """Return the processes below this one; empty where the system has no /proc."""
+def descendants(of: int | None = None) -> set[int]:
+    """Return the processes below one, this one unless given; empty where the system has no /proc."""
     parents = {}
     try:
         for name in os.listdir("/proc"):
@@ -126,7 +126,7 @@ def descendants() -> set[int]:
     except OSError:
         return set()
     found: set[int] = set()
-    fresh = {os.getpid()}
+    fresh = {os.getpid() if of is None else of}
     while fresh:
         fresh = {pid for pid, parent in parents.items() if parent in fresh}
         found |= fresh
