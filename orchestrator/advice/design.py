@@ -204,7 +204,8 @@ class Facts:
 class Design:
     """The `entries` of the spec's `models` to compare, each with every number of `workers`.
 
-    `left_out` has the reason for each model that is left out, `unable` for each that fails with the function.
+    `left_out` has the reason for each model that is left out, `unable` for each that fails with the function, `spawned`
+    for each whose workers are spawned.
     `first_look_s` is about the time to the first look, which can find a win, and `needed_s` that to the first one that
     can find a tie. They are the same along a range, for calls that arrive, and where a tie would take longer than
     `LONGEST_S`.
@@ -224,16 +225,21 @@ class Design:
     arrivals: Mapping[str, Any] | None = None  # in the place of tasks
     metric: str | None = None
     alone_workers: Sequence[int] = ()  # those to compare an event loop with itself, where no other model is left
+    spawned: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def variants(self) -> int:
         return len(self.entries) * len(self.workers)
 
-    def without(self, failed: Mapping[str, str]) -> Design:
-        """Return the design without models that failed, each with its reason."""
-        entries = [entry for entry in self.entries if model_of(entry) not in failed]
+    def without(self, failed: Mapping[str, str], spawned: Mapping[str, str]) -> Design:
+        """Return the design without models that failed, and with workers that are spawned, each with its reason."""
+        entries = [
+            _spawning(entry) if model_of(entry) in spawned else entry
+            for entry in self.entries
+            if model_of(entry) not in failed
+        ]
         workers = self.alone_workers if self.alone_workers and len(entries) == 1 else self.workers
-        return replace(self, entries=entries, workers=workers, unable={**self.unable, **failed})
+        return replace(self, entries=entries, workers=workers, unable={**self.unable, **failed}, spawned=spawned)
 
 
 def design(asked: Question, facts: Facts, cores: int) -> Design:
@@ -360,6 +366,11 @@ def _shared(entry: str | dict[str, Any], tasks: int, cores: int) -> str | dict[s
     if not isinstance(entry, str) or registry.load(entry).needs({}).per_worker == 1:
         return entry
     return {"model": entry, "workers": cores, "concurrency": math.ceil(tasks / cores)}
+
+
+def _spawning(entry: str | dict[str, Any]) -> dict[str, Any]:
+    """Return an entry whose workers are spawned."""
+    return {"model": model_of(entry), **({} if isinstance(entry, str) else entry), "start_method": "spawn"}
 
 
 def model_of(entry: str | dict[str, Any]) -> str:

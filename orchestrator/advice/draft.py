@@ -169,6 +169,8 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
     sentences += _of_the_items(asked, facts, designed)
     sentences += [f"Left out: {names}, for {why}." for why, names in _reasons(designed.left_out, facts)]
     sentences += [f"{names} can't run it: {why}." for why, names in _reasons(designed.unable, facts)]
+    spawned = _reasons(designed.spawned, facts)
+    sentences += [f"{names} uses `start_method: spawn`: forked, {why}." for why, names in spawned]
     if any(text in facts.failed.get("event_loop", "") for text in OWN_LOOPS):
         how = "name the coroutine function itself to compare calls in one event loop"
         sentences.append(f"Each call makes an event loop of its own: {how}.")

@@ -10,11 +10,10 @@ from ..supervisor.process import RunnerFailed
 
 LOCAL = re.compile(r"[Cc]an't (?:pickle|get) local object '?(?:.*<locals>\.)?(?P<name>[\w<>]+)'?")
 
-FORKS_BESIDE_THREADS = (
-    "its import starts threads, and a forked worker has a copy of their locks, but not of them: "
-    "start workers with `start_method: spawn`, or the threads in a function"
-)
-"""The cause and the remedy where forked workers hang."""
+FORKS_BESIDE_THREADS = "its import starts threads, and a forked worker has a copy of their locks, but not of them"
+"""Why forked workers hang where an import has left threads running."""
+
+SPAWN = "start workers with `start_method: spawn`, or the threads in a function"
 
 UNSET = re.compile(r"name '(?P<name>\w+)' is not defined")
 

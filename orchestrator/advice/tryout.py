@@ -46,19 +46,29 @@ ALONE = "a plain loop"
 
 
 class _Failure(NamedTuple):
-    """Why a model can't run the function, and how that is said if only calls at once fail, None if it is its own."""
+    """Why a model can't run the function, and how that is said if only calls at once fail, None if it is its own.
+
+    `hangs` is the reason without the remedy where its workers do not answer.
+    """
 
     why: str
     at_once: str | None = None
-    hangs: bool = False
+    hangs: str = ""
+
+
+class Tried(NamedTuple):
+    """The reason for each model that is `unable`, and for each whose workers are `spawned` since forked ones hang."""
+
+    unable: dict[str, str]
+    spawned: dict[str, str]
 
 
 class _Differ(Exception):
     """The results of a model are not those of a plain loop; the text says which."""
 
 
-def try_out(plan: Plan, facts: Facts, runner_env: RunnerEnvironment, interrupt: Interrupt) -> dict[str, str]:
-    """Return the reason for each model of the plan whose workers can't run the first point; raises Interrupted.
+def try_out(plan: Plan, facts: Facts, runner_env: RunnerEnvironment, interrupt: Interrupt) -> Tried:
+    """Return the models of the plan whose workers can't run the first point; raises Interrupted.
 
     One call in a thread was tried in the pilot; here, short calls are made in threads at once.
     """
@@ -69,16 +79,20 @@ def try_out(plan: Plan, facts: Facts, runner_env: RunnerEnvironment, interrupt: 
         if (pickles or is_threads) and variant.model != plan.baseline.model:
             tried.setdefault(variant.model, variant)
     if not tried:
-        return {}
+        return Tried({}, {})
     with RunnerGroup(runner_env, interrupt) as runner_group:
         trying = _TryOut(plan, facts, runner_group, str(runner_env.scratch / "results"))
         failed = trying.failures(tried)
+        hanging = {model: failure.hangs for model, failure in failed.items() if failure.hangs}
+        spawned = {model: why for model, why in hanging.items() if trying.can_be_spawned(model, tried[model])}
     for variant in plan.variants:
         pool = registry.load(variant.model).needs(variant.options).pool
         if pool in failed and variant.model not in failed and (why := failed[pool].at_once):
             # one call in such a worker was good, and a batch makes them at once, as that of the pool does
             failed[pool] = failed[variant.model] = _Failure(why)
-    return {variant.model: failed[variant.model].why for variant in plan.variants if variant.model in failed}
+    able = spawned.keys() | {variant.model for variant in plan.variants if variant.model not in failed}
+    found = {variant.model: failed[variant.model].why for variant in plan.variants if variant.model not in able}
+    return Tried(found, spawned)
 
 
 class _TryOut:
@@ -98,7 +112,7 @@ class _TryOut:
         """The models whose workers are forked from a process in which an import has left threads running."""
 
     def failures(self, tried: Mapping[str, Variant]) -> dict[str, _Failure]:
-        """Return how models have failed."""
+        """Return how models have failed, in a first call of each worker or in calls at once."""
         is_short = self._facts.wall_ns < LONG_NS
         is_checked = is_short and self._point.workload.get("check", "same") == "same"
         for model, variant in tried.items():
@@ -107,6 +121,23 @@ class _TryOut:
         if is_checked:
             model = "event_loop" if self._facts.is_async else "sequential"
             self._start(ALONE, self._baseline, {"model": model, "options": {}})
+        failed = self._failures_to_begin(tried)
+        if is_checked:
+            self._expect()
+        # of a worker for each task, a batch may start very many
+        able = [model for model in tried if model not in failed and registry.load(model).WORKERS != "per_task"]
+        for model in able if is_short else ():
+            try:
+                self._check(model)
+            except RunnerFailed as error:
+                failed[model] = self._failure(model, error)
+            except _Differ as differing:
+                who = "calls at once" if model == THREADS else "workers"
+                why = f"{who} give wrong results ({differing})"
+                failed[model] = _Failure(why, at_once=why)
+        return failed
+
+    def _failures_to_begin(self, tried: Mapping[str, Variant]) -> dict[str, _Failure]:
         failed: dict[str, _Failure] = {}
         for model, variant in tried.items():  # all import at once
             pool = registry.load(model).needs(variant.options).pool
@@ -117,18 +148,23 @@ class _TryOut:
                 self._ask(model, "warm")
             except RunnerFailed as error:
                 failed[model] = self._failure(model, error)
-        if is_checked:
-            self._expect()
-        for model in [model for model in tried if is_short and model not in failed]:
-            try:
-                self._check(model)
-            except RunnerFailed as error:
-                failed[model] = self._failure(model, error)
-            except _Differ as differing:
-                who = "calls at once" if model == THREADS else "workers"
-                why = f"{who} give wrong results ({differing})"
-                failed[model] = _Failure(why, at_once=why)
         return failed
+
+    def can_be_spawned(self, model: str, variant: Variant) -> bool:
+        """Return whether a model whose forked workers hang runs the function with workers that are spawned."""
+        loaded = registry.load(model)
+        if model not in self._forks_beside_threads or loaded.needs(variant.options).pool:
+            return False  # a process for each call takes much longer to spawn
+        name = f"{model} (spawn)"
+        self._start(name, variant, {"options": {**variant.options, "start_method": "spawn"}})
+        try:
+            self._open(name)
+            self._ask(name, "warm")
+            if self._facts.wall_ns < LONG_NS:
+                self._check(name)
+        except (RunnerFailed, _Differ):
+            return False
+        return True
 
     def _start(self, name: str, variant: Variant, changes: Mapping[str, Any]) -> None:
         python = find.resolve(variant.python)
@@ -148,14 +184,15 @@ class _TryOut:
 
     def _failure(self, model: str, error: RunnerFailed) -> _Failure:
         """Return why a model's workers failed."""
-        why = _reason(error)
+        why = hangs = _reason(error)
         if error.cause == "timeout" and model in self._forks_beside_threads:
-            why += f"; {known_failures.FORKS_BESIDE_THREADS}"
+            hangs += f"; {known_failures.FORKS_BESIDE_THREADS}"
+            why = f"{hangs}: {known_failures.SPAWN}"
         at_once = f"calls at once fail ({why})"
         if model == THREADS:
             return _Failure(at_once, at_once)
         if error.cause == "timeout" and waiting(error.workers_stacks):
-            return _Failure(why, why, hangs=True)
+            return _Failure(why, why, hangs)
         is_of_call = error.cause == "exception" and place(error.traceback or "") and DAEMONIC not in error.error
         return _Failure(why, at_once if is_of_call else None)
 
@@ -170,8 +207,6 @@ class _TryOut:
 
     def _check(self, model: str) -> None:
         """Let a model make calls at once, again and again in threads; raises RunnerFailed and _Differ."""
-        if registry.load(model).WORKERS == "per_task":
-            return  # a batch may start very many
         until = time.monotonic() + (REPEATING_S if model == THREADS else 0.0)
         while True:
             digest = self._ask(model, "try", calls=self._calls)["digest"]

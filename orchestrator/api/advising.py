@@ -14,6 +14,7 @@ from .plans import read_items
 
 if TYPE_CHECKING:
     from ..advice.design import Design, Facts, Question
+    from ..advice.tryout import Tried
     from ..engine.session import RunOutcome
     from ..spec.document import KeyPath
     from ..spec.load import Source
@@ -73,8 +74,9 @@ def answer(question: Question, answering: Answering, set_holder: Callable[[str],
     text, experiment, source = drafted(designed)
     items = read_items(experiment, source)
     plan = planned(experiment, source)
-    if failed := _tried_out(plan, facts):
-        designed = designed.without(failed)
+    tried = _tried_out(plan, facts)
+    if tried.unable or tried.spawned:
+        designed = designed.without(*tried)
         _check_design(question, facts, designed)
         text, experiment, source = drafted(designed)
         plan = planned(experiment, source)
@@ -119,8 +121,8 @@ def _designed(question: Question, cores: int) -> tuple[Facts, Design]:
     return design_over(question, low, high, cores)
 
 
-def _tried_out(plan: Plan, facts: Facts) -> dict[str, str]:
-    """Return the reason for each model that can't run the function after all."""
+def _tried_out(plan: Plan, facts: Facts) -> Tried:
+    """Return the models that can't run the function after all, or only with workers that are spawned."""
     from ..advice.tryout import try_out
     from ..engine.signals import interruptible
 

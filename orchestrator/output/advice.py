@@ -84,7 +84,7 @@ def reasons(
         return []
     compared = {event.variant: event for event in found.compared}
     recommended = compared.get(found.verdict.recommended or "")
-    sentences = list(_start_up(contest, recommended)) if has_start_up else []
+    sentences = [*_start_method(contest, recommended), *(_start_up(contest, recommended) if has_start_up else ())]
     is_parallel = "parallel_by_itself" in found.verdict.warnings
     sentences += _cores(contest, compared, is_parallel=is_parallel)
     gil = (_gil(contest, event, without_gil, is_parallel=is_parallel) for event in compared.values())
@@ -147,6 +147,13 @@ def _plain(event: VariantCompared) -> str:
 
 def _ratio(event: VariantCompared) -> str:
     return units.ratio(event.speedup, event.speedup_low, event.speedup_high)
+
+
+def _start_method(contest: Contest, event: VariantCompared | None) -> Iterator[str]:
+    """Yield how workers are started, where that was chosen and is not in their variant's name."""
+    chosen = contest.variants[event.variant].options.get("start_method") if event else None
+    if event and chosen and f"start_method={chosen}" not in event.variant:
+        yield f"The workers of {event.variant} are started by `start_method: {chosen}`."
 
 
 def _start_up(contest: Contest, event: VariantCompared | None) -> Iterator[str]:

@@ -279,6 +279,12 @@ def test_where_every_other_variant_failed_nothing_is_said_of_its_speed() -> None
     )
 
 
+def test_a_start_method_that_is_not_in_the_name_of_the_advised_variant_is_said() -> None:
+    models = ["sequential", {"model": "processes", "start_method": "spawn"}]
+    lines = said(conducted({"sequential": 20, "processes": 10}, models=models))
+    assert any("The workers of processes are started by `start_method: spawn`." in line for line in lines)
+
+
 def test_a_loop_that_repeats_a_plain_one_is_not_said_to_have_failed() -> None:
     run = conducted({"sequential": 20, "event_loop": 20, "processes": 10}, fails={"processes": 9})
     assert said(run)[0] == (

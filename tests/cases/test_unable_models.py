@@ -218,7 +218,18 @@ def test_workers_that_hang_for_a_lock_that_a_thread_of_the_import_held_are_named
     (tmp_path / "odd.py").write_text(METRICS)
     said = piloted("odd:count", "n=1", cwd=tmp_path)["description"]
     why = "its workers gave no answer within 3 s (waiting at odd.py:15); its import starts threads, and a forked worker"
-    assert f"can't run it: {why} has a copy of their locks, but not of them" in said
+    assert f"processes uses `start_method: spawn`: forked, {why} has a copy of their locks, but not of them." in said
+
+
+def test_the_remedy_of_hanging_workers_is_named_where_spawned_ones_fail_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tryout, "PATIENCE_S", 3.0)
+    alone = "import multiprocessing\nassert multiprocessing.current_process().name == 'MainProcess'\n"
+    (tmp_path / "odd.py").write_text(METRICS + alone)
+    said = piloted("odd:count", "n=1", cwd=tmp_path)["description"]
+    assert "processes can't run it" in said.replace(BOTH, "processes")
+    assert "but not of them: start workers with `start_method: spawn`, or the threads in a function" in said
 
 
 def test_workers_that_hang_without_threads_are_named_with_the_line_alone(
