@@ -132,8 +132,8 @@ class _TryOut:
             except RunnerFailed as error:
                 failed[model] = self._failure(model, error)
             except _Differ as differing:
-                who = "calls at once" if model == THREADS else "workers"
-                why = f"{who} give wrong results ({differing})"
+                failing = "calls at once" if model == THREADS else "workers"
+                why = f"{failing} give wrong results ({differing})"
                 failed[model] = _Failure(why, at_once=why)
         return failed
 

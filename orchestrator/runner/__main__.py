@@ -121,7 +121,7 @@ def _items(asked: dict[str, Any]) -> dict[str, Any]:
 def _pilot(asked: dict[str, Any]) -> dict[str, Any]:
     from .call_times import CallTimes
     from .first_calls import pilot
-    from .progress import Progress
+    from .pilot_progress import Progress
 
     measured = CallTimes(Progress(asked["progress"]))
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import items
 from .account import clocks, sensors
-from .progress import Progress
+from .pilot_progress import Progress
 from .results import pickled_bytes
 
 ENOUGH_NS = 200_000_000

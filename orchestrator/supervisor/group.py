@@ -14,7 +14,7 @@ from typing import Any
 
 from ..runner.account.sensors import DUMP_STACKS, descendants, process_cpu_ns
 from ..runner.last_words import CLOSE, last_words, shortage
-from ..runner.progress import stuck_after
+from ..runner.pilot_progress import stuck_after
 from .environment import RunnerEnvironment
 from .interrupt import Interrupt, Interrupted
 from .process import PIPE_BYTES, Command, Runner, RunnerFailed, is_readable
