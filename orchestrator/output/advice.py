@@ -151,7 +151,8 @@ def _ratio(event: VariantCompared) -> str:
 
 def _start_method(contest: Contest, event: VariantCompared | None) -> Iterator[str]:
     """Yield how workers are started, where that was chosen and is not in their variant's name."""
-    chosen = contest.variants[event.variant].options.get("start_method") if event else None
+    variant = contest.variants.get(event.variant) if event else None
+    chosen = variant.options.get("start_method") if variant else None
     if event and chosen and f"start_method={chosen}" not in event.variant:
         yield f"The workers of {event.variant} are started by `start_method: {chosen}`."
 
