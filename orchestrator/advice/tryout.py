@@ -210,13 +210,17 @@ class _TryOut:
         until = time.monotonic() + (REPEATING_S if model == THREADS else 0.0)
         while True:
             digest = self._ask(model, "try", calls=self._calls)["digest"]
-            if self._expected is not None and digest not in (None, self._expected):
-                self._compare(model)
+            is_other = self._expected is not None and digest not in (None, self._expected)
+            if is_other and not self._compare(model):
+                return
             if time.monotonic() >= until:
                 return
 
-    def _compare(self, model: str) -> None:
-        """Compare results that may only be pickled differently; raises _Differ."""
+    def _compare(self, model: str) -> bool:
+        """Return whether results are only pickled differently; raises _Differ where a plain loop repeats its own.
+
+        A runner ends when it finds that results differ.
+        """
         try:
             self._ask(model, "compare", path=self._file, other=ALONE)
         except RunnerFailed as error:
@@ -224,6 +228,8 @@ class _TryOut:
                 raise
             if self._repeats_itself():
                 raise _Differ(_text(error).removeprefix("WrongResults: ")) from error
+            return False
+        return True
 
     def _repeats_itself(self) -> bool:
         """Return whether a plain loop still gives the same results, unlike one of calls that return the time."""
