@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import typer
 from orchestrator.cli import completion
 from orchestrator.cli.app import app
 from orchestrator.output.formats import names
-from tests.support.command import in_process, orchestrator
+from tests.support.command import in_process
 from tests.support.loaded_modules import loaded
 
 PROGRAM = Path(sys.executable).with_name("orchestrator")
@@ -182,7 +183,10 @@ def test_the_script_for_bash_completes(place: Path) -> None:
 
 
 def test_installing_says_what_it_does_or_lacks_without_a_traceback(place: Path) -> None:
-    done = orchestrator("--install-completion", cwd=place, env={**os.environ, "HOME": str(place)})
+    # the shell is that of a process above it; under cron there is none
+    asked = ["bash", "-c", f"{shlex.quote(sys.executable)} -m orchestrator --install-completion; true"]
+    env = {**os.environ, "HOME": str(place)}
+    done = subprocess.run(asked, cwd=place, env=env, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stdout + done.stderr
     assert "completion" in done.stdout + done.stderr
 
