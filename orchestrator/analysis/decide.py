@@ -202,6 +202,21 @@ def finding(contest: Contest) -> Finding:
     return Finding(verdict, look, winners, best, rival, gaps[rival])
 
 
+def recommended(contest: Contest, finding: Finding) -> str | None:
+    """Return the winner to use, None before a look: the simplest that is no slower than the fastest by more than a tie.
+
+    All winners of a tie are so; those of a win are of one kind, and were not compared with each other by a look.
+    """
+    if not finding.look:
+        return None
+
+    def is_near(label: str) -> bool:
+        gap = contest.compare(finding.best, label, contest.look_level) if finding.best else None
+        return gap is None or finding.verdict != "win" or math.log(gap.value) < contest.log_tie
+
+    return next(filter(is_near, finding.winners), None)
+
+
 def _rivals(
     contest: Contest, best: str, winners: Sequence[str], look: Look | None, verdict: Decision | Literal["undecided"]
 ) -> dict[str, Ratio]:

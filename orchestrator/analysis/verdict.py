@@ -117,7 +117,7 @@ def reached(
         stats_version=STATS_VERSION,
         verdict=finding.verdict,
         winners=finding.winners,
-        recommended=expected.choice if expected else finding.winners[0] if finding.look and finding.winners else None,
+        recommended=expected.choice if expected else decide.recommended(contest, finding),
         runner_up=finding.rival,
         **fields("ratio", finding.gap),
         blocks=len(contest.counting),
