@@ -174,10 +174,11 @@ def _own_locks(contest: Contest, found: PointEvents) -> Iterator[str]:
     shared = next((account for account in accounts.values() if account.shares_a_lock), None)
     own = accounts.get(best.label)
     if shared and not (own and own.shares_a_lock):
-        held = f", held in {shared.median.lock_held_at}" if shared.median.lock_held_at else ""
+        held = shared.median.lock_held_at
+        what = f"each other's lock, held in {held}" if held else "one another: for a lock, a queue or an executor"
         yield (
-            f"Threads wait for each other's lock{held}. The workers of {best.label} have locks of their own: what the "
-            "lock protects (a file, a rate, a shared counter) is not protected between them."
+            f"Threads wait for {what}. The workers of {best.label} have their own: what it protects (a file, a rate, a "
+            "shared counter) is not protected between them."
         )
 
 

@@ -325,8 +325,8 @@ def test_processes_are_advised_with_the_lock_that_they_do_not_share() -> None:
     locked = {"threads": {"lock": 0.4, "lock_held_at": "save at shop.py:5"}}
     run = conducted({"sequential": 20, "threads": 20, "processes": 8}, noise=0.00001, accounts=locked)
     text = (
-        "Threads wait for each other's lock, held in save at shop.py:5. The workers of processes have locks of their "
-        "own: what the lock protects (a file, a rate, a shared counter) is not protected between them."
+        "Threads wait for each other's lock, held in save at shop.py:5. The workers of processes have their "
+        "own: what it protects (a file, a rate, a shared counter) is not protected between them."
     )
     assert text in " ".join(said(run))
 
