@@ -269,7 +269,8 @@ def _returned_errors(facts: Facts) -> Iterator[str]:
         is_each = found["calls"] == found["all"]
         calls = "Each call" if is_each else f"{found['calls']} of {found['all']} calls"
         figures = "the figures are those" if is_each else "in part the figures are those"
-        yield f"{calls} returned {found['what']} ({found['error']}): {figures} of the failure; {RAISE}."
+        text = f"{calls} returned {found['what']} ({found['error']})"
+        yield f"{text}: where that is a failure, {figures} of the failure; {RAISE}."
 
 
 def _kept_by_calls(facts: Facts) -> Iterator[str]:
