@@ -9,7 +9,8 @@ from typing import Any
 from ..analysis.accounts import BUSY_CALL
 from ..analysis.looks import LOOKS
 from ..spec.open_loop import MOST_WINDOWS, calls_needed, halvings
-from .design import LONGEST_S, TIMEOUT_S, Design, Facts, Question
+from .design import LONGEST_S, TIMEOUT_S, Design, Facts
+from .question import Question
 
 LEAST_WINDOW_S, MOST_WINDOW_S = 0.5, 2.0
 

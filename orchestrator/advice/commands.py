@@ -11,7 +11,7 @@ from typing import Any
 from ..runner import names
 from ..runner.problem import Problem
 from ..spec.document import dump
-from .design import Question
+from .question import Question
 
 INSTEAD = ("function_missing", "is_command", "is_async_object")
 """Codes of problems that name another function of the same module."""

@@ -14,9 +14,9 @@ from ..analysis.looks import LOOK_LEVEL, LOOKS, first_ranked
 from ..analysis.refinement import coarse
 from ..runner import registry
 from ..runner.measure import SHORTEST_NS
-from ..spec.axes import FEWEST_LEVELS
 from ..spec.model import Measure
 from ..spec.plan import first_rounds
+from .question import Question
 
 BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
 """The time of a batch in a plain loop: long compared with a wake-up, short enough for many rounds."""
@@ -41,9 +41,6 @@ SHORT_BUDGET_S, FEW_ROUNDS = 8.0, 1  # where little is to be learned: calls that
 
 PARALLEL = ("sequential", "threads")
 """Models for plain calls that are parallel by themselves: do two at once gain anything?"""
-
-LEVELS_PER_DECADE, MOST_LEVELS = 4, 25
-"""In a range, each level is 1.8 times the one before, or more if the range spans more than six decades."""
 
 ROUNDS_ALONG, ROUNDS_S_ALONG = 10, 1.0
 """The rounds of a block for a range, unless they take longer than the second figure."""
@@ -74,74 +71,6 @@ TIMEOUT_S, PATIENCE = Measure().timeout, 5
 
 MOST_PROCESSES, MOST_STARTING_NS = 128, 1e9
 """No process per call for batches of more calls, or where starting the processes takes longer."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """The user's question: a function with its arguments, the interpreter, and bounds.
-
-    `setup` makes the object of a method. `project` is the directory as it was typed, None for the working directory.
-    `models` and `workers` are those to compare, None for those that fit. `name` is that of the experiment, if the
-    function's would not do. `is_code` says that it was asked in Python, and not on the command line; `shown` is then
-    what the function is called there, and `is_by_value` whether it is a copy.
-    `rate` is that of calls that arrive, and `objective` a metric with the latency in ns that it must hold.
-    """
-
-    call: str
-    kwargs: Mapping[str, Any]
-    args: Sequence[Any] = ()
-    items: str | list[Any] | None = None
-    item: str | None = None
-    python: str | None = None
-    tasks: int | None = None
-    max_time_s: float | None = None
-    over: Range | None = None
-    setup: str | None = None
-    project: str | None = None
-    models: Sequence[str | dict[str, Any]] | None = None
-    workers: Sequence[int] | None = None
-    name: str | None = None
-    is_code: bool = False
-    shown: str | None = None
-    is_by_value: bool = False
-    rate: float | None = None
-    objective: tuple[str, float] | None = None
-
-    @property
-    def workload(self) -> dict[str, Any]:
-        """The workload of the spec, without what is not given."""
-        fields: dict[str, Any] = {"setup": self.setup, "args": list(self.args), "kwargs": dict(self.kwargs)}
-        fields |= {"items": self.items, "item": self.item}
-        return {"call": self.call} | {name: value for name, value in fields.items() if value}
-
-    def option(self, name: str) -> str:
-        """Return the name of an option as it is written where the question was asked."""
-        return f"{name}=" if self.is_code else f"--{name.replace('_', '-')}"
-
-    def at(self, level: int | float) -> Question:
-        """Return the question at one level of the range."""
-        assert self.over
-        return replace(self, kwargs={**self.kwargs, self.over.name: level}, over=None)
-
-
-@dataclass(frozen=True)
-class Range:
-    """An argument and the values that it takes, a logarithmic grid."""
-
-    name: str
-    levels: Sequence[int | float]
-
-
-def log_grid(low: int | float, high: int | float) -> list[int | float]:
-    """Return levels from `low` to `high`, each about the same factor above the one before; both above 0.
-
-    Those between are rounded to two digits, and whole where both ends are.
-    """
-    steps = min(MOST_LEVELS - 1, max(FEWEST_LEVELS - 1, round(LEVELS_PER_DECADE * math.log10(high / low))))
-    between = [float(f"{low * (high / low) ** (step / steps):.2g}") for step in range(1, steps)]
-    whole = isinstance(low, int) and isinstance(high, int)
-    inside: list[int | float] = [round(level) if whole else level for level in between]
-    return [low, *sorted({level for level in inside if low < level < high}), high]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from ..runner.returned_errors import RAISE
 from ..spec.document import dump
 from ..text import printable
 from . import commands
-from .design import FIRST_CALL, TIMEOUT_S, Design, Facts, Question, model_of
+from .design import FIRST_CALL, TIMEOUT_S, Design, Facts, model_of
+from .question import Question
 
 IDS = re.compile(r"\b(0x[0-9a-fA-F]+|\d{5,})\b")
 """Numbers that are others at each call: of threads, processes, and addresses."""

@@ -13,7 +13,8 @@ from ..errors import BadInput, Unwritable
 from .plans import read_items
 
 if TYPE_CHECKING:
-    from ..advice.design import Design, Facts, Question
+    from ..advice.design import Design, Facts
+    from ..advice.question import Question
     from ..advice.tryout import Tried
     from ..engine.session import RunOutcome
     from ..spec.document import KeyPath

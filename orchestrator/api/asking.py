@@ -16,7 +16,7 @@ from .by_value import Given, called, given
 from .checking import check_options
 
 if TYPE_CHECKING:
-    from ..advice.design import Question
+    from ..advice.question import Question
     from ..spec.document import KeyPath
     from .advising import Answering
 
@@ -54,8 +54,8 @@ class Options(TypedDict, total=False):
 
 def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answering]:
     """Return the question about a function, and where its answer is kept; raises BadInput and Unwritable."""
-    from ..advice.design import Question
     from ..advice.draft import experiment_name
+    from ..advice.question import Question
     from ..journal.write import check_writable
     from .advising import Answering
 

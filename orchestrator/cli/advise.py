@@ -17,7 +17,7 @@ from .outcome import print_outcome
 from .output import choose, write
 
 if TYPE_CHECKING:
-    from ..advice.design import Question
+    from ..advice.question import Question
 
 
 @app.command(
@@ -89,7 +89,7 @@ def advise(
     With --rate or --objective, calls arrive one by one, as at a server.
     """
     shown = choose(format_, names("text"), people="advice")
-    from ..advice.design import Question
+    from ..advice.question import Question
     from ..api.advising import Answering, answer
     from ..api.outcome import write_page
     from ..journal.write import check_writable

@@ -34,7 +34,7 @@ NOTEBOOK = ".ipynb"
 SOURCE = rf"{names.FILE}|{names.MODULE}"
 
 if TYPE_CHECKING:
-    from ..advice.design import Range
+    from ..advice.question import Range
 
 
 T = TypeVar("T")
@@ -137,7 +137,7 @@ def over(text: str | None, arguments: Mapping[str, object]) -> Range | None:
     if text is None:
         return None
     # imported here, as they load numpy, and an error in the arguments is to be reported at once
-    from ..advice.design import Range, log_grid
+    from ..advice.question import Range, log_grid
     from ..spec.axes import FEWEST_LEVELS
 
     name, low, high = _range_ends(text)

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from orchestrator import errors
 from orchestrator.advice import design, draft, pilot
-from orchestrator.advice.design import Facts, Question
+from orchestrator.advice.design import Facts
+from orchestrator.advice.question import Question
 from orchestrator.analysis.looks import first_look, first_tie_look
 from orchestrator.analysis.results import fold
 from orchestrator.engine.signals import interruptible

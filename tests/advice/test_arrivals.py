@@ -10,8 +10,9 @@ import pytest
 from orchestrator import errors
 from orchestrator.advice.arrivals import design_arrivals
 from orchestrator.advice.commands import command
-from orchestrator.advice.design import Design, Facts, Question, model_of
+from orchestrator.advice.design import Design, Facts, model_of
 from orchestrator.advice.draft import spec
+from orchestrator.advice.question import Question
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.load import loads
 from orchestrator.spec.plan import Plan

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from orchestrator import errors
 from orchestrator.advice import design, draft
-from orchestrator.advice.design import Facts, Question, Range
+from orchestrator.advice.design import Facts
+from orchestrator.advice.question import MOST_LEVELS, Question, Range, log_grid
 from orchestrator.analysis import crossover, refinement
 from orchestrator.analysis.decide import TIE, Faster
 from orchestrator.analysis.results import fold
@@ -345,24 +346,24 @@ def test_an_axis_that_cannot_be_refined_is_refused_with_its_place(tmp_path: Path
 @given(st.integers(1, 10**6), st.integers(1, 10**9))
 @settings(max_examples=80)
 def test_a_grid_keeps_its_ends_and_grows(low: int, more: int) -> None:
-    grid = design.log_grid(low, low + more)
+    grid = log_grid(low, low + more)
     assert (grid[0], grid[-1]) == (low, low + more)
     assert all(isinstance(level, int) for level in grid)
     assert grid == sorted(set(grid))
-    assert len(grid) <= design.MOST_LEVELS
+    assert len(grid) <= MOST_LEVELS
 
 
 def test_a_range_of_six_decades_has_four_values_for_each() -> None:
-    grid = design.log_grid(10, 10_000_000)
+    grid = log_grid(10, 10_000_000)
     assert (len(grid), grid[:5]) == (25, [10, 18, 32, 56, 100])
 
 
 def test_a_range_of_fractions_has_a_grid_of_fractions() -> None:
-    assert design.log_grid(0.001, 0.01) == [0.001, 0.0018, 0.0032, 0.0056, 0.01]
+    assert log_grid(0.001, 0.01) == [0.001, 0.0018, 0.0032, 0.0056, 0.01]
 
 
 def test_a_range_is_an_axis_that_is_refined() -> None:
-    asked = Question("mine:work", {"base": 1}, over=Range("n", design.log_grid(10, 10_000)))
+    asked = Question("mine:work", {"base": 1}, over=Range("n", log_grid(10, 10_000)))
     low, high = (Facts(**{**FACTS, "wall_ns": wall_ns}) for wall_ns in (2_000, 2_000_000))
     facts, designed = design.design_over(asked, low, high, 2)
     made = plan_experiment(loads(draft.spec(asked, facts, designed, "run it"), "advice")[0], 2)
