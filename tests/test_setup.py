@@ -100,7 +100,7 @@ def test_uv_gets_what_pip_is_configured_to_use(clone: Clone) -> None:
     assert env["UV_INSECURE_HOST"] == "index.invalid"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_where_uv_fails_pip_installs_and_one_line_says_so(clone: Clone) -> None:
     done = clone.make(UV_FAILS="1")
     assert done.returncode == 0

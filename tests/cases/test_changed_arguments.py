@@ -71,7 +71,7 @@ def test_every_call_of_every_model_gets_the_arguments_that_were_given(journal: P
     assert all(event["blocks"] == 2 for event in named(journal, "variant.compared"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_call_of_other_models_gets_the_arguments_that_were_given(tmp_path: Path) -> None:
     assert not named(ran(tmp_path, ["sequential", *OTHERS]), "trial.failed")
 

@@ -132,7 +132,7 @@ def test_a_pilot_that_runs_out_of_descriptors_names_the_cause(place: Path) -> No
     assert "close them in the function" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_workers_that_run_out_of_descriptors_name_the_cause_with_its_line(place: Path) -> None:
     spec = "workload: {call: 'mine:wide', kwargs: {n: 9}, check: none}\ntasks: 200\n"
     models = "models: [sequential, threads, processes, {model: processes, pool: multiprocessing, label: pool}]\n"

@@ -63,6 +63,7 @@ def test_an_executor_with_fewer_threads_than_workers_is_named(place: Path, funct
     assert "at most 1 of their tasks run at once: give it more threads, or call the function itself" in said
 
 
+@pytest.mark.long
 def test_a_pool_of_processes_is_named_as_such(place: Path) -> None:
     said = str(piloted("mine:in_process", "n=1", cwd=place)["description"])
     assert "to processes, an executor with 1 process that all calls of a process share" in said

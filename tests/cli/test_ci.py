@@ -76,7 +76,7 @@ measure: {metric: p50, blocks: 6, rounds: 1, seed: 1}
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_latencies_are_compared_where_calls_arrive_at_a_rate(repository: Repository) -> None:
     repository.commit(prices_py=SLOWER, prices_yaml=ARRIVING)
     done = repository.run("ci", "prices.yaml", "--base", "main")

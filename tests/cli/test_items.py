@@ -12,6 +12,8 @@ import pytest
 from orchestrator import errors
 from tests.support.command import events, in_process, orchestrator, piloted
 
+pytestmark = pytest.mark.slow
+
 MINE = """
 import itertools
 

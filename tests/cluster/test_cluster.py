@@ -93,6 +93,7 @@ def test_ctrl_c_ends_the_run_and_stops_the_blocks(cluster: Cluster, place: Path)
     until(lambda: not cluster.runners())
 
 
+@pytest.mark.long
 def test_ctrl_c_while_hosts_look_at_the_experiment_ends_it_before_a_run_begins(cluster: Cluster, place: Path) -> None:
     (place / "mine.py").write_text("import time\ntime.sleep(100)\n")
     process = started(place, cluster.address)

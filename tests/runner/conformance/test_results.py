@@ -56,7 +56,7 @@ def test_equal_results_have_equal_digests_under_every_model(runner_env: RunnerEn
             assert runner.ask("digest") == {"event": "digested", "digest": expected}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_equal_results_compare_equal_whatever_their_pickles(runner_env: RunnerEnvironment, cwd: Path) -> None:
     saved = str(cwd / "results")
     with new_runner_group(runner_env) as runner_group:
