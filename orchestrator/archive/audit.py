@@ -24,7 +24,7 @@ class _Block:
     def in_first_round(self) -> set[str]:
         """Return the variants that took part in the first round only, as those far behind do; none if all did.
 
-        A variant that has lost all its later trials is not told from them.
+        A variant that has lost all its later trials looks like one of them.
         """
         later = {label for label, number in self.trials if number}
         return set(self.variants) - later if later else set()
