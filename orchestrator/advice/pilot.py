@@ -165,8 +165,8 @@ def _first_of_theirs(error: RunnerFailed) -> str:
     """Return the innermost line of the user's code in the stacks that faulthandler wrote, "" if there is none."""
     output = error.output.removesuffix(error.workers_stacks)
     stacks = output[max(0, output.rfind("Current thread")) :]  # other threads come before and after it
-    frames = [frame for line in stacks.splitlines() if (frame := last_words.PLACE.match(line))]
-    return next((f" at {found}" for frame in frames if (found := last_words.place(frame.string))), "")
+    at = last_words.innermost(stacks)
+    return f" at {at}" if at else ""
 
 
 def _place(error: RunnerFailed) -> str:

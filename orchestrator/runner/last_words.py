@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Sequence
 
 BEGIN = "Traceback (most recent call last):"
 
@@ -53,15 +54,18 @@ def _crash(lines: list[str], here: str) -> str:
     begun = [number for number, line in enumerate(lines) if line.startswith(CRASH)]
     if not begun:
         return ""
-    found = [_placed(frame, here) for line in lines[begun[-1] :] if (frame := PLACE.match(line))]
-    what, at = lines[begun[-1]].removeprefix(CRASH), next((each for each in found if each), "")
+    what, at = lines[begun[-1]].removeprefix(CRASH), next(_places(lines[begun[-1] :], here), "")
     return f"{what} ({at})" if at else what
 
 
 def place(traceback: str) -> str:
     """Return the last line of the user's code in a traceback, as `file:line`; "" if there is none."""
-    found = [_placed(frame, os.getcwd()) for line in traceback.splitlines() if (frame := PLACE.match(line))]
-    return next((each for each in reversed(found) if each), "")
+    return next(reversed([*_places(traceback.splitlines())]), "")
+
+
+def innermost(stack: str) -> str:
+    """Return the first line of the user's code in a stack of faulthandler, where the most recent call comes first."""
+    return next(_places(stack.splitlines()), "")
 
 
 def waiting(stacks: str) -> str:
@@ -70,12 +74,8 @@ def waiting(stacks: str) -> str:
     `stacks` are those that faulthandler wrote on a signal, of one process after the other; threads that did not get the
     signal are not looked at.
     """
-    for stack in stacks.split("Current thread ")[1:]:
-        lines = stack.partition("\nThread ")[0].splitlines()
-        found = [_placed(frame, os.getcwd()) for line in lines if (frame := PLACE.match(line))]
-        if at := next((each for each in found if each), ""):
-            return at
-    return ""
+    own = (stack.partition("\nThread ")[0] for stack in stacks.split("Current thread ")[1:])
+    return next(filter(None, map(innermost, own)), "")
 
 
 def shortage(error: str, output: str) -> str:
@@ -84,6 +84,12 @@ def shortage(error: str, output: str) -> str:
         return ""
     at = place(output)
     return f"{SHORTAGE} ({at})" if at else SHORTAGE
+
+
+def _places(lines: Sequence[str], here: str | None = None) -> Iterator[str]:
+    """Yield `file:line` of each frame of the user's code, in the order of the lines."""
+    frames = filter(None, map(PLACE.match, lines))
+    yield from filter(None, (_placed(frame, here or os.getcwd()) for frame in frames))
 
 
 def _placed(frame: re.Match[str], here: str) -> str:
