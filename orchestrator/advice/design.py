@@ -256,8 +256,8 @@ def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
         dear = {"process_per_task": f"it would start {tasks} processes at once"}
     elif tasks * starting_ns > MOST_STARTING_NS and starting_ns > FUTILE_RATIOS[-1] * cores * facts.wall_ns:
         dear = {"process_per_task": f"a process takes {units.duration(starting_ns)} to start and end"}
-    parallel = {} if facts.is_async or not facts.is_parallel else dict.fromkeys(registry.STANDARD, COMPETING)
-    parallel = {name: why for name, why in parallel.items() if name not in PARALLEL}
+    competing = registry.STANDARD if facts.is_parallel and not facts.is_async else ()
+    parallel = {name: COMPETING for name in competing if name not in PARALLEL}
     loops = ONE_LOOP if facts.is_async and not facts.takes_turns else {}
     alike = IN_LONG_CALLS if facts.wall_ns > LONG_CALL_NS and not facts.is_async else {}
     return dear | alike | parallel | loops | dict(facts.refused)

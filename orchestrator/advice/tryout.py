@@ -102,6 +102,7 @@ class _TryOut:
         self._point, self._baseline = plan.points[0], plan.baseline
         self._bounds = plan.experiment.limits.bounds()
         self._facts = facts
+        self._is_short = facts.wall_ns < LONG_NS
         self._runner_group = runner_group
         self._file = file
         self._timeout_s = max(PATIENCE_S, PATIENCE * facts.wall_ns / 1e9)
@@ -113,8 +114,7 @@ class _TryOut:
 
     def failures(self, tried: Mapping[str, Variant]) -> dict[str, _Failure]:
         """Return how models have failed, in a first call of each worker or in calls at once."""
-        is_short = self._facts.wall_ns < LONG_NS
-        is_checked = is_short and self._point.workload.get("check", "same") == "same"
+        is_checked = self._is_short and self._point.workload.get("check", "same") == "same"
         for model, variant in tried.items():
             more = {"switch_interval_us": SWITCH_INTERVAL_US} if model == THREADS else {}
             self._start(model, variant, {"options": {**variant.options, **more}})
@@ -126,7 +126,7 @@ class _TryOut:
             self._expect()
         # of a worker for each task, a batch may start very many
         able = [model for model in tried if model not in failed and registry.load(model).WORKERS != "per_task"]
-        for model in able if is_short else ():
+        for model in able if self._is_short else ():
             try:
                 self._check(model)
             except RunnerFailed as error:
@@ -160,7 +160,7 @@ class _TryOut:
         try:
             self._open(name)
             self._ask(name, "warm")
-            if self._facts.wall_ns < LONG_NS:
+            if self._is_short:
                 self._check(name)
         except (RunnerFailed, _Differ):
             return False

@@ -211,8 +211,10 @@ def recommended(contest: Contest, finding: Finding) -> str | None:
         return None
 
     def is_near(label: str) -> bool:
-        gap = contest.compare(finding.best, label, contest.look_level) if finding.best else None
-        return gap is None or finding.verdict != "win" or math.log(gap.value) < contest.log_tie
+        if finding.verdict != "win" or finding.best is None:
+            return True
+        gap = contest.compare(finding.best, label, contest.look_level)
+        return gap is None or math.log(gap.value) < contest.log_tie
 
     return next(filter(is_near, finding.winners), None)
 

@@ -187,8 +187,8 @@ def first_cause(event: VariantExplained) -> str:
     if not event.causes:
         return ""
     word = PARTS[event.causes[0]]
-    if event.causes[0] == "executor" and not (event.executor_kind or "executor").endswith("executor"):
-        word = event.executor_kind or ""  # a semaphore, a limiter, a lock of asyncio
+    if event.causes[0] == "executor" and event.executor_kind:
+        word = event.executor_kind.split()[-1]  # or a semaphore, a limiter, a lock of asyncio
     return f"{word} {units.percent(event.cause_shares[0])}"
 
 
