@@ -120,7 +120,6 @@ def noted(place: Path, workload: str, models: str = "sequential, threads") -> di
     return next(event for event in events(done.stdout) if event["event"] == "verdict.reached")
 
 
-@pytest.mark.slow
 def test_short_calls_after_a_dear_first_one_are_timed_in_repeated_batches(place: Path) -> None:
     noted(place, "call: 'mine:looked_up', kwargs: {origin: 9}")
     loops = [
@@ -131,7 +130,6 @@ def test_short_calls_after_a_dear_first_one_are_timed_in_repeated_batches(place:
     assert all(event["repeats"] > 8 for event in loops)
 
 
-@pytest.mark.slow
 def test_a_run_warns_of_answers_from_a_cache(place: Path) -> None:
     verdict = noted(place, "call: 'mine:route', kwargs: {origin: 9}")
     assert "answers_kept" in verdict["warnings"]
@@ -144,7 +142,6 @@ def test_a_run_warns_of_answers_from_a_dictionary(place: Path) -> None:
     assert verdict["kept_by"] == dict.fromkeys(("sequential", "processes"), "a cache, or a source at its end")
 
 
-@pytest.mark.slow
 def test_advice_begins_with_answers_from_a_cache(place: Path) -> None:
     noted(place, "call: 'mine:looked_up', kwargs: {origin: 9}")
     said = in_process("report", "runs/a/latest", "--format", "advice", cwd=place).stdout
@@ -168,7 +165,6 @@ def test_a_first_call_that_imports_is_no_cache(place: Path) -> None:
     assert "answers_kept" not in noted(place, "call: 'mine:f', kwargs: {n: 9}")["warnings"]
 
 
-@pytest.mark.slow
 def test_a_run_warns_of_a_function_that_starts_processes(place: Path) -> None:
     assert "parallel_by_itself" in noted(place, "call: 'mine:pooled', kwargs: {parts: 2}")["warnings"]
 

@@ -93,14 +93,12 @@ def test_a_result_that_cannot_be_unpickled_names_its_class(tmp_path: Path, call:
     assert "unpickle" in error or "un-serialize" in error
 
 
-@pytest.mark.slow
 def test_a_crash_of_a_worker_is_named_with_its_line(tmp_path: Path) -> None:
     found = failures(tmp_path, "native:convert", "sequential, processes, process_per_task")
     assert all("Segmentation fault (native.py:11)" in error for error in found.values())
     assert found.keys() == {"processes", "process_per_task"}
 
 
-@pytest.mark.slow
 def test_a_worker_that_was_killed_is_said_to_have_been_with_the_signal(tmp_path: Path) -> None:
     found = failures(tmp_path, "native:killed", "sequential, processes, process_per_task")
     assert all("a worker was killed by SIGTERM" in error for error in found.values())

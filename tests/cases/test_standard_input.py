@@ -71,7 +71,6 @@ def test_an_import_that_gets_nothing_from_standard_input_is_named_with_its_line(
     assert "Importing it reads standard input, which is empty here (mine.py, line 2)" in said
 
 
-@pytest.mark.slow
 def test_a_run_names_the_read_of_standard_input_under_every_model(place: Path) -> None:
     spec = "workload: {call: 'mine:reads', kwargs: {n: 3}}\nmodels: [sequential, threads, processes]\n"
     (place / "a.yaml").write_text(f"{spec}tasks: 4\nmeasure: {{blocks: 1, rounds: 1}}\n")

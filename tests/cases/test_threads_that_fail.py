@@ -77,7 +77,6 @@ def test_an_exit_in_a_call_is_named_with_its_line_under_every_model(place: Path,
     assert {event["error"] for event in failed} == {said}
 
 
-@pytest.mark.slow
 def test_a_run_names_the_exception_that_ended_a_thread_of_a_call(place: Path) -> None:
     spec = "workload: {call: 'mine:own_leaves', kwargs: {n: 3}}\ntasks: 4\nmodels: [threads, processes]\n"
     (place / "a.yaml").write_text(f"{spec}measure: {{blocks: 1, rounds: 1}}\n")

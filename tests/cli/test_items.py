@@ -72,14 +72,12 @@ def test_the_log_has_the_source_of_the_items_and_how_many_there_were(place: Path
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_fewer_tasks_are_a_sample_that_is_evenly_spread(place: Path) -> None:
     for number in range(10):
         (place / f"d{number}.txt").write_text("x" * (10 + number))
     assert seen(place, "workload.items=glob:d*.txt", "tasks=5")["sequential"] == "[10, 12, 14, 16, 18]"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
@@ -120,7 +118,6 @@ def test_items_that_can_not_be_read_are_refused_before_anything_is_written(place
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_items_without_an_end_are_refused_with_how_many_came(place: Path) -> None:
     done = in_process("plan", "x.yaml", "workload.items=mine:endless", cwd=place)
     assert done.returncode == errors.BAD_INPUT
@@ -140,7 +137,6 @@ def test_a_function_that_takes_no_item_is_refused(place: Path) -> None:
     assert "mine:names() does not take these arguments: too many positional arguments" in done.stderr
 
 
-@pytest.mark.slow
 def test_a_report_needs_the_journal_alone(place: Path) -> None:
     seen(place)
     (place / "a.txt").unlink()
@@ -149,7 +145,6 @@ def test_a_report_needs_the_journal_alone(place: Path) -> None:
     assert done.stdout.startswith("size(each of glob:*.txt) x 3: ")
 
 
-@pytest.mark.slow
 def test_a_run_whose_items_changed_is_not_resumed(place: Path) -> None:
     seen(place)
     journal = place / "runs/x/latest/events.jsonl"
@@ -161,7 +156,6 @@ def test_a_run_whose_items_changed_is_not_resumed(place: Path) -> None:
     assert refused["note"].startswith("items changed since the run was interrupted")
 
 
-@pytest.mark.slow
 def test_advice_about_items_has_them_all_in_a_batch(place: Path) -> None:
     done = orchestrator(
         "advise", "mine:size", "times=2", "--items", "glob:*.txt", "--max-time", "10s", "--wait", "5m", cwd=place
