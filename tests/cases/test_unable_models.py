@@ -97,7 +97,7 @@ def test_workers_that_die_in_a_call_leave_processes_out_with_their_last_line(tmp
 
 def test_calls_that_fail_beside_each_other_leave_threads_and_processes_out_with_the_line(tmp_path: Path) -> None:
     source = "import socket, time\ndef serves(n):\n    with socket.socket() as own:\n        own.bind(('', n))\n"
-    (tmp_path / "odd.py").write_text(f"{source}        time.sleep(0.01)\n")
+    (tmp_path / "odd.py").write_text(f"{source}        time.sleep(0.1)\n")
     with socket.socket() as free:
         free.bind(("", 0))
         port = free.getsockname()[1]
