@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from orchestrator.runner.account.executors import Waits
 from orchestrator.runner.account.figures import COLUMNS, complete
 from orchestrator.runner.account.fold import SHARES, TIMELINE, Budget
+from orchestrator.runner.account.of_calls import OfCalls, longest_call_ns, longest_share
 from orchestrator.runner.account.stamps import Passage, Taken, settled
 from orchestrator.runner.loops import lag
 
@@ -154,16 +155,20 @@ def test_batches_add_up() -> None:
 
 
 def test_the_longest_call_is_a_share_of_all_calls() -> None:
-    budget = Budget(2, OWN, per_task=False)
-    budget.add((0, 0, 0, 0), (90, 0, 0, 0), [taken(1, 0, 40, gil_ns=10, cpu_ns=30), taken(2, 0, 90)], [])
-    assert (budget.longest_ns, budget.longest_shares) == ([90], [0.75])
+    calls = [taken(1, 0, 40, gil_ns=10, cpu_ns=30), taken(2, 0, 90)]
+    assert (longest_call_ns(calls), longest_share(calls)) == (90, 0.75)
 
 
 def test_a_coroutine_is_as_long_as_from_its_begin_to_its_end() -> None:
-    budget = Budget(1, OWN, per_task=False)
     calls = [taken(1, 0, 100, pid=1, busy_ns=5, cpu_ns=5), taken(1, 5, 100, pid=1, busy_ns=20, cpu_ns=20)]
-    budget.add((0, 0, 0, 0), (100, 25, 0, 0), calls, [])
-    assert budget.longest_shares == [pytest.approx(100 / 195)]
+    assert longest_share(calls) == pytest.approx(100 / 195)
+
+
+def test_a_figure_of_the_calls_is_the_median_of_the_batches() -> None:
+    of_calls = OfCalls()
+    for ns in (60, 10, 30):
+        of_calls.add([taken(1, 0, ns), taken(2, 0, 10)])
+    assert of_calls.figures() == {"longest_call_ns": 30, "longest_share": 0.75}
 
 
 def test_only_the_first_calls_are_kept_one_by_one() -> None:

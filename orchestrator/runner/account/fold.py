@@ -19,13 +19,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
-from statistics import median
 from typing import Any
 
 from . import places
 from .clocks import CPU, GIL, QUEUE, WALL, Clocks
 from .executors import Kind, Waits
 from .figures import COLUMNS, complete
+from .of_calls import OfCalls
 from .places import Place
 from .stamps import Taken
 
@@ -64,10 +64,7 @@ class Budget:
         self.wall_ns = 0
         self.lanes = 0
         self.sums = dict.fromkeys(SHARES, 0)
-        self.longest_ns: list[int] = []
-        """The longest call of each batch."""
-        self.longest_shares: list[float] = []
-        """The longest call of each batch as a share of all its calls."""
+        self._of_calls = OfCalls()
         self.own_cpu_ns = 0
         self.gap_gil_ns = 0
         self.in_own_thread = False
@@ -109,9 +106,7 @@ class Budget:
             self._add_gaps(sums, begun[WALL], ended[WALL], lanes, _union(gil_waits))
         for name, ns in sums.items():
             self.sums[name] += ns
-        lengths_ns = [_length_ns(call) for call in taken]
-        self.longest_ns.append(max(lengths_ns))
-        self.longest_shares.append(max(lengths_ns) / (sum(lengths_ns) or 1))
+        self._of_calls.add(taken)
 
     def _in_executors(self, wall_ns: int, waits: Waits | None) -> float:
         """Return for what part of a batch some call waited for an executor, and remember for which."""
@@ -198,14 +193,8 @@ class Budget:
             "in_own_thread": self.in_own_thread,
             "call_cpu_ns": mean(self.sums["on_core"] + self.sums["contention"], self.calls),
             "call_blocked_ns": mean(self.sums["blocked"], self.calls),
-            "longest_call_ns": round(median(self.longest_ns)),
-            "longest_share": round(median(self.longest_shares), 6),
+            **self._of_calls.figures(),
         }
-
-
-def longest(taken: Sequence[Taken]) -> int:
-    """Return the place of the longest call of a batch."""
-    return max(range(len(taken)), key=lambda place: _length_ns(taken[place]))
 
 
 def mean(total: int, count: int) -> int:
@@ -235,12 +224,6 @@ def _add_own_gaps(sums: dict[str, int], begun: Clocks, ended: Clocks, busy_ns: i
         gap_ns -= part_ns
     sums["executor"] += round(gap_ns * in_executors)
     sums["waiting"] += gap_ns - round(gap_ns * in_executors)
-
-
-def _length_ns(call: Taken) -> int:
-    """Return the time of a call without waits for a core or the GIL; of a coroutine, all of it."""
-    span_ns = call.ended - call.begun
-    return span_ns if call.busy_ns != span_ns else span_ns - call.queue_ns - call.gil_ns
 
 
 def _waited_between(lane: Sequence[Taken]) -> int:

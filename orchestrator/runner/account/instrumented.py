@@ -15,7 +15,8 @@ from ..items import shown
 from ..results import pickled_bytes
 from . import clocks, contention, executors, greenlets, sensors, shared
 from .figures import FIGURES, complete
-from .fold import MOST_CALLS, Budget, longest, mean
+from .fold import MOST_CALLS, Budget, mean
+from .of_calls import longest
 from .sampler import native, sampling
 from .stamps import Stamped, StampedItem, StampedResult, Taken
 from .usage import Usage
