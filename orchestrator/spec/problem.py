@@ -111,11 +111,18 @@ def _unknown_key(path: KeyPath, value: dict[str, Any]) -> SpecProblem:
     owner: type[BaseModel] = _PARTS.get(path[0], Experiment) if len(path) > 1 else Experiment
     if path[0] == "models":
         owner = ENTRY_CLASSES[value["models"][path[1]]["model"]]
-    known = list(owner.model_fields)
-    remedy = suggestion(name, known)
-    if len(path) == 1 and not difflib.get_close_matches(name, known, 1):
-        options = {option for kind in ENTRY_CLASSES.values() for option in kind.model_fields}
-        under = [part for part, kind in _PARTS.items() if name in kind.model_fields]
-        under += ["matrix (as a list), or in an entry of models"] * (name in options and "workload" not in under)
-        remedy = f"write it under {under[0]}" if under else remedy
+    belongs = _place_of(name, in_entry=path[0] == "models")
+    remedy = f"write it {belongs}" if belongs else suggestion(name, list(owner.model_fields))
     return SpecProblem(path, Problem("key_unknown", f"unknown key {described(name)}", remedy), key=True)
+
+
+def _place_of(name: str, in_entry: bool) -> str | None:
+    """Return where in a spec a key of this name belongs that is unknown where it stands, None if nowhere."""
+    under = [part for part, kind in _PARTS.items() if name in kind.model_fields]
+    if under and under[0] != "expect":
+        return f"under {under[0]}"
+    if name in Experiment.model_fields:
+        return "at the top of the spec, not under another key"
+    if not in_entry and any(name in kind.model_fields for kind in ENTRY_CLASSES.values()):
+        return "under matrix (as a list), or in an entry of models"
+    return f"under {under[0]}" if under else None

@@ -155,6 +155,18 @@ REFUSED = {
         W + M + "max_time: 3s\n",
         '3:1: max_time: unknown key "max_time"; write it under measure',
     ),
+    "a key of measure at the top that is like another": (
+        W + M + "metric: p99\n",
+        '3:1: metric: unknown key "metric"; write it under measure',
+    ),
+    "a key of the top in an entry": (
+        W + "models: [{model: threads, tasks: 3}]\n",
+        '2:27: models[0].tasks: unknown key "tasks"; write it at the top of the spec, not under another key',
+    ),
+    "a key of the workload under measure": (
+        W + M + "measure: {kwargs: {}}\n",
+        '3:11: measure.kwargs: unknown key "kwargs"; write it under workload',
+    ),
     "workers at the top": (
         W + M + "workers: 3\n",
         '3:1: workers: unknown key "workers"; write it under matrix (as a list), or in an entry of models',
