@@ -104,12 +104,19 @@ def test_the_smaller_part_of_two_counts() -> None:
 
 @pytest.mark.parametrize(
     ("sample", "cores"),
-    [(alike(80, 20, queue_ns=10), 2), (alike(80, 20, alone_queue_ns=10), 2), (alike(80, 20, alone_queue_ns=10), 1)],
+    [(alike(80, 20, queue_ns=20), 2), (alike(80, 20, alone_queue_ns=20), 2), (alike(80, 20, alone_queue_ns=20), 1)],
 )
 def test_contention_beside_other_processes_is_not_known(sample: Sample, cores: int) -> None:
     found = budget(*sample.batch)
     assert moved(found, sample, sample, cores=cores) == OTHERS
     assert found.sums["contention"] == 0
+
+
+def test_contention_far_beyond_what_other_processes_took_is_known() -> None:
+    sample = alike(80, 20, queue_ns=10)
+    found = budget(*sample.batch)
+    assert moved(found, sample, sample) is None
+    assert found.sums["contention"] == 120
 
 
 def test_calls_with_fewer_cores_than_workers_wait_for_each_others() -> None:

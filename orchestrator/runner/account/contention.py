@@ -4,7 +4,8 @@ Calls in parallel share reference counts, cache lines, memory bandwidth, the thr
 control shares nothing but the machine: a loop that stays within the caches of its core.
 
 Other processes make calls slower too, and the speed of a core may change between the batch and the calls alone. So
-contention is not known where calls waited for a core that they should have had, and it must be seen twice.
+contention is not known where calls waited for a core that they should have had, unless it is many times as much as
+they waited, and it must be seen twice.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ MUCH = 0.05  # from this share of the workers' time, the control runs, and what 
 BUSY = 0.05
 """From this share of their time that calls wait for a core, other processes have it: of a call alone, or of a batch
 with no more workers than cores."""
+
+CLEARLY_MORE = 6
+"""Other processes do not explain contention of more than this many times the share that calls waited for a core."""
 
 OTHERS = "other processes used the cores"
 
@@ -56,9 +60,10 @@ async def move(
     part = excess(sample, are_alike)
     if part * on_core_ns >= MUCH * sum(budget.sums.values()):
         second = await again()
-        if any(others_had_cores(each, budget.lanes <= cores) for each in (sample, second)):
-            return OTHERS
         part = min(part, excess(second, are_alike))
+        waited = max(waited_for_cores(each, budget.lanes <= cores) for each in (sample, second))
+        if waited >= max(BUSY, part / CLEARLY_MORE):
+            return OTHERS
     budget.sums["contention"] = round(on_core_ns * part)
     budget.sums["on_core"] = on_core_ns - budget.sums["contention"]
     return None
@@ -80,13 +85,13 @@ def excess(sample: Sample, are_alike: bool) -> float:
     return max(0.0, 1 - alone_ns / together_ns) if together_ns > 0 else 0.0
 
 
-def others_had_cores(sample: Sample, has_a_core_each: bool) -> bool:
-    """Return whether calls waited for a core that no call of the batch had.
+def waited_for_cores(sample: Sample, has_a_core_each: bool) -> float:
+    """Return for which share of their time calls waited for a core that no call of the batch had.
 
     `has_a_core_each`: there are no more workers than cores. A call alone always has one.
     """
     alone = [call for _, call in sample.alone]
-    return any(_queue_share(calls) >= BUSY for calls in (alone, *[sample.batch] * has_a_core_each))
+    return max(_queue_share(calls) for calls in (alone, *[sample.batch] * has_a_core_each))
 
 
 def _queue_share(calls: Sequence[Taken]) -> float:
