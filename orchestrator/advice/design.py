@@ -150,6 +150,7 @@ class Design:
     needed_s: float
     max_time_s: float
     lowest_ns: int | None = None  # the time of a call at the lower end of a range
+    other_end: tuple[int | float, Facts] | None = None  # of a range: the level where calls are shorter, and its facts
     unable: Mapping[str, str] = field(default_factory=dict)
     arrivals: Mapping[str, Any] | None = None  # in the place of tasks
     metric: str | None = None
@@ -220,8 +221,11 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
     which the winner changes.
     """
     assert asked.over
+    longest, other_end = high, (asked.over.levels[0], low)
+    if low.wall_ns >= high.wall_ns:
+        longest, other_end = low, (asked.over.levels[-1], high)
     facts = replace(
-        max(low, high, key=lambda each: each.wall_ns),
+        longest,
         refused={**(IN_RANGE if not high.is_async else {}), **low.refused, **high.refused},
         failed={**low.failed, **high.failed},
         unpicklable=low.unpicklable or high.unpicklable,
@@ -244,7 +248,9 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
     )
     # twice: levels without a clear winner take more blocks, and the run ends as soon as it can
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(2 * needed_s)))
-    found = replace(single, entries=entries, rounds=rounds, lowest_ns=low.wall_ns, first_look_s=needed_s)
+    found = replace(
+        single, entries=entries, rounds=rounds, lowest_ns=low.wall_ns, other_end=other_end, first_look_s=needed_s
+    )
     return facts, replace(found, needed_s=needed_s, max_time_s=asked.max_time_s or enough_s)
 
 

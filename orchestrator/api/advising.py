@@ -44,7 +44,7 @@ def answer(question: Question, answering: Answering, set_holder: Callable[[str],
 
     Raises BadInput and WorkloadFailed before it, and what `session.run` raises.
     """
-    from ..advice.draft import saved, spec
+    from ..advice.draft import saved
     from ..archive.resume import Policy
     from ..engine.session import run
     from ..engine.share import Share
@@ -52,7 +52,6 @@ def answer(question: Question, answering: Answering, set_holder: Callable[[str],
     from ..log import diagnostics
     from ..machine.host import effective_cores
     from ..spec.expand import plan_experiment
-    from ..spec.load import loads
     from ..spec.problem import SpecProblem
 
     save = answering.save
@@ -62,26 +61,22 @@ def answer(question: Question, answering: Answering, set_holder: Callable[[str],
     _check_design(question, facts, designed)
     _check_length(question, facts, designed)
 
-    def drafted(designed: Design) -> tuple[str, Experiment, Source]:
-        text = spec(question, facts, designed, answering.again)
-        return text, *loads(text, "the experiment of advise", answering.changes)
-
     def planned(experiment: Experiment, source: Source) -> Plan:
         try:
             return plan_experiment(experiment, cores, items)
         except SpecProblem as found:
             raise source.failure(_explained(found, experiment, designed)) from found
 
-    text, experiment, source = drafted(designed)
+    text, experiment, source = _drafted(question, facts, designed, answering)
     items = read_items(experiment, source)
     plan = planned(experiment, source)
     tried = _tried_out(plan, facts)
     if tried.unable or tried.spawned:
         designed = designed.without(*tried)
         _check_design(question, facts, designed)
-        text, experiment, source = drafted(designed)
+        text, experiment, source = _drafted(question, facts, designed, answering)
         plan = planned(experiment, source)
-    _announce(question, facts, designed, experiment.description)
+    _announce(question, facts, designed, experiment)
     with _saving(save, text):
         outcome = run(plan, source, answering.runs, Policy(), set_holder, share=Share(None, answering.command))
     if save:
@@ -89,6 +84,20 @@ def answer(question: Question, answering: Answering, set_holder: Callable[[str],
         replace_file(save, saved(text, outcome.results.derived, axis).encode())
         diagnostics().info("spec.saved", file=str(save))
     return outcome
+
+
+def _drafted(
+    question: Question, facts: Facts, designed: Design, answering: Answering
+) -> tuple[str, Experiment, Source]:
+    """Return the spec of a design as YAML, its experiment with the findings, and where each part comes from."""
+    from ..advice.draft import spec
+    from ..advice.findings import findings
+    from ..spec.load import loads
+
+    found = findings(question, facts, designed)
+    text = spec(question, facts, designed, answering.again, found)
+    changes: dict[KeyPath, tuple[object, str]] = {("findings",): (found, "findings"), **answering.changes}
+    return text, *loads(text, "the experiment of advise", changes)
 
 
 def _explained(problem: SpecProblem, experiment: Experiment, designed: Design) -> SpecProblem:
@@ -187,14 +196,15 @@ def _saving(save: Path | None, text: str) -> Iterator[None]:
         raise
 
 
-def _announce(question: Question, facts: Facts, designed: Design, description: str) -> None:
+def _announce(question: Question, facts: Facts, designed: Design, experiment: Experiment) -> None:
     """Log how long the run will take; warn when that is not enough for a verdict."""
     from ..log import diagnostics
 
     log = diagnostics()
     about = {"call": question.call, "call_ms": facts.wall_ns / 1e6, "first_look_s": round(designed.first_look_s, 1)}
     about |= {"items": facts.items, "tasks": designed.tasks} if facts.items else {}
-    log.info("function.piloted", **about, at_most_s=designed.max_time_s, description=description)
+    about |= {"at_most_s": designed.max_time_s, "description": experiment.description}
+    log.info("function.piloted", **about, findings=list(experiment.findings))
     if designed.max_time_s < designed.first_look_s:
-        note = "the time ends before the first look, so there is no verdict; allow more time, or reduce the work"
+        note = "the time may end before the first look, without a verdict; allow more time, or reduce the work"
         log.warning("budget.short", note=note)

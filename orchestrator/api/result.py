@@ -194,15 +194,20 @@ class Result:
 
     @property
     def left_out(self) -> dict[str, str]:
-        """Why a variant could not run, by variant; the models that a pilot call has ruled out are in `description`."""
+        """Why a variant could not run, by variant; the models that a pilot call has ruled out are in `findings`."""
         from ..journal.raw_events import VariantUnavailable
 
         return {event.variant: event.reason for event in self._results.events(VariantUnavailable)}
 
     @property
     def description(self) -> str:
-        """The question that the run answers, with what the pilot calls have shown."""
+        """The question that the run answers, and how long a call took when tried."""
         return self._results.plan.experiment.description
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What the pilot calls have shown of the function, a sentence each, the gravest first."""
+        return self._results.plan.experiment.findings
 
     @property
     def expectations(self) -> list[dict[str, Any]]:

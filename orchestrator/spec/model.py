@@ -290,6 +290,9 @@ class Experiment(Strict):
 
     name: Name
     description: str = ""
+    findings: Annotated[tuple[str, ...], as_tuple] = Field(
+        (), description="what calls before the measurement have shown, a sentence each, as `advise` sets it"
+    )
     workload: Workload
     tasks: Count = Field(default=1, description="calls in one batch; if absent, 1, or one for each of `workload.items`")
     arrivals: Arrivals | None = Field(

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from orchestrator import errors
 from orchestrator.advice import design, draft, pilot
 from orchestrator.advice.design import Facts
+from orchestrator.advice.findings import findings
 from orchestrator.advice.question import Question
 from orchestrator.analysis.looks import first_look, first_tie_look
 from orchestrator.analysis.results import fold
@@ -41,7 +42,11 @@ CORES = 2
 
 
 def designed(asked: Question | None = None, **facts: Any) -> Plan:
-    return plan_experiment(loads(written(asked or Question("mine:work", {"n": 7}), CORES, **facts), "advice")[0], CORES)
+    asked = asked or Question("mine:work", {"n": 7})
+    text = written(asked, CORES, **facts)
+    found = Facts(**{**FACTS, **facts})
+    shown = findings(asked, found, design.design(asked, found, CORES))
+    return plan_experiment(loads(text, "advice", {("findings",): (shown, "findings")})[0], CORES)
 
 
 def written(asked: Question, cores: int, **facts: Any) -> str:
@@ -76,7 +81,7 @@ def test_a_coroutine_that_computes_is_compared_in_one_loop_and_in_a_loop_for_eac
     assert workers(made) == {"event_loop": CORES, "processes_of_loops": CORES}
     assert made.baseline.label == "event_loop"
     said = "It computes, so calls in flight in one event loop take turns on one core."
-    assert made.experiment.description.startswith(said)
+    assert made.experiment.findings[0] == said
 
 
 def test_loops_that_are_asked_for_share_the_calls_in_flight() -> None:
@@ -91,7 +96,7 @@ def test_a_coroutine_that_computes_and_cannot_travel_has_the_reason() -> None:
     made = designed(**ASYNC, unpicklable="can't be pickled (TypeError: no)")
     assert list(workers(made)) == ["event_loop(workers=1)", "event_loop(workers=20)"]
     expected = "processes_of_loops can't run it: its results can't be pickled (TypeError: no)."
-    assert expected in made.experiment.description
+    assert expected in made.experiment.findings
 
 
 def test_calls_that_compute_get_a_worker_for_each_core() -> None:
@@ -123,27 +128,28 @@ def test_results_that_cannot_travel_leave_processes_out_and_say_so() -> None:
     expected = (
         "interpreters, processes and process_per_task can't run it: its results can't be pickled (TypeError: no)."
     )
-    assert expected in made.experiment.description
+    assert expected in made.experiment.findings
 
 
 def test_results_that_differ_from_call_to_call_are_not_checked_and_that_is_said() -> None:
     assert designed().experiment.workload.check == "same"
     made = designed(incomparable="two calls gave results that are not equal")
     assert made.experiment.workload.check == "none"
-    assert "Results are not checked: two calls gave" in made.experiment.description
+    assert "Results are not checked: two calls gave results that are not equal." in made.experiment.findings
 
 
 def test_a_process_for_each_call_is_left_out_where_starting_them_takes_longer_than_all_else() -> None:
     made = designed(process_ns=60_000_000)
     assert "process_per_task" not in workers(made)
-    assert "Left out: process_per_task, for a process takes 60 ms to start and end." in made.experiment.description
+    assert "Left out: process_per_task, for a process takes 60 ms to start and end." in made.experiment.findings
     assert "process_per_task" in workers(designed(process_ns=60_000_000, wall_ns=30_000_000))
     assert "process_per_task" not in workers(designed(Question("mine:work", {}, tasks=1000)))
 
 
 def test_a_first_call_that_took_much_longer_is_reported() -> None:
-    assert "The first call took 1.5 s: " in designed(first_ns=1_500_000_000).experiment.description
-    assert "first call" not in designed().experiment.description
+    (found,) = designed(first_ns=1_500_000_000).experiment.findings
+    assert found.startswith("The first call took 1.5 s: ")
+    assert not designed().experiment.findings
 
 
 def test_what_the_user_asks_for_is_taken() -> None:
@@ -158,7 +164,7 @@ def test_calls_that_are_parallel_by_themselves_come_few_at_a_time_and_that_is_sa
     made = designed(cpu_share=1.9)
     assert made.points[0].tasks == 2
     assert list(workers(made)) == ["sequential", "threads"]
-    assert made.experiment.description.startswith("It is parallel by itself: a call keeps 1.9 cores busy")
+    assert made.experiment.findings[0].startswith("It is parallel by itself: a call keeps 1.9 cores busy")
 
 
 def test_slow_calls_get_time_for_a_first_look() -> None:
@@ -624,8 +630,8 @@ def test_what_would_take_very_long_is_done_only_when_asked_for(place: Path) -> N
     (place / "slow.py").write_text("import time\ndef slow(): time.sleep(3)\n")
     done = orchestrator("advise", "slow:slow", cwd=place)
     assert done.returncode == errors.BAD_INPUT
-    assert re.match(r"orchestrator: a call takes 3(\.\d+)? s, so that a verdict takes about ", done.stderr)
-    assert "; ask for less work in one call, or give it the time: --max-time " in done.stderr
+    assert re.match(r"orchestrator: a call takes 3(\.\d+)? s, so a verdict takes about ", done.stderr)
+    assert "; reduce the work of one call, or allow the time: --max-time " in done.stderr
     assert not (place / "runs").exists()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from orchestrator import errors
 from orchestrator.advice import design, draft
 from orchestrator.advice.design import Facts
+from orchestrator.advice.findings import findings
 from orchestrator.advice.question import MOST_LEVELS, Question, Range, log_grid
 from orchestrator.analysis import crossover, refinement
 from orchestrator.analysis.decide import TIE, Faster
@@ -378,6 +380,16 @@ def test_a_range_is_an_axis_that_is_refined() -> None:
     assert designed.needed_s < designed.max_time_s < design.LONGEST_S
 
 
+def test_what_was_seen_at_one_end_of_a_range_alone_is_said_with_that_end() -> None:
+    asked = Question("mine:work", {}, over=Range("n", log_grid(10, 10_000)))
+    low, high = (Facts(**{**FACTS, "wall_ns": wall_ns}) for wall_ns in (2_000, 2_000_000))
+    changing = replace(low, copied="rows")
+    (at_low, *_) = findings(asked, *design.design_over(asked, changing, high, 2))
+    assert at_low.startswith("At n=10: It changes its argument rows")
+    (at_both, *_) = findings(asked, *design.design_over(asked, changing, replace(high, copied="rows"), 2))
+    assert at_both.startswith("It changes its argument rows")
+
+
 WORK = "def work(n: int, base: int = 0): return sum(range(n)) + base\n"
 
 
@@ -429,4 +441,4 @@ def test_a_range_that_takes_very_long_needs_an_explicit_max_time(tmp_path: Path)
     (tmp_path / "mine.py").write_text("import time\ndef slow(n): time.sleep(n / 1000)\n")
     done = in_process("advise", "mine:slow", "--over", "n=1:3000", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
-    assert "; end the range of --over lower, or give it the time: --max-time " in done.stderr
+    assert "; lower the end of --over, or allow the time: --max-time " in done.stderr

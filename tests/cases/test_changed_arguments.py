@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator import errors
 from orchestrator.journal.read import Records
-from tests.support.command import in_process, orchestrator, piloted
+from tests.support.command import findings, in_process, orchestrator
 
 CHANGING = """
 import functools, os
@@ -135,10 +135,10 @@ def test_copies_that_do_not_fit_into_memory_are_refused_with_the_figures(tmp_pat
 
 def test_advice_says_first_that_calls_get_copies(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(CHANGING)
-    said = piloted("mine:rank", "[3, 1, 2]", cwd=tmp_path)["description"]
+    said = findings("mine:rank", "[3, 1, 2]", cwd=tmp_path)
     assert "It changes its argument scores, so each call gets fresh copies" in said
 
 
 def test_the_arguments_of_a_partial_are_copied_too(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(CHANGING)
-    assert "It changes its argument scores" in piloted("mine:part", cwd=tmp_path)["description"]
+    assert "It changes its argument scores" in findings("mine:part", cwd=tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from tests.support.command import in_process, piloted
+from tests.support.command import findings, in_process
 
 POOL = """from concurrent.futures import ProcessPoolExecutor
 
@@ -92,7 +92,7 @@ def moves(n):
 
 def test_what_an_import_changes_for_its_process_is_named_with_its_lines(tmp_path: Path) -> None:
     (tmp_path / "study.py").write_text(CHANGING)
-    said = str(piloted("study:fib", "n=1", cwd=tmp_path)["description"])
+    said = findings("study:fib", "n=1", cwd=tmp_path)
     assert (
         "Importing it sets a signal handler (study.py, line 7), sets the locale (study.py, line 8) and changes the "
         "working directory (study.py, line 9), in every worker as well"
@@ -102,5 +102,5 @@ def test_what_an_import_changes_for_its_process_is_named_with_its_lines(tmp_path
 
 def test_what_a_call_changes_for_its_process_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "study.py").write_text(CHANGING)
-    said = str(piloted("study:moves", "n=1", cwd=tmp_path)["description"])
+    said = findings("study:moves", "n=1", cwd=tmp_path)
     assert "A call changes the working directory (study.py, line 16), for all threads of its process" in said

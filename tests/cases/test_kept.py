@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from tests.support.command import in_process, logged, orchestrator, piloted, refused
+from tests.support.command import findings, in_process, logged, orchestrator, piloted, refused
 from tests.support.place import short
 
 KEEPING = """import asyncio, collections, functools, os, resource, socket, tempfile
@@ -95,7 +95,7 @@ def test_calls_that_leave_something_open_are_refused_where_few_can_follow(
 
 
 def test_what_calls_leave_open_is_said_where_many_can_follow(place: Path) -> None:
-    said = str(piloted("mine:wide", "n=9", cwd=place)["description"])
+    said = findings("mine:wide", "n=9", cwd=place)
     assert f"Each call leaves 1 file (mine.py) open (mine.py:{LINES['wide']}), and after about " in said
 
 
@@ -103,17 +103,17 @@ def test_what_calls_leave_open_is_said_where_many_can_follow(place: Path) -> Non
     "function", short(["closes", "drops", "returns", "connects_once", "in_a_cycle"], "returns", "connects_once")
 )
 def test_what_is_closed_or_opened_once_is_not_left_open(place: Path, function: str) -> None:
-    assert "leaves" not in str(piloted(f"mine:{function}", "n=9", cwd=place)["description"])
+    assert "leaves" not in findings(f"mine:{function}", "n=9", cwd=place)
 
 
 @pytest.mark.parametrize("function", short(["keeps", "akeeps"], "keeps"))
 def test_memory_that_calls_keep_is_said_with_its_amount_and_line(place: Path, function: str) -> None:
-    said = str(piloted(f"mine:{function}", "n=1_200_000", cwd=place)["description"])
+    said = findings(f"mine:{function}", "n=1_200_000", cwd=place)
     assert f"It keeps 1.14 MiB a call (allocated at mine.py:{LINES[function] + 1})" in said
 
 
 def test_a_cache_that_grows_with_each_item_is_said_to(place: Path) -> None:
-    said = str(piloted("mine:caches", "--items", "range:0:5000", cwd=place)["description"])
+    said = findings("mine:caches", "--items", "range:0:5000", cwd=place)
     assert f"KiB a call with another item (allocated at mine.py:{LINES['caches'] + 1})" in said
 
 
@@ -121,7 +121,7 @@ def test_a_cache_that_grows_with_each_item_is_said_to(place: Path) -> None:
     "function", short(["allocates", "fills", "once", "bounded", "cycles", "counts"], "allocates", "once", "bounded")
 )
 def test_memory_that_is_freed_or_bounded_is_not_kept(place: Path, function: str) -> None:
-    assert "It keeps" not in str(piloted(f"mine:{function}", "n=5_000", cwd=place)["description"])
+    assert "It keeps" not in findings(f"mine:{function}", "n=5_000", cwd=place)
 
 
 def test_a_pilot_that_runs_out_of_descriptors_names_the_cause(place: Path) -> None:

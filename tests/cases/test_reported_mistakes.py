@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from tests.support.command import in_process, piloted
+from tests.support.command import findings, in_process
 from tests.support.place import short
 
 MISTAKES = """import asyncio, contextlib, functools, io, multiprocessing, os, random
@@ -64,4 +64,4 @@ def test_a_mistake_that_is_often_reported_gets_its_remedy(place: Path, function:
 
 @pytest.mark.parametrize("function", short(list(CHANGES), "names"))
 def test_what_a_call_changes_for_all_threads_is_said_with_its_line(place: Path, function: str) -> None:
-    assert CHANGES[function] in str(piloted(f"mine:{function}", "n=3", cwd=place)["description"])
+    assert CHANGES[function] in findings(f"mine:{function}", "n=3", cwd=place)

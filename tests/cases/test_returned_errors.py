@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import piloted, refused
+from tests.support.command import findings, refused
 
 RETURNING = """import asyncio
 
@@ -50,16 +50,16 @@ def test_calls_that_all_return_what_they_caught_are_refused(place: Path, functio
     ],
 )
 def test_results_with_exceptions_are_said_first_of_all(place: Path, function: str, what: str) -> None:
-    said = str(piloted(f"mine:{function}", "n=1", cwd=place)["description"])
+    said = findings(f"mine:{function}", "n=1", cwd=place)
     assert said.startswith(f"Each call returned {what}")
     assert "the figures are those of the failure" in said
 
 
 def test_items_whose_calls_return_exceptions_are_counted(place: Path) -> None:
-    said = str(piloted("mine:some", "--items", "range:0:10", cwd=place)["description"])
+    said = findings("mine:some", "--items", "range:0:10", cwd=place)
     assert " of 11 calls returned an exception (ConnectionError: " in said.partition(". Which")[0]
     assert "in part the figures are those of the failure" in said
 
 
 def test_results_without_exceptions_are_not_said_to_be_failures(place: Path) -> None:
-    assert "the failure" not in str(piloted("mine:none", "n=1", cwd=place)["description"])
+    assert "the failure" not in findings("mine:none", "n=1", cwd=place)

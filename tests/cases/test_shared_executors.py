@@ -1,4 +1,4 @@
-"""An executor that all calls share bounds how many run at once, and is named in the description."""
+"""An executor that all calls share bounds how many run at once, and is named in a finding."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import piloted
+from tests.support.command import findings
 
 SHARING = """import asyncio, functools, time, types
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -58,18 +58,18 @@ def place(tmp_path: Path) -> Path:
     ],
 )
 def test_an_executor_with_fewer_threads_than_workers_is_named(place: Path, function: str, name: str) -> None:
-    said = str(piloted(f"mine:{function}", "n=1", cwd=place)["description"])
+    said = findings(f"mine:{function}", "n=1", cwd=place)
     assert f"Calls hand their work to {name}, an executor with 1 thread that all calls of a process share" in said
     assert "at most 1 of their tasks run at once: give it more threads, or call the function itself" in said
 
 
 @pytest.mark.long
 def test_a_pool_of_processes_is_named_as_such(place: Path) -> None:
-    said = str(piloted("mine:in_process", "n=1", cwd=place)["description"])
+    said = findings("mine:in_process", "n=1", cwd=place)
     assert "to processes, an executor with 1 process that all calls of a process share" in said
     assert "give it more processes" in said
 
 
 @pytest.mark.parametrize("function", ["wide_enough", "own"])
 def test_an_executor_that_bounds_nothing_is_not_named(place: Path, function: str) -> None:
-    assert "an executor with" not in str(piloted(f"mine:{function}", "n=1", cwd=place)["description"])
+    assert "an executor with" not in findings(f"mine:{function}", "n=1", cwd=place)

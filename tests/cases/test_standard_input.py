@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import in_process, logged, orchestrator, piloted, refused
+from tests.support.command import findings, in_process, logged, orchestrator, piloted, refused
 from tests.support.place import short
 
 READING = """import os, sys
@@ -67,7 +67,7 @@ def test_a_call_that_only_asks_what_standard_input_is_runs(place: Path) -> None:
 
 def test_an_import_that_gets_nothing_from_standard_input_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import sys\nrows = sys.stdin.readlines()\ndef count(n): return len(rows) + n\n")
-    said = str(piloted("mine:count", "n=3", cwd=tmp_path)["description"])
+    said = findings("mine:count", "n=3", cwd=tmp_path)
     assert "Importing it reads standard input, which is empty here (mine.py, line 2)" in said
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator import errors
 from orchestrator.runner import registry
-from tests.support.command import logged, orchestrator, piloted, refused
+from tests.support.command import findings, logged, orchestrator, piloted, refused
 from tests.support.place import short
 
 FAILING = """import sys, threading, time
@@ -43,7 +43,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_an_exit_outside_of_the_main_thread_is_named_with_its_line(place: Path) -> None:
-    said = str(piloted("mine:only_in_threads", "n=3", cwd=place)["description"])
+    said = findings("mine:only_in_threads", "n=3", cwd=place)
     assert "thread_per_task can't run it: in a thread it fails (SystemExit: no thread at mine.py:5)" in said
 
 
@@ -99,7 +99,7 @@ def test_a_function_that_needs_the_context_of_the_main_thread_is_not_run_in_bare
     tmp_path: Path, function: str
 ) -> None:
     (tmp_path / "mine.py").write_text(CONTEXT)
-    said = str(piloted(f"mine:{function}", "n=3", cwd=tmp_path)["description"])
+    said = findings(f"mine:{function}", "n=3", cwd=tmp_path)
     assert "thread_per_task can't run it: in a thread it gives another result; it needs a copy of the main" in said
     assert "threads can't run it" not in said
     assert "threads and" not in said
@@ -109,4 +109,4 @@ def test_a_result_that_has_changed_by_then_is_not_said_to_differ_in_a_thread(tmp
     (tmp_path / "mine.py").write_text(
         "import time\nbegun = time.time()\ndef late(): return time.time() > begun + 0.3\n"
     )
-    assert "in a thread" not in str(piloted("mine:late", cwd=tmp_path)["description"])
+    assert "in a thread" not in findings("mine:late", cwd=tmp_path)

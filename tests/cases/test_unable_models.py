@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator import errors
 from orchestrator.advice import tryout
-from tests.support.command import events, orchestrator, piloted
+from tests.support.command import events, findings, orchestrator
 from tests.support.synthetic import conducted
 
 FUNCTIONS = """
@@ -62,7 +62,7 @@ def test_a_function_that_sets_a_signal_handler_is_not_run_in_threads(tmp_path: P
 def test_results_that_cannot_be_unpickled_leave_processes_out_with_their_class(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text(FUNCTIONS)
     why = "its results can't be unpickled (TypeError: Declined.__init__() missing 1 required positional argument"
-    said = piloted("odd:settle", "order=1", cwd=tmp_path)["description"]
+    said = findings("odd:settle", "order=1", cwd=tmp_path)
     assert f"processes can't run it: {why}" in said.replace(BOTH, "processes")
 
 
@@ -90,7 +90,7 @@ def test_workers_that_die_at_the_import_leave_processes_out_with_the_line(tmp_pa
 
 def test_workers_that_die_in_a_call_leave_processes_out_with_their_last_line(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text(FUNCTIONS)
-    said = piloted("odd:at_home", "n=1000", cwd=tmp_path)["description"]
+    said = findings("odd:at_home", "n=1000", cwd=tmp_path)
     why = "processes can't run it: a worker ended (no licence for another process)"
     assert why in said.replace(BOTH, "processes")
 
@@ -101,7 +101,7 @@ def test_calls_that_fail_beside_each_other_leave_threads_and_processes_out_with_
     with socket.socket() as free:
         free.bind(("", 0))
         port = free.getsockname()[1]
-    said = piloted("odd:serves", f"n={port}", cwd=tmp_path)["description"]
+    said = findings("odd:serves", f"n={port}", cwd=tmp_path)
     why = "calls at once fail (OSError: [Errno 98] Address already in use at odd.py:4)"
     assert f"threads, thread_per_task, processes and process_per_task can't run it: {why}" in said
 
@@ -109,15 +109,15 @@ def test_calls_that_fail_beside_each_other_leave_threads_and_processes_out_with_
 def test_a_call_that_fails_in_every_worker_process_is_not_said_to_fail_at_once_only(tmp_path: Path) -> None:
     source = "import os\nhome = os.getpid()\ndef work(n):\n    assert os.getpid() == home\n    return sum(range(n))\n"
     (tmp_path / "odd.py").write_text(source)
-    said = piloted("odd:work", "n=1000000", cwd=tmp_path)
+    said = findings("odd:work", "n=1000000", cwd=tmp_path)
     why = "processes can't run it: AssertionError at odd.py:4"  # starting a process for each may take too long
-    assert why in said["description"].replace(BOTH, "processes")
+    assert why in said.replace(BOTH, "processes")
 
 
 def test_a_reason_that_differs_by_thread_ids_alone_is_said_once(tmp_path: Path) -> None:
     source = "import sqlite3\ndb = sqlite3.connect(':memory:')\n"
     (tmp_path / "mine.py").write_text(f"{source}def ask(n): return db.execute('select 1').fetchall()\n")
-    said = str(piloted("mine:ask", "n=1", cwd=tmp_path)["description"])
+    said = findings("mine:ask", "n=1", cwd=tmp_path)
     assert said.count("SQLite objects created in a thread") == 1
     assert "threads and thread_per_task can't run it: " in said
 
@@ -126,7 +126,7 @@ def test_what_several_workers_say_without_an_end_of_line_is_said_once(tmp_path: 
     ends = "        os.write(2, b'cannot reach the license server')\n        os._exit(3)\n"
     source = "import multiprocessing, os\ndef work(n):\n    if multiprocessing.parent_process() is not None:\n"
     (tmp_path / "mine.py").write_text(f"{source}{ends}    return sum(range(n))\n")
-    said = str(piloted("mine:work", "n=1000", cwd=tmp_path)["description"])
+    said = findings("mine:work", "n=1000", cwd=tmp_path)
     assert "a worker ended (cannot reach the license server)" in said
     assert "servercannot" not in said
 
@@ -137,7 +137,7 @@ def test_a_function_that_makes_a_loop_for_each_call_is_said_to_have_a_coroutine_
 ) -> None:
     code = f"import anyio, asyncio\nasync def nap(): await asyncio.sleep(0.002)\ndef own(): {runs}\n"
     (tmp_path / "mine.py").write_text(code)
-    said = str(piloted("mine:own", cwd=tmp_path)["description"])
+    said = findings("mine:own", cwd=tmp_path)
     assert "name the coroutine function itself to compare calls in one event loop." in said
 
 
@@ -146,7 +146,7 @@ def test_short_calls_that_only_fail_where_they_overlap_leave_threads_out(tmp_pat
         "def _numbers():\n    n = 0\n    while True:\n        sum(range(20_000))\n        n += 1\n        yield n\n"
     )
     (tmp_path / "odd.py").write_text(f"{source}numbers = _numbers()\ndef next_id(): return next(numbers)\n")
-    said = piloted("odd:next_id", cwd=tmp_path)["description"]
+    said = findings("odd:next_id", cwd=tmp_path)
     why = "calls at once fail (ValueError: generator already executing at odd.py:8)"
     assert f"threads and thread_per_task can't run it: {why}" in said
 
@@ -166,7 +166,7 @@ def late(): time.sleep(0.003); return next(calls) // 15 % 2
 
 def test_results_that_are_wrong_in_threads_leave_them_out(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text(CLIENT)
-    said = piloted("odd:fetch", "--items", "range:0:64", cwd=tmp_path)["description"]
+    said = findings("odd:fetch", "--items", "range:0:64", cwd=tmp_path)
     assert "threads and thread_per_task can't run it: calls at once give wrong results (result 0 is 'body of" in said
     assert "processes" not in said
 
@@ -175,7 +175,7 @@ def test_results_that_are_wrong_in_processes_leave_them_out(tmp_path: Path) -> N
     (tmp_path / "odd.py").write_text(
         "import multiprocessing\ndef where(n): return n if multiprocessing.parent_process() is None else -n\n"
     )
-    said = piloted("odd:where", "n=1", cwd=tmp_path)["description"]
+    said = findings("odd:where", "n=1", cwd=tmp_path)
     assert "processes can't run it: workers give wrong results (result 0 is -1, but 1 under a" in said.replace(
         BOTH, "processes"
     )
@@ -183,12 +183,12 @@ def test_results_that_are_wrong_in_processes_leave_them_out(tmp_path: Path) -> N
 
 def test_results_that_a_plain_loop_does_not_repeat_leave_no_model_out(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text(CLIENT)
-    assert "can't run it" not in piloted("odd:late", cwd=tmp_path)["description"]
+    assert "can't run it" not in findings("odd:late", cwd=tmp_path)
 
 
 def test_calls_that_change_their_arguments_get_copies_in_the_try_out(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text("def longer(values):\n    values.append(1)\n    return len(values)\n")
-    assert "can't run it" not in piloted("odd:longer", "values=[1, 2]", cwd=tmp_path)["description"]
+    assert "can't run it" not in findings("odd:longer", "values=[1, 2]", cwd=tmp_path)
 
 
 METRICS = """import threading, time
@@ -216,7 +216,7 @@ def test_workers_that_hang_for_a_lock_that_a_thread_of_the_import_held_are_named
 ) -> None:
     monkeypatch.setattr(tryout, "PATIENCE_S", 3.0)
     (tmp_path / "odd.py").write_text(METRICS)
-    said = piloted("odd:count", "n=1", cwd=tmp_path)["description"]
+    said = findings("odd:count", "n=1", cwd=tmp_path)
     why = "its workers gave no answer within 3 s (waiting at odd.py:15); its import starts threads, and a forked worker"
     assert f"processes uses `start_method: spawn`: forked, {why} has a copy of their locks, but not of them." in said
 
@@ -227,7 +227,7 @@ def test_the_remedy_of_hanging_workers_is_named_where_spawned_ones_fail_too(
     monkeypatch.setattr(tryout, "PATIENCE_S", 3.0)
     alone = "import multiprocessing\nassert multiprocessing.current_process().name == 'MainProcess'\n"
     (tmp_path / "odd.py").write_text(METRICS + alone)
-    said = piloted("odd:count", "n=1", cwd=tmp_path)["description"]
+    said = findings("odd:count", "n=1", cwd=tmp_path)
     assert "processes can't run it" in said.replace(BOTH, "processes")
     assert "but not of them: start workers with `start_method: spawn`, or the threads in a function" in said
 
@@ -238,5 +238,5 @@ def test_workers_that_hang_without_threads_are_named_with_the_line_alone(
     monkeypatch.setattr(tryout, "PATIENCE_S", 3.0)
     source = "import os, threading\nhome = os.getpid()\nnever = threading.Event()\ndef work(n):\n"
     (tmp_path / "odd.py").write_text(f"{source}    if os.getpid() != home:\n        never.wait()\n    return n\n")
-    said = piloted("odd:work", "n=1", cwd=tmp_path)["description"]
+    said = findings("odd:work", "n=1", cwd=tmp_path)
     assert "can't run it: its workers gave no answer within 3 s (waiting at odd.py:6). " in said + " "

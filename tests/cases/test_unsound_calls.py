@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import errors
-from tests.support.command import events, orchestrator, piloted, refused
+from tests.support.command import events, findings, orchestrator, piloted, refused
 
 LAZY = """
 import asyncio, concurrent.futures, contextlib, functools, io, itertools, queue, threading, time
@@ -179,7 +179,7 @@ def test_threads_of_a_pool_that_calls_share_are_no_work_left_behind(place: Path)
 
 
 def test_calls_that_take_longer_each_time_are_said_to(place: Path) -> None:
-    assert str(piloted("mine:grows", "n=2000", cwd=place)["description"]).startswith(
+    assert findings("mine:grows", "n=2000", cwd=place).startswith(
         "Each call takes longer than the one before, the last ones "
     )
 

@@ -64,6 +64,11 @@ def piloted(*asked: str, cwd: Path) -> dict[str, Any]:
     return found
 
 
+def findings(*asked: str, cwd: Path) -> str:
+    """Return what the pilot calls of `advise` have shown of a function."""
+    return " ".join(piloted(*asked, cwd=cwd)["findings"])
+
+
 def refused(place: Path, *asked: str, status: int = errors.BAD_INPUT) -> str:
     """Return what `advise` says as it ends with this status, before anything is measured."""
     done = in_process("advise", *asked, cwd=place)

@@ -51,6 +51,8 @@ def _parts(results: Results, run: str) -> Iterator[str]:
         yield _line(f"failed: {failure.variant}: {failure.error}{more}")
     for missing in results.events(VariantUnavailable):
         yield _line(f"not run: {missing.variant}: {missing.reason}", faint=True)
+    for finding in results.plan.experiment.findings:
+        yield _line(finding)
     if results.plan.experiment.description:
         yield _line(results.plan.experiment.description, faint=True)
     yield _line(f"{lines.took(results)}; {run}", faint=True)

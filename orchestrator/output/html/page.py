@@ -48,6 +48,7 @@ def _about(results: Results) -> dict[str, Any]:
     return {
         "name": started.experiment,
         "description": results.plan.experiment.description or "",
+        "findings": results.plan.experiment.findings,
         "run_id": results.run_id,
         "when": units.minute(results.started_at),
         "where": sampled[0].hostname if sampled else "an unknown machine",

@@ -1,0 +1,205 @@
+"""What the pilot calls of `advise` have shown of a function, a sentence each. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from .. import units
+from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL, SHORT_CALL_NS
+from ..runner import registry
+from ..runner.last_words import CLOSE
+from ..runner.returned_errors import RAISE
+from ..text import printable
+from .design import FIRST_CALL, Design, Facts
+from .question import Question
+
+IDS = re.compile(r"\b(0x[0-9a-fA-F]+|\d{5,})\b")
+"""Numbers that are others at each call: of threads, processes, and addresses."""
+
+OWN_LOOPS = ("cannot be called from a running event loop", "while another loop is running", "Already running")
+"""What asyncio's ways to run a loop, and anyio's, say of a call inside an event loop."""
+
+MAY_HELP = set(registry.FOR_COROUTINES) - set(registry.STANDARD)
+
+UNEQUAL = 5
+"""How many times as long as the mean the longest call takes where it is named."""
+
+
+def findings(asked: Question, facts: Facts, designed: Design) -> list[str]:
+    """Return what the pilot calls have shown, the gravest first, and what the experiment leaves out.
+
+    What was seen at the other end of a range alone is said with that end.
+    """
+    found = []
+    for finder in FINDERS:
+        here = list(finder(facts, designed))
+        if not here and asked.over and designed.other_end:
+            level, there = designed.other_end
+            here = [f"At {asked.over.name}={units.number(level)}: {sentence}" for sentence in finder(there, designed)]
+        found += here
+    found += [*_of_the_question(asked, facts), *_of_the_items(asked, facts, designed)]
+    found += [*_of_the_models(facts, designed), *_of_the_results(facts)]
+    return [printable(" ".join(sentence.split())) for sentence in found]
+
+
+def _returned_errors(facts: Facts, _: Design) -> Iterator[str]:
+    """Yield in how many calls the result is an exception, or holds one."""
+    if found := facts.returned_errors:
+        is_each = found["calls"] == found["all"]
+        calls = "Each call" if is_each else f"{found['calls']} of {found['all']} calls"
+        figures = "the figures are those" if is_each else "in part the figures are those"
+        text = f"{calls} returned {found['what']} ({found['error']})"
+        yield f"{text}: where that is a failure, {figures} of the failure; {RAISE}."
+
+
+def _cached(facts: Facts, _: Design) -> Iterator[str]:
+    """Yield that calls were answered from what the first one kept."""
+    if facts.kept_by:
+        took = f"The first call took {units.duration(facts.first_ns)} and later ones {units.duration(facts.wall_ns)}"
+        if facts.is_drained:
+            yield f"{took}, with other results: it may have read a source to its end; open that in the function."
+        else:
+            yield (
+                f"{took}: they were answered from what it kept ({facts.kept_by}), so the figures are those of "
+                "look-ups; give each call another argument with --items."
+            )
+
+
+def _growing(facts: Facts, _: Design) -> Iterator[str]:
+    """Yield that calls take longer and longer."""
+    if facts.growth:
+        yield (
+            f"Each call takes longer than the one before, the last ones {facts.growth:.1f} times as long as the first: "
+            "it keeps something that grows, so no ratio holds for long; begin anew in the function."
+        )
+
+
+def _kept_by_calls(facts: Facts, _: Design) -> Iterator[str]:
+    """Yield what each call leaves open, and the memory that it keeps."""
+    if left := facts.left_open:
+        at = f" ({left['at']})" if left["at"] else ""
+        yield (
+            f"Each call leaves {left['what']} open{at}, and after about {left['calls']:,} calls its process can open "
+            f"no more; {CLOSE}."
+        )
+    if kept := facts.keeps:
+        at = f" (allocated at {kept['at']})" if kept["at"] else ""
+        another = " with another item" if facts.items else ""
+        yield (
+            f"It keeps {units.size(kept['bytes'])} a call{another}{at}: a list, a dict or a cache grows without a "
+            "bound, and so do the workers; empty it, or give it a bound."
+        )
+
+
+def _taking_turns(facts: Facts, _: Design) -> Iterator[str]:
+    """Yield that coroutines in one event loop can't overlap."""
+    if facts.never_yields and facts.wall_ns > SHORT_CALL_NS:
+        how = "computes" if facts.busy >= BUSY_CALL else "waits in a blocking call"
+        yield (
+            f"It {how} and never lets its event loop run anything else, so calls in flight can't overlap; make it a "
+            "plain function to compare threads and processes, or await what it waits for."
+        )
+    elif facts.takes_turns:
+        yield "It computes, so calls in flight in one event loop take turns on one core."
+
+
+def _parallel(facts: Facts, _: Design) -> Iterator[str]:
+    """Yield that a call uses several cores."""
+    if facts.is_parallel:
+        does = ["starts processes of its own"] if facts.started > 1 else []
+        does += [f"keeps {facts.cpu_share:.1f} cores busy"] if facts.cpu_share > MULTI_CORE_CALL else []
+        once = "; start the processes once, outside of the function" if facts.started > 1 else ""
+        yield f"It is parallel by itself: a call {' and '.join(does)}, so calls at once compete for the cores{once}."
+
+
+def _changed(facts: Facts, _: Design) -> Iterator[str]:
+    """Yield which argument a call changes."""
+    if facts.copied:
+        yield f"It changes its argument {facts.copied}, so each call gets fresh copies, made before its time."
+
+
+def _of_the_process(facts: Facts, _: Design) -> Iterator[str]:
+    """Yield what the function does to the process that runs it, which other code there has to bear."""
+    if by_import := facts.changes.get("import"):
+        guard = 'put it under `if __name__ == "__main__":`'
+        yield f"Importing it {units.listed(by_import)}, in every worker as well: {guard}, unless that is meant."
+    if by_call := facts.changes.get("call"):
+        yield f"A call {units.listed(by_call)}, for all threads of its process: they may get in each other's way."
+
+
+def _of_the_executor(facts: Facts, designed: Design) -> Iterator[str]:
+    """Yield which executor bounds how many calls run at once, where it has fewer workers than are compared."""
+    if not (shared := facts.executor) or (designed.workers and shared["workers"] >= max(designed.workers)):
+        return
+    has = units.count(shared["workers"], shared["kind"])
+    more = {"thread": "threads", "process": "processes"}[shared["kind"]]
+    yield (
+        f"Calls hand their work to {shared['name']}, an executor with {has} that all calls of a process share, so at "
+        f"most {shared['workers']} of their tasks run at once: give it more {more}, or call the function itself."
+    )
+
+
+FINDERS: tuple[Callable[[Facts, Design], Iterator[str]], ...] = (
+    _returned_errors,
+    _cached,
+    _growing,
+    _kept_by_calls,
+    _taking_turns,
+    _parallel,
+    _changed,
+    _of_the_process,
+    _of_the_executor,
+)
+"""Each yields what it has to say of the calls with one set of arguments; the gravest are first."""
+
+
+def _of_the_question(asked: Question, facts: Facts) -> Iterator[str]:
+    """Yield what the first call and the copy of a function keep out of the figures."""
+    if not facts.kept_by and facts.first_ns > max(FIRST_CALL * facts.wall_ns, 1e6):
+        first = f"The first call took {units.duration(facts.first_ns)}"
+        yield f"{first}: what it keeps for later ones (imports, a cache) is not in the figures."
+    if asked.is_by_value:
+        yield "It is sent by value: its globals are copies, and changes of them don't come back."
+
+
+def _of_the_items(asked: Question, facts: Facts, designed: Design) -> Iterator[str]:
+    """Yield how unequal the calls with items are, and which of the items a batch has."""
+    if facts.longest_item is not None and facts.longest_ns > UNEQUAL * facts.wall_ns:
+        longest = units.duration(facts.longest_ns)
+        yield f"Calls are unequal: the longest, with item {facts.longest_item}, took {longest}."
+    if designed.tasks < facts.items and not designed.arrivals:
+        given = f"{asked.option('tasks')}{'' if asked.is_code else ' '}{facts.items}"
+        yield f"A batch has {designed.tasks} of the {facts.items} items, evenly spread; {given} takes all."
+
+
+def _of_the_models(facts: Facts, designed: Design) -> Iterator[str]:
+    """Yield which models are left out, can't run the function, or run it with other workers, and why."""
+    if left_out := [f"{models}, for {why}" for why, models in _reasons(designed.left_out, facts)]:
+        yield f"Left out: {'; '.join(left_out)}."
+    yield from (f"{models} can't run it: {why}." for why, models in _reasons(designed.unable, facts))
+    spawned = _reasons(designed.spawned, facts)
+    yield from (f"{models} uses `start_method: spawn`: forked, {why}." for why, models in spawned)
+    if any(text in facts.failed.get("event_loop", "") for text in OWN_LOOPS):
+        how = "name the coroutine function itself to compare calls in one event loop"
+        yield f"Each call makes an event loop of its own: {how}."
+
+
+def _of_the_results(facts: Facts) -> Iterator[str]:
+    if facts.incomparable:
+        yield f"Results are not checked: {facts.incomparable}."
+
+
+def _reasons(of: Mapping[str, str], facts: Facts) -> list[tuple[str, str]]:
+    """Return each reason with the models that it holds for; of coroutines, only for models that could help them.
+
+    Reasons that differ by ids alone are one.
+    """
+    found: dict[str, tuple[str, list[str]]] = {}
+    expected = MAY_HELP if facts.takes_turns else ()
+    for name, why in of.items():
+        if facts.is_async and name not in expected:
+            continue
+        why = why.replace(f" of {name}", "")
+        found.setdefault(IDS.sub("", why), (why, []))[1].append(name)
+    return [(why, units.listed(names)) for why, names in found.values()]
