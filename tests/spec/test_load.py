@@ -117,7 +117,7 @@ ENTRY_KEYS = (
     "model, label, workers, python, call, async_call, kwargs, initializer, async_initializer, path, env, optional"
 )
 KEYS = (
-    "name, description, workload, tasks, arrivals, objective, models, matrix, left_out, baseline, measure, limits, "
+    "name, description, findings, workload, tasks, arrivals, objective, models, matrix, left_out, baseline, measure, limits, "
     "requirements, expect"
 )
 DURATION = "is not a duration from 1ms to 500h; write a number with ms, s, m or h, such as 60s"
