@@ -627,10 +627,10 @@ def test_one_coroutine_in_a_batch_has_nothing_to_run_beside_it(place: Path) -> N
 
 @pytest.mark.long
 def test_what_would_take_very_long_is_done_only_when_asked_for(place: Path) -> None:
-    (place / "slow.py").write_text("import time\ndef slow(): time.sleep(3)\n")
+    (place / "slow.py").write_text("import time\ndef slow(): time.sleep(8)\n")
     done = orchestrator("advise", "slow:slow", cwd=place)
     assert done.returncode == errors.BAD_INPUT
-    assert re.match(r"orchestrator: a call takes 3(\.\d+)? s, so a verdict takes about ", done.stderr)
+    assert re.match(r"orchestrator: a call takes 8(\.\d+)? s, so a verdict takes about ", done.stderr)
     assert "; reduce the work of one call, or allow the time: --max-time " in done.stderr
     assert not (place / "runs").exists()
 
