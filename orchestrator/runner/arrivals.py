@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from functools import partial
 from inspect import iscoroutinefunction
@@ -33,32 +33,6 @@ _RUNNING, _ENDED, _FAILED, _CANCELLED = range(len(OUTCOMES))
 _NEVER = -1  # in the place of a time: there is none
 
 
-class Arrival(NamedTuple):
-    """One call: when it should have started, and what became of it.
-
-    `outcome` is `ended`, `failed` (with `error`), `cancelled` (before it had begun, or a coroutine) or `running`: it
-    could not be cancelled, because a worker is busy with it, or an executor has sent it already. `started_ns` and
-    `ended_ns` are None for the last two, and for a call that was lost with its worker.
-    """
-
-    intended_ns: int
-    submitted_ns: int
-    started_ns: int | None
-    ended_ns: int | None
-    outcome: str
-    error: str | None = None
-
-    @property
-    def late_ns(self) -> int:
-        """How late the dispatcher was: from the intended start until the model had the call."""
-        return self.submitted_ns - self.intended_ns
-
-    @property
-    def latency_ns(self) -> int | None:
-        """From the intended start to the end; None for a call that has not ended."""
-        return None if self.ended_ns is None else self.ended_ns - self.intended_ns
-
-
 class Window(NamedTuple):
     """A window: its start, the end of the drain, and its calls in the order of their arrival.
 
@@ -75,17 +49,6 @@ class Window(NamedTuple):
     """The index in `OUTCOMES` for each call."""
     errors: dict[int, str]
     """By the place of the call."""
-
-    @property
-    def arrivals(self) -> list[Arrival]:
-        """The calls one by one."""
-        return list(self._arrivals())
-
-    def _arrivals(self) -> Iterator[Arrival]:
-        times = zip(self.offsets_ns, self.submitted_ns, self.started_ns, self.ended_ns, self.outcomes)
-        for place, (offset, submitted, started, ended, outcome) in enumerate(times):
-            worked = None if started < 0 else started, None if ended < 0 else ended
-            yield Arrival(self.begun_ns + offset, submitted, *worked, OUTCOMES[outcome], self.errors.get(place))
 
     def count(self, outcome: str) -> int:
         """Return the number of calls with an outcome."""

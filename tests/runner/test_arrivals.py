@@ -17,6 +17,7 @@ from orchestrator.runner.__main__ import _drive
 from orchestrator.runner.arrival_times import offsets_ns
 from orchestrator.runner.arrivals import Window
 from orchestrator.runner.call import Call
+from tests.support.arrivals import calls_of
 from tests.support.conformance.ways import HERE_TOO, needs, parts
 
 MS = 1_000_000
@@ -89,8 +90,8 @@ def run(loop: str | None, main: Callable[[], Awaitable[None]]) -> None:
 )
 def test_every_call_is_submitted_started_and_ended_in_this_order_after_its_intended_start(way: str) -> None:
     found = window(way, nap, [0, 2 * MS, 2 * MS, 7 * MS])
-    assert [call.outcome for call in found.arrivals] == ["ended"] * 4
-    for call in found.arrivals:
+    assert [call.outcome for call in calls_of(found)] == ["ended"] * 4
+    for call in calls_of(found):
         assert call.started_ns is not None and call.ended_ns is not None
         assert call.intended_ns <= call.submitted_ns <= call.started_ns <= call.ended_ns - MS
         assert call.latency_ns == call.ended_ns - call.intended_ns
@@ -100,42 +101,42 @@ def test_every_call_is_submitted_started_and_ended_in_this_order_after_its_inten
 @pytest.mark.parametrize("way", CORE)
 def test_intended_starts_are_the_offsets_from_the_start_of_the_window(way: str) -> None:
     found = window(way, nap, [0, MS, 3 * MS])
-    assert [call.intended_ns - found.begun_ns for call in found.arrivals] == [0, MS, 3 * MS]
-    assert found.drained_ns >= max(call.ended_ns or 0 for call in found.arrivals)
+    assert [call.intended_ns - found.begun_ns for call in calls_of(found)] == [0, MS, 3 * MS]
+    assert found.drained_ns >= max(call.ended_ns or 0 for call in calls_of(found))
 
 
 @pytest.mark.parametrize("way", CORE)
 def test_failed_calls_are_counted_with_their_errors_and_the_others_go_on(way: str) -> None:
     found = window(way, odd_fails, [0, MS, 2 * MS, 3 * MS])
-    assert [call.outcome for call in found.arrivals] == ["ended", "failed", "ended", "failed"]
-    assert str(found.arrivals[3].error).startswith("ValueError: odd: 3 (tests/runner/test_arrivals.py:")
+    assert [call.outcome for call in calls_of(found)] == ["ended", "failed", "ended", "failed"]
+    assert str(calls_of(found)[3].error).startswith("ValueError: odd: 3 (tests/runner/test_arrivals.py:")
     assert found.count("failed") == 2
 
 
 @pytest.mark.parametrize("way", CORE)
 def test_a_call_that_exits_is_a_failed_call(way: str) -> None:
-    error = str(window(way, leaves, [0, MS]).arrivals[1].error)
+    error = str(calls_of(window(way, leaves, [0, MS]))[1].error)
     assert error.startswith("SystemExit: 3 (tests/runner/test_arrivals.py:")
 
 
 def test_calls_after_the_loss_of_a_worker_fail() -> None:
     found = window("processes", second_kills, [0, 50 * MS, 300 * MS, 301 * MS])
-    assert [call.outcome for call in found.arrivals] == ["ended", "failed", "failed", "failed"]
-    assert "BrokenProcessPool" in str(found.arrivals[3].error)
+    assert [call.outcome for call in calls_of(found)] == ["ended", "failed", "failed", "failed"]
+    assert "BrokenProcessPool" in str(calls_of(found)[3].error)
 
 
 def test_coroutines_overlap_and_no_more_than_the_workers_are_in_flight() -> None:
     found = window("event_loop", nap_async, [0] * 6)
-    begun = [(call.started_ns or 0, 1) for call in found.arrivals]
-    ended = [(call.ended_ns or 0, -1) for call in found.arrivals]
+    begun = [(call.started_ns or 0, 1) for call in calls_of(found)]
+    ended = [(call.ended_ns or 0, -1) for call in calls_of(found)]
     assert max(accumulate(step for _, step in sorted(begun + ended))) == 2
 
 
 @pytest.mark.parametrize("way", ["event_loop", "threads_of_loops"])
 def test_coroutines_that_never_end_are_cancelled_after_the_drain(way: str) -> None:
     found = window(way, forever, [0, MS, 2 * MS], drain_ns=20 * MS)
-    assert [call.outcome for call in found.arrivals] == ["cancelled"] * 3
-    assert found.arrivals[0].latency_ns is None
+    assert [call.outcome for call in calls_of(found)] == ["cancelled"] * 3
+    assert calls_of(found)[0].latency_ns is None
     assert found.drained_ns - found.begun_ns >= 22 * MS
 
 
@@ -144,12 +145,12 @@ def test_calls_that_cannot_be_cancelled_are_left_running_and_those_behind_them_a
     released.clear()
     found = window(way, until_released, [0] * 5, drain_ns=20 * MS, after=released.set)
     running = 1 if way == "sequential" else 2
-    assert [call.outcome for call in found.arrivals] == ["running"] * running + ["cancelled"] * (5 - running)
+    assert [call.outcome for call in calls_of(found)] == ["running"] * running + ["cancelled"] * (5 - running)
 
 
 @pytest.mark.parametrize("way", ["sequential", "event_loop"])
 def test_a_window_without_arrivals_ends(way: str) -> None:
-    assert window(way, nap, []).arrivals == []
+    assert calls_of(window(way, nap, [])) == []
 
 
 def test_a_model_takes_batches_after_a_window() -> None:

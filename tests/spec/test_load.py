@@ -117,8 +117,8 @@ ENTRY_KEYS = (
     "model, label, workers, python, call, async_call, kwargs, initializer, async_initializer, path, env, optional"
 )
 KEYS = (
-    "name, description, findings, workload, tasks, arrivals, objective, models, matrix, left_out, baseline, measure, limits, "
-    "requirements, expect"
+    "name, description, findings, workload, tasks, arrivals, objective, models, matrix, left_out, baseline, measure, "
+    "limits, requirements, expect"
 )
 DURATION = "is not a duration from 1ms to 500h; write a number with ms, s, m or h, such as 60s"
 PERCENTAGE = "is not a percentage from 0.01% to 100%; write a number with %, such as 3%"

@@ -29,6 +29,7 @@ from orchestrator.runner.arrival_times import offsets_ns
 from orchestrator.runner.call import Call
 from orchestrator.runner.registry import Submit
 from orchestrator.runner.windows import rounded, summary
+from tests.support.arrivals import calls_of
 from tests.support.conformance.ways import needs, parts
 from tests.support.paths import ROOT
 
@@ -382,7 +383,7 @@ def serve(
 
 def ended(window: arrivals.Window) -> list[Any]:
     """Return the calls that ended, in the order of their arrival; raises where others did not."""
-    calls = [call for call in window.arrivals if call.ended_ns is not None]
+    calls = [call for call in calls_of(window) if call.ended_ns is not None]
     if len(calls) != len(window.offsets_ns):
         raise RuntimeError(f"{len(window.offsets_ns) - len(calls)} of {len(window.offsets_ns)} calls did not end")
     return calls

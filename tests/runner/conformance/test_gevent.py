@@ -19,10 +19,11 @@ WINDOW = """
 from gevent import monkey
 monkey.patch_all()
 from tests.runner.test_arrivals import nap, window
+from tests.support.arrivals import calls_of
 MS = 1_000_000
 found = window("gevent", nap, [0, 0, 0, 5 * MS])
-assert [call.outcome for call in found.arrivals] == ["ended"] * 4
-first, second, third, _ = found.arrivals
+assert [call.outcome for call in calls_of(found)] == ["ended"] * 4
+first, second, third, _ = calls_of(found)
 assert second.started_ns < first.ended_ns <= third.started_ns  # two workers
 assert first.intended_ns <= first.submitted_ns <= first.started_ns <= first.ended_ns - MS
 """
