@@ -67,7 +67,7 @@ class FirstCall:
         self.given = arguments.Given(call, item)
         """The arguments to make the call with."""
         self._call, self._name = call, name
-        self._modules, self._started = len(sys.modules), started()
+        self._started = started()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -83,9 +83,11 @@ class FirstCall:
         leftovers.watch_threads()
         try:
             with standard_input.noted(note):
-                self._begun_ns = time.perf_counter_ns()
+                modules = len(sys.modules)  # this program's own are there by now
+                begun_ns = time.perf_counter_ns()
                 yield
-                self._wall_ns = time.perf_counter_ns() - self._begun_ns
+                self._wall_ns = time.perf_counter_ns() - begun_ns
+                self._imported = len(sys.modules) > modules
         finally:
             if problem := next(iter(found), None) or leftovers.vanished(self._name):
                 raise Unsound(f"{problem.what}; {problem.remedy}")
@@ -99,11 +101,11 @@ class FirstCall:
 
         from . import arguments
 
-        imported, begun = len(sys.modules) > self._modules, started() - self._started
+        begun = started() - self._started
         is_async = inspect.iscoroutinefunction(self._call.function)
         if problem := promise(self._name, result, arguments.names(self._call), is_async):
             raise Unsound(f"{problem.what}; {problem.remedy}")
-        return {"wall_ns": self._wall_ns, "imported": imported, "started": begun, "changed": self.given.changed()}
+        return {"wall_ns": self._wall_ns, "imported": self._imported, "started": begun, "changed": self.given.changed()}
 
 
 ENDS = ("StopIteration", "StopAsyncIteration", "Empty", "QueueEmpty")

@@ -136,7 +136,6 @@ def test_a_run_warns_of_answers_from_a_cache(place: Path) -> None:
     assert verdict["kept_by"] == {"sequential": "functools.lru_cache", "threads": "functools.lru_cache"}
 
 
-@pytest.mark.long
 def test_a_run_warns_of_answers_from_a_dictionary(place: Path) -> None:
     verdict = noted(place, "call: 'mine:looked_up', kwargs: {origin: 9}", "sequential, processes")
     assert verdict["kept_by"] == dict.fromkeys(("sequential", "processes"), "a cache, or a source at its end")
