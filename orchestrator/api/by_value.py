@@ -27,11 +27,11 @@ from ..errors import BadInput, Unwritable
 from ..files import replace_file
 from ..journal.read import experiments, newest_first
 from ..journal.write import SPEC_FILE
-from ..runner import names
+from ..runner import names, references
 from ..runner.by_value import SUFFIX
 from ..spec.document import quoted
 from ..spec.values import PATTERNS, REFERENCE
-from .code_hash import code_hash, has_finder, is_importable, referred
+from .code_hash import code_hash, has_finder, is_importable
 
 DIRECTORY = ".functions"  # below that of the runs; no experiment can have this name
 
@@ -343,7 +343,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield "its object", value.__self__
     elif isinstance(value, types.FunctionType):
         if not is_importable(value):
-            yield from ((f"the {kind} {name!r}", found) for kind, name, found in referred(value))
+            yield from ((f"the {kind} {name!r}", found) for kind, name, found in references.of(value))
         if wrapped := getattr(value, "__wrapped__", None):
             yield "the function", wrapped
     elif isinstance(value, list | tuple):

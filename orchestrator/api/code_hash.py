@@ -6,7 +6,6 @@ change with every execution of a cell, are no part of it.
 
 from __future__ import annotations
 
-import dis
 import functools
 import hashlib
 import sys
@@ -14,11 +13,11 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..runner import references
+
 PLAIN = (type(None), bool, int, float, complex, str, type(Ellipsis))
 
 LENGTH = 12  # hexadecimal digits
-
-GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL")
 
 
 def code_hash(function: Any) -> str:
@@ -48,33 +47,6 @@ def is_importable(value: Any) -> bool:
     for part in path.split("."):
         found = getattr(found, part, None)
     return found is value
-
-
-def referred(function: types.FunctionType) -> Iterator[tuple[str, str, Any]]:
-    """Yield what a function refers to: the kind of the name, the name, and the value."""
-    parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
-    defaults = function.__defaults__ or ()
-    yield from (
-        ("default", *each) for each in zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True)
-    )
-    yield from (("default", *each) for each in (function.__kwdefaults__ or {}).items())
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            yield "variable", name, cell.cell_contents
-        except ValueError:  # it is assigned later
-            continue
-    for name in _global_names(function.__code__):
-        if name in function.__globals__:
-            yield "global", name, function.__globals__[name]
-
-
-def _global_names(code: types.CodeType) -> list[str]:
-    """Return the names of globals that a code and those inside it use, each once."""
-    found = dict.fromkeys(str(each.argval) for each in dis.get_instructions(code) if each.opname in GLOBAL)
-    for inner in code.co_consts:
-        if isinstance(inner, types.CodeType):
-            found |= dict.fromkeys(_global_names(inner))
-    return list(found)
 
 
 class _Walk:
@@ -108,7 +80,7 @@ class _Walk:
             yield f"{value.__module__}:{value.__qualname__}"
             return
         yield self.hash_of(value.__code__)
-        for kind, name, found in referred(value):
+        for kind, name, found in references.of(value):
             yield from (kind, name, self.hash_of(found))
 
     def _code(self, value: types.CodeType) -> Iterator[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Iterator
-from types import CodeType
 from typing import Any
+
+from . import references
 
 SIZES = ("_max_workers", "_processes")  # of an executor, and of a pool of multiprocessing
 
@@ -16,7 +15,7 @@ def smallest(function: Any) -> dict[str, Any] | None:
 
     `name` is as the code has it, and `workers` its number of `kind`: thread or process.
     """
-    found = {name: about for name, value in _loaded(function) if (about := _executor(value))}
+    found = {name: about for name, value in references.loaded(function) if (about := _executor(value))}
     if not found:
         return None
     name = min(found, key=lambda each: found[each][0])
@@ -35,46 +34,3 @@ def _executor(value: Any) -> tuple[int, str] | None:
         return None
     has_threads = any(cls.__name__.startswith("ThreadPool") for cls in type(value).__mro__)
     return size, "thread" if has_threads else "process"
-
-
-def _loaded(function: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the values that a function's code can load, each by its name: variables, and attributes of those."""
-    function = inspect.unwrap(getattr(function, "func", function))
-    if not inspect.isroutine(function):
-        function = getattr(function, "__call__", None)  # noqa: B004  # of an object
-    plain = getattr(function, "__func__", function)
-    if not inspect.isfunction(plain):  # but of C
-        return
-    code = plain.__code__
-    names = _names(code)
-    values = _variables(plain, names)
-    if (owner := getattr(function, "__self__", None)) is not None and code.co_varnames:
-        values[code.co_varnames[0]] = owner
-    for name, value in values.items():
-        yield name, value
-        held = _attributes(value)
-        yield from ((f"{name}.{each}", held[each]) for each in names if each in held)
-
-
-def _attributes(value: Any) -> dict[str, Any]:
-    try:
-        return dict(vars(value))
-    except Exception:  # there are none, or a proxy has nothing to stand for now
-        return {}
-
-
-def _variables(function: Any, names: set[str]) -> dict[str, Any]:
-    """Return the globals, the variables of enclosing functions and the defaults that a function uses."""
-    known = inspect.getclosurevars(function).nonlocals
-    defaults = {
-        each.name: each.default
-        for each in inspect.signature(function).parameters.values()
-        if each.default is not each.empty
-    }
-    return {**{name: function.__globals__[name] for name in names if name in function.__globals__}, **known, **defaults}
-
-
-def _names(code: CodeType) -> set[str]:
-    """Return the names of globals and attributes in a function's code, and in that of functions inside of it."""
-    inner = (each for each in code.co_consts if isinstance(each, CodeType))
-    return {*code.co_names, *(name for each in inner for name in _names(each))}

@@ -6,14 +6,16 @@ Each is found at the first calls, in the worker that makes them; all but a kept 
 from __future__ import annotations
 
 import functools
+import io
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+from . import references
 from .call import Call
 from .callables import is_method
 from .problem import Problem
@@ -117,7 +119,10 @@ DRAINED = re.compile(r"'?pop( from (an )?empty|item\(\): dictionary is empty)")
 """The message of a list, deque, set or dict that has no more to give: of an IndexError or a KeyError."""
 
 
-QUEUES = (("queue", "Queue"), ("_queue", "Queue"), ("asyncio.queues", "Queue"), ("multiprocessing.queues", "Queue"))
+QUEUES = {
+    *(("queue", "Queue"), ("_queue", "SimpleQueue"), ("asyncio.queues", "Queue")),
+    *(("multiprocessing.queues", "Queue"), ("multiprocessing.queues", "SimpleQueue")),
+}
 
 
 def ended(error: BaseException) -> BaseException | None:
@@ -136,29 +141,41 @@ def ended(error: BaseException) -> BaseException | None:
 
 
 def source(function: Any) -> str | None:
-    """Return the name of a global iterator or queue that a function takes from, None if none is seen."""
-    return _global_source(function)[0]
+    """Return the name of an iterator or a queue that a function takes from, None if none is seen."""
+    return _source(function)[0]
 
 
-def _global_source(function: Any) -> tuple[str | None, Any]:
-    import inspect
+def empty_queue(function: Any) -> str:
+    """Return the name of the queue that a function takes from if it is empty, else an empty string."""
+    name, value = _source(function)
+    with suppress(Exception):  # a closed one
+        return name if name and _is_queue(value) and value.empty() else ""
+    return ""
 
-    function = inspect.unwrap(getattr(function, "func", function))
-    code, known = getattr(function, "__code__", None), getattr(function, "__globals__", {})
-    for name in getattr(code, "co_names", ()):
-        value = known.get(name)
-        cls = type(value)
-        is_endless = cls.__module__ == "itertools" and cls.__name__ in ("count", "cycle", "repeat")
-        if (isinstance(value, Iterator) and not is_endless) or (cls.__module__, cls.__name__[-5:]) in QUEUES:
-            return str(name), value
-    return None, None
+
+def _source(function: Any) -> tuple[str | None, Any]:
+    return next((each for each in references.loaded(function) if _is_source(each[1])), (None, None))
+
+
+def _is_source(value: Any) -> bool:
+    cls = type(value)
+    if issubclass(cls, io.IOBase):
+        with suppress(Exception):  # a closed one
+            return value is not sys.stdin and bool(value.readable())
+        return False
+    is_endless = cls.__module__ == "itertools" and cls.__name__ in ("count", "cycle", "repeat")
+    is_cursor = hasattr(cls, "execute")  # of a database: each query begins anew
+    return _is_queue(value) or (issubclass(cls, Iterator) and not is_endless and not is_cursor)
+
+
+def _is_queue(value: Any) -> bool:
+    """Return whether a value is a queue, or one of its kinds, such as a LifoQueue."""
+    return any((cls.__module__, cls.__name__) in QUEUES for cls in type(value).__mro__)
 
 
 def read_out(function: Any) -> str | None:
-    """Return the name of a global file that a function reads, and that is at its end; None if none is seen."""
-    import io
-
-    name, value = _global_source(function)
+    """Return the name of a file that a function reads, and that is at its end; None if none is seen."""
+    name, value = _source(function)
     if not isinstance(value, io.IOBase):
         return None
     try:
@@ -244,11 +261,7 @@ def has_cache(function: Any) -> bool:
 
 def kept_below(function: Any, items: int) -> str | None:
     """Return the `functools.lru_cache` of a function that `function` calls, if it has answered; None if not seen."""
-    import inspect
-
-    function = inspect.unwrap(getattr(function, "func", function))
-    code, known = getattr(function, "__code__", None), getattr(function, "__globals__", {})
-    called = (name for name in getattr(code, "co_names", ()) if _answers(known.get(name), items))
+    called = (name for name, value in references.loaded(function) if _answers(value, items))
     return next((f"functools.lru_cache of {name}" for name in called), None)
 
 

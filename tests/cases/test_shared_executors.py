@@ -25,6 +25,12 @@ def closed_over(by):
     del closure.__wrapped__
     return closure
 closure = closed_over(pool)
+def half_closed(by):
+    def half(n): return by.submit(work, n).result() if n else later
+    later = None
+    del later
+    return half
+half = half_closed(pool)
 class Client:
     def __init__(self): self.threads = pool
     def ask(self, n): return self.threads.submit(work, n).result()
@@ -52,6 +58,7 @@ def place(tmp_path: Path) -> Path:
         ("attribute", "app.executor"),
         ("given", "by"),
         ("closure", "by"),
+        ("half", "by"),
         ("client.ask", "self.threads"),
         ("old_one", "old"),
         ("awaits", "pool"),

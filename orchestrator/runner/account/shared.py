@@ -15,6 +15,7 @@ import types
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+from .. import references
 from ..call import Call
 
 NAMED = 3  # at most so many objects are named
@@ -152,23 +153,16 @@ def _of_callable(function: Any, depth: int, seen: set[int]) -> Iterator[tuple[st
 
 
 def _loaded(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """Yield what the code of a function loads by name, and its constants and defaults."""
-    code, namespace = function.__code__, function.__globals__
-    for name in code.co_names:
-        if name in namespace:
-            yield name, namespace[name]
+    """Yield what a function refers to, the cells of its closure, its constants, and itself."""
+    code = function.__code__
+    for kind, name, value in references.of(function):
+        yield f"default of {function.__name__}" if kind == "default" else name, value
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
         yield f"cell {name}", cell
-        try:
-            yield name, cell.cell_contents
-        except ValueError:  # is empty
-            continue
-    for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
-        yield f"default of {function.__name__}", value
     for value in code.co_consts:
         yield f"constant {value!r:.20}" if isinstance(value, str | bytes | int | float) else "constant", value
     if _stores_globals(code):
-        yield f"globals of {function.__module__}", namespace
+        yield f"globals of {function.__module__}", function.__globals__
     yield function.__name__, function
 
 

@@ -1,0 +1,106 @@
+"""What the code of a function refers to: defaults, variables of enclosing functions, globals, and its object.
+
+Nothing here runs code of the user: no property, no `__getattr__`, no `__class__` of a proxy.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL")
+
+
+class Reference(NamedTuple):
+    """A `value` that a function refers to by a `name`; `kind` is default, variable (of a closure), global or self."""
+
+    kind: str
+    name: str
+    value: Any
+
+
+def of(function: types.FunctionType, owner: Any = None) -> Iterator[Reference]:
+    """Yield what a function refers to; `owner` is the object that it is a method of."""
+    code = function.__code__
+    parameters, defaults = code.co_varnames[: code.co_argcount], function.__defaults__ or ()
+    defaulted = parameters[len(parameters) - len(defaults) :]
+    for name, value in (*zip(defaulted, defaults), *(function.__kwdefaults__ or {}).items()):
+        yield Reference("default", name, value)
+    for name, cell in zip(code.co_freevars, function.__closure__ or ()):
+        try:
+            yield Reference("variable", name, cell.cell_contents)
+        except ValueError:  # it is assigned later, if ever
+            continue
+    for name in _global_names(code):
+        if name in function.__globals__:
+            yield Reference("global", name, function.__globals__[name])
+    if owner is not None and code.co_varnames:
+        yield Reference("self", code.co_varnames[0], owner)
+
+
+def loaded(function: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what the code of a callable can load, by name: its references, and the attributes of them that it names."""
+    found, owner = plain(function)
+    if found is None:
+        return
+    names = _names(found.__code__)
+    for _, name, value in of(found, owner):
+        yield name, value
+        held = attributes(value)
+        yield from ((f"{name}.{each}", held[each]) for each in names if each in held)
+
+
+def plain(function: Any) -> tuple[types.FunctionType | None, Any]:
+    """Return the Python function behind partials, decorators and objects, and the object that it is a method of.
+
+    The function is None where there is none, such as behind code in C, and the object is None for no method.
+    """
+    owner, seen = None, set[int]()
+    while not isinstance(function, types.FunctionType) or "__wrapped__" in function.__dict__:
+        if id(function) in seen:
+            return None, None
+        seen.add(id(function))
+        called = getattr(type(function), "__call__", None)  # noqa: B004  # of its class
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif isinstance(function, types.MethodType):
+            function, owner = function.__func__, function.__self__
+        elif "__wrapped__" in (held := attributes(function)):
+            function = held["__wrapped__"]
+        elif isinstance(called, types.FunctionType):
+            function, owner = called, function
+        else:
+            return None, None
+    return function, owner
+
+
+def attributes(value: Any) -> dict[str, Any]:
+    """Return what a module, a class or an object holds by name; empty for a proxy, which would run code."""
+    held = next((vars(cls)["__dict__"] for cls in type(value).__mro__ if "__dict__" in vars(cls)), None)
+    if not isinstance(held, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+        return {}
+    return dict(held.__get__(value) or {})
+
+
+def _global_names(code: types.CodeType) -> list[str]:
+    """Return the names of globals that a code and those inside it use, each once."""
+    import dis  # not at the top: the workers need not load it
+
+    found = dict.fromkeys(str(each.argval) for each in dis.get_instructions(code) if each.opname in GLOBAL)
+    for inner in _inner(code):
+        found |= dict.fromkeys(_global_names(inner))
+    return list(found)
+
+
+def _names(code: types.CodeType) -> list[str]:
+    """Return the names of globals and attributes that a code and those inside it use, each once."""
+    found = dict.fromkeys(code.co_names)
+    for inner in _inner(code):
+        found |= dict.fromkeys(_names(inner))
+    return list(found)
+
+
+def _inner(code: types.CodeType) -> Iterator[types.CodeType]:
+    return (each for each in code.co_consts if isinstance(each, types.CodeType))
