@@ -38,6 +38,8 @@ FURTHER, FEWEST, ENOUGH_NS = 6, 4, 500_000_000
 """The further calls, the first of which only warms up, and how many there are at least if they take long."""
 
 FRAMES, MOST_TRACES = 12, 20_000_000  # bytes that the traces of memory take: more would take seconds to read
+MOST_TRACED_NS = 10_000_000_000
+"""The time of the calls that are traced: an allocation takes many times as long then, the longer the more frames."""
 
 EVENTS = ("open", "socket.__new__", "subprocess.Popen", "sqlite3.connect", "os.scandir")
 """Audit events that open descriptors."""
@@ -125,7 +127,10 @@ class Keeping:
             yield from self._trace(made)
 
     def _trace(self, begin: int) -> Iterator[int]:
-        """Yield further calls, and count the memory that was allocated since the first of them and is not freed."""
+        """Yield further calls, and count the memory that was allocated since the first of them and is not freed.
+
+        The first one shows how long it takes to trace one frame, and so for how many frames there is time.
+        """
         import tracemalloc
         from statistics import median
 
@@ -133,19 +138,42 @@ class Keeping:
             return
         sizes: list[int] = []
         begun_ns = time.perf_counter_ns()
-        tracemalloc.start(FRAMES)
-        try:
-            for number in range(FURTHER):
+        with _tracing(1):
+            yield begin
+        frames = MOST_TRACED_NS // (FEWEST * max(1, time.perf_counter_ns() - begun_ns))
+        if not frames:
+            return
+        begun_ns = time.perf_counter_ns()
+        with _tracing(min(FRAMES, frames)):
+            for number in range(1, FURTHER + 1):
                 yield begin + number
                 gc.collect()
                 sizes.append(tracemalloc.get_traced_memory()[0])
-                if number + 1 >= FEWEST and time.perf_counter_ns() - begun_ns > ENOUGH_NS:
+                if number >= FEWEST and time.perf_counter_ns() - begun_ns > ENOUGH_NS:
                     break
             grown = [after - before for before, after in itertools.pairwise(sizes)]
             if _least_growth(sizes) >= LEAST:
                 self.keeps = {"bytes": round(median(grown)), "at": _allocated_at()}
-        finally:
+
+
+@contextmanager
+def _tracing(frames: int) -> Iterator[None]:
+    """Trace the memory of this process in the `with` block, but not that of processes that are forked there."""
+    import tracemalloc
+
+    is_on = [True]
+
+    def stop_in_child() -> None:
+        if is_on:
             tracemalloc.stop()
+
+    os.register_at_fork(after_in_child=stop_in_child)
+    tracemalloc.start(frames)
+    try:
+        yield
+    finally:
+        is_on.clear()  # it can't be unregistered
+        tracemalloc.stop()
 
 
 def descriptors() -> dict[int, str]:

@@ -10,7 +10,7 @@ from orchestrator import errors
 from tests.support.command import findings, in_process, logged, orchestrator, piloted, refused
 from tests.support.place import short
 
-KEEPING = """import asyncio, collections, functools, os, resource, socket, tempfile
+KEEPING = """import asyncio, collections, functools, os, resource, socket, tempfile, tracemalloc
 
 def narrow(): resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 left, cache, lines, recent, seen = [], {}, [], collections.deque(maxlen=2), []
@@ -64,6 +64,11 @@ def cycles(n):
 def counts(n):
     seen.append(n)
     return n
+def forks(n):
+    lines.append(bytearray(n))
+    if (child := os.fork()) == 0: os._exit(tracemalloc.is_tracing())
+    if os.waitpid(child, 0)[1]: raise ValueError("its memory is traced")
+    return n
 def exhausts(n): return [open(os.devnull) for _ in range(n)]
 """
 
@@ -110,6 +115,11 @@ def test_what_is_closed_or_opened_once_is_not_left_open(place: Path, function: s
 def test_memory_that_calls_keep_is_said_with_its_amount_and_line(place: Path, function: str) -> None:
     said = findings(f"mine:{function}", "n=1_200_000", cwd=place)
     assert f"It keeps 1.14 MiB a call (allocated at mine.py:{LINES[function] + 1})" in said
+
+
+def test_processes_that_calls_fork_are_not_traced(place: Path) -> None:
+    said = findings("mine:forks", "n=1_200_000", cwd=place)
+    assert f"It keeps 1.14 MiB a call (allocated at mine.py:{LINES['forks'] + 1})" in said
 
 
 def test_a_cache_that_grows_with_each_item_is_said_to(place: Path) -> None:
