@@ -132,16 +132,28 @@ def _failed(asked: Question, error: RunnerFailed) -> WorkloadFailed:
 
 def _endless(asked: Question, error: RunnerFailed) -> WorkloadFailed:
     """Return that a pilot has not ended in time, and whether it computed or waited."""
+    is_waiting = error.cpu_s is not None and error.cpu_s <= WAITING * TIMEOUT_S
+    if error.queue and is_waiting:
+        return _dried_up(asked, error)
     if error.calls:
         return _stuck(asked, error)
     read = f"importing {asked.call}, reading its items and calling it"
     what = f"{read if asked.items else f'importing and calling {asked.call}'} took longer than {TIMEOUT_S:g} s"
     at = _first_of_theirs(error) or _place(error)
-    if error.cpu_s is None or error.cpu_s > WAITING * TIMEOUT_S:
+    if not is_waiting:
         return WorkloadFailed(what + at, remedy="ask for less work in one call, so that it can be called many times")
     what += f", in which it waited{at}: it used {error.cpu_s:.2g} s of a core"
     remedy = "see what it waits for, such as a lock that is still held or an event; or ask for less work in one call"
     return WorkloadFailed(what, remedy=remedy)
+
+
+def _dried_up(asked: Question, error: RunnerFailed) -> WorkloadFailed:
+    """Return that a call waits for ever for a queue that nothing fills."""
+    after = f" after {units.count(error.calls, 'call')}" if error.calls else ""
+    at = _first_of_theirs(error) or _place(error)
+    what = f"{asked.call} takes from the queue {error.queue}, which is empty{after}, and then waits for ever{at}"
+    how = f"what it takes as an argument, and give one to each call with {asked.option('items')}"
+    return WorkloadFailed(what, remedy=f"every model needs more calls than that: let the function get {how}")
 
 
 def _stuck(asked: Question, error: RunnerFailed) -> WorkloadFailed:

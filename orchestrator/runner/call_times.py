@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from . import items
@@ -35,6 +36,8 @@ class CallTimes:
         self.items: list[Any] = []
         self.has_source = False
         """Whether more calls are made: they may take from something that ends."""
+        self.empty_queue: Callable[[], str] = str
+        """Returns the name of an empty queue that the next call takes from, "" for none."""
         self.is_over = False
         """Whether no other call can be made."""
         self._walls_ns: list[int] = []
@@ -113,6 +116,8 @@ class CallTimes:
         """Start the clocks, those of the second call once threads that were started by then have gone to sleep."""
         if self.calls == 1:
             _settle()
+        if self._progress:
+            self._progress.note_queue(self.empty_queue())
         self._queue_begun_ns = clocks.queue_ns() or 0
         self._own_begun_ns = time.thread_time_ns()
         self._cpu_begun_ns = sensors.cpu_ns(())

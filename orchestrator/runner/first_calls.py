@@ -87,6 +87,7 @@ def _piloted(
     is_async = inspect.iscoroutinefunction(function)
     measured.items = _sample(given["items"]) if given.get("items") else []
     measured.has_source = soundness.source(function) is not None
+    measured.empty_queue = soundness.queue_watch(function)
     checked = _Checked(given["call"], call, measured)
     measured.begin()  # the clocks import modules when they are first read
     if is_async:

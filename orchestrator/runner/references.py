@@ -45,11 +45,17 @@ def loaded(function: Any) -> Iterator[tuple[str, Any]]:
     found, owner = plain(function)
     if found is None:
         return
-    names = _names(found.__code__)
+    names = names_in(function)
     for _, name, value in of(found, owner):
         yield name, value
         held = attributes(value)
         yield from ((f"{name}.{each}", held[each]) for each in names if each in held)
+
+
+def names_in(function: Any) -> list[str]:
+    """Return the names of the globals and attributes in the code of a callable; none for one in C."""
+    found, _ = plain(function)
+    return _names(found.__code__) if found else []
 
 
 def plain(function: Any) -> tuple[types.FunctionType | None, Any]:

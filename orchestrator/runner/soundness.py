@@ -145,12 +145,18 @@ def source(function: Any) -> str | None:
     return _source(function)[0]
 
 
-def empty_queue(function: Any) -> str:
-    """Return the name of the queue that a function takes from if it is empty, else an empty string."""
+def queue_watch(function: Any) -> Callable[[], str]:
+    """Return what gives the name of the queue that a function takes from by `get` while it is empty, else ""."""
     name, value = _source(function)
-    with suppress(Exception):  # a closed one
-        return name if name and _is_queue(value) and value.empty() else ""
-    return ""
+    if name is None or not _is_queue(value) or "get" not in references.names_in(function):
+        return str
+
+    def empty() -> str:
+        with suppress(Exception):  # a closed one
+            return name if value.empty() else ""
+        return ""
+
+    return empty
 
 
 def _source(function: Any) -> tuple[str | None, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..runner.account.sensors import DUMP_STACKS, descendants, process_cpu_ns
 from ..runner.last_words import CLOSE, last_words, shortage
-from ..runner.pilot_progress import stuck_after
+from ..runner.pilot_progress import empty_queue, stuck_after
 from .environment import RunnerEnvironment
 from .interrupt import Interrupt, Interrupted
 from .process import PIPE_BYTES, Command, Runner, RunnerFailed, is_readable
@@ -147,7 +147,7 @@ class RunnerGroup:
             ready = self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
             if not ready:
                 runner.is_late = True
-                cpu_s = process_cpu_ns(runner.pid) / 1e9
+                cpu_s = sum(map(process_cpu_ns, {runner.pid, *descendants(runner.pid)})) / 1e9
                 stacks = self._dump_stacks(runner)
                 error = f"no answer within {timeout_s:.3g} s"
                 output = runner.shown_output()
@@ -276,7 +276,7 @@ def pilot(
             facts = runner_group.ask("first", asked, timeout_s)
         except RunnerFailed as error:
             if error.cause == "timeout":
-                error.calls = stuck_after(progress)
+                error.calls, error.queue = stuck_after(progress), empty_queue(progress)
             raise
         facts["ready_ns"] = max(0, runner_group.runners["first"].age_ns() - facts.get("calling_ns", 0))
         if facts["event"] == "piloted" and facts["unpicklable"] is None and facts["incomparable"] is None:

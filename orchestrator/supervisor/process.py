@@ -28,8 +28,9 @@ class RunnerFailed(Exception):
     """A runner has failed, died, or not answered in time; `cause` as in `trial.failed`.
 
     `kind` is the class of the exception, where there was one; `calls` have returned before a pilot call failed, that
-    of `item` if there are items, or before one that never ended. `cpu_s` is the CPU time of a runner that has not
-    answered in time, and `workers_stacks` the end of its output: the stacks of its worker processes.
+    of `item` if there are items, or before one that never ended; `queue` is the empty one that this one takes from.
+    `cpu_s` is the CPU time of a runner that has not answered in time, with its processes, and `workers_stacks` the end
+    of its output: the stacks of those processes.
     """
 
     cause: str
@@ -39,6 +40,7 @@ class RunnerFailed(Exception):
     kind: str | None = None
     calls: int = 0
     item: str | None = None
+    queue: str = ""
     cpu_s: float | None = None
     workers_stacks: str = ""
 

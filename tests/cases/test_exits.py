@@ -86,6 +86,38 @@ def test_a_call_that_never_ends_after_good_ones_is_said_with_its_number_and_line
     assert "see what " in said
 
 
+DRY = """import queue
+def jobs(count):
+    filled = queue.Queue()
+    for n in range(count): filled.put(n)
+    return filled
+class Client:
+    def __init__(self): self.inbox = jobs(20)
+    def ask(self): return self.inbox.get()
+some, none, client = jobs(20), queue.SimpleQueue(), Client()
+def takes(): return some.get() * 2
+def first(): return none.get()
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        ("takes", "takes from the queue some, which is empty after 20 calls, and then waits for ever at dry.py:10"),
+        ("client.ask", "takes from the queue self.inbox, which is empty after 20 calls, and then waits for ever"),
+        ("first", "takes from the queue none, which is empty, and then waits for ever at dry.py:11"),
+    ],
+)
+def test_a_queue_that_runs_dry_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, what: str
+) -> None:
+    (tmp_path / "dry.py").write_text(DRY)
+    monkeypatch.setattr(pilot, "TIMEOUT_S", 2.5)
+    said = in_process("advise", f"dry:{function}", cwd=tmp_path).stderr
+    assert f"dry:{function} {what}" in said
+    assert "as an argument, and give one to each call with --items" in said
+
+
 def test_calls_that_are_only_slow_are_not_said_to_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "slow.py").write_text("import time\ndef work(n): time.sleep(n)\n")
     monkeypatch.setattr(pilot, "TIMEOUT_S", 2.5)
