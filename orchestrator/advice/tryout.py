@@ -64,7 +64,7 @@ class Tried(NamedTuple):
 
 
 class _Differ(Exception):
-    """The results of a model are not those of a plain loop; the text says which."""
+    """The results of a model are not those of a plain loop; the text says how."""
 
 
 def try_out(plan: Plan, facts: Facts, runner_env: RunnerEnvironment, interrupt: Interrupt) -> Tried:
@@ -109,20 +109,22 @@ class _TryOut:
         self._calls = min(self._point.tasks, max(FEWEST_CALLS, round(CALLS_NS / facts.wall_ns)))
         self._expected: str | None = None
         """The digest of the results of a plain loop, None where there is nothing to compare with."""
+        self._are_distinct = False
+        """Whether a plain loop gives another result at each call, as one of calls that count does."""
         self._forks_beside_threads: set[str] = set()
         """The models whose workers are forked from a process in which an import has left threads running."""
 
     def failures(self, tried: Mapping[str, Variant]) -> dict[str, _Failure]:
         """Return how models have failed, in a first call of each worker or in calls at once."""
-        is_checked = self._is_short and self._point.workload.get("check", "same") == "same"
+        has_loop = self._is_short and (self._are_compared or not self._facts.items)
         for model, variant in tried.items():
             more = {"switch_interval_us": SWITCH_INTERVAL_US} if model == THREADS else {}
             self._start(model, variant, {"options": {**variant.options, **more}})
-        if is_checked:
+        if has_loop:
             model = "event_loop" if self._facts.is_async else "sequential"
             self._start(ALONE, self._baseline, {"model": model, "options": {}})
         failed = self._failures_to_begin(tried)
-        if is_checked:
+        if has_loop:
             self._expect()
         # of a worker for each task, a batch may start very many
         able = [model for model in tried if model not in failed and registry.load(model).WORKERS != "per_task"]
@@ -132,8 +134,7 @@ class _TryOut:
             except RunnerFailed as error:
                 failed[model] = self._failure(model, error)
             except _Differ as differing:
-                failing = "calls at once" if model == THREADS else "workers"
-                why = f"{failing} give wrong results ({differing})"
+                why = f"{'calls at once' if model == THREADS else 'workers'} give {differing}"
                 failed[model] = _Failure(why, at_once=why)
         return failed
 
@@ -196,25 +197,48 @@ class _TryOut:
         is_of_call = error.cause == "exception" and place(error.traceback or "") and DAEMONIC not in error.error
         return _Failure(why, at_once if is_of_call else None)
 
+    @property
+    def _are_compared(self) -> bool:
+        """Whether results are to be those of a plain loop: they are not where two calls give different ones."""
+        return bool(self._point.workload.get("check", "same") == "same")
+
     def _expect(self) -> None:
         """Keep the results of a plain loop, unless it fails."""
         with suppress(RunnerFailed):
             self._open(ALONE)
-            digest = self._ask(ALONE, "try", calls=self._calls)["digest"]
-            if digest is not None:
+            tried = self._ask(ALONE, "try", calls=self._calls)
+            self._are_distinct = not self._facts.items and tried["repeated"] == ""
+            if self._are_compared and tried["digest"] is not None:
                 self._ask(ALONE, "save", path=self._file)
-            self._expected = digest
+                self._expected = tried["digest"]
 
     def _check(self, model: str) -> None:
         """Let a model make calls at once, again and again in threads; raises RunnerFailed and _Differ."""
         until = time.monotonic() + (REPEATING_S if model == THREADS else 0.0)
         while True:
-            digest = self._ask(model, "try", calls=self._calls)["digest"]
-            is_other = self._expected is not None and digest not in (None, self._expected)
+            tried = self._ask(model, "try", calls=self._calls)
+            is_other = self._expected is not None and tried["digest"] not in (None, self._expected)
             if is_other and not self._compare(model):
                 return
+            if self._are_distinct and tried["repeated"]:
+                self._confirm_repeats(model)
             if time.monotonic() >= until:
                 return
+
+    def _confirm_repeats(self, model: str) -> None:
+        """Raise _Differ where a model's results repeat once more, and those of a plain loop differ again.
+
+        Such calls count, or number things: in threads they lose counts, and each process begins anew. Small random
+        numbers repeat by chance.
+        """
+        try:
+            self._are_distinct = self._ask(ALONE, "try", calls=self._calls)["repeated"] == ""
+        except RunnerFailed:
+            self._are_distinct = False
+        again = self._ask(model, "try", calls=self._calls)["repeated"]
+        if self._are_distinct and again:
+            why = "" if model == THREADS else ": each process begins anew"
+            raise _Differ(f"results that repeat ({again}), and each is another in a plain loop{why}")
 
     def _compare(self, model: str) -> bool:
         """Return whether results are only pickled differently; raises _Differ where a plain loop repeats its own.
@@ -227,7 +251,7 @@ class _TryOut:
             if error.cause != "result":
                 raise
             if self._repeats_itself():
-                raise _Differ(_text(error).removeprefix("WrongResults: ")) from error
+                raise _Differ(f"wrong results ({_text(error).removeprefix('WrongResults: ')})") from error
             return False
         return True
 

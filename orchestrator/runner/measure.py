@@ -250,11 +250,14 @@ class Bench:
         return {"event": "checked", "failed": failed}
 
     async def do_try(self, calls: int) -> dict[str, Any]:
-        """Make the first `calls` calls of a batch; return a digest of their results, None if they can't be pickled."""
+        """Make the first `calls` calls of a batch; return which result is repeated, and a digest of all.
+
+        Either is None where the results can't be hashed, or pickled.
+        """
         self._before_batch()
         self._results = await self._run(self._items[:calls])
         self._used_ns = time.perf_counter_ns()
-        return {"event": "tried", "digest": results.digest(self._results)}
+        return {"event": "tried", "digest": results.digest(self._results), "repeated": results.repeated(self._results)}
 
     async def do_calibrate(self) -> dict[str, Any]:
         """Return the power of two of `repeats` that makes a trial last `SHORTEST_NS`."""

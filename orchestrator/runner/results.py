@@ -70,6 +70,19 @@ def compare(results: Sequence[Any], path: str, other: str) -> None:
             raise WrongResults(f"result {place} is {_short(mine)}, but {_short(expected)} under {other}")
 
 
+def repeated(results: Sequence[Any]) -> str | None:
+    """Return a result that is there more than once, as text; "" if all differ, None where they can't be hashed."""
+    seen = set()
+    try:
+        for each in results:
+            if each in seen:
+                return f"{_short(each)}, {_short(each)}"
+            seen.add(each)
+    except Exception:  # of a list, or of a method of the user
+        return None
+    return ""
+
+
 def observe(function: Callable[[Any, Any], Any], results: Sequence[Any], initargs: Any) -> dict[str, Any]:
     """Return what the workload's `observe` returns; raises where the log can't hold it."""
     import json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -179,6 +180,46 @@ def test_results_that_are_wrong_in_processes_leave_them_out(tmp_path: Path) -> N
     assert "processes can't run it: workers give wrong results (result 0 is -1, but 1 under a" in said.replace(
         BOTH, "processes"
     )
+
+
+COUNTING = """import itertools, random, time
+class Stats:
+    hits = 0
+    def hit(self, k=1):
+        v = Stats.hits
+        time.sleep(0.002)
+        Stats.hits = v + k
+        return Stats.hits
+numbers = itertools.count()
+def next_id():
+    time.sleep(0.002)
+    return next(numbers)
+def draw():
+    time.sleep(0.002)
+    return random.random()
+"""
+
+
+def test_a_counter_that_loses_counts_in_threads_leaves_them_out(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(COUNTING)
+    said = findings("odd:Stats.hit", "--setup", "odd:Stats", cwd=tmp_path)
+    assert re.search(
+        r"threads and thread_per_task can't run it: calls at once give results that repeat \((\d+), \1\)", said
+    )
+    assert "and each is another in a plain loop." in said
+
+
+def test_numbers_that_each_process_begins_anew_leave_processes_out(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(COUNTING)
+    said = findings("odd:next_id", cwd=tmp_path)
+    assert re.search(r"process_per_task can't run it: workers give results that repeat \((\d+), \1\)", said)
+    assert "and each is another in a plain loop: each process begins anew." in said
+    assert "calls at once give" not in said
+
+
+def test_random_results_leave_no_model_out(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(COUNTING)
+    assert "can't run it" not in findings("odd:draw", cwd=tmp_path)
 
 
 def test_results_that_a_plain_loop_does_not_repeat_leave_no_model_out(tmp_path: Path) -> None:
