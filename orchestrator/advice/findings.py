@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from .. import units
 from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL, SHORT_CALL_NS
 from ..runner import registry
+from ..runner.first_calls import NEEDS_CONTEXT
 from ..runner.last_words import CLOSE
 from ..runner.returned_errors import RAISE
 from ..text import printable
@@ -92,6 +93,15 @@ def _kept_by_calls(facts: Facts, _: Design) -> Iterator[str]:
         )
 
 
+def _in_a_context(facts: Facts, designed: Design) -> Iterator[str]:
+    """Yield that not all threads give the result that those which are compared do."""
+    if NEEDS_CONTEXT in facts.failed.get("thread_per_task", "") and "threads" not in designed.unable:
+        yield (
+            "Threads can run it only in a copy of the main thread's context, as they do here: call it by "
+            "`asyncio.to_thread`, or submit `contextvars.copy_context().run` with it to a ThreadPoolExecutor."
+        )
+
+
 def _taking_turns(facts: Facts, _: Design) -> Iterator[str]:
     """Yield that coroutines in one event loop can't overlap."""
     if facts.never_yields and facts.wall_ns > SHORT_CALL_NS:
@@ -145,6 +155,7 @@ FINDERS: tuple[Callable[[Facts, Design], Iterator[str]], ...] = (
     _cached,
     _growing,
     _kept_by_calls,
+    _in_a_context,
     _taking_turns,
     _parallel,
     _changed,

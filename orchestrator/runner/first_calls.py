@@ -31,6 +31,10 @@ from .workload import Unusable
 
 IN_THREAD_S = 10.0  # calls take less than `LONG_NS`, or they are not tried in a thread
 
+NEEDS_CONTEXT = (
+    "; it needs a copy of the main thread's context, which asyncio.to_thread makes and a ThreadPoolExecutor does not"
+)
+
 DIFFERS, HANGS = "in a thread it gives another result", f"in a thread it did not end within {IN_THREAD_S:g} s"
 
 
@@ -263,8 +267,7 @@ def _failures_in_threads(call: Call, item: Any, expected: list[Any] | None) -> d
         return {"threads": bare, "thread_per_task": bare}
     copied = _failure_in_thread(call, item, expected, copy_context()) if bare else None
     if bare and not copied:
-        bare += "; it needs a copy of the main thread's context, which asyncio.to_thread makes and a ThreadPoolExecutor"
-        bare += " does not"
+        bare += NEEDS_CONTEXT
     return {"threads": copied, "thread_per_task": bare}
 
 

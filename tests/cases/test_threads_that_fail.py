@@ -103,6 +103,7 @@ def test_a_function_that_needs_the_context_of_the_main_thread_is_not_run_in_bare
     assert "thread_per_task can't run it: in a thread it gives another result; it needs a copy of the main" in said
     assert "threads can't run it" not in said
     assert "threads and" not in said
+    assert "submit `contextvars.copy_context().run` with it to a ThreadPoolExecutor" in said
 
 
 def test_a_result_that_has_changed_by_then_is_not_said_to_differ_in_a_thread(tmp_path: Path) -> None:
