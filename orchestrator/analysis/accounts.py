@@ -71,8 +71,11 @@ class Summary:
 
     @property
     def shares_a_lock(self) -> bool:
-        """Whether calls wait for each other's locks for a notable part of the workers' time."""
-        return self.excess_lock > MUCH
+        """Whether calls wait for each other's locks: most of that time is absent when one runs alone.
+
+        A call that waits for threads of its own does so alone as well, and somewhat longer beside others.
+        """
+        return self.excess_lock > max(MUCH, self.shares["lock"] / 2)
 
     @property
     def waits_to_dispatch(self) -> bool:

@@ -228,7 +228,7 @@ def _lock_of(found: Summary) -> str:
         return "held by other calls" + (f" in {where}" if where else f"; no lines: {missing}" if missing else "")
     if found.outside_cores > MUCH:
         return "the workload's own threads or processes ran meanwhile"
-    return "also in a call alone: a lock, queue or event of its own"
+    return "also in a call alone: for threads, a queue or an event of its own"
 
 
 def executor_text(middle: Figures) -> tuple[str, str]:

@@ -155,6 +155,15 @@ def test_calls_that_wait_for_each_others_lock_are_told_from_calls_that_wait_for_
     assert "also in a call alone" in why(lock=0.9, alone_lock_ns=9_000_000)["why"]
 
 
+def test_a_call_that_waits_somewhat_longer_for_its_own_threads_is_not_advised_to_hold_a_lock_for_less_time() -> None:
+    own = why(lock=0.7, alone_lock_ns=4_000_000, calls=4)
+    assert "(also in a call alone: for threads, a queue or an event of its own)" in own["why"]
+    assert "hold the lock" not in (own["advice"] or "")
+    assert (
+        "hold the lock" in why(lock=0.7, alone_lock_ns=200_000, calls=4, others=("sequential", "processes"))["advice"]
+    )
+
+
 def test_an_executor_that_is_too_small_is_named_with_its_size_and_a_wider_one() -> None:
     about: dict[str, Any] = {
         "executor_kind": "default executor",
