@@ -209,10 +209,7 @@ def _reason(error: BaseException) -> str:
 def _text(error: BaseException) -> str:
     if type(error).__name__ == "BrokenProcessPool" and _cause(error) == "result":
         return "a result can't be unpickled"  # its own text says that a process was terminated
-    try:
-        return str(error)
-    except Exception as inner:
-        return f"(its message fails with {type(inner).__name__})"
+    return imports.text_of(error)
 
 
 def _cause(error: BaseException) -> str:

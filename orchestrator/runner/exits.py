@@ -26,7 +26,7 @@ def raised() -> Iterator[None]:
     Forked processes end as ever.
     """
     own = os.getpid()
-    exit_, abort, kill, raise_signal = os._exit, os.abort, os.kill, signal.raise_signal
+    exit_, abort, kill, killpg, raise_signal = os._exit, os.abort, os.kill, os.killpg, signal.raise_signal
 
     def guarded(name: str, function: Callable[..., Any], ends: Callable[..., bool]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
@@ -47,7 +47,10 @@ def raised() -> Iterator[None]:
         os: {
             "_exit": guarded("os._exit", exit_, lambda _: True),
             "abort": guarded("os.abort", abort, lambda: True),
-            "kill": guarded("os.kill", kill, lambda pid, number: pid in (0, own) and is_deadly(number)),
+            "kill": guarded("os.kill", kill, lambda pid, number: pid in (0, own, -os.getpgrp()) and is_deadly(number)),
+            "killpg": guarded(
+                "os.killpg", killpg, lambda group, number: group in (0, os.getpgrp()) and is_deadly(number)
+            ),
         },
         signal: {"raise_signal": guarded("signal.raise_signal", raise_signal, is_deadly)},
     }

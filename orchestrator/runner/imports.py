@@ -260,8 +260,19 @@ def brief(place: str) -> str:
 
 def placed(error: BaseException) -> str:
     """Return an exception with the line of the user's code that it came from."""
-    place = brief(place_of(error))
-    return f"{type(error).__name__}{f': {error}' if str(error) else ''}{f' at {place}' if place else ''}"
+    place, text = brief(place_of(error)), text_of(error)
+    return f"{type(error).__name__}{f': {text}' if text else ''}{f' at {place}' if place else ''}"
+
+
+def text_of(error: BaseException) -> str:
+    """Return the message of an exception; that of a group has its exceptions, each with its line."""
+    try:
+        text = str(error)
+    except Exception as inner:
+        return f"(its message fails with {type(inner).__name__})"
+    held = getattr(error, "exceptions", None)  # of an ExceptionGroup of Python, or of its backport
+    held = [each for each in held if isinstance(each, BaseException)] if isinstance(held, (tuple, list)) else []
+    return f"{text}: {'; '.join(map(placed, held))}" if held else text
 
 
 def _code_of(error: BaseException) -> str:

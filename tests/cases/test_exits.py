@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ def later(n):
     calls.append(n)
     if len(calls) > 5:
         raise SystemExit
+def group(n): os.killpg(os.getpgrp(), signal.SIGKILL)
+def minus(n): os.kill(-os.getpgrp(), signal.SIGTERM)
 """
 
 WAYS = {
@@ -30,6 +33,8 @@ WAYS = {
     "aborts": "os.abort at ending.py:5",
     "crashes": "it was killed by SIGSEGV at ending.py:6",
     "later": "sys.exit at ending.py:11",
+    "group": "os.killpg at ending.py:12",
+    "minus": "os.kill at ending.py:13",
 }
 
 
@@ -39,6 +44,22 @@ def test_advise_names_the_line_that_ends_the_interpreter(tmp_path: Path, functio
     done = in_process("advise", f"ending:{function}", "n=1", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (errors.FAILED, "")
     assert f"the function ends the interpreter ({WAYS[function]})" in done.stderr
+
+
+GROUP = """import asyncio
+async def fails(n): raise ValueError(f"no {n}")
+async def both(n):
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fails(n))
+        group.create_task(fails(n + 1))
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="no TaskGroup")
+def test_the_exceptions_of_a_group_are_shown_with_their_lines(tmp_path: Path) -> None:
+    (tmp_path / "ending.py").write_text(GROUP)
+    said = in_process("advise", "ending:both", "n=1", cwd=tmp_path).stderr
+    assert "(2 sub-exceptions): ValueError: no 1 at ending.py:2; ValueError: no 2 at ending.py:2" in said
 
 
 def test_a_run_names_the_line_that_ends_the_interpreter(tmp_path: Path) -> None:
