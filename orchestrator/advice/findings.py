@@ -13,6 +13,7 @@ from ..runner.last_words import CLOSE
 from ..runner.returned_errors import RAISE
 from ..text import printable
 from .design import FIRST_CALL, Design, Facts
+from .known_failures import hinted
 from .question import Question
 
 IDS = re.compile(r"\b(0x[0-9a-fA-F]+|\d{5,})\b")
@@ -188,7 +189,7 @@ def _of_the_models(facts: Facts, designed: Design) -> Iterator[str]:
     """Yield which models are left out, can't run the function, or run it with other workers, and why."""
     if left_out := [f"{models}, for {why}" for why, models in _reasons(designed.left_out, facts)]:
         yield f"Left out: {'; '.join(left_out)}."
-    yield from (f"{models} can't run it: {why}." for why, models in _reasons(designed.unable, facts))
+    yield from (f"{models} can't run it: {hinted(why)}." for why, models in _reasons(designed.unable, facts))
     spawned = _reasons(designed.spawned, facts)
     yield from (f"{models} uses `start_method: spawn`: forked, {why}." for why, models in spawned)
     if any(text in facts.failed.get("event_loop", "") for text in OWN_LOOPS):

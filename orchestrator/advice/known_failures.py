@@ -17,6 +17,25 @@ SPAWN = "start workers with `start_method: spawn`, or the threads in a function"
 
 UNSET = re.compile(r"name '(?P<name>\w+)' is not defined")
 
+IN_EACH_WORKER = "open one in each worker, by `initializer` (see docs/your-own-code.md)"
+
+HINTS = (
+    (
+        r"database is locked",
+        "SQLite has one writer at a time: connect with a longer `timeout=`, or write in one worker",
+    ),
+    (r"SQLite objects created in a thread", f"a connection belongs to its thread: {IN_EACH_WORKER}"),
+    (r"'_thread\._local' object has no attribute", f"it was set in the main thread only: {IN_EACH_WORKER}"),
+    (r"CannotSendRequest|ResponseNotReady|Request-sent", f"threads must not share a connection: {IN_EACH_WORKER}"),
+)
+"""What to do where the text of a failure has a pattern."""
+
+
+def hinted(why: str) -> str:
+    """Return why a model fails, with what to do about it where that is known."""
+    hint = next((hint for pattern, hint in HINTS if re.search(pattern, why)), None)
+    return f"{why}; {hint}" if hint else why
+
 
 def remedy(call: str, error: RunnerFailed) -> str | None:
     """Return what to do about a failure that is known, None for another."""
@@ -26,12 +45,16 @@ def remedy(call: str, error: RunnerFailed) -> str | None:
     if found := LOCAL.search(text):
         name = "the lambda" if found["name"] == "<lambda>" else found["name"]
         return f"processes get functions by name: move {name} to the level of its module"
+    if error.kind and error.kind.endswith("Warning"):
+        return (
+            'a filter (warnings.simplefilter("error"), -W error) raises the warning: follow it, or leave the filter out'
+        )
     if "cannot be called from a running event loop" in text or "This event loop is already running" in text:
         return "it runs in an event loop already: await the coroutine in the place of running it"
     if error.kind == "TypeError" and "unhashable type" in text and "lru_cache" not in text and _is_at_call(error):
         own = f"`def fresh(given): return {function}(tuple(given))`"
         return f"if it keeps its results (functools.lru_cache), its arguments must be hashable; name {own}"
-    return None
+    return next((hint for pattern, hint in HINTS if re.search(pattern, text)), None)
 
 
 def _is_at_call(error: RunnerFailed) -> bool:

@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 import time
+import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import Context, copy_context
@@ -19,6 +20,7 @@ from . import (
     keeping,
     leftovers,
     promises,
+    references,
     registry,
     returned_errors,
     shared_executors,
@@ -343,6 +345,8 @@ def _refusal(model: str, given: dict[str, Any], instance: Any) -> str | None:
         workload.probe(model, {}, given, instance)
     except Unusable as error:
         what, remedy = error.problem.what, error.problem.remedy
+        if error.problem.code == "not_picklable":
+            return f"{what}; {remedy}"
         return f"{what} ({remedy})" if error.field == "model" else what
     return None
 
@@ -357,7 +361,35 @@ def _unpicklable(result: Any, file: str) -> str | None:
         step = "unpickled"
         pickle.loads(data)
     except Exception as error:
-        return f"can't be {step} ({type(error).__name__}: {error})"
+        return f"can't be {step} ({type(error).__name__}: {error}){_part(result) if step == 'pickled' else ''}"
     with open(file, "wb") as out:
         out.write(data)
     return None
+
+
+def _part(value: Any, depth: int = 5) -> str:
+    """Return which attribute in a value can't be pickled, and what to put there; "" where none is found."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        held = next((each for each in value if not _is_picklable(each)), None)
+        return _part(held, depth - 1) if held is not None and depth else ""
+    for name, held in references.attributes(value).items():
+        if _is_picklable(held):
+            continue
+        inner = _part(held, depth - 1) if depth else ""
+        is_local = isinstance(held, types.FunctionType)
+        what = "a local function" if is_local else f"a {type(held).__name__}"
+        remedy = "a function at the level of its module" if is_local else "what can be pickled"
+        return inner or f": the attribute {name} of {type(value).__qualname__} is {what}; put {remedy} there"
+    return ""
+
+
+def _is_picklable(value: Any) -> bool:
+    import pickle
+
+    try:
+        pickle.dumps(value)
+    except Exception:
+        return False
+    return True

@@ -7,6 +7,8 @@ from typing import Any
 
 from .registry import WrongResults
 
+BEFORE = 20  # characters that are shown before those in which two results differ
+
 PROTOCOL = 4  # of the pickles that variants exchange
 
 
@@ -67,7 +69,8 @@ def compare(results: Sequence[Any], path: str, other: str) -> None:
                 "set `check: none`, or `check: module:function` to check results yourself"
             ) from error
         if not same:
-            raise WrongResults(f"result {place} is {_short(mine)}, but {_short(expected)} under {other}")
+            texts = _apart(repr(mine), repr(expected))
+            raise WrongResults(f"result {place} is {texts[0]}, but {texts[1]} under {other}")
 
 
 def repeated(results: Sequence[Any]) -> str | None:
@@ -100,6 +103,20 @@ def observe(function: Callable[[Any, Any], Any], results: Sequence[Any], initarg
     return observed
 
 
+def _apart(mine: str, expected: str) -> tuple[str, str]:
+    """Return two texts in a few characters, from where they differ if they begin alike."""
+    if mine == expected:
+        return _cut(mine), "an unequal one with the same text"
+    if _cut(mine) != _cut(expected):
+        return _cut(mine), _cut(expected)
+    differing = (place for place, pair in enumerate(zip(mine, expected)) if pair[0] != pair[1])
+    begin = max(0, next(differing, min(len(mine), len(expected))) - BEFORE)
+    return f"...{_cut(mine[begin:])}", f"...{_cut(expected[begin:])}"
+
+
 def _short(value: object) -> str:
-    text = repr(value)
+    return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 80 else text[:77] + "..."

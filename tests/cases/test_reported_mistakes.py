@@ -65,3 +65,56 @@ def test_a_mistake_that_is_often_reported_gets_its_remedy(place: Path, function:
 @pytest.mark.parametrize("function", short(list(CHANGES), "names"))
 def test_what_a_call_changes_for_all_threads_is_said_with_its_line(place: Path, function: str) -> None:
     assert CHANGES[function] in findings(f"mine:{function}", "n=3", cwd=place)
+
+
+SHARED = """import dataclasses, http.client, sqlite3, threading, time, warnings
+local, db = threading.local(), sqlite3.connect(":memory:")
+local.db = db
+with sqlite3.connect("some.db") as made: made.execute("create table if not exists t (x)")
+def own(n): return local.db.execute("select ?", (n,)).fetchone()[0]
+def shared(n): return db.execute("select ?", (n,)).fetchone()[0]
+def writes(n):
+    with sqlite3.connect("some.db", timeout=0) as mine:
+        mine.execute("begin immediate")
+        time.sleep(0.01)
+    mine.close()
+    return n
+def unanswered(n): raise http.client.CannotSendRequest("Request-sent")
+def warned(n): warnings.warn("old", DeprecationWarning)
+def retry(function):
+    def inner(n): return function(n)
+    return inner
+@retry
+def hidden(n): return sum(range(n))
+@dataclasses.dataclass
+class Rule:
+    test: object
+def rules(n): return [Rule(lambda: n) for _ in range(n)]
+warnings.simplefilter("error", DeprecationWarning)
+"""
+
+SAID = {
+    "own": "it was set in the main thread only: open one in each worker, by `initializer`",
+    "shared": "a connection belongs to its thread: open one in each worker, by `initializer`",
+    "writes": "SQLite has one writer at a time: connect with a longer `timeout=`, or write in one worker",
+    "hidden": "put @functools.wraps on what it returns (retry.<locals>.inner)",
+    "rules": "the attribute test of Rule is a local function; put a function at the level of its module there",
+}
+
+
+@pytest.mark.parametrize("function", short(list(SAID), "own", "hidden", "rules"))
+def test_why_a_model_cant_run_the_function_has_its_remedy(tmp_path: Path, function: str) -> None:
+    (tmp_path / "mine.py").write_text(SHARED)
+    assert SAID[function] in findings(f"mine:{function}", "n=3", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("function", "remedy"),
+    [
+        ("unanswered", "threads must not share a connection: open one in each worker, by `initializer`"),
+        ("warned", "raises the warning: follow it, or leave the filter out"),
+    ],
+)
+def test_a_call_that_fails_for_a_known_reason_has_its_remedy(tmp_path: Path, function: str, remedy: str) -> None:
+    (tmp_path / "mine.py").write_text(SHARED)
+    assert remedy in in_process("advise", f"mine:{function}", "n=3", cwd=tmp_path).stderr

@@ -35,3 +35,17 @@ def test_saved_results_are_compared_with_those_of_another_variant(tmp_path: Path
     results.compare([1, {2}], file, "threads")
     with pytest.raises(WrongResults, match="result 1 is"):
         results.compare([1, {3}], file, "threads")
+
+
+def test_results_that_begin_alike_are_shown_from_where_they_differ(tmp_path: Path) -> None:
+    path, numbers = str(tmp_path / "theirs"), list(range(1000))
+    results.save([numbers], path)
+    with pytest.raises(WrongResults, match=r"result 0 is \.\.\..* 502, 503, -1, 505.*, but \.\.\..* 503, 504, 505"):
+        results.compare([[*numbers[:504], -1, *numbers[505:]]], path, "sequential")
+
+
+def test_unequal_results_with_the_same_text_are_said_to_be_so(tmp_path: Path) -> None:
+    path = str(tmp_path / "theirs")
+    results.save([float("nan")], path)
+    with pytest.raises(WrongResults, match="result 0 is nan, but an unequal one with the same text under sequential"):
+        results.compare([float("nan")], path, "sequential")
