@@ -52,10 +52,10 @@ def loaded(function: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"{name}.{each}", held[each]) for each in names if each in held)
 
 
-def names_in(function: Any) -> list[str]:
-    """Return the names of the globals and attributes in the code of a callable; none for one in C."""
+def names_in(function: Any) -> dict[str, None]:
+    """Return the names of the globals and attributes in the code of a callable, each once; none for one in C."""
     found, _ = plain(function)
-    return _names(found.__code__) if found else []
+    return dict.fromkeys(name for each in _codes(found.__code__) for name in each.co_names) if found else {}
 
 
 def plain(function: Any) -> tuple[types.FunctionType | None, Any]:
@@ -90,23 +90,17 @@ def attributes(value: Any) -> dict[str, Any]:
     return dict(held.__get__(value) or {})
 
 
-def _global_names(code: types.CodeType) -> list[str]:
+def _global_names(code: types.CodeType) -> dict[str, None]:
     """Return the names of globals that a code and those inside it use, each once."""
     import dis  # not at the top: the workers need not load it
 
-    found = dict.fromkeys(str(each.argval) for each in dis.get_instructions(code) if each.opname in GLOBAL)
-    for inner in _inner(code):
-        found |= dict.fromkeys(_global_names(inner))
-    return list(found)
+    instructions = (each for part in _codes(code) for each in dis.get_instructions(part))
+    return dict.fromkeys(str(each.argval) for each in instructions if each.opname in GLOBAL)
 
 
-def _names(code: types.CodeType) -> list[str]:
-    """Return the names of globals and attributes that a code and those inside it use, each once."""
-    found = dict.fromkeys(code.co_names)
-    for inner in _inner(code):
-        found |= dict.fromkeys(_names(inner))
-    return list(found)
-
-
-def _inner(code: types.CodeType) -> Iterator[types.CodeType]:
-    return (each for each in code.co_consts if isinstance(each, types.CodeType))
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """Yield a code and those inside it."""
+    yield code
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield from _codes(inner)

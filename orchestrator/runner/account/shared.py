@@ -180,11 +180,7 @@ def _with_parts(name: str, value: Any, attributes: tuple[str, ...]) -> Iterator[
         yield from ((f"{name}[{key!r:.20}]", part) for key, part in list(value.items())[:WITHIN])
     elif kind in (list, tuple):
         yield from ((f"{name}[{place}]", part) for place, part in enumerate(value[:WITHIN]))
-    own: Any = {}
-    if isinstance(value, type | types.ModuleType) or (
-        kind.__flags__ & (1 << 9) and kind.__getattribute__ is object.__getattribute__  # made by a class statement
-    ):
-        own = value.__dict__ if hasattr(value, "__dict__") else {}
+    own = references.attributes(value)
     for attribute in attributes:
         if attribute in own:
             yield f"{name}.{attribute}", own[attribute]
