@@ -16,8 +16,9 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from . import gil, imports, registry, workload
+from . import exits, gil, imports, registry, workload
 from .account import sensors
+from .error_text import message
 
 _spare: list[int] = []  # a descriptor to give up when there is no other: saying so imports modules
 
@@ -190,10 +191,10 @@ def _traceback(error: BaseException) -> str:
 
 def _reason(error: BaseException) -> str:
     """Return where the interpreter would have ended, or what a pool found in an answer that can't be unpickled."""
-    if by := {"SystemExit": "sys.exit", "Ends": str(error)}.get(type(error).__name__):
+    if isinstance(error, (SystemExit, exits.Ends)):
         from .last_words import place
 
-        by = imports.parser(error) or by
+        by = imports.parser(error) or (message(error) if isinstance(error, exits.Ends) else "sys.exit")
         return f": the function ends the interpreter ({by} at {place(_traceback(error)) or 'an unknown line'})"
     if _cause(error) != "result" or error.__cause__ is None:
         return ""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import loops
 from .call import Call
+from .error_text import named
 from .registry import Submit
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ def _said(error: BaseException) -> str:
     from .imports import brief, place_of  # not at the top: most windows have no failure
 
     place = brief(place_of(error))
-    return f"{type(error).__name__}: {error}{f' ({place})' if place else ''}"
+    return f"{named(error)}{f' ({place})' if place else ''}"
 
 
 class _Clocked:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import names
+from .error_text import named
 from .problem import Problem
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def not_picklable(name: str, function: Any, error: Exception) -> Problem:
     """Return why a callable can't be sent to a worker, and how it could."""
     import inspect
 
-    code, what = "not_picklable", f"{type(error).__name__}: {error}"
+    code, what = "not_picklable", named(error)
     path = getattr(function, "__qualname__", "")
     wrapped = not isinstance(function, functools.partial) and "<locals>" in path and not path.endswith("<lambda>")
     if wrapped:

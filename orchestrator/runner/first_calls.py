@@ -29,6 +29,7 @@ from . import (
 )
 from .call import Call
 from .call_times import CallTimes, incomparable
+from .error_text import named
 from .workload import Unusable
 
 IN_THREAD_S = 10.0  # calls take less than `LONG_NS`, or they are not tried in a thread
@@ -361,7 +362,7 @@ def _unpicklable(result: Any, file: str) -> str | None:
         step = "unpickled"
         pickle.loads(data)
     except Exception as error:
-        return f"can't be {step} ({type(error).__name__}: {error}){_part(result) if step == 'pickled' else ''}"
+        return f"can't be {step} ({named(error)}){_part(result) if step == 'pickled' else ''}"
     with open(file, "wb") as out:
         out.write(data)
     return None

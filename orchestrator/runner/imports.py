@@ -15,6 +15,7 @@ from typing import Any
 
 from . import exits, names, standard_input
 from .changes import SETS_VARIABLES, Changes
+from .error_text import message, named
 from .last_words import last_words
 from .problem import Problem
 
@@ -207,13 +208,14 @@ def _problem(name: str, error: BaseException) -> Problem:
         return Problem("import_reads", f"importing {name} reads standard input, which is empty here{at}", GUARD)
     if isinstance(error, (IndexError, ValueError)) and "argv" in _code_of(error):
         return Problem("import_argv", f"importing {name} takes its arguments from the command line{at}", GUARD)
-    text = error.msg if isinstance(error, SyntaxError) else error  # whose text has the place, too
-    what = f"importing {name} failed: {type(error).__name__}: {text}{at}"
+    # the text of a SyntaxError has the place, too
+    text = f"{type(error).__name__}: {error.msg}" if isinstance(error, SyntaxError) else named(error)
+    what = f"importing {name} failed: {text}{at}"
     if isinstance(error, SyntaxError):
         version = ".".join(map(str, sys.version_info[:2]))
         remedy = f"correct it, or give --python for the version that it is written for (this is {version})"
         return Problem("import_syntax", what, remedy)
-    if isinstance(error, ImportError) and "no known parent package" in str(error):
+    if isinstance(error, ImportError) and "no known parent package" in message(error):
         file = getattr(error.__traceback__, "tb_frame", None) and place.partition(", line ")[0]
         directory = os.path.dirname(file or "") or "."
         return Problem("import_relative", what, f"make its directory a package: touch {directory}/__init__.py")
@@ -266,10 +268,7 @@ def placed(error: BaseException) -> str:
 
 def text_of(error: BaseException) -> str:
     """Return the message of an exception; that of a group has its exceptions, each with its line."""
-    try:
-        text = str(error)
-    except Exception as inner:
-        return f"(its message fails with {type(inner).__name__})"
+    text = message(error)
     held = getattr(error, "exceptions", None)  # of an ExceptionGroup of Python, or of its backport
     held = [each for each in held if isinstance(each, BaseException)] if isinstance(held, (tuple, list)) else []
     return f"{text}: {'; '.join(map(placed, held))}" if held else text

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from .error_text import named
 from .workload import Unusable, holder_and_value
 
 MOST_ITEMS = 10_000_000
@@ -67,7 +68,7 @@ def unpack(text: str) -> list[Any]:
     try:
         items: list[Any] = pickle.loads(binascii.a2b_base64(text))
     except Exception as error:
-        what = f"the items can't be read under {sys.executable}: {type(error).__name__}: {error}"
+        what = f"the items can't be read under {sys.executable}: {named(error)}"
         raise _unusable("items_unreadable", what, "use items of types that this interpreter can import") from error
     return items
 
@@ -104,7 +105,7 @@ def _given(source: str) -> Iterable[Any]:
         try:
             given = given()
         except Exception as error:
-            what = f"{source}() failed: {type(error).__name__}: {error}"
+            what = f"{source}() failed: {named(error)}"
             raise _unusable("items_failed", what, "make it return an iterable, without arguments") from error
     if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
         what = f"{source} gives a {type(given).__name__}, which is no collection of items"
@@ -168,7 +169,7 @@ def _bounded(items: Iterable[Any], source: str | list[Any]) -> list[Any]:
     except Unusable:
         raise
     except Exception as error:
-        what = f"{_named(source)} failed after {len(found)} items: {type(error).__name__}: {error}"
+        what = f"{_named(source)} failed after {len(found)} items: {named(error)}"
         raise _unusable("items_failed", what, "correct it: all items are read before the start") from error
     return found
 
@@ -193,7 +194,7 @@ def _refuse_unpicklable(items: list[Any], source: str | list[Any]) -> None:
         try:
             pickle.loads(pickle.dumps(item, protocol=4))
         except Exception as error:
-            what = f"item {place} of {_named(source)}, {shown(item)}, can't be pickled: {type(error).__name__}: {error}"
+            what = f"item {place} of {_named(source)}, {shown(item)}, can't be pickled: {named(error)}"
             remedy = "use items that can be, such as names or keys, and open the rest in the function"
             raise _unusable("items_not_picklable", what, remedy) from error
 

@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 from . import imports
+from .error_text import named
 from .problem import Problem
 
 CALLS = 3
@@ -33,8 +34,7 @@ def _note(about: threading.ExceptHookArgs) -> None:
     error = about.exc_value
     is_normal = isinstance(error, SystemExit) and error.code in (None, 0)  # a way to end a thread
     if error is not None and not is_normal and (place := imports.place_of(error)):
-        text = f": {error}" if str(error) else ""
-        _vanished.append(f"{type(error).__name__}{text} at {imports.brief(place)}")
+        _vanished.append(f"{named(error)} at {imports.brief(place)}")
     _hook[0](about)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .error_text import named
 from .registry import WrongResults
 
 BEFORE = 20  # characters that are shown before those in which two results differ
@@ -65,11 +66,11 @@ def compare(results: Sequence[Any], path: str, other: str) -> None:
             same = bool(mine == expected)
         except Exception as error:
             raise WrongResults(
-                f"result {place} can't be compared with ==: {type(error).__name__}: {error}; "
+                f"result {place} can't be compared with ==: {named(error)}; "
                 "set `check: none`, or `check: module:function` to check results yourself"
             ) from error
         if not same:
-            texts = _apart(repr(mine), repr(expected))
+            texts = _apart(_repr(mine), _repr(expected))
             raise WrongResults(f"result {place} is {texts[0]}, but {texts[1]} under {other}")
 
 
@@ -115,7 +116,14 @@ def _apart(mine: str, expected: str) -> tuple[str, str]:
 
 
 def _short(value: object) -> str:
-    return _cut(repr(value))
+    return _cut(_repr(value))
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:
+        return f"a {type(value).__name__}"
 
 
 def _cut(text: str) -> str:

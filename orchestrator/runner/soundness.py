@@ -18,6 +18,7 @@ from typing import Any
 from . import references
 from .call import Call
 from .callables import is_method
+from .error_text import message
 from .problem import Problem
 from .promises import promise
 from .registry import WrongResults
@@ -131,11 +132,11 @@ def ended(error: BaseException) -> BaseException | None:
     A coroutine and a generator turn a StopIteration into a RuntimeError.
     """
     cause = error.__cause__ or error.__context__
-    if isinstance(error, RuntimeError) and "StopIteration" in f"{error}" and cause is not None:
+    if isinstance(error, RuntimeError) and "StopIteration" in message(error) and cause is not None:
         return ended(cause)
     module = type(error).__module__
     if type(error) in (IndexError, KeyError):
-        return error if DRAINED.match(str(error)) else None
+        return error if DRAINED.match(message(error)) else None
     is_known = isinstance(error, (StopIteration, StopAsyncIteration)) or module in ("queue", "_queue", "asyncio.queues")
     return error if is_known and type(error).__name__ in ENDS else None
 

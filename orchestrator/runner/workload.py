@@ -12,6 +12,7 @@ from typing import Any
 
 from . import callables, imports, names, registry
 from .call import FIRST, Call
+from .error_text import named
 from .problem import Problem
 from .promises import reading, with_article
 
@@ -170,7 +171,7 @@ def _check_workload(reference: str) -> None:
     try:
         missing: Any = function()
     except Exception as error:
-        what = f"{reference} failed: {type(error).__name__}: {error}"
+        what = f"{reference} failed: {named(error)}"
         remedy = "return None, or why the workload can't run here"
         raise Unusable("unavailable", "hook_failed", what, remedy) from error
     if missing:

@@ -17,6 +17,7 @@ from typing import Any
 
 from .. import references
 from ..call import Call
+from ..error_text import named
 
 NAMED = 3  # at most so many objects are named
 
@@ -59,7 +60,7 @@ async def sought(call: Call, run: Callable[[], Awaitable[Any]]) -> tuple[str | N
     try:
         found = await find(call, run)
     except Exception as error:  # the account goes on without them
-        return None, f"the search failed ({type(error).__name__}: {error})"
+        return None, f"the search failed ({named(error)})"
     return found, "the objects of this interpreter can't be read" if found is None else None
 
 

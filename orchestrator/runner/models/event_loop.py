@@ -8,6 +8,7 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from ..call import Call
+from ..error_text import message
 from ..problem import Problem
 from ..registry import LOOPS, Conflict, Initializer, Needs, Option, Options, RunBatch, Submit, WorkerMode, Workers
 from . import bounded
@@ -110,10 +111,10 @@ def _explained(start: Callable[[int], Awaitable[Any]]) -> Callable[[int], Awaita
         try:
             return await start(item)
         except (RuntimeError, TypeError) as error:
-            if "no running event loop" in str(error) or "trio" in str(error):
+            if "no running event loop" in message(error) or "trio" in message(error):
                 raise RuntimeError(
                     "event_loop under trio can't run a coroutine that awaits asyncio; write it with anyio, "
-                    f"or use `loop: asyncio` ({error})"
+                    f"or use `loop: asyncio` ({message(error)})"
                 ) from error
             raise
 

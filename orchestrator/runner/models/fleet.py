@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..error_text import named
 from ..registry import WorkerLost, WrongResults, ended_as
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def answer(worker: BaseProcess | Thread, connection: Connection) -> Any:
     try:
         good, answer = pickle.loads(data)
     except Exception as error:
-        raise WrongResults(f"an answer can't be unpickled: {type(error).__name__}: {error}") from error
+        raise WrongResults(f"an answer can't be unpickled: {named(error)}") from error
     if not good:
         raise answer
     return answer

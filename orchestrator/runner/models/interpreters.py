@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from ..call import Call
+from ..error_text import message, named
 from ..problem import Problem
 from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers
 from .processes import collect
@@ -90,7 +91,7 @@ def importing(name: str) -> Iterator[None]:
     except Exception as error:
         raise ImportError(
             f"{name} can't be imported in a subinterpreter: some extension modules refuse it; use `processes`, or "
-            f"`threads` on a Python without a GIL ({type(error).__name__}: {error})"
+            f"`threads` on a Python without a GIL ({named(error)})"
         ) from error
 
 
@@ -125,7 +126,7 @@ class _Guarded:
         try:
             return self.function(*items)
         except MemoryError as error:
-            return _OutOfMemory(str(error))
+            return _OutOfMemory(message(error))
 
 
 class _OutOfMemory:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from ..call import Call
+from ..error_text import named
 from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerLost, WorkerMode, Workers, WrongResults
 from . import processes
 from .remote import Imported, meeting
@@ -71,4 +72,4 @@ def losses_named() -> Iterator[None]:
     except BrokenProcessPool as error:
         if "un-serialize" in str(error):
             raise WrongResults(str(error)) from error
-        raise WorkerLost(f"{type(error).__name__}: {error}") from error
+        raise WorkerLost(named(error)) from error

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ..call import Call
+from ..error_text import message, named
 from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerLost, WorkerMode, Workers, WrongResults
 from . import processes
 from .remote import Escaping, Imported, beginning, meeting, unwrapped
@@ -45,10 +46,10 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
             try:
                 return [unwrapped(result) for result in pool.map(function, items, chunk_size=size)]
             except Exception as error:
-                if isinstance(error, RuntimeError) and "died unexpectedly" in str(error):
+                if isinstance(error, RuntimeError) and "died unexpectedly" in message(error):
                     raise WorkerLost(str(error)) from error
                 if error.__cause__:  # the traceback in the worker, coloured for a terminal
-                    error.__cause__.args = (remove_highlighting(str(error.__cause__)),)
+                    error.__cause__.args = (remove_highlighting(message(error.__cause__)),)
                 raise
 
         def bind(call: Call) -> RunBatch:
@@ -81,6 +82,6 @@ class _Checked(Escaping):
             try:
                 pickle.loads(data)
             except Exception as error:
-                raise WrongResults(f"a result can't be unpickled: {type(error).__name__}: {error}") from error
+                raise WrongResults(f"a result can't be unpickled: {named(error)}") from error
             self.is_checked = True
         return result
