@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,6 +34,8 @@ NOTEBOOK = ".ipynb"
 SOURCE = rf"{names.FILE}|{names.MODULE}"
 
 if TYPE_CHECKING:
+    import typer
+
     from ..advice.question import Range
 
 
@@ -206,3 +208,20 @@ def item(name: str | None, source: str | None) -> str | None:
     if name is not None and not re.fullmatch(KEYWORD, name):
         raise BadInput(f"{quoted(name)} {PATTERNS[KEYWORD][0]}", where="--item", remedy=PATTERNS[KEYWORD][1])
     return name
+
+
+def options(context: typer.Context, leaving_out: Collection[str]) -> list[str]:
+    """Return the options that the command line gives, for another command; without those of some parameters."""
+    found: list[str] = []
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        is_given = parameter.param_type_name == "option" and source is not None and source.name == "COMMANDLINE"
+        if not is_given or name in leaving_out:
+            continue
+        value = context.params[name]
+        if isinstance(value, bool):
+            found.append(parameter.opts[0] if value else parameter.secondary_opts[0])
+        else:
+            found += [parameter.opts[0], str(value)]
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..api.measuring import Setting, measure
@@ -22,6 +22,8 @@ class Asked(Setting):
     shown: str
     """The format of the results."""
     details: bool
+    options: list[str] = field(default_factory=list)
+    """The options as given, but for those about what is resumed."""
 
 
 def measure_one(config: Path, asked: Asked) -> None:
@@ -34,7 +36,7 @@ def measure_one(config: Path, asked: Asked) -> None:
 
 def to_resume(configs: list[Path], asked: Asked) -> str:
     """Return the command that resumes what was interrupted."""
-    return shlex.join(["orchestrator", "run", *map(str, configs), *asked.overrides, "--resume"])
+    return shlex.join(["orchestrator", "run", *map(str, configs), *asked.overrides, *asked.options, "--resume"])
 
 
 def on_terminal(text: str) -> None:

@@ -23,6 +23,7 @@ from .output import choose
     "  orchestrator run configs/*.yaml --max-time 2h   # a batch: all are checked first"
 )
 def run(
+    context: typer.Context,
     words: Annotated[
         list[str],
         typer.Argument(
@@ -99,6 +100,7 @@ def run(
             quiet=quiet,
             shown=shown,
             details=details,
+            options=given.options(context, leaving_out=("resume", "fresh", "resume_within")),
         )
         if len(configs) == 1:
             measure_one(configs[0], asked)

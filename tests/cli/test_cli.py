@@ -166,23 +166,24 @@ def test_a_variant_with_wrong_results_fails_and_the_others_go_on(place: Path, ca
     assert compared["event_loop"]["speedup"] is not None
 
 
-def test_an_interrupt_ends_the_run_and_all_its_processes_and_names_the_command_that_resumes_it(place: Path) -> None:
+def test_an_interrupt_ends_the_run_with_all_its_processes_and_names_the_whole_command_to_resume(place: Path) -> None:
     (place / "x.yaml").write_text("workload: {call: 'mine:wait'}\ntasks: 4\nmodels: [sequential, processes]\n")
     marker = f"MARK_{os.getpid()}_{time.monotonic_ns()}"
     running = subprocess.Popen(
-        [sys.executable, "-m", "orchestrator", "run", "x.yaml"],
+        [sys.executable, "-m", "orchestrator", "run", "x.yaml", "--fresh", "--runs", "my runs", "--no-report"],
         cwd=place,
         env={**os.environ, marker: "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    journals = "runs/x/2*/events.jsonl"
+    journals = "my runs/x/2*/events.jsonl"
     until(lambda: any(b"trial.finished" in file.read_bytes() for file in place.glob(journals)), running)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 128 + signal.SIGINT
-    assert err.splitlines()[-1] == "orchestrator: ended by signal 2; to resume: orchestrator run x.yaml --resume"
+    command = "orchestrator run x.yaml --runs 'my runs' --no-report --resume"
+    assert err.splitlines()[-1] == f"orchestrator: ended by signal 2; to resume: {command}"
     assert events(out)[-1]["outcome"] == "interrupted"
     assert not [pid for pid in Path("/proc").glob("[0-9]*") if marker.encode() in environment(pid)]
 
