@@ -22,6 +22,8 @@ from .hosts import BlockTask
 ACCOUNT_S, ACCOUNT_MARGIN = 0.5, 3
 """The time that an instrumented trial needs in seconds, and as a multiple of the other trials."""
 
+ROUNDING = 1e-5  # of a share, which has six decimals
+
 LONG_TRIAL_NS = 1_000_000_000  # where trials take longer, the instrumented one has one call for each worker
 
 WINDOW_MARGIN_S = 5.0  # for calls that are cancelled, and for an answer, beside the window and its drain
@@ -85,6 +87,9 @@ def accounts(
         answer = _ask(runner_group, label, request, allowed_s)
         if answer is None:
             continue
+        if reason := _impossible(answer):
+            diagnostics().warning("account.failed", variant=label, op=request["op"], error=reason)
+            continue
         about = task.about(variant)
         timeline = answer.pop("timeline")
         yield AccountMeasured(**about, **{key: value for key, value in answer.items() if key != "event"})
@@ -110,6 +115,21 @@ def window_accounts(
         answer = _ask(runner_group, variant.label, {"op": "account_window", "number": rounds}, most_s)
         if answer and answer["account"]["ended"]:
             yield WindowAccounted(**task.about(variant), **answer["account"])
+
+
+def _impossible(account: Mapping[str, Any]) -> str | None:
+    """Return why an account can't be true; None if it can.
+
+    The library that times waits keeps a file of the system open in each thread. A function that closes descriptors
+    which it has not opened closes those, too, and later reads give nothing, or what another file holds.
+    """
+    shares = {name: value for name, value in account.items() if name.endswith("_share") and value is not None}
+    wrong = [f"{name} is {value:.3g}" for name, value in shares.items() if not -ROUNDING <= value <= 1 + ROUNDING]
+    if account["longest_call_ns"] > account["wall_ns"] * account["batches"]:
+        wrong.append("a call took longer than its batch")
+    if not wrong:
+        return None
+    return f"the account is impossible ({', '.join(wrong)}): the function may close files that it has not opened"
 
 
 def is_due(task: BlockTask, rounds: int) -> bool:

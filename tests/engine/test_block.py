@@ -24,7 +24,7 @@ from orchestrator.supervisor.interrupt import Interrupt
 from orchestrator.supervisor.process import default_python
 
 WORKLOAD = """
-import contextlib, sys, threading, time
+import contextlib, os, sys, threading, time
 
 def nap():
     time.sleep(0.004)
@@ -32,6 +32,10 @@ def nap():
 def seen():
     if any(name.endswith("account.instrumented") for name in sys.modules):
         raise RuntimeError("only without an account")
+
+def closing():
+    time.sleep(0.004)
+    os.closerange(0, 3)
 
 @contextlib.contextmanager
 def busy():
@@ -170,3 +174,13 @@ def test_an_account_that_fails_is_logged_and_the_block_counts(
     said = [line for line in capsys.readouterr().err.splitlines() if "account.failed" in line]
     assert len(said) == 2
     assert all("only without an account" in line for line in said)
+
+
+def test_an_impossible_account_is_discarded_with_its_reason(
+    runner_env: RunnerEnvironment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = events_of(runner_env, call="work:closing")
+    assert len(named(events, "trial.finished")) == 30
+    for account in named(events, "account.measured"):
+        assert all(value is None or 0 <= value <= 1 for name, value in account.items() if name.endswith("_share"))
+    assert "the account is impossible (run_queue_share is -" in capsys.readouterr().err
