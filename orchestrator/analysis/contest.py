@@ -120,6 +120,8 @@ class Contest:
     """By variant, how many processes a call starts."""
     begun_numbers: set[int] = field(default_factory=set)  # the numbers of the blocks that have begun
     discarded: int = 0
+    needs_ns: int | None = None
+    """About how long a block takes, where the time of the run ended in the last one; None where that is not known."""
     is_skipped: bool = False
     differences: list[str] = field(default_factory=list)  # where the journal differs from what is recomputed
     running: Block | None = None  # the block whose events are being read

@@ -148,6 +148,7 @@ def _block_finished(contest: Contest, event: Event) -> None:
 
 def _block_discarded(contest: Contest, event: Event) -> None:
     contest.discarded += 1
+    contest.needs_ns = event.get("needs_ns")
     _end(contest, event["block"], None)
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import mean
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -114,6 +115,17 @@ class Results:
             return None
         status = self.finished.exit_status
         return f"signal {status - 128}" if status > 128 else "the loss of its hosts"
+
+    @property
+    def has_measured(self) -> bool:
+        """Whether any block was finished."""
+        return any(contest.blocks for contest in self.contests)
+
+    @property
+    def first_blocks_s(self) -> float | None:
+        """About how long a block of each point takes, where the time ended in the first ones; None where unknown."""
+        known = [contest.needs_ns / 1e9 for contest in self.contests if contest.needs_ns]
+        return mean(known) * sum(not contest.is_skipped for contest in self.contests) if known else None
 
     @cached_property
     def failures(self) -> Sequence[TrialFailed]:

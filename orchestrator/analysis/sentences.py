@@ -36,7 +36,7 @@ def _text(contest: Contest, finding: Finding, expected: Outlook | None, *, at_th
     if not contest.contenders:
         return "undecided: every variant failed"
     if not contest.blocks:
-        return "undecided: no block was finished within the budget"
+        return f"undecided: no block was finished within the budget{_of_a_block(contest)}"
     if len(contest.variants) == 1:
         return f"undecided: {winners[0]} ran alone, so there is nothing to compare it with"
     if finding.verdict == "win":
@@ -47,6 +47,11 @@ def _text(contest: Contest, finding: Finding, expected: Outlook | None, *, at_th
         tied = f"{units.listed(winners)} tie within {bounds}{_latency(contest, winners[0])} {after}"
         return "; ".join([tied, f"{winners[0]} is the simplest", *_saturated(contest, contest.variants)])
     return _undecided(contest, finding, expected)
+
+
+def _of_a_block(contest: Contest) -> str:
+    """Return how long a block takes, as the end of a sentence; empty where that is not known."""
+    return "" if contest.needs_ns is None else f"; one takes about {math.ceil(contest.needs_ns / 1e9)} s"
 
 
 def _win(contest: Contest, finding: Finding, *, at_this_load: bool) -> str:

@@ -139,12 +139,13 @@ def reached(
     return [reached, *(_on_host(contest, found, finding) for found in on_hosts)]
 
 
-def outcome(derived: Sequence[Event], failures: int) -> tuple[Outcome, int]:
-    """Return how a run ended and its exit status, from its derived events and the number of failed trials."""
+def outcome(derived: Sequence[Event], contests: Sequence[Contest]) -> tuple[Outcome, int]:
+    """Return how a run ended and its exit status; a run without a finished block has measured nothing."""
     checked = [event.outcome for event in derived if isinstance(event, ExpectationChecked)]
     of_capacity = [event.verdict for event in derived if isinstance(event, CapacityJudged)]
     verdicts = of_capacity or [event.verdict for event in derived if isinstance(event, VerdictReached)]
-    statuses = [errors.FAILED] * bool(failures)
+    statuses = [errors.FAILED] * any(contest.failures.total() for contest in contests)
+    statuses += [errors.UNDECIDED] * (not any(contest.blocks for contest in contests))
     statuses += [errors.BROKEN] * ("broken" in checked) + [errors.UNDECIDED] * ("undecided" in checked)
     words: dict[int, Outcome] = {errors.FAILED: "workload_failed", errors.BROKEN: "expectation_broken"}
     is_undecided = "undecided" in (*checked, *verdicts)

@@ -127,7 +127,7 @@ def advise(
     with lock.hold(wait_s) as set_holder:
         outcome = answer(question, answering, set_holder)
         page = write_page(outcome) if report else None
-    print_outcome(outcome, shown, details=details, page=page, here=here)
+    print_outcome(outcome, shown, time_option="--max-time ", details=details, page=page, here=here)
 
 
 def _check_arrivals(question: Question) -> None:

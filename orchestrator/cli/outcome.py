@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -60,20 +61,22 @@ def print_outcome(
     shown: str,
     to_resume: str = "",
     *,
+    time_option: str = "measure.max_time=",
     details: bool = False,
     page: Path | None = None,
     here: Path | None = None,
 ) -> None:
     """Print the results, with paths relative to `here`, the user's directory, which is the current one by default.
 
-    Raises NonzeroExit if the status is not 0, with the command that resumes the run, if any.
+    Raises NonzeroExit if the status is not 0, with the command that resumes the run, if any, and with `time_option`
+    where the run needs more time.
     """
     here = here or Path.cwd()
     if page and shown == "json" and sys.stderr.isatty():
         say(f"report: {_short(outcome.directory, here) / page.name}")
     write(drawn_outcome(outcome, shown, here, details=details, page=page))
     if outcome.status:
-        raise NonzeroExit(last_line(outcome.results, to_resume), outcome.status)
+        raise NonzeroExit(last_line(outcome.results, to_resume, time_option), outcome.status)
 
 
 def _short(run: Path, here: Path) -> Path:
@@ -87,7 +90,7 @@ def _short(run: Path, here: Path) -> Path:
     return shown
 
 
-def last_line(results: Results, to_resume: str = "") -> str:
+def last_line(results: Results, to_resume: str = "", time_option: str = "measure.max_time=") -> str:
     """Return what went wrong, in one line."""
     from ..units import count
 
@@ -104,8 +107,18 @@ def last_line(results: Results, to_resume: str = "") -> str:
         place = f"{first.variant} at {first.point}"
         so_many = f"{count(len(failed), 'trial')} failed{'; the first' * (len(failed) > 1)}"
         return f"{so_many}: {place}: {' '.join(first.error.split())}"
+    if not results.has_measured:
+        return f"no block was finished within the budget{_more_time(results, time_option)}"
     undecided = next(event for event in results.expectations if event.outcome == "undecided")
     return f"expectation undecided: {_claim(undecided)}: {undecided.reason or 'the interval contains the bound'}"
+
+
+def _more_time(results: Results, option: str) -> str:
+    """Return how much time the first blocks need, with the option that gives it, as the end of a sentence."""
+    if results.first_blocks_s is None:
+        return f"; allow more time: {option}TIME"
+    need_s = math.ceil(results.first_blocks_s)
+    return f"; allow about {need_s} s: {option}{need_s}s"
 
 
 def _claim(event: ExpectationChecked) -> str:

@@ -53,6 +53,8 @@ from .trials import COLLECT_TIMEOUT_S, START_TIMEOUT_S, ReferenceLoop, Trials, l
 
 ENTERED = ("setup", "async_initializer")  # the hooks of a workload that are context managers
 
+WARMING = 2  # the laps of a block whose runners have started
+
 FAR_BEHIND_S = 0.1  # a shorter trial costs too little to leave it out
 
 
@@ -79,11 +81,13 @@ def execute(
     """Run one block and return its raw events; `pythons` maps variants to executables. Raises Interrupted."""
     started = BlockStarted(**task.about(), variants=[variant.label for variant in task.variants])
     run = _Block(task, runner_env, pythons, notify)
+    needs_ns = None
     try:
         with RunnerGroup(runner_env, interrupt) as runner_group:
             try:
                 run.measure(runner_group)
             except (Failed, OutOfTime):
+                needs_ns = run.needs_ns()
                 run.leave(runner_group)
                 raise
             run.leave(runner_group)
@@ -101,7 +105,8 @@ def execute(
         reason = f"{failed.variant.label} failed: {error.error}"
         return [started, *run.events, failure, BlockDiscarded(**task.about(), reason=reason)]
     except OutOfTime:
-        return [started, *run.events, BlockDiscarded(**task.about(), reason="max_time was reached")]
+        cut = BlockDiscarded(**task.about(), reason="max_time was reached", needs_ns=needs_ns)
+        return [started, *run.events, cut]
     return [started, *run.events, run.finished()]
 
 
@@ -172,6 +177,22 @@ class _Block:
             wait_ns=max(0, trials_ns - wall_ns),
             **load_of_others(start, end, cpu_ns),
         )
+
+    def needs_ns(self) -> int | None:
+        """Return about how long a block takes that is cut off, from the steps so far; None while that is unknown.
+
+        A trial takes about as long as a warm-up until the first round shows it.
+        """
+        before_ns = self._clock[-1] - self._clock[0]
+        so_far_ns = time.perf_counter_ns() - self._clock[-1]
+        count = len(self._variants)
+        if len(self._clock) == WARMING:
+            warmed = len(self._warmed_ns)
+            return before_ns + round(2 * so_far_ns * count / warmed) if warmed else None
+        trials = self._trials.count
+        if len(self._clock) < WARMING or not trials:
+            return None
+        return before_ns + round(so_far_ns * max(1.0, (self._rounds or 1) * count / trials))
 
     def _lap(self) -> None:
         self._clock.append(time.perf_counter_ns())

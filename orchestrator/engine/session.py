@@ -118,7 +118,7 @@ async def _measure(plan: Plan, opened: OpenRun, executor: BlockExecutor, signals
     derived = verdict.derive(plan, opened.contests)
     for event in derived:
         opened.store(event)
-    outcome, code = verdict.outcome(derived, sum(contest.failures.total() for contest in opened.contests))
+    outcome, code = verdict.outcome(derived, opened.contests)
     if signals:
         outcome, code = "interrupted", 128 + signals[0]
     elif lost:

@@ -39,6 +39,11 @@ class Trials:
         self.stuck: set[str] = set()
         """The variants with calls that went on after the last window's end: they can't be asked anything else."""
 
+    @property
+    def count(self) -> int:
+        """The number of trials that have run."""
+        return sum(map(len, self._order.values()))
+
     def add(self, label: str, round_number: int, position: int | None, counts: bool) -> None:
         """Note that a trial has run."""
         self._order[label].append((round_number, position, counts))

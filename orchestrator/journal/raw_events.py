@@ -265,6 +265,8 @@ class BlockDiscarded(AboutPoint):
     event: Literal["block.discarded"] = "block.discarded"
     block: int
     reason: str
+    needs_ns: int | None = None
+    """About how long the whole block takes, where the time of the run ended in it; null where that is not known."""
 
 
 class BlockCancelled(AboutPoint):

@@ -121,6 +121,8 @@ def _draw_point(
         screen.line(chosen if is_advice else found.verdict.sentence, style)
         if not is_named:
             screen.gap()
+    if not any(event.wall_ns is not None or event.failures for event in found.compared):
+        return  # no figure is known
     screen.grid(ranking.ranked(found, view))
     screen.styled(ranking.legend(ranking.standing(event, found.verdict) for event in found.compared))
 

@@ -331,7 +331,7 @@ class Run:
     def derived(self) -> list[Event]:
         """Return the events that end a journal."""
         derived = verdict.derive(self.plan, self.contests)
-        outcome, status = verdict.outcome(derived, sum(contest.failures.total() for contest in self.contests))
+        outcome, status = verdict.outcome(derived, self.contests)
         return [*derived, RunFinished(outcome=outcome, exit_status=status, elapsed_s=12.3)]
 
     def records(self) -> list[dict[str, Any]]:
