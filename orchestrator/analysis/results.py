@@ -47,6 +47,9 @@ _KEPT = DERIVED | {
 }
 """The events that stay in memory. The others, most of a journal, are read from it again when they are needed."""
 
+LEAST = {"wall_ns": 1, "repeats": 1, "cpu_ns": 0, "elapsed_ns": 0, "startup_ns": 0, "trials_ns": 0}
+"""The least values of what a block measures; logarithms and medians rest on them."""
+
 SAME = 1e-9
 """Figures that differ by less are the same: the last digit of a logarithm depends on the processor."""
 
@@ -186,7 +189,8 @@ class Standing:
 def replay(records: Iterable[Record]) -> Standing:
     """Return the standing that a journal's records lead to.
 
-    Raises JournalDamaged when they do not begin with a run, or with one whose spec this program can't read. Events
+    Raises JournalDamaged when they do not begin with a run, or with one whose spec this program can't read, and for
+    times that can't be. Events
     derived before a run was resumed are left out: they are derived again.
     """
     unread = iter(records)
@@ -200,6 +204,7 @@ def replay(records: Iterable[Record]) -> Standing:
     for record in unread:
         name = record["event"]
         if contest := contests.get(record.get("point_id", "")):
+            check_times(record)
             add_event(contest, record)
         if name not in _KEPT:  # most of all records
             continue
@@ -212,6 +217,17 @@ def replay(records: Iterable[Record]) -> Standing:
             spent_ns[record.get("host")] += record["elapsed_ns"]
         kept.append(record)
     return Standing(plan, list(contests.values()), max(spent_ns.values(), default=0) / 1e9, kept)
+
+
+def check_times(record: Record) -> None:
+    """Raise JournalDamaged for a time that no run can have measured, whatever the sum of its line says."""
+    for name, least in LEAST.items():
+        value = record.get(name, least)
+        if value is None or type(value) is list:  # not known, or the reference loop's
+            continue
+        if type(value) is not int or value < least:
+            what = f"record {record['seq']} ({record['event']}) has {name}: {value}, which no run can have measured"
+            raise JournalDamaged(what, remedy="restore the file from a copy")
 
 
 def _plan_of(started: Mapping[str, Any]) -> Plan:

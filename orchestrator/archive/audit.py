@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..analysis.results import replay
+from ..analysis.results import check_times, replay
 from ..errors import JournalDamaged
 from ..journal.read import Records
 from ..spec.plan import REFERENCE, draw_rounds
@@ -43,6 +44,9 @@ class Audit:
         self._begun: set[tuple[str, int]] = set()
         self._read(records)
         self.torn_at = records.torn_at
+        if self.is_finished and self.torn_at is not None:  # no run resumes it
+            remedy = f"cut the file there: truncate -s {self.torn_at} {shlex.quote(str(records.file))}"
+            self.problems.append(f"byte {self.torn_at} follows run.finished, the last record; {remedy}")
         if not self.problems:  # results can't be computed from incomplete blocks
             self.problems += [text for contest in replay(records).contests for text in contest.differences]
 
@@ -59,6 +63,7 @@ class Audit:
         try:
             for record in records:
                 self.records += 1
+                check_times(record)
                 self._look_at(record)
         except JournalDamaged as damage:
             if not self.records:
