@@ -160,7 +160,8 @@ def _stuck(asked: Question, error: RunnerFailed) -> WorkloadFailed:
     """Return that a call has not ended after good ones, and whether it computed or waited."""
     is_waiting = error.cpu_s is not None and error.cpu_s <= WAITING * TIMEOUT_S
     at = _first_of_theirs(error) or _place(error)
-    what = f"{asked.call}: call {error.calls + 1} never ended after {_good_calls(asked, error)}: "
+    given = "" if error.item is None else f" with the item {error.item}"
+    what = f"{asked.call}: call {error.calls + 1}{given} never ended after {_good_calls(asked, error)}: "
     what += f"it still {'waited' if is_waiting else 'computed'}{at} when {TIMEOUT_S:g} s were over"
     remedy = "see what an earlier call has not released or given back, such as a lock or a connection of a pool"
     if not is_waiting:

@@ -31,6 +31,7 @@ from ..journal.raw_events import (
 )
 from ..machine import host
 from ..runner import registry
+from ..runner.last_words import still_at
 from ..spec.plan import (
     FAR_BEHIND,
     MOST_ROUNDS,
@@ -210,6 +211,8 @@ class _Block:
         except RunnerFailed as error:
             if error.cause == "timeout" and left_s < allowed_s:
                 raise OutOfTime from error
+            if error.cause == "timeout" and (at := still_at(error.output)):
+                error.error = f"{error.error}: it was still at {at}"
             raise Failed(self._variants[label], error) from error
 
     def _start(self, runner_group: RunnerGroup, loop: ReferenceLoop) -> None:

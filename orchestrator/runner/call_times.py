@@ -139,7 +139,7 @@ class CallTimes:
         if self._is_large:
             self._held.append(result)
         if self._progress:
-            self._progress.note(wall_ns)
+            self._progress.note(wall_ns, self.shown_item)
 
     def growth(self) -> float | None:
         """Return how many times the CPU time of the first calls the last ones took; None if they took no longer.

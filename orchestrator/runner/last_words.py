@@ -78,6 +78,14 @@ def waiting(stacks: str) -> str:
     return next(filter(None, map(innermost, own)), "")
 
 
+def still_at(stacks: str) -> str:
+    """Return where processes that wrote such stacks still are, in any of their threads; "" for no line of the user's.
+
+    A thread that got the signal comes before the others: it makes the calls, or waits for those that do.
+    """
+    return waiting(stacks) or innermost(stacks)
+
+
 def shortage(error: str, output: str) -> str:
     """Return why an error is that of a process that can open no more, with the line in its output; "" for others."""
     if "[Errno 24]" not in error:

@@ -5,51 +5,61 @@ from __future__ import annotations
 import mmap
 import struct
 import time
+from typing import NamedTuple
 
-FORM, SIZE = struct.Struct("=qqq"), 256  # bytes, most of them for the name of a queue
+TIMES = struct.Struct("=qqq")
+TEXT = 256  # bytes of each text
 
 STUCK = 10
 """A call that takes so many times as long as the longest one before is not only slow."""
 
 
 class Progress:
-    """Keeps in a file how many calls have returned, when the last one did, and the time of the longest.
+    """Keeps in a file how many calls have returned, when the last one did, the longest time, and two texts.
 
-    After these comes the name of an empty queue that the next call takes from.
+    The texts are the item of the next call, and the name of the empty queue that it takes from.
     """
 
     def __init__(self, path: str) -> None:
         self._calls = self._longest_ns = 0
+        size = TIMES.size + 2 * TEXT
         with open(path, "w+b") as file:
-            file.truncate(SIZE)
-            self._shared = mmap.mmap(file.fileno(), SIZE)  # a function may close the files of its process
+            file.truncate(size)
+            self._shared = mmap.mmap(file.fileno(), size)  # a function may close the files of its process
 
-    def note(self, wall_ns: int) -> None:
-        """Note that a call has returned after a time."""
+    def note(self, wall_ns: int, next_item: str | None) -> None:
+        """Note that a call has returned after a time, and the item of the next one, if there are items."""
         self._calls, self._longest_ns = self._calls + 1, max(self._longest_ns, wall_ns)
-        FORM.pack_into(self._shared, 0, self._calls, time.perf_counter_ns(), self._longest_ns)
+        TIMES.pack_into(self._shared, 0, self._calls, time.perf_counter_ns(), self._longest_ns)
+        self._write(0, next_item or "")
 
     def note_queue(self, name: str) -> None:
         """Note that the next call takes from a queue that is empty now; with an empty name, that it does not."""
-        room = SIZE - FORM.size
-        self._shared[FORM.size :] = name.encode()[:room].ljust(room, b"\0")
+        self._write(1, name)
+
+    def _write(self, place: int, text: str) -> None:
+        begin = TIMES.size + place * TEXT
+        self._shared[begin : begin + TEXT] = text.encode(errors="replace")[:TEXT].ljust(TEXT, b"\0")
 
 
-def stuck_after(path: str) -> int:
-    """Return how many calls had returned before one that does not end; 0 where that one is the first, or only slow."""
+class Stuck(NamedTuple):
+    """Where a pilot hangs: 0 `calls` if in the first call, or if its call is only slow."""
+
+    calls: int = 0
+    """How many calls had returned."""
+    item: str | None = None
+    """The item of the call, if there are items."""
+    queue: str = ""
+    """The empty queue that it takes from, if one is seen."""
+
+
+def stuck(path: str) -> Stuck:
+    """Return where the pilot hangs that wrote a file."""
     try:
         with open(path, "rb") as file:
-            calls, since_ns, longest_ns = FORM.unpack(file.read(FORM.size))
+            calls, since_ns, longest_ns = TIMES.unpack(file.read(TIMES.size))
+            item, queue = (file.read(TEXT).rstrip(b"\0").decode(errors="ignore") for _ in range(2))
     except (OSError, struct.error):
-        return 0
+        return Stuck()
     waited_ns = time.perf_counter_ns() - since_ns  # the clock is the same in all processes
-    return int(calls) if waited_ns > STUCK * longest_ns else 0
-
-
-def empty_queue(path: str) -> str:
-    """Return the name of the empty queue that a call which does not end takes from, "" if none is seen."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()[FORM.size :].rstrip(b"\0").decode(errors="ignore")
-    except OSError:
-        return ""
+    return Stuck(int(calls) if waited_ns > STUCK * longest_ns else 0, item or None, queue)

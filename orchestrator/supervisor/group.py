@@ -14,7 +14,7 @@ from typing import Any
 
 from ..runner.account.sensors import DUMP_STACKS, descendants, process_cpu_ns
 from ..runner.last_words import CLOSE, last_words, shortage
-from ..runner.pilot_progress import empty_queue, stuck_after
+from ..runner.pilot_progress import stuck
 from .environment import RunnerEnvironment
 from .interrupt import Interrupt, Interrupted
 from .process import PIPE_BYTES, Command, Runner, RunnerFailed, is_readable
@@ -276,7 +276,7 @@ def pilot(
             facts = runner_group.ask("first", asked, timeout_s)
         except RunnerFailed as error:
             if error.cause == "timeout":
-                error.calls, error.queue = stuck_after(progress), empty_queue(progress)
+                error.calls, error.item, error.queue = stuck(progress)
             raise
         facts["ready_ns"] = max(0, runner_group.runners["first"].age_ns() - facts.get("calling_ns", 0))
         if facts["event"] == "piloted" and facts["unpicklable"] is None and facts["incomparable"] is None:

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator import errors
 from orchestrator.advice import pilot
-from tests.support.command import in_process, orchestrator
+from tests.support.command import events, in_process, orchestrator
 
 ENDING = """import ctypes, os, signal, sys
 def leaves(n): sys.exit(0)
@@ -152,3 +152,30 @@ def test_a_call_that_fails_names_its_item(tmp_path: Path) -> None:
     assert "failed when it was called with the item 7: after " in said
     assert " with other items: ZeroDivisionError" in said
     assert "leave that item out" in said
+
+
+HANGING = """import time
+def work(n):
+    if n == 5: time.sleep(10_000)
+"""
+
+
+def test_a_call_that_never_ends_names_its_item(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hanging.py").write_text(HANGING)
+    monkeypatch.setattr(pilot, "TIMEOUT_S", 2.5)
+    said = in_process("advise", "hanging:work", "--items", "range:0:20", cwd=tmp_path).stderr
+    assert " with the item 5 never ended after " in said
+
+
+def test_a_call_that_never_ends_in_a_run_is_said_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "hanging.py").write_text(HANGING)
+    (tmp_path / "spec.yaml").write_text(
+        "name: x\nworkload: {call: 'hanging:work', items: 'range:0:10'}\nmodels: [sequential, threads, processes]\n"
+        "measure: {timeout: 1s, max_time: 30s}\n"
+    )
+    done = orchestrator("run", "spec.yaml", "--no-report", cwd=tmp_path)
+    assert done.returncode == errors.FAILED
+    recorded = events((tmp_path / "runs/x/latest/events.jsonl").read_text())
+    failed = {event["variant"]: event["error"] for event in recorded if event["event"] == "trial.failed"}
+    assert len(failed) == 3
+    assert set(failed.values()) == {"no answer within 1 s: it was still at hanging.py:3"}
