@@ -74,7 +74,7 @@ _SHORT = {
     "contaminated": "an account includes other processes' work",
     "calls_failed": "calls raised exceptions, and count as not ended",
     "generator_late": "calls were started over 1 ms late (p99) with idle workers, which adds to latencies",
-    "blocks_discarded": "blocks were discarded",
+    "blocks_discarded": "blocks were discarded: a variant failed in them, or max_time was reached",
 }
 """The warnings in short, the gravest first; that variants are excluded is said of each of them."""
 
