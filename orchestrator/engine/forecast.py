@@ -183,5 +183,5 @@ def check_disk_space(plan: Plan, runs: Path) -> None:
     needed = round(blocks * len(plan.variants) * (measure.rounds or ROUNDS) * TRIAL_BYTES)
     free = shutil.disk_usage(there).free
     if free < needed:
-        what = f"{free / 1e6:.1f} MB are free in {there}, and this run may write {needed / 1e6:.1f} MB"
+        what = f"{free / 1e3:,.0f} kB are free in {there}, and this run may write {needed / 1e3:,.0f} kB"
         raise Unwritable(what, remedy="make room, or choose another directory with --runs")
