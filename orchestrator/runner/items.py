@@ -9,7 +9,7 @@ import binascii
 import pickle
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 from .error_text import named
@@ -157,6 +157,9 @@ def _range(bounds: str) -> range:
 
 def _bounded(items: Iterable[Any], source: str | list[Any]) -> list[Any]:
     """Return the items of an iterable as a list; refuse one that fails half-way or does not end."""
+    if (count := _known_count(items)) > MOST_ITEMS:
+        what = f"{_named(source)} has {count:,} items, more than {MOST_ITEMS:,}"
+        raise _unusable("items_too_many", what, "give fewer, such as a sample of them")
     begun_s = time.monotonic()
     found: list[Any] = []
     try:
@@ -172,6 +175,16 @@ def _bounded(items: Iterable[Any], source: str | list[Any]) -> list[Any]:
         what = f"{_named(source)} failed after {len(found)} items: {named(error)}"
         raise _unusable("items_failed", what, "correct it: all items are read before the start") from error
     return found
+
+
+def _known_count(items: Iterable[Any]) -> int:
+    """Return how many items there are, as far as that is known without a loop over them; else 0."""
+    if isinstance(items, range) and items:
+        return (items[-1] - items[0]) // items.step + 1  # `len` fails where a machine word is too small
+    try:
+        return len(items) if isinstance(items, Sized) else 0
+    except Exception:  # of the user's class: the loop shows how many there are
+        return 0
 
 
 def _pickled(items: list[Any], source: str | list[Any]) -> bytes:

@@ -111,6 +111,8 @@ def parse_items(value: object) -> str | tuple[object, ...]:
         value = f"{head}:{':'.join(map(str, rest)) if isinstance(rest, list) else rest}"
     if isinstance(value, list | tuple) and value:
         return tuple(value)
+    if value in ([], ()):
+        raise refused("not_items", "the list is empty", "give one item at least")
     what, remedy = PATTERNS[ITEMS]
     if not isinstance(value, str) or not re.fullmatch(ITEMS, value):
         raise refused("not_items", f"{described(value)} {what}", remedy)

@@ -107,6 +107,8 @@ def test_every_source_gives_the_items_of_a_plain_loop(place: Path, overrides: li
         ("mine:half", "mine:half failed after 1 items: ValueError: the disk is gone"),
         ("mine:nothing", "mine has no function 'nothing'"),
         ("mine:a_number", "mine:a_number gives a int, which is no collection of items"),
+        ("[]", "the list is empty; give one item at least"),
+        ("range:0:1000000000000", "range:0:1000000000000 has 1,000,000,000,000 items, more than 10,000,000"),
         ("range:1:b", '"range:1:b" is no source of items; write module:function, glob:data/*.json'),
     ],
 )
