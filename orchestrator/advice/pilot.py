@@ -190,7 +190,7 @@ def _place(error: RunnerFailed) -> str:
     theirs = [line for line in theirs if _is_theirs(line)] or theirs
     if error.cause == "timeout":
         return f" ({theirs[0]})" if theirs else ""
-    last = error.output.strip().rpartition("\n")[2]
+    last = last_words.last_line(error.output)
     return f" ({theirs[-1]})" if theirs else f" ({last})" if last and not files else ""
 
 
@@ -217,4 +217,6 @@ def _remedy(asked: Question, error: RunnerFailed) -> str:
         return f"name a function that calls it in a loop, such as `async def inside(): return {function}(...)`"
     if error.kind == "EOFError":
         return "standard input is empty here: give the function its input as arguments"
+    if error.cause == "crash":
+        return "see whether it ends its process, or closes files that it has not opened"
     return "call it with arguments that it can work with"

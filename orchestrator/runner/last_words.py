@@ -14,6 +14,8 @@ PLACE = re.compile(r'\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 EXCEPTION = re.compile(r"[^\W\d][\w.]*(:|$)")
 
+WARNING = re.compile(r"(.*:\d+: )?[A-Z]\w*Warning: ")
+
 MOST = 300  # characters
 
 LEAST_REPEATED = 4  # characters: fewer may be a line of dashes
@@ -39,8 +41,14 @@ def last_words(output: str, here: str | None = None) -> str:
     for first, end in zip(begun, [*begun[1:], len(lines)]):
         found = _exception(lines[first:end], here or os.getcwd()) or found
     if not found:
-        found = _once(next((line.strip() for line in reversed(lines) if line.strip(" \t~^")), ""))
+        found = _once(last_line(output))
     return found if len(found) <= MOST else found[: MOST - 3] + "..."
+
+
+def last_line(output: str) -> str:
+    """Return the last line of an output that may say why its process ended: a warning of Python is no cause."""
+    lines = (line.strip() for line in reversed(output.replace("\r", "").splitlines()))
+    return next((line for line in lines if line.strip(" \t~^") and not WARNING.match(line)), "")
 
 
 def _once(line: str) -> str:

@@ -85,6 +85,8 @@ class Reaper:
         except OSError:
             line = b""
         if not line:
-            raise ReaperKilled("the reaper process was killed, and all runners with it", remedy="run again")
+            what = "the reaper process, the parent of all runners, was killed, and they with it"
+            remedy = "run again; if that happens again, see whether the function sends a signal to its parent"
+            raise ReaperKilled(what, remedy=remedy)
         answer: dict[str, Any] = json.loads(line)
         return answer

@@ -154,6 +154,21 @@ def test_a_call_that_fails_names_its_item(tmp_path: Path) -> None:
     assert "leave that item out" in said
 
 
+def test_a_function_that_kills_its_parent_is_named_as_a_cause(tmp_path: Path) -> None:
+    (tmp_path / "parent.py").write_text("import os\ndef kills(n): os.kill(os.getppid(), 9)\n")
+    said = in_process("advise", "parent:kills", "n=1", cwd=tmp_path).stderr
+    assert "was killed" in said
+    assert "see whether the function sends a signal to its parent" in said
+
+
+def test_a_warning_of_python_is_no_cause_of_a_crash(tmp_path: Path) -> None:
+    (tmp_path / "closing.py").write_text("import os\ndef closes(n): os.closerange(3, 4096)\n")
+    said = in_process("advise", "closing:closes", "n=1", cwd=tmp_path).stderr
+    assert "the runner exited with status " in said
+    assert "Warning" not in said
+    assert "closes files that it has not opened" in said
+
+
 HANGING = """import time
 def work(n):
     if n == 5: time.sleep(10_000)
