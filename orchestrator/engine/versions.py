@@ -21,13 +21,14 @@ from ..spec.problem import SpecProblem
 from ..spec.versions import TwoVersions, base_alone, items_of, two_versions
 from . import session
 from .batch import Planned, own_processors
+from .forecast import check_time, forecast
 from .placing import Placed, defined_at, placed
 from .session import RunOutcome
 from .share import Share, fair_s
 from .signals import exiting_on_signal
 from .worktrees import Commits, Tree
 
-NO_TIME = "not measured, as no time of --max-time was left"
+NO_TIME = "not measured, as --max-time left no time for one block"
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,13 @@ class Setting:
 def check(jobs: Sequence[Planned], setting: Setting) -> list[SpecChecked]:
     """Return what each spec shows about both versions.
 
-    Raises BadInput before anything is measured if the newer version can't be placed, and what `session.run` raises. A
+    Raises BadInput before anything is measured if the newer version can't be placed, or if there is no time for a block
+    of each, and what `session.run` raises. A
     signal raises SystemExit.
     """
     begun_s = time.monotonic()
     prepared = [_prepared(job, setting) for job in jobs]
+    _check_time(jobs, [two for two, _ in prepared], setting)
     found = []
     for number, (job, (two, notes)) in enumerate(zip(jobs, prepared, strict=True)):
         most_s = None
@@ -62,6 +65,20 @@ def check(jobs: Sequence[Planned], setting: Setting) -> list[SpecChecked]:
         with own_processors(job.plan):
             found.append(_checked_alone(job, two, notes, setting, most_s, is_only=len(jobs) == 1))
     return found
+
+
+def _check_time(jobs: Sequence[Planned], prepared: Sequence[TwoVersions], setting: Setting) -> None:
+    """Raise BadInput where a fair part of the time for all is too short for one block of a spec."""
+    if setting.max_time_s is None:
+        return
+    even_s = fair_s(setting.max_time_s, [job.most_s for job in jobs])
+    for job, two in zip(jobs, prepared, strict=True):
+        plan = _plan(job, two)
+        check_time(plan, forecast(plan, setting.runs), min(even_s, job.most_s))
+
+
+def _plan(job: Planned, two: TwoVersions) -> Plan:
+    return plan_experiment(two.experiment, job.plan.cores, items_of(job.plan))
 
 
 def _prepared(job: Planned, setting: Setting) -> tuple[TwoVersions, list[str]]:
@@ -137,12 +154,12 @@ def _checked(job: Planned, two: TwoVersions, notes: list[str], setting: Setting,
     """Return what a run of both versions shows; without a base and an expectation there is nothing to run for."""
     from ..analysis.versions import changes
 
-    plan = plan_experiment(two.experiment, job.plan.cores, items_of(job.plan))
+    plan = _plan(job, two)
     if not two.pairs and not plan.claims:
         with exiting_on_signal():
             session.identity(plan, job.source)  # which raises if the newer version can't run either
         return SpecChecked(job.name, notes=notes)
-    if most_s is not None and most_s <= 0:
+    if most_s is not None and most_s < forecast(plan, setting.runs).least_s:
         return SpecChecked(job.name, notes=[*notes, NO_TIME])
     with exiting_on_signal():
         given = (setting.runs, Policy(), setting.set_holder)

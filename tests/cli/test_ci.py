@@ -342,3 +342,11 @@ def test_what_a_killed_process_left_is_removed_by_the_next(repository: Repositor
     assert repository.worktrees() != []
     repository.run("ci", "prices.yaml", "--base", "HEAD", "workload.call=json:dumps", "--wait", "30s")
     assert repository.worktrees() == []
+
+
+def test_a_time_without_room_for_one_block_is_refused_as_for_a_run(repository: Repository) -> None:
+    repository.commit(prices_py=SLOWER)
+    done = repository.run("ci", "prices.yaml", "--max-time", "100ms")
+    assert done.returncode == errors.BAD_INPUT
+    assert "--max-time: one block of the two quickest variants takes about " in done.stderr
+    assert not (repository.directory / "runs").exists()
