@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .. import errors
 from ..errors import BadInput, Failure
+from . import output
 from .app import app
 from .output import NonzeroExit, say
 
@@ -69,6 +70,7 @@ def _open_streams() -> None:
     """Open closed standard streams on /dev/null, so that no other file gets their descriptors."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
+            output.closed.add(name)
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123  # for as long as the program runs
 
 

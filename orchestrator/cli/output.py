@@ -11,6 +11,9 @@ from dataclasses import astuple
 
 from ..errors import BadInput, Unwritable
 
+closed: set[str] = set()
+"""The standard streams that were closed when the program began: nothing that is written to them arrives."""
+
 
 class NonzeroExit(Exception):
     """Ends the program with a status other than 0, and a last line on stderr."""
@@ -61,7 +64,9 @@ def is_ascii() -> bool:
 
 
 def write(text: str) -> None:
-    """Write to stdout; a closed pipe is ignored; raises Unwritable when there is no room."""
+    """Write to stdout; a pipe that its reader has closed is ignored; raises Unwritable where nothing can arrive."""
+    if text and "stdout" in closed:
+        raise Unwritable("cannot write to standard output: it is closed", remedy="redirect it, such as to a file")
     encoding = sys.stdout.encoding or "utf-8"
     text = text.encode(encoding, "backslashreplace").decode(encoding)  # names may have letters that stdout lacks
     try:
