@@ -30,9 +30,10 @@ class Outlook:
     """About how many more blocks would decide; None when not even the last look would."""
     seconds: float | None
     choice: str
-    """The variant to choose until then: the simplest of those that can still win and that no other one beats so far.
+    """The variant to choose until then: of those that can still win, the simplest that no other one beats so far.
 
-    A single other one beats it where the pairwise interval is above 1, and before the first look in every block.
+    Where the simplest of all is beaten, it is one of those that beat it. One beats another where the pairwise interval
+    is above 1. Before there is one, it must be faster in every block, by more than `_noise`.
     """
 
 
@@ -49,22 +50,34 @@ def outlook(contest: Contest, finding: Finding) -> Outlook | None:
 
 
 def _unbeaten(contest: Contest, labels: Sequence[str]) -> str:
-    """Return the first of some variants that no other one beats so far; the first of all where each is beaten."""
+    """Return the first of some variants if no other one beats it so far, else the first unbeaten of those that do."""
+    noise = _noise(contest)
 
-    def is_beaten(label: str) -> bool:
-        return any(_beats(contest, other, label) for other in labels if other != label)
+    def beating(label: str, others: Sequence[str]) -> list[str]:
+        return [other for other in others if other != label and _beats(contest, other, label, noise)]
 
-    return next((label for label in labels if not is_beaten(label)), labels[0])
+    better = beating(labels[0], labels)
+    return next((label for label in better if not beating(label, better)), labels[0])
 
 
-def _beats(contest: Contest, a: str, b: str) -> bool:
-    """Return whether the interval of a ratio is above 1; before there is one, whether `a` was faster in every block."""
+def _beats(contest: Contest, a: str, b: str, noise: float) -> bool:
+    """Return whether the interval of a ratio is above 1; before there is one, whether `a` leads in every block."""
     gap = contest.compare(a, b, contest.look_level)
     if gap is None:
         return False
     if gap.low is None:
-        return gap.agreeing == gap.blocks and math.log(gap.value) > contest.log_tie
+        return gap.agreeing == gap.blocks and math.log(gap.value) > max(contest.log_tie, noise)
     return gap.low > 1
+
+
+def _noise(contest: Contest) -> float:
+    """Return the largest logarithm of a ratio in any block of a plain loop and what repeats it; 0 without repeats.
+
+    They run the same calls, one after the other, so a few blocks that part others by no more than this show nothing.
+    """
+    times = [block.walls for block in contest.counting]
+    logs = [log_statistics(times, repeat, loop) for repeat, loop in contest.repeated_loops.items()]
+    return max((abs(float(log)) for own in logs for log in own), default=0.0)
 
 
 def _more_blocks(contest: Contest, logs: Times, gap: Ratio) -> int | None:

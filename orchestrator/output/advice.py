@@ -114,8 +114,7 @@ def _choice(verdict: VerdictReached, compared: Mapping[str, VariantCompared]) ->
     if verdict.verdict == "tie":
         return f"Use {named}, the simplest of {len(verdict.winners)} that tie{gain}."
     if verdict.verdict == "undecided":
-        why = "beat in every block" if verdict.ratio_low is None else "beats so far"
-        return f"Use {named} until more is known{gain}: it is the simplest that no other one {why}."
+        return f"Use {named} until more is known{gain}: it is the simplest that no other one beats so far."
     if verdict.runner_up is None:
         is_alone = all(event.excluded for label, event in compared.items() if label != best)
         others = "other variant" if is_alone else "variant of another kind"

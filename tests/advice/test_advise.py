@@ -268,7 +268,7 @@ def test_before_a_look_the_variant_that_always_led_is_advised() -> None:
     lines = said(conducted({"sequential": 20, "threads": 10}, measure={"max_time": "3s"}))
     assert lines[0] == (
         "Use threads (2 workers) until more is known, 2.00 times as fast as a plain loop: "
-        "it is the simplest that no other one beat in every block."
+        "it is the simplest that no other one beats so far."
     )
 
 
