@@ -30,6 +30,9 @@ LETS_GO, HOLDS = 0.5, 0.25
 DISTURBED = 2.5
 """The time of two threads at once, relative to one alone, above which they disturb each other: in turns it is 2."""
 
+FEWEST_OVERLAPS = 3
+"""Of fewer blocks, how far two threads ran in parallel is not said: one of them may read anything."""
+
 SOME, LETS_ALL_GO = 0.05, 0.9  # less than the one may be nothing, more than the other all of it
 
 MUCH_OUTSIDE = 0.5  # cores that calls keep busy beside their workers: less may be a helper thread
@@ -161,7 +164,7 @@ def _start_up(contest: Contest, event: VariantCompared | None) -> Iterator[str]:
         batches = units.count(event.break_even_batches, "batch")
         calls = units.count(contest.point.tasks, "call")
         startup = units.duration(event.startup_ns)
-        yield f"Against {_plain(event)}, its start-up of {startup} pays after {batches} of {calls}."
+        yield f"Against {_plain(event)}, the start-up of {event.variant} ({startup}) pays after {batches} of {calls}."
 
 
 def _own_locks(contest: Contest, found: PointEvents) -> Iterator[str]:
@@ -232,11 +235,12 @@ def _cores(contest: Contest, compared: Mapping[str, VariantCompared], *, is_para
 
 
 def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str], *, is_parallel: bool) -> str | None:
-    """Return whether threads ran in parallel, and what that shows about the GIL."""
+    """Return whether threads ran in parallel, and what that shows about the GIL; None where too little is known."""
     low, high = event.parallel_share_low, event.parallel_share_high
-    if event.parallel_share is None:
+    overlaps = [block.overlaps[event.variant] for block in contest.counting if event.variant in block.overlaps]
+    if event.parallel_share is None or len(overlaps) < FEWEST_OVERLAPS:
         return None
-    together = median(block.overlaps[event.variant] for block in contest.counting if event.variant in block.overlaps)
+    together = median(overlaps)
     if together > DISTURBED:
         disturbed = (
             f"Two threads at once took {together:.1f} times as long as one alone: their calls disturb each other"
@@ -251,8 +255,7 @@ def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str],
     if obstacle:
         return f"{found}: {obstacle}, so this says nothing about the GIL."
     if low is None or high is None:
-        measured = sum(event.variant in block.overlaps for block in contest.counting)
-        return f"{found}, in {units.count(measured, 'block')}: too few for an interval."
+        return f"{found}, in {len(overlaps)} blocks: too few for an interval."
     if low >= LETS_GO:
         return f"{found}: the code releases the GIL."
     free = load.free_cores(contest)

@@ -240,7 +240,7 @@ def test_a_win_is_advised_with_its_ratio_and_when_the_start_up_pays() -> None:
         conducted({"sequential": 20, "threads": 20, "processes": 10}, tasks=4, noise=0.00001, measure={"blocks": 8})
     )
     assert lines[0] == "Use processes (2 workers), 2.00 [2.00, 2.00] times as fast as a plain loop."
-    assert "- Against a plain loop, its start-up of 12 ms pays after 2 batches of 4 calls." in lines
+    assert "- Against a plain loop, the start-up of processes (12 ms) pays after 2 batches of 4 calls." in lines
 
 
 def test_a_win_that_holds_at_this_load_only_is_advised_with_that() -> None:
@@ -318,6 +318,14 @@ def test_the_advice_on_threads_says_whether_the_code_releases_the_gil(
     line = said(run)[-1]
     assert line.startswith("- Two threads ran in parallel for ")
     assert line.endswith(conclusion)
+
+
+def test_the_overlap_of_threads_in_fewer_than_three_blocks_is_not_said() -> None:
+    def is_said(max_time: str) -> bool:
+        run = conducted({"sequential": 20, "threads": 20}, overlap=1.0, measure={"max_time": max_time})
+        return any("in parallel for" in line for line in said(run))
+
+    assert not is_said("2s") and is_said("3s")
 
 
 def test_threads_that_disturb_each_other_say_nothing_of_the_gil() -> None:
