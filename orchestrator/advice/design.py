@@ -161,6 +161,11 @@ class Design:
     def variants(self) -> int:
         return len(self.entries) * len(self.workers)
 
+    @property
+    def unfit(self) -> Mapping[str, str]:
+        """The reason for each model that is left out or fails."""
+        return {**self.left_out, **self.unable}
+
     def without(self, failed: Mapping[str, str], spawned: Mapping[str, str]) -> Design:
         """Return the design without models that failed, and with workers that are spawned, each with its reason."""
         entries = [

@@ -43,9 +43,7 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str, findings: 
     measured = "every combination is measured"
     if asked.over:
         measured = f"of {asked.over.name} only the levels next to where the winner changes are measured"
-    compared = {model_of(entry) for entry in designed.entries}
-    unfit = set(registry.STANDARD) if asked.models is None else {*designed.left_out, *designed.unable}
-    left_out = [name for name in registry.STANDARD if name in unfit - compared]
+    left_out = _left_out(asked, facts, designed)
     batch = units.duration(designed.tasks * facts.wall_ns)
     lines = [
         *_heading(asked, again),
@@ -78,6 +76,14 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str, findings: 
         dump({"measure": measure}).rstrip(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _left_out(asked: Question, facts: Facts, designed: Design) -> dict[str, str]:
+    """Return why models are not compared: of those that were asked for, else of all standard ones."""
+    compared = {model_of(entry) for entry in designed.entries}
+    wanted = registry.STANDARD if asked.models is None else [*designed.unfit, *map(model_of, asked.models)]
+    other = "it is not for coroutine functions" if facts.is_async else "it is not compared"
+    return {name: printable(designed.unfit.get(name, other)) for name in wanted if name not in compared}
 
 
 def _arrivals(asked: Question, designed: Design) -> Iterator[str]:

@@ -105,7 +105,7 @@ def _explained(problem: SpecProblem, experiment: Experiment, designed: Design) -
     if problem.path[0] != "expect" or not isinstance(problem.path[1], int):
         return problem
     claim = experiment.expect[problem.path[1]]
-    unfit = {**designed.left_out, **designed.unable}
+    unfit = designed.unfit
     reasons = [f"{name} is left out: {unfit[name]}" for name in (claim.of, claim.against) if name and name in unfit]
     if not reasons:
         return problem
@@ -154,8 +154,8 @@ def _check_design(question: Question, facts: Facts, designed: Design) -> None:
     from ..advice.design import model_of
 
     place = question.option("models")
-    unfit = {**designed.left_out, **designed.unable}
-    reasons = [f"{name}: {unfit[name]}" for name in dict.fromkeys(map(model_of, question.models)) if name in unfit]
+    unfit, asked = designed.unfit, dict.fromkeys(map(model_of, question.models))
+    reasons = [f"{name}: {unfit[name]}" for name in asked if name in unfit]
     if not reasons:
         raise BadInput("one model has nothing to be compared with", where=place, remedy="name two or more")
     what = f"{question.shown or question.call} leaves nothing to compare, for {'; '.join(reasons)}"

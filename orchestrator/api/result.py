@@ -194,10 +194,14 @@ class Result:
 
     @property
     def left_out(self) -> dict[str, str]:
-        """Why a variant could not run, by variant; the models that a pilot call has ruled out are in `findings`."""
+        """Why models were left out, by model, since they can't run the function or are no choice for it.
+
+        A variant that could not run on this machine is there as well, by variant.
+        """
         from ..journal.raw_events import VariantUnavailable
 
-        return {event.variant: event.reason for event in self._results.events(VariantUnavailable)}
+        ruled_out = self._results.plan.experiment.left_out
+        return ruled_out | {event.variant: event.reason for event in self._results.events(VariantUnavailable)}
 
     @property
     def description(self) -> str:

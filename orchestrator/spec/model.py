@@ -309,8 +309,8 @@ class Experiment(Strict):
         description="every combination is measured: tasks, arrivals.*, kwargs.*, workload.*, workers, python, model "
         "options",
     )
-    left_out: Annotated[tuple[_ModelName, ...], as_tuple, AfterValidator(each_once)] = Field(
-        (), description="models that are no choice, since they can't run the workload: none of them is advised"
+    left_out: dict[_ModelName, str] = Field(
+        {}, description="models that are no choice, each with the reason: none of them is advised"
     )
     baseline: str | None = Field(default=None, description="a model or a label; else sequential, or the first")
     measure: Measure = Measure()

@@ -62,6 +62,12 @@ def test_a_plain_function_meets_every_model() -> None:
     assert list(workers(designed())) == list(registry.STANDARD)
 
 
+def test_the_spec_has_the_reason_for_each_model_that_is_left_out() -> None:
+    refused, failed = {"interpreters": "Python 3.11 has none"}, {"processes": "it ends"}
+    experiment, _ = loads(written(Question("mine:work", {}), 2, refused=refused, failed=failed), "advice")
+    assert experiment.left_out == refused | failed
+
+
 def test_an_async_function_is_awaited_one_by_one_and_all_at_once() -> None:
     refused = dict.fromkeys(set(registry.NAMES) - {"event_loop"}, "a coroutine function")
     made = designed(is_async=True, refused=refused, wall_ns=5_000_000, cpu_share=0.002)

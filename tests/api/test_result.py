@@ -94,6 +94,12 @@ def test_the_outcome_is_that_of_the_run(result: Result) -> None:
     assert result.outcome == "decided" and result.failures == () and result.left_out == {}
 
 
+def test_models_that_the_design_left_out_are_there_with_the_reason(tmp_path: Path) -> None:
+    left_out = {"processes": "its results can't be pickled"}
+    records = conducted({"sequential": 20, "threads": 9}, left_out=left_out).records()
+    assert orchestrator.load(journaled(tmp_path, 1, records)).left_out == left_out
+
+
 def test_a_claim_that_holds_returns_the_result(result: Result) -> None:
     assert result.expect(of="processes", min=1.5) is result
 
