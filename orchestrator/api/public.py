@@ -31,12 +31,12 @@ def advise(func: Function, /, *args: Any, **kwargs: Any) -> Result:
     Raises BadInput for what can't be measured, WorkloadFailed when a call fails, and Busy while another run holds the
     machine.
     """
-    return blocking(_answering(func, {"args": args, "kwargs": kwargs}, is_advice=True))
+    return blocking(answering(func, {"args": args, "kwargs": kwargs}, is_advice=True))
 
 
 async def advise_async(func: Function, /, *args: Any, **kwargs: Any) -> Result:
     """Return what `advise` returns, while the event loop runs on; cancelling it ends the run."""
-    return await awaited(_answering(func, {"args": args, "kwargs": kwargs}, is_advice=True))
+    return await awaited(answering(func, {"args": args, "kwargs": kwargs}, is_advice=True))
 
 
 def compare(
@@ -105,12 +105,12 @@ def compare(
         "runs": runs,
         "wait": wait,
     }
-    return blocking(_answering(func, options))
+    return blocking(answering(func, options))
 
 
 async def compare_async(func: Functions, **options: Unpack[Options]) -> Result:
     """Return what `compare` returns, while the event loop runs on; cancelling it ends the run."""
-    return await awaited(_answering(func, options))
+    return await awaited(answering(func, options))
 
 
 def run(
@@ -165,7 +165,7 @@ async def load_async(run: str | Path) -> Result:
     return await anyio.to_thread.run_sync(load, run)
 
 
-def _answering(func: Functions, options: Options, *, is_advice: bool = False) -> Callable[[Stop], Result]:
+def answering(func: Functions, options: Options, *, is_advice: bool = False) -> Callable[[Stop], Result]:
     """Return what measures for an answer, given what can stop it; the function is read here and now."""
     from .advising import answer
 

@@ -13,6 +13,7 @@ from . import public
 from .asking import Function, Functions, Options
 from .claims import Broken, Undecided, check
 from .result import Result
+from .threads import blocking
 
 if TYPE_CHECKING:
     from ..journal.derived_events import ExpectationChecked
@@ -32,22 +33,22 @@ class Concurrency:
     def compare(self, func: Functions, **options: Unpack[Options]) -> TestedResult:
         """Return what `orchestrator.compare` returns, after a wait for other runs on this machine."""
         __tracebackhide__ = True
-        return self._compared(func, options)
+        return self._answered(func, options)
 
     def advise(self, func: Function, /, *args: Any, **kwargs: Any) -> TestedResult:
         """Return what `orchestrator.advise` returns, after a wait for other runs on this machine."""
         __tracebackhide__ = True
-        return self._compared(func, {"args": args, "kwargs": kwargs})
+        return self._answered(func, {"args": args, "kwargs": kwargs}, is_advice=True)
 
     def load(self, run: str | Path) -> TestedResult:
         """Return the result of a run that was measured before."""
         return self._tested(public.load(run))
 
-    def _compared(self, func: Functions, options: Options) -> TestedResult:
+    def _answered(self, func: Functions, options: Options, *, is_advice: bool = False) -> TestedResult:
         __tracebackhide__ = True
         given: Options = {"runs": self._runs, "wait": WAIT, **options}
         try:
-            return self._tested(public.compare(func, **given))
+            return self._tested(blocking(public.answering(func, given, is_advice=is_advice)))
         except Failure as error:
             raise error.with_traceback(None) from None  # the test is shown, and not the lines of this program
 

@@ -53,6 +53,25 @@ def test_a_broken_claim_shows_the_interval_and_the_cause(pytester: pytest.Pytest
     )
 
 
+def test_advise_asks_for_advice_and_compare_for_a_comparison(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import pytest
+        from orchestrator import BadInput
+        from orchestrator.api import advising
+
+        def refuse(question, answering, set_holder):
+            raise BadInput(answering.again)
+
+        def test_names(concurrency, monkeypatch):
+            monkeypatch.setattr(advising, "answer", refuse)
+            with pytest.raises(BadInput, match="/advise-json.dumps"):
+                concurrency.advise("json:dumps", 1)
+            with pytest.raises(BadInput, match="/compare-json.dumps"):
+                concurrency.compare("json:dumps", args=[1])
+    """)
+    pytester.runpytest(*PLUGIN).assert_outcomes(passed=1)
+
+
 def test_an_undecided_claim_is_skipped_with_the_reason_at_the_test(pytester: pytest.Pytester, run: Path) -> None:
     where = "test_an_undecided_claim_is_skipped_with_the_reason_at_the_test.py:*"
     ran(pytester, run, "-rs").stdout.fnmatch_lines([f"SKIPPED * {where} undecided: speedup of processes *"])
