@@ -12,7 +12,7 @@ from ..runner.first_calls import NEEDS_CONTEXT
 from ..runner.last_words import CLOSE
 from ..runner.returned_errors import RAISE
 from ..text import printable
-from .design import FIRST_CALL, Design, Facts
+from .design import FIRST_CALL, Design, Facts, model_of
 from .known_failures import hinted
 from .question import Question
 
@@ -41,7 +41,7 @@ def findings(asked: Question, facts: Facts, designed: Design) -> list[str]:
             here = [f"At {asked.over.name}={units.number(level)}: {sentence}" for sentence in finder(there, designed)]
         found += here
     found += [*_of_the_question(asked, facts), *_of_the_items(asked, facts, designed)]
-    found += [*_of_the_models(facts, designed), *_of_the_results(facts)]
+    found += [*_of_the_models(asked, facts, designed), *_of_the_results(facts)]
     return [printable(" ".join(sentence.split())) for sentence in found]
 
 
@@ -185,11 +185,16 @@ def _of_the_items(asked: Question, facts: Facts, designed: Design) -> Iterator[s
         yield f"A batch has {designed.tasks} of the {facts.items} items, evenly spread; {given} takes all."
 
 
-def _of_the_models(facts: Facts, designed: Design) -> Iterator[str]:
-    """Yield which models are left out, can't run the function, or run it with other workers, and why."""
-    if left_out := [f"{models}, for {why}" for why, models in _reasons(designed.left_out, facts)]:
+def _of_the_models(asked: Question, facts: Facts, designed: Design) -> Iterator[str]:
+    """Yield which of the models that were asked for are left out, can't run it, or run it otherwise, and why."""
+    wanted = designed.unfit if asked.models is None else set(map(model_of, asked.models))
+
+    def reasons(of: Mapping[str, str]) -> list[tuple[str, str]]:
+        return _reasons({name: why for name, why in of.items() if name in wanted}, facts)
+
+    if left_out := [f"{models}, for {why}" for why, models in reasons(designed.left_out)]:
         yield f"Left out: {'; '.join(left_out)}."
-    yield from (f"{models} can't run it: {hinted(why)}." for why, models in _reasons(designed.unable, facts))
+    yield from (f"{models} can't run it: {hinted(why)}." for why, models in reasons(designed.unable))
     spawned = _reasons(designed.spawned, facts)
     yield from (f"{models} uses `start_method: spawn`: forked, {why}." for why, models in spawned)
     if any(text in facts.failed.get("event_loop", "") for text in OWN_LOOPS):

@@ -49,7 +49,7 @@ def draw(screen: Screen, results: Results, view: View, *, is_advice: bool = Fals
     said = [advice.LOOKED_UP] if is_advice and _have_tables(measured) else []
     for text, style in [*_missing(results), *_notes(results, measured, said)]:
         screen.one_line(text, style, ellipsis=ranking.signs(view).ellipsis)
-    for finding in results.plan.experiment.findings if is_advice else ():
+    for finding in results.plan.experiment.findings:
         screen.line(finding)
     if is_advice and results.plan.experiment.description:
         screen.line(f"question: {results.plan.experiment.description}", "dim")

@@ -100,6 +100,12 @@ def test_models_that_the_design_left_out_are_there_with_the_reason(tmp_path: Pat
     assert orchestrator.load(journaled(tmp_path, 1, records)).left_out == left_out
 
 
+def test_what_the_pilot_calls_have_shown_is_printed_of_a_comparison_too(tmp_path: Path) -> None:
+    finding = "Results are not checked: two calls differ."
+    records = conducted({"sequential": 20, "threads": 9}, findings=[finding]).records()
+    assert finding in str(orchestrator.load(journaled(tmp_path, 1, records)))
+
+
 def test_a_claim_that_holds_returns_the_result(result: Result) -> None:
     assert result.expect(of="processes", min=1.5) is result
 
