@@ -50,7 +50,9 @@ def remedy(contest: Contest, variant: Variant, found: Summary, causes: Mapping[s
 def _loop_blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     middle = found.median
     if found.waits:
-        return _use(contest, variant, found, "threads", ", or make the function `async`")
+        has_coroutines = any(each.is_async for block in contest.counting for each in block.accounts.values())
+        clause = ": calls can wait at the same time" if has_coroutines else ", or make the function `async`"
+        return _use(contest, variant, found, "threads", clause)
     if middle.call_cpu_ns >= SMALL_NS and contest.plan.cores >= 2:
         return _use(contest, variant, found, "processes", ": the calls compute and do not wait")
     if _loop_does(contest, variant, found):

@@ -89,16 +89,25 @@ def _point(experiment: Experiment, chosen: dict[str, Any], items: Sequence[Items
     columns |= {column(f"workload.{name}"): value for name, value in fields.items()}
     beside = f", window={chosen['arrivals.window']}" if "arrivals.window" in chosen else ""
     beside += "".join(f", {name}={value}" for name, value in fields.items() if name != "kwargs")
+    functions = _functions(experiment, workload)
     parts = {"workload": workload, "tasks": tasks} | ({"items": given.digest} if given else {})
     return Point(
         id=content_id(parts | (arrivals.fields() if arrivals else {})),
-        label=label_of(workload, tasks, arrivals=arrivals) + beside,
+        label=label_of(workload, tasks, arrivals=arrivals, functions=functions) + beside,
         columns=columns,
         workload=workload,
         tasks=tasks,
         items=given,
         arrivals=arrivals,
+        functions=functions,
     )
+
+
+def _functions(experiment: Experiment, workload: Mapping[str, Any]) -> list[str]:
+    """Return the names of the functions that the entries call: their own, or that of the workload."""
+    called = workload.get("call") or workload.get("async_call") or ""
+    names = (entry.call or entry.async_call or called for entry in experiment.models)
+    return list(dict.fromkeys(name.rpartition(":")[2] for name in names))
 
 
 def _items_for(source: object, tasks: int | None, items: Sequence[Items]) -> Items | None:

@@ -24,6 +24,8 @@ FAR_BEHIND = 10.0
 ROUNDS_PER_ACCOUNT = 40
 """A variant has one instrumented trial per this many others, or fewer: it takes up to twice their time."""
 
+MOST_FUNCTIONS = 3  # are named in the label of a point
+
 REFERENCE = "=reference"  # the name of the reference loop among the variants of a round; no label begins with `=`
 
 
@@ -84,6 +86,8 @@ class Point:
     tasks: int
     items: Items | None = None
     arrivals: PointArrivals | None = None
+    functions: Sequence[str] = ()
+    """The functions of the variants, by name, where these are several."""
 
 
 @dataclass(frozen=True)
@@ -226,12 +230,20 @@ def column(axis: str) -> str:
     return axis.replace(".", "_")
 
 
-def label_of(workload: Mapping[str, Any], tasks: int, without: str = "", arrivals: PointArrivals | None = None) -> str:
+def label_of(
+    workload: Mapping[str, Any],
+    tasks: int,
+    without: str = "",
+    arrivals: PointArrivals | None = None,
+    functions: Sequence[str] = (),
+) -> str:
     """Return the label of a point, such as `work(n=1) x 4` or `work(n=1) at 200/s`.
 
-    It is without the value of the axis `without`.
+    It is without the value of the axis `without`. Several `functions` are all named if they are few, else none is.
     """
     called = (workload.get("call") or workload["async_call"]).rpartition(":")[2]
+    if len(functions) > 1:
+        called = " or ".join(functions) if len(functions) <= MOST_FUNCTIONS else f"{len(functions)} functions"
     names = workload["kwargs"].items()
     source = items_of(workload)
     keyword = f"{workload['item']}=" if workload.get("item") else ""
@@ -242,10 +254,14 @@ def label_of(workload: Mapping[str, Any], tasks: int, without: str = "", arrival
     return f"{called}({', '.join(arguments)}){load}"
 
 
+def _label(point: Point, without: str) -> str:
+    return label_of(point.workload, point.tasks, without, point.arrivals, point.functions)
+
+
 def label_along(point: Point, axis: str) -> str:
     """Return the label shared by the points that differ from `point` along `axis` alone, such as `work(n) x 4`."""
-    beside = point.label.removeprefix(label_of(point.workload, point.tasks, "", point.arrivals))
-    return label_of(point.workload, point.tasks, axis, point.arrivals) + beside  # what axes of the workload say
+    beside = point.label.removeprefix(_label(point, ""))
+    return _label(point, axis) + beside  # what axes of the workload say
 
 
 def items_of(workload: Mapping[str, Any]) -> str | None:

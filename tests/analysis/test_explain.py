@@ -256,6 +256,15 @@ def test_threads_are_advised_for_a_loop_blocked_by_calls_that_wait() -> None:
     assert event["try_overrides"] == ['models=["event_loop", "sequential", "threads"]']
 
 
+def test_a_function_is_not_advised_to_be_async_where_one_is_in_the_contest() -> None:
+    models = [{"model": "event_loop", "label": name, "call": f"a:{name}"} for name in ("plain", "coroutine")]
+    blocked = {"lanes": 1, "in_own_thread": True, "blocked": 0.9, **WAITING}
+    accounts = {"plain": blocked, "coroutine": {"is_async": True, "waiting": 0.9}}
+    run = conducted({"plain": 20.0, "coroutine": 10.0}, models=models, accounts=accounts)
+    advised = [each["advice"] for each in run.records() if each["event"] == "variant.explained"]
+    assert advised == ["use `threads`: calls can wait at the same time", None]
+
+
 def test_processes_are_advised_for_a_loop_blocked_by_calls_that_compute() -> None:
     event = why("event_loop", lanes=1, in_own_thread=True)
     assert event["advice"] == "use `processes`: the calls compute and do not wait"

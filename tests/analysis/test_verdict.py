@@ -112,6 +112,17 @@ def test_variants_of_a_single_model_compete_with_each_other() -> None:
     assert (found["winners"], found["runner_up"]) == (["threads(workers=4)"], "threads(workers=2)")
 
 
+def test_the_sentence_names_all_functions_of_a_contest_or_none() -> None:
+    def point(*names: str) -> str:
+        models = [{"model": "sequential", "label": name, "call": f"a:{name}"} for name in names]
+        times: dict[str, float] = dict.fromkeys(names, 10.0)
+        sentence = verdict_of(conducted(times, models=models, measure={"max_time": "3s"}))["sentence"]
+        return str(sentence).partition(":")[0]
+
+    assert point("plain", "coroutine") == "plain or coroutine() x 1"
+    assert point("one", "two", "three", "four") == "4 functions() x 1"
+
+
 def test_a_labelled_entry_competes_with_other_entries_of_its_model() -> None:
     models = ["sequential", "threads", {"model": "threads", "label": "locked", "kwargs": {"lock": True}}]
     found = verdict_of(conducted({"sequential": 20, "threads": 10, "locked": 15}, models=models))
