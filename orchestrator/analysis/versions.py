@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from ..journal.raw_events import VariantUnavailable
+from .. import errors
+from ..journal.derived_events import ExpectationChecked
+from ..journal.raw_events import TrialFailed, VariantUnavailable
 from .compare import side
 from .contest import Contest
 from .results import Results
@@ -29,6 +31,40 @@ class VersionChange:
     wall_ns: float | None = None
     reason: str | None = None
     """Why there is nothing to compare."""
+
+
+class Place(NamedTuple):
+    """A line of a file, below the top of the repository."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class SpecChecked:
+    """What one spec says about both versions."""
+
+    experiment: str
+    changes: Sequence[VersionChange] = ()
+    expectations: Sequence[tuple[ExpectationChecked, Place]] = ()
+    """The expectations of the spec, each with its place there."""
+    failures: Sequence[TrialFailed] = ()
+    """The trials of the newer version that failed."""
+    places: Mapping[str, Place] | None = None
+    """Where the function of each variant is defined, or named."""
+    notes: Sequence[str] = ()
+    """What could not be compared, and why."""
+    error: str | None = None
+    """Why there is no run, with its exit status."""
+    error_status: int | None = None
+
+    def statuses(self) -> list[int]:
+        """Return the exit statuses that apply; something undecided is none, unless an expectation needs it."""
+        outcomes = {event.outcome for event, _ in self.expectations}
+        is_slower = any(each.change == "slower" for each in self.changes)
+        found = [] if self.error_status is None else [self.error_status]
+        found += [errors.FAILED] * bool(self.failures) + [errors.BROKEN] * (is_slower or "broken" in outcomes)
+        return found + [errors.UNDECIDED] * ("undecided" in outcomes)
 
 
 def changes(results: Results, pairs: Mapping[str, str], tolerance: float) -> list[VersionChange]:

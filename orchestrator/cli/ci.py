@@ -17,8 +17,9 @@ from .app import KeepReport, Runs, Wait, app
 from .output import NonzeroExit, write
 
 if TYPE_CHECKING:
+    from ..analysis.versions import SpecChecked
     from ..engine.batch import Planned
-    from ..output.versions import SpecChecked, Versions
+    from ..output.versions import Versions
 
 
 @app.command(

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..analysis.versions import Place, SpecChecked
 from ..archive.resume import Policy
 from ..errors import BadInput, Failure
-from ..output.versions import Place, SpecChecked
 from ..runner.problem import Problem
 from ..spec.expand import plan_experiment
 from ..spec.load import Reasons

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from .. import errors, units
-from ..analysis.versions import Change, VersionChange
-from ..journal.derived_events import ExpectationChecked
+from .. import units
+from ..analysis.versions import Change, Place, SpecChecked, VersionChange
 from ..journal.raw_events import TrialFailed
 from . import lines
 from .export import markdown
@@ -17,13 +15,6 @@ from .grid import Grid
 
 WORDS: tuple[Change, ...] = ("slower", "undecided", "not compared", "faster", "no slower", "same")
 """The changes, in the order in which they are counted."""
-
-
-class Place(NamedTuple):
-    """A line of a file, below the top of the repository."""
-
-    file: str
-    line: int
 
 
 @dataclass(frozen=True)
@@ -34,33 +25,6 @@ class Versions:
     base: str
     about_base: str
     tolerance: float
-
-
-@dataclass(frozen=True)
-class SpecChecked:
-    """What one spec says about both versions."""
-
-    experiment: str
-    changes: Sequence[VersionChange] = ()
-    expectations: Sequence[tuple[ExpectationChecked, Place]] = ()
-    """The expectations of the spec, each with its place there."""
-    failures: Sequence[TrialFailed] = ()
-    """The trials of the newer version that failed."""
-    places: Mapping[str, Place] | None = None
-    """Where the function of each variant is defined, or named."""
-    notes: Sequence[str] = ()
-    """What could not be compared, and why."""
-    error: str | None = None
-    """Why there is no run, with its exit status."""
-    error_status: int | None = None
-
-    def statuses(self) -> list[int]:
-        """Return the exit statuses that apply; something undecided is none, unless an expectation needs it."""
-        outcomes = {event.outcome for event, _ in self.expectations}
-        is_slower = any(each.change == "slower" for each in self.changes)
-        found = [] if self.error_status is None else [self.error_status]
-        found += [errors.FAILED] * bool(self.failures) + [errors.BROKEN] * (is_slower or "broken" in outcomes)
-        return found + [errors.UNDECIDED] * ("undecided" in outcomes)
 
 
 def counted(checked: Sequence[SpecChecked]) -> str:

@@ -7,8 +7,8 @@ import pytest
 from orchestrator import errors
 from orchestrator.analysis.results import fold
 from orchestrator.analysis.stats import Ratio
-from orchestrator.analysis.versions import VersionChange, change_of, changes
-from orchestrator.output.versions import Place, SpecChecked, Versions, as_annotations, counted, summary
+from orchestrator.analysis.versions import Place, SpecChecked, VersionChange, change_of, changes
+from orchestrator.output.versions import Versions, as_annotations, counted, summary
 from tests.support.synthetic import conducted
 
 COMMITS = Versions("a" * 40, "b" * 40, "the merge base with origin/main", 0.05)
