@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 Overrides = Mapping[str, Any] | Sequence[str]
 
-RESUME_WITHIN_S = 24 * 3600.0  # as on the command line
-
 
 def advise(func: Function, /, *args: Any, **kwargs: Any) -> Result:
     """Return which model runs a function with these arguments fastest, by how much and why, in 10 to 30 s.
@@ -125,8 +123,8 @@ def run(
 ) -> Result:
     """Return the result of a YAML spec, measured with overrides such as {"tasks": 8, "measure.max_time": "10s"}.
 
-    As on the command line, a run that was interrupted within the last 24 hours is resumed; `resume` resumes one of any
-    age, and `fresh` none. Raises what `compare` raises, with the line of the spec.
+    As on the command line, a run that was interrupted within the last 24 hours, or ORCHESTRATOR_RESUME_WITHIN, is
+    resumed; `resume` resumes one of any age, and `fresh` none. Raises what `compare` raises, with the line of the spec.
     """
     return blocking(_running(spec, overrides, runs, resume=resume, fresh=fresh, max_time=max_time, wait=wait))
 
@@ -191,7 +189,7 @@ def _running(
     wait: str | float | None,
 ) -> Callable[[Stop], Result]:
     """Return what measures a spec, given what can stop it."""
-    from ..archive.resume import Policy
+    from ..archive.resume import WITHIN_VARIABLE, Policy, allowed_age
     from ..errors import BadInput
     from ..spec.document import dump
     from .measuring import Setting, measure
@@ -205,7 +203,7 @@ def _running(
         if isinstance(overrides, Mapping)
         else list(overrides)
     )
-    policy = Policy() if fresh else Policy(asked=resume, within_s=RESUME_WITHIN_S)
+    policy = Policy() if fresh else Policy(asked=resume, within_s=seconds(allowed_age(), WITHIN_VARIABLE))
     wait_s, max_time_s = patience_s(wait), seconds(max_time, "max_time=")
     directory = runs_directory(runs)
 

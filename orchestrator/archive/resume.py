@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,16 @@ from ..errors import Busy, Failure
 from ..journal.read import first_and_last, is_running, newest_first
 
 STOPPED_BY_HAND = 128 + signal.SIGINT
+
+WITHIN = "24h"
+"""An interrupted run that is no older is resumed, unless `WITHIN_VARIABLE` has another time."""
+
+WITHIN_VARIABLE = "ORCHESTRATOR_RESUME_WITHIN"
+
+
+def allowed_age() -> str:
+    """Return how old a run may be to be resumed without being asked for, such as "24h"."""
+    return os.environ.get(WITHIN_VARIABLE) or WITHIN
 
 
 @dataclass(frozen=True)

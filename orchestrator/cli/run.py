@@ -38,11 +38,13 @@ def run(
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="start a new run; resume nothing")] = False,
     resume_within: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="TIME", envvar="ORCHESTRATOR_RESUME_WITHIN", help="resume an interrupted run no older than TIME"
+            metavar="TIME",
+            envvar="ORCHESTRATOR_RESUME_WITHIN",
+            help="resume an interrupted run no older than TIME [default: 24h]",
         ),
-    ] = "24h",
+    ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -73,10 +75,12 @@ def run(
         raise BadInput("--resume and --fresh contradict each other", remedy="keep one of them")
     configs, overrides = configs_and_overrides(words)
     from .. import log
+    from ..archive.resume import Policy, allowed_age
     from ..extras import need
     from . import arguments as given
 
-    within_s, wait_s = given.seconds(resume_within, "--resume-within"), given.seconds(wait, "--wait") or 0.0
+    within_s = given.seconds(resume_within or allowed_age(), "--resume-within")
+    wait_s = given.seconds(wait, "--wait") or 0.0
     max_time_s = given.seconds(max_time, "--max-time")
     with log.diverted(quiet=quiet, file=log_file):
         workers = None
@@ -85,7 +89,6 @@ def run(
             from ..cluster.scheduler import parse_address
 
             workers = parse_address(cluster)
-        from ..archive.resume import Policy
         from .measure import Asked, measure_one
 
         policy = Policy() if fresh else Policy(asked=resume, within_s=within_s)

@@ -217,6 +217,12 @@ def test_a_missing_spec_is_refused_with_its_place() -> None:
         orchestrator.run("none.yaml")
 
 
+def test_how_old_a_run_may_be_that_is_resumed_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_RESUME_WITHIN", "long")
+    with pytest.raises(BadInput, match=r"ORCHESTRATOR_RESUME_WITHIN: .*long"):
+        orchestrator.run("a.yaml")
+
+
 def test_overrides_are_a_mapping_or_texts(place: Path) -> None:
     (place / "a.yaml").write_text("workload: {call: 'json:dumps', args: [1]}\nmodels: [sequential]\n")
     for overrides in ({"tasks": 0}, ["tasks=0"]):
