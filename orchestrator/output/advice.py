@@ -138,9 +138,8 @@ def _overloaded(served: Sequence[VariantServed], compared: Sequence[VariantCompa
 def _named(event: VariantCompared) -> str:
     if event.model == "sequential" and event.variant.startswith("sequential"):  # and not a label of its own
         return "a plain loop"
-    is_known = event.workers is None or event.model == "sequential" or "workers=" in event.variant
-    workers = "" if event.workers is None or is_known else units.count(event.workers, "worker")
-    return f"{event.variant} ({workers})" if workers else event.variant
+    workers = tables.unnamed_workers(event)
+    return event.variant if workers is None else f"{event.variant} ({units.count(workers, 'worker')})"
 
 
 def _plain(event: VariantCompared) -> str:

@@ -124,7 +124,7 @@ def _draw_point(
     if not any(event.wall_ns is not None or event.failures for event in found.compared):
         return  # no figure is known
     screen.grid(ranking.ranked(found, view))
-    screen.styled(ranking.legend(ranking.standing(event, found.verdict) for event in found.compared))
+    screen.styled(ranking.legend(found))
 
 
 def _draw_points(screen: Screen, results: Results, measured: Sequence[Measured]) -> None:

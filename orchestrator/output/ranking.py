@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -98,11 +98,22 @@ def ranked(found: PointEvents, view: View) -> Grid:
     )
 
 
-def legend(standings: Iterable[Standing]) -> Line:
-    """Return what the marks mean that a table has."""
-    present = set(standings)
+def legend(found: PointEvents) -> Line:
+    """Return what the marks mean that a table has, and the number of workers that its variants have in common."""
+    present = {standing(event, found.verdict) for event in found.compared}
     parts = [(f"{mark} {word}", style) for key, (mark, word, style) in MARKS.items() if key in present]
+    numbers = [workers for event in found.compared if (workers := tables.unnamed_workers(event)) is not None]
+    if len(set(numbers)) == 1:
+        parts.append((f"{units.count(numbers[0], 'worker')}{' each' * (len(numbers) > 1)}", "dim"))
     return [part for place, each in enumerate(parts) for part in ([("   ", "")] * (place > 0) + [each])]
+
+
+def _labels(events: Sequence[VariantCompared], marks: Sequence[str]) -> list[str]:
+    """Return the marked labels, each with its number of workers where that differs and the label lacks it."""
+    workers = [tables.unnamed_workers(event) for event in events]
+    differ = len({*workers} - {None}) > 1
+    counts = ["" if each is None or not differ else f" ({units.count(each, 'worker')})" for each in workers]
+    return [f"{mark} {event.variant}{count}" for mark, event, count in zip(marks, events, counts, strict=True)]
 
 
 def _texts(found: PointEvents, events: Sequence[VariantCompared], marks: Sequence[str]) -> dict[str, list[str]]:
@@ -111,7 +122,7 @@ def _texts(found: PointEvents, events: Sequence[VariantCompared], marks: Sequenc
         return _of_arrivals(found, events, marks)
     why = tables.main_causes(found)
     columns = {
-        LABEL: [f"{mark} {event.variant}" for mark, event in zip(marks, events, strict=True)],
+        LABEL: _labels(events, marks),
         "batch": [units.duration(event.wall_ns) for event in events],
         "call": [units.duration(event.wall_ns and event.wall_ns / event.tasks) for event in events],
         "vs baseline": [tables.against_baseline(event) for event in events],
@@ -132,7 +143,7 @@ def _of_arrivals(found: PointEvents, events: Sequence[VariantCompared], marks: S
     shown = ["p50", "p99", found.served[0].metric]
     latencies = {metric: [tables.latency(each, metric) for each in own] for metric in tables.LATENCY_FIELDS}
     columns = {
-        LABEL: [f"{mark} {event.variant}" for mark, event in zip(marks, events, strict=True)],
+        LABEL: _labels(events, marks),
         **{name: cells for name, cells in latencies.items() if name in shown and {*cells} - {"-"}},
         "achieved": [tables.achieved(each) for each in own],
         "queued": [units.percent(each.queue_share if each else None) for each in own],

@@ -43,6 +43,11 @@ CALL_NAMES = {**PARTS, "queued": "queued", "waiting": "awaiting"}
 SHOWN = 0.005  # the least share that rounds to 1 %
 
 
+def unnamed_workers(event: VariantCompared) -> int | None:
+    """Return how many workers a variant has whose label does not say it; None for a plain loop and for all others."""
+    return None if event.model == "sequential" or "workers=" in event.variant else event.workers
+
+
 def compared(found: PointEvents, title: str = "") -> Grid:
     """Return a row for each variant of a point: its times, its ratio to the baseline, and its first cause."""
     if found.served:

@@ -192,7 +192,7 @@ def test_every_row_has_a_mark_that_the_legend_explains() -> None:
         ["-", "sequential"],
         ["!", "event_loop"],
     ]
-    assert "* winner   - slower   ! failed" in lines
+    assert "* winner   - slower   ! failed   2 workers each" in lines
 
 
 def test_a_failed_variant_has_a_line_with_its_error() -> None:
@@ -280,3 +280,14 @@ def test_advice_on_another_project_names_its_page_relative_to_here(tmp_path: Pat
     asked = ["mine:double", "n=21", "--project", "there", "--max-time", "1s", "--report", "--format", "advice"]
     done = orchestrator("advise", *asked, cwd=tmp_path)
     assert "\npage: runs/advise-mine.double/latest/report.html\n" in done.stdout, done.stderr
+
+
+def test_the_number_of_workers_is_below_the_table_if_it_is_that_of_all_else_in_their_labels() -> None:
+    def drawn(*models: Any) -> str:
+        run = conducted(dict.fromkeys(("sequential", "threads", "mine"), 20.0), models=["sequential", *models], tasks=9)
+        return render("table", fold(run.records()), width=100)
+
+    mine = {"model": "processes", "label": "mine", "workers": 2}
+    assert "   2 workers each\n" in drawn({"model": "threads", "label": "threads", "workers": 2}, mine)
+    different = drawn({"model": "threads", "label": "threads", "workers": 4}, mine)
+    assert " threads (4 workers) " in different and " mine (2 workers) " in different
