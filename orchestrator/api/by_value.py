@@ -40,6 +40,8 @@ DAY_S = 24 * 60 * 60
 MOST_BYTES = 64 * 2**20  # of a pickle, which every runner and each of its workers reads at its start
 MOST_PARTS, MOST_CHARACTERS = 64, 1000  # an argument that is larger would make a spec unreadable
 
+UNNAMED = "<dynamic-code>"  # what cloudpickle has in the place of the file of code
+
 _MODULE = '''\
 """{name}, sent by value: written and read by the orchestrator."""
 
@@ -279,6 +281,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, io.IOBase) and not isinstance(obj, io.BytesIO | io.StringIO):
             raise pickle.PicklingError("an open file")
+        if isinstance(obj, types.CodeType):
+            make, parts = self.dispatch_table[types.CodeType](obj)
+            return make, tuple(_source(obj) if part == UNNAMED else part for part in parts)
         if isinstance(obj, functools._lru_cache_wrapper) and not is_importable(obj):
             asked = obj.cache_parameters()
             made = (obj.__wrapped__, asked["maxsize"], asked["typed"], functools._CacheInfo)
@@ -288,6 +293,13 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
         if isinstance(obj, type) and obj.__module__ == "__main__" and "." not in obj.__qualname__:
             self.defined[obj.__qualname__] = obj
         return super().reducer_override(obj)
+
+
+def _source(code: types.CodeType) -> str:
+    """Return the file of some code, or its cell, such as `cell 3`, where IPython knows one."""
+    shell = ipython.get_ipython() if (ipython := sys.modules.get("IPython")) else None
+    named = shell.compile.format_code_name(code.co_filename) if shell else None
+    return f"cell {re.sub('[^0-9]', '', named[1])}" if named else code.co_filename
 
 
 def _attempt(value: Any) -> tuple[_Pickler, Exception | None]:

@@ -112,6 +112,30 @@ def test_a_function_that_no_module_has_is_sent_by_value(
     assert in_runner(found.call, tmp_path, 7) == (expected, True)
 
 
+def file_of(function: Callable[..., Any], place: Path) -> str:
+    """Return the file that the code of a function has after it was sent by value."""
+    of(function, 1, place=place)
+    (written,) = place.rglob("*.pickle")
+    sent, _ = pickle.loads(written.read_bytes())
+    return str(sent.__code__.co_filename)
+
+
+def test_a_function_sent_by_value_keeps_the_name_of_its_file(tmp_path: Path) -> None:
+    assert file_of(lambda n: n, tmp_path) == __file__
+
+
+def test_a_function_of_a_notebook_has_the_number_of_its_cell_as_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compilerop = pytest.importorskip("IPython.core.compilerop")
+    compiler, text, made = compilerop.CachingCompiler(), "def summarise(n): return n", {"__name__": "__main__"}
+    exec(compile(text, compiler.cache(text, 3), "exec"), made)
+    shell = types.SimpleNamespace(compile=compiler)
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    function: Any = made["summarise"]
+    assert file_of(function, tmp_path) == "cell 3"
+
+
 def test_a_bound_method_gets_its_object_as_an_argument(tmp_path: Path) -> None:
     found = of(Box(5).grown, 7, place=tmp_path)
     assert in_runner(found.call, tmp_path, 7)[0] == "12" and found.shown == "grown"
