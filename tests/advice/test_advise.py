@@ -587,7 +587,7 @@ def test_results_that_differ_between_processes_are_not_compared(place: Path, bod
     done = advised(place, "own:own")
     assert done.returncode == 0
     expected = "Results are not checked: two processes gave results that are not equal."
-    assert expected in events(done.stderr)[0]["description"]
+    assert expected in events(done.stderr)[0]["findings"]
     failures = {event["failures"] for event in events(done.stdout) if event["event"] == "variant.compared"}
     assert failures == {0}
 
