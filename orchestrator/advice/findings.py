@@ -192,11 +192,11 @@ def _of_the_models(asked: Question, facts: Facts, designed: Design) -> Iterator[
     def reasons(of: Mapping[str, str]) -> list[tuple[str, str]]:
         return _reasons({name: why for name, why in of.items() if name in wanted}, facts)
 
-    if left_out := [f"{models}, for {why}" for why, models in reasons(designed.left_out)]:
-        yield f"Left out: {'; '.join(left_out)}."
     yield from (f"{models} can't run it: {hinted(why)}." for why, models in reasons(designed.unable))
     spawned = _reasons(designed.spawned, facts)
     yield from (f"{models} uses `start_method: spawn`: forked, {why}." for why, models in spawned)
+    if left_out := [f"{models}, for {why}" for why, models in reasons(designed.left_out)]:
+        yield f"Left out: {'; '.join(left_out)}."
     if any(text in facts.failed.get("event_loop", "") for text in OWN_LOOPS):
         how = "name the coroutine function itself to compare calls in one event loop"
         yield f"Each call makes an event loop of its own: {how}."
