@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 from tests.verify import samples
 
 WALKS = ("regressions.md", "your-own-code.md")  # the shorter one first: CI runs that
-BUDGET = {"advise": ["--max-time", "2s"], "run": ["measure.blocks=1", "measure.rounds=3"]}
+BUDGET = {"advise": ["--max-time", "4s"], "run": ["measure.blocks=1", "measure.rounds=3"]}
 """Too little for a verdict, but enough to see that a command works."""
 
 

@@ -119,7 +119,7 @@ class Environment:
         return subprocess.run(command, cwd=self.place, env=env, capture_output=True, text=True, check=False)
 
     def advises_on_the_standard_library(self) -> None:
-        done = self.orchestrator("advise", "textwrap:dedent", "text=a", "--max-time", "3s")
+        done = self.orchestrator("advise", "textwrap:dedent", "text=a", "--max-time", "6s")
         assert done.returncode == errors.OK, done.stderr
         assert verdict(done)["point"].startswith('dedent(text="a")')
 

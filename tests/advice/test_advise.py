@@ -468,7 +468,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def advised(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return orchestrator("advise", *arguments, "--max-time", "2s", cwd=place)
+    return orchestrator("advise", *arguments, "--max-time", "4s", cwd=place)
 
 
 def test_advice_is_json_lines_where_stdout_is_no_terminal(place: Path) -> None:
@@ -502,7 +502,7 @@ def test_the_journal_holds_advice_like_any_run(place: Path) -> None:
 def test_the_experiment_is_saved_as_it_was_run_and_runs_again(place: Path) -> None:
     assert advised(place, "mine:work", "n=100", "base=1_000", "--save", "work.yaml").returncode == 0
     started = next(iter(Records(place / "runs/advise-mine.work/latest/events.jsonl")))
-    again = orchestrator("run", "work.yaml", "measure.max_time=1s", cwd=place)
+    again = orchestrator("run", "work.yaml", "measure.max_time=4s", cwd=place)
     assert again.returncode == 0
     restarted = next(iter(Records(place / "runs/advise-mine.work/latest/events.jsonl")))
     assert restarted["run_id"] != started["run_id"]

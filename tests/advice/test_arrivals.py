@@ -112,7 +112,7 @@ def test_what_can_not_be_asked_is_refused(tmp_path: Path, options: list[str], me
 @pytest.mark.parametrize("options", [["--rate", "200"], ["--objective", "p50=50ms"]])
 def test_a_function_is_advised_for_calls_that_arrive(tmp_path: Path, options: list[str]) -> None:
     (tmp_path / "mine.py").write_text("import time\ndef work(): time.sleep(0.004)\n")
-    done = orchestrator("advise", "mine:work", *options, "--max-time", "3s", "--wait", "5m", cwd=tmp_path)
+    done = orchestrator("advise", "mine:work", *options, "--max-time", "8s", "--wait", "5m", cwd=tmp_path)
     assert done.returncode == errors.OK, done.stderr
     found = events(done.stdout)
     if "--objective" in options:

@@ -115,7 +115,7 @@ def test_a_method_gets_its_object_from_setup_in_every_model(place: Path) -> None
 
 @pytest.mark.long
 def test_advice_on_a_method_takes_its_object_from_setup(place: Path) -> None:
-    asked = ("script.py:Easy.run", "--setup", "script.py:Easy", "--max-time", "1s", "--save", "a.yaml")
+    asked = ("script.py:Easy.run", "--setup", "script.py:Easy", "--max-time", "4s", "--save", "a.yaml")
     assert orchestrator("advise", *asked, cwd=place).returncode == errors.OK
     assert "setup: script:Easy" in (place / "a.yaml").read_text()
 

@@ -397,13 +397,13 @@ WORK = "def work(n: int, base: int = 0): return sum(range(n)) + base\n"
 @pytest.mark.slow
 def test_advice_over_a_range_runs_and_its_spec_runs_again(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(WORK)
-    given_ = ("mine:work", "base=1", "--over", "n=10:1000", "--max-time", "3s", "--save", "over.yaml")
+    given_ = ("mine:work", "base=1", "--over", "n=10:1000", "--max-time", "6s", "--save", "over.yaml")
     done = orchestrator("advise", *given_, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     journal = tmp_path / "runs/advise-mine.work-over-n/latest/events.jsonl"
     names = [json.loads(line)["event"] for line in journal.read_text().splitlines()]
     assert "point.skipped" in names
-    again = orchestrator("run", "over.yaml", "measure.max_time=1s", cwd=tmp_path)
+    again = orchestrator("run", "over.yaml", "measure.max_time=4s", cwd=tmp_path)
     assert again.returncode == 0
     assert events(again.stdout)[-1]["event"] == "run.finished"
     assert "orchestrator advise mine:work base=1 --over n=10:1000`" in (tmp_path / "over.yaml").read_text()

@@ -45,10 +45,10 @@ BOTH = "processes and process_per_task"
 
 
 def advised(place: Path, call: str, *arguments: str) -> tuple[subprocess.CompletedProcess[str], set[str]]:
-    """Return what `advise` printed in half a second of measuring, and the models that it compared."""
+    """Return what `advise` printed in a few seconds of measuring, and the models that it compared."""
     (place / "odd.py").write_text(FUNCTIONS)
     (place / "farm.py").write_text(FARM)
-    done = orchestrator("advise", call, *arguments, "--max-time", "1s", cwd=place)
+    done = orchestrator("advise", call, *arguments, "--max-time", "3s", cwd=place)
     compared = {event["model"] for event in events(done.stdout) if event["event"] == "variant.compared"}
     return done, compared
 

@@ -225,19 +225,19 @@ UNTIL_THE_END = SPEC.replace("blocks: 1", "tie: 0.01%, max_time: 1h")
 @pytest.mark.long
 def test_max_time_bounds_all_experiments_together(tmp_path: Path) -> None:
     place = placed(tmp_path, a=UNTIL_THE_END, b=UNTIL_THE_END)
-    done = orchestrator("run", "a.yaml", "b.yaml", "--max-time", "6s", cwd=place)
+    done = orchestrator("run", "a.yaml", "b.yaml", "--max-time", "12s", cwd=place)
     assert done.returncode == errors.OK, done.stderr
     shares = [next(iter(Records(find(place / "runs" / name))))["most_s"] for name in ("a", "b")]
-    assert shares[0] == pytest.approx(3, abs=0.1)
-    assert 0 < shares[1] < 6
-    assert events(done.stdout)[-1]["max_time_s"] == 6.0
+    assert shares[0] == pytest.approx(6, abs=0.1)
+    assert 0 < shares[1] < 12
+    assert events(done.stdout)[-1]["max_time_s"] == 12.0
 
 
 @pytest.mark.long
 def test_max_time_bounds_a_single_experiment_too(tmp_path: Path) -> None:
     place = placed(tmp_path, a=UNTIL_THE_END)
-    assert orchestrator("run", "a.yaml", "--max-time", "2s", cwd=place).returncode == errors.OK
-    assert next(iter(Records(find(place / "runs" / "a"))))["most_s"] == 2.0
+    assert orchestrator("run", "a.yaml", "--max-time", "5s", cwd=place).returncode == errors.OK
+    assert next(iter(Records(find(place / "runs" / "a"))))["most_s"] == 5.0
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ REFERENCES: list[tuple[Any, list[tuple[str, str]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("function", "expected"), REFERENCES, ids=lambda each: str(each)[:30])
+@pytest.mark.parametrize(("function", "expected"), REFERENCES)
 def test_the_references_of_a_function_are_found(function: Any, expected: list[tuple[str, str]]) -> None:
     plain, owner = references.plain(function)
     found = list(references.of(plain, owner)) if plain else []
