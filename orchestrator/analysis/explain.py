@@ -67,6 +67,7 @@ def explained(contest: Contest, variant: Variant) -> VariantExplained | None:
         cause_shares=[round(cause.share, 4) for cause in causes],
         why=_why(variant, found, causes),
         advice=remedy.advice if remedy else None,
+        advice_code=remedy.code if remedy else None,
         try_overrides=list(remedy.overrides) if remedy else [],
         cpu_ns_per_call=round(median(cpus) / tasks) if cpus else None,
         copied_bytes=None if sent is None else ((middle.call_bytes or 0) + sent) * tasks,

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from .. import units
 from ..runner import registry
@@ -27,18 +27,39 @@ CHUNKS_PER_WORKER = 4  # this many chunks for each worker keep the load even
 MOST_THREADS = 200  # no wider executor is advised
 
 
-LONGEST_FIRST = "start the longest calls first, or split them: other workers are idle until they end"
+Code = Literal[
+    "await_instead",
+    "chunks",
+    "fewer_workers",
+    "fit_cache",
+    "hold_less",
+    "larger_limit",
+    "longest_first",
+    "model",
+    "more_tasks",
+    "more_work",
+    "more_workers",
+    "own_copies",
+    "plain_loop",
+    "pool",
+    "send_less",
+    "smaller_chunks",
+    "wider_executor",
+]
 
 
 @dataclass(frozen=True)
 class Remedy:
-    """Advice, with the overrides that add it to the spec."""
+    """Advice: a code for programs, the text, and the overrides that add it to the spec."""
 
+    code: Code
     advice: str
     overrides: tuple[str, ...] = ()
 
 
-HOLD_LESS = Remedy("hold the lock for less time, or share it among fewer calls: more workers only wait for it")
+HOLD_LESS = Remedy(
+    "hold_less", "hold the lock for less time, or share it among fewer calls: more workers only wait for it"
+)
 
 
 def remedy(contest: Contest, variant: Variant, found: Summary, causes: Mapping[str, float]) -> Remedy | None:
@@ -56,7 +77,7 @@ def _loop_blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy 
     if middle.call_cpu_ns >= SMALL_NS and contest.plan.cores >= 2:
         return _use(contest, variant, found, "processes", ": the calls compute and do not wait")
     if _loop_does(contest, variant, found):
-        return Remedy("use a plain loop: the calls compute, and an event loop gains nothing")
+        return Remedy("plain_loop", "use a plain loop: the calls compute, and an event loop gains nothing")
     return None
 
 
@@ -66,7 +87,9 @@ def _gil(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     if found.median.call_cpu_ns >= SMALL_NS:
         return _use(contest, variant, found, "processes", ": each has its own GIL")
     if _loop_does(contest, variant, found):
-        return Remedy("use a plain loop, or do more work per call: the GIL lets one thread compute at a time")
+        return Remedy(
+            "plain_loop", "use a plain loop, or do more work per call: the GIL lets one thread compute at a time"
+        )
     return None
 
 
@@ -75,9 +98,9 @@ def _contention(contest: Contest, variant: Variant, found: Summary) -> Remedy | 
     if (middle.contention_machine_share or 0.0) > found.shares["contention"] / 2:
         return None
     if middle.contended_objects:
-        return Remedy(f"give each thread its own copy: they share {middle.contended_objects}")
+        return Remedy("own_copies", f"give each thread its own copy: they share {middle.contended_objects}")
     if middle.contended_objects is None and not middle.objects_missing:
-        return Remedy("work on pieces that fit into a core's cache: the workers share the memory")
+        return Remedy("fit_cache", "work on pieces that fit into a core's cache: the workers share the memory")
     return _use(contest, variant, found, "processes", ": they share no objects")
 
 
@@ -108,7 +131,7 @@ def _run_queue(contest: Contest, variant: Variant, found: Summary) -> Remedy | N
     enough = math.ceil(cores * alone_ns / max(1, middle.alone_cpu_ns))
     if middle.lanes <= enough or variant.workers is None:
         return None
-    return Remedy(f"use `workers: {enough}`: that keeps the cores busy, and more only queue for them")
+    return Remedy("fewer_workers", f"use `workers: {enough}`: that keeps the cores busy, and more only queue for them")
 
 
 def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
@@ -116,7 +139,10 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
     middle, tasks = found.median, contest.point.tasks
     in_flight = variant.at_once(tasks)
     if middle.is_async and found.shares["blocked"] > max(FEW, found.shares["waiting"]):
-        return Remedy("await what it waits for, or use `asyncio.to_thread`: the coroutines block their event loop")
+        return Remedy(
+            "await_instead",
+            "await what it waits for, or use `asyncio.to_thread`: the coroutines block their event loop",
+        )
     if found.busy_cores > FEW * contest.plan.cores or found.shares_something or found.shares_a_lock:
         return None
     if variant.workers is None or registry.load(variant.model).WORKERS != "asked":
@@ -130,7 +156,7 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
         return None  # a batch takes as long as its longest call
     more = min(tasks, 4 * in_flight)
     advice = f"use more workers, {more} instead of {in_flight}: more calls can wait at the same time"
-    return Remedy(advice, _on_axis(contest, variant, "workers", in_flight, more))
+    return Remedy("more_workers", advice, _on_axis(contest, variant, "workers", in_flight, more))
 
 
 def _blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
@@ -154,12 +180,11 @@ def _executor(contest: Contest, variant: Variant, found: Summary) -> Remedy | No
         return HOLD_LESS
     if middle.executor_kind is None or not middle.executor_kind.endswith("executor"):
         what = "a larger semaphore" if middle.executor_kind == "semaphore" else "a limiter with more tokens"
-        return Remedy(f"use {what}, if what it protects can serve more calls at once")
+        return Remedy("larger_limit", f"use {what}, if what it protects can serve more calls at once")
     given = f"ThreadPoolExecutor({min(wanted, MOST_THREADS)})"
     how = f"`loop.set_default_executor({given})`" if middle.executor_kind == "default executor" else f"`{given}`"
-    return Remedy(
-        f"use a wider executor, such as {how}: {middle.executor_size} threads serve up to {wanted} calls at once"
-    )
+    advice = f"use a wider executor, such as {how}: {middle.executor_size} threads serve up to {wanted} calls at once"
+    return Remedy("wider_executor", advice)
 
 
 def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
@@ -178,16 +203,18 @@ def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | No
         if dispatching - _left(dispatching, size / now) >= GAIN:
             before, after = units.percent(dispatching), units.percent(_left(dispatching, size / now))
             advice = f"use `chunksize: {size}`: it would cut the dispatch of calls of {service}"
-            return Remedy(f"{advice} from {before} to {after}", _on_axis(contest, variant, "chunksize", now, size))
+            overrides = _on_axis(contest, variant, "chunksize", now, size)
+            return Remedy("chunks", f"{advice} from {before} to {after}", overrides)
     if middle.call_cpu_ns + middle.call_blocked_ns < SMALL_NS:
         if model.WORKERS == "per_task":
-            return Remedy(f"use a pool: calls of {service} are too short to start a worker for each")
+            return Remedy("pool", f"use a pool: calls of {service} are too short to start a worker for each")
         loop = ", or use a plain loop" if _loop_does(contest, variant, found) else ""
-        return Remedy(f"do more work per call{loop}: calls of {service} are too short to pay for their dispatch")
+        advice = f"do more work per call{loop}: calls of {service} are too short to pay for their dispatch"
+        return Remedy("more_work", advice)
     if model.WORKERS != "per_task":
         return None
     pool, clause = model.needs(variant.options).pool, ", which starts its workers only once"
-    return _use(contest, variant, found, pool, clause) if pool else Remedy(f"use a pool{clause}")
+    return _use(contest, variant, found, pool, clause) if pool else Remedy("pool", f"use a pool{clause}")
 
 
 def _left(share: float, factor: float) -> float:
@@ -199,12 +226,13 @@ def _idle(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     middle = found.median
     if int(variant.options.get("chunksize") or 1) > 1:
         overrides = _on_axis(contest, variant, "chunksize", variant.options["chunksize"], 1)
-        return Remedy("use smaller chunks, which divide the calls more evenly", overrides)
+        return Remedy("smaller_chunks", "use smaller chunks, which divide the calls more evenly", overrides)
     if middle.calls < middle.lanes:
         idle = _count_idle(middle.lanes - middle.calls, middle.lanes, "workers")
-        return Remedy(f"use at least as many tasks as workers: {idle}")
+        return Remedy("more_tasks", f"use at least as many tasks as workers: {idle}")
     if is_unequal(middle):
-        return Remedy(LONGEST_FIRST)
+        advice = "start the longest calls first, or split them: other workers are idle until they end"
+        return Remedy("longest_first", advice)
     return None
 
 
@@ -225,7 +253,7 @@ def _use(contest: Contest, variant: Variant, found: Summary, model: str, clause:
     present = [other.label for other in alike or others]
     if present:
         better = [other for other in present if _surely_faster(contest, other, variant.label)]
-        return Remedy(f"use `{better[0]}`{clause}") if better else None
+        return Remedy("model", f"use `{better[0]}`{clause}") if better else None
     if model in contest.plan.experiment.left_out:
         return None
     workload = contest.point.workload
@@ -237,7 +265,7 @@ def _use(contest: Contest, variant: Variant, found: Summary, model: str, clause:
     entries = [entry.model_dump(exclude_defaults=True) for entry in contest.plan.experiment.models]
     plain = all(entry.keys() <= {"model"} for entry in entries)
     names = [entry.model for entry in contest.plan.experiment.models]
-    return Remedy(f"use `{model}`{clause}", (f"models={json.dumps([*names, model])}",) if plain else ())
+    return Remedy("model", f"use `{model}`{clause}", (f"models={json.dumps([*names, model])}",) if plain else ())
 
 
 def _on_axis(contest: Contest, variant: Variant, axis: str, *values: object) -> tuple[str, ...]:
@@ -275,7 +303,7 @@ _REMEDIES = {
     "waiting": _waiting,
     "dispatch": _dispatch,
     "serialisation": lambda *_: Remedy(
-        "send less: a path, a key or a range instead of the data, and aggregated results"
+        "send_less", "send less: a path, a key or a range instead of the data, and aggregated results"
     ),
     "idle": _idle,
 }

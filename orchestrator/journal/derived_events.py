@@ -67,6 +67,8 @@ class VariantExplained(Figures, AboutVariant):
     """At most two, the larger first."""
     why: str
     advice: str | None
+    advice_code: str | None = None
+    """What the advice is about, such as `chunks`, for programs; null without advice."""
     try_overrides: list[str]
     """Overrides of the spec for `run`, to try the advice."""
     cpu_ns_per_call: int | None

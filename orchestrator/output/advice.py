@@ -11,7 +11,7 @@ from ..analysis import explain, load
 from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL, Summary
 from ..analysis.capacity import capacity as of_rate
 from ..analysis.contest import Contest
-from ..analysis.remedies import LONGEST_FIRST, is_unequal
+from ..analysis.remedies import is_unequal
 from ..analysis.results import PointEvents, Results
 from ..journal.derived_events import VariantCompared, VariantExplained, VerdictReached
 from ..journal.window_events import VariantServed
@@ -98,7 +98,7 @@ def remedy(found: PointEvents, command: Sequence[str]) -> str:
     """Return what may make the recommended variant faster, with the command that tries it; nothing if not known."""
     recommended = found.verdict and found.verdict.recommended
     event = next((event for event in found.explained if event.variant == recommended), None)
-    if event is None or not event.advice or (event.advice == LONGEST_FIRST and _is_dominated(event)):
+    if event is None or not event.advice or (event.advice_code == "longest_first" and _is_dominated(event)):
         return ""  # `causes` has it
     tried = lines.tried(event, command)
     return f"Worth a try: {event.advice}" + (f"; {tried}" if tried else ".")
@@ -193,7 +193,8 @@ def _longest(contest: Contest, found: PointEvents) -> Iterator[str]:
     parallel.sort(key=lambda event: (event.variant != best, walls_ns[event.variant]))
     for event in filter(_is_dominated, parallel[:1]):
         longest = explain.longest_call(event)
-        remedy = LONGEST_FIRST.partition(":")[0] if at_once[event.variant] < tasks else "split it, if that is possible"
+        can_begin_first = at_once[event.variant] < tasks
+        remedy = "start the longest calls first, or split them" if can_begin_first else "split it, if that is possible"
         yield f"{longest[:1].upper()}{longest[1:]} of the batch of {event.variant}: {remedy}."
 
 
