@@ -79,12 +79,13 @@ class Facts:
 
     `cpu_share` is the CPU time of all threads per wall time, less the time in which others had the core. `items` is
     the number of items, 0 without; `wall_ns` is then the mean over those that were tried, `tried` of them, and
-    `longest_ns` the time of the longest call, with `longest_item`. `failed` has by model how a call of the function
-    failed under it. `growth` is how many times as long as the first calls the last ones took, None if they
-    took no longer. `never_yields`: its coroutines block their event loop. `changes` has what its `import` and its
-    `call` change for their whole process. `left_open` and `keeps` are what each call leaves open and the memory that it
-    keeps. `returned_errors` is in how many calls the result is an exception, or holds one.
-    `executor` is the one with the fewest workers of those that all calls of a process share.
+    `longest_ns` the time of the longest call, with `longest_item`. `absent` are the models that the interpreter
+    lacks; `failed` has by model how a call of the function failed under it. `growth` is how many times as long as
+    the first calls the last ones took, None if they took no longer. `never_yields`: its coroutines block their
+    event loop. `changes` has what its `import` and its `call` change for their whole process. `left_open` and
+    `keeps` are what each call leaves open and the memory that it keeps. `returned_errors` is in how many calls the
+    result is an exception, or holds one. `executor` is the one with the fewest workers of those that all calls of a
+    process share.
     """
 
     is_async: bool
@@ -101,6 +102,7 @@ class Facts:
     longest_ns: int = 0
     longest_item: str | None = None
     started: int = 0
+    absent: Sequence[str] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
     copied: str | None = None
     kept_by: str | None = None
@@ -278,7 +280,7 @@ def _unable(facts: Facts) -> dict[str, str]:
     """Return the reason for each model that fails with the function."""
     sending = [name for name in _considered(facts) if registry.load(name).needs({}).pickles]
     found = dict.fromkeys(sending if facts.unpicklable else [], f"its results {facts.unpicklable}") | dict(facts.failed)
-    return {name: why for name, why in found.items() if "Python" not in facts.refused.get(name, "")}
+    return {name: why for name, why in found.items() if name not in facts.absent}
 
 
 def _considered(facts: Facts) -> Sequence[str]:

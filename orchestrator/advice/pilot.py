@@ -11,7 +11,7 @@ from .. import units
 from ..errors import BadInput, WorkloadFailed
 from ..interpreters import find
 from ..runner import last_words, names
-from ..runner.last_words import CLOSE, SHORTAGE
+from ..runner.last_words import CLOSE
 from ..runner.problem import Problem, read
 from ..runner.soundness import ENDED
 from ..supervisor import group
@@ -109,25 +109,25 @@ def _failed(asked: Question, error: RunnerFailed) -> WorkloadFailed:
     if error.cause == "timeout":
         return _endless(asked, error)
     place = _place(error)
-    if error.error.startswith(ENDED) and (error.calls or error.kind not in ("IndexError", "KeyError")):
-        why = error.error.removeprefix(ENDED)
-        what = f"{asked.call}: {ENDED} after {units.count(error.calls, 'call')}{why}{place}"
+    by = error.parts.get("ended_by")
+    if by and (error.calls or error.kind not in ("IndexError", "KeyError")):
+        what = f"{asked.call}: {ENDED} after {units.count(error.calls, 'call')} ({by}){place}"
         return WorkloadFailed(what, remedy="let each call begin its own: open the source inside the function")
     after = f"after {_good_calls(asked, error)}: " if error.calls else ""
-    ends = error.error.partition("the function ends the interpreter ")[2]
+    ends = error.parts.get("ends", "")
     if not ends and error.cause in ("signal", "crash", "memory"):
         ends = f"({error.error.replace('the runner', 'it')}{crash})" if (crash := _first_of_theirs(error)) else ""
-    if re.match(r"\((argparse|optparse|typer|click|docopt|fire) at", ends):
+    if "parser" in error.parts:
         what = f"{asked.call}: it parses the command line {ends}, which has no arguments for it here"
         return WorkloadFailed(what, remedy="give it its arguments, or name the function that does the work with them")
     if ends:
         what = f"{asked.call}: {after}the function ends the interpreter {ends}"
         return WorkloadFailed(what, remedy="return or raise an exception instead: every model would end with it")
     given = "" if error.item is None else f" with the item {error.item}"
-    what = f"{asked.call} failed when it was called{given}: {after}{' '.join(error.error.split())}{place}"
-    if SHORTAGE in what:
-        return WorkloadFailed(what.removesuffix(place).removesuffix(f"; {CLOSE}"), remedy=CLOSE)
-    return WorkloadFailed(what, remedy=_remedy(asked, error))
+    what = f"{asked.call} failed when it was called{given}: {after}"
+    if shortage := error.parts.get("shortage"):
+        return WorkloadFailed(f"{what}{' '.join(shortage.split())}", remedy=CLOSE)
+    return WorkloadFailed(f"{what}{' '.join(error.error.split())}{place}", remedy=_remedy(asked, error))
 
 
 def _endless(asked: Question, error: RunnerFailed) -> WorkloadFailed:

@@ -260,7 +260,7 @@ class _TryOut:
             if error.cause != "result":
                 raise
             if self._repeats_itself():
-                raise _Differ(f"wrong results ({_text(error).removeprefix('WrongResults: ')})") from error
+                raise _Differ(f"wrong results ({_line(error.parts['message'])})") from error
             return False
         return True
 
@@ -274,22 +274,22 @@ class _TryOut:
         return self._expected is not None
 
 
-def _text(error: RunnerFailed) -> str:
-    return " ".join(error.error.split()).rstrip(".")
+def _line(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")
 
 
 def _reason(error: RunnerFailed) -> str:
     """Return in a few words why a model's workers failed."""
-    text = _text(error)
+    text = _line(error.error)
     if error.cause == "timeout":
         at = waiting(error.workers_stacks)
         return f"its workers gave {text}{f' (waiting at {at})' if at else ''}"
     if DAEMONIC in text:
         return f"it starts processes of its own, which a worker must not ({text})"
-    if error.cause == "result" and "unpickled: " in text:
-        return f"its results can't be unpickled ({text.partition('unpickled: ')[2]})"
-    said = text.partition("; last output: ")[2]
-    if error.cause == "worker_lost" and said:
-        return f"a worker ended ({said})"
+    if unreadable := error.parts.get("unreadable"):
+        return f"its results can't be unpickled ({_line(unreadable)})"
+    if error.cause == "worker_lost":
+        said = error.parts.get("last_output")
+        return f"a worker ended ({_line(said)})" if said else _line(error.parts.get("message", text))
     at = place(error.traceback or "") if error.cause == "exception" else ""
-    return f"{text} at {at}" if at and at not in text else text.removeprefix("WorkerLost: ")
+    return f"{text} at {at}" if at and at not in text else text

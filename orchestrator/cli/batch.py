@@ -174,14 +174,12 @@ def _event(ending: Ending) -> ExperimentFinished:
 
 def _outcome(ending: Ending) -> BatchOutcome:
     """Return how an experiment ended, as its run has it where there is one."""
-    from ..engine.batch import NO_TIME
-
     finished = ending.outcome and ending.outcome.results.finished
     if ending.status is None:
         return "not_reached"
     if finished:
         return cast("BatchOutcome", finished.outcome)
-    return "interrupted" if ending.status > 128 else "skipped" if ending.error == NO_TIME else "error"
+    return "interrupted" if ending.status > 128 else "skipped" if ending.was_skipped else "error"
 
 
 def _summary(endings: Sequence[Ending], status: int, elapsed_s: float, asked: Asked) -> BatchFinished:

@@ -73,6 +73,8 @@ class Ending:
     elapsed_s: float = 0.0
     was_done: bool = False
     """Measured by an earlier call of the same batch."""
+    was_skipped: bool = False
+    """Not measured, because no time was left."""
     signal: int | None = None
     """The signal that ended the batch during this experiment or right after it."""
 
@@ -186,7 +188,7 @@ def _measured(job: Job, setting: Setting, record: BatchRecord, share: Share) -> 
     """Return how an experiment ended that is measured now, whatever ended it."""
     if share.most_s is not None and share.most_s < job.least_s:
         diagnostics().warning("experiment.skipped", experiment=job.name, note=NO_TIME)
-        return Ending(job, errors.UNDECIDED, error=NO_TIME)
+        return Ending(job, errors.UNDECIDED, error=NO_TIME, was_skipped=True)
 
     def set_holder(directory: str) -> None:
         setting.set_holder(directory)

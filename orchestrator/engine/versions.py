@@ -134,7 +134,7 @@ def _refusal(base: Plan) -> str | None:
         with exiting_on_signal():  # which gives its handlers back: an event loop leaves none
             session.identity(base, Reasons())
     except BadInput as error:
-        return error.what.removeprefix("none can run here: ")
+        return error.what
     return None
 
 

@@ -150,7 +150,7 @@ class _Findings:
             raise Refused(*unique.values())
         if len(self.unavailable) == len(self.plan.variants):
             event = next(iter(self.unavailable.values()))
-            problem = Problem("no_variant_available", f"none can run here: {event.reason}", event.remedy)
+            problem = Problem("no_variant_available", f"{event.reason}, so no variant can run here", event.remedy)
             raise Refused(SpecProblem(("models",), problem))
 
 

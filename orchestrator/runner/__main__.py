@@ -166,21 +166,49 @@ def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
 def _failure(error: BaseException) -> dict[str, Any]:
     while _spare:
         os.close(_spare.pop())
-    from . import soundness
+    from . import last_words, soundness
 
+    if type(error).__name__ == "BrokenProcessPool" and error.__cause__:  # the worker itself has not failed
+        found, error = error, registry.Unreadable(last_words.of_cause(error))
+        error.__cause__ = found
     end = soundness.ended(error)
-    shown, text = end or error, f"{type(error).__name__}{f': {_text(error)}' if _text(error) else ''}{_reason(error)}"
+    shown, parts = end or error, _parts(error, end)
+    text = f"{type(error).__name__}{f': {imports.text_of(error)}' if imports.text_of(error) else ''}"
     if end:
-        text = f"{soundness.ENDED} ({type(end).__name__}{f': {_text(end)}' if _text(end) else ''})"
-    elif isinstance(error, soundness.Unsound):
-        text = _text(error)
+        text = f"{soundness.ENDED} ({parts['ended_by']})"
+    elif isinstance(error, registry.WrongResults):  # its class is this program's
+        text = imports.text_of(error)
+    elif "ends" in parts:
+        text = f"{text}: the function ends the interpreter {parts['ends']}"
     return {
         "event": "failed",
         "cause": _cause(error),
         "kind": type(shown).__name__,
         "error": text[:2000],
+        "parts": {name: part[:2000] for name, part in parts.items()},
         "traceback": _traceback(shown)[-16000:],
     }
+
+
+def _parts(error: BaseException, end: BaseException | None) -> dict[str, str]:
+    """Return what the text of a failure is made of, for messages that put it in other words.
+
+    `message`: that of the exception; `ended_by`: `end`, by which a source ended; `ends`: where the interpreter would
+    have ended, and `parser`: that of the command line which ends it; `unreadable`: why a result can't be unpickled.
+    """
+    parts = {"message": imports.text_of(error)}
+    if end:
+        parts["ended_by"] = f"{type(end).__name__}{f': {imports.text_of(end)}' if imports.text_of(end) else ''}"
+    if isinstance(error, (SystemExit, exits.Ends)):
+        from .last_words import place
+
+        parser = imports.parser(error)
+        by = parser or (message(error) if isinstance(error, exits.Ends) else "sys.exit")
+        parts["ends"] = f"({by} at {place(_traceback(error)) or 'an unknown line'})"
+        parts |= {"parser": parser} if parser else {}
+    if isinstance(error, registry.Unreadable):
+        parts["unreadable"] = str(error.args[0])
+    return parts
 
 
 def _traceback(error: BaseException) -> str:
@@ -189,39 +217,12 @@ def _traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, error.__traceback__))
 
 
-def _reason(error: BaseException) -> str:
-    """Return where the interpreter would have ended, or what a pool found in an answer that can't be unpickled."""
-    if isinstance(error, (SystemExit, exits.Ends)):
-        from .last_words import place
-
-        by = imports.parser(error) or (message(error) if isinstance(error, exits.Ends) else "sys.exit")
-        return f": the function ends the interpreter ({by} at {place(_traceback(error)) or 'an unknown line'})"
-    if _cause(error) != "result" or error.__cause__ is None:
-        return ""
-    from .last_words import last_words
-
-    cause = error.__cause__
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    words = last_words(_text(cause).strip().strip("'\"").strip())
-    return f": {words}" if words and words not in _text(error) else ""
-
-
-def _text(error: BaseException) -> str:
-    if type(error).__name__ == "BrokenProcessPool" and _cause(error) == "result":
-        return "a result can't be unpickled"  # its own text says that a process was terminated
-    return imports.text_of(error)
-
-
 def _cause(error: BaseException) -> str:
     name = type(error).__name__
     # NotShareableError: a result, or an exception, that can't leave its interpreter
     if isinstance(error, registry.WrongResults) or name == "NotShareableError":
         return "result"
-    if name == "BrokenProcessPool":
-        # with a cause, an answer can't be unpickled here; the worker itself has not failed
-        return "result" if error.__cause__ else "worker_lost"
-    if isinstance(error, registry.WorkerLost):
+    if name == "BrokenProcessPool" or isinstance(error, registry.WorkerLost):
         return "worker_lost"
     return "memory" if isinstance(error, MemoryError) else "exception"
 

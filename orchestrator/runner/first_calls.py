@@ -45,11 +45,12 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
     """Return the facts that some calls of the workload's `call` give; raises Unusable, and what a call raises.
 
     `wall_ns` is the median of a call; where calls are short and results large, of calls whose results are all held.
-    `first_ns` is the time of the first one. `cpu_share` is CPU time per wall time of all calls but the first, of all
-    threads and of ended child processes. `process_ns` is the time to start and end a process, None if none can be.
-    `refused` has by model the reason why it is left out, and `failed` how a call failed under it. `unpicklable` is the
-    reason why results can't be sent between processes, else None. `incomparable` is the reason why results can't be
-    checked, else None: a second call gave others, or `==` gives no single answer.
+    `first_ns` is the time of the first one. `cpu_share` is CPU time per wall time of all calls but the first, of
+    all threads and of ended child processes. `process_ns` is the time to start and end a process, None if none can
+    be. `refused` has by model the reason why it is left out, `absent` those that this interpreter lacks, and
+    `failed` how a call failed under it. `unpicklable` is the reason why results can't be sent between processes,
+    else None. `incomparable` is the reason why results can't be checked, else None: a second call gave others, or
+    `==` gives no single answer.
 
     `changes` has what the `import` and a `call` change for the whole process (see `changes`).
 
@@ -135,6 +136,7 @@ def _piloted(
         "never_yields": is_async and not checked.has_yielded,
         **_kept(function, figures, checked.imported),
         "refused": {name: why for name, why in refused.items() if why},
+        "absent": [name for name in considered if registry.unavailable(name, {})],
         "failed": {name: why for name, why in failed.items() if why},
         "process_ns": None if refused["process_per_task"] else _process_ns(function),
         "unpicklable": _unpicklable(measured.comparable, file),

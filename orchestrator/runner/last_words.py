@@ -6,6 +6,8 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
+from .error_text import message
+
 BEGIN = "Traceback (most recent call last):"
 
 CRASH = "Fatal Python error: "
@@ -100,6 +102,13 @@ def shortage(error: str, output: str) -> str:
         return ""
     at = place(output)
     return f"{SHORTAGE} ({at})" if at else SHORTAGE
+
+
+def of_cause(error: BaseException) -> str:
+    """Return the last words of the exception at the bottom of a chain, as a pool writes them that has found it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return last_words(message(error).strip().strip("'\"").strip())
 
 
 def _places(lines: Sequence[str], here: str | None = None) -> Iterator[str]:

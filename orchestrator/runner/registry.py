@@ -107,6 +107,13 @@ class WrongResults(Exception):
     """Results that differ from those of another variant, or that can't be read or compared."""
 
 
+class Unreadable(WrongResults):
+    """A result that can't be unpickled, with the reason; "" if that is not known."""
+
+    def __str__(self) -> str:
+        return f"a result can't be unpickled{f': {self.args[0]}' if self.args[0] else ''}"
+
+
 class WorkerLost(Exception):
     """A worker has ended without an answer; the text states how."""
 

@@ -131,12 +131,12 @@ class RunnerGroup:
         if answer["event"] == "failed":
             self._drain_all()
             output = runner.shown_output()
-            error = answer["error"]
+            error, parts = answer["error"], dict(answer["parts"])
             if answer["cause"] in ("worker_lost", "result") and (words := last_words(output)) and words not in error:
-                error = f"{error.rstrip('.')}; last output: {words}"
+                error, parts["last_output"] = f"{error.rstrip('.')}; last output: {words}", words
             if why := shortage(error, f"{answer['traceback']}\n{output}"):
-                error = f"{error}: {why}; {CLOSE}"
-            where = {"calls": answer.get("calls", 0), "item": answer.get("item")}
+                error, parts["shortage"] = f"{error}: {why}; {CLOSE}", f"{error}: {why}"
+            where = {"calls": answer.get("calls", 0), "item": answer.get("item"), "parts": parts}
             raise RunnerFailed(answer["cause"], error, answer["traceback"], output, answer["kind"], **where)
         return answer
 

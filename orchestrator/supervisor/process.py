@@ -11,9 +11,9 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..machine import host
 from .environment import BOOTSTRAP, RunnerEnvironment
@@ -29,6 +29,8 @@ class RunnerFailed(Exception):
 
     `kind` is the class of the exception, where there was one; `calls` have returned before a pilot call failed, that
     of `item` if there are items, or before one that never ended; `queue` is the empty one that this one takes from.
+    `parts` is what `error` is made of, for messages that put it in other words: see `runner.__main__`; with
+    `last_output`, of a worker that was lost, and `shortage`, where the process could open no more files.
     `cpu_s` is the CPU time of a runner that has not answered in time, with its processes, and `workers_stacks` the end
     of its output: the stacks of those processes.
     """
@@ -43,6 +45,7 @@ class RunnerFailed(Exception):
     queue: str = ""
     cpu_s: float | None = None
     workers_stacks: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.error

@@ -48,7 +48,7 @@ def advised(place: Path, call: str, *arguments: str) -> tuple[subprocess.Complet
     """Return what `advise` printed in a few seconds of measuring, and the models that it compared."""
     (place / "odd.py").write_text(FUNCTIONS)
     (place / "farm.py").write_text(FARM)
-    done = orchestrator("advise", call, *arguments, "--max-time", "3s", cwd=place)
+    done = orchestrator("advise", call, *arguments, "--max-time", "8s", cwd=place)
     compared = {event["model"] for event in events(done.stdout) if event["event"] == "variant.compared"}
     return done, compared
 

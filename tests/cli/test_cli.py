@@ -403,7 +403,7 @@ def test_an_empty_environment_and_the_c_locale_are_enough(place: Path) -> None:
     (place / "x.yaml").write_text(GOOD + "description: naïve 漢字\n", encoding="utf-8")
     kept = {name: value for name in ("PYTHONPATH", "ORCHESTRATOR_LOCK") if (value := os.environ.get(name))}
     env = {"LC_ALL": "C", "PYTHONUTF8": "0"} | kept
-    done = orchestrator("run", "x.yaml", "measure.max_time=500ms", cwd=place, env=env)
+    done = orchestrator("run", "x.yaml", "measure.max_time=4s", cwd=place, env=env)
     assert (done.returncode, [json.loads(line)["event"] for line in done.stderr.splitlines()]) == (0, ["budget.short"])
     assert "naïve 漢字" in (place / "runs/x/latest/spec.yaml").read_text(encoding="utf-8")
 

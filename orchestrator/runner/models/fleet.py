@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..error_text import named
-from ..registry import WorkerLost, WrongResults, ended_as
+from ..registry import Unreadable, WorkerLost, ended_as
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -58,7 +58,7 @@ class Channel:
 
 
 def answer(worker: BaseProcess | Thread, connection: Connection) -> Any:
-    """Return what a worker has replied; raises what it raised, WorkerLost and WrongResults."""
+    """Return what a worker has replied; raises what it raised, WorkerLost and Unreadable."""
     import pickle
 
     try:
@@ -70,7 +70,7 @@ def answer(worker: BaseProcess | Thread, connection: Connection) -> Any:
     try:
         good, answer = pickle.loads(data)
     except Exception as error:
-        raise WrongResults(f"an answer can't be unpickled: {named(error)}") from error
+        raise Unreadable(named(error)) from error
     if not good:
         raise answer
     return answer

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..call import Call
 from ..error_text import named
-from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerLost, WorkerMode, Workers, WrongResults
+from ..registry import Initializer, Needs, Option, Options, RunBatch, Unreadable, WorkerLost, WorkerMode, Workers
 from . import processes
 from .remote import Imported, meeting
 
@@ -64,12 +64,14 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
 
 @contextmanager
 def losses_named() -> Iterator[None]:
-    """Raise WorkerLost for a lost worker, and WrongResults for an answer that can't be unpickled."""
+    """Raise WorkerLost for a lost worker, and Unreadable for an answer that can't be unpickled."""
     from concurrent.futures.process import BrokenProcessPool
 
     try:
         yield
     except BrokenProcessPool as error:
         if "un-serialize" in str(error):
-            raise WrongResults(str(error)) from error
+            from ..last_words import of_cause
+
+            raise Unreadable(of_cause(error)) from error
         raise WorkerLost(named(error)) from error

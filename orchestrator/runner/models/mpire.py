@@ -9,7 +9,7 @@ from typing import Any
 
 from ..call import Call
 from ..error_text import message, named
-from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerLost, WorkerMode, Workers, WrongResults
+from ..registry import Initializer, Needs, Option, Options, RunBatch, Unreadable, WorkerLost, WorkerMode, Workers
 from . import processes
 from .remote import Escaping, Imported, beginning, meeting, unwrapped
 
@@ -82,6 +82,6 @@ class _Checked(Escaping):
             try:
                 pickle.loads(data)
             except Exception as error:
-                raise WrongResults(f"a result can't be unpickled: {named(error)}") from error
+                raise Unreadable(named(error)) from error
             self.is_checked = True
         return result

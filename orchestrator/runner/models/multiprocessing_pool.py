@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ..call import Call
-from ..registry import Initializer, Options, RunBatch, WorkerLost, Workers, WrongResults, ended_as
+from ..registry import Initializer, Options, RunBatch, Unreadable, WorkerLost, Workers, ended_as
 from .remote import Failure, Imported, Wrapped, meeting, unwrapped
 
 CHECK_S = 0.1  # how often the workers are checked: the pool itself waits for ever for the call of a dead worker
@@ -80,7 +80,7 @@ class _Watch:
     def _check(self) -> None:
         if not self._pool._result_handler.is_alive():  # its thread has printed why
             self._pool._cache.clear()  # or the pool fails with an AssertionError of its own when it is closed
-            raise WrongResults("an answer can't be unpickled")
+            raise Unreadable("")
         known = {id(process): process for process in (*self._known, *self._pool._pool)}
         self._known = [process for process in known.values() if process.exitcode != 0]
         for process in self._known:
