@@ -241,7 +241,7 @@ class _TryOut:
                 self._are_distinct = False  # chance, of which there is no need to hear again
                 return
         why = "" if model == THREADS else ": each process begins anew"
-        raise _Differ(f"results that repeat ({again}), and each is another in a plain loop{why}")
+        raise _Differ(f"results that repeat ({again}), while those of a plain loop all differ{why}")
 
     def _differ_in_a_loop(self) -> bool:
         try:
