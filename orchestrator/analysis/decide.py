@@ -231,6 +231,7 @@ def _rivals(
         kinds = contest.kinds
         others = [label for label in others if kinds[label] != kinds[best]]
         others = [label for label in others if label in look.gaps or label == look.best] or others
+        others = list(_rivaling(contest, others))
     else:
         others = [label for label in others if label in winners] or others
     level = contest.tie_level if verdict == "tie" else contest.level

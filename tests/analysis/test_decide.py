@@ -158,6 +158,11 @@ def test_threads_that_take_turns_are_no_rivals_of_the_loop() -> None:
     assert (alike.look.blocks if alike.look else 0, parallel.verdict) == (4, "undecided")
 
 
+def test_the_rival_of_a_win_is_the_loop_and_not_what_repeats_it() -> None:
+    win = decide.finding(ended({"sequential": 40, "threads": 41, "processes": 20}, **TURNS))
+    assert (win.verdict, win.best, win.rival) == ("win", "processes", "sequential")
+
+
 def test_threads_that_take_turns_and_are_faster_all_the_same_are_rivals() -> None:
     found = ended({"sequential": 20, "threads": 15, "processes": 60}, **TURNS)
     assert decide.finding(found).winners == ["threads"]
