@@ -112,8 +112,10 @@ def _found(line: Line, label: str) -> CapacityFound:
     low = line.values[own.low] if own.low >= 0 else None
     high = line.values[own.high] if own.high < last else None
     decision: Literal["found", "above", "below", "undecided"] = "undecided"
-    if own.high - own.low == 1 or (own.unsure and not places(line, label)):
+    if own.high - own.low == 1:
         decision = "found" if low is not None and high is not None else "below" if low is None else "above"
+    elif own.unsure and low is not None and high is not None and not places(line, label):
+        decision = "found"
     metric, bound_ns = _objective(line)
     ends = (own.low if low is not None else None, own.high if high is not None else None)
     low_ns, high_ns = (None if place is None else _latency(line.contests[place], label) for place in ends)
@@ -148,7 +150,7 @@ def _judged(line: Line, own: Sequence[CapacityFound]) -> CapacityJudged:
     ranked = sorted(own, key=lambda event: (event.low_rate or 0, event.high_rate or math.inf), reverse=True)
     best = ranked[0]
     rivals = [event for event in own if (event.high_rate or math.inf) > (best.low_rate or 0)]
-    is_known = all(event.decision != "undecided" for event in own)
+    is_known = all(event.decision != "undecided" for event in rivals)
     verdict: Literal["win", "tie", "undecided"] = "undecided"
     if len(own) > 1 and best.low_rate is not None and len(rivals) == 1:
         verdict = "win"

@@ -88,6 +88,13 @@ def test_a_rate_at_which_the_objective_is_just_held_is_passed_over() -> None:
     assert (low, high, decision) == (141, 283, "found")
 
 
+def test_where_the_lowest_rate_stays_open_nothing_is_said_of_it() -> None:
+    just = {"threads": lambda columns: 50 if columns["arrivals_rate"] == 100 else 90, "processes": 10}
+    run = searched(just, {"p90": "50ms"}, noise=0.05)
+    assert found(run)["threads"] == (None, 141, "undecided")
+    assert sentence(run).endswith("threads not at 141/s.")
+
+
 def test_rates_that_were_not_needed_are_skipped_with_the_reason() -> None:
     run = searched({"threads": breaks_above(200), "processes": breaks_above(200)})
     skipped = [event for event in run.records() if event["event"] == "point.skipped"]
