@@ -14,6 +14,7 @@ from typing import Any
 from .api import public
 from .api.asking import Options
 from .api.result import Result
+from .api.threads import show_with
 from .errors import BadInput
 
 WIDTH, HEIGHT = 100, 24  # of the progress, in characters
@@ -27,7 +28,8 @@ OPTIONS = ("check", "max_time", "precision", "tasks", "workers", "wait", "name",
 
 
 def register(shell: Any) -> None:
-    """Add the magics to a shell of IPython."""
+    """Add the magics to a shell of IPython, and show the progress of each run in its cell."""
+    show_with(progress)
     shell.register_magic_function(partial(_advise, shell), "line", "advise")
     shell.register_magic_function(partial(_compare, shell), "cell", "compare")
 
@@ -35,8 +37,7 @@ def register(shell: Any) -> None:
 def _advise(shell: Any, line: str) -> Result:
     """Return the advice on one call, such as `%advise parse(path="a.json")`."""
     function, args, kwargs = called(line, shell.user_ns, "%advise")
-    with progress():
-        return public.advise(function, *args, **kwargs)
+    return public.advise(function, *args, **kwargs)
 
 
 def _compare(shell: Any, line: str, cell: str) -> Result:
@@ -49,8 +50,7 @@ def _compare(shell: Any, line: str, cell: str) -> Result:
     if not lines:
         raise BadInput("the cell is empty", where="%%compare", remedy="write an expression on each line, such as f(1)")
     functions = {text: evaluated(text, shell.user_ns) for text in lines}
-    with progress():
-        return public.compare(functions if len(functions) > 1 else functions[lines[0]], **options)
+    return public.compare(functions if len(functions) > 1 else functions[lines[0]], **options)
 
 
 def evaluated(text: str, scope: dict[str, Any]) -> Callable[[], Any]:

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
 from typing import Generic, TypeVar
 
@@ -22,6 +22,16 @@ T = TypeVar("T")
 
 LONGEST_END_S = 30.0  # for which a cancelled run is waited for: it kills its runners within one second
 
+Showing = Callable[[], AbstractContextManager[None]]
+
+_showing: Showing = nullcontext
+
+
+def show_with(showing: Showing) -> None:
+    """Let `showing` show how far each further run in its `with` block is, as a notebook does in the cell."""
+    global _showing
+    _showing = showing
+
 
 def blocking(work: Callable[[Stop], T]) -> T:
     """Return what `work` returns in a thread of its own.
@@ -30,17 +40,18 @@ def blocking(work: Callable[[Stop], T]) -> T:
     Raises what `work` raises.
     """
     task = _Task(work)
-    context = copy_context()
-    if sniffio := sys.modules.get("sniffio"):  # no loop runs in the thread, though one may run here
-        context.run(sniffio.current_async_library_cvar.set, None)
-    thread = threading.Thread(target=context.run, args=(task.run,), name="orchestrator", daemon=True)
-    thread.start()
-    try:
-        task.ended.wait()
-    except BaseException:  # Ctrl-C, or what the handler of another signal raises, such as that of pytest-timeout
-        task.stop.set()
-        task.ended.wait()
-        raise
+    with _showing():
+        context = copy_context()
+        if sniffio := sys.modules.get("sniffio"):  # no loop runs in the thread, though one may run here
+            context.run(sniffio.current_async_library_cvar.set, None)
+        thread = threading.Thread(target=context.run, args=(task.run,), name="orchestrator", daemon=True)
+        thread.start()
+        try:
+            task.ended.wait()
+        except BaseException:  # Ctrl-C, or what the handler of another signal raises, such as that of pytest-timeout
+            task.stop.set()
+            task.ended.wait()
+            raise
     return task.outcome()
 
 
@@ -55,10 +66,11 @@ async def awaited(work: Callable[[Stop], T]) -> T:
             task.stop.set()
 
     try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(stop_if_cancelled)
-            await anyio.to_thread.run_sync(task.run)
-            group.cancel_scope.cancel()
+        with _showing():
+            async with anyio.create_task_group() as group:
+                group.start_soon(stop_if_cancelled)
+                await anyio.to_thread.run_sync(task.run)
+                group.cancel_scope.cancel()
     finally:
         task.stop.set()
         if task.has_begun:

@@ -77,9 +77,10 @@ def test_the_extension_adds_two_magics() -> None:
 CELLS = (
     "%load_ext orchestrator\nimport time\npause = 0.004",
     "def wait(by=1):\n    time.sleep(pause * by)\n    return by",
-    "%%compare sequential threads max_time=8s\nwait(by=1)",
+    "%%compare sequential threads max_time=15s\nwait(by=1)",
     "result = _\nprint(result)\nresult.winner",
     "%advise wait",
+    'import orchestrator\norchestrator.compare(wait, models=["sequential", "threads"], max_time="4s").verdict',
 )
 
 
@@ -101,6 +102,12 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_a_cell_shows_the_result_as_html_and_as_text(executed: Any) -> None:
     (shown,) = [output for output in executed[2].outputs if output.output_type == "execute_result"]
     assert "threads wins" in shown.data["text/html"] and "threads wins" in shown.data["text/plain"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", [2, 5], ids=["a magic", "a function"])
+def test_a_run_shows_how_far_it_is_in_its_cell(executed: Any, cell: int) -> None:
+    assert "display_data" in {output.output_type for output in executed[cell].outputs}
 
 
 @pytest.mark.slow
