@@ -16,7 +16,7 @@ from ..analysis.results import PointEvents, Results
 from ..journal.derived_events import VariantCompared, VariantExplained, VerdictReached
 from ..journal.window_events import VariantServed
 from ..runner import registry
-from . import lines, tables
+from . import lines, tables, warning_words
 
 DOMINANT = 0.25
 """From this part of a batch on, the longest of unequal calls is named: more workers make it no shorter."""
@@ -55,7 +55,7 @@ def reserve(found: PointEvents) -> str:
     """Return what makes the choice at a point nearly worthless, in a sentence or two; nothing if nothing does."""
     if not found.verdict or LOOKED_UP not in found.verdict.warnings:
         return ""
-    answered = f"answered{lines.detail(LOOKED_UP, found.verdict)}"
+    answered = f"answered{warning_words.answered(found.verdict)}"
     return (
         f"Calls after the first computed next to nothing: {answered}, so the times are those of look-ups. Give each "
         "call another item, or name a function that keeps nothing."

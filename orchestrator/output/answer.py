@@ -11,7 +11,7 @@ from ..analysis.contest import Contest
 from ..analysis.results import PointEvents, Results
 from ..journal.raw_events import RunnerReady, VariantUnavailable
 from ..text import printable
-from . import advice, lines, ranking, tables
+from . import advice, lines, ranking, tables, warning_words
 from .grid import Line
 from .terminal import Screen
 from .view import View
@@ -189,7 +189,7 @@ def _missing(results: Results) -> Iterator[tuple[str, str]]:
 
 def _notes(results: Results, measured: Sequence[Measured], said: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield what changes the worth of the verdicts, the gravest first, but the warnings that were said above."""
-    notes = lines.short_notes([found.verdict for _, found in measured if found.verdict], said)
+    notes = warning_words.short([found.verdict for _, found in measured if found.verdict], said)
     if results.differences:
         notes.insert(0, f"the journal differs from what is recomputed: {results.differences[0]}")
     more = len(notes) - MOST_NOTES

@@ -1,19 +1,17 @@
-"""The lines beside the tables of a run: notes, causes, scaling, crossovers, expectations, and the time that it took."""
+"""The lines beside the tables of a run: causes, scaling, crossovers, expectations, and the time that it took."""
 
 from __future__ import annotations
 
-import math
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 
 from .. import units
 from ..analysis import crossover
 from ..analysis.crossover import worth_showing
 from ..analysis.explain import missing_because
-from ..analysis.results import PointEvents, Results
-from ..journal.derived_events import ExpectationChecked, ScalingFitted, VariantExplained, VerdictReached
+from ..analysis.results import Results
+from ..journal.derived_events import ExpectationChecked, ScalingFitted, VariantExplained
 from ..journal.raw_events import BlockFinished
-from ..runner.gil import UNKNOWN
 from ..spec.values import LATENCIES
 from ..text import printable
 from . import tables
@@ -26,119 +24,6 @@ DECISION_STYLES = {"found": "bold", "none": "", "undecided": "yellow"}
 MUCH_LONGER = 1.1  # how many times as long as the others an instrumented batch takes where it is noted
 
 _UNKNOWN = {"contention_share": "contention", "contended_objects": "what the threads share"}
-
-_WARNINGS = {
-    "too_few_blocks": "too few blocks to call a tie; allow more time (measure.max_time) or blocks (measure.blocks)",
-    "precision_missed": "the interval is wider than measure.precision",
-    "blocks_correlated": "consecutive blocks are correlated, so the interval was widened; it may still be too narrow",
-    "load_dependent": "the ratio follows the load of the machine from block to block",
-    "cores_decide": "the ranking may change with the number of free cores",
-    "crowded": "other processes used the cores; waiting for a core pulls ratios towards 1, most of all short batches",
-    "no_steady_state": "batches get slower or faster within a block, and the reference loop does not",
-    "variants_excluded": "variants that failed are excluded",
-    "contaminated": "a single worker waited for a core, so the account includes other processes' work",
-    "blocks_discarded": "blocks were discarded because a variant failed in them or max_time was reached",
-    "results_unchecked": "results were not compared, as they can't be pickled; see `check`",
-    "check_failed": "results were not checked, as calls that were made for the check raised exceptions, too",
-    "gil_enabled": "the GIL was enabled again",
-    "workload_warned": "warning of the workload",
-    "hosts_disagree": "hosts disagree, so the verdict holds for this mixture of hosts only",
-    "answers_kept": "calls after the first computed next to nothing, so the times are those of look-ups; give each "
-    "call another item (workload.items), or name a function that keeps nothing: answered",
-    "parallel_by_itself": "a call is parallel by itself: it keeps several cores busy, or starts processes, so calls at "
-    "once compete for the cores",
-    "arguments_copied": "calls change their arguments, so each call got fresh copies, made before the time, of",
-    "recomputed_differs": "the verdict in the journal differs from this one",
-    "generator_late": "calls were started more than 1 ms late (p99) though all workers were idle, so the latencies "
-    "include the lateness of this program; lower the rate, or leave a core free",
-    "calls_failed": "calls raised exceptions, and each counts as one that did not end",
-}
-
-_SHORT = {
-    "recomputed_differs": "the verdict in the journal differs from this one",
-    "answers_kept": "calls after the first computed next to nothing: answered",
-    "parallel_by_itself": "a call is parallel by itself, so calls at once compete for the cores",
-    "arguments_copied": "each call got fresh copies, untimed, of what it changes:",
-    "too_few_blocks": "too few blocks to call a tie",
-    "hosts_disagree": "hosts disagree, so the verdict holds for this mixture only",
-    "gil_enabled": "the GIL was enabled again",
-    "workload_warned": "warning of the workload",
-    "crowded": "other processes used the cores, pulling ratios towards 1",
-    "load_dependent": "the ratio follows the load of the machine",
-    "cores_decide": "the ranking may change with the number of free cores",
-    "no_steady_state": "batches get slower or faster within a block",
-    "blocks_correlated": "blocks are correlated, so the interval may be too narrow",
-    "results_unchecked": "results were not compared, as they can't be pickled",
-    "check_failed": "results were not checked, as calls failed",
-    "precision_missed": "the interval is wider than measure.precision",
-    "contaminated": "an account includes other processes' work",
-    "calls_failed": "calls raised exceptions, and count as not ended",
-    "generator_late": "calls were started over 1 ms late (p99) with idle workers, which adds to latencies",
-    "blocks_discarded": "blocks were discarded: a variant failed in them, or max_time was reached",
-}
-"""The warnings in short, the gravest first; that variants are excluded is said of each of them."""
-
-_NAMING = (
-    "hosts_disagree",
-    "gil_enabled",
-    "workload_warned",
-    "answers_kept",
-    "arguments_copied",
-)  # the warnings that say little without their detail
-
-
-def short_notes(verdicts: Sequence[VerdictReached], but: Collection[str] = ()) -> list[str]:
-    """Return the warnings of all points `but` some in short, the gravest first; of several points, how many have it."""
-    found = []
-    for warning, text in _SHORT.items():
-        having = [verdict for verdict in verdicts if warning in verdict.warnings and warning not in but]
-        if having:
-            named = detail(warning, having[0]) if warning in _NAMING and len(having) == 1 else ""
-            where = f" ({len(having)} of {len(verdicts)} points)" if len(verdicts) > 1 else ""
-            found.append(f"{text}{named}{where}")
-    return found
-
-
-def notes(found: PointEvents) -> list[str]:
-    """Return what stands below the verdict on a point: the verdict of each host, and the warnings."""
-    hosts = [event.sentence for event in found.on_hosts]
-    return hosts + ([note(warning, found.verdict) for warning in found.verdict.warnings] if found.verdict else [])
-
-
-def note(warning: str, event: VerdictReached) -> str:
-    """Return the text of a warning of a verdict, with the figures behind it."""
-    return f"{_WARNINGS[warning]}{detail(warning, event)}"
-
-
-def detail(warning: str, event: VerdictReached) -> str:
-    if warning == "blocks_correlated" and event.autocorrelation is not None:
-        return f" (r = {event.autocorrelation:.2f})"
-    if warning == "gil_enabled":
-        by: dict[str, list[str]] = {}
-        for label, module in (event.gil_enabled_by or {}).items():
-            by.setdefault("an unknown module" if module == UNKNOWN else f"module {module}", []).append(label)
-        return ", ".join(f" by {module} under {units.listed(labels)}" for module, labels in by.items())
-    if warning == "answers_kept":
-        return f" by {units.listed(_by_value(event.kept_by or {}))}"
-    if warning == "arguments_copied":
-        return f" {units.listed(_by_value(event.copied or {}))}"
-    if warning == "hosts_disagree":
-        return f": {', '.join(map(printable, event.hosts_disagree or ()))}"
-    if warning == "workload_warned":
-        return f": {'; '.join(map(printable, event.workload_warnings or ()))}"
-    if warning == "load_dependent" and event.load_signal and event.load_slope is not None:
-        slopes = (event.load_slope, event.load_slope_low, event.load_slope_high)
-        factors = [None if slope is None else math.exp(slope / 10) for slope in slopes]
-        return f" (times {units.ratio(*factors)} for every tenth more of {event.load_signal.replace('_', ' ')})"
-    return ""
-
-
-def _by_value(of: Mapping[str, str]) -> list[str]:
-    """Return each value, with the variants that it holds for if they have several."""
-    values = sorted(set(of.values()))
-    if len(values) == 1:
-        return [printable(values[0])]
-    return [f"{printable(value)} ({units.listed([label for label in of if of[label] == value])})" for value in values]
 
 
 def explanation(event: VariantExplained, command: Sequence[str]) -> Line:

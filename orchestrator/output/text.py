@@ -6,7 +6,7 @@ from ..analysis.contest import Contest
 from ..analysis.results import PointEvents, Results
 from ..journal.raw_events import VariantUnavailable
 from ..text import printable
-from . import advice, answer, lines, tables
+from . import advice, answer, lines, tables, warning_words
 from .terminal import Screen
 from .view import View
 
@@ -69,7 +69,7 @@ def _draw_point(screen: Screen, contest: Contest, found: PointEvents, results: R
     if found.verdict:
         screen.line(found.verdict.sentence, answer.VERDICT_STYLES[found.verdict.verdict])
         for warning in found.verdict.warnings:
-            screen.line(f"note: {lines.note(warning, found.verdict)}", "yellow")
+            screen.line(f"note: {warning_words.full(warning, found.verdict)}", "yellow")
     for host in found.on_hosts:
         screen.line(printable(host.sentence))
     for explained in found.explained:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ...analysis.results import PointEvents, Results
 from ...journal.raw_events import TrialFailed
 from ...text import printable
-from .. import lines, tables
+from .. import lines, tables, warning_words
 from ..grid import Grid, plain
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -62,7 +62,7 @@ def _point(label: str, found: PointEvents, failed: Sequence[TrialFailed]) -> Ite
     yield from table(tables.compared(found).without(["quartiles"]))
     if found.verdict:
         yield from ("", f"**{text(found.verdict.sentence)}**")
-    notes = lines.notes(found)
+    notes = warning_words.below(found)
     first = {event.variant: event.error for event in reversed(failed)}
     notes += [f"{variant} failed: {error}" for variant, error in first.items()]
     if notes:

@@ -14,7 +14,7 @@ from ...analysis.results import PointEvents, Results
 from ...journal.derived_events import VariantCompared
 from ...journal.raw_events import VariantUnavailable
 from ...text import printable
-from .. import advice, lines, ranking, tables
+from .. import advice, lines, ranking, tables, warning_words
 from ..plot import Axis
 
 BAR, PLOT = 120, 240  # pixels
@@ -65,7 +65,7 @@ def _point(results: Results, contest: Contest) -> Iterator[str]:
     yield f"<p><strong>{_text(found.verdict.sentence)}</strong></p>"
     yield _table(found)
     yield _line(advice.choice(found))
-    for note in lines.short_notes([found.verdict]):
+    for note in warning_words.short([found.verdict]):
         yield _line(f"note: {note}", faint=True)
     whys = [f"<li>{_text(each)}</li>" for each in found.verdict.why]
     if whys:

@@ -14,7 +14,7 @@ from ...analysis.contest import Contest
 from ...analysis.results import Results
 from ...journal.raw_events import ContextSampled, VariantUnavailable
 from ...spec import document
-from .. import lines, tables
+from .. import lines, tables, warning_words
 from ..formats import PAGE
 from ..grid import Grid, Line, plain
 from . import chart_specs, charts, templates, vega
@@ -89,7 +89,7 @@ def _point(results: Results, contest: Contest, drawn: Sequence[Chart]) -> dict[s
         "label": contest.point.label,
         "open": len(shown) <= FEW or identity == shown[0],
         "verdict": found.verdict,
-        "notes": lines.notes(found),
+        "notes": warning_words.below(found),
         "compared": tables.compared(found),
         "accounts": tables.accounts(found.explained) if found.explained else tables.calls_time(found.served),
         "why": [plain(lines.explanation(event, results.started.command)) for event in found.explained],
