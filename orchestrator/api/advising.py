@@ -58,7 +58,7 @@ def answer(question: Question, answering: Answering, set_holder: Callable[[str],
     _check_target(save)
     cores = effective_cores()
     facts, designed = _designed(question, cores)
-    _check_design(question, facts, designed)
+    _check_design(question, designed)
     _check_length(question, facts, designed)
 
     def planned(experiment: Experiment, source: Source) -> Plan:
@@ -73,7 +73,7 @@ def answer(question: Question, answering: Answering, set_holder: Callable[[str],
     tried = _tried_out(plan, facts)
     if tried.unable or tried.spawned:
         designed = designed.without(*tried)
-        _check_design(question, facts, designed)
+        _check_design(question, designed)
         text, experiment, source = _drafted(question, facts, designed, answering)
         plan = planned(experiment, source)
     _announce(question, facts, designed, experiment)
@@ -147,7 +147,7 @@ def _check_target(save: Path | None) -> None:
         raise BadInput(f"no directory {save.parent}", where="--save", remedy="create it first")
 
 
-def _check_design(question: Question, facts: Facts, designed: Design) -> None:
+def _check_design(question: Question, designed: Design) -> None:
     """Raise BadInput when so few of the models that were asked for can run the function that none is compared."""
     if question.models is None or designed.variants > 1:
         return

@@ -100,7 +100,7 @@ def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answe
         question = replace(question, name=name)
     command = ["orchestrator", "run", str(runs / name / "latest" / "spec.yaml")]
     again = "orchestrator run " + command[2]
-    return question, Answering(runs.absolute(), again, changes=_changes(options, found), command=command)
+    return question, Answering(runs.absolute(), again, changes=_changes(options), command=command)
 
 
 def _check_functions(functions: Iterable[Any], item: str | None) -> None:
@@ -213,7 +213,7 @@ def _contestants(
     return made
 
 
-def _changes(options: Options, found: Given) -> dict[KeyPath, tuple[object, str]]:
+def _changes(options: Options) -> dict[KeyPath, tuple[object, str]]:
     """Return what the spec has beside what is designed, each with the name of its argument."""
     changes: dict[KeyPath, tuple[object, str]] = {}
     expect = options.get("expect")

@@ -136,7 +136,7 @@ def _of_method(name: names.Name, owner: type) -> Problem:
     return Problem("is_method", what, f"give what makes one as setup: {factory}", (factory,))
 
 
-def not_picklable(name: str, function: Any, error: Exception) -> Problem:
+def not_picklable(function: Any, error: Exception) -> Problem:
     """Return why a callable can't be sent to a worker, and how it could."""
     import inspect
 

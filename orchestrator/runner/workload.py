@@ -249,6 +249,6 @@ def _check_pickle(call: Call, field: str, name: str, model_name: str, pickler: s
     try:
         pickle.loads(importlib.import_module(pickler).dumps(call))
     except Exception as error:
-        problem = callables.not_picklable(name, call.function, error)
+        problem = callables.not_picklable(call.function, error)
         what = f"{name} can't be sent to a worker of {model_name}: {problem.what}"
         raise Unusable(field, problem.code, what, problem.remedy) from error
