@@ -66,10 +66,11 @@ class Answer:
 def opened(
     runs: Path, names: Sequence[str], damaged: list[JournalDamaged], experiment: str | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a database with the views `names` of all runs below `runs`, or of one experiment; it can read nothing else.
+    """Yield a database with the views `names` of all runs below `runs`, or of one experiment.
 
-    What is kept of them is brought up to date first. Runs that are damaged are left out, and added to `damaged`. Raises
-    BadInput when there is no directory, Unwritable when what is kept can't be written anywhere.
+    It can read no file outside of that directory. What is kept of the runs is brought up to date first. Runs that are
+    damaged are left out, and added to `damaged`. Raises BadInput when there is no directory, Unwritable when what is
+    kept can't be written anywhere.
     """
     root = Path(os.path.realpath(runs))  # `Path.resolve` raises where links form a loop, until Python 3.12
     # made only where it is needed: a program that is killed can't clear it away
