@@ -18,7 +18,7 @@ from typing import Any
 
 from . import exits, gil, imports, registry, workload
 from .account import sensors
-from .error_text import message
+from .error_text import message, named
 
 _spare: list[int] = []  # a descriptor to give up when there is no other: saying so imports modules
 
@@ -173,11 +173,11 @@ def _failure(error: BaseException) -> dict[str, Any]:
         error.__cause__ = found
     end = soundness.ended(error)
     shown, parts = end or error, _parts(error, end)
-    text = f"{type(error).__name__}{f': {imports.text_of(error)}' if imports.text_of(error) else ''}"
+    text = named(error, parts["message"])
     if end:
         text = f"{soundness.ENDED} ({parts['ended_by']})"
     elif isinstance(error, registry.WrongResults):  # its class is this program's
-        text = imports.text_of(error)
+        text = parts["message"]
     elif "ends" in parts:
         text = f"{text}: the function ends the interpreter {parts['ends']}"
     return {
@@ -198,7 +198,7 @@ def _parts(error: BaseException, end: BaseException | None) -> dict[str, str]:
     """
     parts = {"message": imports.text_of(error)}
     if end:
-        parts["ended_by"] = f"{type(end).__name__}{f': {imports.text_of(end)}' if imports.text_of(end) else ''}"
+        parts["ended_by"] = named(end, imports.text_of(end))
     if isinstance(error, (SystemExit, exits.Ends)):
         from .last_words import place
 

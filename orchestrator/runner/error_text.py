@@ -11,7 +11,7 @@ def message(error: BaseException) -> str:
         return f"(its message fails with {type(inner).__name__})"
 
 
-def named(error: BaseException) -> str:
-    """Return an exception as a traceback names it: its class, and its message if there is one."""
-    text = message(error)
+def named(error: BaseException, text: str | None = None) -> str:
+    """Return an exception as a traceback names it: its class, and its message if there is one, or another `text`."""
+    text = message(error) if text is None else text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

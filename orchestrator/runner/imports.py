@@ -262,8 +262,8 @@ def brief(place: str) -> str:
 
 def placed(error: BaseException) -> str:
     """Return an exception with the line of the user's code that it came from."""
-    place, text = brief(place_of(error)), text_of(error)
-    return f"{type(error).__name__}{f': {text}' if text else ''}{f' at {place}' if place else ''}"
+    place = brief(place_of(error))
+    return f"{named(error, text_of(error))}{f' at {place}' if place else ''}"
 
 
 def text_of(error: BaseException) -> str:
