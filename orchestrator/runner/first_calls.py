@@ -30,6 +30,7 @@ from . import (
 from .call import Call
 from .call_times import CallTimes, incomparable
 from .error_text import named
+from .results import pickled_bytes
 from .workload import Unusable
 
 IN_THREAD_S = 10.0  # calls take less than `LONG_NS`, or they are not tried in a thread
@@ -375,10 +376,10 @@ def _part(value: Any, depth: int = 5) -> str:
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, (list, tuple, set, frozenset)):
-        held = next((each for each in value if not _is_picklable(each)), None)
+        held = next((each for each in value if pickled_bytes(each) is None), None)
         return _part(held, depth - 1) if held is not None and depth else ""
     for name, held in references.attributes(value).items():
-        if _is_picklable(held):
+        if pickled_bytes(held) is not None:
             continue
         inner = _part(held, depth - 1) if depth else ""
         is_local = isinstance(held, types.FunctionType)
@@ -386,13 +387,3 @@ def _part(value: Any, depth: int = 5) -> str:
         remedy = "a function at the level of its module" if is_local else "what can be pickled"
         return inner or f": the attribute {name} of {type(value).__qualname__} is {what}; put {remedy} there"
     return ""
-
-
-def _is_picklable(value: Any) -> bool:
-    import pickle
-
-    try:
-        pickle.dumps(value)
-    except Exception:
-        return False
-    return True
