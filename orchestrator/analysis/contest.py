@@ -167,6 +167,13 @@ class Contest:
         return [label for label in self.variants if label not in self.dropped and label not in self.excluded]
 
     @property
+    def knows_baseline(self) -> bool:
+        """Whether the baseline needs no further blocks: it can't win, and ratios to it have an exact interval."""
+        label = self.plan.baseline.label
+        measured = sum(label in block.walls for block in self.blocks)
+        return label in self.dropped and looks.has_rank_interval(measured, self.look_level)
+
+    @property
     def front(self) -> list[str]:
         """The variants that the last look did not separate from the best; none before the first look."""
         return [label for label in self.looks[-1].remaining if label not in self.excluded] if self.looks else []

@@ -132,6 +132,7 @@ class _Block:
         self._guarded = set(task.guarded & self._variants.keys())
         self._trials = Trials(task)
         self._warmed_ns: dict[str, int] = {}
+        self._far_behind: set[str] = set()
         # where the rounds are not known yet, the block is the first one of its point, which is checked
         self._is_checked = diagnostics.is_due(task, task.rounds or 1)
         self._holder: str | None = None
@@ -306,7 +307,8 @@ class _Block:
             runner_group.runners[label].signal(signal.SIGSTOP)
         try:
             took_s = self._run_round(runner_group, loop, 0, orders[0])
-            absent = self._far_behind(took_s) | task.in_first_round
+            self._far_behind = self._find_far_behind(took_s)
+            absent = self._far_behind | task.in_first_round
             if self._rounds is None:
                 round_s = sum(seconds for label, seconds in took_s.items() if label not in absent)
                 self._rounds = first_rounds(round_s, (self._clock[-1] - self._clock[0]) / 1e9)
@@ -355,7 +357,7 @@ class _Block:
             took_s[label] = time.monotonic() - begun
         return took_s
 
-    def _far_behind(self, took_s: Mapping[str, float]) -> set[str]:
+    def _find_far_behind(self, took_s: Mapping[str, float]) -> set[str]:
         """Return the variants that take part in the first round only, so that they don't use up the others' time.
 
         None where calls arrive at a rate: percentiles are comparable over the same arrivals only.
@@ -407,7 +409,13 @@ class _Block:
             self._task, runner_group, runners, self._rounds, self._warmed_ns, wall_ns, self._notify
         )
         self.events += diagnostics.accounts(
-            self._task, runner_group, self._rounds, self._repeats, self._trials.longest_ns(), self._notify
+            self._task,
+            runner_group,
+            self._rounds,
+            self._repeats,
+            self._trials.longest_ns(),
+            self._far_behind,
+            self._notify,
         )
 
     def _sample(self, when: Literal["start", "end"]) -> None:

@@ -262,7 +262,9 @@ class Conductor:
         elif not contested and not claims:
             return []
         else:
-            needed = {*(contest.contenders if contested else ()), self._plan.baseline.label}
+            needed = set(contest.contenders if contested else ())
+            if self._search.lines or not contest.knows_baseline:
+                needed.add(self._plan.baseline.label)
         needed |= {label for claim in claims for label in (claim.variant.label, claim.against.label)}
         return [v for label, v in contest.variants.items() if label in needed and label not in contest.excluded]
 

@@ -24,7 +24,8 @@ ACCOUNT_S, ACCOUNT_MARGIN = 0.5, 3
 
 ROUNDING = 1e-5  # of a share, which has six decimals
 
-LONG_TRIAL_NS = 1_000_000_000  # where trials take longer, the instrumented one has one call for each worker
+LONG_TRIAL_NS = 1_000_000_000
+"""Where trials take longer, or a variant is far behind, the instrumented one has one call for each worker."""
 
 WINDOW_MARGIN_S = 5.0  # for calls that are cancelled, and for an answer, beside the window and its drain
 
@@ -70,9 +71,13 @@ def accounts(
     rounds: int,
     repeats: Mapping[str, int],
     trial_ns: Mapping[str, int],
+    far_behind: Collection[str],
     notify: Callable[[str], None],
 ) -> Iterator[Event]:
-    """Yield where each variant's time goes, in some blocks, from one more trial; `trial_ns` are the longest ones."""
+    """Yield where each variant's time goes, in some blocks, from one more trial; `trial_ns` are the longest ones.
+
+    For variants `far_behind` it takes less time, see `LONG_TRIAL_NS`.
+    """
     if not is_due(task, rounds):
         return
     for variant in task.variants:
@@ -81,9 +86,10 @@ def accounts(
         if allowed_s < ACCOUNT_S + ACCOUNT_MARGIN * trial_ns[label] / 1e9:
             continue
         notify(f"accounting for the time of {label}")
-        is_cut = trial_ns[label] > LONG_TRIAL_NS and not task.point.items  # unequal calls are all accounted
+        is_long = trial_ns[label] > LONG_TRIAL_NS or label in far_behind
+        is_cut = is_long and not task.point.items  # unequal calls are all accounted
         calls = variant.at_once(task.point.tasks) if is_cut else None
-        request = {"op": "account", "repeats": repeats[label], "calls": calls}
+        request = {"op": "account", "repeats": repeats[label], "calls": calls, "is_far_behind": label in far_behind}
         answer = _ask(runner_group, label, request, allowed_s)
         if answer is None:
             continue

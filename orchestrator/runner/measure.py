@@ -278,12 +278,18 @@ class Bench:
         """Keep the results of each further trial for the check, or none: they may be large."""
         self._keeps = results
         if not results:
-            self._results = []
+            self._free_results()
         return {"event": "kept"}
+
+    def _free_results(self) -> None:
+        """Free the results; the time for large ones is not what a runner does while it waits for the token."""
+        before_ns = self._cpu_ns()
+        self._results = []
+        self._cpu_after += self._cpu_ns() - before_ns
 
     async def run_trial(self, round_number: int) -> None:
         """Time `repeats` batches, or a window, and keep the times; variants of a round begin on the same core."""
-        self._results = []
+        self._free_results()
         idle_from_ns = self._used_ns
         if time.perf_counter_ns() - idle_from_ns > IDLE_NS and not (self.windows and self.windows.left_running):
             await self._each(sensors.identify)
@@ -306,8 +312,7 @@ class Bench:
         if self._copies:
             self._copies.clear()
         self._trials.append(trial)
-        self._cpu_after = self._cpu_ns() if self._observe or self._copies else after_ns
-        self._used_ns = time.perf_counter_ns()
+        self._cpu_after, self._used_ns = self._cpu_ns(), time.perf_counter_ns()
 
     async def _batches(self) -> dict[str, Any]:
         started_ns, wall_ns = await self._timed(self._repeats)
@@ -343,14 +348,17 @@ class Bench:
         assert self._call.plain is not None  # the conductor asks only where calls are alike
         return [self._call.plain] * calls
 
-    async def do_account(self, repeats: int, calls: int | None = None) -> dict[str, Any]:
-        """Run one more trial, instrumented, and return where its time went; a batch has `calls` calls at most."""
+    async def do_account(self, repeats: int, calls: int | None = None, is_far_behind: bool = False) -> dict[str, Any]:
+        """Run one more trial, instrumented, and return where its time went; a batch has `calls` calls at most.
+
+        Contention is not looked for where the variant `is_far_behind`: that takes up to two batches more.
+        """
         from .account.instrumented import measure
 
         of_model = *self._of_model, self.machinery
         given, call = self._given
         named = None if call.item is None else given
-        of_batch = self._items[:calls], named, repeats, self._before_batch
+        of_batch = self._items[:calls], named, repeats, self._before_batch, is_far_behind
         account = await measure(self._workers, self._call, *of_batch, *of_model)
         self._used_ns = time.perf_counter_ns()
         return {"event": "accounted", **account}

@@ -24,6 +24,8 @@ FAR_BEHIND = 10.0
 ROUNDS_PER_ACCOUNT = 40
 """A variant has one instrumented trial per this many others, or fewer: it takes up to twice their time."""
 
+BLOCKS_PER_ACCOUNT = 3  # where a block has many rounds, its instrumented trials take a fifth of its time
+
 MOST_FUNCTIONS = 3  # are named in the label of a point
 
 REFERENCE = "=reference"  # the name of the reference loop among the variants of a round; no label begins with `=`
@@ -212,7 +214,7 @@ def first_rounds(round_s: float, before_s: float) -> int:
 
 def is_accounted(block: int, rounds: int) -> bool:
     """Return whether a block has instrumented trials: the first has, and one in a few of the others."""
-    return block % math.ceil(ROUNDS_PER_ACCOUNT / rounds) == 0
+    return block % max(BLOCKS_PER_ACCOUNT, math.ceil(ROUNDS_PER_ACCOUNT / rounds)) == 0
 
 
 def _dice(seed: int, point: str, block: int, what: str) -> random.Random:

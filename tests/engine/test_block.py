@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,17 @@ def closing():
     time.sleep(0.004)
     os.closerange(0, 3)
 
+class Large:
+    def __del__(self):
+        sum(range(200_000))
+
+def large():
+    time.sleep(0.004)
+    return Large()
+
+def late():
+    time.sleep(0.25)
+
 @contextlib.contextmanager
 def busy():
     ended = threading.Event()
@@ -63,18 +74,23 @@ def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+ALIKE = [{"model": "sequential", "label": label} for label in ("one", "other")]
+
+
 def events_of(
-    runner_env: RunnerEnvironment, guarded: frozenset[str] = frozenset(), **workload: str
+    runner_env: RunnerEnvironment,
+    guarded: frozenset[str] = frozenset(),
+    entries: Sequence[dict[str, str]] = ALIKE,
+    **workload: str,
 ) -> list[dict[str, Any]]:
-    """Return the events of one block of two sequential variants, `one` and `other`, with 15 rounds."""
-    entries = [{"model": "sequential", "label": label} for label in ("one", "other")]
-    value = {"name": "x", "workload": {"call": "work:nap", **workload}, "models": entries}
+    """Return the events of one block of 15 rounds, of two sequential variants, `one` and `other`, by default."""
+    value = {"name": "x", "workload": {"call": "work:nap", **workload}, "models": list(entries)}
     planned = plan_experiment(Experiment.model_validate(value), cores=2)
     task = BlockTask(
         number=0,
         point=planned.points[0],
         variants=planned.variants,
-        baseline="one",
+        baseline=planned.variants[0].label,
         seed=1,
         repeats={},
         rounds=15,
@@ -133,6 +149,20 @@ def test_a_runner_that_uses_a_core_without_the_token_is_guarded_from_the_next_bl
     assert all(event["idle_cpu_ns"] > 0.01 * event["idle_ns"] for event in guarded)
     assert len(named(events, "trial.finished")) == 30
     assert events[-1]["event"] == "block.finished"
+
+
+def test_the_time_to_free_the_results_of_a_trial_guards_no_runner(runner_env: RunnerEnvironment) -> None:
+    assert not named(events_of(runner_env, call="work:large", check="none"), "runner.guarded")
+
+
+def test_contention_is_not_looked_for_in_a_variant_far_behind(runner_env: RunnerEnvironment) -> None:
+    quick, slow = {"model": "threads"}, {"model": "threads", "label": "slow", "call": "work:late"}
+    accounts = {
+        each["variant"]: each for each in named(events_of(runner_env, entries=[quick, slow]), "account.measured")
+    }
+    assert accounts["threads"]["contention_missing"] is None
+    assert accounts["slow"]["contention_missing"] == "the variant is far behind"
+    assert accounts["slow"]["contention_share"] is None
 
 
 def test_a_guarded_variant_is_stopped_from_the_start_of_a_block(runner_env: RunnerEnvironment) -> None:

@@ -34,6 +34,9 @@ PER_TASK = "the calls run in processes that end with them"
 GREENLETS = "the calls are greenlets, which share the frames of one thread"
 """Why lines can't be looked for."""
 
+NOT_SOUGHT = "the variant is far behind"
+"""Why contention is not known where it would take long, and teach nothing."""
+
 
 class _Trial(NamedTuple):
     """A batch of stamped calls, and the workers that make it.
@@ -86,14 +89,15 @@ async def measure(
     named: Sequence[Any] | None,
     repeats: int,
     before_batch: Callable[[], None],
+    is_far_behind: bool,
     count: registry.WorkerMode,
     pickles: bool,
     machinery: set[int],
 ) -> dict[str, Any]:
     """Return the `Figures` of `repeats` batches of stamped calls and of some calls alone, and `timeline`.
 
-    `named` are the items as the user knows them, None where calls are alike. `machinery` are the threads of this
-    process that came with the model and not with the workload.
+    `named` are the items as the user knows them, None where calls are alike. `is_far_behind`: contention is not looked
+    for. `machinery` are the threads of this process that came with the model and not with the workload.
     """
     per_task = count == "per_task"
     if per_task:  # each thread that is accounted keeps a file open
@@ -122,7 +126,8 @@ async def measure(
     shares_gil = not pickles and gil.enabled()
     gil_figures = _estimate_gil(budget, after.queue_ns(before), alone, shares_gil=shares_gil)
     sample = contention.Sample(taken, made_alone[0])
-    contended = await _contended(trial, budget, sample, named is None, shares_gil, pickles)
+    unsought = NOT_SOUGHT if is_far_behind else None
+    contended = await _contended(trial, budget, sample, named is None, shares_gil, pickles, unsought)
     figures = {
         **budget.figures(),
         **contended,
@@ -174,16 +179,25 @@ async def _read(workers: registry.Workers, per_task: bool) -> list[dict[str, Any
 
 
 async def _contended(
-    trial: _Trial, budget: Budget, sample: contention.Sample, are_alike: bool, shares_gil: bool, pickles: bool
+    trial: _Trial,
+    budget: Budget,
+    sample: contention.Sample,
+    are_alike: bool,
+    shares_gil: bool,
+    pickles: bool,
+    unsought: str | None,
 ) -> dict[str, Any]:
-    """Move contention in the budget; return the machine's part of it, shared objects, and what is missing."""
+    """Move contention in the budget; return the machine's part of it, shared objects, and what is missing.
+
+    `unsought` is the reason not to look for it.
+    """
 
     async def again() -> contention.Sample:
         batch = [result.taken for result in await trial.batch()]
         return contention.Sample(batch, (await _made_alone(trial, budget, batch))[0])
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    missing = await contention.move(budget, sample, again, are_alike, cores)
+    missing = unsought or await contention.move(budget, sample, again, are_alike, cores)
     machine = objects = objects_missing = None
     total_ns = sum(budget.sums.values())
     if not trial.per_task:
