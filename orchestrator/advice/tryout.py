@@ -112,6 +112,8 @@ class _TryOut:
         self._calls = min(self._point.tasks, max(FEWEST_CALLS, round(CALLS_NS / facts.wall_ns)))
         self._expected: str | None = None
         """The digest of the results of a plain loop, None where there is nothing to compare with."""
+        self._is_saved = False
+        """Whether the results themselves are in the file: they may be large, and most digests are equal."""
         self._are_distinct = False
         """Whether a plain loop gives another result at each call, as one of calls that count does."""
         self._forks_beside_threads: set[str] = set()
@@ -211,8 +213,7 @@ class _TryOut:
             self._open(ALONE)
             tried = self._ask(ALONE, "try", calls=self._calls)
             self._are_distinct = not self._facts.items and tried["repeated"] == ""
-            if self._are_compared and tried["digest"] is not None:
-                self._ask(ALONE, "save", path=self._file)
+            if self._are_compared:
                 self._expected = tried["digest"]
 
     def _check(self, model: str) -> None:
@@ -254,6 +255,8 @@ class _TryOut:
 
         A runner ends when it finds that results differ.
         """
+        if not self._save():
+            return False
         try:
             self._ask(model, "compare", path=self._file, other=ALONE)
         except RunnerFailed as error:
@@ -263,6 +266,16 @@ class _TryOut:
                 raise _Differ(f"wrong results ({_line(error.parts['message'])})") from error
             return False
         return True
+
+    def _save(self) -> bool:
+        """Return whether the results of a plain loop are in the file; later there is nothing to compare with if not."""
+        try:
+            if not self._is_saved:
+                self._ask(ALONE, "save", path=self._file)
+                self._is_saved = True
+        except RunnerFailed:
+            self._expected = None
+        return self._is_saved
 
     def _repeats_itself(self) -> bool:
         """Return whether a plain loop still gives the same results, unlike one of calls that return the time."""

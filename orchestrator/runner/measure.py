@@ -355,6 +355,7 @@ class Bench:
         """
         from .account.instrumented import measure
 
+        self._free_results()  # the memory that the batch takes is that of its own results
         of_model = *self._of_model, self.machinery
         given, call = self._given
         named = None if call.item is None else given
