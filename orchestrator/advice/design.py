@@ -45,6 +45,8 @@ PARALLEL = ("sequential", "threads")
 ROUNDS_ALONG, ROUNDS_S_ALONG = 10, 1.0
 """The rounds of a block for a range, unless they take longer than the second figure."""
 
+FILLING_CALL = 0.2  # from this share of a call on a core, five in flight keep an event loop busy
+
 ONE_LOOP = {"processes_of_loops": "one event loop is enough for calls that wait"}
 
 COMPETING = "a call uses several cores by itself, for which more of them would compete"
@@ -84,8 +86,7 @@ class Facts:
     the first calls the last ones took, None if they took no longer. `never_yields`: its coroutines block their
     event loop. `changes` has what its `import` and its `call` change for their whole process. `left_open` and
     `keeps` are what each call leaves open and the memory that it keeps. `returned_errors` is in how many calls the
-    result is an exception, or holds one. `executor` is the one with the fewest workers of those that all calls of a
-    process share.
+    result is an exception, or holds one. `bound` is what lets the fewest calls of a process through at once.
     """
 
     is_async: bool
@@ -113,7 +114,7 @@ class Facts:
     left_open: Mapping[str, Any] | None = None
     keeps: Mapping[str, Any] | None = None
     returned_errors: Mapping[str, Any] | None = None
-    executor: Mapping[str, Any] | None = None
+    bound: Mapping[str, Any] | None = None
 
     @property
     def busy(self) -> float:
@@ -124,6 +125,11 @@ class Facts:
     def takes_turns(self) -> bool:
         """Whether a coroutine computes, so that calls in flight in one event loop can't overlap."""
         return self.is_async and self.busy >= BUSY_CALL and not self.is_parallel
+
+    @property
+    def fills_a_loop(self) -> bool:
+        """Whether coroutines compute for so much of their time that few in flight keep an event loop busy."""
+        return self.is_async and self.busy >= FILLING_CALL and not self.is_parallel
 
     @property
     def is_parallel(self) -> bool:
@@ -161,7 +167,7 @@ class Design:
 
     @property
     def variants(self) -> int:
-        return len(self.entries) * len(self.workers)
+        return len(_models(self.entries, self.workers))
 
     @property
     def unfit(self) -> Mapping[str, str]:
@@ -175,7 +181,7 @@ class Design:
             for entry in self.entries
             if model_of(entry) not in failed
         ]
-        workers = self.alone_workers if self.alone_workers and len(entries) == 1 else self.workers
+        workers = self.alone_workers if self.alone_workers and _is_one(entries) else self.workers
         return replace(self, entries=entries, workers=workers, unable={**self.unable, **failed}, spawned=spawned)
 
 
@@ -190,10 +196,13 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
         able = [entry for entry in asked.models if model_of(entry) not in {**left_out, **unable}]
         shares = facts.is_async and not asked.workers
         entries = [_shared(entry, tasks, cores) if shares else entry for entry in able]
+    elif facts.is_async and not facts.takes_turns and not asked.workers:
+        entries = [_shared(entry, tasks, cores) for entry in entries]
     at_once = _workers(facts, tasks, cores)
     alone_workers = sorted({1, tasks}) if facts.is_async and not asked.workers else []  # one by one is a contestant
-    workers = asked.workers or (alone_workers if alone_workers and len(entries) == 1 else [at_once])
-    variants = [model_of(entry) for entry in entries for _ in workers]
+    is_alone = _is_one(entries) if asked.models is None else len(entries) == 1
+    workers = asked.workers or (alone_workers if alone_workers and is_alone else [at_once])
+    variants = _models(entries, workers)
     rounds = FEW_ROUNDS if facts.is_parallel else None
     block_s = _block_s(facts, tasks, variants, rounds, cores, at_once)
     # a tie's level is not divided among rivals, as in `analysis`
@@ -242,7 +251,7 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
     single = design(replace(asked, over=None), facts, cores)
     shortest = replace(facts, wall_ns=min(low.wall_ns, high.wall_ns))
     entries = _entries(shortest, {**single.left_out, **single.unable}, single.tasks, cores)
-    variants = [model_of(entry) for entry in entries for _ in single.workers]
+    variants = _models(entries, single.workers)
     rounds = ROUNDS_ALONG if ROUNDS_ALONG * _round_s(facts, single.tasks, variants) <= ROUNDS_S_ALONG else None
     count = len(asked.over.levels)
     # the levels that are measured, if the winner changes once, and the time of a call at each
@@ -271,7 +280,7 @@ def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
         dear = {"process_per_task": f"a process takes {units.duration(starting_ns)} to start and end"}
     competing = registry.STANDARD if facts.is_parallel and not facts.is_async else ()
     parallel = {name: COMPETING for name in competing if name not in PARALLEL}
-    loops = ONE_LOOP if facts.is_async and not facts.takes_turns else {}
+    loops = ONE_LOOP if facts.is_async and not facts.fills_a_loop else {}
     alike = IN_LONG_CALLS if facts.wall_ns > LONG_CALL_NS and not facts.is_async else {}
     return dear | alike | parallel | loops | dict(facts.refused)
 
@@ -313,6 +322,20 @@ def _shared(entry: str | dict[str, Any], tasks: int, cores: int) -> str | dict[s
 def _spawning(entry: str | dict[str, Any]) -> dict[str, Any]:
     """Return an entry whose workers are spawned."""
     return {"model": model_of(entry), **({} if isinstance(entry, str) else entry), "start_method": "spawn"}
+
+
+def _models(entries: Sequence[str | dict[str, Any]], workers: Sequence[int]) -> list[str]:
+    """Return the model of each variant: an entry that has its own `workers` is one, others are one for each number."""
+    return [model_of(entry) for entry in entries for _ in ([0] if _has_workers(entry) else workers)]
+
+
+def _is_one(entries: Sequence[str | dict[str, Any]]) -> bool:
+    """Return whether a single entry is measured with each number of workers."""
+    return sum(not _has_workers(entry) for entry in entries) == 1
+
+
+def _has_workers(entry: str | dict[str, Any]) -> bool:
+    return isinstance(entry, dict) and "workers" in entry
 
 
 def model_of(entry: str | dict[str, Any]) -> str:

@@ -24,6 +24,8 @@ OWN_LOOPS = ("cannot be called from a running event loop", "while another loop i
 
 MAY_HELP = set(registry.FOR_COROUTINES) - set(registry.STANDARD)
 
+NARROW = 100  # a semaphore that lets more through bounds hardly anything
+
 UNEQUAL = 5
 """How many times as long as the mean the longest call takes where it is named."""
 
@@ -113,6 +115,9 @@ def _taking_turns(facts: Facts, _: Design) -> Iterator[str]:
         )
     elif facts.takes_turns:
         yield "It computes, so calls in flight in one event loop take turns on one core."
+    elif facts.fills_a_loop:
+        share, most = units.percent(facts.busy), f"{1 / facts.busy:.1f}"
+        yield f"It computes for {share} of its time, so in one event loop {most} times as many calls end at most."
 
 
 def _parallel(facts: Facts, _: Design) -> Iterator[str]:
@@ -139,16 +144,21 @@ def _of_the_process(facts: Facts, _: Design) -> Iterator[str]:
         yield f"A call {units.listed(by_call)}, for all threads of its process: they may get in each other's way."
 
 
-def _of_the_executor(facts: Facts, designed: Design) -> Iterator[str]:
-    """Yield which executor bounds how many calls run at once, where it has fewer workers than are compared."""
-    if not (shared := facts.executor) or (designed.workers and shared["workers"] >= max(designed.workers)):
+def _of_the_bound(facts: Facts, designed: Design) -> Iterator[str]:
+    """Yield what lets only so many calls through at once: a semaphore, or an executor narrower than the workers."""
+    if not (bound := facts.bound):
         return
-    has = units.count(shared["workers"], shared["kind"])
-    more = {"thread": "threads", "process": "processes"}[shared["kind"]]
-    yield (
-        f"Calls hand their work to {shared['name']}, an executor with {has} that all calls of a process share, so at "
-        f"most {shared['workers']} of their tasks run at once: give it more {more}, or call the function itself."
-    )
+    name, most, kind = bound["name"], bound["most"], bound["kind"]
+    if kind == "semaphore":
+        if most <= NARROW:
+            lets = f"which lets {most} of a process through at once"
+            yield f"Calls take the semaphore {name}, {lets}: more calls at once only wait for it."
+    elif not designed.workers or most < max(designed.workers):
+        more = {"thread": "threads", "process": "processes"}[kind]
+        yield (
+            f"Calls hand their work to {name}, an executor with {units.count(most, kind)} that all calls of a process "
+            f"share, so at most {most} of their tasks run at once: give it more {more}, or call the function itself."
+        )
 
 
 FINDERS: tuple[Callable[[Facts, Design], Iterator[str]], ...] = (
@@ -161,7 +171,7 @@ FINDERS: tuple[Callable[[Facts, Design], Iterator[str]], ...] = (
     _parallel,
     _changed,
     _of_the_process,
-    _of_the_executor,
+    _of_the_bound,
 )
 """Each yields what it has to say of the calls with one set of arguments; the gravest are first."""
 
@@ -213,7 +223,7 @@ def _reasons(of: Mapping[str, str], facts: Facts) -> list[tuple[str, str]]:
     Reasons that differ by ids alone are one.
     """
     found: dict[str, tuple[str, list[str]]] = {}
-    expected = MAY_HELP if facts.takes_turns else ()
+    expected = MAY_HELP if facts.fills_a_loop else ()
     for name, why in of.items():
         if facts.is_async and name not in expected:
             continue

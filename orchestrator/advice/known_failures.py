@@ -26,6 +26,7 @@ HINTS = (
     ),
     (r"SQLite objects created in a thread", f"a connection belongs to its thread: {IN_EACH_WORKER}"),
     (r"'_thread\._local' object has no attribute", f"it was set in the main thread only: {IN_EACH_WORKER}"),
+    (r"results can't be pickled", "return what can be pickled: text, numbers, or a dict of them"),
     (r"CannotSendRequest|ResponseNotReady|Request-sent", f"threads must not share a connection: {IN_EACH_WORKER}"),
 )
 """What to do where the text of a failure has a pattern."""

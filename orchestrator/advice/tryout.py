@@ -51,16 +51,16 @@ ALONE = "a plain loop"
 class _Failure(NamedTuple):
     """Why a model can't run the function, and how that is said if only calls at once fail, None if it is its own.
 
-    `hangs` is the reason without the remedy where its workers do not answer.
+    `of_fork` is the reason without the remedy where its workers do not answer, or crash: spawned ones may not.
     """
 
     why: str
     at_once: str | None = None
-    hangs: str = ""
+    of_fork: str = ""
 
 
 class Tried(NamedTuple):
-    """The reason for each model that is `unable`, and for each whose workers are `spawned` since forked ones hang."""
+    """The reason for each model that is `unable`, and for each whose workers are `spawned` since forked ones fail."""
 
     unable: dict[str, str]
     spawned: dict[str, str]
@@ -86,8 +86,8 @@ def try_out(plan: Plan, facts: Facts, runner_env: RunnerEnvironment, interrupt: 
     with RunnerGroup(runner_env, interrupt) as runner_group:
         trying = _TryOut(plan, facts, runner_group, str(runner_env.scratch / "results"))
         failed = trying.failures(tried)
-        hanging = {model: failure.hangs for model, failure in failed.items() if failure.hangs}
-        spawned = {model: why for model, why in hanging.items() if trying.can_be_spawned(model, tried[model])}
+        of_fork = {model: failure.of_fork for model, failure in failed.items() if failure.of_fork}
+        spawned = {model: why for model, why in of_fork.items() if trying.can_be_spawned(model, tried[model])}
     for variant in plan.variants:
         pool = registry.load(variant.model).needs(variant.options).pool
         if pool in failed and variant.model not in failed and (why := failed[pool].at_once):
@@ -116,8 +116,12 @@ class _TryOut:
         """Whether the results themselves are in the file: they may be large, and most digests are equal."""
         self._are_distinct = False
         """Whether a plain loop gives another result at each call, as one of calls that count does."""
+        self._forks: set[str] = set()
+        """The models whose workers are forked."""
         self._forks_beside_threads: set[str] = set()
-        """The models whose workers are forked from a process in which an import has left threads running."""
+        """Those whose workers are forked from a process in which an import has left threads running."""
+        self._crashed: set[str] = set()
+        """Those whose forked workers have ended without an answer."""
 
     def failures(self, tried: Mapping[str, Variant]) -> dict[str, _Failure]:
         """Return how models have failed, in a first call of each worker or in calls at once."""
@@ -147,8 +151,8 @@ class _TryOut:
         failed: dict[str, _Failure] = {}
         for model, variant in tried.items():  # all import at once
             pool = registry.load(model).needs(variant.options).pool
-            if pool in failed and failed[pool].hangs:
-                continue  # it would hang, too
+            if pool in failed and failed[pool].of_fork:
+                continue  # so would it
             try:
                 self._open(model)
                 self._ask(model, "warm")
@@ -157,9 +161,9 @@ class _TryOut:
         return failed
 
     def can_be_spawned(self, model: str, variant: Variant) -> bool:
-        """Return whether a model whose forked workers hang runs the function with workers that are spawned."""
+        """Return whether a model whose forked workers hang or crash runs the function with workers that are spawned."""
         loaded = registry.load(model)
-        if model not in self._forks_beside_threads or loaded.needs(variant.options).pool:
+        if model not in self._forks_beside_threads | self._crashed or loaded.needs(variant.options).pool:
             return False  # a process for each call takes much longer to spawn
         name = f"{model} (spawn)"
         self._start(name, variant, {"options": {**variant.options, "start_method": "spawn"}})
@@ -185,20 +189,25 @@ class _TryOut:
     def _open(self, name: str) -> None:
         prepared = self._runner_group.receive(name, 2 * self._timeout_s)
         ready = self._ask(name, "open")
-        if prepared["threads"] and ready.get("actual_start_method") == "fork":
-            self._forks_beside_threads.add(name)
+        if ready.get("actual_start_method") == "fork":
+            self._forks.add(name)
+            if prepared["threads"]:
+                self._forks_beside_threads.add(name)
 
     def _failure(self, model: str, error: RunnerFailed) -> _Failure:
         """Return why a model's workers failed."""
-        why = hangs = _reason(error)
+        why = reason = _reason(error)
         if error.cause == "timeout" and model in self._forks_beside_threads:
-            hangs += f"; {known_failures.FORKS_BESIDE_THREADS}"
-            why = f"{hangs}: {known_failures.SPAWN}"
+            reason += f"; {known_failures.FORKS_BESIDE_THREADS}"
+            why = f"{reason}: {known_failures.SPAWN}"
         at_once = f"calls at once fail ({why})"
         if model == THREADS:
             return _Failure(at_once, at_once)
+        if error.cause == "worker_lost" and model in self._forks:
+            self._crashed.add(model)
+            return _Failure(why, why, reason)
         if error.cause == "timeout" and waiting(error.workers_stacks):
-            return _Failure(why, why, hangs)
+            return _Failure(why, why, reason)
         is_of_call = error.cause == "exception" and place(error.traceback or "") and DAEMONIC not in error.error
         return _Failure(why, at_once if is_of_call else None)
 

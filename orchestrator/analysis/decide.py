@@ -227,13 +227,14 @@ def _rivals(
     After a win these are the losers of the look that found it: with those dropped before it shares fewer blocks.
     """
     others = [label for label in contest.variants if label != best and label not in contest.excluded]
+    of_other_kinds = [label for label in others if contest.kinds[label] != contest.kinds[best]]
     if look and verdict == "win":
-        kinds = contest.kinds
-        others = [label for label in others if kinds[label] != kinds[best]]
-        others = [label for label in others if label in look.gaps or label == look.best] or others
+        others = [label for label in of_other_kinds if label in look.gaps or label == look.best] or of_other_kinds
         others = list(_rivaling(contest, others))
     else:
         others = [label for label in others if label in winners] or others
+        if verdict == "undecided":  # which of one kind is faster decides nothing
+            others = [label for label in others if label in of_other_kinds] or others
     level = contest.tie_level if verdict == "tie" else contest.level
     return _gaps([block.walls for block in contest.counting], best, others, level)
 

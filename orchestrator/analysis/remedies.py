@@ -168,7 +168,13 @@ def _blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
 def _lock(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     if not found.shares_a_lock:
         return _waiting(contest, variant, found)
-    advised = _use(contest, variant, found, "processes", ": each has locks of its own")
+    advised = _use(
+        contest,
+        variant,
+        found,
+        "processes",
+        ": each has locks of its own, so what they guard or limit, they do in one process only",
+    )
     return advised or HOLD_LESS
 
 

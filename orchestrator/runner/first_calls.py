@@ -15,6 +15,7 @@ from typing import Any
 
 from . import (
     arguments,
+    bounds,
     imports,
     items,
     keeping,
@@ -23,7 +24,6 @@ from . import (
     references,
     registry,
     returned_errors,
-    shared_executors,
     soundness,
     workload,
 )
@@ -65,7 +65,7 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
 
     `returned_errors` is in how many calls the result is an exception (see `returned_errors`), None if in none.
 
-    `executor` is one that all calls share (see `shared_executors`), None if none is seen.
+    `bound` is what lets only so many calls through at once (see `bounds`), None if nothing is seen.
 
     `growth` is how many times as long as the first calls the last ones took, None if no longer.
 
@@ -143,7 +143,7 @@ def _piloted(
         "unpicklable": _unpicklable(measured.comparable, file),
         "left_open": checked.keeping.left_open,
         "keeps": checked.keeping.keeps,
-        "executor": shared_executors.smallest(function),
+        "bound": bounds.smallest(function),
         "returned_errors": checked.returned_errors.found(),
         **figures,
         "calling_ns": figures["calling_ns"] + checked.keeping.spent_ns,

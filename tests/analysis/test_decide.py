@@ -140,9 +140,15 @@ def test_threads_with_a_measured_overlap_are_not_futile() -> None:
     assert futile_of({"sequential": 10, "processes": 12, "threads": 50}, overlap=1.5) == set()
 
 
-def test_the_rival_of_a_win_is_the_nearest_of_another_kind_and_that_of_a_tie_the_slowest() -> None:
+def test_the_rival_is_the_nearest_of_another_kind_and_that_of_a_tie_the_slowest() -> None:
     win = decide.finding(ended({"sequential": 30, "threads": 10, "processes": 20}))
     assert (win.verdict, win.best, win.rival) == ("win", "threads", "processes")
+    undecided = decide.finding(ended({"threads": 10, "thread_per_task": 10.01, "processes": 10.3}, noise=0.08))
+    assert (undecided.verdict, undecided.best in ("threads", "thread_per_task"), undecided.rival) == (
+        "undecided",
+        True,
+        "processes",
+    )
     tie = decide.finding(ended({"sequential": 10, "threads": 10.05, "processes": 10.1}, noise=0.0001))
     assert (tie.verdict, tie.best, tie.rival) == ("tie", "sequential", "processes")
 

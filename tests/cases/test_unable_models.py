@@ -262,6 +262,17 @@ def test_workers_that_hang_for_a_lock_that_a_thread_of_the_import_held_are_named
     assert f"processes uses `start_method: spawn`: forked, {why} has a copy of their locks, but not of them." in said
 
 
+def test_workers_that_crash_when_they_are_forked_are_spawned(tmp_path: Path) -> None:
+    source = "import os, signal\nhome = os.getpid()\ndef work(n):\n"
+    crash = (
+        "    if os.getpid() != home:\n        os.kill(os.getpid(), signal.SIGSEGV)\n    return sum(range(20_000 + n))\n"
+    )
+    (tmp_path / "odd.py").write_text(source + crash)
+    said = findings("odd:work", "n=1", cwd=tmp_path)
+    assert "processes uses `start_method: spawn`: forked, a worker ended (Segmentation fault (odd.py:5))." in said
+    assert "process_per_task can't run it: a worker ended (Segmentation fault (odd.py:5))." in said
+
+
 def test_the_remedy_of_hanging_workers_is_named_where_spawned_ones_fail_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

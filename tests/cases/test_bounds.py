@@ -1,4 +1,4 @@
-"""An executor that all calls share bounds how many run at once, and is named in a finding."""
+"""An executor or a semaphore that all calls share bounds how many run at once, and is named in a finding."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.command import findings
 
-SHARING = """import asyncio, functools, time, types
+SHARING = """import asyncio, functools, threading, time, types
+import anyio
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
 
@@ -38,6 +39,16 @@ client = Client()
 def old_one(n): return old.apply(work, (n,))
 def in_process(n): return processes.submit(work, n).result()
 async def awaits(n): await asyncio.get_running_loop().run_in_executor(pool, work, n)
+gate, turns = asyncio.Semaphore(4), threading.BoundedSemaphore(3)
+tokens, roomy = anyio.CapacityLimiter(2), threading.Semaphore(1000)
+async def gated(n):
+    async with gate: await asyncio.sleep(0.001)
+def in_turns(n):
+    with turns: work(n)
+async def limited(n):
+    async with tokens: await anyio.sleep(0.001)
+def roomily(n):
+    with roomy: work(n)
 def wide_enough(n): return wide.submit(work, n).result()
 def own(n):
     with ThreadPoolExecutor(1) as own: return own.submit(work, n).result()
@@ -80,3 +91,19 @@ def test_a_pool_of_processes_is_named_as_such(place: Path) -> None:
 @pytest.mark.parametrize("function", ["wide_enough", "own"])
 def test_an_executor_that_bounds_nothing_is_not_named(place: Path, function: str) -> None:
     assert "an executor with" not in findings(f"mine:{function}", "n=1", cwd=place)
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "most"), [("gated", "gate", 4), ("in_turns", "turns", 3), ("limited", "tokens", 2)]
+)
+def test_a_semaphore_is_named_with_the_number_that_it_lets_through(
+    place: Path, function: str, name: str, most: int
+) -> None:
+    said = findings(f"mine:{function}", "n=1", cwd=place)
+    assert (
+        f"Calls take the semaphore {name}, which lets {most} of a process through at once: more calls at once" in said
+    )
+
+
+def test_a_semaphore_that_lets_many_through_is_not_named(place: Path) -> None:
+    assert "semaphore" not in findings("mine:roomily", "n=1", cwd=place)
