@@ -9,6 +9,7 @@ from enum import Enum
 from itertools import combinations
 from typing import Literal
 
+from ..runner import registry
 from . import figures
 from .contest import Block, Contest, Decision, Look
 from .looks import first_tie_look, look_after
@@ -17,6 +18,10 @@ from .stats import Ratio, Walls, compare, log_statistics
 FAILURES_TO_EXCLUDE = 2  # a variant that fails so often at a point is excluded there
 FUTILE_RATIOS = (10.0, 5.0, 3.0)
 """How many times as long as the leader a variant takes that is dropped for futility, after one block, two and three."""
+
+
+PER_TASK_GAIN = 1.1
+"""How many times as fast as its pool a model must be that starts a worker for each call: a pool bounds how many run."""
 
 
 class Tie(Enum):
@@ -205,7 +210,8 @@ def finding(contest: Contest) -> Finding:
 def recommended(contest: Contest, finding: Finding) -> str | None:
     """Return the winner to use, None before a look: the simplest that is no slower than the fastest by more than a tie.
 
-    All winners of a tie are so; those of a win are of one kind, and were not compared with each other by a look.
+    All winners of a tie are so; those of a win are of one kind, and were not compared with each other by a look. A
+    worker for each call must gain more than that over its pool, see `PER_TASK_GAIN`.
     """
     if not finding.look:
         return None
@@ -214,7 +220,9 @@ def recommended(contest: Contest, finding: Finding) -> str | None:
         if finding.verdict != "win" or finding.best is None:
             return True
         gap = contest.compare(finding.best, label, contest.look_level)
-        return gap is None or math.log(gap.value) < contest.log_tie
+        is_per_task = registry.load(contest.variants[finding.best].model).WORKERS == "per_task"
+        margin = max(contest.log_tie, math.log(PER_TASK_GAIN) if is_per_task else 0.0)
+        return gap is None or math.log(gap.value) < margin
 
     return next(filter(is_near, finding.winners), None)
 

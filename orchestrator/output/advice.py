@@ -35,6 +35,8 @@ FEWEST_OVERLAPS = 3
 
 SOME, LETS_ALL_GO = 0.05, 0.9  # less than the one may be nothing, more than the other all of it
 
+ROOM = 0.25  # calls that keep no more than this part of the cores busy leave room for more at once
+
 MUCH_OUTSIDE = 0.5  # cores that calls keep busy beside their workers: less may be a helper thread
 
 ENOUGH_CORES = 1.5  # free cores from which on two threads can be expected to run at once
@@ -76,7 +78,13 @@ def capacity(results: Results) -> Iterator[str]:
 
 def causes(contest: Contest, found: PointEvents) -> list[str]:
     """Return what keeps calls from running at once, and which lock recommended workers don't share, a sentence each."""
-    return [*_own_locks(contest, found), *_longest(contest, found), *_together(found), *_executors(found)]
+    return [
+        *_own_locks(contest, found),
+        *_longest(contest, found),
+        *_together(found),
+        *_executors(found),
+        *_room(contest, found),
+    ]
 
 
 def reasons(
@@ -216,6 +224,22 @@ def _executors(found: PointEvents) -> Iterator[str]:
     for event in sorted(waiting, key=lambda event: event.variant != best)[:1]:
         text, detail = explain.executor_text(event)
         yield f"{event.variant} spends {units.percent(event.cause_shares[0])} of the time {text}{detail}."
+
+
+def _room(contest: Contest, found: PointEvents) -> Iterator[str]:
+    """Yield that more calls at once would gain more, where all calls of a batch wait side by side."""
+    best = contest.variants.get((found.verdict and found.verdict.recommended) or "")
+    account = explain.summary(contest, best.label) if best else None
+    tasks, cores = contest.point.tasks, contest.plan.cores
+    if best is None or account is None or contest.point.items or contest.point.arrivals:
+        return
+    is_held = account.shares_something or account.shares_a_lock or account.shares["executor"] >= SOME
+    if best.at_once(tasks) < tasks or account.busy_cores > ROOM * cores or not account.waits or is_held or tasks < 2:
+        return
+    yield (
+        f"{tasks} calls at once kept {account.busy_cores:.1f} of {units.count(cores, 'core')} busy, as they wait: with "
+        "more `tasks` and `workers`, more of them wait side by side."
+    )
 
 
 def _cores(contest: Contest, compared: Mapping[str, VariantCompared], *, is_parallel: bool) -> Iterator[str]:

@@ -48,7 +48,7 @@ def test_a_worker_for_each_call_and_its_pool_win_together() -> None:
     assert found.look and found.look.blocks == 4
 
 
-@pytest.mark.parametrize(("per_task", "used"), [(9.9, "threads"), (8.5, "thread_per_task")])
+@pytest.mark.parametrize(("per_task", "used"), [(9.9, "threads"), (9.4, "threads"), (8.5, "thread_per_task")])
 def test_of_winners_of_one_kind_the_simplest_that_is_about_as_fast_as_the_fastest_is_to_be_used(
     per_task: float, used: str
 ) -> None:
