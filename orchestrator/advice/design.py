@@ -28,6 +28,10 @@ MOST_FOR_ALL = 2
 """All items are taken where a sample would have at least one in so many: it may lack the longest, which decides."""
 
 FEWEST_TASKS, MOST_TASKS = 4, 64
+
+MOST_FOR_WORKERS = 256
+"""A batch has a call or more for each of the workers asked for, up to so many: in a plain loop they take turns."""
+
 SHORT_NS = 500_000  # calls shorter than this are also sent to processes in chunks (a pool's `chunksize`)
 SHORT_ITEMS_NS = 5_000_000  # of unequal calls, chunks of longer ones are tried too: they may lose
 LONG_NS = 25_000_000  # with calls that compute for longer than this, a batch has one call per core
@@ -187,7 +191,7 @@ class Design:
 
 def design(asked: Question, facts: Facts, cores: int) -> Design:
     """Return the experiment for a machine with `cores`: all models that can run the function, for `BUDGET_S`."""
-    tasks = _tasks(asked, facts, cores)
+    tasks = asked.tasks or _for_workers(asked, facts, _tasks(asked, facts, cores))
     unable = _unable(facts)
     left_out = {name: why for name, why in _left_out(facts, tasks, cores).items() if name not in unable}
     entries = _entries(facts, {**left_out, **unable}, tasks, cores)
@@ -359,6 +363,20 @@ def _tasks(asked: Question, facts: Facts, cores: int) -> int:
     wanted = round((BATCH_NS if is_busy else WAITING_BATCH_NS) / facts.wall_ns)
     fewest = cores if is_busy and facts.wall_ns > LONG_NS else max(FEWEST_TASKS, 2 * cores)
     return math.ceil(max(fewest, min(MOST_TASKS, wanted)) / cores) * cores
+
+
+def _for_workers(asked: Question, facts: Facts, tasks: int) -> int:
+    """Return at least so many calls, as many for each of the largest number of workers asked for.
+
+    Otherwise some workers would be idle, and no number of them could gain what it gains with a full batch.
+    """
+    given = [entry["workers"] for entry in asked.models or () if isinstance(entry, dict) and _has_workers(entry)]
+    most = max([0, *(asked.workers or ()), *(each for each in given if isinstance(each, int))])
+    if most < 2:
+        return tasks
+    even = math.ceil(tasks / most) * most
+    most_calls = min(MOST_FOR_WORKERS, facts.items or MOST_FOR_WORKERS)  # an item is not taken twice
+    return max(tasks, min(even, most_calls))
 
 
 def _workers(facts: Facts, tasks: int, cores: int) -> int:

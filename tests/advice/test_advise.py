@@ -131,6 +131,29 @@ def test_a_batch_is_the_smaller_the_longer_a_call_takes(wall_ns: int, tasks: int
     assert designed(wall_ns=wall_ns).points[0].tasks == tasks
 
 
+@pytest.mark.parametrize(
+    ("asked", "wall_ns", "tasks"),
+    [
+        ({"workers": [8]}, 1_000_000_000, 8),
+        ({"workers": [2, 6]}, 1_000, 66),
+        ({"workers": [3000]}, 1_000, 256),
+        ({"models": ["sequential", {"model": "threads", "workers": 8}]}, 1_000_000_000, 8),
+        ({"workers": [8], "tasks": 4}, 1_000_000_000, 4),
+    ],
+    ids=["long calls", "several", "too many", "of one model", "tasks given"],
+)
+def test_a_batch_has_as_many_calls_for_each_of_the_workers_asked_for(
+    asked: dict[str, Any], wall_ns: int, tasks: int
+) -> None:
+    question = Question("mine:work", {"n": 7}, **asked)
+    assert designed(question, wall_ns=wall_ns, cpu_share=0.01).points[0].tasks == tasks
+
+
+def test_no_item_is_taken_twice_for_more_workers() -> None:
+    asked = Question("mine:work", {}, items=[1, 2, 3], workers=[8])
+    assert design.design(asked, Facts(**{**FACTS, "items": 3, "tried": 3}), CORES).tasks == 3
+
+
 def test_short_calls_are_also_sent_several_at_a_time() -> None:
     made = designed(wall_ns=10_000)
     assert {"processes(chunksize=1)", "processes(chunksize=8)"} <= workers(made).keys()
