@@ -13,6 +13,9 @@ from .model import Expectation, Experiment
 from .plan import Claim, Point, Variant, canonical, column
 from .problem import SpecProblem, suggestion
 
+Held = tuple[Point, Variant]
+"""A variant at a point that a claim is about."""
+
 
 def _named(name: str, path: KeyPath, variants: Sequence[Variant], experiment: Experiment) -> list[Variant]:
     """Return the variants called `name`: the one with that label, those of that entry, or all of that model.
@@ -58,13 +61,24 @@ def claims_of(
         held = [(p, v) for p in points for v in named if _matches({**p.columns, **v.columns}, where, whole=True)]
         if not held:
             raise _unmatched(number, expected, points, named)
-        for (point, variant), other in product(held, others):
-            if other is variant and expected.metric == "speedup":
-                remedy = "name another in `against`, or leave it out by `where`"
-                what = f"compares {variant.label} with itself"
-                raise SpecProblem(("expect", number), Problem("claim_reflexive", what, remedy))
-            claims.append(Claim(expected, point, variant, other))
+        if expected.metric == "speedup":
+            held = _without_itself(number, held, others)
+        claims += [Claim(expected, point, variant, other) for (point, variant), other in product(held, others)]
     return tuple(claims)
+
+
+def _without_itself(number: int, held: Sequence[Held], others: Sequence[Variant]) -> list[Held]:
+    """Return what a claim is about without the one variant it is compared with; raises SpecProblem if none is left.
+
+    Of several that it is compared with, none may be among them: each would have to be faster than the other.
+    """
+    itself = [variant for _, variant in held if variant in others]
+    rest = [each for each in held if each[1] not in others]
+    if itself and (len(others) > 1 or not rest):
+        remedy = "name another in `against`, or leave it out by `where`"
+        what = f"compares {itself[0].label} with itself"
+        raise SpecProblem(("expect", number), Problem("claim_reflexive", what, remedy))
+    return rest
 
 
 def _unmatched(number: int, expected: Expectation, points: Sequence[Point], held: Sequence[Variant]) -> SpecProblem:

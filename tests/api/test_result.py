@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas
 import polars
@@ -114,6 +115,22 @@ def test_a_broken_claim_raises_an_assertion_error_with_the_interval_and_the_caus
     with pytest.raises(AssertionError, match=r"broken: speedup of threads .*at least 1\.5; found 1.*\[") as raised:
         result.expect(of="threads", min=1.5)
     assert isinstance(raised.value, Broken) and "GIL" in str(raised.value)
+
+
+def test_a_broken_claim_is_shown_below_its_bound(result: Result) -> None:
+    (high,) = [row["speedup_high"] for row in result.table() if row["variant"] == "threads"]
+    with pytest.raises(Broken) as raised:
+        result.expect(of="threads", min=round(high, 4) + 0.0001)
+    ((bound, shown),) = re.findall(r"at least (\S+); found .*, (\S+)\]", str(raised.value))
+    assert float(shown) < float(bound)
+
+
+def test_a_claim_about_a_model_is_checked_without_its_baseline(tmp_path: Path) -> None:
+    in_flight: dict[str, Any] = {"models": ["event_loop"], "matrix": {"workers": [1, 4]}}
+    records = conducted({"event_loop(workers=1)": 20, "event_loop(workers=4)": 19}, **in_flight).records()
+    result = orchestrator.load(journaled(tmp_path, 1, records))
+    with pytest.raises(Broken, match=r"of event_loop\(workers=4\) against event_loop\(workers=1\) at least 1\.5"):
+        result.expect(of="event_loop", min=1.5)
 
 
 def test_a_claim_within_the_interval_is_undecided(result: Result) -> None:

@@ -418,6 +418,20 @@ def test_the_time_of_the_baseline_may_be_claimed() -> None:
     assert len(expecting({"of": "sequential", "metric": "wall_ns"})) == 1
 
 
+@pytest.mark.parametrize("against", [{}, {"against": "event_loop(workers=1)"}], ids=["baseline", "named"])
+def test_a_claim_about_a_model_leaves_out_the_variant_it_is_compared_with(against: dict[str, str]) -> None:
+    expect = [{"of": "event_loop", "min": 1.5, **against}]
+    made = planned(["event_loop"], matrix={"workers": [1, 2, 4]}, expect=expect)
+    assert claims(made) == [
+        ("f() x 1", f"event_loop(workers={workers})", "event_loop(workers=1)") for workers in (2, 4)
+    ]
+
+
+def test_the_time_of_a_model_is_claimed_of_the_baseline_too() -> None:
+    expect = [{"of": "event_loop", "metric": "wall_ns", "max": 1}]
+    assert len(claims(planned(["event_loop"], matrix={"workers": [1, 4]}, expect=expect))) == 2
+
+
 @pytest.mark.parametrize("expect", [{"of": "sequential"}, {"of": "threads", "against": "threads"}])
 def test_a_variant_is_not_held_against_itself(expect: dict[str, Any]) -> None:
     path, what, _ = refusal(POOLS, matrix=TWICE, expect=[{"min": 1, **expect}])
