@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+MORE_DECIMALS = 3  # of a figure that rounding would show on its limit, or beyond it
+
 _UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1.0, "ns"))
 
 
@@ -29,21 +31,23 @@ def scale(ns: float) -> tuple[float, str]:
     return next(((divisor, unit) for divisor, unit in _UNITS if abs(ns) >= divisor), _UNITS[-1])
 
 
-def duration(ns: float | None) -> str:
-    """Return a time with three significant digits, such as `20.4 ms`."""
+def duration(ns: float | None, limits_ns: Sequence[float] = ()) -> str:
+    """Return a time with three significant digits, such as `20.4 ms`; with more to tell it from limits."""
     if ns is None:
         return "-"
     divisor, unit = scale(ns)
-    return f"{significant(ns / divisor)} {unit}"
+    limits = [limit / divisor for limit in limits_ns]
+    return f"{beside(ns / divisor, significant(ns / divisor), limits)} {unit}"
 
 
-def between(ns: Sequence[float | None], middle_ns: float | None) -> str:
+def between(ns: Sequence[float | None], middle_ns: float | None, limits_ns: Sequence[float] = ()) -> str:
     """Return a pair of times in brackets, in the unit that `duration(middle_ns)` is shown in."""
     known = [value for value in ns if value is not None]
     if middle_ns is None or not known:
         return ""
     divisor, _ = scale(middle_ns)
-    return f"[{', '.join(significant(value / divisor) for value in known)}]"
+    limits = [limit / divisor for limit in limits_ns]
+    return f"[{', '.join(beside(value / divisor, significant(value / divisor), limits) for value in known)}]"
 
 
 def significant(value: float) -> str:
@@ -51,18 +55,31 @@ def significant(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def ratio(value: float | None, low: float | None = None, high: float | None = None) -> str:
+def ratio(
+    value: float | None, low: float | None = None, high: float | None = None, *, limits: Sequence[float] = ()
+) -> str:
     """Return a ratio with its interval, such as `1.62 [1.48, 1.75]`.
 
     A third decimal is shown where two would hide on which side of 1 a bound is, and of the ratio itself where the
-    interval lies on one side.
+    interval lies on one side. Where rounding would hide on which side of one of the `limits` a figure is, it has more.
     """
     if value is None:
         return "-"
     if low is None or high is None:
-        return _beside_one(value)
-    shown = _beside_one(value) if low > 1 or high < 1 else _factor(value)
-    return f"{shown} [{_beside_one(low)}, {_beside_one(high)}]"
+        return beside(value, _beside_one(value), limits)
+    shown = beside(value, _beside_one(value) if low > 1 or high < 1 else _factor(value), limits)
+    return f"{shown} [{', '.join(beside(bound, _beside_one(bound), limits) for bound in (low, high))}]"
+
+
+def beside(value: float, shown: str, limits: Sequence[float]) -> str:
+    """Return a number as it is shown, with up to three more decimals where they tell on which side of limits it is."""
+    decimals = len(shown.partition(".")[2])
+    finer = (f"{value:.{decimals + more}f}" for more in range(1, MORE_DECIMALS + 1))
+    return next((text for text in [shown, *finer] if _sides(float(text), limits) == _sides(value, limits)), shown)
+
+
+def _sides(value: float, limits: Sequence[float]) -> list[tuple[bool, bool]]:
+    return [(value < limit, value > limit) for limit in limits]
 
 
 def _beside_one(value: float) -> str:

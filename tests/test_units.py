@@ -50,5 +50,29 @@ def test_a_ratio_is_shown_with_its_interval(interval: tuple[float | None, ...], 
     assert units.ratio(*interval) == shown
 
 
+@pytest.mark.parametrize(
+    ("interval", "limit", "shown"),
+    [
+        ((1.2704, 1.0812, 1.296), 1.3, "1.27 [1.08, 1.296]"),
+        ((1.2704, 1.0812, 1.29996), 1.3, "1.27 [1.08, 1.29996]"),
+        ((1.2704, 1.0812, 1.3), 1.3, "1.27 [1.08, 1.30]"),
+        ((1.2704, 1.0812, 1.294), 1.3, "1.27 [1.08, 1.29]"),
+        ((1.349, 1.31, 1.39), 1.35, "1.349 [1.31, 1.39]"),
+        ((1.298, 1.297, 1.299), 1.296, "1.30 [1.30, 1.30]"),
+        ((100.4, 100.2, 101.0), 100, "100.4 [100.2, 101]"),
+        ((1.298, None, None), 1.3, "1.298"),
+    ],
+)
+def test_a_ratio_is_shown_with_the_digits_that_tell_on_which_side_of_a_limit_it_is(
+    interval: tuple[float, float | None, float | None], limit: float, shown: str
+) -> None:
+    assert units.ratio(*interval, limits=[limit]) == shown
+
+
+def test_times_are_shown_with_the_digits_that_tell_on_which_side_of_a_limit_they_are() -> None:
+    assert units.duration(20_010_000, [20e6]) == "20.01 ms"
+    assert units.between((19_990_000, 20_040_000), 20_010_000, [20e6]) == "[19.99, 20.04]"
+
+
 def test_a_share_is_shown_in_percent() -> None:
     assert (units.percent(0.936), units.percent(None)) == ("94 %", "-")

@@ -122,17 +122,21 @@ def claim(event: ExpectationChecked, *, several_points: bool) -> str:
 
 
 def _bound(event: ExpectationChecked, bound: float) -> str:
-    is_time = event.metric.endswith("_ns") or event.metric in LATENCIES
-    return units.duration(bound) if is_time else f"{bound:g}"
+    return units.duration(bound, [bound]) if _is_time(event) else f"{bound:g}"
+
+
+def _is_time(event: ExpectationChecked) -> bool:
+    return event.metric.endswith("_ns") or event.metric in LATENCIES
 
 
 def _found(event: ExpectationChecked) -> str:
-    value = event.value
+    """Return what was found, with enough digits to tell on which side of its bounds the interval ends."""
+    value, bounds = event.value, [bound for bound in (event.min, event.max) if bound is not None]
     if value is None:
         return "nothing"
-    if (event.metric.endswith("_ns") or event.metric in LATENCIES) and isinstance(value, int | float):
-        return f"{units.duration(value)} {units.between((event.low, event.high), value)}".strip()
-    return units.ratio(value, event.low, event.high) if isinstance(value, float) else repr(value)
+    if _is_time(event) and isinstance(value, int | float):
+        return f"{units.duration(value, bounds)} {units.between((event.low, event.high), value, bounds)}".strip()
+    return units.ratio(value, event.low, event.high, limits=bounds) if isinstance(value, float) else repr(value)
 
 
 def took(results: Results) -> str:
