@@ -40,6 +40,18 @@ DAY_S = 24 * 60 * 60
 MOST_BYTES = 64 * 2**20  # of a pickle, which every runner and each of its workers reads at its start
 MOST_PARTS, MOST_CHARACTERS = 64, 1000  # an argument that is larger would make a spec unreadable
 
+SHARED = (
+    "_thread",
+    "threading",
+    "_queue",
+    "queue",
+    "_contextvars",
+    "concurrent",
+    "multiprocessing",
+    "_multiprocessing",
+)
+"""The packages of locks, queues and executors: calls share such an object, so that one for each call is of no use."""
+
 UNNAMED = "<dynamic-code>"  # what cloudpickle has in the place of the file of code
 
 _MODULE = '''\
@@ -323,10 +335,16 @@ def _refusal(value: Any, name: str, error: Exception) -> BadInput:
         return BadInput(what, remedy="define the function in a module, and import it from there")
     holder, kind, found, reason = blamed
     is_file = isinstance(found, io.IOBase)
+    remedy = f"{'open' if is_file else 'make'} it in the function"
+    if type(found).__module__.partition(".")[0] in SHARED:
+        remedy = (
+            f"put {holder} and the {type(found).__name__} into a module, and import {holder} from there or name it as "
+            f'in "app:{holder}"; made in the function, each call would have its own'
+        )
     described = f"an open file ({type(found).__name__})" if is_file else f"a {type(found).__name__}"
     because = "" if is_file else f" ({reason})"
     what = f"{holder} uses {kind}, {described}, which can't be sent to other processes{because}"
-    return BadInput(what, remedy=f"{'open' if is_file else 'make'} it in the function")
+    return BadInput(what, remedy=remedy)
 
 
 Blamed = tuple[str, str, Any, Exception]

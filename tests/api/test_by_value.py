@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
 import functools
+import importlib
 import json
 import pickle
+import queue
+import socket
 import subprocess
 import sys
 import threading
@@ -211,8 +215,35 @@ def test_a_lock_is_refused_by_the_name_of_the_function_that_uses_it(tmp_path: Pa
     def work() -> None:
         helper()
 
-    with pytest.raises(Failure, match=r"helper uses the variable 'lock', a lock, which can't be sent.*make it in"):
+    with pytest.raises(Failure, match=r"helper uses the variable 'lock', a lock, which can't be sent"):
         of(work, place=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [threading.Lock(), threading.Semaphore(2), queue.SimpleQueue(), contextvars.ContextVar("x")],
+    ids=["lock", "semaphore", "queue", "context variable"],
+)
+def test_what_calls_share_is_to_be_put_into_a_module_with_the_function(tmp_path: Path, shared: Any) -> None:
+    scope: dict[str, Any] = {"__name__": "__main__", "SHARED": shared}
+    exec("def work(): return SHARED", scope)
+    expected = r"; put work and the \w+ into a module, and import work from there or name it as in \"app:work\""
+    with pytest.raises(Failure, match=expected):
+        of(scope["work"], place=tmp_path)
+
+
+def test_a_connection_is_to_be_made_in_the_function(tmp_path: Path) -> None:
+    with socket.socket() as connection, pytest.raises(Failure, match=r"a socket, which.*; make it in the function$"):
+        of(lambda: connection.fileno(), place=tmp_path)
+
+
+def test_a_function_in_a_module_with_its_lock_is_given_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    source = "import threading\nLOCK = threading.Lock()\ndef work():\n    with LOCK:\n        return 1\n"
+    (tmp_path / "with_a_lock.py").write_text(source)
+    made = of(importlib.import_module("with_a_lock").work, place=tmp_path)
+    assert not made.is_by_value and made.call == "with_a_lock:work"
 
 
 def test_a_global_and_an_argument_are_refused_by_name_too(tmp_path: Path) -> None:
