@@ -111,7 +111,7 @@ def _resumed(plan: Plan, cut_off: CutOff, share: Share) -> Iterator[OpenRun]:
 def _new(plan: Plan, probed: Probed, runs: Path, identity: dict[str, str], share: Share) -> Iterator[OpenRun]:
     seed = plan.experiment.measure.seed
     seed = secrets.randbelow(2**53) if seed is None else seed
-    spec = document.dump(plan.experiment.resolved())
+    spec = document.dump(plan.experiment.rerunnable())
     with create(runs, plan.experiment.name, new_run_id(), spec) as journal:
         opened = OpenRun(journal, [Contest(plan, point) for point in plan.points], seed, most_s=share.most_s)
         opened.store(origin.run_started(plan, seed, identity, probed.environments, share))

@@ -329,6 +329,17 @@ class Experiment(Strict):
         is_open = self.arrivals is not None
         return None if is_open or (has_items and "tasks" not in self.model_fields_set) else self.tasks
 
+    def rerunnable(self) -> dict[str, Any]:
+        """Return the spec as plain data without the options that no entry sets, so that overrides can vary them.
+
+        It reads back as the same experiment. In the complete spec, an entry seems to fix each option at its default.
+        """
+        models = [
+            {name: value for name, value in given.items() if name in ModelEntry.model_fields or entry.fixes(name)}
+            for entry, given in zip(self.models, self.resolved()["models"], strict=True)
+        ]
+        return self.resolved() | {"models": models}
+
     def resolved(self) -> dict[str, Any]:
         """Return the complete spec as plain data, defaults included; it reads back as the same experiment."""
         models = [entry.resolved(self.matrix) for entry in self.models]

@@ -102,6 +102,15 @@ def test_the_spec_beside_the_journal_runs_again(ran: Ran) -> None:
     assert "double(n=21) x 4" in planned.stdout
 
 
+def test_an_override_of_the_spec_beside_the_journal_varies_an_option_that_no_entry_sets(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(WORKLOADS)
+    (tmp_path / "x.yaml").write_text(GOOD + "measure: {blocks: 1, rounds: 2}\n")
+    assert orchestrator("run", "x.yaml", "models=[sequential, processes]", "--no-report", cwd=tmp_path).returncode != 2
+    spec = str(next((tmp_path / "runs").glob("*/latest/spec.yaml")))
+    planned = in_process("plan", spec, "matrix.chunksize=[1, 2]", cwd=tmp_path).stdout
+    assert "processes(chunksize=1)" in planned and "processes(chunksize=2)" in planned
+
+
 def test_a_plan_knows_the_times_of_the_latest_run(ran: Ran) -> None:
     assert "as in the latest run" in in_process("plan", "good.yaml", cwd=ran.place).stdout
 
