@@ -322,7 +322,8 @@ class Result:
         """Return what the terminal shows of the run."""
         from ..output.formats import render
 
-        return render("advice" if self._is_advice else "table", self._results, width=WIDTH, run=_shown(self.directory))
+        name, run = "advice" if self._is_advice else "table", _shown(self.directory)
+        return render(name, self._results, width=WIDTH, run=run, is_code=True)
 
     def __repr__(self) -> str:
         verdicts = ", ".join(point.sentence for point in self.points[:3])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from statistics import median
 
 from .. import units
@@ -16,7 +16,7 @@ from ..analysis.results import PointEvents, Results
 from ..journal.derived_events import VariantCompared, VariantExplained, VerdictReached
 from ..journal.window_events import VariantServed
 from ..runner import registry
-from . import lines, tables, warning_words
+from . import tables, warning_words
 
 DOMINANT = 0.25
 """From this part of a batch on, the longest of unequal calls is named: more workers make it no shorter."""
@@ -102,13 +102,13 @@ def reasons(
     return sentences + [text for text in gil if text]
 
 
-def remedy(found: PointEvents, command: Sequence[str]) -> str:
-    """Return what may make the recommended variant faster, with the command that tries it; nothing if not known."""
+def remedy(found: PointEvents, trying: Callable[[VariantExplained], str]) -> str:
+    """Return what may make the recommended variant faster, with what `trying` has to try it; nothing if not known."""
     recommended = found.verdict and found.verdict.recommended
     event = next((event for event in found.explained if event.variant == recommended), None)
     if event is None or not event.advice or (event.advice_code == "longest_first" and _is_dominated(event)):
         return ""  # `causes` has it
-    tried = lines.tried(event, command)
+    tried = trying(event)
     return f"Worth a try: {event.advice}" + (f"; {tried}" if tried else ".")
 
 

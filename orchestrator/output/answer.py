@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from .. import units
 from ..analysis import crossover
 from ..analysis.contest import Contest
 from ..analysis.results import PointEvents, Results
+from ..journal.derived_events import VariantExplained
 from ..journal.raw_events import RunnerReady, VariantUnavailable
 from ..text import printable
 from . import advice, lines, ranking, tables, warning_words
@@ -43,7 +45,7 @@ def draw(screen: Screen, results: Results, view: View, *, is_advice: bool = Fals
     else:
         _draw_points(screen, results, measured)
     screen.gap()
-    remarks = list(_reasons(results, measured[0], is_advice=is_advice)) if len(measured) == 1 else []
+    remarks = list(_reasons(results, measured[0], view, is_advice=is_advice)) if len(measured) == 1 else []
     for remark in [*remarks, *_claims(results)]:
         screen.styled(remark)
     said = [advice.LOOKED_UP] if is_advice and _have_tables(measured) else []
@@ -137,7 +139,12 @@ def _draw_points(screen: Screen, results: Results, measured: Sequence[Measured])
     screen.grid(ranking.points([(contest.point.label, found) for contest, found in measured]))
 
 
-def _reasons(results: Results, measured: Measured, *, is_advice: bool) -> Iterator[Line]:
+def _trying(results: Results, view: View, event: VariantExplained) -> str:
+    """Return how to try some advice where the run is shown: by a call in Python, else by a command."""
+    return lines.call(event, view.run) if view.is_code and view.run else lines.tried(event, results.started.command)
+
+
+def _reasons(results: Results, measured: Measured, view: View, *, is_advice: bool) -> Iterator[Line]:
     """Yield what to do at the only point, and what speaks for it: what the first line does not say already."""
     contest, found = measured
     verdict = found.verdict
@@ -147,7 +154,7 @@ def _reasons(results: Results, measured: Measured, *, is_advice: bool) -> Iterat
         yield [(verdict.sentence, "")]
     elif verdict.verdict != "undecided" and not is_advice:
         yield [(advice.choice(found), "")]
-    remedy, causes = advice.remedy(found, results.started.command), advice.causes(contest, found)
+    remedy, causes = advice.remedy(found, partial(_trying, results, view)), advice.causes(contest, found)
     remedies = [remedy] if remedy else []
     has_start_up = verdict.verdict != "win" or is_advice  # else the sentence of the win has it
     reasons = advice.reasons(contest, found, without_gil(results), has_start_up=has_start_up)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from ..analysis.explain import missing_because
 from ..analysis.results import Results
 from ..journal.derived_events import ExpectationChecked, ScalingFitted, VariantExplained
 from ..journal.raw_events import BlockFinished
+from ..journal.write import SPEC_FILE
 from ..spec.values import LATENCIES
 from ..text import printable
 from . import tables
@@ -50,6 +52,18 @@ def tried(event: VariantExplained, command: Sequence[str]) -> str:
     if not event.try_overrides:
         return ""
     return f"orchestrator run {shlex.join(_with_overrides(command, event.try_overrides))}"
+
+
+def call(event: VariantExplained, run: str) -> str:
+    """Return the call in Python that tries the advice, from the directory of a run; nothing where none does.
+
+    The overrides are a mapping, so that a line that is wrapped between them is still a call.
+    """
+    if not event.try_overrides:
+        return ""
+    pairs = (override.partition("=") for override in event.try_overrides)
+    overrides = ", ".join(f"{json.dumps(key)}: {json.loads(value)!r}" for key, _, value in pairs)
+    return f"orchestrator.run({json.dumps(f'{run}/{SPEC_FILE}')}, {{{overrides}}})"
 
 
 def _with_overrides(command: Sequence[str], overrides: Sequence[str]) -> list[str]:

@@ -17,5 +17,7 @@ class View:
     """Whether bars and intervals are drawn with ASCII characters alone."""
     run: str | None = None
     """The run as an argument of `report`; None where the text does not say."""
+    is_code: bool = False
+    """Whether the run is shown in Python, where what is worth a try is a call, and not a command."""
     page: str | None = None
     """Where the page of the run is; None where the text does not say."""

@@ -74,6 +74,19 @@ def test_the_text_is_what_the_command_line_prints(result: Result, run: Path, mon
     assert [line.split()[:2] for line in shown] == [line.split()[:2] for line in printed]
 
 
+def test_what_is_worth_a_try_is_a_call_in_python_and_a_command_in_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    accounts = {"processes": {"dispatch": 0.9, "call_cpu_ns": 8_000, "longest_call_ns": 8_000, "calls": 40}}
+    run = journaled(tmp_path, 1, conducted({"sequential": 20, "processes": 10}, tasks=40, accounts=accounts).records())
+    text = re.sub(r"\s+", " ", str(orchestrator.load(run)))
+    spec = (run / "spec.yaml").relative_to(tmp_path)
+    assert f'; orchestrator.run("{spec}", {{"matrix.chunksize": [1, 4]}})' in text
+    shell = in_process("report", str(run), "--format", "table", cwd=run).stdout
+    assert "'matrix.chunksize=[1, 4]'" in re.sub(r"\s+", " ", shell) and "orchestrator.run(" not in shell
+
+
 def test_the_verdict_is_that_of_the_command_line_to_the_bit(result: Result, run: Path) -> None:
     lines = in_process("report", str(run), "--format", "json", cwd=run).stdout.splitlines()
     (reached,) = [event for event in map(json.loads, lines) if event["event"] == "verdict.reached"]
