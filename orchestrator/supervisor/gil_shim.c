@@ -5,7 +5,8 @@
    and uses them for nothing else on Linux, so a wait on one that is called from CPython's own code is a wait for the
    GIL. Its other locks are semaphores: those of `threading`, and so conditions, queues, events and joins; those of
    imports; with a build without a GIL, those of objects. A wait for one counts only within a call of the workload:
-   workers wait for work in the same way. Waits called from elsewhere, by a C library with threads of its own, are not
+   workers wait for work in the same way. To take the GIL, and to give it away, CPython signals a condition, so it is known
+   when threads hold it in calls: a worker between two calls gets none meanwhile. Waits called from elsewhere, by a C library with threads of its own, are not
    counted, except for locks of `multiprocessing`. Until a thread of the process has read its clocks, waits are passed
    on after one comparison. */
 
@@ -28,6 +29,8 @@
 #define APART_NS 20000 /* readings that lie so far apart are not of one moment */
 #define MOST_READINGS 4
 #define MOST_THREADS 512
+#define MOST_GILS 64
+#define GIVING_NS 20000 /* to give the GIL away takes no longer, unless the core is lost with it */
 
 struct clocks {
     uint64_t wall, cpu, queue;
@@ -35,12 +38,16 @@ struct clocks {
 
 typedef int (*wait_t)(pthread_cond_t *, pthread_mutex_t *);
 typedef int (*timedwait_t)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+typedef int (*signal_t)(pthread_cond_t *);
+typedef int (*unlock_t)(pthread_mutex_t *);
 typedef int (*sem_wait_t)(sem_t *);
 typedef int (*sem_timedwait_t)(sem_t *, const struct timespec *);
 typedef int (*sem_clockwait_t)(sem_t *, clockid_t, const struct timespec *);
 
 static wait_t real_wait;
 static timedwait_t real_timedwait;
+static signal_t real_signal;
+static unlock_t real_unlock;
 static sem_wait_t real_sem_wait;
 static sem_timedwait_t real_sem_timedwait;
 static sem_clockwait_t real_sem_clockwait;
@@ -50,6 +57,27 @@ static _Thread_local int schedstat = -1;
 static _Thread_local struct clocks last; /* when schedstat was read last, and what it said */
 static _Thread_local uint64_t gil_ns, lock_ns;
 static _Thread_local unsigned calls; /* that this thread is in, one inside the other */
+
+struct span {
+    uint64_t begun, ended;
+};
+
+/* A GIL, known by the condition that is signalled when it is taken, and how long threads have held it in calls. */
+struct hold {
+    _Atomic uintptr_t condition;
+    _Atomic uint64_t ns, since; /* the spans that are over, and the begin of the present one, else 0 */
+    struct span *spans;         /* those that are kept, written by the holder only */
+    uint64_t room, kept;
+};
+static struct hold holds[MOST_GILS];
+static _Thread_local struct hold *own; /* of the GIL that this thread took last */
+static _Thread_local int has_gil;
+static _Thread_local uint64_t handed_ns; /* part of gil_ns that the system calls waiting for a core */
+
+struct moment {
+    uint64_t wall, held;
+};
+static _Thread_local struct moment giving; /* when this thread began to give the GIL away, until it has */
 
 enum doing { RUNS, AWAITS_GIL, AWAITS_LOCK };
 
@@ -83,8 +111,12 @@ static void end_thread(void *_) {
 static void begin_child(void) {
     close_schedstat();
     memset(slots, 0, sizeof slots);
+    memset(holds, 0, sizeof holds);
     slot = NULL;
+    own = NULL;
     calls = 0;
+    has_gil = 0; /* it takes a new one */
+    giving = (struct moment){0};
 }
 
 /* How long this thread has waited for a core: the second field of its schedstat. */
@@ -110,6 +142,8 @@ static void *symbol(const char *name) {
 static void resolve(void) {
     real_wait = (wait_t)symbol("pthread_cond_wait");
     real_timedwait = (timedwait_t)symbol("pthread_cond_timedwait");
+    real_signal = (signal_t)symbol("pthread_cond_signal");
+    real_unlock = (unlock_t)dlsym(RTLD_NEXT, "pthread_mutex_unlock");
     real_sem_wait = (sem_wait_t)dlsym(RTLD_NEXT, "sem_wait");
     real_sem_timedwait = (sem_timedwait_t)dlsym(RTLD_NEXT, "sem_timedwait");
     real_sem_clockwait = (sem_clockwait_t)dlsym(RTLD_NEXT, "sem_clockwait"); /* none before glibc 2.30 */
@@ -157,10 +191,11 @@ static struct clocks clocks(int always_queue) {
 void orchestrator_read_clocks(uint64_t into[5]) {
     if (!atomic_load_explicit(&code_end, memory_order_relaxed))
         dl_iterate_phdr(find_code, dlsym(RTLD_DEFAULT, "PyEval_SaveThread"));
+    has_gil = 1; /* Python has called this, and keeps it */
     struct clocks now = clocks(0);
     into[0] = now.wall;
     into[1] = now.cpu;
-    into[2] = now.queue;
+    into[2] = now.queue > handed_ns ? now.queue - handed_ns : 0;
     into[3] = gil_ns;
     into[4] = lock_ns;
 }
@@ -178,16 +213,53 @@ static void take_slot(void) {
     }
 }
 
+static struct hold *hold_of(pthread_cond_t *condition) {
+    uintptr_t sought = (uintptr_t)condition;
+    if (own && own->condition == sought) return own;
+    for (int i = 0; i < MOST_GILS; i++) {
+        uintptr_t found = 0;
+        if (atomic_compare_exchange_strong(&holds[i].condition, &found, sought) || found == sought) return &holds[i];
+    }
+    return NULL;
+}
+
+static void begin_hold(uint64_t now) {
+    if (own && has_gil && calls) own->since = now;
+}
+
+static void end_hold(uint64_t now) {
+    if (!own || !has_gil || !calls || !own->since) return;
+    uint64_t since = own->since;
+    own->since = 0;
+    own->ns += now - since;
+    if (own->kept < own->room) own->spans[own->kept++] = (struct span){since, now};
+}
+
+/* Now, and how long the GIL of this thread has been held in calls so far. */
+static struct moment moment(uint64_t now) {
+    uint64_t since = own ? own->since : 0;
+    uint64_t held = own ? own->ns + (since && since < now ? now - since : 0) : 0;
+    return (struct moment){now, held};
+}
+
+/* Return for how long the GIL was held in calls since then. */
+static uint64_t held_since(struct moment then, struct moment now) {
+    uint64_t held = now.held > then.held ? now.held - then.held : 0;
+    return held < now.wall - then.wall ? held : now.wall - then.wall;
+}
+
 /* The same clocks, before and after a call of the workload. */
 void orchestrator_begin_call(uint64_t into[5]) {
     if (!slot) take_slot();
-    calls++;
-    if (slot) slot->calls = calls;
     orchestrator_read_clocks(into);
+    calls++;
+    if (calls == 1) begin_hold(into[0]);
+    if (slot) slot->calls = calls;
 }
 
 void orchestrator_end_call(uint64_t into[5]) {
     orchestrator_read_clocks(into);
+    if (calls == 1) end_hold(into[0]);
     if (calls) calls--;
     if (slot) slot->calls = calls;
 }
@@ -205,10 +277,6 @@ uint64_t orchestrator_see_threads(struct seen *into, uint64_t most) {
     return count;
 }
 
-struct span {
-    uint64_t begun, ended;
-};
-
 static _Thread_local struct span *spans; /* the waits of a thread that wants to know them one by one */
 static _Thread_local uint64_t room, kept;
 
@@ -218,6 +286,16 @@ uint64_t orchestrator_keep_gil_waits(struct span *into, uint64_t most) {
     spans = into;
     room = into ? most : 0;
     kept = 0;
+    return found;
+}
+
+/* Keep when threads hold the GIL of the calling thread in calls from now on, in the same way. */
+uint64_t orchestrator_keep_gil_holds(struct span *into, uint64_t most) {
+    if (!own) return 0;
+    uint64_t found = own->kept;
+    own->spans = into;
+    own->room = into ? most : 0;
+    own->kept = 0;
     return found;
 }
 
@@ -252,6 +330,7 @@ static int is_cpython(void *caller) {
 int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until) {
     if (!real_timedwait) resolve(); /* a library that was loaded before this one has a thread already */
     if (!is_cpython(__builtin_return_address(0))) return real_timedwait(condition, mutex, until);
+    has_gil = 0;
     struct clocks before = begin_wait(AWAITS_GIL);
     int result = real_timedwait(condition, mutex, until);
     count(before);
@@ -261,9 +340,46 @@ int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, co
 int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
     if (!real_wait) resolve();
     if (!is_cpython(__builtin_return_address(0))) return real_wait(condition, mutex);
+    has_gil = 0;
     struct clocks before = begin_wait(AWAITS_GIL);
     int result = real_wait(condition, mutex);
     count(before);
+    return result;
+}
+
+int pthread_cond_signal(pthread_cond_t *condition) {
+    if (!real_signal) resolve();
+    if (!is_cpython(__builtin_return_address(0))) return real_signal(condition);
+    uint64_t now = now_ns(CLOCK_MONOTONIC);
+    if (has_gil) {
+        end_hold(now);
+        has_gil = 0;
+        giving = moment(now);
+    } else {
+        has_gil = 1;
+        own = hold_of(condition);
+        begin_hold(now);
+    }
+    return real_signal(condition);
+}
+
+/* To give the GIL away wakes the thread that waits for it, often on the core of the giver, which then stands in the queue
+   behind it while another core may be idle. As long as the GIL is held, it waits because of it. */
+static void count_giving(struct moment begun) {
+    struct moment ended = moment(now_ns(CLOCK_MONOTONIC));
+    uint64_t held = held_since(begun, ended);
+    if (held < GIVING_NS) return;
+    gil_ns += held - GIVING_NS;
+    handed_ns += held - GIVING_NS;
+}
+
+int pthread_mutex_unlock(pthread_mutex_t *mutex) {
+    if (!real_unlock) resolve();
+    if (!giving.wall || !is_cpython(__builtin_return_address(0))) return real_unlock(mutex);
+    struct moment begun = giving;
+    giving.wall = 0;
+    int result = real_unlock(mutex);
+    count_giving(begun);
     return result;
 }
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.runner.account.clocks import GilSpans
 from orchestrator.runner.account.executors import Waits
 from orchestrator.runner.account.figures import COLUMNS, complete
 from orchestrator.runner.account.fold import SHARES, TIMELINE, Budget
@@ -41,7 +42,8 @@ def split(*calls: Taken, until: int, lanes: int = 2, per_task: bool = False, **m
     """Return the parts of one batch from 0 to `until`, without those that are 0."""
     budget = Budget(lanes, OWN, per_task)
     begun, ended = more.get("begun", (0, 0, 0, 0)), more.get("ended", (until, 0, 0, 0))
-    budget.add(begun, ended, calls, more.get("gil_waits", []), more.get("executor_waits"))
+    gil_spans = GilSpans(more.get("gil_waits", []), more.get("gil_holds", []))
+    budget.add(begun, ended, calls, gil_spans, more.get("executor_waits"))
     return {name: ns for name, ns in budget.sums.items() if ns}
 
 
@@ -124,6 +126,19 @@ def test_a_gap_in_which_the_worker_waits_for_the_gil_is_a_wait_for_the_gil() -> 
     assert split(*calls, until=100, lanes=1) == {"on_core": 80, "gil": 15, "dispatch": 5}
 
 
+def test_a_gap_in_which_another_call_has_the_gil_is_a_wait_for_it() -> None:
+    calls = taken(1, 0, 40), taken(1, 80, 120), taken(2, 40, 80)
+    parts = split(*calls, until=120, gil_holds=[(0, 40), (42, 79), (80, 120)])
+    # the second worker waits for the first one's two calls, but is idle once none is left to begin
+    assert parts == {"on_core": 120, "gil": 37 + 40, "dispatch": 3, "idle": 40}
+
+
+def test_a_gap_counts_once_for_a_gil_that_the_worker_and_the_submitting_thread_wait_for() -> None:
+    calls = taken(1, 0, 40, gil_before=5), taken(1, 60, 100, gil_before=20)
+    parts = split(*calls, until=100, lanes=1, gil_waits=[(42, 52)], gil_holds=[(41, 55)])
+    assert parts == {"on_core": 80, "gil": 15, "dispatch": 5}
+
+
 def test_the_wait_for_the_gil_within_a_call_is_no_wait_between_calls() -> None:
     calls = taken(1, 0, 40, cpu_ns=30, gil_ns=10, gil_before=5), taken(1, 60, 100, gil_before=20)
     assert split(*calls, until=100, lanes=1) == {"on_core": 70, "gil": 10 + 5, "dispatch": 15}
@@ -149,7 +164,7 @@ def test_replaced_workers_take_the_lanes_of_earlier_ones() -> None:
 def test_batches_add_up() -> None:
     budget = Budget(1, OWN, per_task=False)
     for start in (0, 1000):
-        budget.add((start, 0, 0, 0), (start + 100, 0, 0, 0), [taken(1, start, start + 60)], [])
+        budget.add((start, 0, 0, 0), (start + 100, 0, 0, 0), [taken(1, start, start + 60)], GilSpans([], []))
     assert (budget.batches, budget.calls, budget.wall_ns) == (2, 2, 200)
     assert budget.shares() == {**dict.fromkeys(SHARES, 0.0), "on_core": 0.6, "dispatch": 0.4}
 
@@ -173,7 +188,7 @@ def test_a_figure_of_the_calls_is_the_median_of_the_batches() -> None:
 
 def test_only_the_first_calls_are_kept_one_by_one() -> None:
     budget = Budget(1, OWN, per_task=False)
-    budget.add((0, 0, 0, 0), (10**6, 0, 0, 0), [taken(1, at, at + 1) for at in range(0, 4000, 2)], [])
+    budget.add((0, 0, 0, 0), (10**6, 0, 0, 0), [taken(1, at, at + 1) for at in range(0, 4000, 2)], GilSpans([], []))
     assert len(budget.timeline["begun_ns"]) == TIMELINE
     assert budget.timeline["begun_ns"][1] == 2
 
@@ -205,7 +220,7 @@ def test_the_parts_are_all_of_the_workers_time_and_none_is_negative(
 ) -> None:
     calls, until, waits = batch
     budget = Budget(lanes, OWN, per_task)
-    budget.add((0, 0, 0, 0), (until, 0, 0, 0), calls, waits)
+    budget.add((0, 0, 0, 0), (until, 0, 0, 0), calls, GilSpans(waits[:2], waits[2:]))
     assert min(budget.sums.values()) >= 0
     assert sum(budget.sums.values()) == budget.lanes * until
     assert budget.sums["on_core"] == sum(call.cpu_ns for call in calls)
@@ -243,6 +258,6 @@ def test_a_declared_figure_without_a_value_is_refused() -> None:
 
 def test_the_columns_of_a_timeline_are_equally_long() -> None:
     budget = Budget(1, OWN, per_task=False)
-    budget.add((0, 0, 0, 0), (100, 0, 0, 0), [taken(1, 0, 40), taken(1, 60, 100)], [])
+    budget.add((0, 0, 0, 0), (100, 0, 0, 0), [taken(1, 0, 40), taken(1, 60, 100)], GilSpans([], []))
     assert budget.timeline.pop("wall_ns") == 100
     assert {name: len(column) for name, column in budget.timeline.items()} == dict.fromkeys(COLUMNS, 2)

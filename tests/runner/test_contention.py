@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from orchestrator.runner import registry
 from orchestrator.runner.account import contention, instrumented, shared
+from orchestrator.runner.account.clocks import GilSpans
 from orchestrator.runner.account.contention import OTHERS, Sample, beside_all, excess
 from orchestrator.runner.account.fold import Budget
 from orchestrator.runner.account.stamps import Taken
@@ -45,7 +46,7 @@ def taken(thread: int, cpu_ns: int, queue_ns: int = 0) -> Taken:
 
 def budget(*calls: Taken, own: tuple[int, int] = (1, 0)) -> Budget:
     found = Budget(2, own, per_task=False)
-    found.add((0, 0, 0, 0), (100, 0, 0, 0), calls, [])
+    found.add((0, 0, 0, 0), (100, 0, 0, 0), calls, GilSpans([], []))
     return found
 
 
@@ -147,7 +148,7 @@ def test_calls_in_the_submitting_thread_have_no_contention() -> None:
 def test_the_split_keeps_the_sum_and_no_part_is_negative(cpus: list[int], alone: list[int], are_alike: bool) -> None:
     calls = [taken(1 + place % 2, cpu) for place, cpu in enumerate(cpus)]
     found = Budget(2, (1, 0), per_task=True)
-    found.add((0, 0, 0, 0), (100, 0, 0, 0), calls, [])
+    found.add((0, 0, 0, 0), (100, 0, 0, 0), calls, GilSpans([], []))
     before = sum(found.sums.values())
     sample = Sample(calls, [(place % len(calls), taken(1, cpu)) for place, cpu in enumerate(alone)])
     moved(found, sample, sample, are_alike=are_alike)

@@ -168,6 +168,40 @@ print(after[0] - before[0] > 90_000_000, after[3] - before[3])
     assert printed(built, code) == "True 0\n"
 
 
+HOLDS = """
+def held_ns(function):
+    keep = ctypes.PyDLL(None).orchestrator_keep_gil_holds
+    spans = (ctypes.c_uint64 * 20_000)()
+    read()
+    time.sleep(0.001)  # takes the GIL, so it is known which one it is
+    keep(spans, ctypes.c_uint64(10_000))
+    caller = threading.Thread(target=in_call, args=(function,))
+    caller.start()
+    caller.join()
+    count = keep(None, ctypes.c_uint64(0))
+    return sum(spans[2 * place + 1] - spans[2 * place] for place in range(count))
+"""
+
+
+@pytest.mark.parametrize("python", GIL_PYTHONS)
+def test_it_is_known_when_a_call_in_another_thread_has_the_gil(built: str, python: str) -> None:
+    code = f"{HOLDS}print(held_ns(lambda: spin(0.1)) > 90_000_000, held_ns(lambda: time.sleep(0.1)) < 50_000_000)"
+    assert printed(built, code, python) == "True True\n"
+
+
+@pytest.mark.parametrize("python", GIL_PYTHONS)
+def test_a_forked_child_knows_when_a_call_has_its_gil(built: str, python: str) -> None:
+    code = f"""
+import os
+{HOLDS}
+held_ns(lambda: spin(0.01))
+if os.fork() == 0:
+    os._exit(not (held_ns(lambda: spin(0.1)) > 90_000_000 and held_ns(lambda: time.sleep(0.1)) < 50_000_000))
+print(os.wait()[1])
+"""
+    assert printed(built, code, python) == "0\n"
+
+
 def test_a_thread_that_ends_leaves_no_descriptor(built: str) -> None:
     code = """
 import os

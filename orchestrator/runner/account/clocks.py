@@ -59,27 +59,45 @@ begin_call: Callable[[], Clocks] = _reader("orchestrator_begin_call") if HAS_SHI
 end_call: Callable[[], Clocks] = _reader("orchestrator_end_call") if HAS_SHIM else _standard
 """Read the clocks after the call that was begun last."""
 
-MOST_WAITS = 100_000
+MOST_SPANS = 100_000
+
+
+class GilSpans(NamedTuple):
+    """What was kept of the GIL, as begin and end on `WALL`."""
+
+    waits: list[tuple[int, int]]
+    """When the thread that submits waited for it."""
+    holds: list[tuple[int, int]]
+    """When any thread of its interpreter had it in a call."""
 
 
 @contextmanager
-def kept_gil_waits() -> Iterator[list[tuple[int, int]]]:
-    """Yield a list, filled at the end with the thread's waits for the GIL as begin and end on `WALL`."""
-    waits: list[tuple[int, int]] = []
+def kept_gil_spans() -> Iterator[GilSpans]:
+    """Yield lists that are filled at the end; empty without the shim."""
+    found = GilSpans([], [])
     if not HAS_SHIM:
-        yield waits
+        yield found
         return
+    with (
+        _kept(_shim.orchestrator_keep_gil_waits, found.waits),
+        _kept(_shim.orchestrator_keep_gil_holds, found.holds),
+    ):
+        yield found
+
+
+@contextmanager
+def _kept(keep: Any, into: list[tuple[int, int]]) -> Iterator[None]:
+    """Fill a list with the spans that a function of the shim keeps meanwhile."""
     import ctypes
 
-    keep = _shim.orchestrator_keep_gil_waits
-    spans = (ctypes.c_uint64 * (2 * MOST_WAITS))()
+    spans = (ctypes.c_uint64 * (2 * MOST_SPANS))()
     keep.argtypes, keep.restype = [ctypes.POINTER(ctypes.c_uint64), ctypes.c_uint64], ctypes.c_uint64
-    keep(spans, MOST_WAITS)
+    keep(spans, MOST_SPANS)
     try:
-        yield waits
+        yield
     finally:
         count = keep(None, 0)
-        waits += zip(spans[0 : 2 * count : 2], spans[1 : 2 * count : 2], strict=True)
+        into += zip(spans[0 : 2 * count : 2], spans[1 : 2 * count : 2], strict=True)
 
 
 class Seen(NamedTuple):

@@ -5,7 +5,7 @@ call or in a gap. The clocks of a call give its time on a core, and waiting for 
 rest was blocked. CPU time beyond that of the same calls alone is contention (`contention`). A gap is
 
 - serialisation while something is pickled or unpickled, in the lane's worker or in the submitting process;
-- a wait for the GIL while the lane's thread or the submitting thread waits for it;
+- a wait for the GIL while the lane's thread or the submitting thread waits for it, or another call has it;
 - idle once no call was left to begin;
 - dispatch otherwise.
 
@@ -22,7 +22,7 @@ from itertools import chain, pairwise
 from typing import Any
 
 from . import places
-from .clocks import CPU, GIL, QUEUE, WALL, Clocks
+from .clocks import CPU, GIL, QUEUE, WALL, Clocks, GilSpans
 from .executors import Kind, Waits
 from .figures import COLUMNS, complete
 from .of_calls import OfCalls
@@ -80,10 +80,10 @@ class Budget:
         begun: Clocks,
         ended: Clocks,
         taken: Sequence[Taken],
-        gil_waits: Sequence[Span],
+        gil_spans: GilSpans,
         executor_waits: Waits | None = None,
     ) -> None:
-        """Add a batch: the submitting thread's clocks before and after it, its calls, its waits for the GIL.
+        """Add a batch: the submitting thread's clocks before and after it, its calls, and the GIL.
 
         `executor_waits` are those of coroutines for executors.
         """
@@ -103,7 +103,7 @@ class Budget:
         if self.in_own_thread:
             _add_own_gaps(sums, begun, ended, busy_ns, self._in_executors(wall_ns, executor_waits))
         else:
-            self._add_gaps(sums, begun[WALL], ended[WALL], lanes, _union(gil_waits))
+            self._add_gaps(sums, begun[WALL], ended[WALL], lanes, gil_spans)
         for name, ns in sums.items():
             self.sums[name] += ns
         self._of_calls.add(taken)
@@ -143,12 +143,13 @@ class Budget:
         return lanes + [[] for _ in range(self._lanes - len(lanes))]
 
     def _add_gaps(
-        self, sums: dict[str, int], begun: int, ended: int, lanes: list[list[Taken]], gil_waits: list[Span]
+        self, sums: dict[str, int], begun: int, ended: int, lanes: list[list[Taken]], gil_spans: GilSpans
     ) -> None:
         calls = [call for lane in lanes for call in lane]
         last_begun = max(call.begun for call in calls)
         last_ended = max(call.ended for call in calls)
         here = _union(_spans_here(calls))
+        gil_taken = _union(chain(gil_spans.waits, gil_spans.holds))
         for lane in lanes:
             gaps = []
             free = begun
@@ -165,7 +166,7 @@ class Budget:
             serialisation_ns = _common(gaps, _union(chain(here, there)))
             sums["serialisation"] += serialisation_ns
             left_ns = sum(max(0, end - start) for start, end in gaps) - serialisation_ns
-            gil_ns = min(left_ns, _common(gaps, gil_waits) + _waited_between(lane))
+            gil_ns = min(left_ns, _gil_in(gaps, gil_taken, lane, has_one_gil=bool(gil_spans.holds)))
             sums["gil"] += gil_ns
             self.gap_gil_ns += gil_ns
             sums["dispatch"] += left_ns - gil_ns
@@ -224,6 +225,19 @@ def _add_own_gaps(sums: dict[str, int], begun: Clocks, ended: Clocks, busy_ns: i
         gap_ns -= part_ns
     sums["executor"] += round(gap_ns * in_executors)
     sums["waiting"] += gap_ns - round(gap_ns * in_executors)
+
+
+def _gil_in(gaps: Sequence[Span], taken: Sequence[Span], lane: Sequence[Taken], *, has_one_gil: bool) -> int:
+    """Return for how long a lane waited for the GIL in its gaps.
+
+    The GIL was `taken` when the submitting thread waited for it, or another call had it. All that happens in a gap
+    needs it. `has_one_gil`: so it is the one for which the worker waits, too; else it has one of its own.
+    """
+    if not has_one_gil:
+        return _common(gaps, taken) + _waited_between(lane)
+    between = [gap for gap in gaps if lane and lane[0].ended <= gap[0] and gap[1] <= lane[-1].begun]
+    between_ns = _common(between, taken)
+    return _common(gaps, taken) - between_ns + max(between_ns, _waited_between(lane))
 
 
 def _waited_between(lane: Sequence[Taken]) -> int:

@@ -159,12 +159,12 @@ async def _run(
     for _ in range(repeats):
         trial.before_batch()
         watched = executors.watched(trial.is_async)
-        with clocks.kept_gil_waits() as waits, loops.watched(turns_ns), watched as executor_waits:
+        with clocks.kept_gil_spans() as gil_spans, loops.watched(turns_ns), watched as executor_waits:
             begun = clocks.read()
             batch = await trial.run(trial.items)
             ended = clocks.read()
         taken = [result.taken for result in batch]
-        budget.add(begun, ended, taken, waits, executor_waits)
+        budget.add(begun, ended, taken, gil_spans, executor_waits)
         memory += [call.memory for call in taken if call.memory]
     return batch, memory, turns_ns
 
