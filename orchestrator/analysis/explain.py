@@ -15,7 +15,7 @@ from ..journal.derived_events import VariantExplained
 from ..runner import registry
 from ..runner.account.figures import FIGURES, Figures
 from ..spec.plan import Variant, columns
-from . import accounts, remedies
+from . import accounts, load, remedies
 from .accounts import MUCH, Account, Summary
 from .contest import Contest
 from .figures import ALIKE
@@ -25,6 +25,7 @@ LEAST = 0.05  # the least share of the workers' time that is named as a cause
 MOST_CAUSES = 2
 BUSY = 0.5  # from this share on a core, and with no cause half as large, work itself is named first
 AGREE = 0.08  # the measured and the estimated share of the GIL agree when they differ by no more than this
+BY_OTHERS = 0.25  # other processes explain a wait for cores when they used this part of what was waited for
 _CAN_BE_MISSING = ("run_queue_share", "peak_pss_bytes", "worker_private_bytes")
 
 CONTAMINATED = 0.05
@@ -142,7 +143,7 @@ def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, tupl
     return {
         "on_core": ("on a core", _details(*busy, middle.on_core_at)),
         "contention": ("slower together", f" ({together(middle)})"),
-        "run_queue": ("waiting for a core", f" ({_cores_taken(found, cores)})"),
+        "run_queue": ("waiting for a core", f" ({_cores_taken(contest, found)})"),
         "gil": _gil_text(variant, found),
         "lock": ("waiting for a lock", _details(_lock_of(found), middle.lock_at and f"waits in {middle.lock_at}")),
         "blocked": ("blocked in calls", _details(_blocked_by(variant, found), middle.blocked_at)),
@@ -175,11 +176,17 @@ def _shared(middle: Figures) -> str:
     return f"; threads share {middle.contended_objects}{of_machine}"
 
 
-def _cores_taken(found: Summary, cores: int) -> str:
+def _cores_taken(contest: Contest, found: Summary) -> str:
     if found.outside_cores > MUCH:
         return "the workload's own threads or processes used it"
-    lanes = found.median.lanes
-    return f"{lanes} workers on {units.count(cores, 'core')}" if lanes > cores else "other processes used it"
+    lanes, cores = found.median.lanes, contest.plan.cores
+    if lanes > cores:
+        return f"{lanes} workers on {units.count(cores, 'core')}"
+    free = load.free_cores(contest)
+    others = cores if free is None else max(0.0, cores - free)
+    if found.median.in_own_thread or others >= found.shares["run_queue"] * lanes * BY_OTHERS:
+        return "other processes used it"
+    return "the workers and what submits to them shared one: others used little"
 
 
 def _gil_text(variant: Variant, found: Summary) -> tuple[str, str]:

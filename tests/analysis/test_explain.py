@@ -119,7 +119,23 @@ def test_a_search_for_shared_objects_that_failed_is_named_as_missing() -> None:
 
 def test_more_workers_than_cores_wait_for_a_core() -> None:
     assert "waiting for a core 50 % of the workers' time (4 workers on 2 cores)" in why(run_queue=0.5, lanes=4)["why"]
-    assert "(other processes used it)" in why(run_queue=0.5, lanes=2)["why"]
+
+
+@pytest.mark.parametrize(
+    ("free_cores", "reason"),
+    [(1.2, "other processes used it"), (2.0, "the workers and what submits to them shared one: others used little")],
+    ids=["used", "free"],
+)
+def test_others_are_named_for_a_wait_for_a_core_only_if_they_used_cores(free_cores: float, reason: str) -> None:
+    accounts = {"threads": {"run_queue": 0.5, "lanes": 2}}
+    run = conducted({"sequential": 20, "threads": 10}, accounts=accounts, free_cores=free_cores, tasks=4)
+    assert f"waiting for a core 50 % of the workers' time ({reason})" in explained(run, "threads")["why"]
+
+
+def test_a_plain_loop_waits_for_a_core_that_others_use() -> None:
+    account = {"lanes": 1, "in_own_thread": True, "run_queue": 0.5}
+    run = conducted({"sequential": 20, "threads": 10}, accounts={"sequential": account})
+    assert "(other processes used it)" in explained(run, "sequential")["why"]
 
 
 def test_a_plain_loop_that_waits_for_a_core_is_contaminated() -> None:
