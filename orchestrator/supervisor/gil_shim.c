@@ -7,7 +7,7 @@
    imports; with a build without a GIL, those of objects. A wait for one counts only within a call of the workload:
    workers wait for work in the same way. To take the GIL, and to give it away, CPython signals a condition, so it is known
    when threads hold it in calls: a worker between two calls gets none meanwhile. Waits called from elsewhere, by a C library with threads of its own, are not
-   counted, except for locks of `multiprocessing`. Until a thread of the process has read its clocks, waits are passed
+   counted, except for locks of `multiprocessing`. Until a thread of the process has read its clocks, these functions are passed
    on after one comparison. */
 
 #define _GNU_SOURCE
@@ -347,19 +347,24 @@ int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
     return result;
 }
 
+static void take_gil(pthread_cond_t *condition) {
+    has_gil = 1;
+    own = hold_of(condition);
+    if (calls) begin_hold(now_ns(CLOCK_MONOTONIC));
+}
+
+static void give_gil(void) {
+    if (calls || (own && own->room)) { /* else nobody asks, and no time is lost with the clock */
+        uint64_t now = now_ns(CLOCK_MONOTONIC);
+        end_hold(now);
+        giving = moment(now);
+    }
+    has_gil = 0;
+}
+
 int pthread_cond_signal(pthread_cond_t *condition) {
     if (!real_signal) resolve();
-    if (!is_cpython(__builtin_return_address(0))) return real_signal(condition);
-    uint64_t now = now_ns(CLOCK_MONOTONIC);
-    if (has_gil) {
-        end_hold(now);
-        has_gil = 0;
-        giving = moment(now);
-    } else {
-        has_gil = 1;
-        own = hold_of(condition);
-        begin_hold(now);
-    }
+    if (is_cpython(__builtin_return_address(0))) has_gil ? give_gil() : take_gil(condition);
     return real_signal(condition);
 }
 

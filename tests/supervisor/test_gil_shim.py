@@ -202,6 +202,33 @@ print(os.wait()[1])
     assert printed(built, code, python) == "0\n"
 
 
+@pytest.mark.parametrize("python", GIL_PYTHONS)
+def test_a_call_that_loses_its_core_to_the_thread_that_gets_the_gil_waits_for_the_gil(built: str, python: str) -> None:
+    code = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+zero = os.open("/dev/zero", 0)
+def give_away():
+    end = time.monotonic() + 0.2
+    while time.monotonic() < end: os.lseek(zero, 0, 0)
+def system_queue_ns():
+    with open("/proc/thread-self/schedstat") as file:
+        return int(file.read().split()[1])
+def counts_as_gil():
+    other = threading.Thread(target=in_call, args=(lambda: spin(0.15),))
+    other.start()
+    before, system_before = read(), system_queue_ns()
+    in_call(give_away)
+    after, system_after = read(), system_queue_ns()
+    other.join()
+    moved = system_after - system_before - (after[2] - before[2])
+    return 10_000_000 < moved < after[3] - before[3]
+# the system may also run the other one later, when this one waits already
+print(any(counts_as_gil() for _ in range(5)))
+"""
+    assert printed(built, code, python) == "True\n"
+
+
 def test_a_thread_that_ends_leaves_no_descriptor(built: str) -> None:
     code = """
 import os
