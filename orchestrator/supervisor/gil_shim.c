@@ -5,10 +5,10 @@
    and uses them for nothing else on Linux, so a wait on one that is called from CPython's own code is a wait for the
    GIL. Its other locks are semaphores: those of `threading`, and so conditions, queues, events and joins; those of
    imports; with a build without a GIL, those of objects. A wait for one counts only within a call of the workload:
-   workers wait for work in the same way. To take the GIL, and to give it away, CPython signals a condition, so it is known
-   when threads hold it in calls: a worker between two calls gets none meanwhile. Waits called from elsewhere, by a C library with threads of its own, are not
-   counted, except for locks of `multiprocessing`. Until a thread of the process has read its clocks, these functions are passed
-   on after one comparison. */
+   workers wait for work in the same way. To take the GIL, and to give it away, CPython signals a condition, so it is
+   known when threads hold it in calls: a worker between two calls does not get it meanwhile. What is called from
+   elsewhere, by a C library with threads of its own, is not counted, except for locks of `multiprocessing`. Until a
+   thread of the process has read its clocks, all is passed on after one comparison. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
