@@ -30,7 +30,7 @@ MOST_FOR_ALL = 2
 FEWEST_TASKS, MOST_TASKS = 4, 64
 
 MOST_FOR_WORKERS = 256
-"""A batch has a call or more for each of the workers asked for, up to so many: in a plain loop they take turns."""
+"""A batch is not enlarged beyond this for the workers asked for: a plain loop makes the calls one by one."""
 
 SHORT_NS = 500_000  # calls shorter than this are also sent to processes in chunks (a pool's `chunksize`)
 SHORT_ITEMS_NS = 5_000_000  # of unequal calls, chunks of longer ones are tried too: they may lose
@@ -200,8 +200,8 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
         able = [entry for entry in asked.models if model_of(entry) not in {**left_out, **unable}]
         shares = facts.is_async and not asked.workers
         entries = [_shared(entry, tasks, cores) if shares else entry for entry in able]
-    elif facts.is_async and not facts.takes_turns and not asked.workers:
-        entries = [_shared(entry, tasks, cores) for entry in entries]
+    else:
+        entries = _in_own_loops(entries, asked, facts, tasks, cores)
     at_once = _workers(facts, tasks, cores)
     alone_workers = sorted({1, tasks}) if facts.is_async and not asked.workers else []  # one by one is a contestant
     is_alone = _is_one(entries) if asked.models is None else len(entries) == 1
@@ -255,6 +255,7 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
     single = design(replace(asked, over=None), facts, cores)
     shortest = replace(facts, wall_ns=min(low.wall_ns, high.wall_ns))
     entries = _entries(shortest, {**single.left_out, **single.unable}, single.tasks, cores)
+    entries = _in_own_loops(entries, asked, facts, single.tasks, cores)
     variants = _models(entries, single.workers)
     rounds = ROUNDS_ALONG if ROUNDS_ALONG * _round_s(facts, single.tasks, variants) <= ROUNDS_S_ALONG else None
     count = len(asked.over.levels)
@@ -323,6 +324,14 @@ def _shared(entry: str | dict[str, Any], tasks: int, cores: int) -> str | dict[s
     return {"model": entry, "workers": cores, "concurrency": math.ceil(tasks / cores)}
 
 
+def _in_own_loops(
+    entries: Sequence[str | dict[str, Any]], asked: Question, facts: Facts, tasks: int, cores: int
+) -> list[str | dict[str, Any]]:
+    """Return the entries for coroutines that wait: those with a loop in each worker have one on each core."""
+    waits = facts.is_async and not facts.takes_turns and not asked.workers
+    return [_shared(entry, tasks, cores) if waits else entry for entry in entries]
+
+
 def _spawning(entry: str | dict[str, Any]) -> dict[str, Any]:
     """Return an entry whose workers are spawned."""
     return {"model": model_of(entry), **({} if isinstance(entry, str) else entry), "start_method": "spawn"}
@@ -366,7 +375,7 @@ def _tasks(asked: Question, facts: Facts, cores: int) -> int:
 
 
 def _for_workers(asked: Question, facts: Facts, tasks: int) -> int:
-    """Return at least so many calls, as many for each of the largest number of workers asked for.
+    """Return the calls of a batch, raised to a multiple of the largest number of workers asked for.
 
     Otherwise some workers would be idle, and no number of them could gain what it gains with a full batch.
     """

@@ -117,7 +117,8 @@ def _taking_turns(facts: Facts, _: Design) -> Iterator[str]:
         yield "It computes, so calls in flight in one event loop take turns on one core."
     elif facts.fills_a_loop:
         share, most = units.percent(facts.busy), f"{1 / facts.busy:.1f}"
-        yield f"It computes for {share} of its time, so in one event loop {most} times as many calls end at most."
+        completes = f"one event loop completes at most {most} times as many calls as a plain loop"
+        yield f"It computes for {share} of its time, so {completes}."
 
 
 def _parallel(facts: Facts, _: Design) -> Iterator[str]:
@@ -151,8 +152,7 @@ def _of_the_bound(facts: Facts, designed: Design) -> Iterator[str]:
     name, most, kind = bound["name"], bound["most"], bound["kind"]
     if kind == "semaphore":
         if most <= NARROW:
-            lets = f"which lets {most} of a process through at once"
-            yield f"Calls take the semaphore {name}, {lets}: more calls at once only wait for it."
+            yield f"Calls take {name}, which lets {most} calls of a process through at once: more of them only wait."
     elif not designed.workers or most < max(designed.workers):
         more = {"thread": "threads", "process": "processes"}[kind]
         yield (

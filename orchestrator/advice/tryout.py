@@ -51,7 +51,7 @@ ALONE = "a plain loop"
 class _Failure(NamedTuple):
     """Why a model can't run the function, and how that is said if only calls at once fail, None if it is its own.
 
-    `of_fork` is the reason without the remedy where its workers do not answer, or crash: spawned ones may not.
+    `of_fork` is the reason, without the remedy, where its workers hang or crash: spawned ones may not.
     """
 
     why: str
@@ -152,7 +152,7 @@ class _TryOut:
         for model, variant in tried.items():  # all import at once
             pool = registry.load(model).needs(variant.options).pool
             if pool in failed and failed[pool].of_fork:
-                continue  # so would it
+                continue  # it would fail in the same way
             try:
                 self._open(model)
                 self._ask(model, "warm")

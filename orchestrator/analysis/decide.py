@@ -21,7 +21,10 @@ FUTILE_RATIOS = (10.0, 5.0, 3.0)
 
 
 PER_TASK_GAIN = 1.1
-"""How many times as fast as its pool a model must be that starts a worker for each call: a pool bounds how many run."""
+"""How many times as fast as its pool a model that starts a worker for each call must be to be recommended.
+
+Only a pool limits how many run.
+"""
 
 
 class Tie(Enum):
@@ -211,7 +214,7 @@ def recommended(contest: Contest, finding: Finding) -> str | None:
     """Return the winner to use, None before a look: the simplest that is no slower than the fastest by more than a tie.
 
     All winners of a tie are so; those of a win are of one kind, and were not compared with each other by a look. A
-    worker for each call must gain more than that over its pool, see `PER_TASK_GAIN`.
+    model that starts a worker for each call must be faster than its pool by `PER_TASK_GAIN`.
     """
     if not finding.look:
         return None
@@ -220,11 +223,15 @@ def recommended(contest: Contest, finding: Finding) -> str | None:
         if finding.verdict != "win" or finding.best is None:
             return True
         gap = contest.compare(finding.best, label, contest.look_level)
-        is_per_task = registry.load(contest.variants[finding.best].model).WORKERS == "per_task"
-        margin = max(contest.log_tie, math.log(PER_TASK_GAIN) if is_per_task else 0.0)
+        is_pool_of_best = _is_per_task(contest, finding.best) and not _is_per_task(contest, label)
+        margin = max(contest.log_tie, math.log(PER_TASK_GAIN) if is_pool_of_best else 0.0)
         return gap is None or math.log(gap.value) < margin
 
     return next(filter(is_near, finding.winners), None)
+
+
+def _is_per_task(contest: Contest, label: str) -> bool:
+    return registry.load(contest.variants[label].model).WORKERS == "per_task"
 
 
 def _rivals(

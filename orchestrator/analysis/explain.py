@@ -186,7 +186,7 @@ def _cores_taken(contest: Contest, found: Summary) -> str:
     others = cores if free is None else max(0.0, cores - free)
     if found.median.in_own_thread or others >= found.shares["run_queue"] * lanes * BY_OTHERS:
         return "other processes used it"
-    return "the workers and what submits to them shared one: others used little"
+    return "the workers and the thread that submits calls shared a core; other processes used little"
 
 
 def _gil_text(variant: Variant, found: Summary) -> tuple[str, str]:

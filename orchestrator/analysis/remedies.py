@@ -173,7 +173,7 @@ def _lock(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
         variant,
         found,
         "processes",
-        ": each has locks of its own, so what they guard or limit, they do in one process only",
+        ": each has its own locks, which guard or limit only that process",
     )
     return advised or HOLD_LESS
 

@@ -338,8 +338,8 @@ def _refusal(value: Any, name: str, error: Exception) -> BadInput:
     remedy = f"{'open' if is_file else 'make'} it in the function"
     if type(found).__module__.partition(".")[0] in SHARED:
         remedy = (
-            f"put {holder} and the {type(found).__name__} into a module, and import {holder} from there or name it as "
-            f'in "app:{holder}"; made in the function, each call would have its own'
+            f"put the {type(found).__name__} and the functions that use it into a module, and give the function by "
+            f'name, as in "app:work"; a {type(found).__name__} made in the function would be another one for each call'
         )
     described = f"an open file ({type(found).__name__})" if is_file else f"a {type(found).__name__}"
     because = "" if is_file else f" ({reason})"

@@ -69,7 +69,7 @@ def compare(
         models: names, or mappings with options as in a spec; "all" for all; if absent, those that suit the function.
             The ratios are to `sequential` if that is among them, else to the first.
         workers: how many workers, or several numbers to compare.
-        tasks: the calls of a batch; if absent, chosen by the time of a call, and as many as `workers` at least.
+        tasks: the calls of a batch; if absent, chosen by the time of a call, and at least as many as `workers`.
         arrivals: when calls arrive, as in a spec.
         expect: claims as in a spec, such as {"of": "threads", "min": 1.5}: the run goes on until they are decided.
         check: "same" if all results must be equal, or "none"; if absent, they must unless two calls differ.

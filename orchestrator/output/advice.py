@@ -237,8 +237,8 @@ def _room(contest: Contest, found: PointEvents) -> Iterator[str]:
     if best.at_once(tasks) < tasks or account.busy_cores > ROOM * cores or not account.waits or is_held or tasks < 2:
         return
     yield (
-        f"{tasks} calls at once kept {account.busy_cores:.1f} of {units.count(cores, 'core')} busy, as they wait: with "
-        "more `tasks` and `workers`, more of them wait side by side."
+        f"{tasks} calls at once kept less than a quarter of {units.count(cores, 'core')} busy: unless something limits "
+        "them, more `tasks` and `workers` let more calls wait at the same time."
     )
 
 

@@ -62,8 +62,8 @@ def call(event: VariantExplained, run: str) -> str:
     if not event.try_overrides:
         return ""
     pairs = (override.partition("=") for override in event.try_overrides)
-    overrides = ", ".join(f"{json.dumps(key)}: {json.loads(value)!r}" for key, _, value in pairs)
-    return f"orchestrator.run({json.dumps(f'{run}/{SPEC_FILE}')}, {{{overrides}}})"
+    overrides = ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {json.loads(value)!r}" for key, _, value in pairs)
+    return f"orchestrator.run({json.dumps(f'{run}/{SPEC_FILE}', ensure_ascii=False)}, {{{overrides}}})"
 
 
 def _with_overrides(command: Sequence[str], overrides: Sequence[str]) -> list[str]:

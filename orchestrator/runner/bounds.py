@@ -15,7 +15,7 @@ SEMAPHORES = (
     ("threading", "Semaphore"),
 )
 SIZES = ("_max_workers", "_processes", "_value", "value", "total_tokens")
-"""Attributes with the size: of an executor, of a pool, and of semaphores and limiters of which none is taken."""
+"""Attributes with the size: of an executor, of a pool, and of a semaphore or limiter that nothing holds."""
 
 
 def smallest(function: Any) -> dict[str, Any] | None:
@@ -37,7 +37,7 @@ def _bound(value: Any) -> tuple[int, str] | None:
     if not is_semaphore and not _is_one_of(value, EXECUTORS):
         return None
     size = next((getattr(value, size) for size in SIZES if hasattr(value, size)), None)
-    if not isinstance(size, int) or size < 1:  # a semaphore of which all is taken shows no size
+    if not isinstance(size, int) or size < 1:  # a semaphore that is taken completely shows 0
         return None
     has_threads = any(cls.__name__.startswith("ThreadPool") for cls in type(value).__mro__)
     return size, "semaphore" if is_semaphore else "thread" if has_threads else "process"

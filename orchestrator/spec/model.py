@@ -247,7 +247,7 @@ class Limits(Strict):
 class Expectation(Strict):
     """A claim that the exit status reports on."""
 
-    of: str = Field(description="a model or a label; without the variant that `against` is")
+    of: str = Field(description="a model or a label; a model stands for all its variants except the one in `against`")
     where: dict[str, Any] = Field(default={}, description="columns that points and variants must match")
     against: str | None = Field(default=None, description="a model or a label; the baseline if absent")
     metric: Metric = "speedup"

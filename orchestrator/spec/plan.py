@@ -24,7 +24,7 @@ FAR_BEHIND = 10.0
 ROUNDS_PER_ACCOUNT = 40
 """A variant has one instrumented trial per this many others, or fewer: it takes up to twice their time."""
 
-BLOCKS_PER_ACCOUNT = 3  # where a block has many rounds, its instrumented trials take a fifth of its time
+BLOCKS_PER_ACCOUNT = 3  # at most every third block has them: where a block has many rounds, they take a fifth of it
 
 MOST_FUNCTIONS = 3  # are named in the label of a point
 

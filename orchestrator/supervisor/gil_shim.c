@@ -72,7 +72,7 @@ struct hold {
 static struct hold holds[MOST_GILS];
 static _Thread_local struct hold *own; /* of the GIL that this thread took last */
 static _Thread_local int has_gil;
-static _Thread_local uint64_t handed_ns; /* part of gil_ns that the system calls waiting for a core */
+static _Thread_local uint64_t handed_ns; /* part of gil_ns that the kernel counts as waiting for a core */
 
 struct moment {
     uint64_t wall, held;
@@ -115,6 +115,7 @@ static void begin_child(void) {
     slot = NULL;
     own = NULL;
     calls = 0;
+    handed_ns = 0; /* its schedstat begins anew */
     has_gil = 0; /* it takes a new one */
     giving = (struct moment){0};
 }
@@ -191,7 +192,7 @@ static struct clocks clocks(int always_queue) {
 void orchestrator_read_clocks(uint64_t into[5]) {
     if (!atomic_load_explicit(&code_end, memory_order_relaxed))
         dl_iterate_phdr(find_code, dlsym(RTLD_DEFAULT, "PyEval_SaveThread"));
-    has_gil = 1; /* Python has called this, and keeps it */
+    has_gil = 1; /* Python has called this, and keeps it; where there is no GIL, nothing is taken or given away */
     struct clocks now = clocks(0);
     into[0] = now.wall;
     into[1] = now.cpu;

@@ -123,7 +123,10 @@ def test_more_workers_than_cores_wait_for_a_core() -> None:
 
 @pytest.mark.parametrize(
     ("free_cores", "reason"),
-    [(1.2, "other processes used it"), (2.0, "the workers and what submits to them shared one: others used little")],
+    [
+        (1.2, "other processes used it"),
+        (2.0, "the workers and the thread that submits calls shared a core; other processes used little"),
+    ],
     ids=["used", "free"],
 )
 def test_others_are_named_for_a_wait_for_a_core_only_if_they_used_cores(free_cores: float, reason: str) -> None:

@@ -227,7 +227,7 @@ def test_a_lock_is_refused_by_the_name_of_the_function_that_uses_it(tmp_path: Pa
 def test_what_calls_share_is_to_be_put_into_a_module_with_the_function(tmp_path: Path, shared: Any) -> None:
     scope: dict[str, Any] = {"__name__": "__main__", "SHARED": shared}
     exec("def work(): return SHARED", scope)
-    expected = r"; put work and the \w+ into a module, and import work from there or name it as in \"app:work\""
+    expected = r"; put the \w+ and the functions that use it into a module, and give the function by name"
     with pytest.raises(Failure, match=expected):
         of(scope["work"], place=tmp_path)
 

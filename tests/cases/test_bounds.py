@@ -100,10 +100,8 @@ def test_a_semaphore_is_named_with_the_number_that_it_lets_through(
     place: Path, function: str, name: str, most: int
 ) -> None:
     said = findings(f"mine:{function}", "n=1", cwd=place)
-    assert (
-        f"Calls take the semaphore {name}, which lets {most} of a process through at once: more calls at once" in said
-    )
+    assert f"Calls take {name}, which lets {most} calls of a process through at once: more of them only wait." in said
 
 
 def test_a_semaphore_that_lets_many_through_is_not_named(place: Path) -> None:
-    assert "semaphore" not in findings("mine:roomily", "n=1", cwd=place)
+    assert "through at once" not in findings("mine:roomily", "n=1", cwd=place)

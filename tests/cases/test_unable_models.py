@@ -89,11 +89,12 @@ def test_workers_that_die_at_the_import_leave_processes_out_with_the_line(tmp_pa
     assert not compared & {"processes", "process_per_task"}
 
 
-def test_workers_that_die_in_a_call_leave_processes_out_with_their_last_line(tmp_path: Path) -> None:
+def test_forked_workers_that_die_in_a_call_are_spawned_or_left_out_with_their_last_line(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text(FUNCTIONS)
     said = findings("odd:at_home", "n=1000", cwd=tmp_path)
-    why = "processes can't run it: a worker ended (no licence for another process)"
-    assert why in said.replace(BOTH, "processes")
+    why = "a worker ended (no licence for another process)"
+    assert f"processes uses `start_method: spawn`: forked, {why}." in said
+    assert f"process_per_task can't run it: {why}." in said
 
 
 def test_calls_that_fail_beside_each_other_leave_threads_and_processes_out_with_the_line(tmp_path: Path) -> None:

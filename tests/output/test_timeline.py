@@ -39,7 +39,7 @@ TWICE = """
 name: twice
 workload: {call: "work:nap", kwargs: {item: 1}}
 models: [sequential]
-measure: {blocks: 2, rounds: 40}  # so many that the second block is accounted, too
+measure: {blocks: 4, rounds: 40}  # so many that every third block is accounted
 """
 
 

@@ -63,7 +63,7 @@ MOST_SPANS = 100_000
 
 
 class GilSpans(NamedTuple):
-    """What was kept of the GIL, as begin and end on `WALL`."""
+    """Spans of the GIL, as begin and end on `WALL`."""
 
     waits: list[tuple[int, int]]
     """When the thread that submits waited for it."""

@@ -230,8 +230,8 @@ def _add_own_gaps(sums: dict[str, int], begun: Clocks, ended: Clocks, busy_ns: i
 def _gil_in(gaps: Sequence[Span], taken: Sequence[Span], lane: Sequence[Taken], *, has_one_gil: bool) -> int:
     """Return for how long a lane waited for the GIL in its gaps.
 
-    The GIL was `taken` when the submitting thread waited for it, or another call had it. All that happens in a gap
-    needs it. `has_one_gil`: so it is the one for which the worker waits, too; else it has one of its own.
+    The GIL was `taken` while the submitting thread waited for it or a call had it, and whatever happens in a gap needs
+    it. With `has_one_gil` the worker needs that same GIL; otherwise it has its own.
     """
     if not has_one_gil:
         return _common(gaps, taken) + _waited_between(lane)

@@ -35,7 +35,7 @@ GREENLETS = "the calls are greenlets, which share the frames of one thread"
 """Why lines can't be looked for."""
 
 NOT_SOUGHT = "the variant is far behind"
-"""Why contention is not known where it would take long, and teach nothing."""
+"""Why contention is not measured: it would take long and change no decision."""
 
 
 class _Trial(NamedTuple):
@@ -156,6 +156,8 @@ async def _run(
     batch: list[StampedResult] = []
     memory: list[tuple[int, int]] = []
     turns_ns: list[int] = []
+    clocks.read()
+    time.sleep(0)  # gives the GIL away and takes it, so that the shim knows which one is this thread's
     for _ in range(repeats):
         trial.before_batch()
         watched = executors.watched(trial.is_async)
