@@ -413,7 +413,8 @@ def test_an_empty_environment_and_the_c_locale_are_enough(place: Path) -> None:
     kept = {name: value for name in ("PYTHONPATH", "ORCHESTRATOR_LOCK") if (value := os.environ.get(name))}
     env = {"LC_ALL": "C", "PYTHONUTF8": "0"} | kept
     done = orchestrator("run", "x.yaml", "measure.max_time=4s", cwd=place, env=env)
-    assert (done.returncode, [json.loads(line)["event"] for line in done.stderr.splitlines()]) == (0, ["budget.short"])
+    said = {json.loads(line)["event"] for line in done.stderr.splitlines()}
+    assert (done.returncode, said - {"budget.short"}) == (0, set())  # the time may suffice, or not
     assert "naïve 漢字" in (place / "runs/x/latest/spec.yaml").read_text(encoding="utf-8")
 
 
