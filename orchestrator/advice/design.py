@@ -197,11 +197,8 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     entries = _entries(facts, {**left_out, **unable}, tasks, cores)
     if asked.models is not None:
         left_out = {name: why for name, why in facts.refused.items() if name not in unable}
-        able = [entry for entry in asked.models if model_of(entry) not in {**left_out, **unable}]
-        shares = facts.is_async and not asked.workers
-        entries = [_shared(entry, tasks, cores) if shares else entry for entry in able]
-    else:
-        entries = _in_own_loops(entries, asked, facts, tasks, cores)
+        entries = [entry for entry in asked.models if model_of(entry) not in {**left_out, **unable}]
+    entries = _in_own_loops(entries, asked, facts, tasks, cores)
     at_once = _workers(facts, tasks, cores)
     alone_workers = sorted({1, tasks}) if facts.is_async and not asked.workers else []  # one by one is a contestant
     is_alone = _is_one(entries) if asked.models is None else len(entries) == 1
@@ -327,9 +324,12 @@ def _shared(entry: str | dict[str, Any], tasks: int, cores: int) -> str | dict[s
 def _in_own_loops(
     entries: Sequence[str | dict[str, Any]], asked: Question, facts: Facts, tasks: int, cores: int
 ) -> list[str | dict[str, Any]]:
-    """Return the entries for coroutines that wait: those with a loop in each worker have one on each core."""
-    waits = facts.is_async and not facts.takes_turns and not asked.workers
-    return [_shared(entry, tasks, cores) if waits else entry for entry in entries]
+    """Return the entries for coroutines: those with several calls in each worker have one worker on each core.
+
+    Coroutines that only compute have such workers anyway, unless the models were asked for.
+    """
+    shares = facts.is_async and not asked.workers and (asked.models is not None or not facts.takes_turns)
+    return [_shared(entry, tasks, cores) if shares else entry for entry in entries]
 
 
 def _spawning(entry: str | dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from enum import Enum
 from itertools import combinations
 from typing import Literal
 
-from ..runner import registry
 from . import figures
 from .contest import Block, Contest, Decision, Look
 from .looks import first_tie_look, look_after
@@ -223,15 +222,11 @@ def recommended(contest: Contest, finding: Finding) -> str | None:
         if finding.verdict != "win" or finding.best is None:
             return True
         gap = contest.compare(finding.best, label, contest.look_level)
-        is_pool_of_best = _is_per_task(contest, finding.best) and not _is_per_task(contest, label)
+        is_pool_of_best = contest.variants[finding.best].is_per_task and not contest.variants[label].is_per_task
         margin = max(contest.log_tie, math.log(PER_TASK_GAIN) if is_pool_of_best else 0.0)
         return gap is None or math.log(gap.value) < margin
 
     return next(filter(is_near, finding.winners), None)
-
-
-def _is_per_task(contest: Contest, label: str) -> bool:
-    return registry.load(contest.variants[label].model).WORKERS == "per_task"
 
 
 def _rivals(
@@ -242,7 +237,8 @@ def _rivals(
     After a win these are the losers of the look that found it: with those dropped before it shares fewer blocks.
     """
     others = [label for label in contest.variants if label != best and label not in contest.excluded]
-    of_other_kinds = [label for label in others if contest.kinds[label] != contest.kinds[best]]
+    kinds = contest.kinds
+    of_other_kinds = [label for label in others if kinds[label] != kinds[best]]
     if look and verdict == "win":
         others = [label for label in of_other_kinds if label in look.gaps or label == look.best] or of_other_kinds
         others = list(_rivaling(contest, others))

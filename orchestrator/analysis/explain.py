@@ -99,7 +99,7 @@ def summary(contest: Contest, label: str) -> Summary | None:
 def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
     texts = _texts(contest, variant, found)
     # a worker that ends with its call is idle after it by design
-    excluded = {"on_core", "idle"} if _is_per_task(variant) else {"on_core"}
+    excluded = {"on_core", "idle"} if variant.is_per_task else {"on_core"}
     lost = [
         Cause(name, share, *texts[name])
         for name, share in found.shares.items()
@@ -120,14 +120,10 @@ def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
     return lost[:MOST_CAUSES]
 
 
-def _is_per_task(variant: Variant) -> bool:
-    return registry.load(variant.model).WORKERS == "per_task"
-
-
 def _why(variant: Variant, found: Summary, causes: list[Cause]) -> str:
     """Return the causes as one sentence, idle workers first where they are the largest share."""
     idle = found.shares["idle"]
-    if _is_per_task(variant) and causes and idle > causes[0].share:
+    if variant.is_per_task and causes and idle > causes[0].share:
         causes = [Cause("idle", idle, "idle", " (each worker ends with its call)"), *causes]
     of = " of the workers' time" if found.median.lanes > 1 else " of the time"
     return "; ".join(cause.sentence("" if place else of) for place, cause in enumerate(causes))

@@ -168,13 +168,8 @@ def _blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
 def _lock(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     if not found.shares_a_lock:
         return _waiting(contest, variant, found)
-    advised = _use(
-        contest,
-        variant,
-        found,
-        "processes",
-        ": each has its own locks, which guard or limit only that process",
-    )
+    clause = ": each has its own locks, which guard or limit only that process"
+    advised = _use(contest, variant, found, "processes", clause)
     return advised or HOLD_LESS
 
 

@@ -30,7 +30,6 @@ from ..journal.raw_events import (
     TrialFailed,
 )
 from ..machine import host
-from ..runner import registry
 from ..runner.last_words import still_at
 from ..spec.plan import (
     FAR_BEHIND,
@@ -251,7 +250,7 @@ class _Block:
                 **{key: value for key, value in answer.items() if key != "event"},
             )
             self.events.append(ready)
-            if registry.load(self._variants[start.variant].model).WORKERS != "per_task":
+            if not self._variants[start.variant].is_per_task:
                 # workers of one task have ended, so their pids may belong to other processes
                 runner_group.runners[start.variant].workers = answer["worker_pids"]
 

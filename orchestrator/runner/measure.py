@@ -283,6 +283,8 @@ class Bench:
 
     def _free_results(self) -> None:
         """Free the results; the time for large ones is not what a runner does while it waits for the token."""
+        if not self._results:
+            return
         before_ns = self._cpu_ns()
         self._results = []
         self._cpu_after += self._cpu_ns() - before_ns

@@ -334,11 +334,12 @@ class Experiment(Strict):
 
         It reads back as the same experiment. In the complete spec, an entry seems to fix each option at its default.
         """
+        complete = self.resolved()
         models = [
             {name: value for name, value in given.items() if name in ModelEntry.model_fields or entry.fixes(name)}
-            for entry, given in zip(self.models, self.resolved()["models"], strict=True)
+            for entry, given in zip(self.models, complete["models"], strict=True)
         ]
-        return self.resolved() | {"models": models}
+        return complete | {"models": models}
 
     def resolved(self) -> dict[str, Any]:
         """Return the complete spec as plain data, defaults included; it reads back as the same experiment."""

@@ -108,6 +108,11 @@ class Variant:
     env: Mapping[str, str] = field(default_factory=dict)
     entry: int = 0
 
+    @property
+    def is_per_task(self) -> bool:
+        """Whether each call has a worker of its own, which ends with it."""
+        return registry.load(self.model).WORKERS == "per_task"
+
     def at_once(self, tasks: int) -> int:
         """Return how many calls of a batch of `tasks` can be in flight."""
         per_worker = registry.load(self.model).needs(self.options).per_worker
