@@ -20,6 +20,7 @@ from .contest import Contest
 from .stats import Estimate, block_interval, fields, geometric, hodges_lehmann
 
 ALIKE = 1.2  # calls are alike when the longest takes at most this many times the mean
+SAME_CPU = 1.1  # CPU times up to this many times the least say nothing about which variant is simpler
 NEGLIGIBLE = 0.01  # a difference of start-ups below this share of the gain of one batch counts as none
 
 
@@ -156,15 +157,27 @@ def of_variant(contest: Contest, variant: Variant) -> dict[str, Any]:
 
 
 def simplest_first(contest: Contest, labels: Sequence[str]) -> list[str]:
-    """Return the variants, the simplest first: plain calls, threads, processes; then fewer workers, less CPU time."""
+    """Return the variants, the simplest first: plain calls, threads, processes; then fewer workers, less CPU time.
 
-    def key(label: str) -> tuple[int, int, float]:
+    CPU times within `SAME_CPU` of the least are the same: their variants stay in the order of the spec.
+    """
+
+    def simplicity(label: str) -> tuple[int, int]:
         variant = contest.variants[label]
-        cpus = [median(block.cpus[label]) for block in contest.counting if label in block.cpus]
-        at_once = variant.at_once(contest.point.tasks)
-        return registry.NAMES.index(variant.model), at_once, median(cpus) if cpus else math.inf
+        return registry.NAMES.index(variant.model), variant.at_once(contest.point.tasks)
+
+    def key(label: str) -> tuple[tuple[int, int], float]:
+        mine = simplicity(label)
+        least_ns = min(_cpu_ns(contest, other) for other in labels if simplicity(other) == mine)
+        return mine, max(_cpu_ns(contest, label), SAME_CPU * least_ns)
 
     return sorted(labels, key=key)
+
+
+def _cpu_ns(contest: Contest, label: str) -> float:
+    """Return the median CPU time of a variant's batches; infinity without blocks."""
+    cpus = [median(block.cpus[label]) for block in contest.counting if label in block.cpus]
+    return median(cpus) if cpus else math.inf
 
 
 @dataclass(frozen=True)

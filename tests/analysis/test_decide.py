@@ -56,6 +56,16 @@ def test_of_winners_of_one_kind_the_simplest_that_is_about_as_fast_as_the_fastes
     assert decide.recommended(won, decide.finding(won)) == used
 
 
+@pytest.mark.parametrize(("cores", "used"), [(1.05, "first"), (2.0, "second")])
+def test_of_variants_that_tie_the_first_of_the_spec_is_used_unless_it_takes_much_more_cpu_time(
+    cores: float, used: str
+) -> None:
+    models = [{"model": "processes", "workers": 2, "label": label} for label in ("first", "second")]
+    tied = ended({"first": 10.0, "second": 10.0}, models=models, cores={"first": cores, "second": 1.0}, noise=0.001)
+    assert decide.finding(tied).verdict == "tie"
+    assert decide.recommended(tied, decide.finding(tied)) == used
+
+
 def test_a_worker_for_each_call_and_its_pool_are_rivals_where_nothing_else_is() -> None:
     found = decide.finding(ended({"threads": 10.0, "thread_per_task": 12.0}))
     assert (found.verdict, found.winners) == ("win", ["threads"])
