@@ -17,7 +17,7 @@ from typing import Any, Literal
 from ..runner import registry
 from ..spec.plan import Plan, Point, Variant, runner_request
 from . import looks
-from .accounts import BUSY_CALL, Account
+from .accounts import BUSY_CALL, Account, keeps_several_cores
 from .stats import Ratio, compare
 from .windows import Calls, Served
 
@@ -220,6 +220,30 @@ class Contest:
         return found if len(set(found.values())) > 1 else {label: label for label in self.variants}
 
     @property
+    def plain_loops(self) -> list[str]:
+        """The variants that are plain loops, without those that failed too often."""
+        loops = [label for label, each in self.variants.items() if each.model == "sequential"]
+        return [label for label in loops if label not in self.excluded]
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether a call keeps several cores busy by itself, or starts several processes."""
+        if any(started > 1 for started in self.started.values()):
+            return True
+        if self.point.arrivals:  # where time passes between calls
+            return False
+
+        def keeps_several(loop: str) -> bool:
+            mine = [block for block in self.counting if loop in block.walls]
+            if not mine:
+                return False
+            wall_ns = median(median(block.walls[loop]) for block in mine)
+            cpu_ns = median(median(block.cpus[loop]) for block in mine)
+            return keeps_several_cores(wall_ns / self.point.tasks, cpu_ns / wall_ns)
+
+        return any(map(keeps_several, self.plain_loops))
+
+    @property
     def repeated_loops(self) -> dict[str, str]:
         """The variants that make one call after the other, each with the plain loop that it repeats.
 
@@ -227,8 +251,7 @@ class Contest:
         are measured and shown, but they are no rivals: to part them from the loop would take many blocks, and teach
         nothing. Threads are rivals all the same where two others would not be left, and so are the rest.
         """
-        loops = [label for label, each in self.variants.items() if each.model == "sequential"]
-        loops = [label for label in loops if label not in self.excluded]
+        loops = self.plain_loops
         widest: Counter[int] = Counter()
         for each in self.variants.values():
             widest[each.entry] = max(widest[each.entry], each.at_once(self.point.tasks))

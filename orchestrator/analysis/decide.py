@@ -19,10 +19,11 @@ FUTILE_RATIOS = (10.0, 5.0, 3.0)
 """How many times as long as the leader a variant takes that is dropped for futility, after one block, two and three."""
 
 
-PER_TASK_GAIN = 1.1
-"""How many times as fast as its pool a model that starts a worker for each call must be to be recommended.
+WORTH_IT = 1.1
+"""How many times as fast a variant must be to be recommended where it makes more run at once than a simpler one.
 
-Only a pool limits how many run.
+That holds for a model that starts a worker for each call, as only its pool limits how many run, and for calls at once
+that are parallel by themselves.
 """
 
 
@@ -210,23 +211,33 @@ def finding(contest: Contest) -> Finding:
 
 
 def recommended(contest: Contest, finding: Finding) -> str | None:
-    """Return the winner to use, None before a look: the simplest that is no slower than the fastest by more than a tie.
+    """Return the variant to use, None before a look: the simplest winner about as fast as the fastest.
 
-    All winners of a tie are so; those of a win are of one kind, and were not compared with each other by a look. A
-    model that starts a worker for each call must be faster than its pool by `PER_TASK_GAIN`.
+    All winners of a tie are so; those of a win are of one kind, and were not compared with each other by a look: they
+    may be slower by a tie. A model that starts a worker for each call must be faster than its pool by `WORTH_IT`. Where
+    calls are parallel by themselves, it is a plain loop that lost, unless the gain surely is `WORTH_IT`.
     """
     if not finding.look:
         return None
+    if finding.verdict == "win" and finding.best and (loop := _enough(contest, finding.best)):
+        return loop
 
     def is_near(label: str) -> bool:
         if finding.verdict != "win" or finding.best is None:
             return True
         gap = contest.compare(finding.best, label, contest.look_level)
         is_pool_of_best = contest.variants[finding.best].is_per_task and not contest.variants[label].is_per_task
-        margin = max(contest.log_tie, math.log(PER_TASK_GAIN) if is_pool_of_best else 0.0)
+        margin = max(contest.log_tie, math.log(WORTH_IT) if is_pool_of_best else 0.0)
         return gap is None or math.log(gap.value) < margin
 
     return next(filter(is_near, finding.winners), None)
+
+
+def _enough(contest: Contest, best: str) -> str | None:
+    """Return the plain loop that need not be beaten by `best`, as each of its calls is parallel by itself."""
+    loops = contest.plain_loops if contest.is_parallel and best not in contest.plain_loops else []
+    gaps = {loop: contest.compare(best, loop, contest.look_level) for loop in loops}
+    return next((loop for loop, gap in gaps.items() if gap and (gap.low or 0) < WORTH_IT), None)
 
 
 def _rivals(

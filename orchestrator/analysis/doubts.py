@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ..journal.derived_events import VariantCompared, VariantExplained
 from ..journal.window_events import VariantServed
 from . import decide, figures, load, serving
-from .accounts import keeps_several_cores
 from .contest import Contest
 from .decide import Finding
 from .looks import LOOKS, first_ranked
@@ -66,18 +65,6 @@ def gil_enabled_by(contest: Contest) -> dict[str, str]:
     return {label: found[label] for label in contest.variants if label in found}
 
 
-def _is_parallel(grounds: Grounds) -> bool:
-    """Return whether a call keeps several cores busy by itself, or starts several processes."""
-    contest = grounds.contest
-    if any(started > 1 for started in contest.started.values()):
-        return True
-    if contest.point.arrivals:  # where time passes between calls
-        return False
-    alone = ((event.wall_ns, event.cpu_ns) for event in grounds.comparisons if event.model == "sequential")
-    tasks = contest.point.tasks
-    return any(wall and cpu and keeps_several_cores(wall / tasks, cpu / wall) for wall, cpu in alone)
-
-
 def _has_too_few_blocks(grounds: Grounds) -> bool:
     """Return whether a verdict is undecided after fewer blocks than a tie needs; one variant alone ties with none."""
     contest, look = grounds.contest, grounds.finding.look
@@ -118,7 +105,7 @@ WARNINGS: Mapping[str, Callable[[Grounds], bool]] = {
     "workload_warned": lambda grounds: bool(figures.warned(grounds.contest)),
     "recomputed_differs": lambda grounds: bool(grounds.contest.differences),
     "answers_kept": lambda grounds: bool(grounds.contest.kept_by),
-    "parallel_by_itself": _is_parallel,
+    "parallel_by_itself": lambda grounds: grounds.contest.is_parallel,
     "arguments_copied": lambda grounds: bool(grounds.contest.copied),
     "generator_late": lambda grounds: serving.is_generator_late(grounds.services),
     "calls_failed": lambda grounds: serving.has_failed_calls(grounds.services),

@@ -77,13 +77,18 @@ class Point:
 
     @property
     def winner(self) -> str | None:
-        """The variant to use: of several winners the simplest; None while undecided."""
+        """The variant that wins: of several winners the simplest; None while undecided."""
         found = self._found.verdict
-        return found.recommended if found and found.verdict != "undecided" else None
+        if found is None or found.verdict == "undecided":
+            return None
+        return found.recommended if found.recommended in found.winners else found.winners[0]
 
     @property
     def recommended(self) -> str | None:
-        """The variant to use now: the winner, or while undecided the simplest that no other one beats so far."""
+        """The variant to use now: the winner, or while undecided the simplest that no other one beats so far.
+
+        Where calls are parallel by themselves, it is a plain loop that loses by little.
+        """
         return self._found.verdict.recommended if self._found.verdict else None
 
     @property
@@ -169,12 +174,15 @@ class Result:
 
     @property
     def winner(self) -> str | None:
-        """The variant to use: of several winners the simplest; None while undecided."""
+        """The variant that wins: of several winners the simplest; None while undecided."""
         return self._only.winner
 
     @property
     def recommended(self) -> str | None:
-        """The variant to use now: the winner, or while undecided the simplest that no other one beats so far."""
+        """The variant to use now: the winner, or while undecided the simplest that no other one beats so far.
+
+        Where calls are parallel by themselves, it is a plain loop that loses by little.
+        """
         return self._only.recommended
 
     @property

@@ -130,9 +130,18 @@ def _choice(verdict: VerdictReached, compared: Mapping[str, VariantCompared]) ->
         is_alone = all(event.excluded for label, event in compared.items() if label != best)
         others = "other variant" if is_alone else "variant of another kind"
         return f"Use {named}: every {others} failed, so nothing is known of its speed against them."
+    if best not in verdict.winners:
+        return f"Use {named}: its calls are parallel by themselves, and {_lead(compared[verdict.winners[0]])}."
     if is_baseline:
         return f"Use {named}: nothing else is faster."
     return f"Use {named}{gain}."
+
+
+def _lead(event: VariantCompared) -> str:
+    """Return by how little a winner is faster that is not recommended."""
+    if event.speedup is None or event.baseline == event.variant:
+        return f"{event.variant} is hardly faster"
+    return f"{event.variant} is only {_ratio(event)} times as fast as {_plain(event)}"
 
 
 def _overloaded(served: Sequence[VariantServed], compared: Sequence[VariantCompared]) -> str:

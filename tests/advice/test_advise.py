@@ -446,6 +446,16 @@ def test_a_function_that_is_parallel_by_itself_is_reported_as_such() -> None:
     assert "- The function is parallel by itself: alone, it keeps 2.0 cores busy." in text
 
 
+def test_a_loop_of_calls_that_are_parallel_by_themselves_is_advised_although_threads_win_by_little() -> None:
+    run = conducted({"sequential": 20, "threads": 19}, noise=0.001)
+    records = [
+        {**event, "cpu_ns": 2 * event["wall_ns"]} if event["event"] == "trial.finished" else event
+        for event in run.records()
+    ]
+    text = render("advice", fold(records), width=200)
+    assert text.startswith("Use a plain loop: its calls are parallel by themselves, and threads is only 1.05 ")
+
+
 def test_a_saved_spec_ends_with_what_it_can_be_held_to(tmp_path: Path) -> None:
     results = fold(
         conducted({"sequential": 20, "threads": 10, "processes": 25}, noise=0.00001, measure={"blocks": 8}).records()

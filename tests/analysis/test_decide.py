@@ -56,6 +56,16 @@ def test_of_winners_of_one_kind_the_simplest_that_is_about_as_fast_as_the_fastes
     assert decide.recommended(won, decide.finding(won)) == used
 
 
+@pytest.mark.parametrize(("threads", "used"), [(9.7, "sequential"), (9.3, "sequential"), (6.0, "threads")])
+def test_calls_that_are_parallel_by_themselves_stay_in_a_loop_unless_the_gain_is_surely_worth_it(
+    threads: float, used: str
+) -> None:
+    won = ended({"sequential": 10.0, "threads": threads}, noise=0.005)
+    won.started["threads"] = 2
+    assert decide.finding(won).winners == ["threads"]
+    assert decide.recommended(won, decide.finding(won)) == used
+
+
 @pytest.mark.parametrize(("cores", "used"), [(1.05, "first"), (2.0, "second")])
 def test_of_variants_that_tie_the_first_of_the_spec_is_used_unless_it_takes_much_more_cpu_time(
     cores: float, used: str
