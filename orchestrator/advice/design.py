@@ -32,7 +32,7 @@ FEWEST_TASKS, MOST_TASKS = 4, 64
 MOST_FOR_WORKERS = 256
 """A batch is not enlarged beyond this for the workers asked for: a plain loop makes the calls one by one."""
 
-SHORT_NS = 500_000  # calls shorter than this are also sent to processes in chunks (a pool's `chunksize`)
+SHORT_NS = 2_000_000  # calls shorter than this are also sent to processes in chunks (a pool's `chunksize`)
 SHORT_ITEMS_NS = 5_000_000  # of unequal calls, chunks of longer ones are tried too: they may lose
 LONG_NS = 25_000_000  # with calls that compute for longer than this, a batch has one call per core
 FIRST_CALL = 20  # a first call that takes this many times as long as later ones is reported

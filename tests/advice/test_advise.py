@@ -59,7 +59,7 @@ def workers(made: Plan) -> dict[str, int | None]:
 
 
 def test_a_plain_function_meets_every_model() -> None:
-    assert list(workers(designed())) == list(registry.STANDARD)
+    assert list(workers(designed(wall_ns=3_000_000))) == list(registry.STANDARD)
 
 
 def test_the_spec_has_the_reason_for_each_model_that_is_left_out() -> None:
@@ -159,7 +159,7 @@ def test_no_item_is_taken_twice_for_more_workers() -> None:
 def test_short_calls_are_also_sent_several_at_a_time() -> None:
     made = designed(wall_ns=10_000)
     assert {"processes(chunksize=1)", "processes(chunksize=8)"} <= workers(made).keys()
-    assert "processes" in workers(designed())
+    assert "processes" in workers(designed(wall_ns=3_000_000))
 
 
 def test_results_that_cannot_travel_leave_processes_out_and_say_so() -> None:
