@@ -83,6 +83,7 @@ def causes(contest: Contest, found: PointEvents) -> list[str]:
         *_longest(contest, found),
         *_together(found),
         *_executors(found),
+        *_queueing(contest, found),
         *_room(contest, found),
     ]
 
@@ -233,6 +234,23 @@ def _executors(found: PointEvents) -> Iterator[str]:
     for event in sorted(waiting, key=lambda event: event.variant != best)[:1]:
         text, detail = explain.executor_text(event)
         yield f"{event.variant} spends {units.percent(event.cause_shares[0])} of the time {text}{detail}."
+
+
+def _queueing(contest: Contest, found: PointEvents) -> Iterator[str]:
+    """Yield that calls at once wait for something outside of this program that takes few at a time."""
+    best = found.verdict and found.verdict.recommended
+    waiting = [event for event in found.explained if event.lanes > 1 and event.causes and event.causes[0] == "blocked"]
+    for event in sorted(waiting, key=lambda event: event.variant != best)[:1]:
+        account = explain.summary(contest, event.variant)
+        if account is None or not account.shares_something or account.outside_cores > MUCH_OUTSIDE:
+            continue
+        together, alone = units.duration(event.call_blocked_ns), units.duration(event.alone_blocked_ns)
+        where = f" ({event.blocked_at})" if event.blocked_at else ""
+        yield (
+            f"Calls at once wait for each other: in {event.variant}, one is blocked for {together}, and for {alone} "
+            f"alone{where}. What they wait for (a server, a disk, a limit) takes few at a time, so more workers gain "
+            "little."
+        )
 
 
 def _room(contest: Contest, found: PointEvents) -> Iterator[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import findings
+from tests.support.command import findings, in_process, orchestrator
 
 SHARING = """import asyncio, functools, threading, time, types
 import anyio
@@ -105,3 +108,38 @@ def test_a_semaphore_is_named_with_the_number_that_it_lets_through(
 
 def test_a_semaphore_that_lets_many_through_is_not_named(place: Path) -> None:
     assert "through at once" not in findings("mine:roomily", "n=1", cwd=place)
+
+
+SERVER = """import socket, time
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    print(listener.getsockname()[1], flush=True)
+    while True:
+        with listener.accept()[0] as connection:
+            connection.recv(1)
+            time.sleep(0.01)
+            connection.sendall(b"x")
+"""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Return the port of a server that takes one connection at a time."""
+    with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        yield int(server.stdout.readline())
+        server.kill()
+
+
+def test_a_server_that_takes_one_call_at_a_time_is_named(tmp_path: Path, port: int) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import socket\ndef ask(port):\n    with socket.create_connection(('127.0.0.1', port)) as link:\n"
+        "        link.sendall(b'x')\n        return link.recv(1)\n"
+    )
+    (tmp_path / "a.yaml").write_text(
+        f"workload: {{call: 'mine:ask', kwargs: {{port: {port}}}}}\ntasks: 4\n"
+        "models: [sequential, {model: threads, workers: 4}]\nmeasure: {blocks: 2, rounds: 2}\n"
+    )
+    orchestrator("run", "a.yaml", cwd=tmp_path)
+    said = in_process("report", "runs/a/latest", "--format", "advice", cwd=tmp_path).stdout
+    assert "Calls at once wait for each other: in threads" in said
+    assert "takes few at a time" in said
