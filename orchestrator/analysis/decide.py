@@ -81,7 +81,8 @@ def judge_blocks(contest: Contest, blocks: Sequence[Block], contenders: Sequence
     loops = contest.repeated_loops
     best = _leader(contest, contenders, blocks)
     gaps = _gaps(times, best, contenders, level)
-    separated = [label for label, gap in gaps.items() if (gap.low or 0) > 1 and not _is_within_tie(contest, gap)]
+    behind = {label: gap for label, gap in gaps.items() if (gap.low or 0) > 1 and not _is_within_tie(contest, gap)}
+    separated = [label for label, gap in behind.items() if not _is_near_pool(contest, best, label, gap)]
     beaten = [loop for loop in loops.values() if loop in separated or loop not in contenders]
     separated += [label for label in gaps if label not in separated and loops.get(label) in beaten]
     remaining = tuple(label for label in contenders if label not in separated)
@@ -226,11 +227,16 @@ def recommended(contest: Contest, finding: Finding) -> str | None:
         if finding.verdict != "win" or finding.best is None:
             return True
         gap = contest.compare(finding.best, label, contest.look_level)
-        is_pool_of_best = contest.variants[finding.best].is_per_task and not contest.variants[label].is_per_task
-        margin = max(contest.log_tie, math.log(WORTH_IT) if is_pool_of_best else 0.0)
-        return gap is None or math.log(gap.value) < margin
+        is_about_as_fast = gap is None or math.log(gap.value) < contest.log_tie
+        return is_about_as_fast or _is_near_pool(contest, finding.best, label, gap)
 
     return next(filter(is_near, finding.winners), None)
+
+
+def _is_near_pool(contest: Contest, best: str, label: str, gap: Ratio | None) -> bool:
+    """Return whether a variant is the pool of `best`, a model that starts a worker for each call for little gain."""
+    is_pool = contest.variants[best].is_per_task and not contest.variants[label].is_per_task
+    return is_pool and contest.kinds[best] == contest.kinds[label] and gap is not None and gap.value < WORTH_IT
 
 
 def _enough(contest: Contest, best: str) -> str | None:

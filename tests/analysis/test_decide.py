@@ -56,6 +56,12 @@ def test_of_winners_of_one_kind_the_simplest_that_is_about_as_fast_as_the_fastes
     assert decide.recommended(won, decide.finding(won)) == used
 
 
+def test_a_pool_that_a_worker_for_each_call_beats_by_little_wins_with_it() -> None:
+    won = ended({"sequential": 20.0, "threads": 10.0, "thread_per_task": 9.5}, noise=0.0001, measure={"blocks": 12})
+    assert decide.finding(won).winners == ["threads", "thread_per_task"]
+    assert decide.recommended(won, decide.finding(won)) == "threads"
+
+
 @pytest.mark.parametrize(("threads", "used"), [(9.7, "sequential"), (9.3, "sequential"), (6.0, "threads")])
 def test_calls_that_are_parallel_by_themselves_stay_in_a_loop_unless_the_gain_is_surely_worth_it(
     threads: float, used: str
