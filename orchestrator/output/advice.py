@@ -237,19 +237,18 @@ def _executors(found: PointEvents) -> Iterator[str]:
 
 
 def _queueing(contest: Contest, found: PointEvents) -> Iterator[str]:
-    """Yield that calls at once wait for something outside of this program that takes few at a time."""
+    """Yield that calls at once wait for each other, for something that takes few of them at a time."""
     best = found.verdict and found.verdict.recommended
     waiting = [event for event in found.explained if event.lanes > 1 and event.causes and event.causes[0] == "blocked"]
-    for event in sorted(waiting, key=lambda event: event.variant != best)[:1]:
-        account = explain.summary(contest, event.variant)
-        if account is None or not account.shares_something or account.outside_cores > MUCH_OUTSIDE:
-            continue
+    accounts = [(event, account) for event in waiting if (account := explain.summary(contest, event.variant))]
+    sharing = [pair for pair in accounts if pair[1].shares_something and pair[1].outside_cores <= MUCH_OUTSIDE]
+    for event, account in sorted(sharing, key=lambda pair: pair[0].variant != best)[:1]:
         together, alone = units.duration(event.call_blocked_ns), units.duration(event.alone_blocked_ns)
+        shared = "a server, a disk or a limit" if account.waits else "a lock in native code, or a device"
         where = f" ({event.blocked_at})" if event.blocked_at else ""
         yield (
             f"Calls at once wait for each other: in {event.variant}, one is blocked for {together}, and for {alone} "
-            f"alone{where}. What they wait for (a server, a disk, a limit) takes few at a time, so more workers gain "
-            "little."
+            f"alone{where}. They share {shared}, which takes few at a time."
         )
 
 
