@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 from . import standard_input
 
 LOCALE, HANDLES = "sets the locale", "sets a signal handler"
+MOVES = "changes the working directory"
 
 READS = "reads standard input, which is empty here"
 
@@ -21,7 +23,7 @@ SETS_VARIABLES, SEEDS = "sets environment variables", "seeds the shared random n
 """Usual in an import, and only reported of calls."""
 
 DOES = {
-    ("os", "chdir"): "changes the working directory",
+    ("os", "chdir"): MOVES,
     ("locale", "setlocale"): LOCALE,
     ("signal", "signal"): HANDLES,
     ("multiprocessing", "set_start_method"): "sets the start method of processes",
@@ -39,6 +41,12 @@ class Changes:
         self.read: tuple[str, bool] | None = None
         """The line of the first read of standard input by a call, and whether the debugger reads."""
         self.is_importing = False
+        self._directories: set[str] = set()
+
+    @property
+    def wanders(self) -> bool:
+        """Whether calls go from one working directory to another, so that two at once would be in the same one."""
+        return len(self._directories) > 1
 
     def note(self, what: str, frame: FrameType) -> None:
         """Keep the first place of a change, if it is not the standard library's or the runner's own."""
@@ -78,6 +86,8 @@ class Changes:
             result = function(*args, **kwargs)
             if what != LOCALE or len(args) + len(kwargs) > 1:  # else it only asks
                 self.note(what, sys._getframe(1))
+            if what == MOVES and not self.is_importing:
+                self._directories.add(os.getcwd())
             return result
 
         return noting

@@ -39,6 +39,8 @@ NEEDS_CONTEXT = (
     "; it needs a copy of the main thread's context, which asyncio.to_thread makes and a ThreadPoolExecutor does not"
 )
 
+WANDERS = "calls go to a working directory of their own, and a process has only one; give whole paths"
+
 DIFFERS, HANGS = "in a thread it gives another result", f"in a thread it did not end within {IN_THREAD_S:g} s"
 
 
@@ -128,6 +130,8 @@ def _piloted(
         failed = {} if refused["event_loop"] else {"event_loop": _failure_in_loop(call, measured.item)}
         expected = None if figures["incomparable"] else [measured.comparable]
         failed |= _failures_in_threads(call, measured.items[0] if measured.items else 0, expected)
+    if imports.wanders():
+        failed |= dict.fromkeys(("threads", "thread_per_task"), WANDERS)
     return {
         "event": "piloted",
         "is_async": is_async,

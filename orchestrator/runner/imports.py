@@ -73,6 +73,11 @@ def changed(importing: bool) -> list[str]:
     return _changes[0].found(importing) if _changes else []
 
 
+def wanders() -> bool:
+    """Return whether calls go from one working directory to another while they are watched."""
+    return bool(_changes) and _changes[0].wanders
+
+
 def reads_input(name: str) -> Problem | None:
     """Return the problem of a call that has read its standard input while it was watched; None if it has not."""
     read = _changes[0].read if _changes else None
