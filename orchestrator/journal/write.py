@@ -77,7 +77,8 @@ class Journal:
 
     def _unwritable(self, error: OSError) -> Unwritable:
         self._failed = f"cannot write {self.directory / EVENTS_FILE}: {error.strerror}"
-        return Unwritable(self._failed, remedy="make room there, then run again")
+        shown = f"what was measured is shown by: orchestrator report {self.directory}"
+        return Unwritable(self._failed, remedy=f"make room there, then run again with --resume; {shown}")
 
     def _common(self, _: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         common = {
