@@ -91,6 +91,7 @@ class Facts:
     event loop. `changes` has what its `import` and its `call` change for their whole process. `left_open` and
     `keeps` are what each call leaves open and the memory that it keeps. `returned_errors` is in how many calls the
     result is an exception, or holds one. `bound` is what lets the fewest calls of a process through at once.
+    `module_state` has the global variables that calls change.
     """
 
     is_async: bool
@@ -119,6 +120,7 @@ class Facts:
     keeps: Mapping[str, Any] | None = None
     returned_errors: Mapping[str, Any] | None = None
     bound: Mapping[str, Any] | None = None
+    module_state: Sequence[Mapping[str, str]] = ()
 
     @property
     def busy(self) -> float:

@@ -26,6 +26,8 @@ MAY_HELP = set(registry.FOR_COROUTINES) - set(registry.STANDARD)
 
 NARROW = 100  # a semaphore that lets more through bounds hardly anything
 
+MOST_NAMED = 3  # global variables that calls change
+
 UNEQUAL = 5
 """How many times as long as the mean the longest call takes where it is named."""
 
@@ -76,6 +78,21 @@ def _growing(facts: Facts, _: Design) -> Iterator[str]:
         yield (
             f"Each call takes longer than the one before, the last ones {facts.growth:.1f} times as long as the first: "
             "it keeps something that grows, so no ratio holds for long; begin anew in the function."
+        )
+
+
+def _module_state(facts: Facts, designed: Design) -> Iterator[str]:
+    """Yield which global variables calls change, where workers with copies of their own are compared."""
+    models = dict.fromkeys(map(model_of, designed.entries))
+    copying = [name for name in models if registry.load(name).needs({}).pickles]
+    if facts.module_state and copying:
+        named = [f"`{each['name']}` ({each['at']})" for each in facts.module_state[:MOST_NAMED]]
+        more = len(facts.module_state) - len(named)
+        globals_ = units.listed([*named, *([f"{more} more"] if more else [])])
+        yield (
+            f"Calls change the global{'s' * (len(facts.module_state) > 1)} {globals_}: in {units.listed(copying)} each "
+            "worker has a copy of its own, so what calls keep there (a limit, a count, results) is neither shared nor "
+            "returned."
         )
 
 
@@ -165,6 +182,7 @@ FINDERS: tuple[Callable[[Facts, Design], Iterator[str]], ...] = (
     _returned_errors,
     _cached,
     _growing,
+    _module_state,
     _kept_by_calls,
     _in_a_context,
     _taking_turns,

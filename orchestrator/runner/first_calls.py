@@ -20,6 +20,7 @@ from . import (
     items,
     keeping,
     leftovers,
+    module_state,
     promises,
     references,
     registry,
@@ -68,6 +69,8 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
     `returned_errors` is in how many calls the result is an exception (see `returned_errors`), None if in none.
 
     `bound` is what lets only so many calls through at once (see `bounds`), None if nothing is seen.
+
+    `module_state` has the global variables that calls change (see `module_state`).
 
     `growth` is how many times as long as the first calls the last ones took, None if no longer.
 
@@ -149,6 +152,7 @@ def _piloted(
         "keeps": checked.keeping.keeps,
         "bound": bounds.smallest(function),
         "returned_errors": checked.returned_errors.found(),
+        "module_state": checked.module_state.changed(),
         **figures,
         "calling_ns": figures["calling_ns"] + checked.keeping.spent_ns,
     }
@@ -189,6 +193,7 @@ class _Checked:
         """Whether any call has let the event loop run something else."""
         self.keeping = keeping.Keeping(name, measured.results_held)
         self.returned_errors = returned_errors.ReturnedErrors(name)
+        self.module_state = module_state.ModuleState(call.function)
         self._measured = measured
         self._name, self._call, self._has_items = name, call, bool(measured.items)
         self._is_async = inspect.iscoroutinefunction(call.function)
@@ -234,6 +239,7 @@ class _Checked:
         if self._given and self._is_watched:
             self.changed = self._given.changed()
         self.returned_errors.note(result)
+        self.module_state.note()
         self.keeping.note()
         self._measured.is_over = self.keeping.is_short
 

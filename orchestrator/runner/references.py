@@ -55,7 +55,7 @@ def loaded(function: Any) -> Iterator[tuple[str, Any]]:
 def names_in(function: Any) -> dict[str, None]:
     """Return the names of the globals and attributes in the code of a callable, each once; none for one in C."""
     found, _ = plain(function)
-    return dict.fromkeys(name for each in _codes(found.__code__) for name in each.co_names) if found else {}
+    return dict.fromkeys(name for each in codes(found.__code__) for name in each.co_names) if found else {}
 
 
 def plain(function: Any) -> tuple[types.FunctionType | None, Any]:
@@ -90,17 +90,17 @@ def attributes(value: Any) -> dict[str, Any]:
     return dict(held.__get__(value) or {})
 
 
-def _global_names(code: types.CodeType) -> dict[str, None]:
-    """Return the names of globals that a code and those inside it use, each once."""
-    import dis  # not at the top: the workers need not load it
-
-    instructions = (each for part in _codes(code) for each in dis.get_instructions(part))
-    return dict.fromkeys(str(each.argval) for each in instructions if each.opname in GLOBAL)
-
-
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+def codes(code: types.CodeType) -> Iterator[types.CodeType]:
     """Yield a code and those inside it."""
     yield code
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
-            yield from _codes(inner)
+            yield from codes(inner)
+
+
+def _global_names(code: types.CodeType) -> dict[str, None]:
+    """Return the names of globals that a code and those inside it use, each once."""
+    import dis  # not at the top: the workers need not load it
+
+    instructions = (each for part in codes(code) for each in dis.get_instructions(part))
+    return dict.fromkeys(str(each.argval) for each in instructions if each.opname in GLOBAL)
