@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from statistics import median
 
@@ -11,15 +10,10 @@ from ..analysis import explain, load
 from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL, Summary
 from ..analysis.capacity import capacity as of_rate
 from ..analysis.contest import Contest
-from ..analysis.remedies import is_unequal
 from ..analysis.results import PointEvents, Results
 from ..journal.derived_events import VariantCompared, VariantExplained, VerdictReached
 from ..journal.window_events import VariantServed
-from ..runner import registry
-from . import tables, warning_words
-
-DOMINANT = 0.25
-"""From this part of a batch on, the longest of unequal calls is named: more workers make it no shorter."""
+from . import causes, tables, warning_words
 
 LOOKED_UP = "answers_kept"
 """The warning that `reserve` has."""
@@ -34,10 +28,6 @@ FEWEST_OVERLAPS = 3
 """Of fewer blocks, how far two threads ran in parallel is not said: one of them may read anything."""
 
 SOME, LETS_ALL_GO = 0.05, 0.9  # less than the one may be nothing, more than the other all of it
-
-ROOM = 0.25  # calls that keep no more than this part of the cores busy leave room for more at once
-
-MUCH_OUTSIDE = 0.5  # cores that calls keep busy beside their workers: less may be a helper thread
 
 ENOUGH_CORES = 1.5  # free cores from which on two threads can be expected to run at once
 
@@ -76,18 +66,6 @@ def capacity(results: Results) -> Iterator[str]:
         yield f"Use {own[0].variant}{simplest}: it holds {objective} {of_rate(own[0])}."
 
 
-def causes(contest: Contest, found: PointEvents) -> list[str]:
-    """Return what keeps calls from running at once, and which lock recommended workers don't share, a sentence each."""
-    return [
-        *_own_locks(contest, found),
-        *_longest(contest, found),
-        *_together(found),
-        *_executors(found),
-        *_queueing(contest, found),
-        *_room(contest, found),
-    ]
-
-
 def reasons(
     contest: Contest, found: PointEvents, without_gil: Collection[str], *, has_start_up: bool = True
 ) -> list[str]:
@@ -107,8 +85,8 @@ def remedy(found: PointEvents, trying: Callable[[VariantExplained], str]) -> str
     """Return what may make the recommended variant faster, with what `trying` has to try it; nothing if not known."""
     recommended = found.verdict and found.verdict.recommended
     event = next((event for event in found.explained if event.variant == recommended), None)
-    if event is None or not event.advice or (event.advice_code == "longest_first" and _is_dominated(event)):
-        return ""  # `causes` has it
+    if event is None or not event.advice or (event.advice_code == "longest_first" and causes.is_dominated(event)):
+        return ""  # `causes` say it
     tried = trying(event)
     return f"Worth a try: {event.advice}" + (f"; {tried}" if tried else ".")
 
@@ -184,90 +162,6 @@ def _start_up(contest: Contest, event: VariantCompared | None) -> Iterator[str]:
         yield f"Against {_plain(event)}, the start-up of {event.variant} ({startup}) pays after {batches} of {calls}."
 
 
-def _own_locks(contest: Contest, found: PointEvents) -> Iterator[str]:
-    """Yield that the workers which are recommended do not share the lock that threads wait for."""
-    best = contest.variants.get((found.verdict and found.verdict.recommended) or "")
-    if best is None or not registry.load(best.model).needs(best.options).pickles:
-        return
-    accounts = {label: account for label in contest.variants if (account := explain.summary(contest, label))}
-    shared = next((account for account in accounts.values() if account.shares_a_lock), None)
-    own = accounts.get(best.label)
-    if shared and not (own and own.shares_a_lock):
-        held = shared.median.lock_held_at
-        what = f"each other's lock, held in {held}" if held else "one another: for a lock, a queue or an executor"
-        yield (
-            f"Threads wait for {what}. The workers of {best.label} have their own: what it protects (a file, a rate, a "
-            "shared counter) is not protected between them."
-        )
-
-
-def _longest(contest: Contest, found: PointEvents) -> Iterator[str]:
-    """Yield that a single call takes much of a batch, of the recommended variant or of the fastest parallel one."""
-    tasks = contest.point.tasks
-    at_once = {label: variant.at_once(tasks) for label, variant in contest.variants.items()}
-    parallel = [each for each in found.explained if each.lanes > 1 or (each.is_async and at_once[each.variant] > 1)]
-    best = found.verdict and found.verdict.recommended
-    walls_ns = {event.variant: event.wall_ns or math.inf for event in found.compared}
-    parallel.sort(key=lambda event: (event.variant != best, walls_ns[event.variant]))
-    for event in filter(_is_dominated, parallel[:1]):
-        longest = explain.longest_call(event)
-        can_begin_first = at_once[event.variant] < tasks
-        remedy = "start the longest calls first, or split them" if can_begin_first else "split it, if that is possible"
-        yield f"{longest[:1].upper()}{longest[1:]} of the batch of {event.variant}: {remedy}."
-
-
-def _is_dominated(event: VariantExplained) -> bool:
-    return is_unequal(event) and explain.longest_part(event) >= DOMINANT
-
-
-def _together(found: PointEvents) -> Iterator[str]:
-    """Yield which variants are slower mainly because their calls run at the same time."""
-    for event in found.explained:
-        if event.causes and event.causes[0] == "contention":
-            yield f"{event.variant} is slower together: {explain.together(event)}."
-
-
-def _executors(found: PointEvents) -> Iterator[str]:
-    """Yield that calls wait mainly for an executor, of the recommended variant if it holds for that."""
-    best = found.verdict and found.verdict.recommended
-    waiting = [event for event in found.explained if event.causes and event.causes[0] == "executor"]
-    for event in sorted(waiting, key=lambda event: event.variant != best)[:1]:
-        text, detail = explain.executor_text(event)
-        yield f"{event.variant} spends {units.percent(event.cause_shares[0])} of the time {text}{detail}."
-
-
-def _queueing(contest: Contest, found: PointEvents) -> Iterator[str]:
-    """Yield that calls at once wait for each other, for something that takes few of them at a time."""
-    best = found.verdict and found.verdict.recommended
-    waiting = [event for event in found.explained if event.lanes > 1 and event.causes and event.causes[0] == "blocked"]
-    accounts = [(event, account) for event in waiting if (account := explain.summary(contest, event.variant))]
-    sharing = [pair for pair in accounts if pair[1].shares_something and pair[1].outside_cores <= MUCH_OUTSIDE]
-    for event, account in sorted(sharing, key=lambda pair: pair[0].variant != best)[:1]:
-        together, alone = units.duration(event.call_blocked_ns), units.duration(event.alone_blocked_ns)
-        shared = "a server, a disk or a limit" if account.waits else "a lock in native code, or a device"
-        where = f" ({event.blocked_at})" if event.blocked_at else ""
-        yield (
-            f"Calls at once wait for each other: in {event.variant}, one is blocked for {together}, and for {alone} "
-            f"alone{where}. They share {shared}, which takes few at a time."
-        )
-
-
-def _room(contest: Contest, found: PointEvents) -> Iterator[str]:
-    """Yield that more calls at once would gain more, where all calls of a batch wait side by side."""
-    best = contest.variants.get((found.verdict and found.verdict.recommended) or "")
-    account = explain.summary(contest, best.label) if best else None
-    tasks, cores = contest.point.tasks, contest.plan.cores
-    if best is None or account is None or contest.point.items or contest.point.arrivals:
-        return
-    is_held = account.shares_something or account.shares_a_lock or account.shares["executor"] >= SOME
-    if best.at_once(tasks) < tasks or account.busy_cores > ROOM * cores or not account.waits or is_held or tasks < 2:
-        return
-    yield (
-        f"{tasks} calls at once kept less than a quarter of {units.count(cores, 'core')} busy: unless something limits "
-        "them, more `tasks` and `workers` let more calls wait at the same time."
-    )
-
-
 def _cores(contest: Contest, compared: Mapping[str, VariantCompared], *, is_parallel: bool) -> Iterator[str]:
     event = compared.get(contest.plan.baseline.label)
     if contest.point.arrivals or not (event and event.wall_ns and event.cpu_ns):
@@ -323,6 +217,6 @@ def _obstacle(account: Summary, *, is_parallel: bool) -> str:
     if account.shares_a_lock:
         held = f", held in {account.median.lock_held_at}" if account.median.lock_held_at else ""
         return f"calls wait {units.percent(account.shares['lock'])} of the workers' time for each other's lock{held}"
-    if is_parallel or account.outside_cores > MUCH_OUTSIDE:
+    if is_parallel or account.outside_cores > causes.MUCH_OUTSIDE:
         return "calls compute in threads or processes of their own"
     return "calls share a resource" if account.shares_something else ""

@@ -13,7 +13,7 @@ from ..analysis.results import PointEvents, Results
 from ..journal.derived_events import VariantExplained
 from ..journal.raw_events import RunnerReady, VariantUnavailable
 from ..text import printable
-from . import advice, lines, ranking, tables, warning_words
+from . import advice, causes, lines, ranking, tables, warning_words
 from .grid import Line
 from .terminal import Screen
 from .view import View
@@ -154,12 +154,12 @@ def _reasons(results: Results, measured: Measured, view: View, *, is_advice: boo
         yield [(verdict.sentence, "")]
     elif verdict.verdict != "undecided" and not is_advice:
         yield [(advice.choice(found), "")]
-    remedy, causes = advice.remedy(found, partial(_trying, results, view)), advice.causes(contest, found)
+    remedy, obstacles = advice.remedy(found, partial(_trying, results, view)), causes.sentences(contest, found)
     remedies = [remedy] if remedy else []
     has_start_up = verdict.verdict != "win" or is_advice  # else the sentence of the win has it
     reasons = advice.reasons(contest, found, without_gil(results), has_start_up=has_start_up)
     texts = (
-        [*causes, *remedies, *reasons] if is_advice else [*remedies, *causes, *reasons]
+        [*obstacles, *remedies, *reasons] if is_advice else [*remedies, *obstacles, *reasons]
     )  # the table has a cause, too
     for text in texts[: MOST_REASONS if is_advice else MOST_REASONS - 1]:
         yield [(f"- {text}" if is_advice else text, "")]

@@ -6,7 +6,7 @@ from ..analysis.contest import Contest
 from ..analysis.results import PointEvents, Results
 from ..journal.raw_events import VariantUnavailable
 from ..text import printable
-from . import advice, answer, lines, tables, warning_words
+from . import advice, answer, causes, lines, tables, warning_words
 from .terminal import Screen
 from .view import View
 
@@ -36,7 +36,7 @@ def _draw_advice(screen: Screen, results: Results) -> None:
     for contest in results.contests:
         found = results.about(contest.point)
         for place, text in enumerate(
-            [advice.choice(found), *advice.causes(contest, found), *advice.reasons(contest, found, without_gil)]
+            [advice.choice(found), *causes.sentences(contest, found), *advice.reasons(contest, found, without_gil)]
         ):
             if text:
                 screen.line(*((f"- {text}",) if place else (text, "bold")))

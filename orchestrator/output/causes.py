@@ -1,0 +1,130 @@
+"""What keeps calls from running at once, for people: locks, executors, servers, long calls, too few of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from .. import units
+from ..analysis import explain
+from ..analysis.contest import Contest
+from ..analysis.remedies import is_unequal
+from ..analysis.results import PointEvents
+from ..journal.derived_events import VariantExplained
+from ..runner import registry
+
+DOMINANT = 0.25
+"""From this part of a batch on, the longest of unequal calls is named: more workers make it no shorter."""
+
+ROOM = 0.25  # calls that keep no more than this part of the cores busy leave room for more at once
+
+MUCH_OUTSIDE = 0.5  # cores that calls keep busy beside their workers: less may be a helper thread
+
+SOME = 0.05  # of the time, from which on a wait for an executor counts
+
+
+def sentences(contest: Contest, found: PointEvents) -> list[str]:
+    """Return what keeps calls from running at once, and which lock recommended workers don't share, a sentence each."""
+    return [
+        *_own_locks(contest, found),
+        *_longest(contest, found),
+        *_together(found),
+        *_executors(found),
+        *_queueing(contest, found),
+        *_room(contest, found),
+    ]
+
+
+def _own_locks(contest: Contest, found: PointEvents) -> Iterator[str]:
+    """Yield that the workers which are recommended do not share the lock that threads wait for."""
+    best = contest.variants.get((found.verdict and found.verdict.recommended) or "")
+    if best is None or not registry.load(best.model).needs(best.options).pickles:
+        return
+    accounts = {label: account for label in contest.variants if (account := explain.summary(contest, label))}
+    shared = next((account for account in accounts.values() if account.shares_a_lock), None)
+    own = accounts.get(best.label)
+    if shared and not (own and own.shares_a_lock):
+        held = shared.median.lock_held_at
+        what = f"each other's lock, held in {held}" if held else "one another: for a lock, a queue or an executor"
+        yield (
+            f"Threads wait for {what}. The workers of {best.label} have their own: what it protects (a file, a rate, a "
+            "shared counter) is not protected between them."
+        )
+
+
+def _longest(contest: Contest, found: PointEvents) -> Iterator[str]:
+    """Yield that a single call takes much of a batch, of the recommended variant or of the fastest parallel one."""
+    tasks = contest.point.tasks
+    at_once = {label: variant.at_once(tasks) for label, variant in contest.variants.items()}
+    parallel = [each for each in found.explained if each.lanes > 1 or (each.is_async and at_once[each.variant] > 1)]
+    best = found.verdict and found.verdict.recommended
+    walls_ns = {event.variant: event.wall_ns or math.inf for event in found.compared}
+    parallel.sort(key=lambda event: (event.variant != best, walls_ns[event.variant]))
+    for event in filter(is_dominated, parallel[:1]):
+        longest = explain.longest_call(event)
+        can_begin_first = at_once[event.variant] < tasks
+        remedy = "start the longest calls first, or split them" if can_begin_first else "split it, if that is possible"
+        yield f"{longest[:1].upper()}{longest[1:]} of the batch of {event.variant}: {remedy}."
+
+
+def is_dominated(event: VariantExplained) -> bool:
+    """Return whether the longest of unequal calls takes much of a batch."""
+    return is_unequal(event) and explain.longest_part(event) >= DOMINANT
+
+
+def _together(found: PointEvents) -> Iterator[str]:
+    """Yield which variants are slower mainly because their calls run at the same time."""
+    for event in found.explained:
+        if event.causes and event.causes[0] == "contention":
+            yield f"{event.variant} is slower together: {explain.together(event)}."
+
+
+def _executors(found: PointEvents) -> Iterator[str]:
+    """Yield that calls wait mainly for an executor, of the recommended variant if it holds for that."""
+    best = (found.verdict and found.verdict.recommended) or ""
+    waiting = [event for event in found.explained if event.causes and event.causes[0] == "executor"]
+    for event in sorted(waiting, key=lambda event: event.variant != best)[:1]:
+        text, detail = explain.executor_text(event)
+        yield f"{event.variant} spends {units.percent(event.cause_shares[0])} of the time {text}{detail}."
+
+
+def _queueing(contest: Contest, found: PointEvents) -> Iterator[str]:
+    """Yield that calls at once wait for each other, for something that takes few of them at a time."""
+    best = (found.verdict and found.verdict.recommended) or ""
+    waiting = [event for event in found.explained if event.lanes > 1 and event.causes and event.causes[0] == "blocked"]
+    accounts = [(event, account) for event in waiting if (account := explain.summary(contest, event.variant))]
+    sharing = [pair for pair in accounts if pair[1].shares_something and pair[1].outside_cores <= MUCH_OUTSIDE]
+    for event, account in sorted(sharing, key=lambda pair: pair[0].variant != best)[:1]:
+        together, alone = units.duration(event.call_blocked_ns), units.duration(event.alone_blocked_ns)
+        shared = "a server, a disk or a limit" if account.waits else "a lock in native code, or a device"
+        where = f" ({event.blocked_at})" if event.blocked_at else ""
+        apart = _apart(contest, best) if account.waits and best not in [each.variant for each, _ in sharing] else ""
+        yield (
+            f"Calls at once wait for each other: in {event.variant}, one is blocked for {together}, and for {alone} "
+            f"alone{where}. They share {shared}, which takes few at a time{apart}."
+        )
+
+
+def _apart(contest: Contest, best: str) -> str:
+    """Return that the recommended workers share less than threads do, as the end of a sentence; nothing if not."""
+    variant = contest.variants.get(best)
+    if variant is None or not registry.load(variant.model).needs(variant.options).pickles:
+        return ""
+    return f"; the workers of {best} don't, so that a limit (a rate, a count) would hold for each of them alone"
+
+
+def _room(contest: Contest, found: PointEvents) -> Iterator[str]:
+    """Yield that more calls at once would gain more, where all calls of a batch wait side by side."""
+    best = contest.variants.get((found.verdict and found.verdict.recommended) or "")
+    account = explain.summary(contest, best.label) if best else None
+    tasks, cores = contest.point.tasks, contest.plan.cores
+    if best is None or account is None or contest.point.items or contest.point.arrivals:
+        return
+    accounts = filter(None, (explain.summary(contest, label) for label in contest.variants))
+    is_held = any(each.shares_something or each.shares_a_lock or each.shares["executor"] >= SOME for each in accounts)
+    if best.at_once(tasks) < tasks or account.busy_cores > ROOM * cores or not account.waits or is_held or tasks < 2:
+        return
+    yield (
+        f"{tasks} calls at once kept less than a quarter of {units.count(cores, 'core')} busy: unless something limits "
+        "them, more `tasks` and `workers` let more calls wait at the same time."
+    )
