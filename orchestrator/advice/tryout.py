@@ -60,10 +60,14 @@ class _Failure(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """The reason for each model that is `unable`, and for each whose workers are `spawned` since forked ones fail."""
+    """The reason for each model that is `unable`, and for each whose workers are `spawned` since forked ones fail.
+
+    `incomparable` is why results can't be checked, which the pilot has not seen; None where nothing more was seen.
+    """
 
     unable: dict[str, str]
     spawned: dict[str, str]
+    incomparable: str | None = None
 
 
 class _Differ(Exception):
@@ -95,7 +99,7 @@ def try_out(plan: Plan, facts: Facts, runner_env: RunnerEnvironment, interrupt: 
             failed[pool] = failed[variant.model] = _Failure(why)
     able = spawned.keys() | {variant.model for variant in plan.variants if variant.model not in failed}
     found = {variant.model: failed[variant.model].why for variant in plan.variants if variant.model not in able}
-    return Tried(found, spawned)
+    return Tried(found, spawned, trying.incomparable)
 
 
 class _TryOut:
@@ -114,6 +118,8 @@ class _TryOut:
         """The digest of the results of a plain loop, None where there is nothing to compare with."""
         self._is_saved = False
         """Whether the results themselves are in the file: they may be large, and most digests are equal."""
+        self.incomparable: str | None = None
+        """Why results can't be checked, None unless a plain loop has given others in another batch."""
         self._are_distinct = False
         """Whether a plain loop gives another result at each call, as one of calls that count does."""
         self._forks: set[str] = set()
@@ -291,8 +297,10 @@ class _TryOut:
         try:
             self._ask(ALONE, "try", calls=self._calls)
             self._ask(ALONE, "compare", path=self._file, other=ALONE)
-        except RunnerFailed:
+        except RunnerFailed as error:
             self._expected = None
+            if error.cause == "result":
+                self.incomparable = "two batches of a plain loop gave results that are not equal"
         return self._expected is not None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,8 +71,9 @@ def answer(question: Question, answering: Answering, set_holder: Callable[[str],
     items = read_items(experiment, source)
     plan = planned(experiment, source)
     tried = _tried_out(plan, facts)
-    if tried.unable or tried.spawned:
-        designed = designed.without(*tried)
+    if any(tried):
+        designed = designed.without(tried.unable, tried.spawned)
+        facts = replace(facts, incomparable=facts.incomparable or tried.incomparable)
         _check_design(question, designed)
         text, experiment, source = _drafted(question, facts, designed, answering)
         plan = planned(experiment, source)

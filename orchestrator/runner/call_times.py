@@ -22,13 +22,16 @@ LONG_NS = 5_000_000_000  # no other call follows a first one that takes longer t
 
 LARGE = 1_000_000  # bytes of a pickled result
 HELD = 7  # further calls whose large results are held, as a batch holds them: most get fresh memory, which is slower
+COMPARING_NS = 100_000_000  # each result is compared with the first one until that has taken so long
+
 SHORT_NS = 5_000_000  # a batch has few calls that are longer, and needs no such calls
 
 
 class CallTimes:
     """The times of calls one after the other, and some of their results.
 
-    With `items`, the first one has two calls, whose results are compared, then each of the others has one.
+    With `items`, the first one has two calls, whose results are compared, then each of the others has one. Without,
+    all results are compared with the first one: two random numbers may be equal by chance.
     """
 
     def __init__(self, progress: Progress | None = None) -> None:
@@ -45,6 +48,8 @@ class CallTimes:
         self._cpu_ns = 0
         self._queue_ns = 0
         self._results: list[Any] = []
+        self._incomparable: str | None = None
+        self._comparing_ns = 0
         self._is_large: bool | None = None
         self._held: list[Any] = []
 
@@ -136,10 +141,19 @@ class CallTimes:
         self._walls_ns.append(wall_ns)
         self._own_ns.append(own_ns)
         self._results = [*self._results[: self.results_held - 1], result]
+        self._compare(result)
         if self._is_large:
             self._held.append(result)
         if self._progress:
             self._progress.note(wall_ns, self.shown_item)
+
+    def _compare(self, result: Any) -> None:
+        """Compare a result with the first one, unless that has shown enough or takes long."""
+        if self.items or self._incomparable or self._comparing_ns > COMPARING_NS:
+            return
+        begun_ns = time.perf_counter_ns()
+        self._incomparable = incomparable(self._results[0], result, "two calls")
+        self._comparing_ns += time.perf_counter_ns() - begun_ns
 
     def growth(self) -> float | None:
         """Return how many times the CPU time of the first calls the last ones took; None if they took no longer.
@@ -176,7 +190,7 @@ class CallTimes:
             "longest_item": items.shown(self.items[walls_ns.index(longest_ns)]) if self.items else None,
             "growth": self.growth(),
             "cpu_share": self._cpu_ns / max(1, sum(walls_ns) - self._queue_ns),
-            "incomparable": incomparable(self._results[0], self.comparable, "two calls"),
+            "incomparable": self._incomparable or incomparable(self._results[0], self.comparable, "two calls"),
         }
 
 

@@ -36,6 +36,9 @@ from .workload import Unusable
 
 IN_THREAD_S = 10.0  # calls take less than `LONG_NS`, or they are not tried in a thread
 
+CONFIRMATIONS, CONFIRMING_S = 3, 1.0
+"""So often, or for so long, another result in a thread must be found again: small random numbers differ by chance."""
+
 NEEDS_CONTEXT = (
     "; it needs a copy of the main thread's context, which asyncio.to_thread makes and a ThreadPoolExecutor does not"
 )
@@ -293,6 +296,20 @@ def _failure_in_thread(call: Call, item: Any, expected: list[Any] | None, contex
     `expected` holds the result, and is None where results can't be compared. The call is made in `context`, None for
     that of the thread.
     """
+    why = _outcome_in_thread(call, item, expected, context)
+    until = time.monotonic() + CONFIRMING_S
+    for number in range(CONFIRMATIONS if expected and why == DIFFERS else 0):
+        if expected and incomparable(expected[0], arguments.call_once(call, item), "two calls"):
+            return None  # by now it does so in the main thread, too, such as one that returns the time
+        if number and time.monotonic() > until:
+            break
+        if _outcome_in_thread(call, item, expected, context) != DIFFERS:
+            return None  # now and then, by chance
+    return why
+
+
+def _outcome_in_thread(call: Call, item: Any, expected: list[Any] | None, context: Context | None) -> str | None:
+    """Return the same of a single call in a thread."""
     import threading
 
     failed: list[str] = []
@@ -311,11 +328,7 @@ def _failure_in_thread(call: Call, item: Any, expected: list[Any] | None, contex
     thread = threading.Thread(target=inside, daemon=True)
     thread.start()
     thread.join(IN_THREAD_S)
-    if thread.is_alive():
-        return HANGS
-    if expected and failed == [DIFFERS] and incomparable(expected[0], arguments.call_once(call, item), "two calls"):
-        return None  # by now it does so in the main thread, too, such as one that returns the time
-    return next(iter(failed), None)
+    return HANGS if thread.is_alive() else next(iter(failed), None)
 
 
 def _failure_in_loop(call: Call, item: Any) -> str | None:
