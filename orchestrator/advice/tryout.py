@@ -35,11 +35,19 @@ CALLS_NS, FEWEST_CALLS = 400e6, 2
 REPEATING_S = 0.2
 """Calls in threads are repeated for so long: two of them get in each other's way by chance."""
 
-CONFIRMATIONS = 3
-"""So often results must repeat under a model, and all differ in a plain loop, before that is no chance."""
+CONFIRMATIONS = 6
+"""So many batches are compared with those of a plain loop where results repeat."""
+
+LEAST_REPEATS, MORE_REPEATS = 5, 5
+"""So many of their results must repeat before that is no chance, and so many more for each of a plain loop's."""
 
 SWITCH_INTERVAL_US = 1
 """Calls shorter than the default interval, 5 ms, mostly end before another thread gets the GIL."""
+
+ANEW = (
+    ": each process begins anew, as forked copies of a counter or of a seeded generator do; seed each call, or number"
+    " them in the caller"
+)
 
 DAEMONIC = "daemonic processes are not allowed to have children"
 """The text of the exception where a worker of a pool starts processes."""
@@ -121,7 +129,7 @@ class _TryOut:
         self.incomparable: str | None = None
         """Why results can't be checked, None unless a plain loop has given others in another batch."""
         self._are_distinct = False
-        """Whether a plain loop gives another result at each call, as one of calls that count does."""
+        """Whether a plain loop gives another result at each call, as one of calls that count or draw numbers does."""
         self._forks: set[str] = set()
         """The models whose workers are forked."""
         self._forks_beside_threads: set[str] = set()
@@ -131,15 +139,14 @@ class _TryOut:
 
     def failures(self, tried: Mapping[str, Variant]) -> dict[str, _Failure]:
         """Return how models have failed, in a first call of each worker or in calls at once."""
-        has_loop = self._is_short and (self._are_compared or not self._facts.items)
         for model, variant in tried.items():
             more = {"switch_interval_us": SWITCH_INTERVAL_US} if model == THREADS else {}
             self._start(model, variant, {"options": {**variant.options, **more}})
-        if has_loop:
+        if self._is_short:
             model = "event_loop" if self._facts.is_async else "sequential"
             self._start(ALONE, self._baseline, {"model": model, "options": {}})
         failed = self._failures_to_begin(tried)
-        if has_loop:
+        if self._is_short:
             self._expect()
         # of a worker for each task, a batch may start very many
         able = [model for model in tried if model not in failed and registry.load(model).WORKERS != "per_task"]
@@ -190,7 +197,7 @@ class _TryOut:
         self._runner_group.send(name, {"op": "prepare", **request})
 
     def _ask(self, name: str, op: str, **arguments: Any) -> dict[str, Any]:
-        return self._runner_group.ask(name, {"op": op, **arguments}, self._timeout_s)
+        return self._runner_group.ask(name, {"op": op, **arguments}, self._timeout_s * arguments.get("batches", 1))
 
     def _open(self, name: str) -> None:
         prepared = self._runner_group.receive(name, 2 * self._timeout_s)
@@ -227,43 +234,43 @@ class _TryOut:
         with suppress(RunnerFailed):
             self._open(ALONE)
             tried = self._ask(ALONE, "try", calls=self._calls)
-            self._are_distinct = not self._facts.items and tried["repeated"] == ""
+            self._are_distinct = tried["repeated"] is not None and not _count(tried)
             if self._are_compared:
                 self._expected = tried["digest"]
 
     def _check(self, model: str) -> None:
         """Let a model make calls at once, again and again in threads; raises RunnerFailed and _Differ."""
         until = time.monotonic() + (REPEATING_S if model == THREADS else 0.0)
+        are_distinct = self._are_distinct
         while True:
             tried = self._ask(model, "try", calls=self._calls)
             is_other = self._expected is not None and tried["digest"] not in (None, self._expected)
             if is_other and not self._compare(model):
                 return
-            if self._are_distinct and tried["repeated"]:
+            if are_distinct and _count(tried):
                 self._confirm_repeats(model)
+                are_distinct = False  # chance, of which there is no need to hear again from this model
             if time.monotonic() >= until:
                 return
 
     def _confirm_repeats(self, model: str) -> None:
-        """Raise _Differ where a model's results repeat each time, and those of a plain loop never do.
+        """Raise _Differ where many of a model's results repeat, and next to none of those of a plain loop.
 
-        Such calls count, or number things: in threads they lose counts, and each process begins anew. Small random
-        numbers repeat by chance, now here, now there: of those, at most one in 64 passes.
+        Such calls count, or draw numbers from one generator: in threads they lose counts, and each process begins
+        anew. Processes get ahead of each other, so results are looked for in all batches. Small random numbers repeat
+        by chance, as often in a plain loop: of those, fewer than one in a hundred passes.
         """
-        again = ""
-        for _ in range(CONFIRMATIONS):
-            again = self._ask(model, "try", calls=self._calls)["repeated"]
-            if not again or not self._differ_in_a_loop():
-                self._are_distinct = False  # chance, of which there is no need to hear again
-                return
-        why = "" if model == THREADS else ": each process begins anew"
-        raise _Differ(f"results that repeat ({again}), while those of a plain loop all differ{why}")
-
-    def _differ_in_a_loop(self) -> bool:
+        again = self._ask(model, "try", calls=self._calls, batches=CONFIRMATIONS)
+        if _count(again) < LEAST_REPEATS:
+            return
         try:
-            return bool(self._ask(ALONE, "try", calls=self._calls)["repeated"] == "")
+            alone = _count(self._ask(ALONE, "try", calls=self._calls, batches=CONFIRMATIONS))
         except RunnerFailed:
-            return False
+            return
+        if _count(again) < LEAST_REPEATS + MORE_REPEATS * alone:
+            return
+        differ = f"those of a plain loop {'mostly' if alone else 'all'} differ{'' if model == THREADS else ANEW}"
+        raise _Differ(f"results that repeat ({again['repeated'][1]}), while {differ}")
 
     def _compare(self, model: str) -> bool:
         """Return whether results are only pickled differently; raises _Differ where a plain loop repeats its own.
@@ -302,6 +309,11 @@ class _TryOut:
             if error.cause == "result":
                 self.incomparable = "two batches of a plain loop gave results that are not equal"
         return self._expected is not None
+
+
+def _count(tried: Mapping[str, Any]) -> int:
+    """Return how many results were repeated, 0 where that is unknown."""
+    return tried["repeated"][0] if tried["repeated"] else 0
 
 
 def _line(text: str) -> str:

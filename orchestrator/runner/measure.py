@@ -249,15 +249,19 @@ class Bench:
             raise WrongResults(f"{reference} refused the results")
         return {"event": "checked", "failed": failed}
 
-    async def do_try(self, calls: int) -> dict[str, Any]:
-        """Make the first `calls` calls of a batch; return which result is repeated, and a digest of all.
+    async def do_try(self, calls: int, batches: int = 1) -> dict[str, Any]:
+        """Make the first `calls` calls of a batch, so many times; return which results are repeated, and a digest.
 
-        Either is None where the results can't be hashed, or pickled.
+        The digest is that of the last batch, None where the results can't be pickled. `repeated` has how many are,
+        and one of them as text, None where they can't be hashed.
         """
-        self._before_batch()
-        self._results = await self._run(self._items[:calls])
+        made = []
+        for _ in range(batches):
+            self._before_batch()
+            self._results = await self._run(self._items[:calls])
+            made.append(self._results)
         self._used_ns = time.perf_counter_ns()
-        return {"event": "tried", "digest": results.digest(self._results), "repeated": results.repeated(self._results)}
+        return {"event": "tried", "digest": results.digest(self._results), "repeated": results.repeated(made)}
 
     async def do_calibrate(self) -> dict[str, Any]:
         """Return the power of two of `repeats` that makes a trial last `SHORTEST_NS`."""

@@ -74,17 +74,21 @@ def compare(results: Sequence[Any], path: str, other: str) -> None:
             raise WrongResults(f"result {place} is {texts[0]}, but {texts[1]} under {other}")
 
 
-def repeated(results: Sequence[Any]) -> str | None:
-    """Return a result that is there more than once, as text; "" if all differ, None where they can't be hashed."""
-    seen = set()
+def repeated(batches: Sequence[Sequence[Any]]) -> tuple[int, str] | None:
+    """Return how many results another place of these batches has given, and one as text; None if they can't be hashed.
+
+    The same place has the same item in each batch: what it gives again says nothing.
+    """
+    places: dict[Any, int] = {}
+    count, shown = 0, ""
     try:
-        for each in results:
-            if each in seen:
-                return f"{_short(each)}, {_short(each)}"
-            seen.add(each)
+        for results in batches:
+            for place, each in enumerate(results):
+                if places.setdefault(each, place) != place:
+                    count, shown = count + 1, shown or f"{_short(each)}, {_short(each)}"
     except Exception:  # of a list, or of a method of the user
         return None
-    return ""
+    return count, shown
 
 
 def observe(function: Callable[[Any, Any], Any], results: Sequence[Any], initargs: Any) -> dict[str, Any]:

@@ -214,7 +214,7 @@ def test_numbers_that_each_process_begins_anew_leave_processes_out(tmp_path: Pat
     (tmp_path / "odd.py").write_text(COUNTING)
     said = findings("odd:next_id", cwd=tmp_path)
     assert re.search(r"process_per_task can't run it: workers give results that repeat \((\d+), \1\)", said)
-    assert "while those of a plain loop all differ: each process begins anew." in said
+    assert "while those of a plain loop all differ: each process begins anew, as forked copies of a counter" in said
     assert "calls at once give" not in said
 
 
