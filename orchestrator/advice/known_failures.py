@@ -26,6 +26,14 @@ HINTS = (
     ),
     (r"SQLite objects created in a thread", f"a connection belongs to its thread: {IN_EACH_WORKER}"),
     (r"'_thread\._local' object has no attribute", f"it was set in the main thread only: {IN_EACH_WORKER}"),
+    (
+        r"calls at once fail \(File(?:NotFound|Exists)Error",
+        "calls at once use the same file: let each make one of its own, by `tempfile`",
+    ),
+    (
+        r"results can't be pickled \(RecursionError",
+        "return it flat, such as a list of rows: pickle can't follow what is nested so deeply",
+    ),
     (r"results can't be pickled", "return what can be pickled: text, numbers, or a dict of them"),
     (r"CannotSendRequest|ResponseNotReady|Request-sent", f"threads must not share a connection: {IN_EACH_WORKER}"),
 )

@@ -136,6 +136,9 @@ class _TryOut:
         """Those whose workers are forked from a process in which an import has left threads running."""
         self._crashed: set[str] = set()
         """Those whose forked workers have ended without an answer."""
+        self._started: dict[str, Variant] = {}
+        self._works_alone: dict[str, bool] = {}
+        """By pool, whether one worker that is alone can run the function."""
 
     def failures(self, tried: Mapping[str, Variant]) -> dict[str, _Failure]:
         """Return how models have failed, in a first call of each worker or in calls at once."""
@@ -178,18 +181,10 @@ class _TryOut:
         loaded = registry.load(model)
         if model not in self._forks_beside_threads | self._crashed or loaded.needs(variant.options).pool:
             return False  # a process for each call takes much longer to spawn
-        name = f"{model} (spawn)"
-        self._start(name, variant, {"options": {**variant.options, "start_method": "spawn"}})
-        try:
-            self._open(name)
-            self._ask(name, "warm")
-            if self._is_short:
-                self._check(name)
-        except (RunnerFailed, _Differ):
-            return False
-        return True
+        return self._runs(f"{model} (spawn)", variant, {"options": {**variant.options, "start_method": "spawn"}})
 
     def _start(self, name: str, variant: Variant, changes: Mapping[str, Any]) -> None:
+        self._started[name] = variant
         python = find.resolve(variant.python)
         assert python is not None, "the pilot ran under it"
         self._runner_group.start(name, command(variant, python, self._bounds))
@@ -222,7 +217,34 @@ class _TryOut:
         if error.cause == "timeout" and waiting(error.workers_stacks):
             return _Failure(why, why, reason)
         is_of_call = error.cause == "exception" and place(error.traceback or "") and DAEMONIC not in error.error
-        return _Failure(why, at_once if is_of_call else None)
+        if not is_of_call:
+            return _Failure(why)
+        return _Failure(at_once if self._can_work_alone(model) else why, at_once)
+
+    def _can_work_alone(self, model: str) -> bool:
+        """Return whether a single worker can run the function, so that only calls at once fail.
+
+        A process for each call can't be alone, and is like a worker of its pool.
+        """
+        variant = self._started[model]
+        pool = registry.load(model).needs(variant.options).pool or model
+        if pool not in self._works_alone:
+            self._works_alone[pool] = pool in self._started and self._runs(
+                f"{pool} (alone)", self._started[pool], {"workers": 1}
+            )
+        return self._works_alone[pool]
+
+    def _runs(self, name: str, variant: Variant, changes: Mapping[str, Any]) -> bool:
+        """Return whether a further runner runs the function, and gives the results expected."""
+        self._start(name, variant, changes)
+        try:
+            self._open(name)
+            self._ask(name, "warm")
+            if self._is_short:
+                self._check(name)
+        except (RunnerFailed, _Differ):
+            return False
+        return True
 
     @property
     def _are_compared(self) -> bool:

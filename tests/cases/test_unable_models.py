@@ -108,6 +108,35 @@ def test_calls_that_fail_beside_each_other_leave_threads_and_processes_out_with_
     assert f"threads, thread_per_task, processes and process_per_task can't run it: {why}" in said
 
 
+def test_calls_that_use_the_same_file_are_to_make_one_each(tmp_path: Path) -> None:
+    source = "import pathlib, tempfile, time\naside = pathlib.Path(tempfile.gettempdir()) / 'aside.txt'\n"
+    work = "def convert(n):\n    aside.write_text(str(n))\n    time.sleep(0.005)\n    aside.read_text()\n"
+    (tmp_path / "odd.py").write_text(f"{source}{work}    aside.unlink()\n    return n\n")
+    said = findings("odd:convert", "n=1", cwd=tmp_path)
+    why = r"calls at once fail \(FileNotFoundError: [^()]+ at odd.py:\d\)"
+    remedy = "calls at once use the same file: let each make one of its own, by `tempfile`"
+    assert re.search(rf"threads.* can't run it: {why}; {remedy}\.", said)
+    assert re.search(rf"processes.* can't run it: {why}; {remedy}\.", said)
+
+
+def test_a_file_that_a_worker_process_lacks_is_not_said_to_be_used_by_several_calls(tmp_path: Path) -> None:
+    source = "import multiprocessing\ndef read(n):\n    if multiprocessing.parent_process(): open('/none')\n"
+    (tmp_path / "odd.py").write_text(f"{source}    return sum(range(n))\n")
+    said = findings("odd:read", "n=100000", cwd=tmp_path)
+    assert "can't run it: FileNotFoundError: [Errno 2] No such file or directory: '/none' at odd.py:3." in said
+    assert "calls at once" not in said
+
+
+def test_a_result_nested_too_deeply_to_be_pickled_is_to_be_returned_flat(tmp_path: Path) -> None:
+    source = (
+        "def outline(depth):\n    tree = None\n    for _ in range(depth):\n        tree = [tree]\n    return tree\n"
+    )
+    (tmp_path / "odd.py").write_text(source)
+    said = findings("odd:outline", "depth=100_000", cwd=tmp_path)
+    assert "can't run it: its results can't be pickled (RecursionError: " in said
+    assert "; return it flat, such as a list of rows: pickle can't follow what is nested so deeply." in said
+
+
 def test_a_call_that_fails_in_every_worker_process_is_not_said_to_fail_at_once_only(tmp_path: Path) -> None:
     source = "import os\nhome = os.getpid()\ndef work(n):\n    assert os.getpid() == home\n    return sum(range(n))\n"
     (tmp_path / "odd.py").write_text(source)
