@@ -137,6 +137,10 @@ class _TryOut:
         self._crashed: set[str] = set()
         """Those whose forked workers have ended without an answer."""
         self._started: dict[str, Variant] = {}
+        self._changes: dict[str, Mapping[str, Any]] = {}
+        """What the orders of started runners have other than those of their variants."""
+        self._prepared: dict[str, dict[str, Any] | RunnerFailed] = {}
+        """The answers of runners that have imported what they need, or how that failed."""
         self._works_alone: dict[str, bool] = {}
         """By pool, whether one worker that is alone can run the function."""
 
@@ -148,6 +152,7 @@ class _TryOut:
         if self._is_short:
             model = "event_loop" if self._facts.is_async else "sequential"
             self._start(ALONE, self._baseline, {"model": model, "options": {}})
+        self._import_again()
         failed = self._failures_to_begin(tried)
         if self._is_short:
             self._expect()
@@ -163,9 +168,29 @@ class _TryOut:
                 failed[model] = _Failure(why, at_once=why)
         return failed
 
+    def _import_again(self) -> None:
+        """Wait until all runners have imported, which they do at once; those that failed do it again, one by one.
+
+        An import that makes a file which it lacks disturbs others at the same moment. A run imports once before.
+        """
+        names = list(self._started)
+        for name in names:
+            self._prepared[name] = self._imported(name)
+        for name in names:
+            failed = self._prepared[name]
+            if isinstance(failed, RunnerFailed) and "unusable" in failed.parts:
+                self._start(name, self._started[name], self._changes[name])
+                self._prepared[name] = self._imported(name)
+
+    def _imported(self, name: str) -> dict[str, Any] | RunnerFailed:
+        try:
+            return self._runner_group.receive(name, 2 * self._timeout_s)
+        except RunnerFailed as error:
+            return error
+
     def _failures_to_begin(self, tried: Mapping[str, Variant]) -> dict[str, _Failure]:
         failed: dict[str, _Failure] = {}
-        for model, variant in tried.items():  # all import at once
+        for model, variant in tried.items():
             pool = registry.load(model).needs(variant.options).pool
             if pool in failed and failed[pool].of_fork:
                 continue  # it would fail in the same way
@@ -184,7 +209,7 @@ class _TryOut:
         return self._runs(f"{model} (spawn)", variant, {"options": {**variant.options, "start_method": "spawn"}})
 
     def _start(self, name: str, variant: Variant, changes: Mapping[str, Any]) -> None:
-        self._started[name] = variant
+        self._started[name], self._changes[name] = variant, changes
         python = find.resolve(variant.python)
         assert python is not None, "the pilot ran under it"
         self._runner_group.start(name, command(variant, python, self._bounds))
@@ -195,7 +220,9 @@ class _TryOut:
         return self._runner_group.ask(name, {"op": op, **arguments}, self._timeout_s * arguments.get("batches", 1))
 
     def _open(self, name: str) -> None:
-        prepared = self._runner_group.receive(name, 2 * self._timeout_s)
+        prepared = self._prepared.get(name) or self._imported(name)
+        if isinstance(prepared, RunnerFailed):
+            raise prepared
         ready = self._ask(name, "open")
         if ready.get("actual_start_method") == "fork":
             self._forks.add(name)
@@ -204,6 +231,8 @@ class _TryOut:
 
     def _failure(self, model: str, error: RunnerFailed) -> _Failure:
         """Return why a model's workers failed."""
+        if "unusable" in error.parts:
+            return _Failure(_reason(error))
         why = reason = _reason(error)
         if error.cause == "timeout" and model in self._forks_beside_threads:
             reason += f"; {known_failures.FORKS_BESIDE_THREADS}"
@@ -350,6 +379,8 @@ def _reason(error: RunnerFailed) -> str:
         return f"its workers gave {text}{f' (waiting at {at})' if at else ''}"
     if DAEMONIC in text:
         return f"it starts processes of its own, which a worker must not ({text})"
+    if what := error.parts.get("unusable"):
+        return f"{_line(what)}: it works in one process, so let it neither write nor take what several use"
     if unreadable := error.parts.get("unreadable"):
         return f"its results can't be unpickled ({_line(unreadable)})"
     if error.cause == "worker_lost":

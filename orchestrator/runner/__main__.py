@@ -194,7 +194,8 @@ def _parts(error: BaseException, end: BaseException | None) -> dict[str, str]:
     """Return what the text of a failure is made of, for messages that put it in other words.
 
     `message`: that of the exception; `ended_by`: `end`, by which a source ended; `ends`: where the interpreter would
-    have ended, and `parser`: that of the command line which ends it; `unreadable`: why a result can't be unpickled.
+    have ended, and `parser`: that of the command line which ends it; `unreadable`: why a result can't be unpickled;
+    `unusable`: what is wrong with the workload, without the remedy.
     """
     parts = {"message": imports.text_of(error)}
     if end:
@@ -208,6 +209,8 @@ def _parts(error: BaseException, end: BaseException | None) -> dict[str, str]:
         parts |= {"parser": parser} if parser else {}
     if isinstance(error, registry.Unreadable):
         parts["unreadable"] = str(error.args[0])
+    if isinstance(error, workload.Unusable):
+        parts["unusable"] = error.problem.what
     return parts
 
 

@@ -137,6 +137,23 @@ def test_a_result_nested_too_deeply_to_be_pickled_is_to_be_returned_flat(tmp_pat
     assert "; return it flat, such as a list of rows: pickle can't follow what is nested so deeply." in said
 
 
+def test_an_import_that_fails_while_others_make_its_file_is_tried_again(tmp_path: Path) -> None:
+    source = "import pathlib, tempfile, time\nmade = pathlib.Path(tempfile.gettempdir()) / 'table.txt'\n"
+    make = "if not made.exists():\n    with made.open('w') as file:\n        time.sleep(0.5)\n        file.write('7')\n"
+    (tmp_path / "odd.py").write_text(f"{source}{make}table = int(made.read_text())\ndef work(n): return n * table\n")
+    assert "can't run it" not in findings("odd:work", "n=1", cwd=tmp_path)
+
+
+def test_an_import_that_only_one_process_can_do_is_said_to_work_in_one(tmp_path: Path) -> None:
+    source = "import fcntl, tempfile, time\nheld = open(tempfile.gettempdir() + '/held', 'w')\n"
+    lock = "fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)\ndef work(): time.sleep(0.002); return time.time()\n"
+    (tmp_path / "odd.py").write_text(source + lock)
+    said = findings("odd:work", cwd=tmp_path)
+    why = r"importing odd failed: BlockingIOError: \[Errno 11\] Resource temporarily unavailable \(odd.py, line 3\)"
+    assert re.search(rf"can't run it: {why}: it works in one process, so let it neither write nor take what", said)
+    assert "Unusable" not in said and "calls at once" not in said
+
+
 def test_a_call_that_fails_in_every_worker_process_is_not_said_to_fail_at_once_only(tmp_path: Path) -> None:
     source = "import os\nhome = os.getpid()\ndef work(n):\n    assert os.getpid() == home\n    return sum(range(n))\n"
     (tmp_path / "odd.py").write_text(source)
