@@ -19,6 +19,11 @@ PLACE = re.compile(r'\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 EXCEPTION = re.compile(r"[^\W\d][\w.]*(:|$)")
 
+MIXED = re.compile(r"([A-Z]\w{3,})\1|\w+: : ")
+"""The exception of two processes that write it at the same time, piece by piece."""
+
+DOUBLED = re.compile(r"(.{2,}?)\1+")
+
 WARNING = re.compile(r"(.*:\d+: )?[A-Z]\w*Warning: ")
 
 MOST = 300  # characters
@@ -60,6 +65,11 @@ def _once(line: str) -> str:
     """Return a line that several workers have written without an end of line as one of them wrote it."""
     period = (line + line).find(line, 1) if line else 0
     return line[:period] if period >= LEAST_REPEATED else line
+
+
+def _unmixed(line: str) -> str:
+    """Return the line of an exception as one process has written it."""
+    return DOUBLED.sub(r"\1", line).rstrip(": ") if MIXED.match(line) else line
 
 
 def _crash(lines: list[str], here: str) -> str:
@@ -139,7 +149,7 @@ def _exception(lines: list[str], here: str) -> str:
         if frame := PLACE.match(line):
             at = _placed(frame, here) or at
         if line and not line[0].isspace() and EXCEPTION.match(line):
-            kind, _, message = line.partition(":")
+            kind, _, message = _unmixed(line).partition(":")
             # a message of several lines may begin with an empty one
             more = message.strip() or _paragraph(lines[number + 1 :])
             text = f"{kind}: {more}" if more else kind

@@ -46,7 +46,7 @@ def large():
     return Large()
 
 def late():
-    time.sleep(0.25)
+    time.sleep(0.5)
 
 @contextlib.contextmanager
 def busy():
