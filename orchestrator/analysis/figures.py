@@ -20,7 +20,7 @@ from .contest import Contest
 from .stats import Estimate, block_interval, fields, geometric, hodges_lehmann
 
 ALIKE = 1.2  # calls are alike when the longest takes at most this many times the mean
-SAME_CPU = 1.1  # CPU times up to this many times the least say nothing about which variant is simpler
+SAME_CPU = 1.25  # CPU times up to this many times the least say nothing about which variant is simpler
 NEGLIGIBLE = 0.01  # a difference of start-ups below this share of the gain of one batch counts as none
 
 

@@ -83,3 +83,6 @@ COUNTS = {
     half: 30,
 }
 """How often each does it in one call, for some 10 to 30 ms."""
+
+RELEASING = {"hashes", "compresses", "half"}
+"""Those that let others run meanwhile."""

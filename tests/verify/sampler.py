@@ -1,8 +1,8 @@
 """`python -m tests.verify.sampler`: waits for the GIL in accounts, beside what py-spy sees from outside.
 
-py-spy reads the frames of the threads, which of them has the GIL, and whether the system lets them run. A thread that
-is in a call, is not running and has not the GIL waits for it: the functions never wait for anything else. The table
-goes to docs/method.md.
+py-spy reads the frames of the threads, which of them has the GIL, and whether the system lets them run. A worker that
+is not running and has not the GIL waits for it: the functions never wait for anything else. One that is said to run
+without it, in a function that never releases it, has just been woken to take it. The table goes to docs/method.md.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _row(runner_env: RunnerEnvironment, py_spy: str, name: str, count: int, with
     total = seen.total()
     gil, queue = ((first[share] + second[share]) / 2 for share in ("gil_share", "run_queue_share"))
     waits, has, runs = (seen[state] / max(1, total) for state in ("waits", "has", "runs"))
-    apart = abs(gil - waits)
+    apart = abs(gil - waits - (0.0 if name in sampled.RELEASING else runs))
     mark = "" if total and apart <= POINTS else " (!)"
     cells = (name, f"{gil:.1%}", f"{queue:.1%}", f"{waits:.1%}", f"{runs:.1%}", f"{has:.1%}")
     print(*cells, total, flush=True)
@@ -89,13 +89,21 @@ def _row(runner_env: RunnerEnvironment, py_spy: str, name: str, count: int, with
 
 
 def _sample(py_spy: str, pid: int, function: str, seen: Counter[str], ended: threading.Event) -> None:
-    """Count what the threads in calls of a function do, until the end."""
+    """Count what the workers do while any of them is in a call of a function, until the end.
+
+    Between two calls a worker waits for the GIL, too.
+    """
     command = [py_spy, "dump", "--json", "--nonblocking", "--pid", str(pid)]
+    workers: set[int] = set()
     while not ended.is_set():
         time.sleep(PAUSE_S)
         done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode == 0:  # else the frames changed while they were read
-            seen.update(_state(thread) for thread in json.loads(done.stdout) if _is_in(thread, function))
+        if done.returncode:  # the frames changed while they were read
+            continue
+        threads = json.loads(done.stdout)
+        inside = {thread["thread_id"] for thread in threads if _is_in(thread, function)}
+        workers |= inside
+        seen.update(_state(thread) for thread in threads if inside and thread["thread_id"] in workers)
 
 
 def _is_in(thread: dict[str, Any], function: str) -> bool:
