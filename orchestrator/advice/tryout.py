@@ -141,7 +141,7 @@ class _TryOut:
         """What the orders of started runners have other than those of their variants."""
         self._prepared: dict[str, dict[str, Any] | RunnerFailed] = {}
         """The answers of runners that have imported what they need, or how that failed."""
-        self._works_alone: dict[str, bool] = {}
+        self._one_worker_works: dict[str, bool] = {}
         """By pool, whether one worker that is alone can run the function."""
 
     def failures(self, tried: Mapping[str, Variant]) -> dict[str, _Failure]:
@@ -232,7 +232,8 @@ class _TryOut:
     def _failure(self, model: str, error: RunnerFailed) -> _Failure:
         """Return why a model's workers failed."""
         if "unusable" in error.parts:
-            return _Failure(_reason(error))
+            why = _reason(error)
+            return _Failure(why, why)
         why = reason = _reason(error)
         if error.cause == "timeout" and model in self._forks_beside_threads:
             reason += f"; {known_failures.FORKS_BESIDE_THREADS}"
@@ -257,11 +258,24 @@ class _TryOut:
         """
         variant = self._started[model]
         pool = registry.load(model).needs(variant.options).pool or model
-        if pool not in self._works_alone:
-            self._works_alone[pool] = pool in self._started and self._runs(
-                f"{pool} (alone)", self._started[pool], {"workers": 1}
+        if pool not in self._one_worker_works:
+            self._one_worker_works[pool] = pool in self._started and self._runs(
+                f"{pool} (one worker)", self._started[pool], {"workers": 1}
             )
-        return self._works_alone[pool]
+        return self._one_worker_works[pool]
+
+    def _begins_anew(self, model: str) -> bool:
+        """Return whether two fresh pools of one worker give the same results."""
+        given = set()
+        for name in (f"{model} (one)", f"{model} (other)"):
+            try:
+                self._start(name, self._started[model], {**self._changes[model], "workers": 1})
+                self._open(name)
+                self._ask(name, "warm")
+                given.add(self._ask(name, "try", calls=self._calls)["digest"])
+            except RunnerFailed:
+                return False
+        return len(given) == 1 and None not in given
 
     def _runs(self, name: str, variant: Variant, changes: Mapping[str, Any]) -> bool:
         """Return whether a further runner runs the function, and gives the results expected."""
@@ -300,7 +314,7 @@ class _TryOut:
                 return
             if are_distinct and _count(tried):
                 self._confirm_repeats(model)
-                are_distinct = False  # chance, of which there is no need to hear again from this model
+                are_distinct = False  # by chance: this model is not checked again
             if time.monotonic() >= until:
                 return
 
@@ -320,6 +334,8 @@ class _TryOut:
             return
         if _count(again) < LEAST_REPEATS + MORE_REPEATS * alone:
             return
+        if model != THREADS and not self._begins_anew(model):
+            return  # such as calls that return the time
         differ = f"those of a plain loop {'mostly' if alone else 'all'} differ{'' if model == THREADS else ANEW}"
         raise _Differ(f"results that repeat ({again['repeated'][1]}), while {differ}")
 
@@ -380,7 +396,7 @@ def _reason(error: RunnerFailed) -> str:
     if DAEMONIC in text:
         return f"it starts processes of its own, which a worker must not ({text})"
     if what := error.parts.get("unusable"):
-        return f"{_line(what)}: it works in one process, so let it neither write nor take what several use"
+        return f"{_line(what)}: it works in one process only, so it must not lock or write what others use"
     if unreadable := error.parts.get("unreadable"):
         return f"its results can't be unpickled ({_line(unreadable)})"
     if error.cause == "worker_lost":

@@ -261,7 +261,7 @@ class Contest:
             is_loop = each.model == "event_loop" or (each.workers == 1 and widest[each.entry] == 1)
             if each.model == "sequential" or not (is_loop or self._shares_a_process(each)):
                 continue
-            loop = next((loop for loop in loops if self._runs_as(each, self.variants[loop])), None)
+            loop = next((loop for loop in loops if self.runs_as(each, self.variants[loop])), None)
             if loop and is_loop:
                 found[label] = loop
             elif loop and self._takes_turns(label, loop):
@@ -290,7 +290,7 @@ class Contest:
     def _shares_a_process(variant: Variant) -> bool:
         return not registry.load(variant.model).needs(variant.options).pickles
 
-    def _runs_as(self, variant: Variant, loop: Variant) -> bool:
+    def runs_as(self, variant: Variant, loop: Variant) -> bool:
         """Return whether a variant makes the very calls of a plain loop, under the same interpreter."""
         mine, other = (runner_request(self.point, each)["workload"] for each in (variant, loop))
         interpreters = [(each.python, each.path, dict(each.env)) for each in (variant, loop)]

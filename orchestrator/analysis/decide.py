@@ -20,7 +20,7 @@ FUTILE_RATIOS = (10.0, 5.0, 3.0)
 
 
 WORTH_IT = 1.1
-"""How many times as fast a variant must be to be recommended where it makes more run at once than a simpler one.
+"""How many times as fast as a simpler variant one that makes more run at once must be to be recommended.
 
 That holds for a model that starts a worker for each call, as only its pool limits how many run, and for calls at once
 that are parallel by themselves.
@@ -82,7 +82,8 @@ def judge_blocks(contest: Contest, blocks: Sequence[Block], contenders: Sequence
     best = _leader(contest, contenders, blocks)
     gaps = _gaps(times, best, contenders, level)
     behind = {label: gap for label, gap in gaps.items() if (gap.low or 0) > 1 and not _is_within_tie(contest, gap)}
-    separated = [label for label, gap in behind.items() if not _is_near_pool(contest, best, label, gap)]
+    near = [label for label, gap in behind.items() if _is_near_pool(contest, best, label, gap)]
+    separated = [label for label in behind if label not in near]
     beaten = [loop for loop in loops.values() if loop in separated or loop not in contenders]
     separated += [label for label in gaps if label not in separated and loops.get(label) in beaten]
     remaining = tuple(label for label in contenders if label not in separated)
@@ -91,8 +92,10 @@ def judge_blocks(contest: Contest, blocks: Sequence[Block], contenders: Sequence
     kinds = contest.kinds
     if len({kinds[label] for label in rivals}) == 1:
         decision = "win"
-    elif _all_pairs_tie(contest, times, rivals, contest.tie_level / split):
+    elif _all_pairs_tie(contest, times, [each for each in rivals if each not in near], contest.tie_level / split):
         decision = "tie"
+        separated += near
+        remaining = tuple(label for label in remaining if label not in near)
     kept = _imprecise_rival(contest, best, gaps) if decision == "win" else None
     dropped = tuple(label for label in separated if label != kept)
     return Look(len(blocks), best, gaps, dropped, remaining, decision)
@@ -241,9 +244,11 @@ def _is_near_pool(contest: Contest, best: str, label: str, gap: Ratio | None) ->
 
 def _enough(contest: Contest, best: str) -> str | None:
     """Return the plain loop that need not be beaten by `best`, as each of its calls is parallel by itself."""
-    loops = contest.plain_loops if contest.is_parallel and best not in contest.plain_loops else []
+    if not contest.is_parallel or best in contest.plain_loops:
+        return None
+    loops = [loop for loop in contest.plain_loops if contest.runs_as(contest.variants[best], contest.variants[loop])]
     gaps = {loop: contest.compare(best, loop, contest.look_level) for loop in loops}
-    return next((loop for loop, gap in gaps.items() if gap and (gap.low or 0) < WORTH_IT), None)
+    return next((loop for loop, gap in gaps.items() if gap and gap.low is not None and gap.low < WORTH_IT), None)
 
 
 def _rivals(

@@ -168,6 +168,9 @@ def _check_length(question: Question, facts: Facts, designed: Design) -> None:
     from .. import units
 
     if designed.variants < 2:
+        if reasons := [f"{name}: {why}" for name, why in designed.unable.items()]:
+            what = f"{question.shown or question.call} leaves nothing to compare, for {'; '.join(reasons)}"
+            raise BadInput(what, remedy="correct the function, or name other models")
         where = question.option("tasks")
         raise BadInput("a batch of one call can't run in parallel", where=where, remedy="use 2 or more")
     if question.max_time_s is None and designed.max_time_s < designed.needed_s:

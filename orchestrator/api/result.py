@@ -87,7 +87,7 @@ class Point:
     def recommended(self) -> str | None:
         """The variant to use now: the winner, or while undecided the simplest that no other one beats so far.
 
-        Where calls are parallel by themselves, it is a plain loop that loses by little.
+        Where each call uses several cores by itself, it is a plain loop unless another one is surely 1.1 times as fast.
         """
         return self._found.verdict.recommended if self._found.verdict else None
 
@@ -181,7 +181,7 @@ class Result:
     def recommended(self) -> str | None:
         """The variant to use now: the winner, or while undecided the simplest that no other one beats so far.
 
-        Where calls are parallel by themselves, it is a plain loop that loses by little.
+        Where each call uses several cores by itself, it is a plain loop unless another one is surely 1.1 times as fast.
         """
         return self._only.recommended
 

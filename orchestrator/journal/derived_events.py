@@ -156,8 +156,8 @@ class VerdictReached(AboutPoint):
     verdict: Literal["win", "tie", "undecided"]
     winners: list[str]
     recommended: str | None
-    """What to use: the simplest of the winners, or a plain loop that lost by little where calls are parallel by
-    themselves; of an undecided point, what to choose until more is known."""
+    """What to use: the simplest of the winners; where each call uses several cores by itself, a plain loop unless
+    another one is surely 1.1 times as fast; of an undecided point, what to choose until more is known."""
     runner_up: str | None
     ratio: float | None
     ratio_low: float | None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shlex
 import zlib
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -77,8 +78,8 @@ class Journal:
 
     def _unwritable(self, error: OSError) -> Unwritable:
         self._failed = f"cannot write {self.directory / EVENTS_FILE}: {error.strerror}"
-        shown = f"what was measured is shown by: orchestrator report {self.directory}"
-        return Unwritable(self._failed, remedy=f"make room there, then run again with --resume; {shown}")
+        shown = f"orchestrator report {shlex.quote(str(self.directory))} shows what was measured"
+        return Unwritable(self._failed, remedy=f"make room there, then run the same command again; {shown}")
 
     def _common(self, _: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         common = {

@@ -10,6 +10,7 @@ from ..analysis import explain, load
 from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL, Summary
 from ..analysis.capacity import capacity as of_rate
 from ..analysis.contest import Contest
+from ..analysis.decide import WORTH_IT
 from ..analysis.results import PointEvents, Results
 from ..journal.derived_events import VariantCompared, VariantExplained, VerdictReached
 from ..journal.window_events import VariantServed
@@ -110,17 +111,17 @@ def _choice(verdict: VerdictReached, compared: Mapping[str, VariantCompared]) ->
         others = "other variant" if is_alone else "variant of another kind"
         return f"Use {named}: every {others} failed, so nothing is known of its speed against them."
     if best not in verdict.winners:
-        return f"Use {named}: its calls are parallel by themselves, and {_lead(compared[verdict.winners[0]])}."
+        lead = _lead(compared[verdict.winners[0]], best)
+        return f"Use {_named(event)}: its calls are parallel by themselves, and {lead}."
     if is_baseline:
         return f"Use {named}: nothing else is faster."
     return f"Use {named}{gain}."
 
 
-def _lead(event: VariantCompared) -> str:
-    """Return by how little a winner is faster that is not recommended."""
-    if event.speedup is None or event.baseline == event.variant:
-        return f"{event.variant} is hardly faster"
-    return f"{event.variant} is only {_ratio(event)} times as fast as {_plain(event)}"
+def _lead(event: VariantCompared, loop: str) -> str:
+    """Return that a winner is not surely faster than a loop by so much that it is worth it."""
+    ratio = f" ({_ratio(event)})" if event.baseline == loop and event.speedup is not None else ""
+    return f"{event.variant} is not surely {WORTH_IT:g} times as fast{ratio}"
 
 
 def _overloaded(served: Sequence[VariantServed], compared: Sequence[VariantCompared]) -> str:

@@ -20,7 +20,7 @@ ROOM = 0.25  # calls that keep no more than this part of the cores busy leave ro
 
 MUCH_OUTSIDE = 0.5  # cores that calls keep busy beside their workers: less may be a helper thread
 
-SOME = 0.05  # of the time, from which on a wait for an executor counts
+LEAST_EXECUTOR = 0.05  # of the time, from which on a wait for an executor counts
 
 
 def sentences(contest: Contest, found: PointEvents) -> list[str]:
@@ -100,17 +100,19 @@ def _queueing(contest: Contest, found: PointEvents) -> Iterator[str]:
         where = f" ({event.blocked_at})" if event.blocked_at else ""
         apart = _apart(contest, best) if account.waits and best not in [each.variant for each, _ in sharing] else ""
         yield (
-            f"Calls at once wait for each other: in {event.variant}, one is blocked for {together}, and for {alone} "
-            f"alone{where}. They share {shared}, which takes few at a time{apart}."
+            f"Calls at once wait for each other: a call in {event.variant} is blocked for {together}, and alone for "
+            f"{alone}{where}. They share {shared}, which serves few calls at a time{apart}."
         )
 
 
 def _apart(contest: Contest, best: str) -> str:
     """Return that the recommended workers share less than threads do, as the end of a sentence; nothing if not."""
-    variant = contest.variants.get(best)
-    if variant is None or not registry.load(variant.model).needs(variant.options).pickles:
+    variant, account = contest.variants.get(best), explain.summary(contest, best)
+    if variant is None or account is None or account.shares_something or account.shares_a_lock:
         return ""
-    return f"; the workers of {best} don't, so that a limit (a rate, a count) would hold for each of them alone"
+    if not registry.load(variant.model).needs(variant.options).pickles:
+        return ""
+    return f"; the workers of {best} do not share it: a rate limit or a count would hold for each of them alone"
 
 
 def _room(contest: Contest, found: PointEvents) -> Iterator[str]:
@@ -121,7 +123,9 @@ def _room(contest: Contest, found: PointEvents) -> Iterator[str]:
     if best is None or account is None or contest.point.items or contest.point.arrivals:
         return
     accounts = filter(None, (explain.summary(contest, label) for label in contest.variants))
-    is_held = any(each.shares_something or each.shares_a_lock or each.shares["executor"] >= SOME for each in accounts)
+    is_held = any(
+        each.shares_something or each.shares_a_lock or each.shares["executor"] >= LEAST_EXECUTOR for each in accounts
+    )
     if best.at_once(tasks) < tasks or account.busy_cores > ROOM * cores or not account.waits or is_held or tasks < 2:
         return
     yield (

@@ -149,7 +149,7 @@ class CallTimes:
 
     def _compare(self, result: Any) -> None:
         """Compare a result with the first one, unless that has shown enough or takes long."""
-        if self.items or self._incomparable or self._comparing_ns > COMPARING_NS:
+        if self.calls < 2 or self.items or self._incomparable or self._comparing_ns > COMPARING_NS:
             return
         begun_ns = time.perf_counter_ns()
         self._incomparable = incomparable(self._results[0], result, "two calls")
@@ -181,7 +181,7 @@ class CallTimes:
         longest_ns = max(walls_ns)
         return {
             "calls": len(self._walls_ns),
-            "calling_ns": sum(self._walls_ns),
+            "calling_ns": sum(self._walls_ns) + self._comparing_ns,
             "first_ns": self._walls_ns[0],
             "wall_ns": max(1, round(middle_ns)),
             "items": len(self.items),

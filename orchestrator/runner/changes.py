@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -87,7 +87,8 @@ class Changes:
             if what != LOCALE or len(args) + len(kwargs) > 1:  # else it only asks
                 self.note(what, sys._getframe(1))
             if what == MOVES and not self.is_importing:
-                self._directories.add(os.getcwd())
+                with suppress(OSError):  # it may be gone by now
+                    self._directories.add(os.getcwd())
             return result
 
         return noting

@@ -43,7 +43,7 @@ NEEDS_CONTEXT = (
     "; it needs a copy of the main thread's context, which asyncio.to_thread makes and a ThreadPoolExecutor does not"
 )
 
-WANDERS = "calls go to a working directory of their own, and a process has only one; give whole paths"
+WANDERS = "each call changes the working directory, of which a process has only one; use absolute paths"
 
 DIFFERS, HANGS = "in a thread it gives another result", f"in a thread it did not end within {IN_THREAD_S:g} s"
 
@@ -137,7 +137,7 @@ def _piloted(
         expected = None if figures["incomparable"] else [measured.comparable]
         failed |= _failures_in_threads(call, measured.items[0] if measured.items else 0, expected)
     if imports.wanders():
-        failed |= dict.fromkeys(("threads", "thread_per_task"), WANDERS)
+        failed |= dict.fromkeys(("threads", "thread_per_task", "interpreters"), WANDERS)
     return {
         "event": "piloted",
         "is_async": is_async,
@@ -303,13 +303,13 @@ def _failure_in_thread(call: Call, item: Any, expected: list[Any] | None, contex
             return None  # by now it does so in the main thread, too, such as one that returns the time
         if number and time.monotonic() > until:
             break
-        if _outcome_in_thread(call, item, expected, context) != DIFFERS:
-            return None  # now and then, by chance
+        if (again := _outcome_in_thread(call, item, expected, context)) != DIFFERS:
+            return again  # None: it differs now and then, by chance
     return why
 
 
 def _outcome_in_thread(call: Call, item: Any, expected: list[Any] | None, context: Context | None) -> str | None:
-    """Return the same of a single call in a thread."""
+    """Return why a single call in a thread fails or differs; None if it does neither."""
     import threading
 
     failed: list[str] = []

@@ -22,7 +22,8 @@ EXCEPTION = re.compile(r"[^\W\d][\w.]*(:|$)")
 MIXED = re.compile(r"([A-Z]\w{3,})\1|\w+: : ")
 """The exception of two processes that write it at the same time, piece by piece."""
 
-DOUBLED = re.compile(r"(.{2,}?)\1+")
+TWICE = re.compile(r"(?P<kind>[A-Z]\w{3,}?)(?P=kind)?: (?:: )?(?P<message>.+?)(?P=message)?(?:: )?")
+"""The parts of such an exception, each there once or twice."""
 
 WARNING = re.compile(r"(.*:\d+: )?[A-Z]\w*Warning: ")
 
@@ -69,7 +70,8 @@ def _once(line: str) -> str:
 
 def _unmixed(line: str) -> str:
     """Return the line of an exception as one process has written it."""
-    return DOUBLED.sub(r"\1", line).rstrip(": ") if MIXED.match(line) else line
+    found = TWICE.fullmatch(line[: 4 * MOST]) if MIXED.match(line) else None
+    return f"{found['kind']}: {found['message']}" if found else line
 
 
 def _crash(lines: list[str], here: str) -> str:

@@ -250,18 +250,17 @@ class Bench:
         return {"event": "checked", "failed": failed}
 
     async def do_try(self, calls: int, batches: int = 1) -> dict[str, Any]:
-        """Make the first `calls` calls of a batch, so many times; return which results are repeated, and a digest.
+        """Make the first `calls` calls of some batches; return which results are repeated, and a digest of the last.
 
-        The digest is that of the last batch, None where the results can't be pickled. `repeated` has how many are,
-        and one of them as text, None where they can't be hashed.
+        The digest is None where the results can't be pickled. `repeated` is that of `results.Repeats`.
         """
-        made = []
+        repeats = results.Repeats()
         for _ in range(batches):
             self._before_batch()
             self._results = await self._run(self._items[:calls])
-            made.append(self._results)
+            repeats.add(self._results)
         self._used_ns = time.perf_counter_ns()
-        return {"event": "tried", "digest": results.digest(self._results), "repeated": results.repeated(made)}
+        return {"event": "tried", "digest": results.digest(self._results), "repeated": repeats.found()}
 
     async def do_calibrate(self) -> dict[str, Any]:
         """Return the power of two of `repeats` that makes a trial last `SHORTEST_NS`."""

@@ -62,7 +62,7 @@ class ModuleState:
         """Return the `name` of each variable that calls change, and `at` which line.
 
         The second call has the arguments of the first one, so it changes neither a memo nor what is set up when it is
-        first needed. What it leaves as it is counts where later calls fill it, and none looks into it.
+        first needed. What it leaves unchanged counts where later calls fill it and the code never reads it.
         """
         if len(self._contents) < 2:
             return []
@@ -71,7 +71,7 @@ class ModuleState:
         return [
             {"name": each.name, "at": each.at}
             for each, first, second, now in found
-            if now != second and (second != first or each.is_filled)
+            if [now] != [second] and ([second] != [first] or each.is_filled)  # in a list, the same NaN is equal
         ]
 
 
@@ -89,7 +89,7 @@ def _content(value: Any, most: int) -> Any:
         return kind
     if len(value) > most:
         return kind, len(value)
-    held = list(value.items() if kind in DICTS else value)
+    held = [*value, *value.values()] if kind in DICTS else list(value)
     parts = (_content(each, most // (len(held) + 1)) for each in held)
     return kind, frozenset(parts) if kind in SETS else tuple(parts)
 
@@ -97,14 +97,18 @@ def _content(value: Any, most: int) -> Any:
 def _variables(function: Any) -> Iterator[Variable]:
     """Yield the global variables that a function, or one below it, may change by its code."""
     places: dict[tuple[int, str], tuple[dict[str, Any], str]] = {}
-    not_filled = set[tuple[int, str]]()
+    rebound, not_filled = set[tuple[int, str]](), set[tuple[int, str]]()
     for each in _functions(function):
         scope = each.__globals__
         for code in references.codes(each.__code__):
             for line, used in _by_line(code).items():
                 place = f"{imports.shown(code.co_filename)}, line {line}"
                 for name in sorted(used.changed):
-                    places.setdefault((id(scope), name), (scope, place))
+                    key = (id(scope), name)
+                    if name in used.rebound and key not in rebound:
+                        rebound.add(key)
+                        places[key] = (scope, place)  # the line of the name itself, and of no other beside it
+                    places.setdefault(key, (scope, place))
                 not_filled |= {(id(scope), name) for name in used.not_filled}
     for (number, name), (scope, place) in places.items():
         yield Variable(scope, name, place, (number, name) not in not_filled)
@@ -127,9 +131,10 @@ def _functions(function: Any) -> Iterator[types.FunctionType]:
 
 
 class _Used(NamedTuple):
-    """Global names in a line of code: those that it may change, and those that it does not only fill."""
+    """Global names in a line of code: those that it may change, sets anew, and does not only fill."""
 
     changed: set[str]
+    rebound: set[str]
     not_filled: set[str]
 
 
@@ -148,6 +153,8 @@ def _used(instructions: list[dis.Instruction]) -> _Used:
     rebound = {str(each.argval) for each in instructions if each.opname == "STORE_GLOBAL"}
     methods = [each.argval for each in instructions if each.opname in ("LOAD_ATTR", "LOAD_METHOD")]
     fills = sum(each.opname in STORES for each in instructions) + sum(name in FILLS for name in methods)
-    is_changing = fills or CHANGES.intersection(methods) or any(each.opname == DELETES for each in instructions)
+    is_changing = (
+        fills or CHANGES.intersection([*methods, *loaded]) or any(each.opname == DELETES for each in instructions)
+    )
     more = {name for name, times in loaded.items() if times > fills}
-    return _Used(rebound | (set(loaded) if is_changing else set()), rebound | more)
+    return _Used(rebound | (set(loaded) if is_changing else set()), rebound, rebound | more)

@@ -74,21 +74,28 @@ def compare(results: Sequence[Any], path: str, other: str) -> None:
             raise WrongResults(f"result {place} is {texts[0]}, but {texts[1]} under {other}")
 
 
-def repeated(batches: Sequence[Sequence[Any]]) -> tuple[int, str] | None:
-    """Return how many results another place of these batches has given, and one as text; None if they can't be hashed.
+class Repeats:
+    """Counts the results that stand at several places of some batches; it keeps only their hashes.
 
     The same place has the same item in each batch: what it gives again says nothing.
     """
-    places: dict[Any, int] = {}
-    count, shown = 0, ""
-    try:
-        for results in batches:
+
+    def __init__(self) -> None:
+        self._places: dict[int, int] = {}
+        self._count, self._shown, self._is_known = 0, "", True
+
+    def add(self, results: Sequence[Any]) -> None:
+        """Add the results of a batch."""
+        try:
             for place, each in enumerate(results):
-                if places.setdefault(each, place) != place:
-                    count, shown = count + 1, shown or f"{_short(each)}, {_short(each)}"
-    except Exception:  # of a list, or of a method of the user
-        return None
-    return count, shown
+                if self._places.setdefault(hash(each), place) != place:
+                    self._count, self._shown = self._count + 1, self._shown or f"{_short(each)}, {_short(each)}"
+        except Exception:  # of a list, or of a method of the user
+            self._is_known = False
+
+    def found(self) -> tuple[int, str] | None:
+        """Return how many are repeated, and one as text; None if they can't be hashed."""
+        return (self._count, self._shown) if self._is_known else None
 
 
 def observe(function: Callable[[Any, Any], Any], results: Sequence[Any], initargs: Any) -> dict[str, Any]:

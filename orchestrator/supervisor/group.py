@@ -56,11 +56,15 @@ class RunnerGroup:
             raise
 
     def start(self, name: str, command: Command) -> None:
-        """Start a runner; raises RunnerFailed when its interpreter can't be started."""
+        """Start a runner, in the place of one that has ended; raises RunnerFailed when its interpreter can't start."""
         try:
             runner = Runner(self._runner_env, command)
         except OSError as error:
             raise RunnerFailed("crash", f"cannot start {command.python}: {error.strerror}") from error
+        if (ended := self.runners.get(name)) is not None:
+            if self._noisy.pop(ended.errors, None):
+                self._poll.unregister(ended.errors)
+            ended.end()
         self.runners[name] = runner
         self._noisy[runner.errors] = runner
         self._poll.register(runner.errors, select.POLLIN)

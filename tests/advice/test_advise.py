@@ -453,7 +453,9 @@ def test_a_loop_of_calls_that_are_parallel_by_themselves_is_advised_although_thr
         for event in run.records()
     ]
     text = render("advice", fold(records), width=200)
-    assert text.startswith("Use a plain loop: its calls are parallel by themselves, and threads is only 1.05 ")
+    assert text.startswith(
+        "Use a plain loop: its calls are parallel by themselves, and threads is not surely 1.1 times"
+    )
 
 
 def test_a_saved_spec_ends_with_what_it_can_be_held_to(tmp_path: Path) -> None:

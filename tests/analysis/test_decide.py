@@ -62,6 +62,19 @@ def test_a_pool_that_a_worker_for_each_call_beats_by_little_wins_with_it() -> No
     assert decide.recommended(won, decide.finding(won)) == "threads"
 
 
+def test_a_pool_that_is_kept_beside_its_per_task_model_does_not_hinder_a_tie() -> None:
+    times = {"sequential": 20.0, "threads": 10.6, "thread_per_task": 10.0, "processes": 10.0}
+    tied = decide.finding(ended(times, noise=0.0001))
+    assert (tied.verdict, tied.winners) == ("tie", ["thread_per_task", "processes"])
+
+
+def test_a_loop_that_makes_other_calls_is_not_advised_in_the_place_of_what_beats_it() -> None:
+    models = [{"model": "sequential", "call": "a:old"}, "threads"]
+    won = ended({"sequential": 10.0, "threads": 9.3}, models=models, noise=0.005)
+    won.started["threads"] = 2
+    assert decide.recommended(won, decide.finding(won)) == "threads"
+
+
 @pytest.mark.parametrize(("threads", "used"), [(9.7, "sequential"), (9.3, "sequential"), (6.0, "threads")])
 def test_calls_that_are_parallel_by_themselves_stay_in_a_loop_unless_the_gain_is_surely_worth_it(
     threads: float, used: str

@@ -141,5 +141,5 @@ def test_a_server_that_takes_one_call_at_a_time_is_named(tmp_path: Path, port: i
     )
     orchestrator("run", "a.yaml", cwd=tmp_path)
     said = in_process("report", "runs/a/latest", "--format", "advice", cwd=tmp_path).stdout
-    assert "Calls at once wait for each other: in threads" in said
-    assert "takes few at a time" in said
+    assert "Calls at once wait for each other: a call in threads" in said
+    assert "serves few calls at a time" in said

@@ -105,7 +105,7 @@ def test_threads_are_left_out_where_each_call_goes_to_a_working_directory_and_ba
         "import contextlib, time\ndef there(n):\n    with contextlib.chdir('/'): time.sleep(0.001)\n    return n\n"
     )
     said = findings("study:there", "n=1", cwd=tmp_path)
-    assert "threads and thread_per_task can't run it: calls go to a working directory of their own" in said
+    assert "can't run it: each call changes the working directory, of which a process has only one" in said
 
 
 def test_what_a_call_changes_for_its_process_is_named_with_its_line(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_an_import_that_only_one_process_can_do_is_said_to_work_in_one(tmp_path:
     (tmp_path / "odd.py").write_text(source + lock)
     said = findings("odd:work", cwd=tmp_path)
     why = r"importing odd failed: BlockingIOError: \[Errno 11\] Resource temporarily unavailable \(odd.py, line 3\)"
-    assert re.search(rf"can't run it: {why}: it works in one process, so let it neither write nor take what", said)
+    assert re.search(rf"can't run it: {why}: it works in one process only, so it must not", said)
     assert "Unusable" not in said and "calls at once" not in said
 
 

@@ -104,7 +104,7 @@ def test_after_a_failed_write_nothing_more_is_written(tmp_path: Path, monkeypatc
 def test_a_full_device_is_reported_and_ends_the_writing() -> None:
     descriptor = os.open("/dev/full", os.O_WRONLY)
     try:
-        with pytest.raises(Unwritable, match=r"No space left on device; make room .*: orchestrator report /dev$"):
+        with pytest.raises(Unwritable, match=r"No space left on device; make room .*; orchestrator report /dev shows"):
             Journal(Path("/dev"), "run", descriptor).write(event(0))
     finally:
         os.close(descriptor)

@@ -22,6 +22,9 @@ def test_an_exception_that_two_processes_wrote_into_one_line_is_read_as_that_of_
     assert last_words(f"{TRACEBACK}{line}\n", "/mine") == "RuntimeError: context has been set (farm.py:3)"
 
 
-@pytest.mark.parametrize("line", ["ValueError: no: : colon", "KeyError: 'aaaa'", "BananaError: papaya"])
+LINES = ["ValueError: no: : colon", "KeyError: 'aaaa'", "BananaError: papaya", "OSError: port 8080: : in use"]
+
+
+@pytest.mark.parametrize("line", LINES)
 def test_an_exception_that_repeats_itself_stays_as_it_is(line: str) -> None:
     assert last_words(f"{TRACEBACK}{line}\n", "/mine") == f"{line} (farm.py:3)"
