@@ -306,19 +306,19 @@ class _Block:
             runner_group.runners[label].signal(signal.SIGSTOP)
         try:
             took_s = self._run_round(runner_group, loop, 0, orders[0])
-            self._far_behind = self._find_far_behind(took_s)
-            absent = self._far_behind | task.in_first_round
+            self._far_behind = self._find_far_behind(took_s) | task.in_first_round
             if self._rounds is None:
-                round_s = sum(seconds for label, seconds in took_s.items() if label not in absent)
+                round_s = sum(seconds for label, seconds in took_s.items() if label not in self._far_behind)
                 self._rounds = first_rounds(round_s, (self._clock[-1] - self._clock[0]) / 1e9)
             self._record_calibrated()
-            present = [label for label in self._variants if label not in absent]
+            present = [label for label in self._variants if label not in self._far_behind]
             if self._is_checked and self._rounds > 1:
                 self._keep(runner_group, present, results=False)
             for number, order in enumerate(orders[1 : self._rounds], start=1):
                 if self._is_checked and number == self._rounds - 1:
                     self._keep(runner_group, present, results=True)
-                self._run_round(runner_group, loop, number, [label for label in order if label not in absent])
+                present_in_order = [label for label in order if label not in self._far_behind]
+                self._run_round(runner_group, loop, number, present_in_order)
         finally:
             for label in self._guarded:
                 runner_group.runners[label].signal(signal.SIGCONT)

@@ -46,7 +46,7 @@ def large():
     return Large()
 
 def late():
-    time.sleep(0.5)
+    time.sleep(0.05)
 
 @contextlib.contextmanager
 def busy():
@@ -81,6 +81,7 @@ def events_of(
     runner_env: RunnerEnvironment,
     guarded: frozenset[str] = frozenset(),
     entries: Sequence[dict[str, str]] = ALIKE,
+    in_first_round: frozenset[str] = frozenset(),
     **workload: str,
 ) -> list[dict[str, Any]]:
     """Return the events of one block of 15 rounds, of two sequential variants, `one` and `other`, by default."""
@@ -95,7 +96,7 @@ def events_of(
         repeats={},
         rounds=15,
         without_warmup=frozenset(),
-        in_first_round=frozenset(),
+        in_first_round=in_first_round,
         guarded=guarded,
         limits=(),
         draws=False,
@@ -157,9 +158,8 @@ def test_the_time_to_free_the_results_of_a_trial_guards_no_runner(runner_env: Ru
 
 def test_contention_is_not_looked_for_in_a_variant_far_behind(runner_env: RunnerEnvironment) -> None:
     quick, slow = {"model": "threads"}, {"model": "threads", "label": "slow", "call": "work:late"}
-    accounts = {
-        each["variant"]: each for each in named(events_of(runner_env, entries=[quick, slow]), "account.measured")
-    }
+    events = events_of(runner_env, entries=[quick, slow], in_first_round=frozenset({"slow"}))
+    accounts = {each["variant"]: each for each in named(events, "account.measured")}
     assert accounts["threads"]["contention_missing"] is None
     assert accounts["slow"]["contention_missing"] == "the variant is far behind"
     assert accounts["slow"]["contention_share"] is None
