@@ -10,13 +10,15 @@ from ..analysis import explain
 from ..analysis.contest import Contest
 from ..analysis.remedies import is_unequal
 from ..analysis.results import PointEvents
-from ..journal.derived_events import VariantExplained
+from ..journal.derived_events import VariantCompared, VariantExplained
 from ..runner import registry
 
 DOMINANT = 0.25
 """From this part of a batch on, the longest of unequal calls is named: more workers make it no shorter."""
 
 ROOM = 0.25  # calls that keep no more than this part of the cores busy leave room for more at once
+
+FULL = 0.75  # from this part of the cores on, calls that wait may wait for a core
 
 MUCH_OUTSIDE = 0.5  # cores that calls keep busy beside their workers: less may be a helper thread
 
@@ -92,6 +94,8 @@ def _queueing(contest: Contest, found: PointEvents) -> Iterator[str]:
     """Yield that calls at once wait for each other, for something that takes few of them at a time."""
     best = (found.verdict and found.verdict.recommended) or ""
     waiting = [event for event in found.explained if event.lanes > 1 and event.causes and event.causes[0] == "blocked"]
+    full = {event.variant for event in found.compared if _fills_cores(event, contest.plan.cores)}
+    waiting = [event for event in waiting if event.variant not in full]  # for a core, by processes that calls start
     accounts = [(event, account) for event in waiting if (account := explain.summary(contest, event.variant))]
     sharing = [pair for pair in accounts if pair[1].shares_something and pair[1].outside_cores <= MUCH_OUTSIDE]
     for event, account in sorted(sharing, key=lambda pair: pair[0].variant != best)[:1]:
@@ -103,6 +107,11 @@ def _queueing(contest: Contest, found: PointEvents) -> Iterator[str]:
             f"Calls at once wait for each other: a call in {event.variant} is blocked for {together}, and alone for "
             f"{alone}{where}. They share {shared}, which serves few calls at a time{apart}."
         )
+
+
+def _fills_cores(event: VariantCompared, cores: int) -> bool:
+    """Return whether a variant keeps most cores busy, with the processes that its calls start."""
+    return bool(event.wall_ns and event.cpu_ns and event.cpu_ns > FULL * cores * event.wall_ns)
 
 
 def _apart(contest: Contest, best: str) -> str:
