@@ -39,7 +39,7 @@ CONFIRMATIONS = 6
 """So many batches are compared with those of a plain loop where results repeat."""
 
 LEAST_REPEATS, MORE_REPEATS = 5, 5
-"""So many of their results must repeat before that is no chance, and so many more for each of a plain loop's."""
+"""So many results must repeat before that is no chance, and in threads so many more for each of a plain loop's."""
 
 SWITCH_INTERVAL_US = 1
 """Calls shorter than the default interval, 5 ms, mostly end before another thread gets the GIL."""
@@ -323,7 +323,8 @@ class _TryOut:
 
         Such calls count, or draw numbers from one generator: in threads they lose counts, and each process begins
         anew. Processes get ahead of each other, so results are looked for in all batches. Small random numbers repeat
-        by chance, as often in a plain loop: of those, fewer than one in a hundred passes.
+        by chance, as often in a plain loop: in threads, of those fewer than one in a hundred passes. Processes show
+        that they begin anew.
         """
         again = self._ask(model, "try", calls=self._calls, batches=CONFIRMATIONS)
         if _count(again) < LEAST_REPEATS:
@@ -332,7 +333,7 @@ class _TryOut:
             alone = _count(self._ask(ALONE, "try", calls=self._calls, batches=CONFIRMATIONS))
         except RunnerFailed:
             return
-        if _count(again) < LEAST_REPEATS + MORE_REPEATS * alone:
+        if model == THREADS and _count(again) < LEAST_REPEATS + MORE_REPEATS * alone:
             return
         if model != THREADS and not self._begins_anew(model):
             return  # such as calls that return the time
