@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .. import units
 from ..analysis import explain
+from ..analysis.accounts import Summary
 from ..analysis.contest import Contest
 from ..analysis.remedies import is_unequal
 from ..analysis.results import PointEvents
@@ -27,39 +28,44 @@ LEAST_EXECUTOR = 0.05  # of the time, from which on a wait for an executor count
 
 def sentences(contest: Contest, found: PointEvents) -> list[str]:
     """Return what keeps calls from running at once, and which lock recommended workers don't share, a sentence each."""
+    accounts = {label: account for label in contest.variants if (account := explain.summary(contest, label))}
+    best = (found.verdict and found.verdict.recommended) or ""
     return [
-        *_own_locks(contest, found),
-        *_longest(contest, found),
+        *_own_locks(contest, accounts, best),
+        *_longest(contest, found, best),
         *_together(found),
-        *_executors(found),
-        *_queueing(contest, found),
-        *_room(contest, found),
+        *_executors(found, best),
+        *_queueing(contest, found, accounts, best),
+        *_room(contest, accounts, best),
     ]
 
 
-def _own_locks(contest: Contest, found: PointEvents) -> Iterator[str]:
+def _own_locks(contest: Contest, accounts: Mapping[str, Summary], best: str) -> Iterator[str]:
     """Yield that the workers which are recommended do not share the lock that threads wait for."""
-    best = contest.variants.get((found.verdict and found.verdict.recommended) or "")
-    if best is None or not registry.load(best.model).needs(best.options).pickles:
+    if not _pickles(contest, best):
         return
-    accounts = {label: account for label in contest.variants if (account := explain.summary(contest, label))}
     shared = next((account for account in accounts.values() if account.shares_a_lock), None)
-    own = accounts.get(best.label)
+    own = accounts.get(best)
     if shared and not (own and own.shares_a_lock):
         held = shared.median.lock_held_at
         what = f"each other's lock, held in {held}" if held else "one another: for a lock, a queue or an executor"
         yield (
-            f"Threads wait for {what}. The workers of {best.label} have their own: what it protects (a file, a rate, a "
+            f"Threads wait for {what}. The workers of {best} have their own: what it protects (a file, a rate, a "
             "shared counter) is not protected between them."
         )
 
 
-def _longest(contest: Contest, found: PointEvents) -> Iterator[str]:
+def _pickles(contest: Contest, label: str) -> bool:
+    """Return whether the workers of a variant are in processes of their own, or share as little; no for no variant."""
+    variant = contest.variants.get(label)
+    return variant is not None and registry.load(variant.model).needs(variant.options).pickles
+
+
+def _longest(contest: Contest, found: PointEvents, best: str) -> Iterator[str]:
     """Yield that a single call takes much of a batch, of the recommended variant or of the fastest parallel one."""
     tasks = contest.point.tasks
     at_once = {label: variant.at_once(tasks) for label, variant in contest.variants.items()}
     parallel = [each for each in found.explained if each.lanes > 1 or (each.is_async and at_once[each.variant] > 1)]
-    best = found.verdict and found.verdict.recommended
     walls_ns = {event.variant: event.wall_ns or math.inf for event in found.compared}
     parallel.sort(key=lambda event: (event.variant != best, walls_ns[event.variant]))
     for event in filter(is_dominated, parallel[:1]):
@@ -81,28 +87,27 @@ def _together(found: PointEvents) -> Iterator[str]:
             yield f"{event.variant} is slower together: {explain.together(event)}."
 
 
-def _executors(found: PointEvents) -> Iterator[str]:
+def _executors(found: PointEvents, best: str) -> Iterator[str]:
     """Yield that calls wait mainly for an executor, of the recommended variant if it holds for that."""
-    best = (found.verdict and found.verdict.recommended) or ""
     waiting = [event for event in found.explained if event.causes and event.causes[0] == "executor"]
     for event in sorted(waiting, key=lambda event: event.variant != best)[:1]:
         text, detail = explain.executor_text(event)
         yield f"{event.variant} spends {units.percent(event.cause_shares[0])} of the time {text}{detail}."
 
 
-def _queueing(contest: Contest, found: PointEvents) -> Iterator[str]:
+def _queueing(contest: Contest, found: PointEvents, accounts: Mapping[str, Summary], best: str) -> Iterator[str]:
     """Yield that calls at once wait for each other, for something that takes few of them at a time."""
-    best = (found.verdict and found.verdict.recommended) or ""
     waiting = [event for event in found.explained if event.lanes > 1 and event.causes and event.causes[0] == "blocked"]
     full = {event.variant for event in found.compared if _fills_cores(event, contest.plan.cores)}
     waiting = [event for event in waiting if event.variant not in full]  # for a core, by processes that calls start
-    accounts = [(event, account) for event in waiting if (account := explain.summary(contest, event.variant))]
-    sharing = [pair for pair in accounts if pair[1].shares_something and pair[1].outside_cores <= MUCH_OUTSIDE]
+    known = [(event, accounts[event.variant]) for event in waiting if event.variant in accounts]
+    sharing = [pair for pair in known if pair[1].shares_something and pair[1].outside_cores <= MUCH_OUTSIDE]
     for event, account in sorted(sharing, key=lambda pair: pair[0].variant != best)[:1]:
         together, alone = units.duration(event.call_blocked_ns), units.duration(event.alone_blocked_ns)
         shared = "a server, a disk or a limit" if account.waits else "a lock in native code, or a device"
         where = f" ({event.blocked_at})" if event.blocked_at else ""
-        apart = _apart(contest, best) if account.waits and best not in [each.variant for each, _ in sharing] else ""
+        is_shared = not account.waits or best in [each.variant for each, _ in sharing]
+        apart = "" if is_shared else _apart(contest, accounts, best)
         yield (
             f"Calls at once wait for each other: a call in {event.variant} is blocked for {together}, and alone for "
             f"{alone}{where}. They share {shared}, which serves few calls at a time{apart}."
@@ -114,28 +119,31 @@ def _fills_cores(event: VariantCompared, cores: int) -> bool:
     return bool(event.wall_ns and event.cpu_ns and event.cpu_ns > FULL * cores * event.wall_ns)
 
 
-def _apart(contest: Contest, best: str) -> str:
+def _apart(contest: Contest, accounts: Mapping[str, Summary], best: str) -> str:
     """Return that the recommended workers share less than threads do, as the end of a sentence; nothing if not."""
-    variant, account = contest.variants.get(best), explain.summary(contest, best)
-    if variant is None or account is None or account.shares_something or account.shares_a_lock:
-        return ""
-    if not registry.load(variant.model).needs(variant.options).pickles:
+    account = accounts.get(best)
+    if account is None or account.shares_something or account.shares_a_lock or not _pickles(contest, best):
         return ""
     return f"; the workers of {best} do not share it: a rate limit or a count would hold for each of them alone"
 
 
-def _room(contest: Contest, found: PointEvents) -> Iterator[str]:
+def _room(contest: Contest, accounts: Mapping[str, Summary], best: str) -> Iterator[str]:
     """Yield that more calls at once would gain more, where all calls of a batch wait side by side."""
-    best = contest.variants.get((found.verdict and found.verdict.recommended) or "")
-    account = explain.summary(contest, best.label) if best else None
+    account = accounts.get(best)
     tasks, cores = contest.point.tasks, contest.plan.cores
-    if best is None or account is None or contest.point.items or contest.point.arrivals:
+    if account is None or contest.point.items or contest.point.arrivals:
         return
-    accounts = filter(None, (explain.summary(contest, label) for label in contest.variants))
     is_held = any(
-        each.shares_something or each.shares_a_lock or each.shares["executor"] >= LEAST_EXECUTOR for each in accounts
+        each.shares_something or each.shares_a_lock or each.shares["executor"] >= LEAST_EXECUTOR
+        for each in accounts.values()
     )
-    if best.at_once(tasks) < tasks or account.busy_cores > ROOM * cores or not account.waits or is_held or tasks < 2:
+    if (
+        contest.variants[best].at_once(tasks) < tasks
+        or account.busy_cores > ROOM * cores
+        or not account.waits
+        or is_held
+        or tasks < 2
+    ):
         return
     yield (
         f"{tasks} calls at once kept less than a quarter of {units.count(cores, 'core')} busy: unless something limits "
