@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from orchestrator.runner.account.stamps import Stamped, StampedResult
+from orchestrator.runner.account.stamps import Stamped, StampedResult, received
 from orchestrator.runner.call import Call
 
 
@@ -95,10 +95,15 @@ def test_pickling_at_both_ends_is_timed() -> None:
     assert returned.dump_ended <= returned.load_begun
 
 
+def same(item: object) -> object:
+    return item
+
+
 @pytest.mark.parametrize("value", [None, True, 7, 0.5])
-def test_a_result_that_is_small_goes_without_stamps(value: object) -> None:
-    result = sent(StampedResult(value, [1] * 10))
+def test_a_result_that_is_small_is_sent_back_without_stamps(value: object) -> None:
+    result = received(sent(sent(stamped(same, "item"))(value)))
     assert (result.value, result.taken.returned) == (value, None)
+    assert result.taken.arrived is not None
 
 
 def test_calls_that_go_together_are_pickled_once() -> None:

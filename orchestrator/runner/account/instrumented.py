@@ -18,7 +18,7 @@ from .figures import FIGURES, complete
 from .fold import MOST_CALLS, Budget, mean
 from .of_calls import longest
 from .sampler import native, sampling
-from .stamps import Stamped, StampedItem, StampedResult, Taken
+from .stamps import Stamped, StampedItem, StampedResult, Taken, received
 from .usage import Usage
 
 ALONE_CALLS, ALONE_SHARE = 16, 0.25
@@ -32,7 +32,12 @@ WEIGHED_RESULTS = 16  # results of which the pickle is measured
 
 PER_TASK = "the calls run in processes that end with them"
 GREENLETS = "the calls are greenlets, which share the frames of one thread"
+TOO_SHORT = "a thread that looks runs only between calls so short, in processes"
 """Why lines can't be looked for."""
+
+SHORT_NS = 500_000
+"""A worker process gives its GIL away between calls as short as this, hardly ever in them, and a further thread there
+makes a batch of such calls 4 % longer."""
 
 NOT_SOUGHT = "the variant is far behind"
 """Why contention is not measured: it would take long and change no decision."""
@@ -56,7 +61,7 @@ class _Trial(NamedTuple):
     async def batch(self) -> list[StampedResult]:
         """Make the batch once."""
         self.before_batch()
-        return await self.run(self.items)
+        return list(map(received, await self.run(self.items)))
 
 
 class Made(NamedTuple):
@@ -90,6 +95,7 @@ async def measure(
     repeats: int,
     before_batch: Callable[[], None],
     is_far_behind: bool,
+    call_ns: float,
     count: registry.WorkerMode,
     pickles: bool,
     machinery: set[int],
@@ -97,7 +103,8 @@ async def measure(
     """Return the `Figures` of `repeats` batches of stamped calls and of some calls alone, and `timeline`.
 
     `named` are the items as the user knows them, None where calls are alike. `is_far_behind`: contention is not looked
-    for. `machinery` are the threads of this process that came with the model and not with the workload.
+    for. A call took about `call_ns` in the last trial, 0 before it. `machinery` are the threads of this process that
+    came with the model and not with the workload.
     """
     per_task = count == "per_task"
     if per_task:  # each thread that is accounted keeps a file open
@@ -110,7 +117,7 @@ async def measure(
     if not per_task:
         await workers.each(prepare)  # workers import what is needed before the clock runs
     each = workers.each if pickles and not per_task else None
-    unseen = PER_TASK if pickles and per_task else GREENLETS if in_greenlets else None
+    unseen = _unseen(call_ns, per_task=per_task, pickles=pickles, in_greenlets=in_greenlets)
     async with sampling(native(call.function), each, unseen) as sampler:
         ours = machinery | sampler.threads
         before = Usage(await _read(workers, per_task), ours)
@@ -149,6 +156,15 @@ async def measure(
     return {**complete(FIGURES, figures), "timeline": budget.timeline}
 
 
+def _unseen(call_ns: float, *, per_task: bool, pickles: bool, in_greenlets: bool) -> str | None:
+    """Return why lines are not looked for, None if they are."""
+    if in_greenlets:
+        return GREENLETS
+    if not pickles:
+        return None
+    return PER_TASK if per_task else TOO_SHORT if 0 < call_ns < SHORT_NS else None
+
+
 async def _run(
     trial: _Trial, repeats: int, budget: Budget
 ) -> tuple[list[StampedResult], list[tuple[int, int]], list[int]]:
@@ -163,8 +179,9 @@ async def _run(
         watched = executors.watched(trial.is_async)
         with clocks.kept_gil_spans() as gil_spans, loops.watched(turns_ns), watched as executor_waits:
             begun = clocks.read()
-            batch = await trial.run(trial.items)
+            returned = await trial.run(trial.items)
             ended = clocks.read()
+        batch = list(map(received, returned))
         taken = [result.taken for result in batch]
         budget.add(begun, ended, taken, gil_spans, executor_waits)
         memory += [call.memory for call in taken if call.memory]
@@ -236,7 +253,7 @@ async def _made_alone(trial: _Trial, budget: Budget, batch: Sequence[Taken]) -> 
         run_ns = time.monotonic_ns()
         alone = await trial.run(trial.items[place : place + 1])
         runs_ns += time.monotonic_ns() - run_ns
-        found += [(place, result.taken) for result in alone]
+        found += [(place, received(result).taken) for result in alone]
     return found, runs_ns
 
 

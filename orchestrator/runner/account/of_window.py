@@ -11,7 +11,7 @@ from . import clocks, greenlets
 from .figures import CALL_PARTS
 from .fold import MOST_CALLS
 from .instrumented import prepare, stamped
-from .stamps import StampedResult, Taken
+from .stamps import Returned, StampedResult, Taken, received
 
 OF_SHIM = ("gil_ns", "lock_ns", "run_queue_ns")
 """What is not known without the library that times waits: it is then part of `blocked_ns`."""
@@ -33,9 +33,9 @@ async def measure(
         await workers.each(prepare)  # workers import what is needed before the clock runs
     results: dict[int, StampedResult] = {}
 
-    def keep(place: int, result: StampedResult) -> None:
-        result.value = None  # it may be large
-        results[place] = result
+    def keep(place: int, result: Returned) -> None:
+        results[place] = received(result)
+        results[place].value = None  # it may be large
 
     assert workers.submit
     with greenlets.watched(made.call):
