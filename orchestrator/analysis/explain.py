@@ -16,7 +16,7 @@ from ..runner import registry
 from ..runner.account.figures import FIGURES, Figures
 from ..spec.plan import Variant, columns
 from . import accounts, load, remedies
-from .accounts import MUCH, Account, Summary
+from .accounts import DISTURBED, MUCH, Account, Summary
 from .contest import Contest
 from .figures import ALIKE
 from .stats import STATS_VERSION
@@ -93,7 +93,20 @@ def _figures(found: Summary) -> dict[str, Any]:
 
 def summary(contest: Contest, label: str) -> Summary | None:
     """Return the summary of a variant's accounts over the blocks that count; None without any."""
-    return accounts.summary([block.accounts[label] for block in contest.counting if label in block.accounts])
+    return accounts.summary([account for account, _ in _undisturbed(contest, label)])
+
+
+def _undisturbed(contest: Contest, label: str) -> list[tuple[Account, float | None]]:
+    """Return accounts, and how many times as long as the others of its block each batch took; None: not known.
+
+    Those that were `DISTURBED` count only where there are no others.
+    """
+    found: list[tuple[Account, float | None]] = []
+    for block in contest.counting:
+        if account := block.accounts.get(label):
+            is_whole = account.calls == contest.point.tasks and block.walls.get(label)
+            found.append((account, account.wall_ns / median(block.walls[label]) if is_whole else None))
+    return [(account, ratio) for account, ratio in found if ratio is None or ratio <= DISTURBED] or found
 
 
 def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
@@ -152,8 +165,14 @@ def _texts(contest: Contest, variant: Variant, found: Summary) -> dict[str, tupl
 
 
 def together(middle: Figures) -> str:
-    """Return how much CPU time a call takes in parallel and alone, and what the calls share."""
-    taken, alone = units.duration(middle.call_cpu_ns), units.duration(middle.alone_cpu_ns)
+    """Return how much CPU time a call takes in parallel and alone, and what the calls share.
+
+    The share says how much more it is: the mean of a batch also holds single calls that were the first to use memory.
+    """
+    contention = middle.contention_share or 0.0
+    on_core = middle.on_core_share or 0.0
+    taken_ns = middle.alone_cpu_ns * (1 + contention / on_core) if on_core else middle.call_cpu_ns
+    taken, alone = units.duration(taken_ns), units.duration(middle.alone_cpu_ns)
     return f"{taken} of CPU a call instead of {alone}{_shared(middle)}"
 
 
@@ -277,9 +296,5 @@ def longest_part(middle: Figures) -> float:
 
 def _instrumented_ratio(contest: Contest, label: str) -> float | None:
     """Return the time of an instrumented batch over the others of its block."""
-    ratios = [
-        account.wall_ns / median(block.walls[label])
-        for block in contest.counting
-        if (account := block.accounts.get(label)) and account.calls == contest.point.tasks and block.walls.get(label)
-    ]
+    ratios = [ratio for _, ratio in _undisturbed(contest, label) if ratio is not None]
     return round(median(ratios), 4) if ratios else None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from statistics import median
 
 from .. import units
 from ..analysis import explain
-from ..analysis.accounts import Summary
+from ..analysis.accounts import DISTURBED, Summary
 from ..analysis.contest import Contest
 from ..analysis.remedies import is_unequal
 from ..analysis.results import PointEvents
@@ -23,6 +24,13 @@ FULL = 0.75  # from this part of the cores on, calls that wait may wait for a co
 
 MUCH_OUTSIDE = 0.5  # cores that calls keep busy beside their workers: less may be a helper thread
 
+LEAST_TOGETHER = 0.1  # of the workers' time, from which on calls that slow each other are named
+
+MORE_CPU, LEAST_BLOCKS = 1.1, 4
+"""From so many times the CPU time of a plain loop on, in all of so many blocks, calls slow each other."""
+
+NO_CALL = 0.1  # of the time: with more of it outside of calls, the CPU time of a batch is not that of its calls
+
 LEAST_EXECUTOR = 0.05  # of the time, from which on a wait for an executor counts
 
 
@@ -33,7 +41,7 @@ def sentences(contest: Contest, found: PointEvents) -> list[str]:
     return [
         *_own_locks(contest, accounts, best),
         *_longest(contest, found, best),
-        *_together(found),
+        *(list(_together(found)) or _slowed(contest, accounts, best)),
         *_executors(found, best),
         *_queueing(contest, found, accounts, best),
         *_room(contest, accounts, best),
@@ -77,14 +85,46 @@ def _longest(contest: Contest, found: PointEvents, best: str) -> Iterator[str]:
 
 def is_dominated(event: VariantExplained) -> bool:
     """Return whether the longest of unequal calls takes much of a batch."""
-    return is_unequal(event) and explain.longest_part(event) >= DOMINANT
+    return is_unequal(event) and explain.longest_part(event) >= DOMINANT and not _is_disturbed(event)
+
+
+def _is_disturbed(event: VariantExplained) -> bool:
+    """Return whether calls that are alike took so long in the accounts that single ones say nothing."""
+    is_alike = event.longest_item is None
+    return is_alike and event.instrumented_ratio is not None and event.instrumented_ratio > DISTURBED
 
 
 def _together(found: PointEvents) -> Iterator[str]:
-    """Yield which variants are slower mainly because their calls run at the same time."""
+    """Yield which variants lose most of what they lose because their calls run at the same time."""
     for event in found.explained:
-        if event.causes and event.causes[0] == "contention":
-            yield f"{event.variant} is slower together: {explain.together(event)}."
+        if _is_disturbed(event):
+            continue
+        lost = [cause for cause in event.causes if cause != "on_core"]
+        if lost[:1] == ["contention"] and (event.contention_share or 0.0) >= LEAST_TOGETHER:
+            yield f"Calls in {event.variant} slow each other: {explain.together(event)}."
+
+
+def _slowed(contest: Contest, accounts: Mapping[str, Summary], best: str) -> Iterator[str]:
+    """Yield that calls of the recommended variant take more CPU time than those of a plain loop, in all trials.
+
+    Accounts are single batches, and may miss it. What sending calls takes is no part of it, nor is the GIL.
+    """
+    account, loop = accounts.get(best), next(iter(contest.plain_loops), None)
+    if loop is None or account is None or account.median.lanes < 2:
+        return
+    beside = sum(account.shares[name] for name in ("gil", "serialisation", "dispatch"))
+    both = [block for block in contest.counting if best in block.cpus and loop in block.cpus]
+    ratios = [median(block.cpus[best]) / max(1, median(block.cpus[loop])) for block in both]
+    if beside > NO_CALL or len(ratios) < LEAST_BLOCKS or min(ratios) <= 1 or median(ratios) < MORE_CPU:
+        return
+    taken, alone = (
+        units.duration(median(median(block.cpus[label]) for block in both) / contest.point.tasks)
+        for label in (best, loop)
+    )
+    yield (
+        f"Calls in {best} slow each other: {taken} of CPU a call instead of {alone} in a plain loop, and more in all "
+        f"{len(both)} blocks; they share memory, caches or what two threads of a core share."
+    )
 
 
 def _executors(found: PointEvents, best: str) -> Iterator[str]:

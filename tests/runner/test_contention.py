@@ -132,6 +132,10 @@ def test_one_cold_call_alone_hides_no_contention() -> None:
     assert excess(Sample([taken(1, 80)] * 3, alone), are_alike=True) == 0.75
 
 
+def test_one_cold_call_of_a_batch_is_no_contention() -> None:
+    assert excess(Sample([taken(1, cpu) for cpu in (900, 20, 20)], [(0, taken(1, 20))]), are_alike=True) == 0
+
+
 def test_calls_that_differ_are_compared_each_with_itself() -> None:
     batch = [taken(1, 10), taken(2, 90)]
     assert excess(Sample(batch, [(1, taken(1, 45))]), are_alike=False) == 0.5

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 from tests.support.paths import ROOT
 
 POINTS = 0.05
+FRESH = 20  # processes on either side: memory on a shared host is as fast as its neighbours leave it
 
 CONTROLS = (
     ("two threads, private data, 3.13t", "python3.13t", "private", 200_000),
@@ -59,8 +60,14 @@ def row(what: str, known: Sequence[float], accounts: Sequence[Mapping[str, Any]]
     machine = [_part(account["contention_machine_share"] or 0.0, account) for account in accounts]
     objects = sorted({account["contended_objects"] or "-" for account in accounts})
     mark = "" if abs(median(parts) - median(known)) <= POINTS else " (!)"
-    cells = (f"{median(known):.1%}", f"{median(parts):.1%}{mark}", f"{median(machine):.1%}", "; ".join(objects))
+    cells = (_middle(known), f"{_middle(parts)}{mark}", f"{median(machine):.1%}", "; ".join(objects))
     return f"| {what} | {' | '.join(cells)} |"
+
+
+def _middle(parts: Sequence[float]) -> str:
+    """Return the median, and between which values half of them lie."""
+    low, _, high = quantiles(parts, n=4) if len(parts) > 1 else (parts[0],) * 3
+    return f"{median(parts):.1%} ({low:.0%} to {high:.0%})"
 
 
 def _part(share: float, account: Mapping[str, Any]) -> float:

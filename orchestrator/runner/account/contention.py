@@ -72,17 +72,20 @@ async def move(
 def excess(sample: Sample, are_alike: bool) -> float:
     """Return which part of the CPU time of a batch is beyond that of the same calls alone, 0 to 1.
 
-    Of calls that are alike, the median of the later half alone counts: caches become warm for one worker first. Others
-    are compared one by one.
+    Calls that are alike are compared by their medians, as single ones may be the first to use their memory; alone, the
+    later half counts, since caches become warm for one worker first. Others are compared one by one.
     """
     batch, alone = sample
     if are_alike:
-        together_ns = sum(call.cpu_ns for call in batch) / len(batch)
-        alone_ns = float(median(call.cpu_ns for _, call in alone[len(alone) // 2 :]))
+        together_ns, apart_ns = float(median(call.cpu_ns for call in batch)), alone_ns(alone)
     else:
-        together_ns = sum(batch[place].cpu_ns for place, _ in alone)
-        alone_ns = sum(call.cpu_ns for _, call in alone)
-    return max(0.0, 1 - alone_ns / together_ns) if together_ns > 0 else 0.0
+        together_ns, apart_ns = sum(batch[place].cpu_ns for place, _ in alone), sum(call.cpu_ns for _, call in alone)
+    return max(0.0, 1 - apart_ns / together_ns) if together_ns > 0 else 0.0
+
+
+def alone_ns(made: Sequence[tuple[int, Taken]]) -> float:
+    """Return the CPU time of a call alone, of calls that are alike."""
+    return float(median(call.cpu_ns for _, call in made[len(made) // 2 :]))
 
 
 def waited_for_cores(sample: Sample, has_a_core_each: bool) -> float:
@@ -102,20 +105,28 @@ async def of_machine(budget: Budget, each: Each, releases_gil: bool) -> float | 
     """Return the share of the workers' time that a control without any sharing would lose, too; None if not known.
 
     `releases_gil`: the workers share a GIL, so the control is C code that releases it. The control alone runs in the
-    calling thread. The share is at most that of contention.
+    calling thread. Where it loses much it runs again, and the smaller part counts. The share is at most that of
+    contention.
     """
     total_ns = sum(budget.sums.values())
     contention_ns = budget.sums["contention"]
     if not total_ns or contention_ns < MUCH * total_ns:
         return None
     control = _hash_loops if releases_gil else _interpreted_loops
-    alone_ns = median(cpu_ns for _, _, cpu_ns in control())
-    together_ns = [cpu_ns for _, _, cpu_ns in beside_all(await each(control))]
-    if not together_ns or not alone_ns:
+    slower = await _slower(control, each)
+    if slower is not None and slower >= MUCH:
+        slower = min(slower, await _slower(control, each) or 0.0)
+    if slower is None:
         return None
-    slower = max(0.0, 1 - alone_ns / median(together_ns))
     on_core_ns = budget.sums["on_core"] + contention_ns
     return round(min(contention_ns, slower * on_core_ns) / total_ns, 6)
+
+
+async def _slower(control: Callable[[], list[Loop]], each: Each) -> float | None:
+    """Return which part of its CPU time a control loses beside itself in all workers; None if it never ran so."""
+    alone_ns = median(cpu_ns for _, _, cpu_ns in control())
+    together_ns = [cpu_ns for _, _, cpu_ns in beside_all(await each(control))]
+    return max(0.0, 1 - alone_ns / median(together_ns)) if together_ns and alone_ns else None
 
 
 def beside_all(workers: Sequence[Sequence[Loop]]) -> list[Loop]:

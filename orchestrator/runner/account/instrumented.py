@@ -7,6 +7,7 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from statistics import median
 from typing import Any, NamedTuple
 
 from .. import fd_limit, gil, loops, registry
@@ -25,6 +26,9 @@ ALONE_CALLS, ALONE_SHARE = 16, 0.25
 """At most this many calls are made one at a time, and for no longer than this share of the trial; one at least."""
 
 FEW_CALLS, FEW_NS = 6, 50_000_000  # so many calls are made alone where they take no longer: the first ones are cold
+
+LEAST_CALLS, LEAST_NS = 3, 50_000_000
+"""So many calls are made alone where one took no longer in the batch: the first alone may find its memory gone."""
 
 SMALL_BYTES = 1024  # a call of fewer bytes is pickled in less time than its stamps take
 
@@ -129,7 +133,7 @@ async def measure(
         after = Usage(await _read(workers, per_task), ours)
     taken = [result.taken for result in batch]
     made_alone = await _made_alone(trial, budget, taken)
-    alone = _of_alone(*made_alone)
+    alone = _of_alone(*made_alone, are_alike=named is None)
     shares_gil = not pickles and gil.enabled()
     gil_figures = _estimate_gil(budget, after.queue_ns(before), alone, shares_gil=shares_gil)
     sample = contention.Sample(taken, made_alone[0])
@@ -246,8 +250,10 @@ async def _made_alone(trial: _Trial, budget: Budget, batch: Sequence[Taken]) -> 
     runs_ns = 0
     within_ns = ALONE_SHARE * budget.wall_ns
     step = max(1, len(trial.items) // ALONE_CALLS)
+    least = LEAST_CALLS if median(call.cpu_ns for call in batch) < LEAST_NS else 1
     for place in () if plain else range(0, len(trial.items), step):
-        if found and time.monotonic_ns() - begun_ns > max(within_ns, FEW_NS * (len(found) < FEW_CALLS)):
+        is_over = time.monotonic_ns() - begun_ns > max(within_ns, FEW_NS * (len(found) < FEW_CALLS))
+        if is_over and len(found) >= least:
             break
         trial.before_batch()
         run_ns = time.monotonic_ns()
@@ -257,8 +263,8 @@ async def _made_alone(trial: _Trial, budget: Budget, batch: Sequence[Taken]) -> 
     return found, runs_ns
 
 
-def _of_alone(made: Sequence[tuple[int, Taken]], runs_ns: int) -> dict[str, int]:
-    """Return the mean CPU time, blocked time and dispatch of calls made alone, in ns."""
+def _of_alone(made: Sequence[tuple[int, Taken]], runs_ns: int, *, are_alike: bool) -> dict[str, int]:
+    """Return the mean blocked time and dispatch of calls made alone, and their CPU time as for contention, in ns."""
     found = [call for _, call in made]
     cpu_ns = sum(call.cpu_ns for call in found)
     lock_ns = sum(call.lock_ns for call in found)
@@ -266,7 +272,7 @@ def _of_alone(made: Sequence[tuple[int, Taken]], runs_ns: int) -> dict[str, int]
     spans_ns = sum(call.ended - call.begun for call in found)  # a coroutine is blocked between its steps, too
     return {
         "alone_calls": len(found),
-        "alone_cpu_ns": mean(cpu_ns, len(found)),
+        "alone_cpu_ns": round(contention.alone_ns(made)) if are_alike else mean(cpu_ns, len(found)),
         "alone_blocked_ns": mean(max(0, spans_ns - cpu_ns - waited_ns), len(found)),
         "alone_lock_ns": mean(lock_ns, len(found)),
         "alone_dispatch_ns": mean(max(0, runs_ns - spans_ns), len(found)),
