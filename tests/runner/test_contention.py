@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import random
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,6 +35,17 @@ def read() -> object:
 
 def helper() -> object:
     return COUNTS
+
+
+FUNCTIONS = {"find": lambda: TABLE.get("no such key")}
+
+
+def look_up() -> object:
+    return FUNCTIONS["find"]()
+
+
+def draw() -> float:
+    return sum(random.random() for _ in range(3))
 
 
 def closing_over(value: object) -> Any:
@@ -195,6 +207,14 @@ def test_closures_and_arguments_are_candidates() -> None:
 
 def test_the_object_of_a_method_and_its_class_are_candidates() -> None:
     assert {"self", "class Counter", "COUNTS"} <= names(Counter().add)
+
+
+def test_constants_of_functions_that_a_container_holds_are_candidates() -> None:
+    assert "constant 'no such key'" in names(look_up)
+
+
+def test_the_object_of_a_method_in_c_is_a_candidate_in_a_comprehension_too() -> None:
+    assert {"random.random", "object of random.random"} <= names(draw)
 
 
 def test_a_function_without_code_has_only_its_arguments() -> None:

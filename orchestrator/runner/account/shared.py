@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from .. import references
@@ -140,17 +140,18 @@ def _of_callable(function: Any, depth: int, seen: set[int]) -> Iterator[tuple[st
         yield from (("argument", value) for value in (*function.args, *function.keywords.values()))
         function = function.func
     if isinstance(function, types.MethodType):
-        yield from _with_parts("self", function.__self__, function.__func__.__code__.co_names)
+        yield from _with_parts("self", function.__self__, references.names_in(function))
         function = function.__func__
     if not isinstance(function, types.FunctionType) or id(function) in seen:
         return
     seen.add(id(function))
-    for name, value in _loaded(function):
-        yield from _with_parts(name, value, function.__code__.co_names)
-        if depth:
-            yield from _of_callable(value, depth - 1, seen)
-            wrapped = getattr(value, "__wrapped__", None) if isinstance(value, types.FunctionType) else None
-            yield from _of_callable(wrapped, depth - 1, seen)
+    attributes = references.names_in(function)
+    used = [part for name, value in _loaded(function) for part in _with_parts(name, value, attributes)]
+    yield from used
+    for _, value in used if depth else ():
+        yield from _of_callable(value, depth - 1, seen)
+        wrapped = getattr(value, "__wrapped__", None) if isinstance(value, types.FunctionType) else None
+        yield from _of_callable(wrapped, depth - 1, seen)
 
 
 def _loaded(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
@@ -160,7 +161,7 @@ def _loaded(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
         yield f"default of {function.__name__}" if kind == "default" else name, value
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
         yield f"cell {name}", cell
-    for value in code.co_consts:
+    for value in (value for part in references.codes(code) for value in part.co_consts):
         yield f"constant {value!r:.20}" if isinstance(value, str | bytes | int | float) else "constant", value
     if _stores_globals(code):
         yield f"globals of {function.__module__}", function.__globals__
@@ -170,12 +171,13 @@ def _loaded(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
 def _stores_globals(code: types.CodeType) -> bool:
     import dis
 
-    return any(each.opname == "STORE_GLOBAL" for each in dis.get_instructions(code))
+    parts = references.codes(code)
+    return any(each.opname == "STORE_GLOBAL" for part in parts for each in dis.get_instructions(part))
 
 
-def _with_parts(name: str, value: Any, attributes: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+def _with_parts(name: str, value: Any, attributes: Iterable[str]) -> Iterator[tuple[str, Any]]:
     """Yield a value, its parts if it is a container, and the attributes that the code names; runs no code of it."""
-    yield name, value
+    yield from _with_object(name, value)
     kind: Any = type(value)
     if kind is dict:
         yield from ((f"{name}[{key!r:.20}]", part) for key, part in list(value.items())[:WITHIN])
@@ -184,8 +186,15 @@ def _with_parts(name: str, value: Any, attributes: tuple[str, ...]) -> Iterator[
     own = references.attributes(value)
     for attribute in attributes:
         if attribute in own:
-            yield f"{name}.{attribute}", own[attribute]
+            yield from _with_object(f"{name}.{attribute}", own[attribute])
         elif kind.__module__ != "builtins" and attribute in vars(kind):
             yield f"{kind.__name__}.{attribute}", vars(kind)[attribute]
     if kind.__module__ != "builtins" and not isinstance(value, type):
         yield f"class {kind.__name__}", kind
+
+
+def _with_object(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a value and, of a method in C, its object: the `Random` of `random.random`."""
+    yield name, value
+    if isinstance(value, types.BuiltinMethodType) and not isinstance(value.__self__, (types.ModuleType, type(None))):
+        yield f"object of {name}", value.__self__
