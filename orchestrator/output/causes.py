@@ -29,7 +29,8 @@ LEAST_TOGETHER = 0.1  # of the workers' time, from which on calls that slow each
 MORE_CPU, LEAST_BLOCKS = 1.1, 4
 """From so many times the CPU time of a plain loop on, in all of so many blocks, calls slow each other."""
 
-NO_CALL = 0.1  # of the time: with more of it outside of calls, the CPU time of a batch is not that of its calls
+COMPUTES, NO_CALL = 0.5, 0.1
+"""Parts of the time: with less of it on a core, or more outside of calls, the CPU time of calls says little."""
 
 LEAST_EXECUTOR = 0.05  # of the time, from which on a wait for an executor counts
 
@@ -105,17 +106,20 @@ def _together(found: PointEvents) -> Iterator[str]:
 
 
 def _slowed(contest: Contest, accounts: Mapping[str, Summary], best: str) -> Iterator[str]:
-    """Yield that calls of the recommended variant take more CPU time than those of a plain loop, in all trials.
+    """Yield that calls of the recommended variant take more CPU time than those of a plain loop, in all blocks.
 
-    Accounts are single batches, and may miss it. What sending calls takes is no part of it, nor is the GIL.
+    Accounts are single batches, and may miss it. What sending calls takes is no part of it, nor is the GIL, nor what
+    calls lose that wait, or that share a core.
     """
     account, loop = accounts.get(best), next(iter(contest.plain_loops), None)
-    if loop is None or account is None or account.median.lanes < 2:
+    if loop is None or account is None or not 1 < account.median.lanes <= contest.plan.cores:
         return
     beside = sum(account.shares[name] for name in ("gil", "serialisation", "dispatch"))
     both = [block for block in contest.counting if best in block.cpus and loop in block.cpus]
     ratios = [median(block.cpus[best]) / max(1, median(block.cpus[loop])) for block in both]
-    if beside > NO_CALL or len(ratios) < LEAST_BLOCKS or min(ratios) <= 1 or median(ratios) < MORE_CPU:
+    if account.shares["on_core"] < COMPUTES or beside > NO_CALL:
+        return
+    if len(ratios) < LEAST_BLOCKS or min(ratios) <= 1 or median(ratios) < MORE_CPU:
         return
     taken, alone = (
         units.duration(median(median(block.cpus[label]) for block in both) / contest.point.tasks)

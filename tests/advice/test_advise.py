@@ -387,6 +387,41 @@ def test_processes_are_advised_with_the_lock_that_they_do_not_share() -> None:
     assert text in " ".join(said(run))
 
 
+def slowed(threads_cores: float, **account: Any) -> list[str]:
+    """Return what is said of calls in threads that slow each other; the threads take half as long as the loop."""
+    accounts = {"threads": {"wall_ns": 10_000_000, **account}}
+    cores = {"sequential": 1.0, "threads": threads_cores}
+    run = conducted({"sequential": 20, "threads": 10}, tasks=4, cores=cores, noise=0.00001, accounts=accounts)
+    return [line for line in said(run) if "slow each other" in line]
+
+
+def test_calls_that_take_more_of_a_core_than_in_a_plain_loop_are_said_to_slow_each_other() -> None:
+    assert slowed(2.4) == [
+        "- Calls in threads slow each other: 6 ms of CPU a call instead of 5 ms in a plain loop, and more in all 4 "
+        "blocks; they share memory, caches or what two threads of a core share."
+    ]
+    assert slowed(2.0) == []
+
+
+def test_contention_in_an_account_is_said_before_what_the_trials_show() -> None:
+    assert slowed(2.4, contention=0.3, alone_cpu_ns=7_000_000) == [
+        "- Calls in threads slow each other: 10 ms of CPU a call instead of 7 ms; memory or caches are shared."
+    ]
+
+
+@pytest.mark.parametrize("account", [{"gil": 0.2}, {"blocked": 0.6}, {"lanes": 4}], ids=["gil", "waits", "queues"])
+def test_calls_that_wait_or_share_a_core_are_not_said_to_slow_each_other(account: dict[str, Any]) -> None:
+    assert slowed(2.4, **account) == []
+
+
+def test_a_call_that_took_long_in_a_disturbed_account_of_equal_calls_is_not_named() -> None:
+    longest = {"longest_call_ns": 35_000_000, "longest_share": 0.8}
+    run = conducted(
+        {"sequential": 20, "threads": 10}, tasks=4, accounts={"threads": {"wall_ns": 40_000_000, **longest}}
+    )
+    assert not [line for line in said(run) if "longest call" in line]
+
+
 @pytest.mark.parametrize("times", [{"sequential": 20, "threads": 11}, {"sequential": 20, "threads": 30}])
 def test_a_call_that_takes_much_of_the_batch_is_said_before_the_gil(times: dict[str, float]) -> None:
     longest = {"longest_call_ns": 5_000_000, "longest_share": 0.4, "longest_item": "data/025.bin"}
