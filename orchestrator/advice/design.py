@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import units
-from ..analysis.accounts import BUSY_CALL, keeps_several_cores
+from ..analysis.accounts import BUSY_CALL
 from ..analysis.decide import FUTILE_RATIOS
 from ..analysis.looks import LOOK_LEVEL, LOOKS, first_ranked
 from ..analysis.refinement import coarse
@@ -16,6 +16,7 @@ from ..runner import registry
 from ..runner.measure import SHORTEST_NS
 from ..spec.model import Measure
 from ..spec.plan import first_rounds
+from .facts import Facts
 from .question import Question
 
 BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
@@ -49,8 +50,6 @@ PARALLEL = ("sequential", "threads")
 ROUNDS_ALONG, ROUNDS_S_ALONG = 10, 1.0
 """The rounds of a block for a range, unless they take longer than the second figure."""
 
-FILLING_CALL = 0.2  # from this share of a call on a core, five in flight keep an event loop busy
-
 ONE_LOOP = {"processes_of_loops": "one event loop is enough for calls that wait"}
 
 COMPETING = "a call uses several cores by itself, for which more of them would compete"
@@ -77,70 +76,6 @@ TIMEOUT_S, PATIENCE = Measure().timeout, 5
 
 MOST_PROCESSES, MOST_STARTING_NS = 128, 1e9
 """No process per call for batches of more calls, or where starting the processes takes longer."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """The facts that a pilot finds about a function, see `runner.first_calls.pilot`.
-
-    `cpu_share` is the CPU time of all threads per wall time, less the time in which others had the core. `items` is
-    the number of items, 0 without; `wall_ns` is then the mean over those that were tried, `tried` of them, and
-    `longest_ns` the time of the longest call, with `longest_item`. `absent` are the models that the interpreter
-    lacks; `failed` has by model how a call of the function failed under it. `growth` is how many times as long as
-    the first calls the last ones took, None if they took no longer. `never_yields`: its coroutines block their
-    event loop. `changes` has what its `import` and its `call` change for their whole process. `left_open` and
-    `keeps` are what each call leaves open and the memory that it keeps. `returned_errors` is in how many calls the
-    result is an exception, or holds one. `bound` is what lets the fewest calls of a process through at once.
-    `module_state` has the global variables that calls change.
-    """
-
-    is_async: bool
-    refused: Mapping[str, str]
-    first_ns: int
-    wall_ns: int
-    cpu_share: float
-    process_ns: int | None
-    unpicklable: str | None
-    incomparable: str | None
-    ready_ns: int
-    items: int = 0
-    tried: int = 0
-    longest_ns: int = 0
-    longest_item: str | None = None
-    started: int = 0
-    absent: Sequence[str] = ()
-    failed: Mapping[str, str] = field(default_factory=dict)
-    copied: str | None = None
-    kept_by: str | None = None
-    is_drained: bool = False
-    growth: float | None = None
-    never_yields: bool = False
-    changes: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    left_open: Mapping[str, Any] | None = None
-    keeps: Mapping[str, Any] | None = None
-    returned_errors: Mapping[str, Any] | None = None
-    bound: Mapping[str, Any] | None = None
-    module_state: Sequence[Mapping[str, str]] = ()
-
-    @property
-    def busy(self) -> float:
-        """The share of a call's time that it is on a core."""
-        return min(1.0, self.cpu_share)
-
-    @property
-    def takes_turns(self) -> bool:
-        """Whether a coroutine computes, so that calls in flight in one event loop can't overlap."""
-        return self.is_async and self.busy >= BUSY_CALL and not self.is_parallel
-
-    @property
-    def fills_a_loop(self) -> bool:
-        """Whether coroutines compute for so much of their time that few in flight keep an event loop busy."""
-        return self.is_async and self.busy >= FILLING_CALL and not self.is_parallel
-
-    @property
-    def is_parallel(self) -> bool:
-        """Whether a call keeps more than one core busy by itself; not known for very short calls."""
-        return self.started > 1 or keeps_several_cores(self.wall_ns, self.cpu_share)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from ..runner.first_calls import NEEDS_CONTEXT
 from ..runner.last_words import CLOSE
 from ..runner.returned_errors import RAISE
 from ..text import printable
-from .design import FIRST_CALL, Design, Facts, model_of
+from .design import FIRST_CALL, Design, model_of
+from .facts import Facts
 from .known_failures import hinted
 from .question import Question
 

@@ -94,3 +94,8 @@ def _sets(node: ast.AST, name: str) -> int | None:
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         is_defined = any((each.asname or each.name) == name for each in node.names)
     return getattr(node, "lineno", None) if is_stored or is_defined else None
+
+
+def one_line(text: str) -> str:
+    """Return a text in one line, without a full stop at its end."""
+    return " ".join(text.split()).rstrip(".")

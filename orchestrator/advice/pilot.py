@@ -19,7 +19,7 @@ from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt
 from ..supervisor.process import Command, RunnerFailed
 from . import commands, known_failures
-from .design import Facts
+from .facts import Facts
 from .question import Question
 
 TIMEOUT_S = 30.0

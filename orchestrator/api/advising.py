@@ -13,7 +13,8 @@ from ..errors import BadInput, Unwritable
 from .plans import read_items
 
 if TYPE_CHECKING:
-    from ..advice.design import Design, Facts
+    from ..advice.design import Design
+    from ..advice.facts import Facts
     from ..advice.question import Question
     from ..advice.tryout import Tried
     from ..engine.session import RunOutcome

@@ -174,7 +174,7 @@ def _executables(
             problems.append(SpecProblem(place, find.missing(request or "")))
             continue
         # all variants of an interpreter share an environment: they are not compared by their packages
-        needs = [registry.load(variant.model).needs(variant.options) for variant in variants]
+        needs = [variant.needs for variant in variants]
         extra = tuple(dict.fromkeys(name for each in needs for name in each.packages))
         try:
             environment = environment_for(plan.experiment.requirements, request, python, extra, runner_env, interrupt)

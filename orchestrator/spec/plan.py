@@ -113,10 +113,14 @@ class Variant:
         """Whether each call has a worker of its own, which ends with it."""
         return registry.load(self.model).WORKERS == "per_task"
 
+    @property
+    def needs(self) -> registry.Needs:
+        """What its model needs with its options."""
+        return registry.load(self.model).needs(self.options)
+
     def at_once(self, tasks: int) -> int:
         """Return how many calls of a batch of `tasks` can be in flight."""
-        per_worker = registry.load(self.model).needs(self.options).per_worker
-        return tasks if self.workers is None else self.workers * per_worker
+        return tasks if self.workers is None else self.workers * self.needs.per_worker
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from orchestrator import errors
 from orchestrator.advice import design, draft
-from orchestrator.advice.design import Facts
+from orchestrator.advice.facts import Facts
 from orchestrator.advice.findings import findings
 from orchestrator.advice.question import MOST_LEVELS, Question, Range, log_grid
 from orchestrator.analysis import crossover, refinement
