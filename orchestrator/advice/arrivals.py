@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from ..analysis.accounts import BUSY_CALL
 from ..analysis.looks import LOOKS
+from ..runner import registry
 from ..spec.open_loop import MOST_WINDOWS, calls_needed, halvings
-from .design import LONGEST_S, TIMEOUT_S, Design, Facts
+from .design import LONGEST_S, TIMEOUT_S, Design, model_of
+from .facts import Facts
 from .question import Question
 
 LEAST_WINDOW_S, MOST_WINDOW_S = 0.5, 2.0
@@ -38,17 +39,17 @@ def design_arrivals(asked: Question, facts: Facts, cores: int) -> Design:
     """Return the experiment that compares models for calls at `asked.rate`, or up to which rate they hold a latency."""
     rate = asked.rate or _rate(facts, cores)
     metric = asked.objective[0] if asked.objective else _metric(rate)
-    entries = _entries(facts, rate, cores)
+    left_out = {**({} if facts.is_async or asked.models is not None else OTHERS), **facts.refused}
+    entries = _entries(asked, facts, rate, cores)
     window_s, windows = _window(facts, rate, metric)
     block_s = (len(entries) + 1) * facts.ready_ns / 1e9 / cores + len(entries) * windows * window_s
     levels = halvings(RATES) if asked.objective else 1
     needed_s = LOOKS[0] * block_s * levels
     arrivals: dict[str, Any] = {"rate": round(rate) if rate == round(rate) else rate, "window": f"{window_s:g}s"}
-    left_out = {**({} if facts.is_async else OTHERS), **facts.refused}
     return Design(
         left_out={name: why for name, why in left_out.items() if name not in facts.failed},
         entries=entries,
-        workers=[cores],
+        workers=asked.workers or [cores],
         tasks=max(1, round(rate * window_s)),
         rounds=None,
         timeout_s=TIMEOUT_S,
@@ -81,19 +82,27 @@ def _window(facts: Facts, rate: float, metric: str) -> tuple[float, int]:
     return window_s, max(1, math.ceil(needed_s / window_s - 1e-9))
 
 
-def _entries(facts: Facts, rate: float, cores: int) -> list[str | dict[str, Any]]:
-    """Return the models that take calls one at a time, each with the workers that the rate needs."""
+def _entries(asked: Question, facts: Facts, rate: float, cores: int) -> list[str | dict[str, Any]]:
+    """Return the models that take calls one at a time, each with the workers that the rate needs, if none are given."""
     running = rate * facts.wall_ns / 1e9
     in_flight = max(cores, math.ceil(running + SPARE * math.sqrt(running)))
     loops = min(MOST_IN_FLIGHT, 10 * in_flight)
+    left_out = {**facts.refused, **facts.failed}
+    is_busy = facts.busy >= BUSY_CALL
+    workers = loops if facts.is_async else cores if is_busy else min(MOST_THREADS, in_flight)
+    if asked.models is not None:
+        wanted = [entry for entry in asked.models if model_of(entry) not in left_out]
+        return wanted if asked.workers else [_with_workers(entry, workers) for entry in wanted]
     if facts.is_async:
         several = {"model": "threads_of_loops", "workers": cores, "concurrency": math.ceil(loops / cores)}
         return [{"model": "event_loop", "workers": loops}, several]
-    is_busy = facts.busy >= BUSY_CALL
-    workers = cores if is_busy else min(MOST_THREADS, in_flight)
-    sized: list[dict[str, Any]] = [
-        {"model": name, "workers": workers} for name in ("threads", "interpreters", "processes")
-    ]
-    left_out: Mapping[str, str] = {**facts.refused, **facts.failed}
     pickles = ("interpreters", "processes") if facts.unpicklable else ()
-    return ["sequential", *(each for each in sized if each["model"] not in {*left_out, *pickles})]
+    sized = (name for name in ("threads", "interpreters", "processes") if name not in {*left_out, *pickles})
+    return ["sequential", *({"model": name, **({} if asked.workers else {"workers": workers})} for name in sized)]
+
+
+def _with_workers(entry: str | dict[str, Any], workers: int) -> dict[str, Any]:
+    """Return an entry with a number of workers, if its model takes one and it names none."""
+    made = {"model": entry} if isinstance(entry, str) else entry
+    takes = registry.load(made["model"]).WORKERS == "asked" and "workers" not in made
+    return {**made, "workers": workers} if takes else made

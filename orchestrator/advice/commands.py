@@ -27,6 +27,8 @@ def command(asked: Question, arguments: Sequence[str] | None = None) -> str:
     arguments = [*(dump(value, flow=True) for value in asked.args), *arguments]
     options = {"--setup": asked.setup, "--items": asked.items and str(asked.items), "--item": asked.item}
     options |= {"--python": asked.python, "--project": asked.project}
+    options["--tasks"] = str(asked.tasks) if asked.tasks else None
+    options["--max-time"] = f"{asked.max_time_s:g}s" if asked.max_time_s else None
     options["--rate"] = f"{asked.rate:g}" if asked.rate else None
     if asked.objective:
         metric, ns = asked.objective

@@ -16,7 +16,8 @@ from ..runner import names, registry
 from ..spec.document import dump
 from ..text import printable
 from . import commands
-from .design import TIMEOUT_S, Design, Facts, model_of
+from .design import TIMEOUT_S, Design, model_of
+from .facts import Facts
 from .question import Question
 
 
@@ -26,7 +27,8 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str, findings: 
     `findings` are comments only, because another run of a saved spec may find something else.
     """
     matrix: dict[str, Any] = {f"kwargs.{asked.over.name}": list(asked.over.levels)} if asked.over else {}
-    matrix |= {} if designed.arrivals else {"workers": list(designed.workers)}
+    has_own_workers = designed.arrivals and not asked.workers
+    matrix |= {} if has_own_workers else {"workers": list(designed.workers)}
     matrix |= {"python": [asked.python]} if asked.python else {}
     measure: dict[str, Any] = {"refine": f"kwargs.{asked.over.name}"} if asked.over else {}
     measure |= {"metric": designed.metric} if designed.metric and not asked.objective else {}

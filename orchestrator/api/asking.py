@@ -93,6 +93,7 @@ def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answe
         is_code=True,
         shown=found.shown,
         is_by_value=found.is_by_value,
+        rate=(options.get("arrivals") or {}).get("rate"),
     )
     name = experiment_name(question)
     if not question.name and verb != "advise":
@@ -178,23 +179,14 @@ def in_words_of(question: Question) -> Iterator[None]:
 
 
 def _entries(models: Sequence[Model] | str | None) -> list[str | dict[str, Any]] | None:
-    """Return the entries of `models` in a spec, each left out where it can't run the function; raises BadInput."""
+    """Return the entries of `models` in a spec, each left out where it can't run the function."""
     from ..runner import registry
-    from ..spec.document import quoted
-    from ..spec.problem import suggestion
 
     if models is None:
         return None
     wanted = list(registry.NAMES) if models == "all" else [models] if isinstance(models, str) else list(models)
-    entries: list[str | dict[str, Any]] = []
-    for model in wanted:
-        entry: dict[str, Any] = {"model": model} if isinstance(model, str) else dict(model)
-        name = entry.get("model")
-        if name not in registry.NAMES:
-            what = f"unknown model {quoted(str(name))}"
-            raise BadInput(what, where="models=", remedy=suggestion(str(name), registry.NAMES))
-        entries.append({**entry, "optional": True})
-    return entries
+    made: Iterable[dict[str, Any]] = ({"model": each} if isinstance(each, str) else dict(each) for each in wanted)
+    return [{**entry, "optional": True} for entry in made]
 
 
 def _contestants(
@@ -220,8 +212,8 @@ def _changes(options: Options) -> dict[KeyPath, tuple[object, str]]:
     if expect:
         claims = [expect] if isinstance(expect, Mapping) else list(expect)
         changes["expect",] = [dict(claim) for claim in claims], "expect="
-    if arrivals := options.get("arrivals"):
-        changes["arrivals",] = dict(arrivals), "arrivals="
+    for key, value in (options.get("arrivals") or {}).items():  # the window is designed if it is not given
+        changes["arrivals", key] = value, "arrivals="
     if check := options.get("check"):
         changes["workload", "check"] = check, "check="
     if precision := options.get("precision"):

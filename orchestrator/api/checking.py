@@ -56,13 +56,16 @@ def check_options(options: Options) -> None:
 def _check_as_spec(given: Mapping[str, Any]) -> None:
     from pydantic import ValidationError
 
+    from ..spec import open_loop
     from ..spec.axes import check_axes
     from ..spec.model import Experiment
     from ..spec.problem import SpecProblem, problem_of
 
     spec = _spec(given)
     try:
-        check_axes(Experiment.model_validate(spec))
+        experiment = Experiment.model_validate(spec)
+        check_axes(experiment)
+        open_loop.check(experiment)
     except ValidationError as error:
         raise _refused(problem_of(error.errors()[0], spec), given) from None
     except SpecProblem as found:

@@ -70,7 +70,7 @@ def compare(
             The ratios are to `sequential` if that is among them, else to the first.
         workers: how many workers, or several numbers to compare.
         tasks: the calls of a batch; if absent, chosen by the time of a call, and at least as many as `workers`.
-        arrivals: when calls arrive, as in a spec.
+        arrivals: when calls arrive, as in a spec: {"rate": 200}. There are no `tasks` then.
         expect: claims as in a spec, such as {"of": "threads", "min": 1.5}: the run goes on until they are decided.
         check: "same" if all results must be equal, or "none"; if absent, they must unless two calls differ.
         precision: go on to an interval of +- this, such as "2%".

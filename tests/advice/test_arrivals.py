@@ -10,8 +10,9 @@ import pytest
 from orchestrator import errors
 from orchestrator.advice.arrivals import design_arrivals
 from orchestrator.advice.commands import command
-from orchestrator.advice.design import Design, Facts, model_of
+from orchestrator.advice.design import Design, model_of
 from orchestrator.advice.draft import spec
+from orchestrator.advice.facts import Facts
 from orchestrator.advice.question import Question
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.load import loads
@@ -63,6 +64,13 @@ def test_coroutines_are_compared_in_one_loop_and_in_several() -> None:
     assert [variant.model for variant in plan.variants] == ["event_loop", "threads_of_loops"]
 
 
+def test_the_models_and_workers_that_are_asked_for_are_compared() -> None:
+    some = planned(replace(AT_200, models=["threads", {"model": "processes", "workers": 3}]))
+    assert [(each.model, each.workers) for each in some.variants] == [("threads", 7), ("processes", 3)]
+    sized = planned(replace(AT_200, models=["threads"], workers=[2, 8]))
+    assert [each.workers for each in sized.variants] == [2, 8]
+
+
 @pytest.mark.parametrize(("rate", "metric"), [(50, "p90"), (200, "p90"), (500, "p99"), (2000, "p99")])
 def test_the_percentile_is_one_that_a_block_of_two_seconds_has_enough_calls_for(rate: float, metric: str) -> None:
     (point,) = planned(replace(AT_200, rate=rate)).points
@@ -80,6 +88,11 @@ def test_rates_for_an_objective_lie_around_that_at_which_all_cores_are_busy() ->
 def test_the_command_of_a_spec_names_rate_and_objective() -> None:
     assert command(AT_200) == "orchestrator advise mine:work --rate 200"
     assert command(HOLDING) == "orchestrator advise mine:work --objective p99=50ms"
+
+
+def test_the_command_of_a_spec_names_calls_and_time() -> None:
+    asked = replace(AT_200, rate=None, tasks=8, max_time_s=20.0)
+    assert command(asked) == "orchestrator advise mine:work --tasks 8 --max-time 20s"
 
 
 @pytest.mark.parametrize(

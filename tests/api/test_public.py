@@ -99,6 +99,7 @@ def test_a_call_in_the_place_of_a_function_and_its_arguments_is_refused(func: An
         ({"workers": []}, "workers=: must not be empty"),
         ({"tasks": 0}, "tasks=: expected 1 or more; got 0"),
         ({"arrivals": 3}, "arrivals=: expected a mapping, such as {'rate': 200}; got a value of type int"),
+        ({"arrivals": {"rate": 20}, "tasks": 4}, "tasks=: calls that arrive at a rate are no batch; delete it"),
         ({"expect": {"of": "threads"}}, "expect=: claims nothing; give min, max or equals"),
         ({"check": "sam"}, 'check=: "sam" is not a check'),
         ({"precision": "2"}, 'precision=: "2" is not a percentage'),
@@ -115,6 +116,15 @@ def test_a_wrong_option_is_refused_though_the_machine_is_held(
 
     with pytest.raises(BadInput, match=message):
         orchestrator.compare(dumps, **{"args": [1], **options})
+
+
+@pytest.mark.slow
+def test_calls_that_arrive_at_a_rate_are_compared_in_windows(place: Path) -> None:
+    arriving = {"rate": 100, "window": "1s"}
+    asked: dict[str, Any] = {"args": [0.005], "arrivals": arriving, "models": ["sequential", "threads"], "max_time": 20}
+    result = orchestrator.compare("time:sleep", **asked)
+    assert result.events("window.finished")
+    assert {event["variant"] for event in result.events("variant.served")} == {"sequential", "threads"}
 
 
 def test_no_wait_may_be_given_as_nothing(held: None, monkeypatch: pytest.MonkeyPatch) -> None:
