@@ -46,9 +46,10 @@ def _asked(
     try:
         answer = group.read_items(runner_env, interrupt, started, source, tasks, TIMEOUT_S)
     except RunnerFailed as error:
-        what = f"reading the items failed: {error.error}"
+        reading = f"reading the items of {source}" if isinstance(source, str) else "reading the items"
+        what = f"{reading} failed: {error.error}"
         if error.cause == "timeout":
-            what = f"reading the items took longer than {TIMEOUT_S:g} s"
+            what = f"{reading} took longer than {TIMEOUT_S:g} s"
         raise SpecProblem(path, Problem("items_failed", what, "give fewer items, or end the iterable")) from error
     if answer["event"] == "refused":
         raise SpecProblem(path, read(answer))

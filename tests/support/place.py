@@ -88,11 +88,16 @@ class Place:
         (directory / "mine.py").write_text(WORKLOAD)
         (directory / "x.yaml").write_text(spec)
 
+    @property
+    def whole_env(self) -> dict[str, str]:
+        """The environment of the program; what it starts inherits the mark."""
+        return {**os.environ, MARK: self.mark, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": ""}
+
     def start(
         self, *arguments: str, module: str = "orchestrator", before: Sequence[str] = (), **options: Any
     ) -> subprocess.Popen[str]:
-        """Start the program, behind the command `before` if there is one; what it starts inherits the mark."""
-        env = {**os.environ, MARK: self.mark, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "", **options.pop("env", {})}
+        """Start the program, behind the command `before` if there is one."""
+        env = {**self.whole_env, **options.pop("env", {})}
         command = [*before, sys.executable, "-m", module, *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         return subprocess.Popen(command, cwd=self.directory, env=env, text=True, errors="replace", **pipes)
