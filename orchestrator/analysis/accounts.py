@@ -13,9 +13,9 @@ from ..runner.account.fold import SHARES
 BUSY_CALL = 0.9  # from this share of a call on a core, more workers than cores bring nothing
 MULTI_CORE_CALL = 1.5  # from this CPU time per wall time of one call at a time, a function counts as parallel by itself
 SHORT_CALL_NS = 100_000  # of shorter calls, the time on cores is not known well
-DISTURBED = 1.5
-"""An instrumented batch that takes so many times as long as others was disturbed: other processes had the cores, or the
-host had to give the machine memory again."""
+DISTURBED_BATCH = 1.5
+"""An instrumented batch that takes so many times as long as the trials of its block counts as disturbed: by other
+processes, by a host that had to give the machine memory again, or by its own instruments where calls are very short."""
 
 MUCH = 0.05  # from this share of the workers' time, or part of a core, a figure is mentioned
 

@@ -10,14 +10,12 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from statistics import median
 from typing import Any, Literal
 
-from ..runner import registry
 from ..spec.plan import Plan, Point, Variant, runner_request
 from . import looks
-from .accounts import BUSY_CALL, Account, keeps_several_cores
+from .accounts import BUSY_CALL, DISTURBED_BATCH, Account, keeps_several_cores
 from .stats import Ratio, compare
 from .windows import Calls, Served
 
@@ -259,7 +257,7 @@ class Contest:
         turns: dict[str, str] = {}
         for label, each in self.variants.items():
             is_loop = each.model == "event_loop" or (each.workers == 1 and widest[each.entry] == 1)
-            if each.model == "sequential" or not (is_loop or self._shares_a_process(each)):
+            if each.model == "sequential" or (each.needs.pickles and not is_loop):
                 continue
             loop = next((loop for loop in loops if self.runs_as(each, self.variants[loop])), None)
             if loop and is_loop:
@@ -286,9 +284,19 @@ class Contest:
         keeps = median(block.busy_cores(label) for block in both)
         return busy >= BUSY_CALL and keeps <= most * busy and speedup <= most
 
-    @staticmethod
-    def _shares_a_process(variant: Variant) -> bool:
-        return not registry.load(variant.model).needs(variant.options).pickles
+    def undisturbed(self, label: str) -> list[tuple[Account, float | None]]:
+        """Return the accounts of a variant, each with how many times as long as the trials of its block its batch took.
+
+        None where a batch had fewer calls. Those beyond `DISTURBED_BATCH` count only where there are no others.
+        """
+        found: list[tuple[Account, float | None]] = []
+        for block in self.counting:
+            if account := block.accounts.get(label):
+                is_whole = account.calls == self.point.tasks and block.walls.get(label)
+                found.append((account, account.wall_ns / median(block.walls[label]) if is_whole else None))
+        if not any(ratio is not None and ratio <= DISTURBED_BATCH for _, ratio in found):
+            return found
+        return [(account, ratio) for account, ratio in found if ratio is None or ratio <= DISTURBED_BATCH]
 
     def runs_as(self, variant: Variant, loop: Variant) -> bool:
         """Return whether a variant makes the very calls of a plain loop, under the same interpreter."""
@@ -303,15 +311,9 @@ class Contest:
     def _competes_as(self, variant: Variant, names: Collection[str]) -> str:
         """Return the name of a variant's kind; `names` are those of all entries."""
         own = self.name_of(variant)
-        pool = _pool(variant.model) if own == variant.model else None
+        pool = variant.needs.pool if own == variant.model else None
         return pool if pool and pool in names else own
 
     def compare(self, a: str, b: str, level: float) -> Ratio | None:
         """Return how many times as fast `a` is as `b` over the blocks that count, see `stats.compare`."""
         return compare([block.walls for block in self.counting], a, b, level)
-
-
-@cache
-def _pool(model: str) -> str | None:
-    """Return the model that keeps the workers which a model starts for each call; None for all others."""
-    return registry.load(model).needs({}).pool

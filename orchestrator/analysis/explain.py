@@ -16,7 +16,7 @@ from ..runner import registry
 from ..runner.account.figures import FIGURES, Figures
 from ..spec.plan import Variant, columns
 from . import accounts, load, remedies
-from .accounts import DISTURBED, MUCH, Account, Summary
+from .accounts import MUCH, Account, Summary
 from .contest import Contest
 from .figures import ALIKE
 from .stats import STATS_VERSION
@@ -93,20 +93,7 @@ def _figures(found: Summary) -> dict[str, Any]:
 
 def summary(contest: Contest, label: str) -> Summary | None:
     """Return the summary of a variant's accounts over the blocks that count; None without any."""
-    return accounts.summary([account for account, _ in _undisturbed(contest, label)])
-
-
-def _undisturbed(contest: Contest, label: str) -> list[tuple[Account, float | None]]:
-    """Return accounts, and how many times as long as the others of its block each batch took; None: not known.
-
-    Those that were `DISTURBED` count only where there are no others.
-    """
-    found: list[tuple[Account, float | None]] = []
-    for block in contest.counting:
-        if account := block.accounts.get(label):
-            is_whole = account.calls == contest.point.tasks and block.walls.get(label)
-            found.append((account, account.wall_ns / median(block.walls[label]) if is_whole else None))
-    return [(account, ratio) for account, ratio in found if ratio is None or ratio <= DISTURBED] or found
+    return accounts.summary([account for account, _ in contest.undisturbed(label)])
 
 
 def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
@@ -120,7 +107,7 @@ def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
     ]
     work = found.shares["on_core"]
     held = work + sum(found.shares[name] for name in ("gil", "lock", "blocked"))
-    has_loop = registry.load(variant.model).needs(variant.options).loop is not None
+    has_loop = variant.needs.loop is not None
     # a plain function inside an event loop blocks it
     is_blocking = has_loop and found.median.in_own_thread and not found.median.is_async and held >= LEAST
     if is_blocking:
@@ -205,7 +192,7 @@ def _cores_taken(contest: Contest, found: Summary) -> str:
 
 
 def _gil_text(variant: Variant, found: Summary) -> tuple[str, str]:
-    if registry.load(variant.model).needs(variant.options).pickles and found.waits_to_dispatch:
+    if variant.needs.pickles and found.waits_to_dispatch:
         return "dispatch waiting for the GIL of the submitting process", ""
     middle = found.median
     other = middle.gil_share_estimated
@@ -218,19 +205,17 @@ def _gil_text(variant: Variant, found: Summary) -> tuple[str, str]:
 
 
 def _dispatch_text(variant: Variant, middle: Account) -> tuple[str, str]:
-    model = registry.load(variant.model)
-    needs = model.needs(variant.options)
-    if (needs.loop or needs.yields) and middle.in_own_thread:
+    if (variant.needs.loop or variant.needs.yields) and middle.in_own_thread:
         return "event loop overhead", ""
     service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
-    return "between calls" if model.WORKERS == "none" else "dispatch", f" (calls of {service})"
+    return "between calls" if registry.load(variant.model).WORKERS == "none" else "dispatch", f" (calls of {service})"
 
 
 def _blocked_by(variant: Variant, found: Summary) -> str:
     is_measured = found.median.gil_source == "measured"  # then waits for locks are a share of their own
     if found.outside_cores > MUCH:
         return "the workload's own threads or processes ran meanwhile"
-    if registry.load(variant.model).needs(variant.options).yields:
+    if variant.needs.yields:
         return "without letting other calls run"
     if found.shares_something:
         own = "a resource, or a lock in native code" if is_measured else "a lock or another resource"
@@ -259,7 +244,7 @@ def executor_text(middle: Figures) -> tuple[str, str]:
     size = middle.executor_size
     if middle.executor_kind == "semaphore":
         return "waiting for a semaphore", _details(f"it lets {size} through" if size else None, middle.executor_at)
-    if middle.executor_kind == "lock":
+    if middle.executor_kind == "asyncio lock":
         return "waiting for a lock of asyncio", _details("held by other calls", middle.executor_at)
     if middle.executor_kind == "limiter":
         return "waiting for a token of a limiter", _details(f"it has {size}", middle.executor_at)
@@ -296,5 +281,5 @@ def longest_part(middle: Figures) -> float:
 
 def _instrumented_ratio(contest: Contest, label: str) -> float | None:
     """Return the time of an instrumented batch over the others of its block."""
-    ratios = [ratio for _, ratio in _undisturbed(contest, label) if ratio is not None]
+    ratios = [ratio for _, ratio in contest.undisturbed(label) if ratio is not None]
     return round(median(ratios), 4) if ratios else None

@@ -105,7 +105,7 @@ def _are_alike(longest: float | None, tasks: int) -> bool:
 
 def _longest_share(contest: Contest, label: str) -> float | None:
     """Return the longest call as a share of the time of all calls, the median over accounts; None without any."""
-    shares = [block.accounts[label].longest_share for block in contest.counting if label in block.accounts]
+    shares = [account.longest_share for account, _ in contest.undisturbed(label)]
     return median(shares) if shares else None
 
 

@@ -82,7 +82,7 @@ def _loop_blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy 
 
 
 def _gil(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
-    if registry.load(variant.model).needs(variant.options).pickles:
+    if variant.needs.pickles:
         return _dispatch(contest, variant, found) if found.waits_to_dispatch else None
     if found.median.call_cpu_ns >= SMALL_NS:
         return _use(contest, variant, found, "processes", ": each has its own GIL")
@@ -160,7 +160,7 @@ def _waiting(contest: Contest, variant: Variant, found: Summary) -> Remedy | Non
 
 
 def _blocked(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
-    if registry.load(variant.model).needs(variant.options).yields:
+    if variant.needs.yields:
         return _use(contest, variant, found, "threads", ": the calls wait in code that lets no other one run")
     return _waiting(contest, variant, found)
 
@@ -177,7 +177,7 @@ def _executor(contest: Contest, variant: Variant, found: Summary) -> Remedy | No
     """Advise an executor with room for all that was given to it at once."""
     middle = found.median
     wanted = middle.executor_wanted or variant.at_once(contest.point.tasks)
-    if middle.executor_kind == "lock":
+    if middle.executor_kind == "asyncio lock":
         return HOLD_LESS
     if middle.executor_kind is None or not middle.executor_kind.endswith("executor"):
         what = "a larger semaphore" if middle.executor_kind == "semaphore" else "a limiter with more tokens"
@@ -207,14 +207,14 @@ def _dispatch(contest: Contest, variant: Variant, found: Summary) -> Remedy | No
             overrides = _on_axis(contest, variant, "chunksize", now, size)
             return Remedy("chunks", f"{advice} from {before} to {after}", overrides)
     if middle.call_cpu_ns + middle.call_blocked_ns < SMALL_NS:
-        if model.WORKERS == "per_task":
+        if variant.is_per_task:
             return Remedy("pool", f"use a pool: calls of {service} are too short to start a worker for each")
         loop = ", or use a plain loop" if _loop_does(contest, variant, found) else ""
         advice = f"do more work per call{loop}: calls of {service} are too short to pay for their dispatch"
         return Remedy("more_work", advice)
-    if model.WORKERS != "per_task":
+    if not variant.is_per_task:
         return None
-    pool, clause = model.needs(variant.options).pool, ", which starts its workers only once"
+    pool, clause = variant.needs.pool, ", which starts its workers only once"
     return _use(contest, variant, found, pool, clause) if pool else Remedy("pool", f"use a pool{clause}")
 
 

@@ -412,7 +412,7 @@ class _Block:
             runner_group,
             self._rounds,
             self._repeats,
-            self._trials.longest_ns(),
+            self._trials.times_ns(),
             self._far_behind,
             self._notify,
         )

@@ -63,12 +63,12 @@ class Trials:
                         self._keep(label, number, position, trial, repeats[label])
         self.events.sort(key=lambda event: (event.round, event.position))
 
-    def longest_ns(self) -> dict[str, int]:
-        """Return the longest trial of each variant."""
-        found = dict.fromkeys(self._variants, 0)
+    def times_ns(self) -> dict[str, list[int]]:
+        """Return the time of each trial of each variant."""
+        found: dict[str, list[int]] = {label: [] for label in self._variants}
         for trial in self.events:
             if isinstance(trial, TrialFinished):
-                found[trial.variant] = max(found[trial.variant], trial.wall_ns * trial.repeats)
+                found[trial.variant].append(trial.wall_ns * trial.repeats)
         return found
 
     def total_ns(self) -> tuple[int, int]:

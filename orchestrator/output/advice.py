@@ -86,8 +86,10 @@ def remedy(found: PointEvents, trying: Callable[[VariantExplained], str]) -> str
     """Return what may make the recommended variant faster, with what `trying` has to try it; nothing if not known."""
     recommended = found.verdict and found.verdict.recommended
     event = next((event for event in found.explained if event.variant == recommended), None)
-    if event is None or not event.advice or (event.advice_code == "longest_first" and causes.is_dominated(event)):
-        return ""  # `causes` say it
+    if event is None or not event.advice:
+        return ""
+    if event.advice_code == "longest_first" and (causes.is_dominated(event) or causes.is_disturbed(event)):
+        return ""  # `causes` say it, or it is not known
     tried = trying(event)
     return f"Worth a try: {event.advice}" + (f"; {tried}" if tried else ".")
 

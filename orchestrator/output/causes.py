@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from statistics import median
 
 from .. import units
 from ..analysis import explain
-from ..analysis.accounts import DISTURBED, Summary
+from ..analysis.accounts import DISTURBED_BATCH, Summary
 from ..analysis.contest import Contest
 from ..analysis.remedies import is_unequal
 from ..analysis.results import PointEvents
+from ..analysis.stats import compare
 from ..journal.derived_events import VariantCompared, VariantExplained
-from ..runner import registry
 
 DOMINANT = 0.25
 """From this part of a batch on, the longest of unequal calls is named: more workers make it no shorter."""
@@ -26,8 +25,7 @@ MUCH_OUTSIDE = 0.5  # cores that calls keep busy beside their workers: less may 
 
 LEAST_TOGETHER = 0.1  # of the workers' time, from which on calls that slow each other are named
 
-MORE_CPU, LEAST_BLOCKS = 1.1, 4
-"""From so many times the CPU time of a plain loop on, in all of so many blocks, calls slow each other."""
+MORE_CPU = 1.1  # from so many times the CPU time of a plain loop on, calls slow each other
 
 COMPUTES, NO_CALL = 0.5, 0.1
 """Parts of the time: with less of it on a core, or more outside of calls, the CPU time of calls says little."""
@@ -67,7 +65,7 @@ def _own_locks(contest: Contest, accounts: Mapping[str, Summary], best: str) -> 
 def _pickles(contest: Contest, label: str) -> bool:
     """Return whether the workers of a variant are in processes of their own, or share as little; no for no variant."""
     variant = contest.variants.get(label)
-    return variant is not None and registry.load(variant.model).needs(variant.options).pickles
+    return variant is not None and variant.needs.pickles
 
 
 def _longest(contest: Contest, found: PointEvents, best: str) -> Iterator[str]:
@@ -86,48 +84,47 @@ def _longest(contest: Contest, found: PointEvents, best: str) -> Iterator[str]:
 
 def is_dominated(event: VariantExplained) -> bool:
     """Return whether the longest of unequal calls takes much of a batch."""
-    return is_unequal(event) and explain.longest_part(event) >= DOMINANT and not _is_disturbed(event)
+    return is_unequal(event) and explain.longest_part(event) >= DOMINANT and not is_disturbed(event)
 
 
-def _is_disturbed(event: VariantExplained) -> bool:
+def is_disturbed(event: VariantExplained) -> bool:
     """Return whether calls that are alike took so long in the accounts that single ones say nothing."""
     is_alike = event.longest_item is None
-    return is_alike and event.instrumented_ratio is not None and event.instrumented_ratio > DISTURBED
+    return is_alike and event.instrumented_ratio is not None and event.instrumented_ratio > DISTURBED_BATCH
 
 
 def _together(found: PointEvents) -> Iterator[str]:
     """Yield which variants lose most of what they lose because their calls run at the same time."""
     for event in found.explained:
-        if _is_disturbed(event):
+        if is_disturbed(event):
             continue
+        if (event.contention_machine_share or 0.0) > (event.contention_share or 0.0) / 2:
+            continue  # it is the cores, not the calls
         lost = [cause for cause in event.causes if cause != "on_core"]
         if lost[:1] == ["contention"] and (event.contention_share or 0.0) >= LEAST_TOGETHER:
             yield f"Calls in {event.variant} slow each other: {explain.together(event)}."
 
 
 def _slowed(contest: Contest, accounts: Mapping[str, Summary], best: str) -> Iterator[str]:
-    """Yield that calls of the recommended variant take more CPU time than those of a plain loop, in all blocks.
+    """Yield that calls of the recommended workers surely take more CPU time than those of a plain loop.
 
-    Accounts are single batches, and may miss it. What sending calls takes is no part of it, nor is the GIL, nor what
-    calls lose that wait, or that share a core.
+    Accounts are single batches, and may miss it. Workers that calls are sent to are left out, since sending takes CPU
+    time too, and so are those that wait, or share a core.
     """
-    account, loop = accounts.get(best), next(iter(contest.plain_loops), None)
-    if loop is None or account is None or not 1 < account.median.lanes <= contest.plan.cores:
+    account, variant = accounts.get(best), contest.variants.get(best)
+    if account is None or variant is None or variant.needs.pickles:
         return
-    beside = sum(account.shares[name] for name in ("gil", "serialisation", "dispatch"))
-    both = [block for block in contest.counting if best in block.cpus and loop in block.cpus]
-    ratios = [median(block.cpus[best]) / max(1, median(block.cpus[loop])) for block in both]
-    if account.shares["on_core"] < COMPUTES or beside > NO_CALL:
+    beside = account.shares["gil"] + account.shares["dispatch"]
+    if not 1 < account.median.lanes <= contest.plan.cores or account.shares["on_core"] < COMPUTES or beside > NO_CALL:
         return
-    if len(ratios) < LEAST_BLOCKS or min(ratios) <= 1 or median(ratios) < MORE_CPU:
+    loop = next((each for each in contest.plain_loops if contest.runs_as(variant, contest.variants[each])), None)
+    more = loop and compare([block.cpus for block in contest.counting], loop, best, contest.look_level)
+    if not more or more.low is None or more.low <= 1 or more.value < MORE_CPU:
         return
-    taken, alone = (
-        units.duration(median(median(block.cpus[label]) for block in both) / contest.point.tasks)
-        for label in (best, loop)
-    )
+    ratio = units.ratio(more.value, more.low, more.high)
     yield (
-        f"Calls in {best} slow each other: {taken} of CPU a call instead of {alone} in a plain loop, and more in all "
-        f"{len(both)} blocks; they share memory, caches or what two threads of a core share."
+        f"Calls in {best} slow each other: a call takes {ratio} times the CPU time that it takes in a plain loop. They "
+        "share memory or caches, or busy cores are slower (frequency, hardware threads)."
     )
 
 

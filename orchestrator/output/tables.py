@@ -193,7 +193,7 @@ def first_cause(event: VariantExplained) -> str:
         return ""
     word = PARTS[event.causes[0]]
     if event.causes[0] == "executor" and event.executor_kind:
-        word = event.executor_kind.split()[-1]  # or a semaphore, a limiter, a lock of asyncio
+        word = event.executor_kind.removeprefix("default ")  # or a semaphore, a limiter, a lock of asyncio
     return f"{word} {units.percent(event.cause_shares[0])}"
 
 

@@ -55,7 +55,12 @@ def loaded(function: Any) -> Iterator[tuple[str, Any]]:
 def names_in(function: Any) -> dict[str, None]:
     """Return the names of the globals and attributes in the code of a callable, each once; none for one in C."""
     found, _ = plain(function)
-    return dict.fromkeys(name for each in codes(found.__code__) for name in each.co_names) if found else {}
+    return names_of(found.__code__) if found else {}
+
+
+def names_of(code: types.CodeType) -> dict[str, None]:
+    """Return the names of the globals and attributes in a code and those inside it, each once."""
+    return dict.fromkeys(name for each in codes(code) for name in each.co_names)
 
 
 def plain(function: Any) -> tuple[types.FunctionType | None, Any]:

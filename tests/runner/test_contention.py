@@ -48,6 +48,24 @@ def draw() -> float:
     return sum(random.random() for _ in range(3))
 
 
+def counted(function: Any) -> Any:
+    @functools.wraps(function)
+    def call() -> Any:
+        COUNTS.n += 1
+        return function()
+
+    return call
+
+
+def sent_to_end(coroutine: Any) -> Any:
+    """Return what a coroutine returns that never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("nothing is waited for")
+
+
 def closing_over(value: object) -> Any:
     return lambda: value
 
@@ -215,6 +233,24 @@ def test_constants_of_functions_that_a_container_holds_are_candidates() -> None:
 
 def test_the_object_of_a_method_in_c_is_a_candidate_in_a_comprehension_too() -> None:
     assert {"random.random", "object of random.random"} <= names(draw)
+
+
+def test_what_the_code_of_a_decorator_reads_is_a_candidate() -> None:
+    assert {"COUNTS", "COUNTS.n"} <= names(counted(read))
+
+
+def test_a_control_that_is_not_beside_itself_again_keeps_its_first_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = [[], [[(0, 10, 10)], [(0, 10, 10)]]]
+
+    async def each(control: Any) -> Any:
+        return answers.pop()
+
+    found = budget(taken(1, 80), taken(2, 80))
+    found.sums.update(on_core=100, contention=100)
+    monkeypatch.setattr(contention, "_interpreted_loops", lambda: [(0, 10, 5)])
+    share = sent_to_end(contention.of_machine(found, each, releases_gil=False))
+    assert answers == []
+    assert share == pytest.approx(0.5 * 200 / sum(found.sums.values()), abs=1e-5)
 
 
 def test_a_function_without_code_has_only_its_arguments() -> None:

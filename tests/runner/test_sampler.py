@@ -21,7 +21,7 @@ def shim(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def missing() -> str | None:
-    async with sampler.sampling(sampler.native(time.sleep), None, None) as found:
+    async with sampler.sampling(sampler.native(time.sleep), None, None, None) as found:
         pass
     return found.missing
 

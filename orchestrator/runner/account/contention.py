@@ -115,7 +115,8 @@ async def of_machine(budget: Budget, each: Each, releases_gil: bool) -> float | 
     control = _hash_loops if releases_gil else _interpreted_loops
     slower = await _slower(control, each)
     if slower is not None and slower >= MUCH:
-        slower = min(slower, await _slower(control, each) or 0.0)
+        again = await _slower(control, each)
+        slower = slower if again is None else min(slower, again)
     if slower is None:
         return None
     on_core_ns = budget.sums["on_core"] + contention_ns

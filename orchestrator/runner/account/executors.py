@@ -60,7 +60,7 @@ def watched(is_async: bool) -> Iterator[Waits]:
             stack.enter_context(_replaced(backend.CapacityLimiter, "acquire_on_behalf_of", _timed_limiter(waits)))
         if locks := sys.modules.get("asyncio.locks"):
             stack.enter_context(_replaced(locks.Semaphore, "acquire", _timed_acquire(waits, "semaphore")))
-            stack.enter_context(_replaced(locks.Lock, "acquire", _timed_acquire(waits, "lock")))
+            stack.enter_context(_replaced(locks.Lock, "acquire", _timed_acquire(waits, "asyncio lock")))
         selector = getattr(loops.running(), "_selector", None)
         if selector is not None:
             stack.enter_context(_replaced(selector, "select", _timed_select(waits.selects)))
@@ -158,7 +158,7 @@ def _timed_acquire(waits: Waits, name: str) -> Callable[[Any], Any]:
             begun_ns = time.monotonic_ns() if self.locked() and asyncio.current_task() is not of_model else 0
             acquired = await acquire(self)
             if begun_ns:
-                spans = waits.spans((name, 1 if name == "lock" else getattr(self, "_bound_value", None)))
+                spans = waits.spans((name, 1 if name == "asyncio lock" else getattr(self, "_bound_value", None)))
                 spans.append((begun_ns, time.monotonic_ns()))
             return acquired
 

@@ -64,7 +64,7 @@ class Figures:
     alone_calls: int
     """How many calls were also made with no other call beside them."""
     alone_cpu_ns: int
-    """Mean CPU time of a call made alone."""
+    """CPU time of a call made alone: the mean, or of calls that are alike the median of the later half."""
     alone_blocked_ns: int
     """Mean time a call made alone was blocked."""
     alone_lock_ns: int = 0
@@ -92,7 +92,7 @@ class Figures:
     outside_cpu_ns: int | None
     """CPU time per batch of the workload's own threads and processes, neither workers nor of the model."""
     executor_kind: str | None = None
-    """What calls waited for: `default executor`, `executor`, or of asyncio or anyio `limiter`, `semaphore`, `lock`."""
+    """What calls waited for: `default executor`, `executor`, `limiter` (of anyio), `semaphore`, `asyncio lock`."""
     executor_size: int | None = None
     """How many calls it serves at once; null where that is not known."""
     executor_wanted: int | None = None

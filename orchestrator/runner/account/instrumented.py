@@ -23,7 +23,7 @@ from .stamps import Stamped, StampedItem, StampedResult, Taken, received
 from .usage import Usage
 
 ALONE_CALLS, ALONE_SHARE = 16, 0.25
-"""At most this many calls are made one at a time, and for no longer than this share of the trial; one at least."""
+"""At most this many calls are made one at a time, and for no longer than this share of the trial, but short ones."""
 
 FEW_CALLS, FEW_NS = 6, 50_000_000  # so many calls are made alone where they take no longer: the first ones are cold
 
@@ -36,7 +36,7 @@ WEIGHED_RESULTS = 16  # results of which the pickle is measured
 
 PER_TASK = "the calls run in processes that end with them"
 GREENLETS = "the calls are greenlets, which share the frames of one thread"
-TOO_SHORT = "a thread that looks runs only between calls so short, in processes"
+TOO_SHORT = "the calls are shorter than 0.5 ms: a thread that samples would get the GIL only between them"
 """Why lines can't be looked for."""
 
 SHORT_NS = 500_000
@@ -86,7 +86,7 @@ def stamped(
     item_bytes = _mean_pickled_bytes(items) if is_sent and call.plain is None else 0
     is_small = call_bytes is not None and call_bytes < SMALL_BYTES
     in_greenlets = "patched_modules" in workers.facts
-    made = greenlets.InGreenlet(call) if in_greenlets else Stamped(call, weighs, is_small)
+    made = greenlets.InGreenlet(call) if in_greenlets else Stamped(call, weighs, is_small, pickles)
     items = [StampedItem(item) for item in items] if item_bytes >= SMALL_BYTES else items
     return Made(made, items, call_bytes, item_bytes)
 
@@ -121,8 +121,10 @@ async def measure(
     if not per_task:
         await workers.each(prepare)  # workers import what is needed before the clock runs
     each = workers.each if pickles and not per_task else None
-    unseen = _unseen(call_ns, per_task=per_task, pickles=pickles, in_greenlets=in_greenlets)
-    async with sampling(native(call.function), each, unseen) as sampler:
+    unseen = PER_TASK if pickles and per_task else GREENLETS if in_greenlets else None
+    # calls of coroutines overlap, so how long one takes is not known
+    too_short = TOO_SHORT if 0 < call_ns < SHORT_NS and not is_async else None
+    async with sampling(native(call.function), each, unseen, too_short) as sampler:
         ours = machinery | sampler.threads
         before = Usage(await _read(workers, per_task), ours)
         for pid in before.tree:
@@ -158,15 +160,6 @@ async def measure(
         else max(0, mean(after.outside_cpu_ns(before) - sampler.far_cpu_ns, budget.batches)),
     }
     return {**complete(FIGURES, figures), "timeline": budget.timeline}
-
-
-def _unseen(call_ns: float, *, per_task: bool, pickles: bool, in_greenlets: bool) -> str | None:
-    """Return why lines are not looked for, None if they are."""
-    if in_greenlets:
-        return GREENLETS
-    if not pickles:
-        return None
-    return PER_TASK if per_task else TOO_SHORT if 0 < call_ns < SHORT_NS else None
 
 
 async def _run(
@@ -250,7 +243,7 @@ async def _made_alone(trial: _Trial, budget: Budget, batch: Sequence[Taken]) -> 
     runs_ns = 0
     within_ns = ALONE_SHARE * budget.wall_ns
     step = max(1, len(trial.items) // ALONE_CALLS)
-    least = LEAST_CALLS if median(call.cpu_ns for call in batch) < LEAST_NS else 1
+    least = LEAST_CALLS if median(call.ended - call.begun for call in batch) < LEAST_NS else 1
     for place in () if plain else range(0, len(trial.items), step):
         is_over = time.monotonic_ns() - begun_ns > max(within_ns, FEW_NS * (len(found) < FEW_CALLS))
         if is_over and len(found) >= least:
@@ -264,7 +257,10 @@ async def _made_alone(trial: _Trial, budget: Budget, batch: Sequence[Taken]) -> 
 
 
 def _of_alone(made: Sequence[tuple[int, Taken]], runs_ns: int, *, are_alike: bool) -> dict[str, int]:
-    """Return the mean blocked time and dispatch of calls made alone, and their CPU time as for contention, in ns."""
+    """Return the figures of calls made alone, in ns: means, but the CPU time of calls that are alike as for contention.
+
+    That is the median of the later half (`contention.alone_ns`).
+    """
     found = [call for _, call in made]
     cpu_ns = sum(call.cpu_ns for call in found)
     lock_ns = sum(call.lock_ns for call in found)

@@ -168,10 +168,12 @@ def _unable() -> str | None:
 _there: list[Sampling] = []  # in a worker process, what looks there
 
 
-def _begin_there(native: Place, runner_pid: int) -> str | None:
-    """Look at the calls of this worker process from now on; return why that can't be done."""
+def _begin_there(native: Place, runner_pid: int, needless: str | None) -> str | None:
+    """Look at the calls of this worker process from now on; return why that can't be done, or is `needless`."""
     if os.getpid() == runner_pid:
         return "the calls are sent to interpreters or threads of this process"
+    if reason := _unable() or needless:
+        return reason
     if not _there:  # else another worker of this process has begun
         _there.append(Sampling(Sampler(native)))
     return _there[0].sampler.missing
@@ -187,11 +189,13 @@ def _end_there() -> Found | None:
 
 
 @asynccontextmanager
-async def sampling(native: Place, each: Each | None, missing: str | None) -> AsyncIterator[Sampler]:
+async def sampling(
+    native: Place, each: Each | None, missing: str | None, needless: str | None
+) -> AsyncIterator[Sampler]:
     """Look at the calls meanwhile, where that can be done; `missing` is why it can't.
 
-    `each` calls a function in every worker, where the calls run in other processes. A process that starts workers by
-    `fork` must have no further thread.
+    `each` calls a function in every worker, where the calls run in other processes; `needless` is why it is not worth
+    while there. A process that starts workers by `fork` must have no further thread.
     """
     sampler = Sampler(native, missing)
     if missing or each is None:
@@ -201,7 +205,7 @@ async def sampling(native: Place, each: Each | None, missing: str | None) -> Asy
         finally:
             here.end()
         return
-    reasons = await each(functools.partial(_begin_there, native, os.getpid()))
+    reasons = await each(functools.partial(_begin_there, native, os.getpid(), needless))
     sampler.missing = next((reason for reason in reasons if reason), None)
     yield sampler  # after a failure the workers end, and their threads with them
     for found in await each(_end_there):

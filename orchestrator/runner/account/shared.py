@@ -140,12 +140,12 @@ def _of_callable(function: Any, depth: int, seen: set[int]) -> Iterator[tuple[st
         yield from (("argument", value) for value in (*function.args, *function.keywords.values()))
         function = function.func
     if isinstance(function, types.MethodType):
-        yield from _with_parts("self", function.__self__, references.names_in(function))
+        yield from _with_parts("self", function.__self__, references.names_of(function.__func__.__code__))
         function = function.__func__
     if not isinstance(function, types.FunctionType) or id(function) in seen:
         return
     seen.add(id(function))
-    attributes = references.names_in(function)
+    attributes = references.names_of(function.__code__)
     used = [part for name, value in _loaded(function) for part in _with_parts(name, value, attributes)]
     yield from used
     for _, value in used if depth else ():

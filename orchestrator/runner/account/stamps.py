@@ -60,16 +60,19 @@ class Taken(NamedTuple):
 class Stamped(Call):
     """A call that returns its result with its times, as `received` takes it."""
 
-    __slots__ = ("arrived", "is_async", "is_sent", "is_small", "weigh")
+    __slots__ = ("arrived", "crosses", "is_async", "is_small", "weigh")
 
-    def __init__(self, call: Call, weigh: bool, is_small: bool, is_async: bool | None = None) -> None:
+    def __init__(
+        self, call: Call, weigh: bool, is_small: bool, crosses: bool = False, is_async: bool | None = None
+    ) -> None:
         """Stamp a call; `weigh`: also measure its worker's memory; `is_small`: do not stamp its pickle.
 
-        `is_async` is known of a call that was sent: to find out takes longer than to unpickle it.
+        `crosses`: its result goes to another process. `is_async` is known of a call that was sent: to find out takes
+        longer than to unpickle it.
         """
         super().__init__(call.function, call.kwargs, call.item, call.args)
         self.is_small = is_small
-        self.is_sent = is_async is not None
+        self.crosses = crosses
         self.is_async = iscoroutinefunction(call.function) if is_async is None else is_async
         self.weigh = weigh
         self.arrived: Passage | None = None
@@ -86,7 +89,7 @@ class Stamped(Call):
             arrived, item = item.arrived or arrived, item.value
         args, kwargs = self.arguments(item)
         if self.is_async:
-            return _driven(self.function(*args, **kwargs), self.is_sent)
+            return _driven(self.function(*args, **kwargs), self.crosses)
         function = self.function
         before = clocks.begin_call()
         value = function(*args, **kwargs)
@@ -96,7 +99,7 @@ class Stamped(Call):
         memory = sensors.memory(os.getpid()) if self.weigh else None
         worker = os.getpid(), threading.get_ident()
         times = before[WALL], after[WALL], busy_ns, *spent, before[GIL], after[LOCK] - before[LOCK]
-        return _result(value, (*worker, *times), self.is_sent, arrived, memory)
+        return _result(value, (*worker, *times), self.crosses, arrived, memory)
 
     def __reduce__(self) -> tuple[Any, ...]:
         call = self.function, (self.args, self.kwargs), self.item, (self.weigh, self.is_async)
@@ -146,11 +149,11 @@ Returned = StampedResult | tuple[Any, bytes, "tuple[int, int] | None"]
 def _result(
     value: Any,
     numbers: tuple[int, ...],
-    is_sent: bool,
+    crosses: bool,
     arrived: Passage | None = None,
     memory: tuple[int, int] | None = None,
 ) -> Returned:
-    if is_sent and type(value) in _SMALL:
+    if crosses and type(value) in _SMALL:
         return value, _NUMBERS.pack(*numbers, *(arrived or _NOT_SENT)), memory
     return StampedResult(value, numbers, arrived, memory)
 
@@ -218,7 +221,7 @@ def _stamped(
 ) -> Stamped:
     args, kwargs = arguments
     weigh, is_async = flags
-    return Stamped(Call(function, kwargs, item, args), weigh, is_small, is_async)
+    return Stamped(Call(function, kwargs, item, args), weigh, is_small, True, is_async)
 
 
 class StampedItem:
@@ -262,7 +265,7 @@ def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:
 
 
 @types.coroutine
-def _driven(coroutine: Coroutine[Any, Any, Any], is_sent: bool) -> Generator[Any, Any, Returned]:
+def _driven(coroutine: Coroutine[Any, Any, Any], crosses: bool) -> Generator[Any, Any, Returned]:
     """Run a coroutine with stamps around each of its steps, and return its result with them."""
     begin, end = clocks.begin_call, clocks.end_call
     begun = gil_before = busy_ns = cpu_ns = queue_ns = gil_ns = lock_ns = 0
@@ -285,7 +288,7 @@ def _driven(coroutine: Coroutine[Any, Any, Any], is_sent: bool) -> Generator[Any
         if finished:
             worker = os.getpid(), threading.get_ident()
             spent = busy_ns, cpu_ns, queue_ns, gil_ns, gil_before, lock_ns
-            return _result(yielded, (*worker, begun, after[WALL], *spent), is_sent)
+            return _result(yielded, (*worker, begun, after[WALL], *spent), crosses)
         sent, thrown = None, None
         try:
             sent = yield yielded

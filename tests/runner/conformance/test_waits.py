@@ -41,7 +41,7 @@ def test_workers_that_wait_for_work_wait_for_no_lock(runner_env: RunnerEnvironme
         ("wait_in_thread", "default executor", 2),
         ("wait_for_token", "limiter", 2),
         ("wait_for_semaphore", "semaphore", 2),
-        ("wait_for_lock", "lock", 1),
+        ("wait_for_lock", "asyncio lock", 1),
     ],
 )
 def test_coroutines_that_wait_for_one_of_a_few_places_are_told_from_waiting_ones(
@@ -90,11 +90,15 @@ def test_calls_in_processes_of_their_own_have_no_lines_and_the_account_says_so(r
 def test_calls_in_processes_that_are_too_short_to_be_seen_have_no_lines_and_the_account_says_so(
     runner_env: RunnerEnvironment,
 ) -> None:
-    with opened(runner_env, order("processes", {"call": "workloads:power"}, tasks=50)) as runner:
+    python = default_python()
+    command = Command(python, HERE, preload=runner_env.shims.preload(python))
+    with opened(runner_env, order("processes", {"call": "workloads:power"}, tasks=50), command) as runner:
         runner.ask("warm")
         runner.trial()
         found = runner.ask("account", repeats=1)
-    assert found["lines_missing"] == "a thread that looks runs only between calls so short, in processes"
+    assert found["lines_missing"] == (
+        "the calls are shorter than 0.5 ms: a thread that samples would get the GIL only between them"
+    )
 
 
 def test_tasks_of_a_calls_own_wait_for_an_executor_at_their_line_or_at_none(runner_env: RunnerEnvironment) -> None:
