@@ -17,7 +17,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-REFUSED, NEITHER = "refused", "neither"
+REFUSED, COPIED, NEITHER = "refused", "copies", "neither"
 
 TRIES = 3
 
@@ -42,9 +42,9 @@ class Case:
     is_numbered: bool = False
 
 
-def _trap(what: str, call: str, why: str, **kwargs: Any) -> Case:
+def _trap(what: str, call: str, why: str, right: str = REFUSED, **kwargs: Any) -> Case:
     words = tuple(f"{name}={str(value).replace(' ', '')}" for name, value in kwargs.items())
-    return Case(what, call, ("loop", "threads"), (REFUSED,), why, ("advise", call, *words), kwargs, tasks=16)
+    return Case(what, call, ("loop", "threads"), (right,), why, ("advise", call, *words), kwargs, tasks=16)
 
 
 def _published(what: str, config: str, function: str, **others: Any) -> Case:
@@ -83,7 +83,8 @@ CASES = {
     "changed": _trap(
         "a function that sorts its argument",
         "tests.verify.traps:rank",
-        "the list is sorted after the first call",
+        "the list is sorted after the first call, so each call needs its own",
+        COPIED,
         scores=[5, 3, 9, 1, 7, 2, 8, 6],
     ),
     "sleeping": _published(

@@ -30,7 +30,7 @@ from orchestrator import errors
 from orchestrator.machine import lock
 from tests.support.paths import ROOT
 
-from .case_driver import CASES, NEITHER, REFUSED, Case
+from .case_driver import CASES, COPIED, NEITHER, REFUSED, Case
 from .configs import Ran, program
 from .tools import command, pyperf_compared
 
@@ -105,13 +105,15 @@ def _orchestrator(name: str, directory: Path) -> str:
 
 
 def answered(case: Case, ran: Ran) -> str:
-    """Return the way that a run or advice calls the fastest, `refused`, `neither` or `nothing`."""
+    """Return the way that a run or advice calls the fastest, `copies`, `refused`, `neither` or `nothing`."""
     if ran.status == errors.BAD_INPUT:
         return REFUSED
     verdicts = ran.of("verdict.reached")
     if not verdicts:
         return NOTHING
     verdict = verdicts[0]
+    if verdict["copied"]:
+        return COPIED
     if case.asked[0] == "run" and verdict["verdict"] != "win":
         return NEITHER if verdict["verdict"] == "tie" else NOTHING
     best = verdict["recommended"]

@@ -11,7 +11,7 @@ import pytest
 from orchestrator import errors
 from tests.support.paths import ROOT
 from tests.verify import reproduced
-from tests.verify.case_driver import CASES, NEITHER, REFUSED, by_hand
+from tests.verify.case_driver import CASES, COPIED, NEITHER, REFUSED, by_hand
 from tests.verify.configs import Ran
 from tests.verify.peers_on_cases import NOTHING, Answer, answered, commands, judged, table
 from tests.verify.reproduced import CONFIGS, NAMES, PEERS, Reproduced, fitted
@@ -122,13 +122,14 @@ def test_an_answer_is_judged_by_what_is_known(case: str, answer: str, verdict: s
 
 
 def verdict(**given: Any) -> dict[str, Any]:
-    return {"event": "verdict.reached", "verdict": "win", "recommended": "threads(workers=2)", **given}
+    return {"event": "verdict.reached", "verdict": "win", "recommended": "threads(workers=2)", "copied": None, **given}
 
 
 @pytest.mark.parametrize(
     ("case", "found", "answer"),
     [
         ("cached", ran(status=errors.BAD_INPUT), REFUSED),
+        ("changed", ran(verdict(copied="argument scores")), COPIED),
         ("large_results", ran(verdict()), "threads"),
         ("large_results", ran(verdict(recommended="event_loop")), "loop"),
         ("large_results", ran(verdict(recommended="mpire(workers=2)")), "processes"),
