@@ -8,7 +8,7 @@ from typing import Any
 from ..analysis.accounts import BUSY_CALL
 from ..analysis.looks import LOOKS
 from ..runner import registry
-from ..spec.open_loop import MOST_WINDOWS, calls_needed, halvings
+from ..spec.open_loop import MOST_WINDOWS, RATES, calls_needed, halvings
 from .design import LONGEST_S, TIMEOUT_S, Design, model_of
 from .facts import Facts
 from .question import Question
@@ -31,8 +31,6 @@ OTHERS = {
 """Models left out for plain functions, with the reason."""
 
 LEAST_RATE, MOST_RATE = 20, 10_000
-
-RATES = 25  # those that an objective is searched for among
 
 
 def design_arrivals(asked: Question, facts: Facts, cores: int) -> Design:

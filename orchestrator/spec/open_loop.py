@@ -18,6 +18,8 @@ RATE = "arrivals.rate"
 STEPS, DOUBLINGS, FEWEST_RATES = 4, 3, 3
 """Of the rates around the given one: so many to a doubling, from an eighth to eight times it."""
 
+RATES = 2 * DOUBLINGS * STEPS + 1  # those that an objective is searched for among, if a spec names none
+
 DEFAULT = "p99"  # the metric of a verdict about arrivals, where the spec names none
 
 BEYOND = 10  # so many calls of a block lie beyond a percentile that a verdict is about
