@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ from orchestrator.runner.account import contention, instrumented, shared
 from orchestrator.runner.account.clocks import GilSpans
 from orchestrator.runner.account.contention import OTHERS, Sample, beside_all, excess
 from orchestrator.runner.account.fold import Budget
-from orchestrator.runner.account.stamps import Taken
+from orchestrator.runner.account.stamps import StampedResult, Taken
 from orchestrator.runner.arguments import Copies
 from orchestrator.runner.call import Call
 
@@ -164,6 +165,19 @@ def test_one_cold_call_alone_hides_no_contention() -> None:
 
 def test_one_cold_call_of_a_batch_is_no_contention() -> None:
     assert excess(Sample([taken(1, cpu) for cpu in (900, 20, 20)], [(0, taken(1, 20))]), are_alike=True) == 0
+
+
+@pytest.mark.parametrize(("call_ns", "made"), [(10_000_000, 3), (60_000_000, 1)], ids=["short", "long"])
+def test_three_short_calls_are_made_alone_even_if_the_first_takes_long(call_ns: int, made: int) -> None:
+    async def run(items: Any) -> list[StampedResult]:
+        time.sleep(0.06)  # beyond the time for calls alone
+        return [StampedResult(None, [0] * 10)]
+
+    trial: Any = SimpleNamespace(takes_turns=False, items=range(6), before_batch=lambda: None, run=run)
+    found: Any = SimpleNamespace(in_own_thread=False, wall_ns=1)
+    batch = [taken(1, 5)._replace(ended=call_ns)] * 6
+    alone, _ = sent_to_end(instrumented._made_alone(trial, found, batch))
+    assert [place for place, _ in alone] == list(range(made))
 
 
 def test_calls_that_differ_are_compared_each_with_itself() -> None:
