@@ -87,20 +87,6 @@ def test_calls_in_processes_of_their_own_have_no_lines_and_the_account_says_so(r
     assert found["on_core_at"] is None
 
 
-def test_calls_in_processes_that_are_too_short_to_be_seen_have_no_lines_and_the_account_says_so(
-    runner_env: RunnerEnvironment,
-) -> None:
-    python = default_python()
-    command = Command(python, HERE, preload=runner_env.shims.preload(python))
-    with opened(runner_env, order("processes", {"call": "workloads:power"}, tasks=50), command) as runner:
-        runner.ask("warm")
-        runner.trial()
-        found = runner.ask("account", repeats=1)
-    assert found["lines_missing"] == (
-        "the calls are shorter than 0.5 ms: a thread that samples would get the GIL only between them"
-    )
-
-
 def test_tasks_of_a_calls_own_wait_for_an_executor_at_their_line_or_at_none(runner_env: RunnerEnvironment) -> None:
     found = account(runner_env, "event_loop", "wait_in_threads", "async_call", tasks=2, workers=1)
     assert (found["executor_kind"], found["executor_wanted"]) == ("default executor", 4)
