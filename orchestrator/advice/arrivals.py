@@ -9,7 +9,7 @@ from ..analysis.accounts import BUSY_CALL
 from ..analysis.looks import LOOKS
 from ..runner import registry
 from ..spec.open_loop import MOST_WINDOWS, RATES, calls_needed, halvings
-from .design import LONGEST_S, TIMEOUT_S, Design, model_of
+from .design import LONGEST_S, TIMEOUT_S, Design, has_workers, model_of
 from .facts import Facts
 from .question import Question
 
@@ -88,19 +88,17 @@ def _entries(asked: Question, facts: Facts, rate: float, cores: int) -> list[str
     left_out = {**facts.refused, **facts.failed}
     is_busy = facts.busy >= BUSY_CALL
     workers = loops if facts.is_async else cores if is_busy else min(MOST_THREADS, in_flight)
-    if asked.models is not None:
-        wanted = [entry for entry in asked.models if model_of(entry) not in left_out]
-        return wanted if asked.workers else [_with_workers(entry, workers) for entry in wanted]
-    if facts.is_async:
+    if facts.is_async and asked.models is None:
         several = {"model": "threads_of_loops", "workers": cores, "concurrency": math.ceil(loops / cores)}
         return [{"model": "event_loop", "workers": loops}, several]
-    pickles = ("interpreters", "processes") if facts.unpicklable else ()
-    sized = (name for name in ("threads", "interpreters", "processes") if name not in {*left_out, *pickles})
-    return ["sequential", *({"model": name, **({} if asked.workers else {"workers": workers})} for name in sized)]
+    pickles = () if facts.unpicklable else ("interpreters", "processes")
+    wanted = ["sequential", "threads", *pickles] if asked.models is None else asked.models
+    able = [entry for entry in wanted if model_of(entry) not in left_out]
+    return able if asked.workers else [_with_workers(entry, workers) for entry in able]
 
 
-def _with_workers(entry: str | dict[str, Any], workers: int) -> dict[str, Any]:
+def _with_workers(entry: str | dict[str, Any], workers: int) -> str | dict[str, Any]:
     """Return an entry with a number of workers, if its model takes one and it names none."""
-    made = {"model": entry} if isinstance(entry, str) else entry
-    takes = registry.load(made["model"]).WORKERS == "asked" and "workers" not in made
-    return {**made, "workers": workers} if takes else made
+    if registry.load(model_of(entry)).WORKERS != "asked" or has_workers(entry):
+        return entry
+    return {"model": entry, "workers": workers} if isinstance(entry, str) else {**entry, "workers": workers}

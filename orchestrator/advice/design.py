@@ -276,15 +276,16 @@ def _spawning(entry: str | dict[str, Any]) -> dict[str, Any]:
 
 def _models(entries: Sequence[str | dict[str, Any]], workers: Sequence[int]) -> list[str]:
     """Return the model of each variant: an entry that has its own `workers` is one, others are one for each number."""
-    return [model_of(entry) for entry in entries for _ in ([0] if _has_workers(entry) else workers)]
+    return [model_of(entry) for entry in entries for _ in ([0] if has_workers(entry) else workers)]
 
 
 def _is_one(entries: Sequence[str | dict[str, Any]]) -> bool:
     """Return whether a single entry is measured with each number of workers."""
-    return sum(not _has_workers(entry) for entry in entries) == 1
+    return sum(not has_workers(entry) for entry in entries) == 1
 
 
-def _has_workers(entry: str | dict[str, Any]) -> bool:
+def has_workers(entry: str | dict[str, Any]) -> bool:
+    """Return whether an entry names its number of workers."""
     return isinstance(entry, dict) and "workers" in entry
 
 
@@ -316,7 +317,7 @@ def _for_workers(asked: Question, facts: Facts, tasks: int) -> int:
 
     Otherwise some workers would be idle, and no number of them could gain what it gains with a full batch.
     """
-    given = [entry["workers"] for entry in asked.models or () if isinstance(entry, dict) and _has_workers(entry)]
+    given = [entry["workers"] for entry in asked.models or () if isinstance(entry, dict) and has_workers(entry)]
     most = max([0, *(asked.workers or ()), *(each for each in given if isinstance(each, int))])
     if most < 2:
         return tasks

@@ -25,6 +25,11 @@ def keeps_several_cores(call_ns: float, busy_cores: float) -> bool:
     return busy_cores > MULTI_CORE_CALL and call_ns > SHORT_CALL_NS
 
 
+def is_of_machine(machine: float | None, contention: float | None) -> bool:
+    """Return whether the cores alone lose most of what calls lose together, so that the calls are not to blame."""
+    return (machine or 0.0) > (contention or 0.0) / 2
+
+
 class Account(Figures):
     """The figures of one `account.measured`, or the medians of several."""
 

@@ -16,7 +16,7 @@ from ..runner import registry
 from ..runner.account.figures import FIGURES, Figures
 from ..spec.plan import Variant, columns
 from . import accounts, load, remedies
-from .accounts import MUCH, Account, Summary
+from .accounts import MUCH, Account, Summary, is_of_machine
 from .contest import Contest
 from .figures import ALIKE
 from .stats import STATS_VERSION
@@ -164,9 +164,9 @@ def together(middle: Figures) -> str:
 
 
 def _shared(middle: Figures) -> str:
-    all_of_it, machine = middle.contention_share or 0.0, middle.contention_machine_share or 0.0
+    machine = middle.contention_machine_share or 0.0
     of_machine = f"; the machine itself {units.percent(machine)}" if machine >= MUCH else ""
-    if machine > all_of_it / 2:
+    if is_of_machine(machine, middle.contention_share):
         return f"{of_machine}: so much a loop loses that shares nothing"
     if middle.contended_objects is None and middle.objects_missing:
         return f"; what the threads share is not known{of_machine}"

@@ -16,7 +16,7 @@ from ..runner import registry
 from ..runner.account.figures import Figures
 from ..spec.plan import Variant
 from . import load
-from .accounts import Summary
+from .accounts import Summary, is_of_machine
 from .contest import Contest
 
 WORTH = 0.15  # the least share of the workers' time that gets advice
@@ -95,7 +95,7 @@ def _gil(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
 
 def _contention(contest: Contest, variant: Variant, found: Summary) -> Remedy | None:
     middle = found.median
-    if (middle.contention_machine_share or 0.0) > found.shares["contention"] / 2:
+    if is_of_machine(middle.contention_machine_share, found.shares["contention"]):
         return None
     if middle.contended_objects:
         return Remedy("own_copies", f"give each thread its own copy: they share {middle.contended_objects}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from .. import units
 from ..analysis import explain
-from ..analysis.accounts import DISTURBED_BATCH, Summary
+from ..analysis.accounts import DISTURBED_BATCH, Summary, is_of_machine
 from ..analysis.contest import Contest
 from ..analysis.remedies import is_unequal
 from ..analysis.results import PointEvents
@@ -98,8 +98,8 @@ def _together(found: PointEvents) -> Iterator[str]:
     for event in found.explained:
         if is_disturbed(event):
             continue
-        if (event.contention_machine_share or 0.0) > (event.contention_share or 0.0) / 2:
-            continue  # it is the cores, not the calls
+        if is_of_machine(event.contention_machine_share, event.contention_share):
+            continue
         lost = [cause for cause in event.causes if cause != "on_core"]
         if lost[:1] == ["contention"] and (event.contention_share or 0.0) >= LEAST_TOGETHER:
             yield f"Calls in {event.variant} slow each other: {explain.together(event)}."

@@ -34,14 +34,16 @@ SMALL_BYTES = 1024  # a call of fewer bytes is pickled in less time than its sta
 
 WEIGHED_RESULTS = 16  # results of which the pickle is measured
 
-PER_TASK = "the calls run in processes that end with them"
-GREENLETS = "the calls are greenlets, which share the frames of one thread"
-TOO_SHORT = "the calls are shorter than 0.5 ms: a thread that samples would get the GIL only between them"
-"""Why lines can't be looked for."""
-
 SHORT_NS = 500_000
 """A worker process gives its GIL away between calls as short as this, hardly ever in them, and a further thread there
 makes a batch of such calls 4 % longer."""
+
+PER_TASK = "the calls run in processes that end with them"
+GREENLETS = "the calls are greenlets, which share the frames of one thread"
+TOO_SHORT = (
+    f"the calls are shorter than {SHORT_NS / 1e6:g} ms: a thread that samples would get the GIL only between them"
+)
+"""Why lines can't be looked for."""
 
 NOT_SOUGHT = "the variant is far behind"
 """Why contention is not measured: it would take long and change no decision."""

@@ -121,8 +121,8 @@ class StampedResult:
     ) -> None:
         self.value = value
         self._numbers = numbers
-        self._memory = memory
         self._arrived = arrived
+        self._memory = memory
         self._returned = returned
 
     @property
