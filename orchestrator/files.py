@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import secrets
 from pathlib import Path
+
+SPECS = (".yaml", ".yml")  # how the names of specs end
 
 
 def replace_file(file: Path, content: bytes) -> None:
     """Replace `file` whole: a reader finds the old content or the new, also after a power cut."""
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    temporary = file.with_name(f".{file.name}.{os.urandom(4).hex()}")
     try:
         with temporary.open("xb") as out:
             out.write(content)
@@ -24,6 +24,8 @@ def replace_file(file: Path, content: bytes) -> None:
 
 def closest_match(missing: Path) -> str | None:
     """Return the name beside a file that is not there that is most like its own; None where none is."""
+    import difflib  # here, as completion of commands loads this module
+
     try:
         names = sorted(entry.name for entry in missing.parent.iterdir())[:1000]
     except OSError:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import BadInput
 from ..runner.problem import Problem
 from ..spec.load import Source, load
 from ..spec.problem import SpecProblem
@@ -28,7 +29,7 @@ def load_plan(config: Path, overrides: Sequence[str] | None, cluster: Cluster | 
         cores = cluster.cores()
     elif experiment.limits.cpus and (missing := keep_to(experiment.limits.cpus)):
         place = ("limits", "cpus", experiment.limits.cpus.index(missing[0]))
-        what, remedy = f"no processor {missing[0]} to run on here", "name those of `taskset -p $$`"
+        what, remedy = f"no processor {missing[0]} to run on here", "name those of `taskset -cp $$`"
         raise source.failure(SpecProblem(place, Problem("processor_missing", what, remedy)))
     else:
         cores = effective_cores()
@@ -36,6 +37,26 @@ def load_plan(config: Path, overrides: Sequence[str] | None, cluster: Cluster | 
         return plan_experiment(experiment, cores, read_items(experiment, source)), source
     except SpecProblem as found:
         raise source.failure(found) from found
+
+
+def load_plans(
+    configs: Iterable[Path], overrides: Sequence[str] | None, cluster: Cluster | None = None
+) -> tuple[list[tuple[Path, Plan, Source]], list[str]]:
+    """Return each spec with its plan and the origin of its parts, and the problems of the specs that have none.
+
+    No spec's `limits` change which processors this process may use.
+    """
+    from ..machine.host import affinity_kept
+
+    plans: list[tuple[Path, Plan, Source]] = []
+    problems: list[str] = []
+    for config in configs:
+        try:
+            with affinity_kept():
+                plans.append((config, *load_plan(config, overrides, cluster)))
+        except BadInput as error:
+            problems += str(error).splitlines()
+    return plans, problems
 
 
 def read_items(experiment: Experiment, source: Source) -> list[Items]:

@@ -18,7 +18,7 @@ from .output import NonzeroExit, write
 
 if TYPE_CHECKING:
     from ..analysis.versions import SpecChecked
-    from ..engine.batch import Planned
+    from ..engine.suite import Planned
     from ..output.versions import Versions
 
 
@@ -54,7 +54,7 @@ def ci(
         ),
     ] = None,
     max_time: Annotated[
-        str | None, typer.Option(metavar="TIME", help="longest time of all specs together [default: as they say]")
+        str | None, typer.Option(metavar="TIME", help="longest time of all specs together [default: that of each spec]")
     ] = None,
     runs: Runs = Path("runs"),
     wait: Wait = None,
@@ -92,7 +92,7 @@ def ci(
                 checked = check(jobs, Setting(found, head, before, tolerated, runs, set_holder, on_end, max_time_s))
     except SystemExit as end:
         assert isinstance(end.code, int)
-        raise NonzeroExit(f"ended by signal {end.code - 128}; nothing is left behind", end.code) from None
+        raise NonzeroExit(f"ended by signal {end.code - 128}; the worktrees are removed", end.code) from None
     _publish(checked, Versions(found.head, found.base, found.about_base, tolerated), summary)
 
 
@@ -105,20 +105,13 @@ def _listed() -> Sequence[Path]:
 
 def _jobs(configs: Sequence[Path], overrides: list[str]) -> list[Planned]:
     """Return a job for each spec; raises BadInput with the problems of all of them."""
-    from ..api.plans import load_plan
-    from ..engine.batch import Planned
-    from ..machine.host import affinity_kept
+    from ..api.plans import load_plans
+    from ..engine.suite import Planned
 
-    jobs, problems = [], []
-    for config in configs:
-        try:
-            with affinity_kept():
-                jobs.append(Planned(config, *load_plan(config, overrides)))
-        except BadInput as error:
-            problems += str(error).splitlines()
+    plans, problems = load_plans(configs, overrides)
     if problems:
         raise BadInput("\n".join(dict.fromkeys(problems)))
-    return jobs
+    return [Planned(*each) for each in plans]
 
 
 def _publish(checked: Sequence[SpecChecked], versions: Versions, summary: Path | None) -> None:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 
-SPECS = (".yaml", ".yml")
+from ..files import SPECS
 
 _PLAIN = re.compile(r"[\w./@%+,~-]+")
 

@@ -10,17 +10,17 @@ from typing import Annotated
 import typer
 
 from ..errors import BadInput
+from ..files import SPECS
 from ..output.formats import names
 from . import completion
 from .app import Details, Format, KeepReport, Runs, Wait, app
-from .completion import SPECS
 from .output import choose
 
 
 @app.command(
     epilog="\b\nExamples:\n  orchestrator run configs/cpu.yaml kwargs.n=50_000 measure.max_time=30s\n"
     "  orchestrator run configs/cpu.yaml --quiet --wait 2h --log-file cpu.log   # from cron, see docs/cron.md\n"
-    "  orchestrator run configs/*.yaml --max-time 2h   # a batch: all are checked first"
+    "  orchestrator run configs/*.yaml --max-time 2h   # a suite: all are checked first"
 )
 def run(
     context: typer.Context,
@@ -50,13 +50,13 @@ def run(
         typer.Option(
             metavar="ADDRESS",
             envvar="ORCHESTRATOR_CLUSTER",
-            help="run blocks on the workers of a Dask cluster, such as tcp://host:8786, or local:4 for a trial",
+            help="run blocks on the workers of a Dask cluster, such as tcp://host:8786, or local:4 to try one",
         ),
     ] = None,
     wait: Wait = None,
     max_time: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="longest time of all specs together, shared fairly [default: as they say]"),
+        typer.Option(metavar="TIME", help="longest time of all specs, shared fairly [default: that of each spec]"),
     ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", envvar="ORCHESTRATOR_QUIET", help="print nothing if the status is 0")
@@ -108,7 +108,7 @@ def run(
         if len(configs) == 1:
             measure_one(configs[0], asked)
         else:
-            from .batch import measure_all
+            from .suite import measure_all
 
             measure_all(configs, asked)
 

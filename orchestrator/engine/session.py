@@ -60,7 +60,7 @@ def run(
     """Measure what is planned, and return how it ended; the journal below `runs` then holds everything.
 
     `policy` says which interrupted run is resumed. `set_holder` is called with the run's directory, and `check` when
-    the plan can run, before anything is written; `share` is what the run has of a batch. Raises BadInput before that,
+    the plan can run, before anything is written; `share` is what the run has of a suite. Raises BadInput before that,
     Unwritable, JournalDamaged, Busy and HostsLost.
     """
 

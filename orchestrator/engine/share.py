@@ -1,4 +1,4 @@
-"""What one run has of a batch: its part of the time for all, and the command that runs it alone."""
+"""What one run has of a suite: its part of the time for all, and the command that runs it alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Share:
-    """What a run has of its batch."""
+    """What a run has of its suite."""
 
     most_s: float | None = None
     """The longest time that the run may take, whatever its spec says; None without a limit."""
@@ -17,7 +17,7 @@ class Share:
     """The command that runs the same spec alone; without one, the command of this program."""
 
 
-WHOLE = Share()  # of a run that is in no batch
+WHOLE = Share()  # of a run that is in no suite
 
 
 def fair_s(left_s: float, most_s: Sequence[float]) -> float:

@@ -20,12 +20,12 @@ from ..spec.plan import Plan
 from ..spec.problem import SpecProblem
 from ..spec.versions import TwoVersions, base_alone, items_of, two_versions
 from . import session
-from .batch import Planned, own_processors
 from .forecast import check_time, forecast
 from .placing import Placed, defined_at, placed
 from .session import RunOutcome
 from .share import Share, fair_s
 from .signals import exiting_on_signal
+from .suite import Planned, own_processors
 from .worktrees import Commits, Tree
 
 NO_TIME = "not measured, as --max-time left no time for one block"

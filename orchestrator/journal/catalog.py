@@ -8,12 +8,12 @@ journal. Every event about a point or a variant carries the parts of both as col
 
 from __future__ import annotations
 
-from . import batch_events, capacity_events, derived_events, raw_events, window_events
+from . import capacity_events, derived_events, raw_events, suite_events, window_events
 from .event import Event
 
 EVENTS: dict[str, type[Event]] = {
     kind.model_fields["event"].default: kind
-    for module in (raw_events, window_events, derived_events, capacity_events, batch_events)
+    for module in (raw_events, window_events, derived_events, capacity_events, suite_events)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, Event) and kind.__module__ == module.__name__
 }

@@ -126,7 +126,7 @@ def test_a_real_run_has_most_kinds_of_events(records: list[dict[str, Any]]) -> N
         "host.judged",
         "block.cancelled",
         "experiment.finished",
-        "batch.finished",
+        "suite.finished",
     }
     assert {record["event"] for record in records} >= EVENTS.keys() - rare
 

@@ -1,4 +1,4 @@
-"""What a batch of experiments shows at its end: a line for each."""
+"""What a suite of experiments shows at its end: a line for each."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from .. import units
 from ..analysis.results import Results
-from ..journal.batch_events import BatchFinished, ExperimentFinished
 from ..journal.derived_events import VerdictReached
 from ..journal.event import SCHEMA
+from ..journal.suite_events import ExperimentFinished, SuiteFinished
 from ..jsonl import lines as as_lines
 from ..text import printable
 from . import brief
@@ -35,12 +35,12 @@ def figures(results: Results | None) -> dict[str, Any]:
     }
 
 
-def lines(endings: Sequence[ExperimentFinished], batch: BatchFinished) -> str:
-    """Return one JSON object a line: one for each experiment, the batch last."""
-    return as_lines({"event": event.event, "schema": SCHEMA, **event.fields()} for event in (*endings, batch))
+def lines(endings: Sequence[ExperimentFinished], suite: SuiteFinished) -> str:
+    """Return one JSON object a line: one for each experiment, the suite last."""
+    return as_lines({"event": event.event, "schema": SCHEMA, **event.fields()} for event in (*endings, suite))
 
 
-def table(endings: Sequence[ExperimentFinished], batch: BatchFinished, *, width: int, colour: bool) -> str:
+def table(endings: Sequence[ExperimentFinished], suite: SuiteFinished, *, width: int, colour: bool) -> str:
     """Return a table with a row for each experiment, and a line about all."""
     screen = Screen(width, colour)
     headers = ("experiment", "verdict", "expectations", "time", "status", "run")
@@ -48,8 +48,8 @@ def table(endings: Sequence[ExperimentFinished], batch: BatchFinished, *, width:
     for event in endings:
         if event.error:
             screen.line(printable(f"{event.experiment}: {' '.join(event.error.split())}"), "yellow")
-    of_time = "" if batch.max_time_s is None else f" of at most {_time(batch.max_time_s)}"
-    screen.line(f"{units.count(batch.experiments, 'experiment')} in {_time(batch.elapsed_s)}{of_time}", "dim")
+    of_time = "" if suite.max_time_s is None else f" of at most {_time(suite.max_time_s)}"
+    screen.line(f"{units.count(suite.experiments, 'experiment')} in {_time(suite.elapsed_s)}{of_time}", "dim")
     return screen.text()
 
 

@@ -18,8 +18,8 @@ from .outcome import drawn_outcome, last_line
 from .output import NonzeroExit, colour, say, width, write
 
 if TYPE_CHECKING:
-    from ..engine.batch import Ending, Job
-    from ..journal.batch_events import BatchFinished, BatchOutcome, ExperimentFinished
+    from ..engine.suite import Ending, Job
+    from ..journal.suite_events import ExperimentFinished, SuiteFinished, SuiteOutcome
 
 
 def measure_all(configs: list[Path], asked: Asked) -> None:
@@ -27,7 +27,7 @@ def measure_all(configs: list[Path], asked: Asked) -> None:
 
     Raises NonzeroExit, and Failure before the first is measured.
     """
-    from ..engine import batch
+    from ..engine import suite
 
     jobs = _checked(configs, asked)
     place, held = place_and_lock(asked)
@@ -39,9 +39,9 @@ def measure_all(configs: list[Path], asked: Asked) -> None:
             set_holder(directory)
             shown.begin(directory)
 
-        setting = batch.Setting(asked.runs, asked.policy, begin, place, asked.max_time_s)
-        known = batch.identities(jobs) if asked.cluster is None else {}
-        endings = batch.run(jobs, setting, known, shown.end)
+        setting = suite.Setting(asked.runs, asked.policy, begin, place, asked.max_time_s)
+        known = suite.identities(jobs) if asked.cluster is None else {}
+        endings = suite.run(jobs, setting, known, shown.end)
         if asked.report and not any(ending.signal for ending in endings):
             write_index(asked.runs)
     events = [_event(ending) for ending in endings]
@@ -55,21 +55,12 @@ def measure_all(configs: list[Path], asked: Asked) -> None:
 
 def _checked(configs: Sequence[Path], asked: Asked) -> list[Job]:
     """Return an experiment for each spec; raises BadInput with the problems of all of them."""
-    from ..api.plans import load_plan
-    from ..engine.batch import Job
-    from ..machine.host import affinity_kept
+    from ..api.plans import load_plans
+    from ..engine.suite import Job
 
-    problems = list(_repeated(configs))
-    jobs: list[Job] = []
-    for config in configs:
-        try:
-            with affinity_kept():
-                plan, source = load_plan(config, asked.overrides, asked.cluster)
-            command = ["orchestrator", "run", str(config), *asked.overrides]
-            jobs.append(Job(config, plan, source, command))
-        except BadInput as error:
-            problems += str(error).splitlines()
-    problems += _namesakes(jobs)
+    plans, unplanned = load_plans(configs, asked.overrides, asked.cluster)
+    jobs = [Job(*each, ["orchestrator", "run", str(each[0]), *asked.overrides]) for each in plans]
+    problems = [*_repeated(configs), *unplanned, *_namesakes(jobs)]
     for place, most_s in enumerate(_shares(jobs, asked.max_time_s)):
         job = jobs[place]
         try:
@@ -112,7 +103,7 @@ def _namesakes(jobs: Sequence[Job]) -> Iterator[str]:
 
 
 class _Shown:
-    """What a batch prints: at once, or at its end where only a failure is of interest."""
+    """What a suite prints: at once, or at its end where only a failure is of interest."""
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
@@ -138,12 +129,12 @@ class _Shown:
         heading = "" if self._asked.shown == "json" else f"{ending.job.name}\n\n"
         self._print(heading + text + "\n" * bool(heading))
 
-    def finish(self, endings: Sequence[ExperimentFinished], batch: BatchFinished) -> None:
+    def finish(self, endings: Sequence[ExperimentFinished], suite: SuiteFinished) -> None:
         """Print what was held back, and the summary."""
-        from ..output import batch as output
+        from ..output import suite as output
 
         is_json = self._asked.shown == "json"
-        last = output.lines(endings, batch) if is_json else output.table(endings, batch, width=width(), colour=colour())
+        last = output.lines(endings, suite) if is_json else output.table(endings, suite, width=width(), colour=colour())
         write("".join([*self._held, last]))
 
     def _print(self, text: str) -> None:
@@ -154,8 +145,8 @@ class _Shown:
 
 
 def _event(ending: Ending) -> ExperimentFinished:
-    from ..journal.batch_events import ExperimentFinished
-    from ..output.batch import figures
+    from ..journal.suite_events import ExperimentFinished
+    from ..output.suite import figures
 
     outcome = ending.outcome
     return ExperimentFinished(
@@ -172,20 +163,20 @@ def _event(ending: Ending) -> ExperimentFinished:
     )
 
 
-def _outcome(ending: Ending) -> BatchOutcome:
+def _outcome(ending: Ending) -> SuiteOutcome:
     """Return how an experiment ended, as its run has it where there is one."""
     finished = ending.outcome and ending.outcome.results.finished
     if ending.status is None:
         return "not_reached"
     if finished:
-        return cast("BatchOutcome", finished.outcome)
+        return cast("SuiteOutcome", finished.outcome)
     return "interrupted" if ending.status > 128 else "skipped" if ending.was_skipped else "error"
 
 
-def _summary(endings: Sequence[Ending], status: int, elapsed_s: float, asked: Asked) -> BatchFinished:
-    from ..journal.batch_events import BatchFinished
+def _summary(endings: Sequence[Ending], status: int, elapsed_s: float, asked: Asked) -> SuiteFinished:
+    from ..journal.suite_events import SuiteFinished
 
-    return BatchFinished(
+    return SuiteFinished(
         experiments=len(endings),
         failed=sum(ending.status != errors.OK for ending in endings),
         exit_status=status,

@@ -1,7 +1,7 @@
-"""The record of a batch that is not over: which runs are its own, so that a repeated command goes on where it ended.
+"""The record of a suite that is not over: which runs are its own, so that a repeated command goes on where it ended.
 
-It lies beside the experiments, and is deleted when the batch is over. It only names the runs: how each of them ended
-is in its journal. It is replaced whole, so a batch that is killed leaves a record that is right.
+It lies beside the experiments, and is deleted when the suite is over. It only names the runs: how each of them ended
+is in its journal. It is replaced whole, so a suite that is killed leaves a record that is right.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from .resume import STOPPED_BY_HAND, Policy
 
 
 @dataclass
-class BatchRecord:
-    """A batch that is not over."""
+class SuiteRecord:
+    """A suite that is not over."""
 
     file: Path
     runs: dict[str, str] = field(default_factory=dict)
@@ -34,10 +34,10 @@ class BatchRecord:
     """The time of the runs that ended."""
     updated: str = ""
     exit_status: int | None = None
-    """128+N when signal N ended the batch."""
+    """128+N when signal N ended the suite."""
 
     def begin(self, experiment: str, run_id: str) -> None:
-        """Record that a run of the batch begins."""
+        """Record that a run of the suite begins."""
         self.runs[experiment] = run_id
         self._write()
 
@@ -47,18 +47,18 @@ class BatchRecord:
         self._write()
 
     def stop(self, status: int) -> None:
-        """Record that a signal ended the batch."""
+        """Record that a signal ended the suite."""
         self.exit_status = status
         if self.runs:
             self._write()
 
     def delete(self) -> None:
-        """Delete the record: the batch is over."""
+        """Delete the record: the suite is over."""
         with suppress(OSError):
             self.file.unlink(missing_ok=True)
 
     def finished(self, experiment: str) -> Mapping[str, Any] | None:
-        """Return the first event of the batch's run of an experiment if that came to its end, else None."""
+        """Return the first event of the suite's run of an experiment if that came to its end, else None."""
         directory = self.file.parent / experiment / self.runs.get(experiment, "")
         if experiment not in self.runs:
             return None
@@ -77,21 +77,21 @@ class BatchRecord:
             replace_file(self.file, dumps(about) + b"\n")
 
 
-def opened(runs: Path, experiments: Sequence[str], policy: Policy) -> BatchRecord:
-    """Return the record of the batch of these experiments below `runs`: the interrupted one that `policy` resumes, or
+def opened(runs: Path, experiments: Sequence[str], policy: Policy) -> SuiteRecord:
+    """Return the record of the suite of these experiments below `runs`: the interrupted one that `policy` resumes, or
     an empty one."""
     key = hashlib.sha256("\n".join(sorted(experiments)).encode()).hexdigest()[:12]
-    file = runs / f".batch-{key}.json"
+    file = runs / f".suite-{key}.json"
     with suppress(OSError, ValueError, TypeError):
-        found = BatchRecord(file, **json.loads(file.read_bytes()))
+        found = SuiteRecord(file, **json.loads(file.read_bytes()))
         if _is_wanted(found, policy):
             found.exit_status = None
             return found
-    return BatchRecord(file)
+    return SuiteRecord(file)
 
 
-def _is_wanted(record: BatchRecord, policy: Policy) -> bool:
-    """Return whether to go on with an interrupted batch, by the same rules as with a run."""
+def _is_wanted(record: SuiteRecord, policy: Policy) -> bool:
+    """Return whether to go on with an interrupted suite, by the same rules as with a run."""
     if policy.asked or policy.within_s is None:
         return policy.asked
     if record.exit_status == STOPPED_BY_HAND:

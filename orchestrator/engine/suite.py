@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import errors
-from ..archive import batch as archive
-from ..archive.batch import BatchRecord
+from ..archive import suite as archive
 from ..archive.resume import Policy
+from ..archive.suite import SuiteRecord
 from ..errors import BadInput, Failure
 from ..log import diagnostics
 from ..machine import host
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..analysis.results import Results
 
 NO_TIME = "no time of --max-time was left"
-NOT_REACHED = "the batch ended before"
+NOT_REACHED = "not reached: the suite ended before it"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Job(Planned):
-    """One experiment of a batch."""
+    """One experiment of a suite."""
 
     command: Sequence[str]
     """The command that runs it alone."""
@@ -62,7 +62,7 @@ class Job(Planned):
 
 @dataclass(frozen=True)
 class Ending:
-    """How one experiment of a batch ended."""
+    """How one experiment of a suite ended."""
 
     job: Job
     status: int | None
@@ -72,16 +72,16 @@ class Ending:
     error: str | None = None
     elapsed_s: float = 0.0
     was_done: bool = False
-    """Measured by an earlier call of the same batch."""
+    """Measured by an earlier call of the same suite."""
     was_skipped: bool = False
     """Not measured, because no time was left."""
     signal: int | None = None
-    """The signal that ended the batch during this experiment or right after it."""
+    """The signal that ended the suite during this experiment or right after it."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how a batch runs."""
+    """Where and how a suite runs."""
 
     runs: Path
     policy: Policy
@@ -111,7 +111,7 @@ def run(
     """Measure the experiments one after the other, and return how each ended; after a signal, no other is begun.
 
     `known` are the identities of experiments that were probed. `on_end` is called with each ending as it comes. An
-    experiment that an interrupted call of the same batch has finished is not measured again, if nothing has changed
+    experiment that an interrupted call of the same suite has finished is not measured again, if nothing has changed
     that its results depend on. An error ends only its own experiment.
     """
     record = archive.opened(setting.runs, [job.name for job in jobs], setting.policy)
@@ -133,7 +133,7 @@ def run(
     return endings
 
 
-def _ended(job: Job, setting: Setting, record: BatchRecord, known: dict[str, dict[str, str]], share: Share) -> Ending:
+def _ended(job: Job, setting: Setting, record: SuiteRecord, known: dict[str, dict[str, str]], share: Share) -> Ending:
     """Return how an experiment ended, in the interrupted call or now."""
     try:
         with exiting_on_signal():
@@ -156,8 +156,8 @@ def _reported(ending: Ending, on_end: Callable[[Ending], None]) -> Ending:
     return ending
 
 
-def _done(job: Job, setting: Setting, record: BatchRecord, known: dict[str, dict[str, str]]) -> Ending | None:
-    """Return how an experiment ended in the interrupted call of this batch; None if it has to be measured."""
+def _done(job: Job, setting: Setting, record: SuiteRecord, known: dict[str, dict[str, str]]) -> Ending | None:
+    """Return how an experiment ended in the interrupted call of this suite; None if it has to be measured."""
     started = record.finished(job.name)
     if started is None:
         return None
@@ -170,7 +170,7 @@ def _done(job: Job, setting: Setting, record: BatchRecord, known: dict[str, dict
         with own_processors(job.plan):
             identity = known.get(job.name) or session.identity(job.plan, job.source, setting.place)
         if changed := origin.changed(started, job.plan, identity):
-            note = f"{', '.join(changed)} changed since the batch was interrupted, so it is measured again"
+            note = f"{', '.join(changed)} changed since the suite was interrupted, so it is measured again"
             diagnostics().warning("experiment.not_resumed", run=str(directory), note=note)
             return None
         results = fold(Records(directory / EVENTS_FILE))
@@ -178,13 +178,13 @@ def _done(job: Job, setting: Setting, record: BatchRecord, known: dict[str, dict
         diagnostics().warning("experiment.not_resumed", run=str(directory), note=str(error))
         return None
     assert results.finished is not None
-    note = "finished by the interrupted batch; use --fresh to measure it again"
+    note = "finished by the interrupted suite; use --fresh to measure it again"
     diagnostics().info("experiment.done", run=str(directory), note=note)
     status = results.finished.exit_status
     return Ending(job, status, RunOutcome(results, status, directory), None, _elapsed_s(results), was_done=True)
 
 
-def _measured(job: Job, setting: Setting, record: BatchRecord, share: Share) -> Ending:
+def _measured(job: Job, setting: Setting, record: SuiteRecord, share: Share) -> Ending:
     """Return how an experiment ended that is measured now, whatever ended it."""
     if share.most_s is not None and share.most_s < job.least_s:
         diagnostics().warning("experiment.skipped", experiment=job.name, note=NO_TIME)

@@ -1,4 +1,4 @@
-"""Events about a batch of experiments: `run` prints them of several specs; they are in no journal."""
+"""Events about a suite of experiments: `run` prints them of several specs; they are in no journal."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Literal
 
 from .event import Event
 
-BatchOutcome = Literal[
+SuiteOutcome = Literal[
     "decided", "undecided", "expectation_broken", "workload_failed", "interrupted", "error", "skipped", "not_reached"
 ]
 
 
 class ExperimentFinished(Event):
-    """How one experiment of a batch ended."""
+    """How one experiment of a suite ended."""
 
     event: Literal["experiment.finished"] = "experiment.finished"
     experiment: str
@@ -20,13 +20,13 @@ class ExperimentFinished(Event):
     run_id: str | None
     directory: str | None
     """Of its run; both are null where there is none."""
-    outcome: BatchOutcome
+    outcome: SuiteOutcome
     """As in `run.finished`; `skipped` where no time was left, `not_reached` after a signal."""
     exit_status: int | None
     """The status that it would have alone; null where it was not reached."""
     elapsed_s: float
     was_done: bool
-    """Whether an earlier, interrupted call of the same batch measured it."""
+    """Whether an earlier, interrupted call of the same suite measured it."""
     wins: int
     ties: int
     undecided: int
@@ -41,10 +41,10 @@ class ExperimentFinished(Event):
     error: str | None
 
 
-class BatchFinished(Event):
-    """The end of a batch."""
+class SuiteFinished(Event):
+    """The end of a suite."""
 
-    event: Literal["batch.finished"] = "batch.finished"
+    event: Literal["suite.finished"] = "suite.finished"
     experiments: int
     failed: int
     """The number of experiments with another status than 0."""

@@ -36,12 +36,12 @@ def placed(directory: Path, **specs: str) -> Path:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """A batch of which one experiment fails and one decides too little."""
-    place = placed(tmp_path_factory.mktemp("batch"), good=SPEC, failing=FAILING, claims=BROKEN)
+    """A suite of which one experiment fails and one decides too little."""
+    place = placed(tmp_path_factory.mktemp("suite"), good=SPEC, failing=FAILING, claims=BROKEN)
     return place, orchestrator("run", "good.yaml", "failing.yaml", "claims.yaml", "tasks=2", cwd=place)
 
 
-def test_the_status_of_a_batch_is_the_worst_of_its_experiments(ran: tuple[Path, Any]) -> None:
+def test_the_status_of_a_suite_is_the_worst_of_its_experiments(ran: tuple[Path, Any]) -> None:
     assert ran[1].returncode == errors.FAILED, ran[1].stderr
 
 
@@ -61,15 +61,15 @@ def test_an_override_applies_to_every_spec(ran: tuple[Path, Any]) -> None:
     assert [event["tasks"] for event in verdicts] == [2, 2, 2]
 
 
-def test_a_batch_ends_with_a_line_for_each_experiment_and_one_for_all(ran: tuple[Path, Any]) -> None:
-    *ends, batch = events(ran[1].stdout)[-4:]
+def test_a_suite_ends_with_a_line_for_each_experiment_and_one_for_all(ran: tuple[Path, Any]) -> None:
+    *ends, suite = events(ran[1].stdout)[-4:]
     assert [(end["event"], end["experiment"], end["exit_status"], end["outcome"]) for end in ends] == [
         ("experiment.finished", "good", errors.OK, "undecided"),
         ("experiment.finished", "failing", errors.FAILED, "workload_failed"),
         ("experiment.finished", "claims", errors.UNDECIDED, "undecided"),
     ]
-    assert (batch["event"], batch["experiments"], batch["failed"]) == ("batch.finished", 3, 2)
-    assert (batch["exit_status"], batch["max_time_s"]) == (errors.FAILED, None)
+    assert (suite["event"], suite["experiments"], suite["failed"]) == ("suite.finished", 3, 2)
+    assert (suite["exit_status"], suite["max_time_s"]) == (errors.FAILED, None)
 
 
 def test_the_line_of_an_experiment_leads_to_its_run(ran: tuple[Path, Any]) -> None:
@@ -81,7 +81,7 @@ def test_the_line_of_an_experiment_leads_to_its_run(ran: tuple[Path, Any]) -> No
     assert [end["run_id"] for end in ends] == [Path(end["directory"]).name for end in ends]
 
 
-def test_the_lines_of_a_batch_have_the_fields_of_the_published_schema(ran: tuple[Path, Any]) -> None:
+def test_the_lines_of_a_suite_have_the_fields_of_the_published_schema(ran: tuple[Path, Any]) -> None:
     known = validators()
     journals_only = ("'seq'", "'ts'", "'crc32'", "'run_id'")
     for line in events(ran[1].stdout)[-4:]:
@@ -94,12 +94,12 @@ def test_the_log_of_a_run_has_the_command_that_runs_it_alone(ran: tuple[Path, An
     assert started["command"] == ["orchestrator", "run", "failing.yaml", "tasks=2"]
 
 
-def test_a_batch_that_came_to_its_end_leaves_no_record(ran: tuple[Path, Any]) -> None:
+def test_a_suite_that_came_to_its_end_leaves_no_record(ran: tuple[Path, Any]) -> None:
     assert sorted(path.name for path in (ran[0] / "runs").iterdir()) == ["claims", "failing", "good"]
 
 
 @pytest.mark.long
-def test_a_batch_that_came_to_its_end_is_measured_again(tmp_path: Path) -> None:
+def test_a_suite_that_came_to_its_end_is_measured_again(tmp_path: Path) -> None:
     place = placed(tmp_path, a=SPEC, b=SPEC)
     for _ in range(2):
         assert orchestrator("run", "a.yaml", "b.yaml", cwd=place).returncode == errors.OK
@@ -126,14 +126,14 @@ def test_limits_of_one_spec_do_not_bind_the_next(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_quiet_batch_without_a_failure_prints_nothing(tmp_path: Path) -> None:
+def test_a_quiet_suite_without_a_failure_prints_nothing(tmp_path: Path) -> None:
     place = placed(tmp_path, a=SPEC, b=SPEC)
     done = orchestrator("run", "a.yaml", "b.yaml", "--quiet", cwd=place)
     assert (done.returncode, done.stdout, done.stderr) == (errors.OK, "", "")
 
 
 @pytest.mark.long
-def test_a_quiet_batch_with_a_failure_prints_everything(tmp_path: Path) -> None:
+def test_a_quiet_suite_with_a_failure_prints_everything(tmp_path: Path) -> None:
     place = placed(tmp_path, a=SPEC, b=FAILING)
     done = orchestrator("run", "a.yaml", "b.yaml", "--quiet", cwd=place)
     assert done.returncode == errors.FAILED
@@ -158,7 +158,7 @@ def test_a_disk_that_fails_in_one_experiment_leaves_the_others(tmp_path: Path) -
 
 
 def refused(place: Path, *arguments: str) -> list[str]:
-    """Return the lines on stderr of a batch that is refused."""
+    """Return the lines on stderr of a suite that is refused."""
     done = in_process("run", *arguments, cwd=place)
     assert (done.returncode, done.stdout) == (errors.BAD_INPUT, "")
     assert not list(place.glob("runs/*/*"))

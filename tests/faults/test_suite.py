@@ -1,4 +1,4 @@
-"""A batch that is killed or stopped: the same command goes on with what is not done yet."""
+"""A suite that is killed or stopped: the same command goes on with what is not done yet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.slow
 
-BATCH = ("run", "x.yaml", "y.yaml", "z.yaml")
+SUITE = ("run", "x.yaml", "y.yaml", "z.yaml")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def runs(place: Place) -> dict[str, list[str]]:
 
 
 def ended(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
-    """Return the lines of a batch about its experiments."""
+    """Return the lines of a suite about its experiments."""
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return {line["experiment"]: line for line in lines if line["event"] == "experiment.finished"}
 
@@ -45,8 +45,8 @@ def is_measuring_the_second(place: Place) -> bool:
 
 
 def killed_in_the_second(place: Place, *arguments: str) -> dict[str, list[str]]:
-    """Kill a batch while it measures its second experiment, and return the runs that there are then."""
-    process = place.start(*BATCH, *arguments)
+    """Kill a suite while it measures its second experiment, and return the runs that there are then."""
+    process = place.start(*SUITE, *arguments)
     until(lambda: is_measuring_the_second(place), process)
     process.kill()
     process.communicate()
@@ -54,9 +54,9 @@ def killed_in_the_second(place: Place, *arguments: str) -> dict[str, list[str]]:
     return runs(place)
 
 
-def test_a_killed_batch_goes_on_where_it_was(place: Place) -> None:
+def test_a_killed_suite_goes_on_where_it_was(place: Place) -> None:
     before = killed_in_the_second(place)
-    done = place.run(*BATCH)
+    done = place.run(*SUITE)
     assert done.returncode == errors.OK, done.stderr
     after = runs(place)
     assert (after["x"], after["y"], len(after["z"])) == (before["x"], before["y"], 1)
@@ -64,18 +64,18 @@ def test_a_killed_batch_goes_on_where_it_was(place: Place) -> None:
 
 
 @pytest.mark.long
-def test_a_resumed_batch_prints_what_one_that_was_never_killed_prints(place: Place) -> None:
+def test_a_resumed_suite_prints_what_one_that_was_never_killed_prints(place: Place) -> None:
     killed_in_the_second(place)
-    lines = [json.loads(line) for line in place.run(*BATCH).stdout.splitlines()]
+    lines = [json.loads(line) for line in place.run(*SUITE).stdout.splitlines()]
     assert [line["experiment"] for line in lines if line["event"] == "verdict.reached"] == ["x", "y", "z"]
 
 
 @pytest.mark.long
-def test_a_batch_that_was_resumed_to_its_end_is_over(place: Place) -> None:
+def test_a_suite_that_was_resumed_to_its_end_is_over(place: Place) -> None:
     killed_in_the_second(place)
-    place.run(*BATCH)
-    assert not list(place.directory.glob("runs/.batch*"))
-    place.run(*BATCH)
+    place.run(*SUITE)
+    assert not list(place.directory.glob("runs/.suite*"))
+    place.run(*SUITE)
     assert [len(found) for found in runs(place).values()] == [2, 2, 2]
 
 
@@ -88,52 +88,52 @@ def test_a_batch_that_was_resumed_to_its_end_is_over(place: Place) -> None:
     ],
 )
 @pytest.mark.long
-def test_a_batch_that_dies_after_a_run_does_not_measure_it_again(count: int, place: Place) -> None:
-    """It dies before a file is replaced: the status of the first run, the record of the batch, or the second spec."""
-    died = place.run("rename.before", str(count), *BATCH, module="tests.support.failpoint")
+def test_a_suite_that_dies_after_a_run_does_not_measure_it_again(count: int, place: Place) -> None:
+    """It dies before a file is replaced: the status of the first run, the record of the suite, or the second spec."""
+    died = place.run("rename.before", str(count), *SUITE, module="tests.support.failpoint")
     assert died.returncode == -signal.SIGKILL
     assert list(Records(newest_first(place.directory / "runs" / "x")[0] / EVENTS_FILE))[-1]["event"] == "run.finished"
-    done = place.run(*BATCH)
+    done = place.run(*SUITE)
     assert done.returncode == errors.OK, done.stderr
     assert len(runs(place)["x"]) == 1
 
 
 @pytest.mark.long
-def test_fresh_measures_every_experiment_of_a_killed_batch_again(place: Place) -> None:
+def test_fresh_measures_every_experiment_of_a_killed_suite_again(place: Place) -> None:
     killed_in_the_second(place)
-    assert place.run(*BATCH, "--fresh").returncode == errors.OK
+    assert place.run(*SUITE, "--fresh").returncode == errors.OK
     assert [len(found) for found in runs(place).values()] == [2, 2, 1]
 
 
 @pytest.mark.long
-def test_a_batch_killed_long_ago_is_measured_again(place: Place) -> None:
+def test_a_suite_killed_long_ago_is_measured_again(place: Place) -> None:
     killed_in_the_second(place)
-    assert place.run(*BATCH, "--resume-within", "1ms").returncode == errors.OK
+    assert place.run(*SUITE, "--resume-within", "1ms").returncode == errors.OK
     assert [len(found) for found in runs(place).values()] == [2, 2, 1]
 
 
 @pytest.mark.long
-def test_a_finished_run_of_a_killed_batch_is_measured_again_when_its_code_has_changed(place: Place) -> None:
+def test_a_finished_run_of_a_killed_suite_is_measured_again_when_its_code_has_changed(place: Place) -> None:
     killed_in_the_second(place)
     file = place.directory / "mine.py"
     file.write_text(file.read_text().replace("20_000", "20_001"))
-    done = place.run(*BATCH)
+    done = place.run(*SUITE)
     assert done.returncode == errors.OK, done.stderr
-    assert "sources changed since the batch was interrupted, so it is measured again" in done.stderr
+    assert "sources changed since the suite was interrupted, so it is measured again" in done.stderr
     assert [len(found) for found in runs(place).values()] == [2, 2, 1]
 
 
 @pytest.mark.long
-def test_other_experiments_are_another_batch(place: Place) -> None:
+def test_other_experiments_are_another_suite(place: Place) -> None:
     killed_in_the_second(place)
     assert place.run("run", "x.yaml", "z.yaml").returncode == errors.OK
     assert [len(found) for found in runs(place).values()] == [2, 1, 1]
 
 
 @pytest.mark.long
-def test_the_time_of_a_killed_batch_counts(place: Place) -> None:
+def test_the_time_of_a_killed_suite_counts(place: Place) -> None:
     killed_in_the_second(place, "--max-time", "1h")
-    record = json.loads(next(place.directory.glob("runs/.batch*")).read_text())
+    record = json.loads(next(place.directory.glob("runs/.suite*")).read_text())
     of_x = list(Records(newest_first(place.directory / "runs" / "x")[0] / EVENTS_FILE))[-1]
     assert record["spent_s"] == of_x["elapsed_s"]
 
@@ -141,9 +141,9 @@ def test_the_time_of_a_killed_batch_counts(place: Place) -> None:
 @pytest.mark.long
 def test_an_experiment_for_which_no_time_is_left_is_skipped(place: Place) -> None:
     killed_in_the_second(place, "--max-time", "1h")
-    (file,) = place.directory.glob("runs/.batch*")
+    (file,) = place.directory.glob("runs/.suite*")
     file.write_text(json.dumps(json.loads(file.read_text()) | {"spent_s": 3600}))
-    done = place.run(*BATCH, "--max-time", "1h")
+    done = place.run(*SUITE, "--max-time", "1h")
     assert done.returncode == errors.UNDECIDED, done.stderr
     assert {name: end["outcome"] for name, end in ended(done).items()} == {
         "x": "undecided",
@@ -153,15 +153,15 @@ def test_an_experiment_for_which_no_time_is_left_is_skipped(place: Place) -> Non
 
 
 def stopped_in_the_second(place: Place, number: int) -> subprocess.CompletedProcess[str]:
-    process = place.start(*BATCH)
+    process = place.start(*SUITE)
     until(lambda: is_measuring_the_second(place), process)
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=PATIENCE_S)
     assert place.leftovers() == []
-    return subprocess.CompletedProcess(BATCH, process.returncode, stdout, stderr)
+    return subprocess.CompletedProcess(SUITE, process.returncode, stdout, stderr)
 
 
-def test_a_signal_ends_the_whole_batch_with_its_summary(place: Place) -> None:
+def test_a_signal_ends_the_whole_suite_with_its_summary(place: Place) -> None:
     done = stopped_in_the_second(place, signal.SIGTERM)
     assert done.returncode == 128 + signal.SIGTERM, done.stderr
     assert {name: end["outcome"] for name, end in ended(done).items()} == {
@@ -175,8 +175,8 @@ def test_a_signal_ends_the_whole_batch_with_its_summary(place: Place) -> None:
 
 
 @pytest.mark.long
-def test_a_second_signal_ends_a_batch_at_once(place: Place) -> None:
-    process = place.start(*BATCH)
+def test_a_second_signal_ends_a_suite_at_once(place: Place) -> None:
+    process = place.start(*SUITE)
     until(lambda: is_measuring_the_second(place), process)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
@@ -186,29 +186,29 @@ def test_a_second_signal_ends_a_batch_at_once(place: Place) -> None:
 
 
 @pytest.mark.long
-def test_a_batch_ended_by_a_signal_is_resumed(place: Place) -> None:
+def test_a_suite_ended_by_a_signal_is_resumed(place: Place) -> None:
     stopped_in_the_second(place, signal.SIGTERM)
-    assert place.run(*BATCH).returncode == errors.OK
+    assert place.run(*SUITE).returncode == errors.OK
     assert [len(found) for found in runs(place).values()] == [1, 1, 1]
 
 
 @pytest.mark.long
-def test_a_batch_that_its_user_stopped_is_resumed_only_when_asked(place: Place) -> None:
+def test_a_suite_that_its_user_stopped_is_resumed_only_when_asked(place: Place) -> None:
     stopped_in_the_second(place, signal.SIGINT)
-    assert place.run(*BATCH, "--resume").returncode == errors.OK
+    assert place.run(*SUITE, "--resume").returncode == errors.OK
     assert [len(found) for found in runs(place).values()] == [1, 1, 1]
 
 
 @pytest.mark.long
-def test_a_batch_that_its_user_stopped_is_measured_again(place: Place) -> None:
+def test_a_suite_that_its_user_stopped_is_measured_again(place: Place) -> None:
     stopped_in_the_second(place, signal.SIGINT)
-    assert place.run(*BATCH).returncode == errors.OK
+    assert place.run(*SUITE).returncode == errors.OK
     assert [len(found) for found in runs(place).values()] == [2, 2, 1]
 
 
 @pytest.mark.long
 def test_a_full_disk_in_one_experiment_leaves_the_others(place: Place) -> None:
-    done = place.run("write.ENOSPC", "20", *BATCH, module="tests.support.failpoint")
+    done = place.run("write.ENOSPC", "20", *SUITE, module="tests.support.failpoint")
     assert done.returncode == errors.UNWRITABLE
     assert {name: end["exit_status"] for name, end in ended(done).items()} == {"x": 74, "y": 0, "z": 0}
     assert place.leftovers() == []
