@@ -46,7 +46,7 @@ class CallTimes:
         self._walls_ns: list[int] = []
         self._own_ns: list[int] = []
         self._cpu_ns = 0
-        self._queue_ns = 0
+        self._run_queue_ns = 0
         self._results: list[Any] = []
         self._incomparable: str | None = None
         self._comparing_ns = 0
@@ -123,7 +123,7 @@ class CallTimes:
             _settle()
         if self._progress:
             self._progress.note_queue(self.empty_queue())
-        self._queue_begun_ns = clocks.queue_ns() or 0
+        self._run_queue_begun_ns = clocks.run_queue_ns() or 0
         self._own_begun_ns = time.thread_time_ns()
         self._cpu_begun_ns = sensors.cpu_ns(())
         self._begun_ns = time.perf_counter_ns()
@@ -133,11 +133,11 @@ class CallTimes:
         wall_ns = time.perf_counter_ns() - self._begun_ns
         cpu_ns = sensors.cpu_ns(()) - self._cpu_begun_ns
         own_ns = time.thread_time_ns() - self._own_begun_ns
-        queue_ns = (clocks.queue_ns() or 0) - self._queue_begun_ns
+        run_queue_ns = (clocks.run_queue_ns() or 0) - self._run_queue_begun_ns
         if len(self._walls_ns) == 1:
-            self._cpu_ns = self._queue_ns = 0  # the first call only warms up: it may have imported and connected
+            self._cpu_ns = self._run_queue_ns = 0  # the first call only warms up: it may have imported and connected
         self._cpu_ns += cpu_ns
-        self._queue_ns += min(queue_ns, max(0, wall_ns - own_ns))  # the clocks are not read at the same moment
+        self._run_queue_ns += min(run_queue_ns, max(0, wall_ns - own_ns))  # the clocks are not read at the same moment
         self._walls_ns.append(wall_ns)
         self._own_ns.append(own_ns)
         self._results = [*self._results[: self.results_held - 1], result]
@@ -189,7 +189,7 @@ class CallTimes:
             "longest_ns": longest_ns,
             "longest_item": items.shown(self.items[walls_ns.index(longest_ns)]) if self.items else None,
             "growth": self.growth(),
-            "cpu_share": self._cpu_ns / max(1, sum(walls_ns) - self._queue_ns),
+            "cpu_share": self._cpu_ns / max(1, sum(walls_ns) - self._run_queue_ns),
             "incomparable": self._incomparable or incomparable(self._results[0], self.comparable, "two calls"),
         }
 

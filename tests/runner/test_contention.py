@@ -71,8 +71,8 @@ def closing_over(value: object) -> Any:
     return lambda: value
 
 
-def taken(thread: int, cpu_ns: int, queue_ns: int = 0) -> Taken:
-    return Taken(1, thread, 0, 100, 100, cpu_ns, queue_ns, 0, 0, None, None, None)
+def taken(thread: int, cpu_ns: int, run_queue_ns: int = 0) -> Taken:
+    return Taken(1, thread, 0, 100, 100, cpu_ns, run_queue_ns, 0, 0, None, None, None)
 
 
 def budget(*calls: Taken, own: tuple[int, int] = (1, 0)) -> Budget:
@@ -96,10 +96,10 @@ def moved(found: Budget, *samples: Sample, are_alike: bool = True, cores: int = 
     raise AssertionError("nothing is waited for")
 
 
-def alike(together_ns: int, alone_ns: int, queue_ns: int = 0, alone_queue_ns: int = 0) -> Sample:
+def alike(together_ns: int, alone_ns: int, run_queue_ns: int = 0, alone_run_queue_ns: int = 0) -> Sample:
     """Return two calls in two threads, and one alone."""
-    batch = taken(1, together_ns, queue_ns), taken(2, together_ns, queue_ns)
-    return Sample(batch, [(0, taken(1, alone_ns, alone_queue_ns))])
+    batch = taken(1, together_ns, run_queue_ns), taken(2, together_ns, run_queue_ns)
+    return Sample(batch, [(0, taken(1, alone_ns, alone_run_queue_ns))])
 
 
 def names(function: Any, *args: object, **kwargs: object) -> set[str]:
@@ -136,7 +136,11 @@ def test_the_smaller_part_of_two_counts() -> None:
 
 @pytest.mark.parametrize(
     ("sample", "cores"),
-    [(alike(80, 20, queue_ns=20), 2), (alike(80, 20, alone_queue_ns=20), 2), (alike(80, 20, alone_queue_ns=20), 1)],
+    [
+        (alike(80, 20, run_queue_ns=20), 2),
+        (alike(80, 20, alone_run_queue_ns=20), 2),
+        (alike(80, 20, alone_run_queue_ns=20), 1),
+    ],
 )
 def test_contention_beside_other_processes_is_not_known(sample: Sample, cores: int) -> None:
     found = budget(*sample.batch)
@@ -145,14 +149,14 @@ def test_contention_beside_other_processes_is_not_known(sample: Sample, cores: i
 
 
 def test_contention_far_beyond_what_other_processes_took_is_known() -> None:
-    sample = alike(80, 20, queue_ns=10)
+    sample = alike(80, 20, run_queue_ns=10)
     found = budget(*sample.batch)
     assert moved(found, sample, sample) is None
     assert found.sums["contention"] == 120
 
 
 def test_calls_with_fewer_cores_than_workers_wait_for_each_others() -> None:
-    sample = alike(80, 20, queue_ns=10)
+    sample = alike(80, 20, run_queue_ns=10)
     found = budget(*sample.batch)
     assert moved(found, sample, sample, cores=1) is None
     assert found.sums["contention"] == 120

@@ -19,7 +19,7 @@ from tests.support.conformance.ways import parts as model_and_options
 def taken(**given: Any) -> Taken:
     """Return a call that began 100 ns after its arrival and took 1,000 ns, all of it executed."""
     plain: dict[str, Any] = {"pid": 1, "thread": 1, "begun": 100, "ended": 1100, "busy_ns": 1000, "cpu_ns": 300}
-    plain |= {"queue_ns": 0, "gil_ns": 0, "gil_before": 0, "arrived": None, "returned": None, "memory": None}
+    plain |= {"run_queue_ns": 0, "gil_ns": 0, "gil_before": 0, "arrived": None, "returned": None, "memory": None}
     return Taken(**{**plain, **given})
 
 
@@ -29,7 +29,7 @@ def seen(found: dict[str, int]) -> dict[str, int]:
 
 
 def test_the_parts_are_the_time_from_the_arrival_to_the_end() -> None:
-    found = parts(taken(queue_ns=50, gil_ns=200, lock_ns=30), 0)
+    found = parts(taken(run_queue_ns=50, gil_ns=200, lock_ns=30), 0)
     assert seen(found) == {"queued": 100, "on_core": 300, "run_queue": 50, "gil": 200, "lock": 30, "blocked": 420}
     assert sum(found.values()) == 1100
 

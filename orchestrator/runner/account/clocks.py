@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-Clocks = Sequence[int]  # `WALL`, `CPU`, `QUEUE`, `GIL` and `LOCK`, each in ns since an arbitrary moment
+Clocks = Sequence[int]  # `WALL`, `CPU`, `RUN_QUEUE`, `GIL` and `LOCK`, each in ns since an arbitrary moment
 
-WALL, CPU, QUEUE, GIL, LOCK = range(5)
+WALL, CPU, RUN_QUEUE, GIL, LOCK = range(5)
 
 
 def _library() -> Any:
@@ -130,7 +130,7 @@ def calls_seer() -> Callable[[], list[Seen]]:
     return see
 
 
-def queue_ns() -> int | None:
+def run_queue_ns() -> int | None:
     """Return how long the calling thread has waited for a core so far; None where schedstat is missing."""
     try:
         with open("/proc/thread-self/schedstat", encoding="ascii") as file:

@@ -98,7 +98,7 @@ def waited_for_cores(sample: Sample, has_a_core_each: bool) -> float:
 
 
 def _queue_share(calls: Sequence[Taken]) -> float:
-    return sum(call.queue_ns for call in calls) / max(1, sum(call.busy_ns for call in calls))
+    return sum(call.run_queue_ns for call in calls) / max(1, sum(call.busy_ns for call in calls))
 
 
 async def of_machine(budget: Budget, each: Each, releases_gil: bool) -> float | None:

@@ -22,7 +22,7 @@ from itertools import chain, pairwise
 from typing import Any
 
 from . import places
-from .clocks import CPU, GIL, QUEUE, WALL, Clocks, GilSpans
+from .clocks import CPU, GIL, RUN_QUEUE, WALL, Clocks, GilSpans
 from .executors import Kind, Waits
 from .figures import COLUMNS, complete
 from .of_calls import OfCalls
@@ -207,7 +207,7 @@ def _in_calls(taken: Sequence[Taken], busy_ns: int) -> dict[str, int]:
     """Return the parts of the time in calls, of which `busy_ns` is the sum."""
     sums = dict.fromkeys(SHARES, 0)
     sums["on_core"] = sum(call.cpu_ns for call in taken)
-    sums["run_queue"] = sum(call.queue_ns for call in taken)
+    sums["run_queue"] = sum(call.run_queue_ns for call in taken)
     sums["gil"] = sum(call.gil_ns for call in taken)
     sums["lock"] = sum(call.lock_ns for call in taken)
     sums["blocked"] = busy_ns - sum(sums.values())
@@ -216,10 +216,10 @@ def _in_calls(taken: Sequence[Taken], busy_ns: int) -> dict[str, int]:
 
 def _add_own_gaps(sums: dict[str, int], begun: Clocks, ended: Clocks, busy_ns: int, in_executors: float) -> None:
     gap_ns = max(0, ended[WALL] - begun[WALL] - busy_ns)
-    queue_ns = ended[QUEUE] - begun[QUEUE] - sums["run_queue"]
+    run_queue_ns = ended[RUN_QUEUE] - begun[RUN_QUEUE] - sums["run_queue"]
     gil_ns = ended[GIL] - begun[GIL] - sums["gil"]
     cpu_ns = ended[CPU] - begun[CPU] - sums["on_core"]
-    for name, ns in (("dispatch", cpu_ns), ("run_queue", queue_ns), ("gil", gil_ns)):
+    for name, ns in (("dispatch", cpu_ns), ("run_queue", run_queue_ns), ("gil", gil_ns)):
         part_ns = min(gap_ns, max(0, ns))
         sums[name] += part_ns
         gap_ns -= part_ns
@@ -301,10 +301,10 @@ def _drawn(begun: int, lane: int, call: Taken) -> dict[str, Any]:
         "begun_ns": call.begun - begun,
         "ended_ns": call.ended - begun,
         "on_core_ns": call.cpu_ns,
-        "run_queue_ns": call.queue_ns,
+        "run_queue_ns": call.run_queue_ns,
         "gil_ns": call.gil_ns,
         "lock_ns": call.lock_ns,
-        "blocked_ns": call.busy_ns - call.cpu_ns - call.queue_ns - call.gil_ns - call.lock_ns,
+        "blocked_ns": call.busy_ns - call.cpu_ns - call.run_queue_ns - call.gil_ns - call.lock_ns,
         "unpickled_ns": [arrived.load_begun - begun, arrived.load_ended - begun] if arrived else None,
         "pickled_ns": [returned.dump_begun - begun, returned.dump_ended - begun] if returned else None,
     }

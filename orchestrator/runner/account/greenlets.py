@@ -10,7 +10,7 @@ from typing import Any
 
 from ..call import Call
 from . import clocks
-from .clocks import CPU, GIL, LOCK, QUEUE, WALL, Clocks
+from .clocks import CPU, GIL, LOCK, RUN_QUEUE, WALL, Clocks
 from .stamps import Stamped, StampedResult
 
 
@@ -89,8 +89,9 @@ class InGreenlet(Stamped):
         after = clocks.end_call()
         self.turns.end()
         spent = [end - begin - other for end, begin, other in zip(after, before, away.spent)]
+        parts = spent[WALL], spent[CPU], spent[RUN_QUEUE], spent[GIL]
         worker = os.getpid(), thread_id(True)
-        times = before[WALL], after[WALL], spent[WALL], spent[CPU], spent[QUEUE], spent[GIL], before[GIL], spent[LOCK]
+        times = before[WALL], after[WALL], *parts, before[GIL], spent[LOCK]
         return StampedResult(value, (*worker, *times))
 
 

@@ -139,14 +139,14 @@ async def measure(
     made_alone = await _made_alone(trial, budget, taken)
     alone = _of_alone(*made_alone, are_alike=named is None)
     shares_gil = not pickles and gil.enabled()
-    gil_figures = _estimate_gil(budget, after.queue_ns(before), alone, shares_gil=shares_gil)
+    gil_figures = _estimate_gil(budget, after.run_queue_ns(before), alone, shares_gil=shares_gil)
     sample = contention.Sample(taken, made_alone[0])
     unsought = NOT_SOUGHT if is_far_behind else None
     contended = await _contended(trial, budget, sample, named is None, shares_gil, pickles, unsought)
     figures = {
         **budget.figures(),
         **contended,
-        **({"run_queue_share": None} if clocks.queue_ns() is None else {}),
+        **({"run_queue_share": None} if clocks.run_queue_ns() is None else {}),
         **gil_figures,
         "is_async": is_async,
         **sampler.figures(),
@@ -266,7 +266,7 @@ def _of_alone(made: Sequence[tuple[int, Taken]], runs_ns: int, *, are_alike: boo
     found = [call for _, call in made]
     cpu_ns = sum(call.cpu_ns for call in found)
     lock_ns = sum(call.lock_ns for call in found)
-    waited_ns = sum(call.queue_ns + call.gil_ns for call in found) + lock_ns
+    waited_ns = sum(call.run_queue_ns + call.gil_ns for call in found) + lock_ns
     spans_ns = sum(call.ended - call.begun for call in found)  # a coroutine is blocked between its steps, too
     return {
         "alone_calls": len(found),
@@ -277,19 +277,19 @@ def _of_alone(made: Sequence[tuple[int, Taken]], runs_ns: int, *, are_alike: boo
     }
 
 
-def _estimate_gil(budget: Budget, queue_ns: int | None, alone: dict[str, int], shares_gil: bool) -> dict[str, Any]:
+def _estimate_gil(budget: Budget, run_queue_ns: int | None, alone: dict[str, int], shares_gil: bool) -> dict[str, Any]:
     """Return the estimated share of the GIL, and whether the budget holds a measured or an estimated one.
 
     The estimate is what calls are blocked, and what their dispatch takes, beyond what calls alone do. Without the shim
     it replaces the measured value in `budget`, and the time in queues is that of the workers over the whole trial.
     """
     sums = budget.sums
-    if not clocks.HAS_SHIM and queue_ns:
+    if not clocks.HAS_SHIM and run_queue_ns:
         for name in ("blocked", "waiting"):
-            part_ns = min(sums[name], queue_ns)
+            part_ns = min(sums[name], run_queue_ns)
             sums[name] -= part_ns
             sums["run_queue"] += part_ns
-            queue_ns -= part_ns
+            run_queue_ns -= part_ns
     in_calls_ns = in_gaps_ns = 0
     if shares_gil and budget.in_this_process and not budget.in_own_thread:
         in_calls_ns = sums["gil"] - budget.gap_gil_ns + sums["blocked"] - alone["alone_blocked_ns"] * budget.calls

@@ -49,7 +49,7 @@ def longest(taken: Sequence[Taken]) -> int:
 def _length_ns(call: Taken) -> int:
     """Return the time of a call without waits for a core or the GIL; of a coroutine, all of it."""
     span_ns = call.ended - call.begun
-    return span_ns if call.busy_ns != span_ns else span_ns - call.queue_ns - call.gil_ns
+    return span_ns if call.busy_ns != span_ns else span_ns - call.run_queue_ns - call.gil_ns
 
 
 def _rounded(values: Sequence[float]) -> float:

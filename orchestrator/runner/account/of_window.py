@@ -60,12 +60,12 @@ def parts(call: Taken, intended_ns: int) -> dict[str, int]:
     sent = call.arrived
     spans = ((sent.dump_begun, sent.dump_ended), (sent.load_begun, sent.load_ended)) if sent else ()
     sent_ns = min(before_ns, sum(max(0, end - begin) for begin, end in spans))
-    known_ns = call.cpu_ns + call.queue_ns + call.gil_ns + call.lock_ns
+    known_ns = call.cpu_ns + call.run_queue_ns + call.gil_ns + call.lock_ns
     return {
         "queued": before_ns - sent_ns,
         "serialisation": sent_ns,
         "on_core": call.cpu_ns,
-        "run_queue": call.queue_ns,
+        "run_queue": call.run_queue_ns,
         "gil": call.gil_ns,
         "lock": call.lock_ns,
         "blocked": max(0, call.busy_ns - known_ns),

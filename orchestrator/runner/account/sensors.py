@@ -77,20 +77,20 @@ def begin_on(round_number: int) -> int | None:
 def usage() -> dict[str, Any]:
     """Return the CPU time, waits and counts of the calling thread and its process so far.
 
-    `pid`, `thread` (the system's id), `cpu_ns` and `queue_ns` (the time it waited for a core; None: unknown) are of the
-    thread; `children_cpu_ns` and `counts` of its process. How much each of `counts` grows in a batch is the figure of
-    the account with its name.
+    `pid`, `thread` (the system's id), `cpu_ns` and `run_queue_ns` (the time it waited for a core; None: unknown) are of
+    the thread; `children_cpu_ns` and `counts` of its process. How much each of `counts` grows in a batch is the figure
+    of the account with its name.
     """
     import threading
 
-    from .clocks import queue_ns
+    from .clocks import run_queue_ns
 
     own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "pid": os.getpid(),
         "thread": threading.get_native_id(),
         "cpu_ns": time.thread_time_ns(),
-        "queue_ns": queue_ns(),
+        "run_queue_ns": run_queue_ns(),
         "children_cpu_ns": int((ended.ru_utime + ended.ru_stime) * 1e9),
         "counts": {
             "voluntary_switches": own.ru_nvcsw + ended.ru_nvcsw,

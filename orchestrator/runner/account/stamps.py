@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from ..call import Call
 from . import clocks, sensors
-from .clocks import CPU, GIL, LOCK, QUEUE, WALL
+from .clocks import CPU, GIL, LOCK, RUN_QUEUE, WALL
 
 
 class Passage(NamedTuple):
@@ -44,7 +44,7 @@ class Taken(NamedTuple):
     ended: int
     busy_ns: int
     cpu_ns: int
-    queue_ns: int
+    run_queue_ns: int
     gil_ns: int
     gil_before: int
     """The waits of its thread for the GIL before the call, from which the waits between calls follow."""
@@ -95,7 +95,7 @@ class Stamped(Call):
         value = function(*args, **kwargs)
         after = clocks.end_call()
         busy_ns = after[WALL] - before[WALL]
-        spent = after[CPU] - before[CPU], after[QUEUE] - before[QUEUE], after[GIL] - before[GIL]
+        spent = after[CPU] - before[CPU], after[RUN_QUEUE] - before[RUN_QUEUE], after[GIL] - before[GIL]
         memory = sensors.memory(os.getpid()) if self.weigh else None
         worker = os.getpid(), threading.get_ident()
         times = before[WALL], after[WALL], busy_ns, *spent, before[GIL], after[LOCK] - before[LOCK]
@@ -249,14 +249,14 @@ def settled(call: Taken) -> Taken:
     They are read one after the other, and a thread can lose its core in between: CPU time is the most exact of them.
     """
     left_ns = call.busy_ns - call.cpu_ns
-    if left_ns >= call.queue_ns + call.gil_ns + call.lock_ns:
+    if left_ns >= call.run_queue_ns + call.gil_ns + call.lock_ns:
         return call
     cpu_ns = min(call.cpu_ns, call.busy_ns)
     left_ns = call.busy_ns - cpu_ns
     gil_ns = min(call.gil_ns, left_ns)
     lock_ns = min(call.lock_ns, left_ns - gil_ns)
-    queue_ns = min(call.queue_ns, left_ns - gil_ns - lock_ns)
-    return call._replace(cpu_ns=cpu_ns, queue_ns=queue_ns, gil_ns=gil_ns, lock_ns=lock_ns)
+    run_queue_ns = min(call.run_queue_ns, left_ns - gil_ns - lock_ns)
+    return call._replace(cpu_ns=cpu_ns, run_queue_ns=run_queue_ns, gil_ns=gil_ns, lock_ns=lock_ns)
 
 
 def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:
@@ -268,7 +268,7 @@ def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:
 def _driven(coroutine: Coroutine[Any, Any, Any], crosses: bool) -> Generator[Any, Any, Returned]:
     """Run a coroutine with stamps around each of its steps, and return its result with them."""
     begin, end = clocks.begin_call, clocks.end_call
-    begun = gil_before = busy_ns = cpu_ns = queue_ns = gil_ns = lock_ns = 0
+    begun = gil_before = busy_ns = cpu_ns = run_queue_ns = gil_ns = lock_ns = 0
     sent: Any = None
     thrown: BaseException | None = None
     while True:
@@ -282,12 +282,12 @@ def _driven(coroutine: Coroutine[Any, Any, Any], crosses: bool) -> Generator[Any
         after = end()
         busy_ns += after[WALL] - before[WALL]
         cpu_ns += after[CPU] - before[CPU]
-        queue_ns += after[QUEUE] - before[QUEUE]
+        run_queue_ns += after[RUN_QUEUE] - before[RUN_QUEUE]
         gil_ns += after[GIL] - before[GIL]
         lock_ns += after[LOCK] - before[LOCK]
         if finished:
             worker = os.getpid(), threading.get_ident()
-            spent = busy_ns, cpu_ns, queue_ns, gil_ns, gil_before, lock_ns
+            spent = busy_ns, cpu_ns, run_queue_ns, gil_ns, gil_before, lock_ns
             return _result(yielded, (*worker, begun, after[WALL], *spent), crosses)
         sent, thrown = None, None
         try:

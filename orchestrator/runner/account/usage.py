@@ -36,10 +36,10 @@ class Usage:
         later, earlier = self._processes(), before._processes()
         return [(later[pid], earlier[pid]) for pid in later if pid in earlier]
 
-    def queue_ns(self, before: Usage) -> int | None:
+    def run_queue_ns(self, before: Usage) -> int | None:
         """Return the time that workers waited for a core; None where the system does not report it."""
         readings = [
-            (after["queue_ns"], before.workers[worker]["queue_ns"])
+            (after["run_queue_ns"], before.workers[worker]["run_queue_ns"])
             for worker, after in self.workers.items()
             if worker in before.workers
         ]
