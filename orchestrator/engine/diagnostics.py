@@ -24,6 +24,9 @@ from .hosts import BlockTask
 ACCOUNT_S, ACCOUNT_MARGIN = 0.5, 3
 """The time that an instrumented trial needs in seconds, and as a multiple of the other trials."""
 
+STAMPS_NS = 10_000
+"""What the instruments add to a call at most: where a batch took no longer than that, a second one would, too."""
+
 ROUNDING = 1e-5  # of a share, which has six decimals
 
 LONG_TRIAL_NS = 1_000_000_000
@@ -94,7 +97,8 @@ def accounts(
         is_cut = is_long and not task.point.items  # unequal calls are all accounted
         calls = variant.at_once(task.point.tasks) if is_cut else None
         request = {"op": "account", "repeats": repeats[label], "calls": calls, "is_far_behind": label in far_behind}
-        most_ns = math.inf if is_cut else DISTURBED_BATCH * median(trials_ns[label] or [0]) / repeats[label]
+        batch_ns = median(trials_ns[label] or [0]) / repeats[label]
+        most_ns = math.inf if is_cut else max(DISTURBED_BATCH * batch_ns, batch_ns + STAMPS_NS * task.point.tasks)
         answers = _until_undisturbed(task, runner_group, label, request, needed_s, most_ns)
         answer = min(answers, key=lambda account: account["wall_ns"], default=None)
         if answer is None:

@@ -71,33 +71,36 @@ class GilSpans(NamedTuple):
     """When any thread of its interpreter had it in a call."""
 
 
-@contextmanager
-def kept_gil_spans() -> Iterator[GilSpans]:
-    """Yield lists that are filled at the end; empty without the shim."""
-    found = GilSpans([], [])
-    if not HAS_SHIM:
-        yield found
-        return
-    with (
-        _kept(_shim.orchestrator_keep_gil_waits, found.waits),
-        _kept(_shim.orchestrator_keep_gil_holds, found.holds),
-    ):
-        yield found
+class GilSpanKeeper:
+    """Keeps the spans of the GIL in the batches of one account; a batch uses the memory of the one before."""
+
+    def __init__(self) -> None:
+        if not HAS_SHIM:
+            return
+        import ctypes
+
+        self._waits, self._holds = ((ctypes.c_uint64 * (2 * MOST_SPANS))() for _ in range(2))
+        for keep in (_shim.orchestrator_keep_gil_waits, _shim.orchestrator_keep_gil_holds):
+            keep.argtypes, keep.restype = [ctypes.POINTER(ctypes.c_uint64), ctypes.c_uint64], ctypes.c_uint64
+
+    @contextmanager
+    def kept(self) -> Iterator[GilSpans]:
+        """Yield lists that are filled at the end of the `with` block; empty without the shim."""
+        found = GilSpans([], [])
+        if not HAS_SHIM:
+            yield found
+            return
+        _shim.orchestrator_keep_gil_waits(self._waits, MOST_SPANS)
+        _shim.orchestrator_keep_gil_holds(self._holds, MOST_SPANS)
+        try:
+            yield found
+        finally:
+            found.holds.extend(_spans(self._holds, _shim.orchestrator_keep_gil_holds(None, 0)))
+            found.waits.extend(_spans(self._waits, _shim.orchestrator_keep_gil_waits(None, 0)))
 
 
-@contextmanager
-def _kept(keep: Any, into: list[tuple[int, int]]) -> Iterator[None]:
-    """Fill a list with the spans that a function of the shim keeps meanwhile."""
-    import ctypes
-
-    spans = (ctypes.c_uint64 * (2 * MOST_SPANS))()
-    keep.argtypes, keep.restype = [ctypes.POINTER(ctypes.c_uint64), ctypes.c_uint64], ctypes.c_uint64
-    keep(spans, MOST_SPANS)
-    try:
-        yield
-    finally:
-        count = keep(None, 0)
-        into += zip(spans[0 : 2 * count : 2], spans[1 : 2 * count : 2], strict=True)
+def _spans(numbers: Any, count: int) -> Iterator[tuple[int, int]]:
+    return zip(numbers[0 : 2 * count : 2], numbers[1 : 2 * count : 2], strict=True)
 
 
 class Seen(NamedTuple):

@@ -171,12 +171,13 @@ async def _run(
     batch: list[StampedResult] = []
     memory: list[tuple[int, int]] = []
     turns_ns: list[int] = []
+    keeper = clocks.GilSpanKeeper()
     clocks.read()
     time.sleep(0)  # gives the GIL away and takes it, so that the shim knows which one is this thread's
     for _ in range(repeats):
         trial.before_batch()
         watched = executors.watched(trial.is_async)
-        with clocks.kept_gil_spans() as gil_spans, loops.watched(turns_ns), watched as executor_waits:
+        with keeper.kept() as gil_spans, loops.watched(turns_ns), watched as executor_waits:
             begun = clocks.read()
             returned = await trial.run(trial.items)
             ended = clocks.read()
