@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from ..runner.account.figures import FIGURES, Figures
-from ..runner.account.fold import SHARES
+from ..runner.account.figures import FIGURES, SHARES, Figures
 
 BUSY_CALL = 0.9  # from this share of a call on a core, more workers than cores bring nothing
 MULTI_CORE_CALL = 1.5  # from this CPU time per wall time of one call at a time, a function counts as parallel by itself

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median, median_low
 from typing import Any
 
-from ..journal.window_events import VariantServed
+from ..journal.window_events import LATENCY_FIELDS, VariantServed
 from ..runner.account.figures import CALL_PARTS
 from ..spec.plan import Variant, columns
 from ..spec.values import LATENCIES
@@ -29,7 +29,9 @@ def served(contest: Contest, variant: Variant) -> VariantServed | None:
     if not blocks or contest.point.arrivals is None:
         return None
     share = median(block.achieved_share for block in blocks)
-    latencies = {metric: _median_or_none(block.shown_ns(metric) for block in blocks) for metric in LATENCIES}
+    latencies: dict[str, Any] = {
+        metric: _median_or_none(block.shown_ns(metric) for block in blocks) for metric in LATENCIES
+    }
     waits = [block.queue_share for block in blocks if block.queue_share is not None]
     late = [block.late_p99_ns for block in blocks if block.late_p99_ns is not None]
     counts = {name: sum(getattr(block, name) for block in blocks) for name in _COUNTS}
@@ -40,11 +42,7 @@ def served(contest: Contest, variant: Variant) -> VariantServed | None:
         blocks=len(blocks),
         **counts,
         error=next((block.error for block in blocks if block.error), None),
-        latency_p50_ns=latencies["p50"],
-        latency_p90_ns=latencies["p90"],
-        latency_p99_ns=latencies["p99"],
-        latency_p99_9_ns=latencies["p99.9"],
-        latency_mean_ns=latencies["mean"],
+        **{field: latencies[metric] for metric, field in LATENCY_FIELDS.items()},
         beyond_drain=[
             metric
             for metric in LATENCIES

@@ -6,6 +6,15 @@ from typing import ClassVar, Literal
 
 from .event import AboutVariant
 
+LATENCY_FIELDS = {
+    "p50": "latency_p50_ns",
+    "p90": "latency_p90_ns",
+    "p99": "latency_p99_ns",
+    "p99.9": "latency_p99_9_ns",
+    "mean": "latency_mean_ns",
+}
+"""The field of `variant.served` for each latency that a verdict can be about."""
+
 
 class WindowFinished(AboutVariant):
     """A trial where calls arrive at a rate: the calls that arrived in one window, and what became of them.

@@ -12,7 +12,8 @@ from rich.cells import cell_len
 from .. import units
 from ..analysis.results import PointEvents
 from ..journal.derived_events import VariantCompared, VerdictReached
-from . import tables
+from ..journal.window_events import LATENCY_FIELDS
+from . import parts, tables
 from .grid import Grid, Line
 from .plot import ASCII, BLOCKS, Axis, Signs, bar
 from .view import View
@@ -35,7 +36,7 @@ BAR = (3, 16)  # the least and the most cells of a bar
 PLOT = (7, 40)  # and of the intervals
 NARROW = 18  # where room is short, a longer label continues on the next line
 LABEL, BARS, PLOTS = "  variant", " ", "  "
-ORDER = (LABEL, "batch", "call", *tables.LATENCY_FIELDS, BARS, "achieved", "queued", "vs baseline", PLOTS, "why")
+ORDER = (LABEL, "batch", "call", *LATENCY_FIELDS, BARS, "achieved", "queued", "vs baseline", PLOTS, "why")
 """The columns from left to right; the header of the intervals is their axis."""
 
 
@@ -91,7 +92,7 @@ def ranked(found: PointEvents, view: View) -> Grid:
     return Grid(
         headers=list(columns),
         rows=list(zip(*columns.values(), strict=True)),
-        right=("batch", "call", *tables.LATENCY_FIELDS, "achieved", "queued"),
+        right=("batch", "call", *LATENCY_FIELDS, "achieved", "queued"),
         folds=(LABEL, "why"),
         row_styles=[MARKS[each][2] for each, _ in rows],
         marked=[header for header in columns if header not in texts or header == LABEL],
@@ -101,11 +102,11 @@ def ranked(found: PointEvents, view: View) -> Grid:
 def legend(found: PointEvents) -> Line:
     """Return what the marks mean that a table has, and the number of workers that its variants have in common."""
     present = {standing(event, found.verdict) for event in found.compared}
-    parts = [(f"{mark} {word}", style) for key, (mark, word, style) in MARKS.items() if key in present]
+    words = [(f"{mark} {word}", style) for key, (mark, word, style) in MARKS.items() if key in present]
     numbers = [workers for event in found.compared if (workers := tables.unnamed_workers(event)) is not None]
     if len(set(numbers)) == 1:
-        parts.append((f"{units.count(numbers[0], 'worker')}{' each' * (len(numbers) > 1)}", "dim"))
-    return [part for place, each in enumerate(parts) for part in ([("   ", "")] * (place > 0) + [each])]
+        words.append((f"{units.count(numbers[0], 'worker')}{' each' * (len(numbers) > 1)}", "dim"))
+    return [part for place, each in enumerate(words) for part in ([("   ", "")] * (place > 0) + [each])]
 
 
 def _labels(events: Sequence[VariantCompared], marks: Sequence[str]) -> list[str]:
@@ -120,7 +121,7 @@ def _texts(found: PointEvents, events: Sequence[VariantCompared], marks: Sequenc
     """Return the columns of text, from left to right, without those that are empty."""
     if found.served:
         return _of_arrivals(found, events, marks)
-    why = tables.main_causes(found)
+    why = parts.main_causes(found)
     columns = {
         LABEL: _labels(events, marks),
         "batch": [units.duration(event.wall_ns) for event in events],
@@ -139,9 +140,9 @@ def _of_arrivals(found: PointEvents, events: Sequence[VariantCompared], marks: S
     """Return the columns of text where calls arrive at a rate: latencies, the rate served, the share of waiting."""
     served = {event.variant: event for event in found.served}
     own = [served.get(event.variant) for event in events]
-    causes = tables.main_causes(found)
+    causes = parts.main_causes(found)
     shown = ["p50", "p99", found.served[0].metric]
-    latencies = {metric: [tables.latency(each, metric) for each in own] for metric in tables.LATENCY_FIELDS}
+    latencies = {metric: [tables.latency(each, metric) for each in own] for metric in LATENCY_FIELDS}
     columns = {
         LABEL: _labels(events, marks),
         **{name: cells for name, cells in latencies.items() if name in shown and {*cells} - {"-"}},
@@ -218,7 +219,7 @@ def points(found: Sequence[tuple[str, PointEvents]]) -> Grid:
     for label, about in found:
         best = ordered(about)[:1]
         for how, event in best:
-            why = tables.main_causes(about).get(event.variant, "")
+            why = parts.main_causes(about).get(event.variant, "")
             named = f"{MARKS[how][0]} {_best(event, about.verdict) if about.verdict else event.variant}"
             rows.append([label, named, units.duration(event.wall_ns), tables.against_baseline(event), why])
             styles.append(MARKS[how][2])

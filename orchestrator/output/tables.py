@@ -13,32 +13,13 @@ from ..analysis.crossover import Line
 from ..analysis.results import PointEvents, Results
 from ..journal.capacity_events import CapacityFound
 from ..journal.derived_events import VariantCompared, VariantExplained, VariantObserved, VerdictReached
-from ..journal.window_events import VariantServed
-from ..runner.account.figures import CALL_PARTS
-from ..runner.account.fold import SHARES
+from ..journal.window_events import LATENCY_FIELDS, VariantServed
+from ..runner.account.figures import CALL_PARTS, SHARES
 from ..text import printable
 from .grid import Grid
+from .parts import CALL_NAMES, PARTS, call_shares, main_causes, shares
 
 MANY_CALLS = 50  # with so many calls in a batch, the time of one call has a column too
-
-PARTS = {
-    "on_core": "on a core",
-    "contention": "slower together",
-    "run_queue": "core queue",
-    "gil": "GIL",
-    "lock": "lock",
-    "blocked": "blocked",
-    "serialisation": "pickling",
-    "dispatch": "dispatch",
-    "executor": "executor",
-    "waiting": "waiting",
-    "idle": "idle",
-    "loop_blocked": "loop blocked",
-}
-"""The parts of the workers' time, as readers see them."""
-
-CALL_NAMES = {**PARTS, "queued": "queued", "waiting": "awaiting"}
-"""The parts of the time of calls that arrive at a rate."""
 
 SHOWN = 0.005  # the least share that rounds to 1 %
 
@@ -81,15 +62,6 @@ def _compared_row(event: VariantCompared, why: str) -> dict[str, str]:
     }
 
 
-LATENCY_FIELDS = {
-    "p50": "latency_p50_ns",
-    "p90": "latency_p90_ns",
-    "p99": "latency_p99_ns",
-    "p99.9": "latency_p99_9_ns",
-    "mean": "latency_mean_ns",
-}
-
-
 def latency(event: VariantServed | None, metric: str) -> str:
     """Return a latency of a variant; that it is beyond the drain where so many calls did not end."""
     if event is None:
@@ -122,25 +94,6 @@ def _served(found: PointEvents, title: str) -> Grid:
     right = (*figures, "ended", "start-up", "blocks", "failed")
     grid = Grid(headers, rows, right, title, spare=("mean", "p99.9", "start-up"))
     return grid.without([] if causes else ["why"])
-
-
-def call_shares(event: VariantServed) -> dict[str, float | None]:
-    """Return the share of each part of the time of calls that arrived at a rate; None where it is not known."""
-    return {name: getattr(event, f"call_{name}_share") for name in CALL_PARTS}
-
-
-def largest_part(event: VariantServed) -> str:
-    """Return the largest part of the time of calls with its share; nothing without an account."""
-    shares = {name: share for name, share in call_shares(event).items() if share}
-    name = max(shares, key=shares.__getitem__, default=None)
-    return f"{CALL_NAMES[name]} {units.percent(shares[name])}" if name else ""
-
-
-def main_causes(found: PointEvents) -> dict[str, str]:
-    """Return for variants with an account where most of their time went, or where that of their calls did."""
-    if found.served:
-        return {event.variant: largest_part(event) for event in found.served if event.accounts}
-    return {event.variant: first_cause(event) for event in found.explained}
 
 
 def calls_time(served: Sequence[VariantServed]) -> Grid | None:
@@ -185,21 +138,6 @@ def _against_baseline(event: VariantCompared) -> str:
         return f"failed, {against_baseline(event)}"
     has_ratio = event.variant != event.baseline and event.speedup is not None
     return against_baseline(event) + " dropped for futility" * (has_ratio and event.dropped_for_futility)
-
-
-def first_cause(event: VariantExplained) -> str:
-    """Return the largest cause with its share; nothing where none stands out."""
-    if not event.causes:
-        return ""
-    word = PARTS[event.causes[0]]
-    if event.causes[0] == "executor" and event.executor_kind:
-        word = event.executor_kind.removeprefix("default ")  # or a semaphore, a limiter, a lock of asyncio
-    return f"{word} {units.percent(event.cause_shares[0])}"
-
-
-def shares(event: VariantExplained) -> dict[str, float | None]:
-    """Return the share of each part of the workers' time; None where the system does not report it."""
-    return {name: getattr(event, f"{name}_share") for name in SHARES}
 
 
 def accounts(explained: Sequence[VariantExplained]) -> Grid:

@@ -1,7 +1,7 @@
 """What every worker did in one instrumented batch, call by call and piece by piece. Pure.
 
 Only how long a call was on a core, waiting or blocked is known, not when: its pieces are laid one after the other, in
-the order of `PARTS`.
+the order of `PIECES`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,8 @@ from itertools import pairwise
 
 from ..journal.raw_events import TimelineRecorded
 
-PARTS = (
-    "on_core",
-    "gil",
-    "run_queue",
-    "lock",
-    "blocked",
-)  # what a call's time is made of, in the order in which it is drawn
+PIECES = ("on_core", "gil", "run_queue", "lock", "blocked")
+"""What the time of a call is made of, in the order in which it is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +32,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one worker did for a while: one of `PARTS`, `unpickling`, `pickling`, or `waiting` for a call."""
+    """What one worker did for a while: one of `PIECES`, `unpickling`, `pickling`, or `waiting` for a call."""
 
     what: str
     call: int | None
@@ -54,7 +49,7 @@ def calls(recorded: TimelineRecorded) -> list[Call]:
             lane=recorded.lane[number],
             begun_ns=recorded.begun_ns[number],
             ended_ns=recorded.ended_ns[number],
-            parts_ns={part: (getattr(recorded, f"{part}_ns") or none)[number] for part in PARTS},
+            parts_ns={part: (getattr(recorded, f"{part}_ns") or none)[number] for part in PIECES},
             unpickled_ns=_span(recorded.unpickled_ns[number]),
             pickled_ns=_span(recorded.pickled_ns[number]),
         )
@@ -93,7 +88,7 @@ def pieces(own: Sequence[Call]) -> Iterator[Piece]:
 def parts(call: Call) -> Iterator[Piece]:
     """Yield what a call's time went for, one after the other, and nothing beyond its end."""
     at = call.begun_ns
-    for part in PARTS:
+    for part in PIECES:
         end = min(at + call.parts_ns[part], call.ended_ns)
         if end > at:
             yield Piece(part, call.number, at, end)

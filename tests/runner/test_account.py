@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from orchestrator.runner.account.clocks import GilSpans
 from orchestrator.runner.account.executors import Waits
-from orchestrator.runner.account.figures import COLUMNS, complete
-from orchestrator.runner.account.fold import SHARES, TIMELINE, Budget
+from orchestrator.runner.account.figures import COLUMNS, SHARES, complete
+from orchestrator.runner.account.fold import TIMELINE, Budget
 from orchestrator.runner.account.of_calls import OfCalls, longest_call_ns, longest_share
 from orchestrator.runner.account.stamps import Passage, Taken, settled
 from orchestrator.runner.loops import lag
@@ -28,7 +28,7 @@ def taken(thread: int, begun: int, ended: int, **more: Any) -> Taken:
         "ended": ended,
         "busy_ns": ended - begun,
         "cpu_ns": ended - begun,
-        "queue_ns": 0,
+        "run_queue_ns": 0,
         "gil_ns": 0,
         "gil_before": 0,
         "arrived": None,
@@ -52,7 +52,7 @@ def test_workers_that_compute_all_the_time_are_on_a_core() -> None:
 
 
 def test_the_time_of_a_call_neither_on_a_core_nor_waiting_was_blocked() -> None:
-    call = taken(1, 0, 100, cpu_ns=30, queue_ns=20, gil_ns=10)
+    call = taken(1, 0, 100, cpu_ns=30, run_queue_ns=20, gil_ns=10)
     assert split(call, until=100, lanes=1) == {"on_core": 30, "run_queue": 20, "gil": 10, "blocked": 40}
 
 
@@ -74,7 +74,7 @@ def test_clocks_that_disagree_by_some_ns_make_no_negative_share() -> None:
 
 
 def test_a_wait_for_a_core_that_two_clocks_count_is_taken_out_of_neither_work_nor_the_identity() -> None:
-    call = settled(taken(1, 0, 100, cpu_ns=30, queue_ns=90, gil_ns=60))
+    call = settled(taken(1, 0, 100, cpu_ns=30, run_queue_ns=90, gil_ns=60))
     assert split(call, until=100, lanes=1) == {"on_core": 30, "run_queue": 10, "gil": 60}
 
 
@@ -202,7 +202,7 @@ def batches(draw: st.DrawFn) -> tuple[list[Taken], int, list[tuple[int, int]]]:
             begun = at + draw(st.integers(0, 50))
             ended = begun + draw(st.integers(1, 50))
             parts = [draw(st.integers(0, ended - begun)) for _ in range(4)]
-            spent = dict(zip(("cpu_ns", "queue_ns", "gil_ns", "lock_ns"), parts, strict=True))
+            spent = dict(zip(("cpu_ns", "run_queue_ns", "gil_ns", "lock_ns"), parts, strict=True))
             moments = [begun - draw(st.integers(0, 9)), begun, ended, ended + draw(st.integers(0, 9))]
             sent = {"arrived": Passage(*moments), "returned": Passage(*moments)}
             calls.append(settled(taken(thread, begun, ended, **spent, **sent)))

@@ -32,8 +32,7 @@ from orchestrator.journal.raw_events import (
     TrialObserved,
 )
 from orchestrator.journal.window_events import WindowAccounted, WindowFinished
-from orchestrator.runner.account.figures import CALL_PARTS, FIGURES
-from orchestrator.runner.account.fold import SHARES
+from orchestrator.runner.account.figures import CALL_PARTS, FIGURES, SHARES
 from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.model import Experiment
 from orchestrator.spec.plan import Plan, Variant, columns

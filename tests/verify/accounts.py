@@ -19,7 +19,7 @@ from multiprocessing.reduction import ForkingPickler
 from statistics import median
 from typing import Any
 
-from orchestrator.runner.account.fold import SHARES
+from orchestrator.runner.account.figures import SHARES
 from orchestrator.supervisor.environment import RunnerEnvironment, runner_environment
 from orchestrator.supervisor.group import RunnerGroup
 from orchestrator.supervisor.interrupt import Interrupt

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.output.tables import PARTS
+from orchestrator.output.parts import PARTS
 from orchestrator.units import duration, listed, percent, ratio
 from tests.support.configs import OWN
 from tests.support.paths import ROOT

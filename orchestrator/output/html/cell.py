@@ -14,7 +14,7 @@ from ...analysis.results import PointEvents, Results
 from ...journal.derived_events import VariantCompared
 from ...journal.raw_events import VariantUnavailable
 from ...text import printable
-from .. import advice, lines, ranking, tables, warning_words
+from .. import advice, lines, parts, ranking, tables, warning_words
 from ..plot import Axis
 
 BAR, PLOT = 120, 240  # pixels
@@ -43,7 +43,7 @@ def _parts(results: Results, run: str) -> Iterator[str]:
     for contest in measured[:FEW_POINTS]:
         yield from _point(results, contest)
     if len(measured) > FEW_POINTS:
-        yield _line(f"and {len(measured) - FEW_POINTS} more points", faint=True)
+        yield _line(f"and {units.count(len(measured) - FEW_POINTS, 'more point')}", faint=True)
     for event in results.expectations:
         yield _line(f"{event.outcome}: {lines.claim(event, several_points=len(measured) > 1)}")
     for failure in results.failures[:1]:
@@ -78,7 +78,7 @@ def _table(found: PointEvents) -> str:
     bounds = [(event.speedup, event.speedup_low, event.speedup_high) for event in events]
     axis = Axis.over((value for each in bounds for value in each if value is not None), PLOT)
     longest = max((event.wall_ns or 0 for event in events), default=0)
-    causes = tables.main_causes(found)
+    causes = parts.main_causes(found)
     body = ""
     for standing, event in rows:
         mark, word, _ = ranking.MARKS[standing]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from ..tables import PARTS
+from ..parts import COLOURS, PARTS
 
 Row = dict[str, Any]
 Spec = dict[str, Any]
@@ -26,21 +26,6 @@ PALETTE = (
     "#7d8a1f",
 )
 """Distinct from each other, and three times as bright or dark as a white and as a black page (WCAG 1.4.11)."""
-
-COLOURS = {
-    "on_core": "#2f9461",
-    "contention": "#a8912b",
-    "run_queue": "#c8781e",
-    "gil": "#d1495b",
-    "lock": "#c2609f",
-    "blocked": "#3b82c4",
-    "serialisation": "#8f63c4",
-    "dispatch": "#1f8f9c",
-    "executor": "#a0782c",
-    "waiting": "#7f8791",
-    "idle": "#a3aab2",
-}
-"""The colour of each part of the workers' time, the same in every chart."""
 
 
 def theme(ink: str, background: str | None) -> dict[str, Any]:

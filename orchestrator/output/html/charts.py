@@ -22,7 +22,7 @@ from ...journal.raw_events import TimelineRecorded
 from ...journal.window_events import WindowFinished
 from ...spec.axes import ordered_axes
 from .. import timeline
-from ..tables import PARTS, shares
+from ..parts import PARTS, shares
 from . import latency_charts
 from .chart_specs import Row, height, template
 

@@ -134,6 +134,21 @@ class TimelineColumns:
     """When the worker pickled the result, as begin and end."""
 
 
+SHARES = (
+    "on_core",
+    "contention",
+    "run_queue",
+    "gil",
+    "lock",
+    "blocked",
+    "serialisation",
+    "dispatch",
+    "executor",
+    "waiting",
+    "idle",
+)
+"""The parts of the workers' time, in the order in which they are shown; together they are all of it."""
+
 CALL_PARTS = ("queued", "serialisation", "on_core", "run_queue", "gil", "lock", "blocked", "waiting")
 """The parts of the latency of calls that arrive at a rate, in the order in which they are shown: waiting for a worker,
 and then the time since it began. `waiting` is the time in which a coroutine was not executed: what it awaits, and the

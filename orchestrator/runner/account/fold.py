@@ -24,25 +24,10 @@ from typing import Any
 from . import places
 from .clocks import CPU, GIL, RUN_QUEUE, WALL, Clocks, GilSpans
 from .executors import Kind, Waits
-from .figures import COLUMNS, complete
+from .figures import COLUMNS, SHARES, complete
 from .of_calls import OfCalls
 from .places import Place
 from .stamps import Taken
-
-SHARES = (
-    "on_core",
-    "contention",
-    "run_queue",
-    "gil",
-    "lock",
-    "blocked",
-    "serialisation",
-    "dispatch",
-    "executor",
-    "waiting",
-    "idle",
-)
-"""The parts of the workers' time, in the order in which they are shown; together they are all of it."""
 
 MOST_CALLS = 20_000  # at most this many calls of a batch are accounted, which bounds the memory to some 10 MB
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.runner.account.fold import SHARES
+from orchestrator.runner.account.figures import SHARES
 from orchestrator.supervisor.environment import RunnerEnvironment
 from orchestrator.supervisor.process import Command, default_python
 from tests.support.conformance import workloads

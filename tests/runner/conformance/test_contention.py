@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.runner.account.fold import SHARES
+from orchestrator.runner.account.figures import SHARES
 from tests.support.command import orchestrator
 
 CODE = """
