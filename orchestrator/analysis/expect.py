@@ -9,9 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ..journal.derived_events import ExpectationChecked
-from ..spec.open_loop import OF_ARRIVALS
 from ..spec.plan import Claim, columns
-from ..spec.values import LATENCIES
+from ..spec.values import LATENCIES, OF_ARRIVALS
 from . import explain, load, serving
 from .contest import Contest
 from .stats import LATENCY_SD, PRIOR_SD, STATS_VERSION, geometric

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-from pydantic_core import PydanticCustomError
+from typing import TYPE_CHECKING
 
 from ..errors import BadInput
 from ..runner import names
@@ -27,6 +25,7 @@ from ..spec.values import (
     parse_ns,
     parse_seconds,
     rate_in_range,
+    read,
 )
 
 NOTEBOOK = ".ipynb"
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
     from ..advice.question import Range
 
 
-T = TypeVar("T")
-
-
 def reference(text: str, project: Path, where: str = "") -> str:
     """Return the one name of a function, as seen from the project's directory; raises BadInput."""
     _refuse_notebook(text, where)
@@ -52,13 +48,13 @@ def reference(text: str, project: Path, where: str = "") -> str:
         source, _, function = text.strip().rpartition(":")
         source = source.rstrip(":").removesuffix("/")
         if Path(f"{source}.py").is_file() and re.fullmatch(r"[^\W\d][\w.]*", function):
-            remedy = f"name the file: orchestrator advise {shlex.quote(f'{source}.py:{function}')}"
+            remedy = f"name the file: {where or 'orchestrator advise'} {shlex.quote(f'{source}.py:{function}')}"
         elif "." not in Path(source).name and Path(source).is_file():
             what = "names a file that can't be imported: its name does not end with .py"
             remedy = f"give it another name: ln -s {shlex.quote(Path(source).name)} {shlex.quote(f'{source}.py')}"
         elif re.fullmatch(SOURCE, source):
             meant = shlex.quote(f"{source}:{function}" if function else source)
-            remedy = f"write one colon and a name: orchestrator advise {meant}"
+            remedy = f"write one colon and a name: {where or 'orchestrator advise'} {meant}"
         raise BadInput(f"{quoted(text)} {what}", where=where, remedy=remedy) from error
     return names.canonical(str(name._replace(source=_seen(name.source, project))), str(project.absolute()))
 
@@ -92,13 +88,13 @@ def _seen(source: str, project: Path) -> str:
 
 def seconds(text: str | None, option: str) -> float | None:
     """Return a duration in seconds, None for none; raises BadInput."""
-    return None if text is None else _converted(parse_seconds, text, option)
+    return None if text is None else read(parse_seconds, text, option)
 
 
 def rate(value: float | None) -> float | None:
     """Return the calls a second, None for none; raises BadInput."""
     if value is not None:
-        _converted(rate_in_range, value, "--rate")
+        read(rate_in_range, value, "--rate")
     return value
 
 
@@ -110,7 +106,7 @@ def objective(text: str | None) -> tuple[str, float] | None:
     if metric not in LATENCIES:
         what = f"{quoted(text)} names no latency to hold"
         raise BadInput(what, where="--objective", remedy=f"write one of {', '.join(LATENCIES)}, such as p99=50ms")
-    return metric, _converted(parse_ns, latency, "--objective")
+    return metric, read(parse_ns, latency, "--objective")
 
 
 def name(text: str) -> str:
@@ -123,15 +119,7 @@ def name(text: str) -> str:
 
 def percentage(text: str, option: str) -> float:
     """Return a percentage as a fraction; raises BadInput."""
-    return _converted(parse_fraction, text, option)
-
-
-def _converted(convert: Callable[[object], T], text: object, option: str) -> T:
-    try:
-        return convert(text)
-    except PydanticCustomError as error:
-        details = error.context or {}
-        raise BadInput(details["what"], where=option, remedy=details["remedy"]) from error
+    return read(parse_fraction, text, option)
 
 
 def over(text: str | None, arguments: Mapping[str, object]) -> Range | None:
@@ -195,7 +183,7 @@ def items(source: str | None, over: str | None, project: Path) -> str | None:
     if over is not None:
         what = "items and a range of an argument can't be combined"
         raise BadInput(what, where="--items", remedy="keep one of --items and --over")
-    found = _converted(parse_items, source, "--items")
+    found = read(parse_items, source, "--items")
     assert isinstance(found, str)
     is_function = found.partition(":")[0] not in SOURCES and re.fullmatch(REFERENCE, found)
     return reference(found, project, "--items") if is_function else found

@@ -11,7 +11,7 @@ from .document import KeyPath
 from .model import Arrivals, Experiment
 from .plan import PointArrivals
 from .problem import SpecProblem
-from .values import LATENCIES, MOST_RATE, MOST_TASKS, QUANTILES
+from .values import LATENCIES, MOST_RATE, MOST_TASKS, OF_ARRIVALS, QUANTILES
 
 RATE = "arrivals.rate"
 
@@ -25,9 +25,6 @@ DEFAULT = "p99"  # the metric of a verdict about arrivals, where the spec names 
 BEYOND = 10  # so many calls of a block lie beyond a percentile that a verdict is about
 
 MOST_WINDOWS = 10  # of a block, where the spec does not fix its rounds
-
-OF_ARRIVALS = (*LATENCIES, "achieved_rate", "queue_share")
-"""The metrics of expectations that only windows of arrivals have."""
 
 
 def calls_needed(metric: str) -> int:
@@ -57,7 +54,7 @@ def arrivals_of(experiment: Experiment, chosen: Mapping[str, Any]) -> PointArriv
         windows, have = ("a window", "has") if count == 1 else (f"{count} windows", "have")
         what = f"{windows} of {given.window:g} s at {given.rate:g}/s {have} {count * expected:.3g} calls"
         longer = _s(needed / count / given.rate)
-        remedy = f"give a window of {longer} or longer, or choose a lower percentile in measure.metric"
+        remedy = f"give a window of {longer} or longer, or choose a lower percentile"
         raise SpecProblem(place, Problem("window_too_short", f"{what}, and {metric} needs {needed:,}", remedy))
     return PointArrivals(
         chosen.get("arrivals.rate", given.rate), given.process, given.window, count, metric_of(experiment)
@@ -147,7 +144,7 @@ def _of_arrivals(experiment: Experiment) -> list[tuple[KeyPath, str]]:
     if experiment.objective:
         found.append((("objective",), "an objective is about calls that arrive at a rate"))
     if experiment.measure.metric is not None:
-        found.append((("measure", "metric"), "a percentile of latency is of calls that arrive at a rate"))
+        found.append((("measure", "metric"), "a latency is measured only where calls arrive at a rate"))
     for place, expected in enumerate(experiment.expect):
         if expected.metric in OF_ARRIVALS:
             found.append((("expect", place, "metric"), f"{expected.metric} is of calls that arrive at a rate"))

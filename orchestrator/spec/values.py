@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from ..errors import BadInput
 from ..runner.names import FUNCTION
 from ..runner.problem import Problem
 from .document import described
@@ -23,10 +25,13 @@ REQUIREMENT = (
     r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(\[[A-Za-z0-9._, -]+\])?"  # the name and its extras
     r" *([<>=!~(][^;@]*|@ *[^ ;]+)? *(;.+)?$"  # versions or a URL, and a condition
 )
-METRIC = (
-    r"^(speedup|wall_ns|startup_ns|p50|p90|p99|p99\.9|mean|achieved_rate|queue_share"
-    r"|observed\.[A-Za-z_][A-Za-z0-9_]*)$"
-)
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
+LATENCIES = (*QUANTILES, "mean")
+"""What a verdict on arrivals can be about."""
+OF_RUNS = ("speedup", "wall_ns", "startup_ns")
+OF_ARRIVALS = (*LATENCIES, "achieved_rate", "queue_share")
+"""The metrics of expectations: those of any run, and those that only windows of arrivals have."""
+METRIC = rf"^({'|'.join(map(re.escape, (*OF_RUNS, *OF_ARRIVALS)))}|observed\.[A-Za-z_][A-Za-z0-9_]*)$"
 
 PATTERNS = {
     REFERENCE: ("names no function", "write module:function or file.py:function"),
@@ -41,8 +46,8 @@ PATTERNS = {
     REQUIREMENT: ("is not a requirement", "write a package's name with versions, such as numpy or Pillow>=11"),
     METRIC: (
         "is not a metric",
-        "write speedup, wall_ns, startup_ns or observed.<key>; with arrivals p50, p90, p99, p99.9, mean, achieved_rate"
-        " or queue_share",
+        f"write {', '.join(OF_RUNS)} or observed.<key>; with arrivals {', '.join(OF_ARRIVALS[:-1])}"
+        f" or {OF_ARRIVALS[-1]}",
     ),
 }
 """By pattern: what is wrong with a text that does not match, and the remedy."""
@@ -54,14 +59,21 @@ _UNITS_NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 MOST_RATE = 100_000  # calls a second, more than one process can start
 
-QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
-LATENCIES = (*QUANTILES, "mean")
-"""What a verdict on arrivals can be about."""
+T = TypeVar("T")
 
 
 def refused(code: str, what: str, remedy: str) -> PydanticCustomError:
     """Return the error that a validator raises, which `problem.refusal` takes back as a Problem."""
     return PydanticCustomError("refused", "{what}; {remedy}", Problem(code, what, remedy).fields())
+
+
+def read(parse: Callable[[object], T], value: object, where: str) -> T:
+    """Return what `parse` makes of the value of an option; raises BadInput for what it refuses, with the option."""
+    try:
+        return parse(value)
+    except PydanticCustomError as error:
+        details = error.context or {}
+        raise BadInput(details["what"], where=where, remedy=details["remedy"]) from error
 
 
 def parse_seconds(value: object) -> float:
