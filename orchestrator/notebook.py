@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from .api import public
-from .api.asking import Options
+from .api.options import OPTIONS, Options
 from .api.result import Result
 from .api.threads import show_with
 from .errors import BadInput
@@ -22,9 +22,6 @@ WIDTH, HEIGHT = 100, 24  # of the progress, in characters
 MOST_OF_NAME = 40  # characters of an expression
 
 ONE_CALL = "write one call, such as f(1, n=2); options go behind %%compare, with the call in the line below"
-
-OPTIONS = ("check", "max_time", "precision", "tasks", "workers", "wait", "name", "runs")
-"""The options of `compare` that can be given behind `%%compare`."""
 
 
 def register(shell: Any) -> None:
@@ -98,14 +95,14 @@ def asked(line: str) -> Options:
     options: Any = Options()
     if models := [word for word in words if "=" not in word]:
         options["models"] = models
-    for name, _, value in (word.partition("=") for word in words if "=" in word):
-        if name not in OPTIONS:
-            raise BadInput(f"no option {name!r}", where="%%compare", remedy=f"name one of {', '.join(OPTIONS)}")
-        options[name] = value
-        if name in ("tasks", "workers"):
-            if not value.isdigit():
-                raise BadInput(f"{name}={value} is no number", where="%%compare", remedy=f"write {name}=4")
-            options[name] = int(value)
+    readers = {name: option.from_text for name, option in OPTIONS.items() if option.from_text}
+    for name, _, text in (word.partition("=") for word in words if "=" in word):
+        if name not in readers:
+            raise BadInput(f"no option {name!r}", where="%%compare", remedy=f"name one of {', '.join(readers)}")
+        try:
+            options[name] = readers[name](text)
+        except ValueError:
+            raise BadInput(f"{name}={text} is no number", where="%%compare", remedy=f"write {name}=4") from None
     found: Options = options  # the names are checked above
     return found
 

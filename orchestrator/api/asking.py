@@ -9,47 +9,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, Failure
 from .by_value import Given, called, given
 from .checking import check_options
+from .options import Function, Functions, Model, Options, spec_overrides
 
 if TYPE_CHECKING:
     from ..advice.question import Question
-    from ..spec.document import KeyPath
     from .advising import Answering
-
-Function = Callable[..., object] | str
-Functions = Function | Mapping[str, Function]
-Model = str | Mapping[str, Any]
-
 
 MOST_OF_LABEL = 64
 
 IN_PYTHON = "choose another directory with runs="
 """The remedy where no run can be written."""
-
-
-class Options(TypedDict, total=False):
-    """The options of `compare`, which documents them."""
-
-    args: Sequence[Any]
-    kwargs: Mapping[str, Any] | None
-    items: str | Iterable[Any] | None
-    item: str | None
-    models: Sequence[Model] | str | None
-    workers: int | Sequence[int] | None
-    tasks: int | None
-    arrivals: Mapping[str, Any] | None
-    expect: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
-    check: str | None
-    precision: str | None
-    max_time: str | float | None
-    python: str | None
-    name: str | None
-    runs: str | Path | None
-    wait: str | float | None
 
 
 def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answering]:
@@ -72,9 +46,10 @@ def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answe
     contest = {name: given(each, args, kwargs, items, options.get("item"), runs) for name, each in functions.items()}
     found = next(iter(contest.values()))
     python = options.get("python")
-    if python and any(each.is_by_value for each in contest.values()):
-        what = f"{found.shown} can't be imported, so only this interpreter can run it"
-        raise BadInput(what, where="python=", remedy="define it in a module, and import it from there")
+    by_value = next((each for each in contest.values() if each.is_by_value), None)
+    if python and by_value:
+        what = f"{by_value.shown} is sent by value, so only this interpreter can run it"
+        raise BadInput(what, where="python=", remedy="define it in a module, and give arguments that a spec can hold")
     workers = options.get("workers")
     question = Question(
         call=found.call,
@@ -101,7 +76,7 @@ def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answe
         question = replace(question, name=name)
     command = ["orchestrator", "run", str(runs / name / "latest" / "spec.yaml")]
     again = "orchestrator run " + command[2]
-    return question, Answering(runs.absolute(), again, changes=_changes(options), command=command)
+    return question, Answering(runs.absolute(), again, changes=spec_overrides(options), command=command)
 
 
 def _check_functions(functions: Iterable[Any], item: str | None) -> None:
@@ -155,15 +130,9 @@ def seconds(value: str | float | None, where: str) -> float | None:
     """Return a duration in seconds, None for none; raises BadInput."""
     if value is None:
         return None
-    from pydantic_core import PydanticCustomError
+    from ..spec.values import parse_seconds, read
 
-    from ..spec.values import parse_seconds
-
-    try:
-        return parse_seconds(value if isinstance(value, str) else f"{value}s")
-    except PydanticCustomError as error:
-        details = error.context or {}
-        raise BadInput(details["what"], where=where, remedy=details["remedy"]) from None
+    return read(parse_seconds, value if isinstance(value, str) else f"{value}s", where)
 
 
 @contextmanager
@@ -203,19 +172,3 @@ def _contestants(
             label = re.sub("[^A-Za-z0-9 ._()=,+-]", "_", label).lstrip(" ._()=,+-")[:MOST_OF_LABEL]
             made.append({**entry, "label": label or "function", "call": found.call})
     return made
-
-
-def _changes(options: Options) -> dict[KeyPath, tuple[object, str]]:
-    """Return what the spec has beside what is designed, each with the name of its argument."""
-    changes: dict[KeyPath, tuple[object, str]] = {}
-    expect = options.get("expect")
-    if expect:
-        claims = [expect] if isinstance(expect, Mapping) else list(expect)
-        changes["expect",] = [dict(claim) for claim in claims], "expect="
-    for key, value in (options.get("arrivals") or {}).items():  # the window is designed if it is not given
-        changes["arrivals", key] = value, "arrivals="
-    if check := options.get("check"):
-        changes["workload", "check"] = check, "check="
-    if precision := options.get("precision"):
-        changes["measure", "precision"] = precision, "precision="
-    return changes

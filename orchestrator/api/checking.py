@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
+from .options import OPTIONS, Options, option_at
 
 if TYPE_CHECKING:
     from ..spec.problem import SpecProblem
-    from .asking import Options
-
-KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
-    "args": ((Sequence,), "a list of arguments"),
-    "kwargs": ((Mapping,), "a mapping of names to values"),
-    "items": ((Iterable,), "a list or another iterable"),
-    "models": ((str, Sequence), "a list of models"),
-    "workers": ((int, Sequence), "a number or a list of numbers"),
-    "arrivals": ((Mapping,), "a mapping, such as {'rate': 200}"),
-    "expect": ((Mapping, Sequence), "a claim such as {'of': 'threads', 'min': 1.5}, or a list of them"),
-    "runs": ((str, os.PathLike), "a path"),
-    "name": ((str,), "text"),
-    "item": ((str,), "the name of an argument"),
-    "check": ((str,), "text"),
-    "python": ((str,), "a version or a path"),
-}
-"""The types that options have, and what they are called."""
-
-PLACES: Sequence[tuple[tuple[str, ...], str]] = (
-    (("matrix", "workers"), "workers"),
-    (("workload", "check"), "check"),
-    (("workload", "items"), "items"),
-    (("measure", "precision"), "precision"),
-    (("models",), "models"),
-    (("tasks",), "tasks"),
-    (("expect",), "expect"),
-    (("arrivals",), "arrivals"),
-)
-"""The options that a spec has, each by its path there."""
 
 
 def check_options(options: Options) -> None:
-    """Raise BadInput for an option of another type, or with a value that no spec could have."""
+    """Raise BadInput for a type or a value that an option can't have, and TypeError for an option that there isn't."""
+    if unknown := [name for name in options if name not in OPTIONS]:
+        raise TypeError(f"compare has no option {unknown[0]!r}; it has {', '.join(OPTIONS)}")
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    for name, (types, expected) in KINDS.items():
-        value = given.get(name)
+    for name, value in given.items():
+        types, expected = OPTIONS[name].types, OPTIONS[name].expected
         is_text = isinstance(value, str | bytes) and not {str, Iterable} & {*types}
-        if name in given and (is_text or isinstance(value, bool) or not isinstance(value, types)):
+        if types and (is_text or isinstance(value, bool) or not isinstance(value, types)):
             what = f"expected {expected}; got a value of type {type(value).__name__}"
             raise BadInput(what, where=f"{name}=", remedy=f"write {name}=[{value!r:.40}]" if name == "args" else "")
     _check_as_spec(given)
@@ -76,9 +49,9 @@ def _refused(found: SpecProblem, given: Mapping[str, Any]) -> BadInput:
     """Return a problem of the spec as one of the options."""
     from ..spec.document import key_path
 
-    path, name = next((each for each in PLACES if found.path[: len(each[0])] == each[0]), ((), ""))
-    rest = found.path[len(path) :]
-    if path == ("expect",) and isinstance(given["expect"], Mapping):
+    name = option_at(found.path)
+    rest = found.path[len(OPTIONS[name].path) :] if name else found.path
+    if name == "expect" and isinstance(given[name], Mapping):
         rest = rest[1:]  # one claim
     is_unknown = found.problem.code == "model_unknown"
     where = f"{name if is_unknown or isinstance(given.get(name), int) else key_path(rest, name)}="
@@ -90,26 +63,13 @@ def _refused(found: SpecProblem, given: Mapping[str, Any]) -> BadInput:
 
 def _spec(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return options as a spec has them, with all models where none is given."""
-    models = given.get("models", "all")
-    made: dict[str, Any] = {
-        "name": "x",
-        "workload": {"call": "module:function"},
-        "models": models if models == "all" else [models] if isinstance(models, str) else list(map(_plain, models)),
-    }
-    parts: Mapping[str, Callable[[Any], dict[str, Any]]] = {
-        "workers": lambda value: {"matrix": {"workers": [value] if isinstance(value, int) else list(value)}},
-        "check": lambda value: {"workload": {**made["workload"], "check": value}},
-        "items": lambda value: {"workload": {**made["workload"], "items": value}} if isinstance(value, str) else {},
-        "precision": lambda value: {"measure": {"precision": value}},
-        "tasks": lambda value: {"tasks": value},
-        "arrivals": lambda value: {"arrivals": dict(value)},
-        "expect": lambda value: {"expect": [value] if isinstance(value, Mapping) else list(map(_plain, value))},
-    }
-    for name, part in parts.items():
-        if name in given:
-            made |= part(given[name])
+    made: dict[str, Any] = {"name": "x", "workload": {"call": "module:function"}, "models": "all"}
+    for name, value in given.items():
+        path = OPTIONS[name].path
+        if not path or (name == "items" and not isinstance(value, str)):  # values are no source of a spec
+            continue
+        section: dict[Any, Any] = made
+        for key in path[:-1]:
+            section = section.setdefault(key, {})
+        section[path[-1]] = OPTIONS[name].in_spec(value)
     return made
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else value

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from .asking import Function, Functions, Model, Options, asked, in_words_of, patience_s, runs_directory, seconds
+from .asking import asked, in_words_of, patience_s, runs_directory, seconds
+from .options import Function, Functions, Model, Options
 from .result import Result
 from .threads import awaited, blocking, machine, refuse_in_worker
 
@@ -23,7 +24,7 @@ def advise(func: Function, /, *args: Any, **kwargs: Any) -> Result:
 
     `func` is a function, or its name as in `module:function`. The standard models that can run it are compared; of a
     coroutine function, one call after the other and many in flight. A function that can't be imported (of a notebook,
-    a closure, a lambda) is sent by value: its globals are copies, and changes of them don't come back. `compare` is
+    a closure, a lambda) is sent by value: its globals are copies, and changes to them don't come back. `compare` is
     the same with options.
 
     Raises BadInput for what can't be measured, WorkloadFailed when a call fails, and Busy while another run holds the

@@ -85,7 +85,7 @@ class Point:
 
     @property
     def recommended(self) -> str | None:
-        """The variant to use now: the winner, or while undecided the simplest that no other one beats so far.
+        """The variant to use now: the winner, or while undecided the simplest that no other has beaten so far.
 
         Where each call uses several cores by itself, it is a plain loop unless another one is surely 1.1 times as fast.
         """
@@ -109,9 +109,9 @@ class Point:
 
     def table(self) -> list[dict[str, Any]]:
         """Return a row for each variant, the best first: its times in nanoseconds, its speedup, and its main cause."""
-        from ..output import ranking, tables
+        from ..output import parts, ranking
 
-        causes = tables.main_causes(self._found)
+        causes = parts.main_causes(self._found)
         return [
             {
                 "variant": event.variant,
@@ -179,7 +179,7 @@ class Result:
 
     @property
     def recommended(self) -> str | None:
-        """The variant to use now: the winner, or while undecided the simplest that no other one beats so far.
+        """The variant to use now: the winner, or while undecided the simplest that no other has beaten so far.
 
         Where each call uses several cores by itself, it is a plain loop unless another one is surely 1.1 times as fast.
         """

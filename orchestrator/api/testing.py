@@ -10,8 +10,8 @@ import pytest
 
 from ..errors import Failure
 from . import public
-from .asking import Function, Functions, Options
 from .claims import Broken, Undecided, check
+from .options import Function, Functions, Options
 from .result import Result
 from .threads import blocking
 

@@ -7,6 +7,7 @@ import inspect
 import re
 
 import orchestrator
+from orchestrator.api.options import OPTIONS, Options
 from orchestrator.api.testing import Concurrency
 from tests.support.paths import ROOT
 
@@ -27,6 +28,11 @@ def test_every_option_of_compare_is_explained_in_its_text() -> None:
     text = orchestrator.compare.__doc__ or ""
     options = inspect.signature(orchestrator.compare).parameters
     assert not [name for name in options if f"        {name}: " not in text]
+
+
+def test_the_options_of_compare_are_its_arguments() -> None:
+    arguments = inspect.signature(orchestrator.compare).parameters
+    assert list(OPTIONS) == list(Options.__annotations__) == [name for name in arguments if name != "func"]
 
 
 def test_the_examples_name_only_what_there_is() -> None:

@@ -147,6 +147,12 @@ def test_the_twin_for_event_loops_raises_the_same(held: None) -> None:
         asyncio.run(orchestrator.advise_async("json:dumps", [1]))
 
 
+def test_the_twin_for_event_loops_refuses_an_unknown_option() -> None:
+    options: dict[str, Any] = {"model": ["threads"]}
+    with pytest.raises(TypeError, match="no option 'model'; it has args, kwargs, items, item, models,"):
+        asyncio.run(orchestrator.compare_async("json:dumps", **options))
+
+
 def test_a_cancelled_run_ends(held: None) -> None:
     async def cancelled() -> None:
         async with asyncio.timeout(0.2):
@@ -218,7 +224,7 @@ def test_models_of_which_none_is_left_to_compare_are_refused_with_the_reasons() 
     def locked() -> threading.Lock:
         return threading.Lock()
 
-    with pytest.raises(BadInput, match=r"models=: locked leaves nothing to compare, for processes: its results can't"):
+    with pytest.raises(BadInput, match=r"models=: locked leaves nothing to compare: processes: its results can't"):
         orchestrator.compare(locked, models=["sequential", "processes"])
 
 
