@@ -47,6 +47,14 @@ def test_claims_pass_fail_and_skip(pytester: pytest.Pytester, run: Path) -> None
     ran(pytester, run).assert_outcomes(passed=1, failed=1, skipped=1)
 
 
+def test_the_plugin_can_be_named_where_none_is_loaded_by_itself(
+    pytester: pytest.Pytester, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile(TESTS.format(run=str(run)))
+    pytester.runpytest_subprocess("-p", "orchestrator.pytest_plugin").assert_outcomes(passed=1, failed=1, skipped=1)
+
+
 def test_a_broken_claim_shows_the_interval_and_the_cause(pytester: pytest.Pytester, run: Path) -> None:
     ran(pytester, run).stdout.fnmatch_lines(
         ["E *Broken: broken: speedup of threads against sequential at least 1.5; found 1* [[]*", "E *threads: *GIL*"]

@@ -160,9 +160,9 @@ def ten(tmp_path: Path) -> Place:
 def test_ten_experiments_killed_at_random_times_are_each_measured_once(kills: int, ten: Place) -> None:
     dice = random.Random(kills)
     command = ("run", *(f"{name}.yaml" for name in TEN), "--resume")
-    killed = batches = 0
+    killed = suites = 0
     while killed < kills:  # again from the beginning once all ten are measured
-        batches += 1
+        suites += 1
         for attempt in itertools.count():
             process = ten.start(*command, **NOWHERE)
             if killed < kills:
@@ -176,11 +176,11 @@ def test_ten_experiments_killed_at_random_times_are_each_measured_once(kills: in
                 break
     for name in TEN:
         runs = [run for run in newest_first(ten.directory / "runs" / name) if first_and_last(run)]
-        assert len(runs) == batches
+        assert len(runs) == suites
         for run in runs:
             audited = Audit(Records(run / EVENTS_FILE))
             assert audited.is_finished and audited.problems == []
-    print(f"{killed} kills in {batches} batches")
+    print(f"{killed} kills in {suites} suites")
 
 
 CONNECTION_LOST = "ConnectionRefusedError|ConnectionResetError|RemoteDisconnected"
@@ -224,9 +224,9 @@ def test_items_that_never_come_end_the_program_with_the_name_of_their_source(tmp
         "workload: {call: 'rows:double', items: 'rows:rows'}\nmodels: [sequential, threads]\n"
     )
     begun = time.monotonic()
-    done = place.run("run", "x.yaml")
+    done = place.run("run", "x.yaml", module="tests.support.impatient")
     assert done.returncode == errors.BAD_INPUT
-    assert "reading the items of rows:rows took longer than" in done.stderr
+    assert "reading the items of rows:rows took longer than 3 s; give fewer items" in done.stderr
     assert time.monotonic() - begun < PATIENCE_S
     assert place.leftovers() == []
 

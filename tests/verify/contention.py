@@ -24,24 +24,23 @@ SCRIPT = """
 import sys, threading, time
 from statistics import median
 from tests.verify import controls
-work, n, found = getattr(controls, sys.argv[1]), int(sys.argv[2]), []
-def calls(gate, count):
+work, n, count = getattr(controls, sys.argv[1]), int(sys.argv[2]), 8
+def calls(gate, every, own):
     work(n)
     gate.wait()
-    for _ in range(count):
+    while min(map(len, every)) < count:  # so that none of the other's calls runs alone
         begun = time.thread_time_ns()
         work(n)
-        found.append(time.thread_time_ns() - begun)
-def cpu_ns(threads, count=8):
-    found.clear()
-    gate = threading.Barrier(threads)
-    all_of_them = [threading.Thread(target=calls, args=(gate, count)) for _ in range(threads)]
+        own.append(time.thread_time_ns() - begun)
+def cpu_ns(threads):
+    gate, every = threading.Barrier(threads), [[] for _ in range(threads)]
+    all_of_them = [threading.Thread(target=calls, args=(gate, every, own)) for own in every]
     for each in all_of_them: each.start()
     for each in all_of_them: each.join()
-    return list(found)
+    return median(ns for own in every for ns in own[count // 2 * (threads == 1):])
 cpu_ns(1)
 together, alone = cpu_ns(2), cpu_ns(1)
-print(max(0, 1 - median(alone[len(alone) // 2:]) * len(together) / sum(together)))
+print(max(0, 1 - alone / together))
 """
 
 

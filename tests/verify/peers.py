@@ -147,7 +147,12 @@ def five_by_pyperf(directory: Path) -> None:
 
 
 def _table(answers: Sequence[Answer]) -> str:
-    """Return the Markdown table of docs/method.md with the date, the machine and the versions."""
+    """Return the Markdown table of docs/method.md with the date, the machine and the versions.
+
+    It has the answers of the last day: those of before were by other versions, or on another machine.
+    """
+    day = max(answer.at for answer in answers)[:10]
+    answers = [answer for answer in answers if answer.at.startswith(day)]
     names = ("", "the same loop twice: called different", "5 % more turns: called different", "time for a pair, median")
     rows = [f"| {' | '.join((*names, 'five models'))} |", "|---|---|---|---|---|"]
     for tool in TOOLS:
@@ -159,10 +164,9 @@ def _table(answers: Sequence[Answer]) -> str:
         five = [answer.elapsed_s for answer in answers if (answer.tool, answer.pair) == (tool, "five")]
         cells = [_version(tool), *counts, f"{taken:.1f} s", f"{median(five):.0f} s" if five else ""]
         rows.append(f"| {' | '.join(cells)} |")
-    days = sorted({answer.at[:10] for answer in answers})
     sample = host.sample()
     machine = f"{sample['cpu_model']}, {sample['effective_cores']} cores, Python {platform.python_version()}"
-    return "\n".join([*rows, "", f"{' and '.join({days[0], days[-1]})}, {machine}.", ""])
+    return "\n".join([*rows, "", f"{day}, {machine}.", ""])
 
 
 def _version(tool: str) -> str:
