@@ -17,7 +17,7 @@ from ..runner.measure import SHORTEST_NS
 from ..spec.model import Measure
 from ..spec.plan import first_rounds
 from .facts import Facts
-from .question import Question
+from .question import Question, Range
 
 BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
 """The time of a batch in a plain loop: long compared with a wake-up, short enough for many rounds."""
@@ -52,7 +52,7 @@ ROUNDS_ALONG, ROUNDS_S_ALONG = 10, 1.0
 
 ONE_LOOP = {"processes_of_loops": "one event loop is enough for calls that wait"}
 
-COMPETING = "a call uses several cores by itself, for which more of them would compete"
+COMPETING = "each call uses several cores by itself, so calls at once would compete for them"
 
 IN_RANGE = {
     "event_loop": "it runs a plain function as a plain loop does",
@@ -98,13 +98,16 @@ class Design:
     first_look_s: float
     needed_s: float
     max_time_s: float
-    lowest_ns: int | None = None  # the time of a call at the lower end of a range
     other_end: tuple[int | float, Facts] | None = None  # of a range: the level where calls are shorter, and its facts
     unable: Mapping[str, str] = field(default_factory=dict)
     arrivals: Mapping[str, Any] | None = None  # in the place of tasks
     metric: str | None = None
     alone_workers: Sequence[int] = ()  # those to compare an event loop with itself, where no other model is left
     spawned: Mapping[str, str] = field(default_factory=dict)
+
+    def is_longest_at_low(self, over: Range) -> bool:
+        """Return whether calls take longest at the lower end of a range."""
+        return self.other_end is not None and self.other_end[0] == over.levels[-1]
 
     @property
     def variants(self) -> int:
@@ -203,9 +206,7 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
     )
     # twice: levels without a clear winner take more blocks, and the run ends as soon as it can
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(2 * needed_s)))
-    found = replace(
-        single, entries=entries, rounds=rounds, lowest_ns=low.wall_ns, other_end=other_end, first_look_s=needed_s
-    )
+    found = replace(single, entries=entries, rounds=rounds, other_end=other_end, first_look_s=needed_s)
     return facts, replace(found, needed_s=needed_s, max_time_s=asked.max_time_s or enough_s)
 
 

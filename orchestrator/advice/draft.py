@@ -36,7 +36,8 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str, findings: 
     measure |= {"max_time": _seconds(designed.max_time_s)}
     measure |= {"timeout": _seconds(designed.timeout_s)} if designed.timeout_s > TIMEOUT_S else {}
     one_by_one = "awaited one after the other" if facts.is_async else "in a plain loop"
-    at_most = f" at the upper end of {asked.over.name}" if asked.over else ""
+    end = "lower" if asked.over and designed.is_longest_at_low(asked.over) else "upper"
+    at_most = f" at the {end} end of {asked.over.name}" if asked.over else ""
     baseline = "event_loop" + "(workers=1)" * (len(designed.workers) > 1) if facts.is_async else "sequential"
     if asked.models is not None or (facts.is_async and asked.workers):
         baseline = ""  # the first of them, or a plain loop
@@ -150,8 +151,10 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
     if asked.over:
         name, low, high = asked.over.name, asked.over.levels[0], asked.over.levels[-1]
         along = f", and from what {name} on, between {units.number(low)} and {units.number(high)}"
-        lowest = units.duration(designed.lowest_ns)
-        took = f"{lowest} at {name}={units.number(low)} and {took} at {name}={units.number(high)}"
+        shorter = designed.other_end[1] if designed.other_end else facts
+        first, last = (facts, shorter) if designed.is_longest_at_low(asked.over) else (shorter, facts)
+        took = f"{units.duration(first.wall_ns)} at {name}={units.number(low)} and "
+        took += f"{units.duration(last.wall_ns)} at {name}={units.number(high)}"
     question = _question(asked, designed, kind, along)
     said = f"{question} A call took {took} when tried, {units.percent(facts.busy)} of it on a core."
     return printable(" ".join(said.split()))

@@ -55,7 +55,7 @@ def _returned_errors(facts: Facts, _: Design) -> Iterator[str]:
     if found := facts.returned_errors:
         is_each = found["calls"] == found["all"]
         calls = "Each call" if is_each else f"{found['calls']} of {found['all']} calls"
-        figures = "the figures are those" if is_each else "in part the figures are those"
+        figures = "the figures are those" if is_each else "the figures are partly those"
         text = f"{calls} returned {found['what']} ({found['error']})"
         yield f"{text}: where that is a failure, {figures} of the failure; {RAISE}."
 
@@ -69,7 +69,7 @@ def _cached(facts: Facts, _: Design) -> Iterator[str]:
         else:
             yield (
                 f"{took}: they were answered from what it kept ({facts.kept_by}), so the figures are those of "
-                "look-ups; give each call another argument with --items."
+                "look-ups; give each call another argument by `items`."
             )
 
 
@@ -77,8 +77,8 @@ def _growing(facts: Facts, _: Design) -> Iterator[str]:
     """Yield that calls take longer and longer."""
     if facts.growth:
         yield (
-            f"Each call takes longer than the one before, the last ones {facts.growth:.1f} times as long as the first: "
-            "it keeps something that grows, so no ratio holds for long; begin anew in the function."
+            f"Calls take longer and longer, the last ones {facts.growth:.1f} times as long as the first: they keep "
+            "something that grows, so no ratio holds for long; create it anew in each call."
         )
 
 
@@ -110,7 +110,7 @@ def _kept_by_calls(facts: Facts, _: Design) -> Iterator[str]:
         another = " with another item" if facts.items else ""
         yield (
             f"It keeps {units.size(kept['bytes'])} a call{another}{at}: a list, a dict or a cache grows without a "
-            "bound, and so do the workers; empty it, or give it a bound."
+            "bound, and so does each worker's memory; empty it, or give it a bound."
         )
 
 
@@ -126,10 +126,11 @@ def _in_a_context(facts: Facts, designed: Design) -> Iterator[str]:
 def _taking_turns(facts: Facts, _: Design) -> Iterator[str]:
     """Yield that coroutines in one event loop can't overlap."""
     if facts.never_yields and facts.wall_ns > SHORT_CALL_NS:
-        how = "computes" if facts.busy >= BUSY_CALL else "waits in a blocking call"
+        computes = facts.busy >= BUSY_CALL
+        how, other = ("computes", "") if computes else ("waits in a blocking call", ", or await what it waits for")
         yield (
             f"It {how} and never lets its event loop run anything else, so calls in flight can't overlap; make it a "
-            "plain function to compare threads and processes, or await what it waits for."
+            f"plain function to compare threads and processes{other}."
         )
     elif facts.takes_turns:
         yield "It computes, so calls in flight in one event loop take turns on one core."
@@ -151,14 +152,14 @@ def _parallel(facts: Facts, _: Design) -> Iterator[str]:
 def _changed(facts: Facts, _: Design) -> Iterator[str]:
     """Yield which argument a call changes."""
     if facts.copied:
-        yield f"It changes its argument {facts.copied}, so each call gets fresh copies, made before its time."
+        yield f"It changes its argument {facts.copied}, so each call gets fresh copies, made before the timing."
 
 
 def _of_the_process(facts: Facts, _: Design) -> Iterator[str]:
     """Yield what the function does to the process that runs it, which other code there has to bear."""
     if by_import := facts.changes.get("import"):
         guard = 'put it under `if __name__ == "__main__":`'
-        yield f"Importing it {units.listed(by_import)}, in every worker as well: {guard}, unless that is meant."
+        yield f"Importing it {units.listed(by_import)}, also in every worker process: {guard}, unless that is intended."
     if by_call := facts.changes.get("call"):
         yield f"A call {units.listed(by_call)}, for all threads of its process: they may get in each other's way."
 
@@ -170,7 +171,8 @@ def _of_the_bound(facts: Facts, designed: Design) -> Iterator[str]:
     name, most, kind = bound["name"], bound["most"], bound["kind"]
     if kind == "semaphore":
         if most <= NARROW:
-            yield f"Calls take {name}, which lets {most} calls of a process through at once: more of them only wait."
+            through = f"lets {units.count(most, 'call')} of a process through at once"
+            yield f"Calls take {name}, which {through}: more of them only wait."
     elif not designed.workers or most < max(designed.workers):
         more = {"thread": "threads", "process": "processes"}[kind]
         yield (
@@ -201,7 +203,7 @@ def _of_the_question(asked: Question, facts: Facts) -> Iterator[str]:
         first = f"The first call took {units.duration(facts.first_ns)}"
         yield f"{first}: what it keeps for later ones (imports, a cache) is not in the figures."
     if asked.is_by_value:
-        yield "It is sent by value: its globals are copies, and changes of them don't come back."
+        yield "It is sent by value: changes to its globals and arguments don't come back."
 
 
 def _of_the_items(asked: Question, facts: Facts, designed: Design) -> Iterator[str]:
@@ -222,9 +224,9 @@ def _of_the_models(asked: Question, facts: Facts, designed: Design) -> Iterator[
         return _reasons({name: why for name, why in of.items() if name in wanted}, facts)
 
     yield from (f"{models} can't run it: {hinted(why)}." for why, models in reasons(designed.unable))
-    spawned = _reasons(designed.spawned, facts)
-    yield from (f"{models} uses `start_method: spawn`: forked, {why}." for why, models in spawned)
-    if left_out := [f"{models}, for {why}" for why, models in reasons(designed.left_out)]:
+    for why, models in _reasons(designed.spawned, facts):
+        yield f"The workers of {models} are spawned (`start_method: spawn`), because forked ones fail: {why}."
+    if left_out := [f"{models}, because {why}" for why, models in reasons(designed.left_out)]:
         yield f"Left out: {'; '.join(left_out)}."
     if any(text in facts.failed.get("event_loop", "") for text in OWN_LOOPS):
         how = "name the coroutine function itself to compare calls in one event loop"

@@ -186,9 +186,9 @@ def capacity(event: CapacityFound) -> str:
     """Return up to which rate a variant holds the objective."""
     low, high = (None if rate is None else f"{rate:g}" for rate in (event.low_rate, event.high_rate))
     if low is not None and high is not None:
-        return f"up to between {low} and {high}/s"
+        return f"up to a rate between {low} and {high}/s"
     if low is not None:
-        return f"at {low}/s" + ", the highest rate of all" * (event.decision == "above")
+        return f"at {low}/s" + ", the highest rate tried" * (event.decision == "above")
     if high is not None:
-        return f"not at {high}/s" + ", the lowest rate of all" * (event.decision == "below")
+        return f"not at {high}/s" + ", the lowest rate tried" * (event.decision == "below")
     return "at a rate that was not found in time"

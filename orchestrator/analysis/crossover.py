@@ -207,5 +207,5 @@ def _finding(
         parts = [f"{label} is faster at {units.count(n, 'value')}" for label, n in counts.items() if n]
         parts += [f"they tie at {units.count(ties, 'value')}"] if (ties := faster.count(TIE)) else []
         return f"no crossover of {below} and {above} for {line.name} from {low} to {high}: {' and '.join(parts)}"
-    why = "" if line.looked else ", since no value had a look within the budget"
+    why = "" if line.looked else ", since no value had a look"
     return f"which of {below} and {above} is faster is undecided for {line.name} between {low} and {high}{why}"

@@ -167,7 +167,7 @@ def _shared(middle: Figures) -> str:
     machine = middle.contention_machine_share or 0.0
     of_machine = f"; the machine itself {units.percent(machine)}" if machine >= MUCH else ""
     if is_of_machine(machine, middle.contention_share):
-        return f"{of_machine}: so much a loop loses that shares nothing"
+        return f"{of_machine}: a loop that shares nothing loses as much"
     if middle.contended_objects is None and middle.objects_missing:
         return f"; what the threads share is not known{of_machine}"
     if middle.contended_objects is None:
@@ -236,7 +236,7 @@ def _lock_of(found: Summary) -> str:
         return "held by other calls" + (f" in {where}" if where else f"; no lines: {missing}" if missing else "")
     if found.outside_cores > MUCH:
         return "the workload's own threads or processes ran meanwhile"
-    return "also in a call alone: for threads, a queue or an event of its own"
+    return "a call alone waits too: for its own threads, queue or event"
 
 
 def executor_text(middle: Figures) -> tuple[str, str]:

@@ -30,7 +30,7 @@ class Outlook:
     """About how many more blocks would decide; None when not even the last look would."""
     seconds: float | None
     choice: str
-    """The variant to choose until then: of those that can still win, the simplest that no other one beats so far.
+    """The variant to choose until then: of those that can still win, the simplest that no other has beaten so far.
 
     Where the simplest of all is beaten, it is one of those that beat it. One beats another where the pairwise interval
     is above 1. Before there is one, it must be faster in every block, by more than `_noise`.

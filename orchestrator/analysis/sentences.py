@@ -36,7 +36,7 @@ def _text(contest: Contest, finding: Finding, expected: Outlook | None, *, at_th
     if not contest.contenders:
         return "undecided: every variant failed"
     if not contest.blocks:
-        return f"undecided: no block was finished within the budget{_of_a_block(contest)}"
+        return f"undecided: no block was finished{_of_a_block(contest)}"
     if len(contest.variants) == 1:
         return f"undecided: {winners[0]} ran alone, so there is nothing to compare it with"
     if finding.verdict == "win":

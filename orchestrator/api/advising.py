@@ -160,7 +160,7 @@ def _check_design(question: Question, designed: Design) -> None:
     reasons = [f"{name}: {unfit[name]}" for name in asked if name in unfit]
     if not reasons:
         raise BadInput("one model has nothing to be compared with", where=place, remedy="name two or more")
-    what = f"{question.shown or question.call} leaves nothing to compare, for {'; '.join(reasons)}"
+    what = f"{question.shown or question.call} leaves nothing to compare: {'; '.join(reasons)}"
     raise BadInput(what, where=place, remedy="name other models, or none for all that can run it")
 
 
@@ -170,15 +170,19 @@ def _check_length(question: Question, facts: Facts, designed: Design) -> None:
 
     if designed.variants < 2:
         if reasons := [f"{name}: {why}" for name, why in designed.unable.items()]:
-            what = f"{question.shown or question.call} leaves nothing to compare, for {'; '.join(reasons)}"
+            what = f"{question.shown or question.call} leaves nothing to compare: {'; '.join(reasons)}"
             raise BadInput(what, remedy="correct the function, or name other models")
+        if question.workers and question.tasks != 1:
+            where = question.option("workers")
+            raise BadInput("one variant has nothing to be compared with", where=where, remedy="name two or more")
         where = question.option("tasks")
         raise BadInput("a batch of one call can't run in parallel", where=where, remedy="use 2 or more")
     if question.max_time_s is None and designed.max_time_s < designed.needed_s:
         minutes = math.ceil(designed.needed_s / 60)
         at, less = "", "reduce the work of one call"
         if question.over:
-            at, less = f" at {question.over.name}={units.number(question.over.levels[-1])}", "lower the end of --over"
+            level = question.over.levels[0 if designed.is_longest_at_low(question.over) else -1]
+            at, less = f" at {question.over.name}={units.number(level)}", "shorten --over at that end"
         what = f"a call takes {units.duration(facts.wall_ns)}{at}, so a verdict takes about {minutes} minutes"
         allowed = f'max_time="{2 * minutes}m"' if question.is_code else f"--max-time {2 * minutes}m"
         raise BadInput(what, remedy=f"{less}, or allow the time: {allowed}")

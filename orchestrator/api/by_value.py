@@ -236,7 +236,8 @@ def unused(runs: Path, removed: Collection[Path]) -> list[Path]:
     try:
         named = "".join(file.read_text() for file in specs)
     except OSError as error:
-        raise BadInput(f"cannot read {error.filename}: {error.strerror}", remedy="give yourself the right") from error
+        what = f"cannot read {error.filename}: {error.strerror}"
+        raise BadInput(what, remedy="make it readable with chmod u+r") from error
     return [part for file in written if file.stem not in named for part in (file, file.with_suffix(SUFFIX))]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .. import units
 from ..analysis.results import check_times, replay
 from ..errors import JournalDamaged
 from ..journal.read import Records
@@ -51,7 +52,8 @@ class Audit:
             self.problems += [text for contest in replay(records).contests for text in contest.differences]
 
     def __str__(self) -> str:
-        lines = [f"{self.records} records, {self.blocks} finished blocks with {self.trials} trials", *self.problems]
+        counts = units.count(self.records, "record"), units.count(self.blocks, "finished block")
+        lines = [f"{', '.join(counts)} with {units.count(self.trials, 'trial')}", *self.problems]
         if self.torn_at is not None and not self.problems:
             lines.append(f"the record at byte {self.torn_at} is incomplete; resuming the run removes it")
         if not self.problems:

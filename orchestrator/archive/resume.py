@@ -60,7 +60,8 @@ def candidate(runs: Path, experiment: str, policy: Policy) -> CutOff | None:
             return None
         if ends and _is_wanted(ends[1], policy):
             if is_running(directory):
-                raise Busy(f"another process is writing {directory}", remedy="wait until it ends, or use --fresh")
+                remedy = "wait until it ends, or start a new run (--fresh, fresh=True)"
+                raise Busy(f"another process is writing {directory}", remedy=remedy)
             return CutOff(directory, ends[0], ends[1]["ts"])
         if not policy.asked:
             return None

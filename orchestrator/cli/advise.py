@@ -53,7 +53,7 @@ def advise(
     ] = None,
     setup: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="returns or yields the object of a method, once per process"),
+        typer.Option(metavar="NAME", help="function that makes the object of a method, once per process"),
     ] = None,
     project: Annotated[Path, typer.Option(help="directory to import from and to run in")] = Path(),
     tasks: Annotated[
@@ -71,11 +71,11 @@ def advise(
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(metavar="RATE", help="calls arrive at so many a second: which model answers them soonest"),
+        typer.Option(metavar="RATE", help="compare how soon models answer RATE calls a second"),
     ] = None,
     objective: Annotated[
         str | None,
-        typer.Option(metavar="METRIC=TIME", help="up to which rate of calls each model holds a latency: p99=50ms"),
+        typer.Option(metavar="METRIC=TIME", help="find the highest rate at which each model holds a latency: p99=50ms"),
     ] = None,
     runs: Runs = Path("runs"),
     wait: Wait = None,
@@ -85,7 +85,7 @@ def advise(
 ) -> None:
     """Find the best model for a function, without YAML.
 
-    Makes a few pilot calls, then compares every model that can run the function; with --over, also from what size on.
+    Makes a few pilot calls, then compares every model that can run the function; with --over, at several sizes.
     With --rate or --objective, calls arrive one by one, as at a server.
     """
     shown = choose(format_, names("text"), people="advice")

@@ -42,8 +42,8 @@ def compare(
         for name in names:
             diagnostics().warning("comparison.unshared", only_in=which, what=name)
     if not found.changes:
-        what = f"{before} and {after} share no variant at any point"
-        raise BadInput(what, remedy="compare runs of one experiment with the same workload and models")
+        what = f"{before} and {after} share no measured variant at any point"
+        raise BadInput(what, remedy="compare runs with finished blocks of the same workload and models")
     write(changes.lines(found) if shown == "json" else changes.table(found, width=width(), colour=colour()))
     if found.regressions:
         worst = max(found.regressions, key=lambda change: change.ratio or 0)

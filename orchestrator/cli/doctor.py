@@ -159,8 +159,11 @@ def _load(machine: Machine) -> Iterator[Finding]:
     if machine.steal_share is not None and machine.steal_share > NOTICEABLE:
         what = f"the hypervisor takes {machine.steal_share * 100:.0f} % of the time"
         yield Finding(what, "use a machine with dedicated cores; nothing inside this one can help")
-    if machine.spin_cores is not None and machine.spin_cores < LIKE_CORES * machine.effective_cores:
-        what = f"{machine.effective_cores} processes do the work of {machine.spin_cores:.2g} cores"
+    from ..machine.spin import MOST
+
+    spun = min(machine.effective_cores, MOST)
+    if machine.spin_cores is not None and machine.spin_cores < LIKE_CORES * spun:
+        what = f"{spun} processes do the work of {machine.spin_cores:.2g} cores"
         yield Finding(what, "expect no larger speedup from parallel code; shared hardware threads are a common cause")
     if machine.quota_cores is not None and machine.quota_cores < (len(machine.affinity or []) or machine.cores):
         what = f"a quota of {machine.quota_cores:.2g} cores throttles this cgroup"

@@ -108,7 +108,7 @@ def last_line(results: Results, to_resume: str = "", time_option: str = "measure
         so_many = f"{count(len(failed), 'trial')} failed{'; the first' * (len(failed) > 1)}"
         return f"{so_many}: {place}: {' '.join(first.error.split())}"
     if not results.has_measured:
-        return f"no block was finished within the budget{_more_time(results, time_option)}"
+        return f"no block was finished in time{_more_time(results, time_option)}"
     undecided = next(event for event in results.expectations if event.outcome == "undecided")
     return f"expectation undecided: {_claim(undecided)}: {undecided.reason or 'the interval contains the bound'}"
 

@@ -35,7 +35,7 @@ def _lines(plan: Plan, runs: Path) -> Iterator[str]:
         about += [f"{key}={value}" for key, value in variant.options.items()]
         about += [f"python {variant.python}"] if variant.python else []
         yield f"  {variant.id}  {variant.label} ({', '.join(about)})" + " baseline" * (variant == plan.baseline)
-    yield f"expectations: {len(experiment.expect)}, checked at {len(plan.claims)} points and variants"
+    yield f"expectations: {len(experiment.expect)}, which make {count(len(plan.claims), 'claim')}"
     yield from _times(plan, runs)
 
 
@@ -56,7 +56,7 @@ def _times(plan: Plan, runs: Path) -> Iterator[str]:
     if plan.experiment.objective:
         each_s = times.block_s * times.win_blocks
         levels = plan.level_split
-        yield f"a rate: about {each_s:.0f} s or more ({source}); about {levels} of them are looked at for each variant"
+        yield f"each rate: about {each_s:.0f} s or more ({source}); about {levels} rates are tried for each variant"
     elif measure.blocks:
         yield f"only look: after {measure.blocks} blocks of {each}, about {times.win_s:.0f} s ({source})"
     else:

@@ -150,7 +150,7 @@ def no_worker(address: str, reasons: Iterable[str]) -> BadInput:
     """Return the error for a cluster without a usable worker, with the reason for each worker that is there."""
     why = "; ".join(reasons)
     what = f"no worker at {address} can take blocks: {why}" if why else f"no worker at {address} has a {RESOURCE}"
-    remedy = "start them with the same version" if why else f"start one on each host: {WORKER}"
+    remedy = "correct this, and restart the workers" if why else f"start one on each host: {WORKER}"
     return BadInput(what, where="--cluster", remedy=remedy)
 
 

@@ -119,8 +119,8 @@ def _state(contest: Contest, label: str) -> str:
     if label in contest.excluded:
         return "failed, excluded"
     if label in contest.dropped:
-        return f"out after {contest.dropped[label]} blocks"
-    return f"{contest.failures[label]} failures" if contest.failures[label] else ""
+        return f"dropped after {units.count(contest.dropped[label], 'block')}"
+    return units.count(contest.failures[label], "failure") if contest.failures[label] else ""
 
 
 @contextmanager

@@ -47,10 +47,11 @@ def _asked(
         answer = group.read_items(runner_env, interrupt, started, source, tasks, TIMEOUT_S)
     except RunnerFailed as error:
         reading = f"reading the items of {source}" if isinstance(source, str) else "reading the items"
-        what = f"{reading} failed: {error.error}"
+        what, remedy = f"{reading} failed: {error.error}", f"check that {started.python} can read them"
         if error.cause == "timeout":
             what = f"{reading} took longer than {TIMEOUT_S:g} s"
-        raise SpecProblem(path, Problem("items_failed", what, "give fewer items, or end the iterable")) from error
+            remedy = "give fewer items, or end the iterable"
+        raise SpecProblem(path, find.unfit(started.python) or Problem("items_failed", what, remedy)) from error
     if answer["event"] == "refused":
         raise SpecProblem(path, read(answer))
     return [Items(source, count, **batch) for count, batch in zip(tasks, answer["batches"], strict=True)]

@@ -170,7 +170,8 @@ def reopen(directory: Path) -> Iterator[Reopened]:
     try:
         descriptor = os.open(file, _APPENDING)
     except OSError as error:
-        raise Unwritable(f"cannot write {file}: {error.strerror}", remedy="start anew with --fresh") from error
+        remedy = "start a new run (--fresh, fresh=True)"
+        raise Unwritable(f"cannot write {file}: {error.strerror}", remedy=remedy) from error
     with _locked(descriptor, directory):
         yield Reopened(Records(file), directory, descriptor)
 

@@ -107,7 +107,7 @@ def _choice(verdict: VerdictReached, compared: Mapping[str, VariantCompared]) ->
     if verdict.verdict == "tie":
         return f"Use {named}, the simplest of {len(verdict.winners)} that tie{gain}."
     if verdict.verdict == "undecided":
-        return f"Use {named} until more is known{gain}: it is the simplest that no other one beats so far."
+        return f"Use {named} until more is known{gain}: it is the simplest that no other has beaten so far."
     if verdict.runner_up is None:
         is_alone = all(event.excluded for label, event in compared.items() if label != best)
         others = "other variant" if is_alone else "variant of another kind"
@@ -135,7 +135,7 @@ def _overloaded(served: Sequence[VariantServed], compared: Sequence[VariantCompa
 
 
 def _named(event: VariantCompared) -> str:
-    if event.model == "sequential" and event.variant.startswith("sequential"):  # and not a label of its own
+    if event.variant == event.model == "sequential":  # without a label or an interpreter of its own
         return "a plain loop"
     workers = tables.unnamed_workers(event)
     return event.variant if workers is None else f"{event.variant} ({units.count(workers, 'worker')})"
@@ -162,7 +162,8 @@ def _start_up(contest: Contest, event: VariantCompared | None) -> Iterator[str]:
         batches = units.count(event.break_even_batches, "batch")
         calls = units.count(contest.point.tasks, "call")
         startup = units.duration(event.startup_ns)
-        yield f"Against {_plain(event)}, the start-up of {event.variant} ({startup}) pays after {batches} of {calls}."
+        pays_off = f"({startup}) pays off after {batches} of {calls}"
+        yield f"Against {_plain(event)}, the start-up of {event.variant} {pays_off}."
 
 
 def _cores(contest: Contest, compared: Mapping[str, VariantCompared], *, is_parallel: bool) -> Iterator[str]:
@@ -207,12 +208,12 @@ def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str],
         return f"{found}: the code releases the GIL."
     free = load.free_cores(contest)
     if free is not None and free < ENOUGH_CORES:
-        return f"{found}, but only {free:.2g} cores were free, which says little about the GIL."
+        return f"{found}, but only {free:.2g} cores were free, so this says little about the GIL."
     if high <= HOLDS:
         return f"{found}: the code holds the GIL."
     if low < SOME:
         return f"{found}: too wide an interval to say whether the code releases the GIL; run it again, or for longer."
-    return f"{found}: the code releases the GIL for a part of it{' at least' * (high > LETS_ALL_GO)}."
+    return f"{found}: the code releases the GIL for {'at least ' * (high > LETS_ALL_GO)}part of it."
 
 
 def _obstacle(account: Summary, *, is_parallel: bool) -> str:

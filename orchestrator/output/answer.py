@@ -103,7 +103,7 @@ def _draw_verdicts(screen: Screen, points: Sequence[PointEvents]) -> None:
 def _counted(points: Sequence[PointEvents]) -> str:
     """Return how many points have which winner."""
     verdicts = [found.verdict for found in points if found.verdict]
-    wins = Counter(units.listed(verdict.winners) for verdict in verdicts if verdict.verdict == "win")
+    wins = Counter(" or ".join(verdict.winners) for verdict in verdicts if verdict.verdict == "win")
     parts = [f"{winner} wins at {count}" for winner, count in wins.most_common()]
     others = Counter(verdict.verdict for verdict in verdicts)
     parts += [f"a tie at {others['tie']}"] * (others["tie"] > 0)

@@ -11,6 +11,7 @@ from ..analysis import crossover
 from ..analysis.crossover import worth_showing
 from ..analysis.explain import missing_because
 from ..analysis.results import Results
+from ..files import SPECS
 from ..journal.derived_events import ExpectationChecked, ScalingFitted, VariantExplained
 from ..journal.raw_events import BlockFinished
 from ..journal.write import SPEC_FILE
@@ -25,6 +26,11 @@ DECISION_STYLES = {"found": "bold", "none": "", "undecided": "yellow"}
 
 MUCH_LONGER = 1.1  # how many times as long as the others an instrumented batch takes where it is noted
 
+_UNREPORTED = {
+    "run_queue_share": "waiting for a core",
+    "peak_pss_bytes": "peak memory",
+    "worker_private_bytes": "private memory of workers",
+}
 _UNKNOWN = {"contention_share": "contention", "contended_objects": "what the threads share"}
 
 
@@ -38,7 +44,7 @@ def explanation(event: VariantExplained, command: Sequence[str]) -> Line:
         line.append((f"; {event.advice}", "cyan"))
     because = missing_because(event)
     if unreported := [name for name in event.missing if name not in because]:
-        missing = ", ".join(name.rpartition("_")[0].replace("_", " ") for name in unreported)
+        missing = ", ".join(_UNREPORTED.get(name, name) for name in unreported)
         line.append((f" (not reported by this system: {missing})", "yellow"))
     for name, reason in because.items():
         line.append((f" ({_UNKNOWN[name]} is not known: {printable(reason)})", "yellow"))
@@ -68,11 +74,13 @@ def call(event: VariantExplained, run: str) -> str:
 
 def _with_overrides(command: Sequence[str], overrides: Sequence[str]) -> list[str]:
     """Return the spec of a run's command with its overrides, replaced by `overrides` where both set a key."""
-    if len(command) < 3 or command[1] != "run":
+    if list(command[1:2]) != ["run"]:
         return ["CONFIG", *overrides]
+    words = [word for word in command[2:] if not word.startswith("-")]
+    spec = next((word for word in words if word.endswith(SPECS) and "=" not in word), "CONFIG")
     replaced = {override.partition("=")[0] for override in overrides}
-    had = [word for word in command[3:] if "=" in word and not word.startswith("-")]
-    return [command[2], *(word for word in had if word.partition("=")[0] not in replaced), *overrides]
+    had = [word for word in words if "=" in word]
+    return [spec, *(word for word in had if word.partition("=")[0] not in replaced), *overrides]
 
 
 def scaling(event: ScalingFitted) -> Line:

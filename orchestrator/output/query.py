@@ -133,7 +133,7 @@ def _wrong(error: Exception) -> BadInput:
     what = " ".join(str(error).split("\n\nLINE")[0].split())
     if f"/{KEPT}/" in what:  # after a power cut, say
         return BadInput(what, remedy=f"delete that {KEPT}, which is made again from the journal")
-    return BadInput(what, where="SQL", remedy=f"there are the views {', '.join(NAMES)}")
+    return BadInput(what, where="SQL", remedy=f"correct it; the views are {', '.join(NAMES)}")
 
 
 def _view(name: str, files: Sequence[str]) -> str:

@@ -111,7 +111,7 @@ WORDS: Mapping[str, Words] = {
         "a call is parallel by itself, so calls at once compete for the cores",
     ),
     "arguments_copied": Words(
-        "calls change their arguments, so each call got fresh copies, made before the time, of",
+        "calls change their arguments, so each call got fresh copies, untimed, of",
         "each call got fresh copies, untimed, of what it changes:",
         _copied,
         is_naming=True,
@@ -129,7 +129,7 @@ WORDS: Mapping[str, Words] = {
     "gil_enabled": Words("the GIL was enabled again", "the GIL was enabled again", _gil_modules, is_naming=True),
     "workload_warned": Words("warning of the workload", "warning of the workload", _of_workload, is_naming=True),
     "crowded": Words(
-        "other processes used the cores; waiting for a core pulls ratios towards 1, most of all short batches",
+        "other processes used the cores; waiting for a core pulls ratios towards 1, most of all for short batches",
         "other processes used the cores, pulling ratios towards 1",
     ),
     "load_dependent": Words(
@@ -161,8 +161,8 @@ WORDS: Mapping[str, Words] = {
         "the interval is wider than measure.precision", "the interval is wider than measure.precision"
     ),
     "contaminated": Words(
-        "a single worker waited for a core, so the account includes other processes' work",
-        "an account includes other processes' work",
+        "a single worker waited for a core, so other processes distort its account",
+        "other processes distort an account",
     ),
     "calls_failed": Words(
         "calls raised exceptions, and each counts as one that did not end",
@@ -174,8 +174,8 @@ WORDS: Mapping[str, Words] = {
         "calls were started over 1 ms late (p99) with idle workers, which adds to latencies",
     ),
     "blocks_discarded": Words(
-        "blocks were discarded because a variant failed in them or max_time was reached",
-        "blocks were discarded: a variant failed in them, or max_time was reached",
+        "blocks were discarded because a variant failed in them or they were cut off",
+        "blocks were discarded: a variant failed in them, or they were cut off",
     ),
     "variants_excluded": Words("variants that failed are excluded", None),  # which is said of each of them
 }

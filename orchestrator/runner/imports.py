@@ -130,7 +130,7 @@ def _check_file(source: str, file: str) -> None:
         raise Failed(Problem("file_missing", f"no file {source!r} in {HERE}", remedy, (found,) if found else ()))
     base = os.path.basename(file)[: -len(".py")]
     if "." in base:
-        to = base.replace(".", "_") + ".py"
+        to = os.path.join(os.path.dirname(source), base.replace(".", "_") + ".py")
         what = f"{source} can't be imported by workers: a dot in a module's name stands for a package"
         raise Failed(Problem("file_dotted", what, f"give it another name: ln -s {base}.py {to}, then name {to}"))
 
@@ -218,7 +218,7 @@ def _problem(name: str, error: BaseException) -> Problem:
     what = f"importing {name} failed: {text}{at}"
     if isinstance(error, SyntaxError):
         version = ".".join(map(str, sys.version_info[:2]))
-        remedy = f"correct it, or give --python for the version that it is written for (this is {version})"
+        remedy = f"correct it, or use the Python version that it is written for (this is {version})"
         return Problem("import_syntax", what, remedy)
     if isinstance(error, ImportError) and "no known parent package" in message(error):
         file = getattr(error.__traceback__, "tb_frame", None) and place.partition(", line ")[0]

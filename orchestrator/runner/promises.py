@@ -32,7 +32,7 @@ def promise(name: str, result: Any, arguments: tuple[str, ...] = (), is_async: b
             kind = _kind(each)
             what = HELD.get(type(each).__name__) or f"{with_article(each)}, {kind[1] if kind else ''}"
             what = f"{name} returns a {type(result).__name__} that holds {what}"
-            return Problem(problem.code, what, "name a function of your own that has all of it done before it returns")
+            return Problem(problem.code, what, "name a function of your own that finishes it before it returns")
     return None
 
 
@@ -153,7 +153,7 @@ def reading(name: str, arguments: tuple[str, ...], expression: str, define: str 
     define, given = "async def" if is_async else define, ", ".join(arguments)
     call = _call(name, arguments, is_async)
     body = expression.replace("({})", "{}" if is_async else "({})").format(call)
-    return f"name a function of your own that has it done, such as `{define} done({given}): return {body}`"
+    return f"name a function of your own that does it, such as `{define} done({given}): return {body}`"
 
 
 def _call(name: str, arguments: tuple[str, ...], is_async: bool) -> str:

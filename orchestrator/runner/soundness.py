@@ -286,7 +286,7 @@ def kept(name: str, found: tuple[Any, Any], by: str, arguments: tuple[str, ...],
     answered = "a batch computes its items once, and later ones are" if items else "all calls but the first were"
     what = f"{name} keeps its results ({by}): {answered} answered from there"
     remedy = f"name {_computing(name.partition(':')[2] or name, found, by, arguments)}"
-    vary = "" if items else "; to vary its arguments, give it items, such as --items range:0:100"
+    vary = "" if items else "; to vary its arguments, give it `items`, such as range:0:100"
     return Problem("keeps_results", what, f"{remedy}{vary}", arguments)
 
 

@@ -96,7 +96,7 @@ def form_for(model: registry.Model, workload: dict[str, Any]) -> str:
     if field is None:
         given = "async_call" if workload.get("async_call") else "call"
         name = vars(model)["__name__"].rpartition(".")[2]
-        what = f"{name} can't run {workload.get(given)}"
+        what = f"{name} runs plain functions, so it can't run {workload.get(given)}"
         raise Unusable(given, "form_missing", what, f"give `{model.FORMS[-1]}` too")
     return field
 

@@ -182,7 +182,7 @@ def test_results_that_differ_from_call_to_call_are_not_checked_and_that_is_said(
 def test_a_process_for_each_call_is_left_out_where_starting_them_takes_longer_than_all_else() -> None:
     made = designed(process_ns=60_000_000)
     assert "process_per_task" not in workers(made)
-    assert "Left out: process_per_task, for a process takes 60 ms to start and end." in made.experiment.findings
+    assert "Left out: process_per_task, because a process takes 60 ms to start and end." in made.experiment.findings
     assert "process_per_task" in workers(designed(process_ns=60_000_000, wall_ns=30_000_000))
     assert "process_per_task" not in workers(designed(Question("mine:work", {}, tasks=1000)))
 
@@ -281,7 +281,7 @@ def test_a_win_is_advised_with_its_ratio_and_when_the_start_up_pays() -> None:
         conducted({"sequential": 20, "threads": 20, "processes": 10}, tasks=4, noise=0.00001, measure={"blocks": 8})
     )
     assert lines[0] == "Use processes (2 workers), 2.00 [2.00, 2.00] times as fast as a plain loop."
-    assert "- Against a plain loop, the start-up of processes (12 ms) pays after 2 batches of 4 calls." in lines
+    assert "- Against a plain loop, the start-up of processes (12 ms) pays off after 2 batches of 4 calls." in lines
 
 
 def test_a_win_that_holds_at_this_load_only_is_advised_with_that() -> None:
@@ -309,7 +309,7 @@ def test_before_a_look_the_variant_that_always_led_is_advised() -> None:
     lines = said(conducted({"sequential": 20, "threads": 10}, measure={"max_time": "3s"}))
     assert lines[0] == (
         "Use threads (2 workers) until more is known, 2.00 times as fast as a plain loop: "
-        "it is the simplest that no other one beats so far."
+        "it is the simplest that no other has beaten so far."
     )
 
 
@@ -347,8 +347,8 @@ def test_a_loop_that_repeats_a_plain_one_is_not_said_to_have_failed() -> None:
     [
         (1.0, 2.0, "100 % [100, 100] of their time: the code releases the GIL."),
         (2.0, 2.0, "0 % [0, 0] of their time: the code holds the GIL."),
-        (1.6, 2.0, ": the code releases the GIL for a part of it."),
-        (2.0, 1.0, ", but only 1 cores were free, which says little about the GIL."),
+        (1.6, 2.0, ": the code releases the GIL for part of it."),
+        (2.0, 1.0, ", but only 1 cores were free, so this says little about the GIL."),
         (1.0, 1.0, ": the code releases the GIL."),
     ],
 )
@@ -448,8 +448,8 @@ def test_calls_that_wait_for_a_lock_are_never_said_to_hold_the_gil() -> None:
     ("low", "high", "conclusion"),
     [
         (0.0, 0.42, ": too wide an interval to say whether the code releases the GIL; run it again, or for longer."),
-        (0.2, 0.42, ": the code releases the GIL for a part of it."),
-        (0.2, 1.0, ": the code releases the GIL for a part of it at least."),
+        (0.2, 0.42, ": the code releases the GIL for part of it."),
+        (0.2, 1.0, ": the code releases the GIL for at least part of it."),
     ],
 )
 def test_the_advice_on_the_gil_goes_no_further_than_the_interval(low: float, high: float, conclusion: str) -> None:

@@ -41,8 +41,8 @@ def test_the_capacity_lies_between_two_neighbouring_rates() -> None:
     run = searched({"threads": breaks_above(200), "processes": breaks_above(566)})
     assert found(run) == {"threads": (200, 283, "found"), "processes": (566, 800, "found")}
     assert sentence(run) == (
-        "b() at a rate: processes holds p90 within 50 ms at the highest rate: processes up to between 566 and 800/s; "
-        "threads up to between 200 and 283/s."
+        "b() at a rate: processes holds p90 within 50 ms at the highest rate: "
+        "processes up to a rate between 566 and 800/s; threads up to a rate between 200 and 283/s."
     )
 
 
@@ -127,4 +127,4 @@ def test_the_answer_begins_with_the_capacities_and_advice_with_what_to_use() -> 
     assert "processes     566/s" in "\n".join(lines)
     assert not any(line.endswith("best") for line in lines)
     first = advise(results, View(width=120)).splitlines()[0]
-    assert first == "Use processes: it holds p90 within 50 ms up to between 566 and 800/s."
+    assert first == "Use processes: it holds p90 within 50 ms up to a rate between 566 and 800/s."

@@ -136,7 +136,7 @@ def test_no_regression_ends_with_status_0(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("after", "option", "status", "message"),
     [
-        ({"event_loop": 20.0, "processes": 9.0}, "5%", errors.BAD_INPUT, "share no variant at any point"),
+        ({"event_loop": 20.0, "processes": 9.0}, "5%", errors.BAD_INPUT, "share no measured variant at any point"),
         (BEFORE, "5", errors.BAD_INPUT, '--tolerance: "5" is not a percentage'),
     ],
 )

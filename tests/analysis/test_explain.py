@@ -9,10 +9,9 @@ import pytest
 from orchestrator.journal.derived_events import VariantExplained
 from orchestrator.output.grid import plain
 from orchestrator.output.lines import explanation
-from orchestrator.output.tables import first_cause
+from orchestrator.output.parts import first_cause
 from orchestrator.runner import registry as models
-from orchestrator.runner.account.figures import FIGURES
-from orchestrator.runner.account.fold import SHARES
+from orchestrator.runner.account.figures import FIGURES, SHARES
 from tests.support.synthetic import Run, conducted
 
 US = 1_000
@@ -106,7 +105,7 @@ def test_what_threads_share_can_be_not_found() -> None:
 
 def test_the_machines_own_part_of_contention_is_named_apart() -> None:
     event = why(**SLOWER, contention_machine_share=0.55)
-    assert "; the machine itself 55 %: so much a loop loses that shares nothing)" in event["why"]
+    assert "; the machine itself 55 %: a loop that shares nothing loses as much)" in event["why"]
     assert event["advice"] is None
 
 
@@ -180,12 +179,12 @@ def test_calls_that_wait_for_each_others_lock_are_told_from_calls_that_wait_for_
     assert "waiting for a lock 80 % of the workers' time (held by other calls)" in why(lock=0.8)["why"]
     own = why(lock=0.9, alone_lock_ns=9_000_000, outside_cpu_ns=9_000_000)["why"]
     assert "(the workload's own threads or processes ran meanwhile)" in own
-    assert "also in a call alone" in why(lock=0.9, alone_lock_ns=9_000_000)["why"]
+    assert "a call alone waits too" in why(lock=0.9, alone_lock_ns=9_000_000)["why"]
 
 
 def test_a_call_that_waits_somewhat_longer_for_its_own_threads_is_not_advised_to_hold_a_lock_for_less_time() -> None:
     own = why(lock=0.7, alone_lock_ns=4_000_000, calls=4)
-    assert "(also in a call alone: for threads, a queue or an event of its own)" in own["why"]
+    assert "(a call alone waits too: for its own threads, queue or event)" in own["why"]
     assert "hold the lock" not in (own["advice"] or "")
     assert (
         "hold the lock" in why(lock=0.7, alone_lock_ns=200_000, calls=4, others=("sequential", "processes"))["advice"]

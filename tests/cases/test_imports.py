@@ -95,7 +95,7 @@ def test_what_an_import_changes_for_its_process_is_named_with_its_lines(tmp_path
     said = findings("study:fib", "n=1", cwd=tmp_path)
     assert (
         "Importing it sets a signal handler (study.py, line 7), sets the locale (study.py, line 8) and changes the "
-        "working directory (study.py, line 9), in every worker as well"
+        "working directory (study.py, line 9), also in every worker process"
     ) in said
     assert "A call changes" not in said
 

@@ -70,7 +70,7 @@ def test_calls_answered_from_a_cache_are_refused_with_two_remedies(place: Path) 
     said = refused(place, "mine:route", "origin=9")
     assert "keeps its results (functools.lru_cache): all calls but the first were answered from there" in said
     assert "`def fresh(origin): return route.__wrapped__(origin)`" in said
-    assert "--items" in said
+    assert "`items`" in said
 
 
 def test_batches_answered_from_a_cache_are_refused(place: Path) -> None:
@@ -95,14 +95,15 @@ def test_a_cache_of_any_kind_is_said_first(place: Path, asked: tuple[str, ...]) 
     said = findings(*asked, cwd=place)
     assert said.startswith("The first call took 5")
     assert "they were answered from what it kept (a cache)" in said
-    assert "--items" in said
+    assert "`items`" in said
 
 
 def test_a_function_that_starts_a_pool_is_said_first_to_be_parallel(place: Path) -> None:
     said = findings("mine:pooled", "parts=2", cwd=place)
     assert said.startswith("It is parallel by itself: a call starts processes of its own")
     assert (
-        "Left out: event_loop, thread_per_task, processes and process_per_task, for a call uses several cores" in said
+        "Left out: event_loop, thread_per_task, processes and process_per_task, because each call uses several cores"
+        in said
     )
 
 

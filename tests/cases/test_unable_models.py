@@ -40,6 +40,8 @@ def at_home(n):
 
 FARM = "import multiprocessing\n\nmultiprocessing.set_start_method('spawn')\n\ndef crunch(n): return sum(range(n))\n"
 
+SPAWNED = "The workers of processes are spawned (`start_method: spawn`), because forked ones fail: "
+
 BOTH = "processes and process_per_task"
 """Where a process takes long to start, the second one is left out for that."""
 
@@ -93,7 +95,7 @@ def test_forked_workers_that_die_in_a_call_are_spawned_or_left_out_with_their_la
     (tmp_path / "odd.py").write_text(FUNCTIONS)
     said = findings("odd:at_home", "n=1000", cwd=tmp_path)
     why = "a worker ended (no licence for another process)"
-    assert f"processes uses `start_method: spawn`: forked, {why}." in said
+    assert f"{SPAWNED}{why}." in said
     assert f"process_per_task can't run it: {why}." in said
 
 
@@ -306,7 +308,7 @@ def test_workers_that_hang_for_a_lock_that_a_thread_of_the_import_held_are_named
     (tmp_path / "odd.py").write_text(METRICS)
     said = findings("odd:count", "n=1", cwd=tmp_path)
     why = "its workers gave no answer within 3 s (waiting at odd.py:15); its import starts threads, and a forked worker"
-    assert f"processes uses `start_method: spawn`: forked, {why} has a copy of their locks, but not of them." in said
+    assert f"{SPAWNED}{why} has a copy of their locks, but not of them." in said
 
 
 def test_workers_that_crash_when_they_are_forked_are_spawned(tmp_path: Path) -> None:
@@ -317,7 +319,7 @@ def test_workers_that_crash_when_they_are_forked_are_spawned(tmp_path: Path) -> 
     (tmp_path / "odd.py").write_text(source + crash)
     said = findings("odd:work", "n=1", cwd=tmp_path)
     # workers that crash at the same time write into each other's lines, so the place may be lost
-    assert "processes uses `start_method: spawn`: forked, a worker ended (Segmentation fault" in said
+    assert f"{SPAWNED}a worker ended (Segmentation fault" in said
     assert "process_per_task can't run it: a worker ended (Segmentation fault" in said
 
 

@@ -26,16 +26,16 @@ def test_a_run_without_a_finished_block_has_status_4_and_names_the_time_that_one
     (tmp_path / "x.yaml").write_text(SPEC)
     done = orchestrator("run", "x.yaml", "--format", "table", "--no-report", cwd=tmp_path)
     assert done.returncode == errors.UNDECIDED, done.stderr
-    assert "undecided: no block was finished within the budget; one takes about " in done.stdout
+    assert "undecided: no block was finished; one takes about " in done.stdout
     assert "baseline" not in done.stdout
     last = done.stderr.splitlines()[-1]
-    assert re.search(r"no block was finished within the budget; allow about (\d+) s: measure.max_time=\1s$", last)
+    assert re.search(r"no block was finished in time; allow about (\d+) s: measure.max_time=\1s$", last)
 
 
-def test_a_batch_has_the_status_of_an_experiment_without_a_finished_block(tmp_path: Path) -> None:
+def test_a_suite_has_the_status_of_an_experiment_without_a_finished_block(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
     (tmp_path / "x.yaml").write_text(SPEC)
     (tmp_path / "y.yaml").write_text(SPEC.replace("4s", "3s"))
     done = orchestrator("run", "x.yaml", "y.yaml", "--no-report", cwd=tmp_path)
     assert done.returncode == errors.UNDECIDED, done.stderr
-    assert "x: no block was finished within the budget; allow about " in done.stderr.splitlines()[-1]
+    assert "x: no block was finished in time; allow about " in done.stderr.splitlines()[-1]

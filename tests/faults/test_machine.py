@@ -68,7 +68,8 @@ def test_without_proc_what_cannot_be_had_is_absent_and_named(tmp_path: Path) -> 
     place = Place(tmp_path)
     done = place.run("run", "x.yaml", "--format", "table", "--details", before=prefix)
     assert done.returncode == errors.OK
-    assert "not reported by this system: run queue, peak pss, worker private" in " ".join(done.stdout.split())
+    missing = "waiting for a core, peak memory, private memory of workers"
+    assert f"not reported by this system: {missing}" in " ".join(done.stdout.split())
     accounts = [event for event in place.events() if event["event"] == "account.measured"]
     assert accounts
     assert {event["run_queue_share"] for event in accounts} == {None}

@@ -246,7 +246,7 @@ def test_runs_that_can_not_be_written_to_are_asked_all_the_same(unwritable: Path
         ("install httpfs", "SQL: LOAD is no SELECT"),
         ("select 1; drop view trials", "SQL: 2 statements; ask with one SELECT"),
         ("", "SQL: 0 statements"),
-        ("selec 1", 'SQL: Parser Error: syntax error at or near "selec"; there are the views runs, trials, windows'),
+        ("selec 1", 'SQL: Parser Error: syntax error at or near "selec"; correct it; the views are runs, trials,'),
         ("select nope from trials", 'SQL: Binder Error: Referenced column "nope" not found'),
         ("select * from nope", "SQL: Catalog Error: Table with name nope does not exist!"),
         ("select * from read_text('secret')", 'SQL: Permission Error: Cannot access file "secret"'),

@@ -82,7 +82,7 @@ def test_what_cannot_run_is_reported_with_its_remedy(
     [
         ("raise RuntimeError('not today')", "python -c 'import broken'"),
         ("import no_such", "python -c 'import broken'"),
-        ("x = (", "correct it, or give --python"),
+        ("x = (", "correct it, or use the Python version that it is written for"),
     ],
 )
 def test_a_module_that_cannot_be_imported_is_reported_with_the_reason(
