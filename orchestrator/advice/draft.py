@@ -151,7 +151,8 @@ def _description(asked: Question, facts: Facts, designed: Design) -> str:
     if asked.over:
         name, low, high = asked.over.name, asked.over.levels[0], asked.over.levels[-1]
         along = f", and from what {name} on, between {units.number(low)} and {units.number(high)}"
-        shorter = designed.other_end[1] if designed.other_end else facts
+        assert designed.other_end  # every design of a range has it
+        shorter = designed.other_end[1]
         first, last = (facts, shorter) if designed.is_longest_at_low(asked.over) else (shorter, facts)
         took = f"{units.duration(first.wall_ns)} at {name}={units.number(low)} and "
         took += f"{units.duration(last.wall_ns)} at {name}={units.number(high)}"

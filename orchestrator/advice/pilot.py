@@ -122,7 +122,8 @@ def _failed(asked: Question, error: RunnerFailed) -> WorkloadFailed:
         return WorkloadFailed(what, remedy="give it its arguments, or name the function that does the work with them")
     if ends:
         what = f"{asked.call}: {after}the function ends the interpreter {ends}"
-        remedy = "return or raise an exception instead" if "ends" in error.parts else "correct the crash"
+        otherwise = "let it need less memory" if error.cause == "memory" else "correct the crash"
+        remedy = "return or raise an exception instead" if "ends" in error.parts else otherwise
         return WorkloadFailed(what, remedy=f"{remedy}: every model would end with it")
     given = "" if error.item is None else f" with the item {error.item}"
     what = f"{asked.call} failed when it was called{given}: {after}"

@@ -50,7 +50,7 @@ def outlook(contest: Contest, finding: Finding) -> Outlook | None:
 
 
 def _unbeaten(contest: Contest, labels: Sequence[str]) -> str:
-    """Return the first of some variants if no other one beats it so far, else the first unbeaten of those that do."""
+    """Return the first of some variants, or if others have beaten it so far, the first of these that is unbeaten."""
     noise = _noise(contest)
 
     def beating(label: str, others: Sequence[str]) -> list[str]:

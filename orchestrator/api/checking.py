@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_options(options: Options) -> None:
-    """Raise BadInput for a type or a value that an option can't have, and TypeError for an option that there isn't."""
+    """Raise BadInput for a type or a value that an option can't have, and TypeError for an unknown option."""
     if unknown := [name for name in options if name not in OPTIONS]:
         raise TypeError(f"compare has no option {unknown[0]!r}; it has {', '.join(OPTIONS)}")
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}

@@ -92,7 +92,7 @@ def ci(
                 checked = check(jobs, Setting(found, head, before, tolerated, runs, set_holder, on_end, max_time_s))
     except SystemExit as end:
         assert isinstance(end.code, int)
-        raise NonzeroExit(f"ended by signal {end.code - 128}; the worktrees are removed", end.code) from None
+        raise NonzeroExit(f"ended by signal {end.code - 128}; no worktree is left", end.code) from None
     _publish(checked, Versions(found.head, found.base, found.about_base, tolerated), summary)
 
 

@@ -153,14 +153,14 @@ def diagnose(machine: Machine) -> Iterator[Finding]:
 
 def _load(machine: Machine) -> Iterator[Finding]:
     """Yield what takes cores away."""
+    from ..machine.spin import MOST
+
     if machine.busy_cores is not None and machine.busy_cores > NOTICEABLE * machine.effective_cores:
         what = f"other processes use {machine.busy_cores:.2g} of {machine.effective_cores} cores"
         yield Finding(what, "end them, or measure at a quiet hour; `top` lists them")
     if machine.steal_share is not None and machine.steal_share > NOTICEABLE:
         what = f"the hypervisor takes {machine.steal_share * 100:.0f} % of the time"
         yield Finding(what, "use a machine with dedicated cores; nothing inside this one can help")
-    from ..machine.spin import MOST
-
     spun = min(machine.effective_cores, MOST)
     if machine.spin_cores is not None and machine.spin_cores < LIKE_CORES * spun:
         what = f"{spun} processes do the work of {machine.spin_cores:.2g} cores"

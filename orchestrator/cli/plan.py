@@ -35,7 +35,7 @@ def _lines(plan: Plan, runs: Path) -> Iterator[str]:
         about += [f"{key}={value}" for key, value in variant.options.items()]
         about += [f"python {variant.python}"] if variant.python else []
         yield f"  {variant.id}  {variant.label} ({', '.join(about)})" + " baseline" * (variant == plan.baseline)
-    yield f"expectations: {len(experiment.expect)}, which make {count(len(plan.claims), 'claim')}"
+    yield f"expectations: {len(experiment.expect)}, checked {count(len(plan.claims), 'time')}"
     yield from _times(plan, runs)
 
 

@@ -25,7 +25,7 @@ ACCOUNT_S, ACCOUNT_MARGIN = 0.5, 3
 """The time that an instrumented trial needs in seconds, and as a multiple of the other trials."""
 
 STAMPS_NS = 10_000
-"""What the instruments add to a call at most: where a batch took no longer than that, a second one would, too."""
+"""The most that instruments add to a call: a batch is made again only if it took longer than that explains."""
 
 ROUNDING = 1e-5  # of a share, which has six decimals
 
@@ -82,7 +82,7 @@ def accounts(
     """Yield where each variant's time goes, in some blocks, from one more trial.
 
     `trials_ns` are the times of each variant's trials. For variants `far_behind` it has fewer calls, see
-    `LONG_TRIAL_NS`. One with all calls that was disturbed (`DISTURBED_BATCH`) is made once more.
+    `LONG_TRIAL_NS`. One with all calls that was disturbed (beyond `DISTURBED_BATCH` and `STAMPS_NS`) is made once more.
     """
     if not is_due(task, rounds):
         return

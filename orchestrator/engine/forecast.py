@@ -106,7 +106,7 @@ def too_short(plan: Plan, expected: Forecast, most_s: float | None = None) -> st
     """Return why a run with this forecast can't decide within its time, at most `most_s`; None when it can."""
     own_s = budget_s(plan, expected.block_s)
     if most_s is not None and most_s < min(own_s, expected.win_s):
-        return f"the {most_s:.3g} s for this run end before the first look, so it can't decide; give more time"
+        return f"the {most_s:.3g} s given end before the first look, so the run can't decide; allow more time"
     if expected.win_s > own_s:
         return "max_time ends before the first look, so the run can't decide; raise measure.max_time"
     return None

@@ -31,40 +31,40 @@ def read_items(experiment: Experiment, runner_env: RunnerEnvironment, interrupt:
         in_matrix = "workload.items" in experiment.matrix
         path: KeyPath = ("matrix", "workload.items", place) if in_matrix else ("workload", "items")
         started = _command(experiment, source, runner_env, interrupt)
-        found += _asked(started, source, tasks, path, runner_env, interrupt)
+        try:
+            answer = group.read_items(runner_env, interrupt, started, source, tasks, TIMEOUT_S)
+        except RunnerFailed as error:
+            if unfit := find.unfit(started.python):
+                raise SpecProblem(_python_place(experiment), unfit) from error
+            raise SpecProblem(path, _failed(source, started.python, error)) from error
+        if answer["event"] == "refused":
+            raise SpecProblem(path, read(answer))
+        found += [Items(source, count, **batch) for count, batch in zip(tasks, answer["batches"], strict=True)]
     return found
 
 
-def _asked(
-    started: Command,
-    source: str | Sequence[Any],
-    tasks: list[int | None],
-    path: KeyPath,
-    runner_env: RunnerEnvironment,
-    interrupt: Interrupt,
-) -> list[Items]:
-    try:
-        answer = group.read_items(runner_env, interrupt, started, source, tasks, TIMEOUT_S)
-    except RunnerFailed as error:
-        reading = f"reading the items of {source}" if isinstance(source, str) else "reading the items"
-        what, remedy = f"{reading} failed: {error.error}", f"check that {started.python} can read them"
-        if error.cause == "timeout":
-            what = f"{reading} took longer than {TIMEOUT_S:g} s"
-            remedy = "give fewer items, or end the iterable"
-        raise SpecProblem(path, find.unfit(started.python) or Problem("items_failed", what, remedy)) from error
-    if answer["event"] == "refused":
-        raise SpecProblem(path, read(answer))
-    return [Items(source, count, **batch) for count, batch in zip(tasks, answer["batches"], strict=True)]
+def _failed(source: str | Sequence[Any], python: str, error: RunnerFailed) -> Problem:
+    reading = f"reading the items of {source}" if isinstance(source, str) else "reading the items"
+    what, remedy = f"{reading} failed: {error.error}", f"check that {python} can read them"
+    if error.cause == "timeout":
+        what = f"{reading} took longer than {TIMEOUT_S:g} s"
+        remedy = "give fewer items, or end the iterable"
+    return Problem("items_failed", what, remedy)
+
+
+def _python_place(experiment: Experiment) -> KeyPath:
+    """Return the place in the spec of the interpreter that reads the items."""
+    is_in_matrix = experiment.models[0].python is None and experiment.matrix.get("python")
+    return ("matrix", "python", 0) if is_in_matrix else ("models", 0, "python")
 
 
 def _command(experiment: Experiment, source: Any, runner_env: RunnerEnvironment, interrupt: Interrupt) -> Command:
     """Return the command of a runner that reads the items; a function may need the packages of the spec."""
     entry = experiment.models[0]
     request = entry.python or next(iter(experiment.matrix.get("python", ())), None)
-    place: KeyPath = ("models", 0, "python")
     python = find.resolve(request)
     if python is None:
-        raise SpecProblem(place, find.missing(request or ""))
+        raise SpecProblem(_python_place(experiment), find.missing(request or ""))
     if isinstance(source, str) and re.fullmatch(REFERENCE, source) and experiment.requirements:
         try:
             built = environment_for(experiment.requirements, request, python, (), runner_env, interrupt)

@@ -23,7 +23,7 @@ class CapacityFound(Event):
     bound_ns: int
     """The objective: this latency at most."""
     decision: Literal["found", "above", "below", "undecided"]
-    """Found: between the two rates. Above: it holds at the highest rate of all. Below: it breaks at the lowest."""
+    """Found: between the two rates. Above: it holds at the highest rate tried. Below: it breaks at the lowest."""
     low_rate: float | None
     """The highest rate at which it was shown to hold the objective."""
     high_rate: float | None

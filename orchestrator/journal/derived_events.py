@@ -76,7 +76,7 @@ class VariantExplained(Figures, AboutVariant):
     copied_bytes: int | None
     """Per batch, both ways."""
     contaminated: bool
-    """A single worker waited for a core: the account includes other processes' work."""
+    """A single worker waited for a core, so other processes distort the account."""
 
 
 class ScalingFitted(AboutPoint):

@@ -77,7 +77,9 @@ def _with_overrides(command: Sequence[str], overrides: Sequence[str]) -> list[st
     if list(command[1:2]) != ["run"]:
         return ["CONFIG", *overrides]
     words = [word for word in command[2:] if not word.startswith("-")]
-    spec = next((word for word in words if word.endswith(SPECS) and "=" not in word), "CONFIG")
+    own = [word for word in words if "=" not in word]
+    first = own[0] if own and own[0] == command[2] else "CONFIG"  # a spec may have any name
+    spec = next((word for word in own if word.endswith(SPECS)), first)
     replaced = {override.partition("=")[0] for override in overrides}
     had = [word for word in words if "=" in word]
     return [spec, *(word for word in had if word.partition("=")[0] not in replaced), *overrides]

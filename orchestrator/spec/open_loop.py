@@ -147,7 +147,9 @@ def _of_arrivals(experiment: Experiment) -> list[tuple[KeyPath, str]]:
         found.append((("measure", "metric"), "a latency is measured only where calls arrive at a rate"))
     for place, expected in enumerate(experiment.expect):
         if expected.metric in OF_ARRIVALS:
-            found.append((("expect", place, "metric"), f"{expected.metric} is of calls that arrive at a rate"))
+            found.append(
+                (("expect", place, "metric"), f"{expected.metric} is measured only where calls arrive at a rate")
+            )
     return found
 
 

@@ -121,7 +121,7 @@ static void begin_child(void) {
 }
 
 /* How long this thread has waited for a core: the second field of its schedstat. */
-static uint64_t queue_ns(void) {
+static uint64_t run_queue_ns(void) {
     char text[96], *rest;
     if (schedstat == -1) {
         schedstat = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
@@ -181,7 +181,7 @@ static struct clocks clocks(int always_queue) {
             now.queue = last.queue;
             break;
         }
-        now.queue = queue_ns();
+        now.queue = run_queue_ns();
         last = now;
         if (now_ns(CLOCK_MONOTONIC) - now.wall < APART_NS) break;
     }

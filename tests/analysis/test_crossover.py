@@ -380,6 +380,15 @@ def test_a_range_is_an_axis_that_is_refined() -> None:
     assert designed.needed_s < designed.max_time_s < design.LONGEST_S
 
 
+def test_calls_that_get_shorter_along_a_range_are_described_with_the_time_of_each_end() -> None:
+    asked = Question("mine:work", {}, over=Range("n", log_grid(10, 10_000)))
+    low, high = (Facts(**{**FACTS, "wall_ns": wall_ns}) for wall_ns in (2_000_000, 2_000))
+    facts, designed = design.design_over(asked, low, high, 2)
+    text = draft.spec(asked, facts, designed, "run it")
+    assert "A call took 2 ms at n=10 and 2 us at n=10,000 when tried" in " ".join(text.split())
+    assert "at the lower end of n" in text
+
+
 def test_what_was_seen_at_one_end_of_a_range_alone_is_said_with_that_end() -> None:
     asked = Question("mine:work", {}, over=Range("n", log_grid(10, 10_000)))
     low, high = (Facts(**{**FACTS, "wall_ns": wall_ns}) for wall_ns in (2_000, 2_000_000))

@@ -258,12 +258,19 @@ def test_a_coroutine_does_not_block_its_loop() -> None:
     assert event["why"].endswith("; event loop overhead 10 %")
 
 
-def test_the_command_to_try_keeps_the_overrides_of_the_run() -> None:
-    event = why(gil=0.5)
-    had = ["orchestrator", "run", "io.yaml", "--quiet", "kwargs.n=5", "models=[sequential]"]
-    tried = VariantExplained.model_construct(**{**event, "try_overrides": ["models=[threads]"]})
-    said = plain(explanation(tried, had))
-    assert said.endswith("; try: orchestrator run io.yaml kwargs.n=5 'models=[threads]'")
+@pytest.mark.parametrize(
+    ("words", "again"),
+    [
+        (["io.yaml", "--quiet", "kwargs.n=5", "models=[sequential]"], "io.yaml kwargs.n=5"),
+        (["--quiet", "--wait", "2h", "io.yml", "kwargs.n=5"], "io.yml kwargs.n=5"),
+        (["kwargs.n=5", "io.yaml"], "io.yaml kwargs.n=5"),
+        (["specs/nightly", "kwargs.n=5"], "specs/nightly kwargs.n=5"),
+    ],
+)
+def test_the_command_to_try_keeps_the_spec_and_the_overrides_of_the_run(words: list[str], again: str) -> None:
+    tried = VariantExplained.model_construct(**{**why(gil=0.5), "try_overrides": ["models=[threads]"]})
+    said = plain(explanation(tried, ["orchestrator", "run", *words]))
+    assert said.endswith(f"; try: orchestrator run {again} 'models=[threads]'")
 
 
 def test_greenlets_that_wait_are_no_blocked_calls() -> None:

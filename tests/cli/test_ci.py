@@ -329,7 +329,7 @@ def test_a_signal_leaves_no_worktree(number: int, repository: Repository) -> Non
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 128 + number
-    assert stderr.splitlines()[-1] == f"orchestrator: ended by signal {number}; the worktrees are removed"
+    assert stderr.splitlines()[-1] == f"orchestrator: ended by signal {number}; no worktree is left"
     assert repository.worktrees() == []
 
 

@@ -40,6 +40,7 @@ QUIET = Machine(
 
 def test_a_quiet_machine_has_no_findings() -> None:
     assert list(diagnose(QUIET)) == []
+    assert list(diagnose(replace(QUIET, effective_cores=96, spin_cores=63.5))) == []
     assert render(QUIET, []).endswith("No source of noise was found.\n")
 
 
@@ -49,6 +50,7 @@ def test_a_quiet_machine_has_no_findings() -> None:
         ({"busy_cores": 1.5}, "other processes use 1.5 of 4 cores"),
         ({"steal_share": 0.2}, "the hypervisor takes 20 % of the time"),
         ({"spin_cores": 2.1}, "4 processes do the work of 2.1 cores"),
+        ({"spin_cores": 30.0, "effective_cores": 96}, "64 processes do the work of 30 cores"),
         ({"quota_cores": 2.5}, "a quota of 2.5 cores throttles this cgroup"),
         ({"governor": "powersave"}, "the clock follows the load (governor powersave)"),
         ({"turbo": True}, "the clock is higher while few cores are busy (turbo)"),

@@ -196,9 +196,8 @@ def test_arrivals_are_in_order_and_inside_of_their_window(seed: int, rate: float
         ),
         (
             "expect: [{of: threads, metric: p99, max: 50ms}]\n",
-            "my.yaml:3:24: expect[0].metric: p99 is of calls that arrive at a rate; add `arrivals: {rate: 200}` "
-            "with the "
-            "calls a second, or delete it",
+            "my.yaml:3:24: expect[0].metric: p99 is measured only where calls arrive at a rate; "
+            "add `arrivals: {rate: 200}` with the calls a second, or delete it",
         ),
         (
             AT_200 + "expect: [{of: threads, metric: wall_ns, max: 5}]\n",

@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from statistics import median
@@ -41,6 +41,7 @@ METHOD = ROOT / "docs/method.md"
 PAIRS = {"same": (100, 100), "plus5": (100, 105)}
 DIFFERENT = 0.03
 LONGER = 20
+AT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Answer:
 
 
 def main() -> None:
-    """Ask every tool about every pair in turn, so often; then make the table of docs/method.md from all records."""
+    """Ask every tool about every pair in turn, so often; then make the table of docs/method.md."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=10, help="of each tool and pair (default 10)")
     parser.add_argument("--tools", type=lambda text: text.split(","), default=list(TOOLS), help=",".join(TOOLS))
@@ -87,7 +88,7 @@ def _timed(tool: str, pair: str, directory: Path) -> Answer:
     begun = time.perf_counter()
     differ, ratio = TOOLS[tool](pair, directory)
     elapsed_s = round(time.perf_counter() - begun, 2)
-    return Answer(tool, pair, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), differ, round(ratio, 4), elapsed_s)
+    return Answer(tool, pair, datetime.now(UTC).strftime(AT), differ, round(ratio, 4), elapsed_s)
 
 
 def _orchestrator(pair: str, directory: Path) -> tuple[bool, float]:
@@ -137,7 +138,7 @@ def _five(tool: str, directory: Path) -> Answer:
     else:
         differ = run(FIVE, 0, directory).verdict == "win"
     elapsed_s = round(time.perf_counter() - begun, 2)
-    return Answer(tool, "five", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), differ, 1.0, elapsed_s)
+    return Answer(tool, "five", datetime.now(UTC).strftime(AT), differ, 1.0, elapsed_s)
 
 
 def five_by_pyperf(directory: Path) -> None:
@@ -151,8 +152,9 @@ def _table(answers: Sequence[Answer]) -> str:
 
     It has the answers of the last day: those of before were by other versions, or on another machine.
     """
-    day = max(answer.at for answer in answers)[:10]
-    answers = [answer for answer in answers if answer.at.startswith(day)]
+    last = max(answer.at for answer in answers)
+    first = (datetime.fromisoformat(last) - timedelta(days=1)).strftime(AT)
+    day, answers = last[:10], [answer for answer in answers if answer.at > first]
     names = ("", "the same loop twice: called different", "5 % more turns: called different", "time for a pair, median")
     rows = [f"| {' | '.join((*names, 'five models'))} |", "|---|---|---|---|---|"]
     for tool in TOOLS:
