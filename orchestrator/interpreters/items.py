@@ -19,7 +19,7 @@ from ..supervisor.interrupt import Interrupt
 from ..supervisor.process import Command, RunnerFailed
 from . import find
 from .environments import Unbuilt
-from .probe import command, environment_for
+from .probe import command, environment_for, python_place
 
 TIMEOUT_S = 30.0
 
@@ -35,7 +35,7 @@ def read_items(experiment: Experiment, runner_env: RunnerEnvironment, interrupt:
             answer = group.read_items(runner_env, interrupt, started, source, tasks, TIMEOUT_S)
         except RunnerFailed as error:
             if unfit := find.unfit(started.python):
-                raise SpecProblem(_python_place(experiment), unfit) from error
+                raise SpecProblem(python_place(experiment, 0, _request(experiment)), unfit) from error
             raise SpecProblem(path, _failed(source, started.python, error)) from error
         if answer["event"] == "refused":
             raise SpecProblem(path, read(answer))
@@ -52,19 +52,18 @@ def _failed(source: str | Sequence[Any], python: str, error: RunnerFailed) -> Pr
     return Problem("items_failed", what, remedy)
 
 
-def _python_place(experiment: Experiment) -> KeyPath:
-    """Return the place in the spec of the interpreter that reads the items."""
-    is_in_matrix = experiment.models[0].python is None and experiment.matrix.get("python")
-    return ("matrix", "python", 0) if is_in_matrix else ("models", 0, "python")
+def _request(experiment: Experiment) -> str | None:
+    """Return the interpreter that the spec names for its first variant, which reads the items; None for none."""
+    return experiment.models[0].python or next(iter(experiment.matrix.get("python", ())), None)
 
 
 def _command(experiment: Experiment, source: Any, runner_env: RunnerEnvironment, interrupt: Interrupt) -> Command:
     """Return the command of a runner that reads the items; a function may need the packages of the spec."""
     entry = experiment.models[0]
-    request = entry.python or next(iter(experiment.matrix.get("python", ())), None)
+    request = _request(experiment)
     python = find.resolve(request)
     if python is None:
-        raise SpecProblem(_python_place(experiment), find.missing(request or ""))
+        raise SpecProblem(python_place(experiment, 0, request), find.missing(request or ""))
     if isinstance(source, str) and re.fullmatch(REFERENCE, source) and experiment.requirements:
         try:
             built = environment_for(experiment.requirements, request, python, (), runner_env, interrupt)

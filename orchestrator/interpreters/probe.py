@@ -96,7 +96,7 @@ def probe_plan(plan: Plan, runner_env: RunnerEnvironment, interrupt: Interrupt) 
             last = error.output.strip().rpartition("\n")[2]
             what = f"{started.python} can't run the probe: {error.error}" + (f" ({last})" if last else "")
             problem = find.unfit(started.python) or Problem("probe_failed", what, "check the interpreter")
-            findings.problems.append(SpecProblem(_python_place(plan.experiment, variant), problem))
+            findings.problems.append(SpecProblem(python_place(plan.experiment, variant.entry, variant.python), problem))
             continue
         findings.identities.append(of_interpreter)
         for (point, variant), answer in zip(asked, answers, strict=True):
@@ -168,7 +168,7 @@ def _executables(
     for variant in plan.variants:
         asking.setdefault(variant.python, []).append(variant)
     for request, variants in asking.items():
-        place = _python_place(plan.experiment, variants[0])
+        place = python_place(plan.experiment, variants[0].entry, request)
         python = find.resolve(request)
         if python is None:
             problems.append(SpecProblem(place, find.missing(request or "")))
@@ -238,8 +238,8 @@ def _place(experiment: Experiment, point: Point, variant: Variant, field: str) -
     return ("workload", field)
 
 
-def _python_place(experiment: Experiment, variant: Variant) -> KeyPath:
-    entry = experiment.models[variant.entry]
-    if entry.python is None and variant.python in experiment.matrix.get("python", ()):
-        return ("matrix", "python", experiment.matrix["python"].index(variant.python))
-    return ("models", variant.entry, "python")
+def python_place(experiment: Experiment, entry: int, python: str | None) -> KeyPath:
+    """Return the place in the spec of the interpreter that an entry of its models, by number, is run under."""
+    if experiment.models[entry].python is None and python in experiment.matrix.get("python", ()):
+        return ("matrix", "python", experiment.matrix["python"].index(python))
+    return ("models", entry, "python")
