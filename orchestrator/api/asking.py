@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BadInput, Failure
 from .by_value import Given, called, given
 from .checking import check_options
-from .options import Function, Functions, Model, Options, spec_overrides
+from .options import OPTIONS, Function, Functions, Model, Options, spec_overrides
 
 if TYPE_CHECKING:
     from ..advice.question import Question
@@ -63,7 +63,7 @@ def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answe
         models=_contestants(contest, functions, options)
         if isinstance(func, Mapping)
         else _entries(options.get("models")),
-        workers=[workers] if isinstance(workers, int) else workers,
+        workers=None if workers is None else OPTIONS["workers"].in_spec(workers),
         name=options.get("name") or _name(verb, func, found),
         is_code=True,
         shown=found.shown,
@@ -153,7 +153,7 @@ def _entries(models: Sequence[Model] | str | None) -> list[str | dict[str, Any]]
 
     if models is None:
         return None
-    wanted = list(registry.NAMES) if models == "all" else [models] if isinstance(models, str) else list(models)
+    wanted = registry.NAMES if models == "all" else OPTIONS["models"].in_spec(models)
     made: Iterable[dict[str, Any]] = ({"model": each} if isinstance(each, str) else dict(each) for each in wanted)
     return [{**entry, "optional": True} for entry in made]
 

@@ -47,14 +47,15 @@ def reference(text: str, project: Path, where: str = "") -> str:
         what, remedy = PATTERNS[REFERENCE]
         source, _, function = text.strip().rpartition(":")
         source = source.rstrip(":").removesuffix("/")
+        command = where or "orchestrator advise"
         if Path(f"{source}.py").is_file() and re.fullmatch(r"[^\W\d][\w.]*", function):
-            remedy = f"name the file: {where or 'orchestrator advise'} {shlex.quote(f'{source}.py:{function}')}"
+            remedy = f"name the file: {command} {shlex.quote(f'{source}.py:{function}')}"
         elif "." not in Path(source).name and Path(source).is_file():
             what = "names a file that can't be imported: its name does not end with .py"
             remedy = f"give it another name: ln -s {shlex.quote(Path(source).name)} {shlex.quote(f'{source}.py')}"
         elif re.fullmatch(SOURCE, source):
             meant = shlex.quote(f"{source}:{function}" if function else source)
-            remedy = f"write one colon and a name: {where or 'orchestrator advise'} {meant}"
+            remedy = f"write one colon and a name: {command} {meant}"
         raise BadInput(f"{quoted(text)} {what}", where=where, remedy=remedy) from error
     return names.canonical(str(name._replace(source=_seen(name.source, project))), str(project.absolute()))
 

@@ -22,10 +22,10 @@ def verdicts(events: Sequence[Mapping[str, Any]]) -> str:
 
 def verdict(event: Mapping[str, Any]) -> str:
     """Return the verdict on a point in a few words."""
-    winners = " or ".join(event["winners"]) if event["verdict"] == "win" else units.listed(event["winners"])
     if event["verdict"] == "win":
-        return f"{winners} wins {units.ratio(event['ratio'], event['ratio_low'], event['ratio_high'])}"
-    return f"tie of {winners}" if event["verdict"] == "tie" else "undecided"
+        ratio = units.ratio(event["ratio"], event["ratio_low"], event["ratio_high"])
+        return f"{' or '.join(event['winners'])} wins {ratio}"
+    return f"tie of {units.listed(event['winners'])}" if event["verdict"] == "tie" else "undecided"
 
 
 def expectations(counts: Mapping[str, int]) -> str:
