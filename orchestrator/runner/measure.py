@@ -364,7 +364,7 @@ class Bench:
         of_model = *self._of_model, self.machinery
         given, call = self._given
         named = None if call.item is None else given
-        of_batch = self._items[:calls], named, repeats, self._before_batch, is_far_behind, self._call_ns
+        of_batch = self._items[:calls], named, repeats, self._before_batch, is_far_behind
         account = await measure(self._workers, self._call, *of_batch, *of_model)
         self._used_ns = time.perf_counter_ns()
         return {"event": "accounted", **account}

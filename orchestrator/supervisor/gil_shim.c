@@ -83,7 +83,7 @@ enum doing { RUNS, AWAITS_GIL, AWAITS_LOCK };
 
 /* What a thread that makes calls is doing, for a sampler in another thread. */
 struct slot {
-    _Atomic uint64_t thread, id, calls, doing, since;
+    _Atomic uint64_t thread, id, calls, doing, since, begun;
 };
 static struct slot slots[MOST_THREADS];
 static _Thread_local struct slot *slot;
@@ -255,7 +255,10 @@ void orchestrator_begin_call(uint64_t into[5]) {
     orchestrator_read_clocks(into);
     calls++;
     if (calls == 1) begin_hold(into[0]);
-    if (slot) slot->calls = calls;
+    if (slot) {
+        slot->calls = calls;
+        slot->begun++;
+    }
 }
 
 void orchestrator_end_call(uint64_t into[5]) {
@@ -269,12 +272,16 @@ struct seen {
     uint64_t thread, id, doing, since;
 };
 
-/* Write down which threads are in a call, and what each is doing since when; return how many there are. */
-uint64_t orchestrator_see_threads(struct seen *into, uint64_t most) {
+/* Write down which threads are in a call, what each is doing since when, and how many calls all threads have begun;
+   return how many threads there are. */
+uint64_t orchestrator_see_threads(struct seen *into, uint64_t most, uint64_t *begun) {
     uint64_t count = 0;
-    for (int i = 0; i < MOST_THREADS && count < most; i++)
-        if (slots[i].thread && slots[i].calls)
+    *begun = 0;
+    for (int i = 0; i < MOST_THREADS; i++) {
+        *begun += slots[i].begun;
+        if (slots[i].thread && slots[i].calls && count < most)
             into[count++] = (struct seen){slots[i].thread, slots[i].id, slots[i].doing, slots[i].since};
+    }
     return count;
 }
 

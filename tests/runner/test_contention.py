@@ -218,7 +218,7 @@ async def test_calls_with_copied_arguments_are_alike(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(contention, "move", move)
     copies = Copies(Call(sorted, {}, None, ([2, 1],)), range(3))
     async with registry.load("sequential").open(copies.call, 1, {}, None) as workers:
-        of_batch: tuple[Any, ...] = copies.call, copies.items, None, 1, copies.renew, False, 0.0, "none", False, set()
+        of_batch: tuple[Any, ...] = copies.call, copies.items, None, 1, copies.renew, False, "none", False, set()
         await instrumented.measure(workers, *of_batch)
     assert asked == [True]
 

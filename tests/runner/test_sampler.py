@@ -5,29 +5,26 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
-from orchestrator.runner import registry
-from orchestrator.runner.account import clocks, instrumented, sampler
-from orchestrator.runner.account.places import Place
-from orchestrator.runner.call import Call
+from orchestrator.runner.account import clocks, sampler
+from orchestrator.runner.account.clocks import Seen
 
 pytestmark = pytest.mark.anyio
+
+NATIVE = sampler.native(time.sleep)
 
 
 @pytest.fixture
 def shim(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the preload library were there, which no test has in its own process."""
     monkeypatch.setattr(clocks, "HAS_SHIM", True)
-    monkeypatch.setattr(clocks, "calls_seer", lambda: lambda: [])
+    monkeypatch.setattr(clocks, "calls_seer", lambda: lambda: ([], 0))
 
 
 async def missing() -> str | None:
-    async with sampler.sampling(sampler.native(time.sleep), None, None, None) as found:
+    async with sampler.sampling(NATIVE, None, None) as found:
         pass
     return found.missing
 
@@ -53,40 +50,49 @@ async def test_nothing_is_missing_where_a_thread_can_look(shim: None) -> None:
     assert await missing() is None
 
 
+HERE = Seen(threading.get_ident(), threading.get_native_id(), clocks.AWAITS_LOCK, 0)
+
+
+def looked(*looks: tuple[list[Seen], int]) -> sampler.Sampler:
+    """Return what was seen by looks at threads in calls, each with how many calls had begun."""
+    found = sampler.Sampler(NATIVE)
+    for threads, begun in looks:
+        found.look(threads, begun, 0)
+    return found
+
+
 @pytest.mark.parametrize(
-    ("call_ns", "reason"),
+    ("looks", "interval_s"),
     [
-        (400_000, "the calls are shorter than 0.5 ms: a thread that samples would get the GIL only between them"),
-        (600_000, None),
-        (0, None),
+        ([], 0.005),
+        ([([], 0), ([], 0)], 0.005),
+        ([([], 10)], 0.01),
+        ([([], 10), ([], 20), ([], 30)], 0.04),
+        ([([], 10 * look) for look in range(1, 20)], 0.16),
+        ([([], 10), ([], 20), ([HERE], 30)], 0.005),
+        ([([HERE], look) for look in range(1, 20)], 0.01),
     ],
-    ids=["short", "longer", "not yet timed"],
+    ids=["first", "no call yet", "once", "three times", "often", "then a call", "calls"],
 )
-async def test_to_look_in_workers_is_needless_where_calls_are_short(
-    call_ns: float, reason: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found: list[str | None] = []
-
-    @asynccontextmanager
-    async def sampling(
-        native: Place, each: object, missing: str | None, needless: str | None
-    ) -> AsyncIterator[sampler.Sampler]:
-        found.append(needless)
-        yield sampler.Sampler(native, missing)
-
-    monkeypatch.setattr(instrumented, "sampling", sampling)
-    call = Call(abs, {}, None, (-1,))
-    async with registry.load("sequential").open(call, 1, {}, None) as workers:
-        of_batch: tuple[Any, ...] = call, range(4), None, 1, lambda: None, False, call_ns, "none", False, set()
-        await instrumented.measure(workers, *of_batch)
-    assert found == [reason]
+def test_looks_between_calls_become_fewer(looks: list[tuple[list[Seen], int]], interval_s: float) -> None:
+    assert looked(*looks).interval_s == interval_s
 
 
-def test_a_worker_process_in_which_it_is_needless_is_not_looked_at(shim: None) -> None:
-    assert sampler._begin_there(sampler.native(time.sleep), 0, "needless") == "needless"
-    assert sampler._end_there() is None
+def test_looks_that_were_all_between_calls_are_said() -> None:
+    assert looked(([], 10), ([], 20)).figures()["lines_missing"] == sampler.IN_VAIN
 
 
-def test_what_makes_it_impossible_is_said_before_what_makes_it_needless() -> None:
-    reason = sampler._begin_there(sampler.native(time.sleep), 0, "needless")
-    assert reason == "what threads wait for is not known without the preload library"
+def test_a_look_at_a_call_is_enough_to_say_nothing() -> None:
+    assert looked(([], 10), ([HERE], 20), ([], 30)).figures()["lines_missing"] is None
+
+
+def test_looks_before_the_first_call_are_not_said() -> None:
+    assert looked(([], 0), ([], 0)).figures()["lines_missing"] is None
+
+
+def test_looks_in_workers_count_with_those_of_other_workers() -> None:
+    found = sampler.Sampler(NATIVE)
+    found.add(sampler.Found({}, looks=0, in_vain=2, cpu_ns=0))
+    assert found.figures()["lines_missing"] == sampler.IN_VAIN
+    found.add(sampler.Found({}, looks=1, in_vain=0, cpu_ns=0))
+    assert found.figures()["lines_missing"] is None

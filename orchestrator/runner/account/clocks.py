@@ -118,17 +118,21 @@ RUNS, AWAITS_GIL, AWAITS_LOCK = range(3)
 MOST_THREADS = 512
 
 
-def calls_seer() -> Callable[[], list[Seen]]:
-    """Return a function that returns the threads of this process that are in a call; the shim must be there."""
+def calls_seer() -> Callable[[], tuple[list[Seen], int]]:
+    """Return a function that returns the threads of this process that are in a call, and how many calls have begun.
+
+    The shim must be there. Each step of a coroutine is a call.
+    """
     import ctypes
 
-    numbers = (ctypes.c_uint64 * (4 * MOST_THREADS))()
+    numbers, begun = (ctypes.c_uint64 * (4 * MOST_THREADS))(), ctypes.c_uint64()
     see_threads = _shim.orchestrator_see_threads
-    see_threads.argtypes, see_threads.restype = [ctypes.c_void_p, ctypes.c_uint64], ctypes.c_uint64
+    see_threads.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.POINTER(ctypes.c_uint64)]
+    see_threads.restype = ctypes.c_uint64
 
-    def see() -> list[Seen]:
-        count = see_threads(numbers, MOST_THREADS)
-        return [Seen(*numbers[4 * place : 4 * place + 4]) for place in range(count)]
+    def see() -> tuple[list[Seen], int]:
+        count = see_threads(numbers, MOST_THREADS, begun)
+        return [Seen(*numbers[4 * place : 4 * place + 4]) for place in range(count)], begun.value
 
     return see
 

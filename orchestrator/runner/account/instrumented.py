@@ -34,15 +34,8 @@ SMALL_BYTES = 1024  # a call of fewer bytes is pickled in less time than its sta
 
 WEIGHED_RESULTS = 16  # results of which the pickle is measured
 
-SHORT_NS = 500_000
-"""A worker process gives its GIL away between calls as short as this, hardly ever in them, and a further thread there
-makes a batch of such calls 4 % longer."""
-
 PER_TASK = "the calls run in processes that end with them"
 GREENLETS = "the calls are greenlets, which share the frames of one thread"
-TOO_SHORT = (
-    f"the calls are shorter than {SHORT_NS / 1e6:g} ms: a thread that samples would get the GIL only between them"
-)
 """Why lines can't be looked for."""
 
 NOT_SOUGHT = "the variant is far behind"
@@ -101,7 +94,6 @@ async def measure(
     repeats: int,
     before_batch: Callable[[], None],
     is_far_behind: bool,
-    call_ns: float,
     count: registry.WorkerMode,
     pickles: bool,
     machinery: set[int],
@@ -109,8 +101,7 @@ async def measure(
     """Return the `Figures` of `repeats` batches of stamped calls and of some calls alone, and `timeline`.
 
     `named` are the items as the user knows them, None where calls are alike. `is_far_behind`: contention is not looked
-    for. A call took about `call_ns` in the last trial, 0 before it. `machinery` are the threads of this process that
-    came with the model and not with the workload.
+    for. `machinery` are the threads of this process that came with the model and not with the workload.
     """
     per_task = count == "per_task"
     if per_task:  # each thread that is accounted keeps a file open
@@ -124,9 +115,7 @@ async def measure(
         await workers.each(prepare)  # workers import what is needed before the clock runs
     each = workers.each if pickles and not per_task else None
     unseen = PER_TASK if pickles and per_task else GREENLETS if in_greenlets else None
-    # calls of coroutines overlap, so how long one takes is not known
-    too_short = TOO_SHORT if 0 < call_ns < SHORT_NS and not is_async else None
-    async with sampling(native(call.function), each, unseen, too_short) as sampler:
+    async with sampling(native(call.function), each, unseen) as sampler:
         ours = machinery | sampler.threads
         before = Usage(await _read(workers, per_task), ours)
         for pid in before.tree:

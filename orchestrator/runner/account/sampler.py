@@ -24,15 +24,24 @@ from .places import Place
 SHORTEST_S, LONGEST_S, LOOKS = 0.005, 0.01, 4
 """Between looks; the shortest first, as a batch may be short, and twice as long after every so many looks at calls."""
 
+LONGEST_IN_VAIN_S = 0.16
+"""Each look between calls doubles the time until the next: a thread gives its GIL away between short calls, hardly
+ever in them, so that looks find none, and each costs the others some 0.3 ms."""
+
+IN_VAIN = "all looks fell between calls: if calls are short, a thread that looks gets the GIL only there"
+"""Why there are no lines, although a thread has looked."""
+
 KINDS = ("on_core", "gil_held", "lock", "lock_held", "blocked")
 
 Each = Callable[[Callable[[], Any]], Awaitable["list[Any]"]]
 
 
 class Found(NamedTuple):
-    """What was seen in a worker process, and the CPU time of looking."""
+    """What was seen in a worker process, by how many looks at calls and between calls, and their CPU time."""
 
     seen: dict[str, Counter[Place]]
+    looks: int
+    in_vain: int
     cpu_ns: int
 
 
@@ -47,7 +56,10 @@ class Sampler:
 
     def __init__(self, native: Place, missing: str | None = None) -> None:
         """Begin with nothing seen; `native` is where calls without a frame are, `missing` why nothing can be seen."""
-        self._looks = 0
+        self.looks = self.in_vain = 0
+        """How many looks were at calls, and how many of the last ones were between calls."""
+        self.begun = 0
+        """How many calls had begun at the last look."""
         self.seen: dict[str, Counter[Place]] = {kind: Counter() for kind in KINDS}
         self.threads: set[int] = set()
         """The system's id of the sampling thread."""
@@ -60,10 +72,13 @@ class Sampler:
     def figures(self) -> dict[str, Any]:
         """Return the lines where most of each share was spent, and why there are none."""
         found = {f"{kind}_at": places.most(seen) for kind, seen in self.seen.items()}
-        return {**found, "lines_missing": self.missing}
+        only_in_vain = IN_VAIN if self.in_vain and not self.looks else None
+        return {**found, "lines_missing": self.missing or only_in_vain}
 
     def add(self, found: Found) -> None:
         """Add what was seen in a worker process."""
+        self.looks += found.looks
+        self.in_vain += found.in_vain
         self.far_cpu_ns += found.cpu_ns
         for kind, seen in found.seen.items():
             self.seen[kind] += seen
@@ -71,13 +86,18 @@ class Sampler:
     @property
     def interval_s(self) -> float:
         """How long to wait until the next look."""
-        return min(LONGEST_S, SHORTEST_S * float(2 ** (self._looks // LOOKS)))
+        if self.in_vain:
+            return min(LONGEST_IN_VAIN_S, SHORTEST_S * float(2**self.in_vain))
+        return min(LONGEST_S, SHORTEST_S * float(2 ** (self.looks // LOOKS)))
 
-    def look(self, threads: Sequence[Seen], asked_ns: int) -> None:
-        """Add what the threads in calls do now; the sampler asked for the GIL at `asked_ns`."""
+    def look(self, threads: Sequence[Seen], begun: int, asked_ns: int) -> None:
+        """Add what the threads in calls do now, of which so many have begun; the GIL was asked for at `asked_ns`."""
+        have_begun, self.begun = begun > self.begun, begun
         if not threads:
+            self.in_vain += have_begun
             return
-        self._looks += 1
+        self.in_vain = 0
+        self.looks += 1
         frames = sys._current_frames()
         here = {each.thread: self._place(frames[each.thread]) for each in threads if each.thread in frames}
         threads = [each for each in threads if each.thread in here]
@@ -139,12 +159,13 @@ class Sampling:
     def _look_often(self) -> None:
         see, sampler = clocks.calls_seer(), self.sampler
         sampler.threads.add(threading.get_native_id())
+        _, sampler.begun = see()
         self._begun.set()
         while True:
             asked_ns = time.monotonic_ns() + int(sampler.interval_s * 1e9)
             if self._ended.wait(sampler.interval_s):
                 break
-            sampler.look(see(), asked_ns)
+            sampler.look(*see(), asked_ns)
         self.cpu_ns = time.thread_time_ns()
 
     def end(self) -> None:
@@ -168,11 +189,11 @@ def _unable() -> str | None:
 _there: list[Sampling] = []  # in a worker process, what looks there
 
 
-def _begin_there(native: Place, runner_pid: int, needless: str | None) -> str | None:
-    """Look at the calls of this worker process from now on; return why that can't be done, or is `needless`."""
+def _begin_there(native: Place, runner_pid: int) -> str | None:
+    """Look at the calls of this worker process from now on; return why that can't be done."""
     if os.getpid() == runner_pid:
         return "the calls are sent to interpreters or threads of this process"
-    if reason := _unable() or needless:
+    if reason := _unable():
         return reason
     if not _there:  # else another worker of this process has begun
         _there.append(Sampling(Sampler(native)))
@@ -185,17 +206,16 @@ def _end_there() -> Found | None:
         return None
     sampling = _there.pop()
     sampling.end()
-    return Found(sampling.sampler.seen, sampling.cpu_ns)
+    found = sampling.sampler
+    return Found(found.seen, found.looks, found.in_vain, sampling.cpu_ns)
 
 
 @asynccontextmanager
-async def sampling(
-    native: Place, each: Each | None, missing: str | None, needless: str | None
-) -> AsyncIterator[Sampler]:
+async def sampling(native: Place, each: Each | None, missing: str | None) -> AsyncIterator[Sampler]:
     """Look at the calls meanwhile, where that can be done; `missing` is why it can't.
 
-    `each` calls a function in every worker, where the calls run in other processes; `needless` is why it is not worth
-    while there. A process that starts workers by `fork` must have no further thread.
+    `each` calls a function in every worker, where the calls run in other processes. A process that starts workers by
+    `fork` must have no further thread.
     """
     sampler = Sampler(native, missing)
     if missing or each is None:
@@ -205,7 +225,7 @@ async def sampling(
         finally:
             here.end()
         return
-    reasons = await each(functools.partial(_begin_there, native, os.getpid(), needless))
+    reasons = await each(functools.partial(_begin_there, native, os.getpid()))
     sampler.missing = next((reason for reason in reasons if reason), None)
     yield sampler  # after a failure the workers end, and their threads with them
     for found in await each(_end_there):
