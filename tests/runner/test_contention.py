@@ -127,11 +127,18 @@ def test_contention_that_is_not_seen_again_is_none() -> None:
     assert (found.sums["on_core"], found.sums["contention"]) == (160, 0)
 
 
-def test_the_smaller_part_of_two_counts() -> None:
+def test_the_mean_of_two_parts_that_are_both_much_counts() -> None:
     sample = alike(80, 20)
     found = budget(*sample.batch)
     moved(found, sample, alike(80, 40))
-    assert found.sums["contention"] == 80
+    assert found.sums["contention"] == 100
+
+
+def test_the_smaller_of_two_parts_counts_if_it_is_little() -> None:
+    sample = alike(80, 20)
+    found = budget(*sample.batch)
+    moved(found, sample, alike(80, 77))
+    assert found.sums["contention"] == 6
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from statistics import median
+from statistics import mean, median
 from typing import Any, NamedTuple
 
 from .. import reference
@@ -52,18 +52,21 @@ async def move(
     """Move the CPU time that calls took beyond calls alone from `on_core` to `contention`; the sum stays.
 
     Return why it is not known, None if it is. There is nothing to compare where the calls run one at a time, or
-    coroutines share a thread. Where there is much, it must show `again`: the smaller part counts.
+    coroutines share a thread. Where there is much, it must show `again`: if both parts are much, their mean counts, as
+    the smaller one would be too small by half of what they scatter; else the smaller one.
     """
     if budget.in_own_thread or budget.lanes < 2 or not sample.alone:
         return None
     on_core_ns = budget.sums["on_core"]
+    much = MUCH * sum(budget.sums.values()) / (on_core_ns or 1)
     part = excess(sample, are_alike)
-    if part * on_core_ns >= MUCH * sum(budget.sums.values()):
+    if part >= much:
         second = await again()
-        part = min(part, excess(second, are_alike))
+        parts = part, excess(second, are_alike)
         waited = max(waited_for_cores(each, budget.lanes <= cores) for each in (sample, second))
-        if waited >= max(BUSY, part / CLEARLY_MORE):
+        if waited >= max(BUSY, min(parts) / CLEARLY_MORE):
             return OTHERS
+        part = mean(parts) if min(parts) >= much else min(parts)
     budget.sums["contention"] = round(on_core_ns * part)
     budget.sums["on_core"] = on_core_ns - budget.sums["contention"]
     return None
