@@ -40,8 +40,8 @@ def main() -> None:
     """Run the program; it exits with a status, and every failure prints one plain last line on stderr."""
     _open_streams()
     atexit.register(gc.freeze)  # the interpreter then ends without a search for garbage in all that was imported
-    register(sys.argv[1:])
     try:
+        register(sys.argv[1:])
         _check_directory()
         app()
     except (Failure, NonzeroExit) as end:

@@ -127,9 +127,9 @@ def test_the_lock_goes_with_its_holder_however_it_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_standard_streams_may_be_closed_and_there_may_be_no_terminal(tmp_path: Path) -> None:
+def test_standard_input_and_error_may_be_closed_and_there_may_be_no_terminal(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    command = 'exec setsid "$0" -m orchestrator run x.yaml <&- >&- 2>&-'
+    command = 'exec setsid "$0" -m orchestrator run x.yaml <&- 2>&-'
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(["sh", "-c", command, sys.executable], cwd=tmp_path, env=env, check=False)
     assert done.returncode == errors.OK
