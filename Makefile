@@ -38,10 +38,10 @@ test: $(VENV)/.dev.stamp ## run the tests
 slow: $(VENV)/.dev.stamp ## run the slower tests; CI runs a case of each
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m 'slow and not long' $(ARGS)
 
-conformance: $(VENV)/.dev.stamp ## test every model with all options under every interpreter (hours)
+conformance: $(VENV)/.dev.stamp ## test every model with all options under every interpreter (15 minutes)
 	$(BIN)/python -m pytest -q -n 2 --dist load -m '' tests/runner/conformance $(ARGS)
 
-faults: $(VENV)/.dev.stamp ## run the long tests: 500 kill -9, failing disks, signals, 100,000 hostile specs (hours)
+faults: $(VENV)/.dev.stamp ## run the long tests: 500 kill -9, failing disks, signals, 100,000 hostile specs (an hour)
 	$(BIN)/python -m pytest -q -n 2 --dist load -m long --ignore tests/runner/conformance tests $(ARGS)
 
 golden: $(VENV)/.dev.stamp ## regenerate the schemas, the reference and the expected outputs; review the diff

@@ -415,7 +415,8 @@ def test_advice_over_a_range_runs_and_its_spec_runs_again(tmp_path: Path) -> Non
     again = orchestrator("run", "over.yaml", "measure.max_time=4s", cwd=tmp_path)
     assert again.returncode == 0
     assert events(again.stdout)[-1]["event"] == "run.finished"
-    assert "orchestrator advise mine:work base=1 --over n=10:1000`" in (tmp_path / "over.yaml").read_text()
+    command = "orchestrator advise mine:work base=1 --max-time 6s --over n=10:1000"
+    assert f"`{command}`" in (tmp_path / "over.yaml").read_text()
 
 
 BAD = {
@@ -450,4 +451,4 @@ def test_a_range_that_takes_very_long_needs_an_explicit_max_time(tmp_path: Path)
     (tmp_path / "mine.py").write_text("import time\ndef slow(n): time.sleep(n / 1000)\n")
     done = in_process("advise", "mine:slow", "--over", "n=1:3000", cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
-    assert "; lower the end of --over, or allow the time: --max-time " in done.stderr
+    assert "; shorten --over at that end, or allow the time: --max-time " in done.stderr

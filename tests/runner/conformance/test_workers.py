@@ -43,9 +43,10 @@ def test_the_proved_workers_are_as_many_as_were_asked_for(runner_env: RunnerEnvi
 @each_standing_way
 def test_as_many_calls_as_workers_are_in_flight_at_once(runner_env: RunnerEnvironment, model: str) -> None:
     at_once = 1 if model == "sequential" else 3
-    asked = order(model, task("meet", kwargs={"others": at_once}, item="i", observe="see"), workers=3, tasks=3)
+    # two calls for each worker, since some ways send two together: the first calls wait for each other
+    asked = order(model, task("meet", kwargs={"others": at_once}, item="i", observe="see"), workers=3, tasks=6)
     with opened(runner_env, asked) as runner:
-        # calls that wait for each other: each of them in a worker of its own, and those are the proved ones
+        # so each of them is in a worker of its own, and those are the proved ones
         assert set(map(tuple, runner.results())) == set(workers_of(runner.ready))
 
 
