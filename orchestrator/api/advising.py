@@ -30,8 +30,8 @@ class Answering:
     """Where an answer is kept, and what its experiment has beside what is designed."""
 
     runs: Path
-    again: str
-    """The command that runs the experiment again from its spec."""
+    again: str = ""
+    """The shell command that runs the experiment again, for the comments of a spec that is saved."""
     save: Path | None = None
     """A file that then holds the spec."""
     changes: Mapping[KeyPath, tuple[object, str]] = field(default_factory=dict)
@@ -49,14 +49,12 @@ def answer(question: Question, answering: Answering, set_holder: Callable[[str],
     from ..archive.resume import Policy
     from ..engine.session import run
     from ..engine.share import Share
-    from ..files import replace_file
-    from ..log import diagnostics
     from ..machine.host import effective_cores
     from ..spec.expand import plan_experiment
     from ..spec.problem import SpecProblem
 
     save = answering.save
-    _check_target(save)
+    check_target(save)
     cores = effective_cores()
     facts, designed = _designed(question, cores)
     _check_design(question, designed)
@@ -82,9 +80,7 @@ def answer(question: Question, answering: Answering, set_holder: Callable[[str],
     with _saving(save, text):
         outcome = run(plan, source, answering.runs, Policy(), set_holder, share=Share(None, answering.command))
     if save:
-        axis = question.over.name if question.over else None
-        replace_file(save, saved(text, outcome.results.derived, axis).encode())
-        diagnostics().info("spec.saved", file=str(save))
+        _save(save, saved(text, outcome.results.derived, question.over.name if question.over else None))
     return outcome
 
 
@@ -141,7 +137,7 @@ def _tried_out(plan: Plan, facts: Facts) -> Tried:
     return interruptible(lambda runner_env, interrupt: try_out(plan, facts, runner_env, interrupt))
 
 
-def _check_target(save: Path | None) -> None:
+def check_target(save: Path | None) -> None:
     """Raise BadInput when the spec can't be saved there: checked before the run, which would be lost."""
     if save and save.exists():
         raise BadInput(f"{save} already exists", where="--save", remedy="name another file, or delete it")
@@ -191,10 +187,11 @@ def _check_length(question: Question, facts: Facts, designed: Design) -> None:
 @contextmanager
 def _saving(save: Path | None, text: str) -> Iterator[None]:
     """Write the spec before the run, which may be killed; delete it when nothing was run."""
+    from ..files import replace_file
+
     try:
         if save:
-            with save.open("x", encoding="utf-8") as file:
-                file.write(text)
+            replace_file(save, text.encode())
     except OSError as error:
         raise BadInput(f"cannot write {save}: {error.strerror}", where="--save", remedy="name another file") from error
     try:
@@ -205,11 +202,24 @@ def _saving(save: Path | None, text: str) -> Iterator[None]:
         raise
 
 
+def _save(save: Path, text: str) -> None:
+    """Save the spec with what the run has found; where that fails, the results stand, and the spec of before."""
+    from ..files import replace_file
+    from ..log import logger
+
+    try:
+        replace_file(save, text.encode())
+    except OSError as error:
+        logger().warning("spec.unsaved", file=str(save), error=error.strerror)
+    else:
+        logger().info("spec.saved", file=str(save))
+
+
 def _announce(question: Question, facts: Facts, designed: Design, experiment: Experiment) -> None:
     """Log how long the run will take; warn when that is not enough for a verdict."""
-    from ..log import diagnostics
+    from ..log import logger
 
-    log = diagnostics()
+    log = logger()
     about = {"call": question.call, "call_ms": facts.wall_ns / 1e6, "first_look_s": round(designed.first_look_s, 1)}
     about |= {"items": facts.items, "tasks": designed.tasks} if facts.items else {}
     about |= {"at_most_s": designed.max_time_s, "description": experiment.description}

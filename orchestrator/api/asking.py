@@ -75,8 +75,7 @@ def asked(func: Functions, options: Options, verb: str) -> tuple[Question, Answe
         name = f"{verb}{name.removeprefix('advise')}"
         question = replace(question, name=name)
     command = ["orchestrator", "run", str(runs / name / "latest" / "spec.yaml")]
-    again = "orchestrator run " + command[2]
-    return question, Answering(runs.absolute(), again, changes=spec_overrides(options), command=command)
+    return question, Answering(runs.absolute(), changes=spec_overrides(options), command=command)
 
 
 def _check_functions(functions: Iterable[Any], item: str | None) -> None:
@@ -114,7 +113,7 @@ def _name(verb: str, func: Functions, found: Given) -> str | None:
 
 
 def runs_directory(runs: str | Path | None) -> Path:
-    """Return the directory of runs: the one given, or that of the command line; raises BadInput."""
+    """Return the directory of runs: given, of ORCHESTRATOR_RUNS, of pyproject.toml, or `runs`; raises BadInput."""
     from ..spec import project
 
     return Path(runs or os.environ.get("ORCHESTRATOR_RUNS") or project.read().runs or "runs")

@@ -90,7 +90,7 @@ def advise(
     """
     shown = choose(format_, names("text"), people="advice")
     from ..advice.question import Question
-    from ..api.advising import Answering, answer
+    from ..api.advising import Answering, answer, check_target
     from ..api.outcome import write_page
     from ..journal.write import check_writable
     from ..machine import lock
@@ -119,11 +119,13 @@ def advise(
     )
     _check_arrivals(question)
     here, runs, save = Path.cwd(), runs.absolute(), save and save.absolute()
+    program = Path(sys.argv[0]).absolute()  # before the directory changes
     wait_s = given.seconds(wait, "--wait") or 0.0
     if wait_s:
         check_writable(runs)
+        check_target(save)
     _enter(project)
-    answering = Answering(runs, _rerun_command(save or Path("my.yaml")), save)
+    answering = Answering(runs, _rerun_command(program, save or Path("my.yaml")), save)
     with lock.hold(wait_s) as set_holder:
         outcome = answer(question, answering, set_holder)
         page = write_page(outcome) if report else None
@@ -156,21 +158,21 @@ def _list(question: Question, project: Path, shown: str) -> None:
     from ..advice.commands import listed
     from ..advice.pilot import functions
     from ..engine.signals import interruptible
+    from ..output.listings import ListedFunction, line
 
     _enter(project)
-    found = interruptible(lambda runner_env, interrupt: functions(question, runner_env, interrupt))
-    lines = listed(question, found)
-    if not lines:
+    defined = interruptible(lambda runner_env, interrupt: functions(question, runner_env, interrupt))
+    found = listed(question, defined)
+    if not found:
         what = f"{question.call} defines no function that can be called by name"
         raise BadInput(what, remedy="define one with `def` at its top level, and name it behind a colon")
     if shown == "json":
-        write(jsonl.lines({"event": "function.listed", **line} for line in lines))
+        write(jsonl.lines(line(ListedFunction(**each)) for each in found))
     else:
-        write("".join(f"{line['function']}{line['signature']}\n    {line['command']}\n" for line in lines))
+        write("".join(f"{each['function']}{each['signature']}\n    {each['command']}\n" for each in found))
 
 
-def _rerun_command(file: Path) -> str:
+def _rerun_command(program: Path, file: Path) -> str:
     """Return the command that runs a spec from this directory, with full paths, as cron has no PATH."""
-    program = Path(sys.argv[0]).absolute()
     command = [str(program)] if program.suffix != ".py" else [sys.executable, "-m", "orchestrator"]
     return f"cd {shlex.quote(str(Path.cwd()))} && {shlex.join([*command, 'run', str(file)])}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
+from ..output.listings import ExaminedMachine, Finding, Machine, Settings, line
 from .app import app, format_option
 from .output import choose, write
 
@@ -34,64 +35,8 @@ def doctor(
     settings = _settings(project.read())
     machine = examine()
     findings = list(diagnose(machine))
-    event = {"event": "machine.examined", **asdict(machine), "findings": [asdict(found) for found in findings]}
-    event["settings"] = asdict(settings)
-    write(render(machine, findings, settings) if shown == "text" else jsonl.lines([event]))
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A source of noise, and its remedy."""
-
-    what: str
-    remedy: str
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The state of this machine; the names are those of `context.sampled`, shares are of `LOOK_S`."""
-
-    cpu_model: str | None
-    cores: int
-    affinity: list[int] | None
-    effective_cores: int
-    quota_cores: float | None
-    spin_cores: float | None
-    virtual: bool | None
-    smt: bool | None
-    governor: str | None
-    turbo: bool | None
-    load_1m: float | None
-    busy_cores: float | None
-    steal_share: float | None
-    pressure: float | None
-    gil_unmeasured: str | None
-    """Why waits for the GIL can only be estimated, and the remedy; None where they are measured."""
-    uv: str | None
-    """The path of uv, which builds environments for `requirements`; None where it is not installed."""
-    environments: int
-    """The number of environments that are kept for later runs."""
-    environments_bytes: int
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings of the project, as doctor shows them."""
-
-    file: str | None = None
-    """The pyproject.toml that has them; None where none has."""
-    runs: str | None = None
-    ci: tuple[str, ...] = ()
-    measure: dict[str, Any] = field(default_factory=dict)
-
-    def shown(self) -> str:
-        """Return the settings in one line."""
-        if self.file is None:
-            return "none; see [tool.orchestrator] in docs/ci.md"
-        given = [f"runs = {self.runs}"] * (self.runs is not None)
-        given += [f"measure.{key} = {value}" for key, value in self.measure.items()]
-        given += [f"ci = {', '.join(self.ci)}"] * bool(self.ci)
-        return f"{self.file}: {'; '.join(given) or 'an empty table'}"
+    examined = ExaminedMachine(**asdict(machine), findings=findings, settings=settings)
+    write(render(machine, findings, settings) if shown == "text" else jsonl.lines([line(examined)]))
 
 
 NO_SETTINGS = Settings()
@@ -211,13 +156,23 @@ def render(machine: Machine, findings: list[Finding], settings: Settings = NO_SE
         "waits for the GIL": "measured" if machine.gil_unmeasured is None else "estimated",
         "uv, for requirements": machine.uv or f"none; {find.how_to_get_uv()}",
         "environments kept": f"{machine.environments}, {units.size(machine.environments_bytes)}",
-        "settings of the project": settings.shown(),
+        "settings of the project": _shown(settings),
     }
     width = max(map(len, facts))
     lines = [f"{name:{width}}  {value}" for name, value in facts.items()]
     lines += ["", "Sources of noise:" if findings else "No source of noise was found."]
     lines += [line for found in findings for line in (f"- {found.what}", f"  {found.remedy}")]
     return "\n".join(lines) + "\n"
+
+
+def _shown(settings: Settings) -> str:
+    """Return the settings in one line."""
+    if settings.file is None:
+        return "none; see [tool.orchestrator] in docs/ci.md"
+    given = [f"runs = {settings.runs}"] * (settings.runs is not None)
+    given += [f"measure.{key} = {value}" for key, value in settings.measure.items()]
+    given += [f"ci = {', '.join(settings.ci)}"] * bool(settings.ci)
+    return f"{settings.file}: {'; '.join(given) or 'an empty table'}"
 
 
 def _percent(share: float | None) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
 
 from ..errors import BadInput
+from ..output.listings import ListedModel, line
 from .app import TableOrJson, app
 from .output import choose, width, write
 
@@ -31,29 +31,10 @@ def models(
 
     shown = choose(format_)
     found = catalogue(python or [])
-    listed = ({"event": "model.listed", **asdict(each)} for each in found)
-    write(jsonl.lines(listed) if shown == "json" else as_table(found, width()))
+    write(jsonl.lines(map(line, found)) if shown == "json" else as_table(found, width()))
 
 
-@dataclass(frozen=True)
-class Listed:
-    """A model under an interpreter; `reason` and `remedy` are None where it can run."""
-
-    model: str
-    summary: str
-    runs: list[str]
-    workers: str
-    options: list[str]
-    python: str
-    version: str
-    gil: bool
-    reason: str | None
-    remedy: str | None
-    without: dict[str, dict[str, str]]
-    """The reason and the remedy for each option that is unavailable there."""
-
-
-def catalogue(asked: Sequence[str]) -> list[Listed]:
+def catalogue(asked: Sequence[str]) -> list[ListedModel]:
     """Return every model under each interpreter, `all` for all installed, none for this one; raises BadInput."""
     from ..interpreters.find import unfit
     from ..runner.problem import Problem
@@ -62,7 +43,7 @@ def catalogue(asked: Sequence[str]) -> list[Listed]:
     from ..supervisor.interrupt import Interrupt
     from ..supervisor.process import Command, RunnerFailed
 
-    found: list[Listed] = []
+    found: list[ListedModel] = []
     with runner_environment() as runner_env, closing(Interrupt()) as interrupt:
         for request, python in _resolved(asked):
             try:
@@ -92,7 +73,7 @@ def _resolved(asked: Sequence[str]) -> Iterator[tuple[str | None, str]]:
             raise BadInput(problem.what, where="--python", remedy=problem.remedy)
 
 
-def _listed(python: str, version: str, gil: bool, problems: dict[str, dict[str, Any]]) -> Iterator[Listed]:
+def _listed(python: str, version: str, gil: bool, problems: dict[str, dict[str, Any]]) -> Iterator[ListedModel]:
     from ..runner import registry
     from ..runner.problem import read
 
@@ -102,10 +83,10 @@ def _listed(python: str, version: str, gil: bool, problems: dict[str, dict[str, 
         own = found.pop("", None)
         without = {option: {"reason": each.what, "remedy": each.remedy} for option, each in found.items()}
         about = name, model.SUMMARY, list(model.FORMS), model.WORKERS, list(model.OPTIONS)
-        yield Listed(*about, python, version, gil, own and own.what, own and own.remedy, without)
+        yield ListedModel(*about, python, version, gil, own and own.what, own and own.remedy, without)
 
 
-def as_table(found: Sequence[Listed], width: int) -> str:
+def as_table(found: Sequence[ListedModel], width: int) -> str:
     """Return the models as a table with a column for each interpreter, then the reasons why some can't run."""
     from ..output.grid import Grid
     from ..output.terminal import Screen
@@ -120,7 +101,9 @@ def as_table(found: Sequence[Listed], width: int) -> str:
     screen = Screen(width, colour=False)
     screen.grid(Grid(("model", "runs", "options", *interpreters.values()), rows, wraps=True))
     lines = [f"{named}: {python}" for python, named in interpreters.items()]
-    lines += [f"{each.model}: {each.reason}; {each.remedy}" for each in found if each.reason]
     for each in found:
-        lines += [f"{each.model} with {name}: {why['reason']}; {why['remedy']}" for name, why in each.without.items()]
+        at = f"{interpreters[each.python]}: " if len(interpreters) > 1 else ""
+        lines += [f"{at}{each.model}: {each.reason}; {each.remedy}"] if each.reason else []
+        without = each.without.items()
+        lines += [f"{at}{each.model} with {name}: {why['reason']}; {why['remedy']}" for name, why in without]
     return screen.text() + "".join(f"{line}\n" for line in dict.fromkeys(lines))

@@ -1,4 +1,4 @@
-"""`orchestrator schema`: print the JSON Schema of the spec or of the log."""
+"""`orchestrator schema`: print the JSON Schema of the spec, of the log, or of what commands list."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ from .output import write
 def schema(
     what: Annotated[
         str,
-        typer.Argument(metavar="spec|events", help="the schema", autocompletion=completion.one_of("spec", "events")),
+        typer.Argument(
+            metavar="spec|events|listings",
+            help="of a spec, of a line of the log, or of a line that models, doctor or `advise FILE` prints",
+            autocompletion=completion.one_of("spec", "events", "listings"),
+        ),
     ],
 ) -> None:
-    """Print the JSON Schema of the spec or of the log."""
+    """Print the JSON Schema of the spec, the log or listings."""
     from ..output.schema import SCHEMAS
 
     if what not in SCHEMAS:

@@ -1,9 +1,11 @@
-"""The published JSON Schemas of the spec and of the log."""
+"""The published JSON Schemas of the spec, of the log, and of what commands list."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from ..journal.catalog import EVENTS
 from ..journal.derived_events import CrossoverLocated
@@ -14,6 +16,7 @@ from ..runner import registry
 from ..runner.arrival_times import PROCESSES
 from ..spec.expand import OF_AN_ENTRY
 from ..spec.model import Experiment
+from . import listings as listed
 
 _OF_ARRIVALS: dict[str, Any] = {
     "arrivals_rate": {"type": "number", "exclusiveMinimum": 0},
@@ -52,6 +55,22 @@ def events() -> str:
         one["additionalProperties"] = False
         kinds.append(one)
     return _text("orchestrator event", {"oneOf": kinds, "$defs": definitions})
+
+
+def listings() -> str:
+    """Return the schema of one line that `models`, `doctor` or `advise` of a module prints."""
+    kinds = []
+    definitions: dict[str, Any] = {}
+    for kind in listed.KINDS:
+        one = TypeAdapter(kind).json_schema(mode="serialization")
+        definitions |= one.pop("$defs", {})
+        one["properties"] = {"event": {"const": kind.EVENT}, **one["properties"]}
+        one["required"] = sorted(one["properties"])
+        one["additionalProperties"] = False
+        kinds.append(one)
+    for each in definitions.values():
+        each |= {"required": sorted(each["properties"]), "additionalProperties": False}
+    return _text("orchestrator listing", {"oneOf": kinds, "$defs": definitions})
 
 
 def _columns(kind: type[Event]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -98,4 +117,4 @@ def _text(title: str, schema: dict[str, Any]) -> str:
     return json.dumps(head, indent=2, ensure_ascii=False) + "\n"
 
 
-SCHEMAS = {"spec": spec, "events": events}
+SCHEMAS = {"spec": spec, "events": events, "listings": listings}

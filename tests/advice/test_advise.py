@@ -10,7 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +23,9 @@ from orchestrator.advice.findings import findings
 from orchestrator.advice.question import Question
 from orchestrator.analysis.looks import first_look, first_tie_look
 from orchestrator.analysis.results import fold
+from orchestrator.api.advising import Answering
 from orchestrator.engine.signals import interruptible
+from orchestrator.errors import BadInput
 from orchestrator.journal.derived_events import VariantCompared
 from orchestrator.journal.read import Records
 from orchestrator.output.formats import render
@@ -606,6 +608,18 @@ def test_a_file_that_is_there_is_not_written_over(place: Path) -> None:
     assert "mine.yaml already exists; name another file, or delete it" in done.stderr
     assert (place / "mine.yaml").read_text() == "mine"
     assert not (place / "runs").exists()
+
+
+def test_the_command_in_a_saved_spec_names_the_program_as_it_was_started(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(question: Question, answering: Answering, set_holder: object) -> NoReturn:
+        raise BadInput(answering.again)
+
+    (place / "project").mkdir()
+    monkeypatch.setattr("orchestrator.api.advising.answer", refuse)
+    done = in_process("advise", "mine:work", "n=1", "--project", "project", "--save", "a.yaml", cwd=place)
+    assert f"cd {place / 'project'} && {place / 'orchestrator'} run {place / 'a.yaml'}" in done.stderr
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def test_advise_asks_for_advice_and_compare_for_a_comparison(pytester: pytest.Py
         from orchestrator.api import advising
 
         def refuse(question, answering, set_holder):
-            raise BadInput(answering.again)
+            raise BadInput(" ".join(answering.command))
 
         def test_names(concurrency, monkeypatch):
             monkeypatch.setattr(advising, "answer", refuse)

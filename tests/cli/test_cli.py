@@ -571,7 +571,7 @@ def test_a_function_of_the_matrix_is_refused_in_the_matrix(place: Path) -> None:
         (["run", "x.yaml", "tasks"], '"tasks" is neither a file nor an override; write key.sub=value, such as tasks=8'),
         (["run", "x.yaml", "tasks=0"], 'override "tasks=0": tasks: '),
         (["run", "x.yaml", "--format", "html"], '--format: no format "html"; name one of table, advice, json'),
-        (["schema", "log"], 'no schema "log"; name one of spec, events'),
+        (["schema", "log"], 'no schema "log"; name one of spec, events, listings'),
     ],
 )
 def test_a_wrong_command_line_exits_two(place: Path, arguments: list[str], message: str) -> None:

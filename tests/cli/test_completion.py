@@ -153,7 +153,7 @@ def test_formats_of_exports_are_offered(place: Path) -> None:
         (["verify", "runs/cpu/l"], ["runs/cpu/latest"]),
         (["export", "runs/cpu/l"], ["runs/cpu/latest"]),
         (["compare", "runs/cpu/latest", "runs/cpu/l"], ["runs/cpu/latest"]),
-        (["schema", ""], ["spec", "events"]),
+        (["schema", ""], ["spec", "events", "listings"]),
         (["run", "my.yaml", "--qu"], ["--quiet"]),
     ],
     ids=lambda value: " ".join(value),
@@ -198,7 +198,7 @@ def test_completion_loads_nothing_that_is_slow(words: list[str], place: Path) ->
     asked = {**os.environ, **env, "_ORCHESTRATOR_COMPLETE": "complete_bash"}
     there = loaded(cwd=place, env=asked)
     ours = {name for name in there if name.startswith("orchestrator.")}
-    light = ("api", "api.outcome", "cli", "errors", "extras", "files", "output", "output.formats")
+    light = ("api", "api.outcome", "cli", "errors", "extras", "files", "output", "output.formats", "output.listings")
     assert {name for name in ours if not name.startswith("orchestrator.cli.")} <= {
         f"orchestrator.{name}" for name in light
     }

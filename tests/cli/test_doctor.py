@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from orchestrator.cli import doctor
 from orchestrator.cli.app import app
-from orchestrator.cli.doctor import Machine, diagnose, render
+from orchestrator.cli.doctor import diagnose, render
 from orchestrator.machine.spin import spin_cores
+from orchestrator.output.listings import Machine
 
 QUIET = Machine(
     cpu_model="a CPU",

@@ -66,6 +66,8 @@ def test_interpreters_of_the_same_version_have_a_column_each(tmp_path: Path) -> 
     assert shown[0].count(version) == 2
     assert f"{version}: {sys.executable}" in shown
     assert f"{version}: {other}" in shown
+    reasons = [line for line in shown if line.endswith("run it under 3.14 or newer")]
+    assert all(line.startswith(f"{version}: interpreters") for line in reasons)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_interpreters_of_the_same_version_have_a_column_each(tmp_path: Path) -> 
         ("/bin/true", "--python: /bin/true is no Python interpreter"),
     ],
 )
-def test_a_file_that_is_no_interpreter_is_refused(tmp_path: Path, request_: str, message: str) -> None:
+def test_an_interpreter_that_is_missing_or_is_none_is_refused(tmp_path: Path, request_: str, message: str) -> None:
     done = in_process("models", "--python", request_, cwd=tmp_path)
     assert done.returncode == errors.BAD_INPUT
     assert done.stderr.startswith(f"orchestrator: {message}")
