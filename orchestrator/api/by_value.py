@@ -226,15 +226,16 @@ def _written(value: Any, name: str, runs: Path) -> str:
 
 
 def unused(runs: Path, removed: Collection[Path]) -> list[Path]:
-    """Return the files of generated modules that no run below `runs` names, except for those that are `removed`.
+    """Return the files of generated modules that no run below `runs` names; runs in `removed` are ignored.
 
-    A file of the last day may belong to a run that is about to start. Raises BadInput when a spec can't be read.
+    Files of the last day are left out, since a run that is about to start may need them. Raises BadInput when a spec
+    can't be read.
     """
     written = [file for file in sorted((runs / DIRECTORY).glob("*.py")) if time.time() - file.stat().st_mtime > DAY_S]
     kept = [run for experiment in experiments(runs) for run in newest_first(experiment) if run not in removed]
     specs = [file for run in kept if (file := run / SPEC_FILE).is_file()] if written else []
     try:
-        named = "".join(file.read_text() for file in specs)
+        named = "".join(file.read_text(encoding="utf-8") for file in specs)
     except OSError as error:
         what = f"cannot read {error.filename}: {error.strerror}"
         raise BadInput(what, remedy="make it readable with chmod u+r") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from .. import errors
-from ..api.measuring import check_time, place_and_lock
+from ..api.measuring import forecast_time, place_and_lock
 from ..api.outcome import write_index, write_page
 from ..errors import BadInput
 from .measure import Asked, on_terminal, to_resume
@@ -64,7 +64,7 @@ def _checked(configs: Sequence[Path], asked: Asked) -> list[Job]:
     for place, most_s in enumerate(_shares(jobs, asked.max_time_s)):
         job = jobs[place]
         try:
-            jobs[place] = replace(job, least_s=check_time(job.plan, asked.runs, most_s, on_terminal))
+            jobs[place] = replace(job, least_s=forecast_time(job.plan, asked.runs, most_s, on_terminal))
         except BadInput as error:
             problems.append(f"{job.config}: {error}")
     if problems:
@@ -74,12 +74,11 @@ def _checked(configs: Sequence[Path], asked: Asked) -> list[Job]:
 
 def _shares(jobs: Sequence[Job], max_time_s: float | None) -> list[float | None]:
     """Return the time that each experiment has at least of the time for all."""
-    from ..engine.share import fair_s
+    from ..engine.share import shares_s
 
     if max_time_s is None:
         return [None] * len(jobs)
-    even_s = fair_s(max_time_s, [job.most_s for job in jobs])
-    return [min(even_s, job.most_s) for job in jobs]
+    return [*shares_s(max_time_s, [job.most_s for job in jobs])]
 
 
 def _repeated(configs: Sequence[Path]) -> Iterator[str]:

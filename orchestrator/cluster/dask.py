@@ -25,7 +25,7 @@ from ..interpreters.probe import Probed
 from ..journal.catalog import EVENTS
 from ..journal.event import Event
 from ..journal.raw_events import VariantUnavailable
-from ..log import diagnostics
+from ..log import logger
 from ..runner.problem import read
 from ..spec.load import Source
 from ..spec.plan import Plan
@@ -33,11 +33,11 @@ from ..spec.problem import SpecProblem
 from ..supervisor.environment import RunnerEnvironment
 from ..supervisor.interrupt import Interrupt, Interrupted
 from . import agent, bundle, worker_plugin
-from .scheduler import CONNECT_S, RESOURCE, Cluster, connected, no_worker, refusal_of, trial_cluster, workers_of
+from .scheduler import CONNECT_S, RESOURCE, Cluster, connected, local_cluster, no_worker, refusal_of, workers_of
 
 PREPARE_S = 600.0  # how long a host may take to prepare the experiment; it may have to build environments
 
-LOOK_S = 1.0  # the interval between two looks at the list of workers
+POLL_S = 1.0  # how often the list of workers is polled
 
 LOST_S = 5.0  # how long the scheduler may be unreachable before it counts as lost
 
@@ -69,12 +69,12 @@ async def joined(
     count = cluster.workers_here
     if count:
         what = f"{count} workers share this machine and do not lock it; use local:N only to try a cluster"
-        diagnostics().warning("cluster.local", note=what)
+        logger().warning("cluster.local", note=what)
     async with AsyncExitStack() as opened:
         try:
             async with anyio.create_task_group() as setting_up:
                 setting_up.start_soon(_raise_when_set, interrupt)
-                started = await opened.enter_async_context(trial_cluster(runner_env, count))
+                started = await opened.enter_async_context(local_cluster(runner_env, count))
                 client = await opened.enter_async_context(connected(started or cluster.name))
                 hosts = DaskExecutor(client, cluster.name, plan, locks=not count)
                 opened.push_async_callback(hosts.leave)
@@ -169,6 +169,7 @@ class DaskExecutor:
 
     async def prepare(self, source: Source, count: int) -> Probed:
         """Prepare all workers, and return the answer of the largest group that agrees; raises BadInput."""
+        workers: Mapping[str, Mapping[str, Any]] = {}
         with anyio.move_on_after(PREPARE_S):
             while len(workers := await workers_of(self._client)) < count:
                 await anyio.sleep(0.1)
@@ -204,7 +205,7 @@ class DaskExecutor:
         """Follow which workers come and go during the run."""
         seen_s = time.monotonic()
         while True:
-            await anyio.sleep(LOOK_S)
+            await anyio.sleep(POLL_S)
             workers: Mapping[str, Mapping[str, Any]] | None = None
             with suppress(Exception), anyio.move_on_after(LOST_S):  # any error means that there is no answer
                 workers = await workers_of(self._client)
@@ -242,9 +243,9 @@ class DaskExecutor:
 
     def _refuse(self, address: str, name: str, why: str) -> None:
         self._there[address] = None
-        diagnostics().warning("host.refused", host=name, address=address, reason=why)
+        logger().warning("host.refused", host=name, address=address, reason=why)
 
-    def forget(self, worker: DaskHost, again_s: float = LOOK_S) -> None:
+    def forget(self, worker: DaskHost, again_s: float = POLL_S) -> None:
         """Remove a worker, and try it again later."""
         self._again_s[worker.address] = time.monotonic() + again_s
         if self._there.get(worker.address) is worker:

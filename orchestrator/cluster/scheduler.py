@@ -1,4 +1,4 @@
-"""Schedulers: connecting to one, starting a trial one here, and finding the workers that can take blocks."""
+"""Schedulers: connect to one, start one here for `local:N`, and find the workers that can take blocks."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 @asynccontextmanager
-async def trial_cluster(runner_env: RunnerEnvironment, count: int) -> AsyncIterator[str | None]:
+async def local_cluster(runner_env: RunnerEnvironment, count: int) -> AsyncIterator[str | None]:
     """Yield the address of a new scheduler with `count` workers, owned by the reaper; None for a count of 0."""
     if not count:
         yield None

@@ -32,7 +32,7 @@ from ..journal.raw_events import (
     VariantDropped,
     VariantExcluded,
 )
-from ..log import diagnostics
+from ..log import logger
 from ..spec.plan import Claim, Plan, Variant, columns
 from .forecast import MOST_S, budget_s
 from .hosts import BlockExecutor, BlockTask, Host, HostGone
@@ -45,7 +45,7 @@ AWAITED_S = 5.0  # how long a run waits for hosts to come back after the end of 
 
 
 class Watcher:
-    """An observer of progress that ignores it; called between blocks and between trials, never during a timed one."""
+    """A display of progress that shows nothing; called between trials and blocks, never during a timed one."""
 
     def doing(self, contest: Contest, what: str) -> None:
         """Receive a few words on the current step of a point."""
@@ -93,8 +93,8 @@ class Conductor:
         self._search = Search(plan, contests)
         self._hosts = self._running = 0
         """The number of hosts, and the number of running blocks."""
-        self._last_reported = 0
-        """The block number up to which the time was checked."""
+        self._next_check = 0
+        """The block number from which the time is checked again."""
         self._untried = len(contests)
         """The number of points without a finished block."""
         self._is_short = False
@@ -177,7 +177,7 @@ class Conductor:
     def _settle(self, state: PointState, *, is_asked: bool) -> bool:
         """Record what the blocks so far decide; return whether anything was recorded.
 
-        A point of which nothing `is_asked` any more gets no looks: its blocks were running at the last one.
+        Unless `is_asked`, no look is taken: nothing is left to decide, and these blocks were running at the last look.
         """
         contest = state.contest
         if (cut_off := contest.open_block) is not None:
@@ -205,7 +205,7 @@ class Conductor:
             return False
         if running and (contest.rounds is None or any(variant.label not in contest.repeats for variant in wanted)):
             return False  # the running block chooses repeats and rounds, once
-        return contest.finished + running < decide.horizon(contest)
+        return contest.finished_blocks + running < decide.horizon(contest)
 
     def _end(self) -> float:
         """Return the end of the run's time, on this clock; it may come earlier once every point has had a block."""
@@ -213,9 +213,9 @@ class Conductor:
 
     def _expect(self, number: int) -> None:
         """Set and announce the time of the run once every point had a block; then warn if it ends before a look."""
-        if number < self._last_reported or (self._untried and not self._search.lines):
+        if number < self._next_check or (self._untried and not self._search.lines):
             return
-        self._last_reported = number + 1  # once in each turn of all points
+        self._next_check = number + 1  # once in each turn of all points
         asked = [state for state in self._queue if state.contest.looks or self._wanted(state)]
         known = [state for state in asked if state.took_s is not None]
         if not self._is_announced and known and (self._search.lines or len(known) == len(asked)):
@@ -229,7 +229,7 @@ class Conductor:
         if len(waiting) == len(asked) and needs_s > left_s > 0:
             self._is_short = True
             note = f"the first look needs {needs_s:.0f} s, and {left_s:.0f} s are left; there may be no verdict"
-            diagnostics().warning("budget.short", note=note)
+            logger().warning("budget.short", note=note)
 
     def _announce(self, known: Sequence[PointState]) -> None:
         """Set how long the run may take, and what the watcher shows of it, from the time of the blocks so far."""
@@ -313,7 +313,7 @@ class Conductor:
             guarded=frozenset(contest.guarded),
             copied=frozenset(contest.copied),
             limits=self._plan.experiment.limits.bounds(),
-            draws=not contest.blocks and not state.running,
+            records_timeline=not contest.blocks and not state.running,
             timeout_s=measure.timeout,
             deadline=self._end(),
         )

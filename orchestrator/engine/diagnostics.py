@@ -15,7 +15,7 @@ from ..analysis.accounts import DISTURBED_BATCH
 from ..journal.event import Event
 from ..journal.raw_events import AccountMeasured, OverlapMeasured, RunnerReady, TimelineRecorded
 from ..journal.window_events import WindowAccounted
-from ..log import diagnostics
+from ..log import logger
 from ..spec.plan import is_accounted
 from ..supervisor.group import RunnerGroup
 from ..supervisor.process import RunnerFailed
@@ -61,7 +61,7 @@ def overlaps(
         variant = next(variant for variant in task.variants if variant.label == ready.variant)
         shares_all = not variant.needs.pickles
         if shares_all and len(set(ready.worker_pids)) == 1 and len(set(ready.worker_threads)) > 1:
-            notify(f"running {ready.variant} beside itself")
+            notify(f"timing two calls of {ready.variant} at once")
             allowed_s = max(0.0, _allowed_s(task))
             request = {"op": "overlap", "within_ns": round(allowed_s * 1e9)}
             answer = _ask(runner_group, ready.variant, request, allowed_s)
@@ -106,7 +106,7 @@ def accounts(
         about = task.about(variant)
         timeline = answer.pop("timeline")
         yield AccountMeasured(**about, **{key: value for key, value in answer.items() if key != "event"})
-        if task.draws:
+        if task.records_timeline:
             yield TimelineRecorded(**about, **timeline)
 
 
@@ -115,14 +115,14 @@ def _until_undisturbed(
 ) -> list[dict[str, Any]]:
     """Return the account of an instrumented trial, and that of a second one if its batch took more than `most_ns`.
 
-    None that failed or is impossible; there may be none at all.
+    Failed and impossible accounts are left out, so the list may be empty.
     """
     found: list[dict[str, Any]] = []
     for _ in range(2):
         if _allowed_s(task) < needed_s or not (answer := _ask(runner_group, label, request, _allowed_s(task))):
             break
         if reason := _impossible(answer):
-            diagnostics().warning("account.failed", variant=label, op=request["op"], error=reason)
+            logger().warning("account.failed", variant=label, op=request["op"], error=reason)
             break
         found.append(answer)
         if answer["wall_ns"] <= most_ns:
@@ -153,7 +153,7 @@ def window_accounts(
 def _impossible(account: Mapping[str, Any]) -> str | None:
     """Return why an account can't be true; None if it can.
 
-    The library that times waits keeps a file of the system open in each thread. A function that closes descriptors
+    The shim (`gil_shim.c`) keeps /proc/thread-self/schedstat open in each thread. A function that closes descriptors
     which it has not opened closes those, too, and later reads give nothing, or what another file holds.
     """
     shares = {name: value for name, value in account.items() if name.endswith("_share") and value is not None}
@@ -167,7 +167,7 @@ def _impossible(account: Mapping[str, Any]) -> str | None:
 
 def is_due(task: BlockTask, rounds: int) -> bool:
     """Return whether a block has instrumented trials, and checks the results."""
-    return task.draws or is_accounted(task.number, rounds)
+    return task.records_timeline or is_accounted(task.number, rounds)
 
 
 def _ask(runner_group: RunnerGroup, label: str, request: Mapping[str, Any], allowed_s: float) -> dict[str, Any] | None:
@@ -176,7 +176,7 @@ def _ask(runner_group: RunnerGroup, label: str, request: Mapping[str, Any], allo
         return runner_group.ask(label, request, allowed_s)
     except RunnerFailed as error:
         if error.cause != "timeout":
-            diagnostics().warning("account.failed", variant=label, op=request["op"], error=str(error))
+            logger().warning("account.failed", variant=label, op=request["op"], error=str(error))
         return None
 
 

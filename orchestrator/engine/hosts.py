@@ -1,4 +1,4 @@
-"""The interface between the conductor and hosts: a block's task, the host that runs it, and how either can fail."""
+"""The interface between the conductor and hosts: a block's task, hosts, and their errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class BlockTask:
     """The variants that are stopped while another one holds the token."""
     limits: tuple[tuple[str, int], ...]
     """The limits of every runner, as in the spec."""
-    draws: bool
+    records_timeline: bool
     """Whether instrumented trials run in any case, and record a timeline of their calls."""
     timeout_s: float
     deadline: float

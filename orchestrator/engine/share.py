@@ -20,6 +20,12 @@ class Share:
 WHOLE = Share()  # of a run that is in no suite
 
 
+def shares_s(left_s: float, most_s: Sequence[float]) -> list[float]:
+    """Return the time that each run has at least of what is left for all: its fair part, or what it takes at most."""
+    even_s = fair_s(left_s, most_s)
+    return [min(even_s, each_s) for each_s in most_s]
+
+
 def fair_s(left_s: float, most_s: Sequence[float]) -> float:
     """Return the time that each run may take of what is left for all, where run i takes at most `most_s[i]`.
 

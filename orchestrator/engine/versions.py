@@ -18,12 +18,12 @@ from ..spec.expand import plan_experiment
 from ..spec.load import Reasons
 from ..spec.plan import Plan
 from ..spec.problem import SpecProblem
-from ..spec.versions import TwoVersions, base_alone, items_of, two_versions
+from ..spec.versions import TwoVersions, base_alone, batch_items, two_versions
 from . import session
 from .forecast import check_time, forecast
 from .placing import Placed, defined_at, placed
 from .session import RunOutcome
-from .share import Share, fair_s
+from .share import Share, fair_s, shares_s
 from .signals import exiting_on_signal
 from .suite import Planned, own_processors
 from .worktrees import Commits, Tree
@@ -71,14 +71,14 @@ def _check_time(jobs: Sequence[Planned], prepared: Sequence[TwoVersions], settin
     """Raise BadInput where a fair part of the time for all is too short for one block of a spec."""
     if setting.max_time_s is None:
         return
-    even_s = fair_s(setting.max_time_s, [job.most_s for job in jobs])
-    for job, two in zip(jobs, prepared, strict=True):
+    shares = shares_s(setting.max_time_s, [job.most_s for job in jobs])
+    for job, two, share_s in zip(jobs, prepared, shares, strict=True):
         plan = _plan(job, two)
-        check_time(plan, forecast(plan, setting.runs), min(even_s, job.most_s))
+        check_time(plan, forecast(plan, setting.runs), share_s)
 
 
 def _plan(job: Planned, two: TwoVersions) -> Plan:
-    return plan_experiment(two.experiment, job.plan.cores, items_of(job.plan))
+    return plan_experiment(two.experiment, job.plan.cores, batch_items(job.plan))
 
 
 def _prepared(job: Planned, setting: Setting) -> tuple[TwoVersions, list[str]]:
@@ -131,7 +131,7 @@ def _both(
 def _refusal(base: Plan) -> str | None:
     """Return why the base can't run a spec; None if it can."""
     try:
-        with exiting_on_signal():  # which gives its handlers back: an event loop leaves none
+        with exiting_on_signal():  # restores the signal handlers: an event loop resets them to the defaults
             session.identity(base, Reasons())
     except BadInput as error:
         return error.what

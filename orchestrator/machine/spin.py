@@ -65,9 +65,11 @@ class _Spinner:
         assert self._process.stdout
         data = b""
         deadline = time.monotonic() + PATIENCE_S
+        poll = select.poll()  # select() takes no descriptor above 1023
+        poll.register(self._process.stdout, select.POLLIN)
         while len(data) < count:
             left_s = max(0.0, deadline - time.monotonic())
-            if not select.select([self._process.stdout], [], [], left_s)[0]:
+            if not poll.poll(left_s * 1000):
                 raise TimeoutError("a spinning process does not answer")
             more = self._process.stdout.read(count - len(data))
             if not more:

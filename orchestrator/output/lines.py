@@ -137,7 +137,7 @@ def claim(event: ExpectationChecked, *, several_points: bool) -> str:
         bounds.append(f"at least {_bound(event, event.min)}")
     if event.max is not None:
         bounds.append(f"at most {_bound(event, event.max)}")
-    if event.equals is not None:
+    if event.equals is not None or not bounds:  # it may be null
         bounds.append(f"equal to {event.equals!r}")
     against = f" against {event.against}" if event.against else ""
     place = f" at {event.point}" if several_points else ""

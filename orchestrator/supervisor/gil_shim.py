@@ -19,7 +19,7 @@ SOURCE = Path(__file__).with_suffix(".c")
 
 TIMEOUT_S = 20.0
 
-_TRIAL = """
+_SELF_TEST = """
 import ctypes, sys, threading, time
 read = ctypes.PyDLL(None).orchestrator_read_clocks
 def clocks():
@@ -91,6 +91,8 @@ def _compile(target: Path) -> str | None:
         done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, check=False)
     except FileNotFoundError:
         return "there is no C compiler; install one as `cc`"
+    except OSError as error:
+        return f"cc can't be run: {error.strerror}"
     except subprocess.TimeoutExpired:
         return f"cc took more than {TIMEOUT_S:.0f} s"
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
@@ -102,7 +104,7 @@ def _works(python: str, shim: Path) -> bool:
     env = {**os.environ, "LD_PRELOAD": str(shim)}
     try:
         done = subprocess.run(
-            [python, "-S", "-E", "-c", _TRIAL],
+            [python, "-S", "-E", "-c", _SELF_TEST],
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,9 +48,14 @@ def test_a_rival_whose_calls_do_not_end_is_saturated() -> None:
     assert "p90" in served["event_loop"]["beyond_drain"]
 
 
-def test_every_block_has_the_windows_of_the_plan_and_all_variants_have_all_of_them() -> None:
+def test_all_variants_have_equally_many_windows_in_every_block() -> None:
     run = conducted({"event_loop": 5000, "threads": 10}, **AT_200)
     assert not any(task.in_first_round or task.without_warmup for task in run.tasks)
+    windows = Counter(
+        (event["block"], event["variant"]) for event in run.records() if event["event"] == "window.finished"
+    )
+    assert {variant for _, variant in windows} == {"event_loop", "threads"}
+    assert len(set(windows.values())) == 1
 
 
 def test_the_winner_changes_along_the_rates() -> None:

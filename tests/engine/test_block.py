@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -21,7 +22,7 @@ from orchestrator.spec.expand import plan_experiment
 from orchestrator.spec.model import Experiment
 from orchestrator.supervisor.environment import RunnerEnvironment, runner_environment
 from orchestrator.supervisor.interrupt import Interrupt
-from orchestrator.supervisor.process import default_python
+from orchestrator.supervisor.process import Runner, default_python
 
 WORKLOAD = """
 import contextlib, os, sys, threading, time
@@ -99,7 +100,7 @@ def events_of(
         in_first_round=in_first_round,
         guarded=guarded,
         limits=(),
-        draws=False,
+        records_timeline=False,
         timeout_s=30,
         deadline=time.monotonic() + 60,
     )
@@ -165,11 +166,21 @@ def test_contention_is_not_looked_for_in_a_variant_far_behind(runner_env: Runner
     assert accounts["slow"]["contention_share"] is None
 
 
-def test_a_guarded_variant_is_stopped_from_the_start_of_a_block(runner_env: RunnerEnvironment) -> None:
+def test_a_guarded_variant_is_stopped_while_others_run(
+    runner_env: RunnerEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: dict[int, list[int]] = {}
+    send = Runner.signal
+
+    def record(runner: Runner, number: int) -> None:
+        sent.setdefault(runner.pid, []).append(number)
+        send(runner, number)
+
+    monkeypatch.setattr(Runner, "signal", record)
     events = events_of(runner_env, frozenset({"one", "other"}), setup="work:busy")
-    assert not named(events, "runner.guarded")
-    assert {trial["variant"] for trial in named(events, "trial.finished")} == {"one", "other"}
     assert events[-1]["event"] == "block.finished"
+    assert {trial["variant"] for trial in named(events, "trial.finished")} == {"one", "other"}
+    assert [(numbers[0], numbers[-1]) for numbers in sent.values()] == [(signal.SIGSTOP, signal.SIGCONT)] * 2
 
 
 def test_a_block_records_the_load_of_others(runner_env: RunnerEnvironment) -> None:

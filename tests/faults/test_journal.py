@@ -79,13 +79,17 @@ def test_a_million_records_are_recovered_and_read_in_little_time_and_memory(tmp_
 
 
 def _lengthen(file: Path, count: int) -> None:
-    """Make a journal of so many records: blocks like its last, with the numbers that follow, and a torn tail."""
+    """Make a journal of so many records: blocks like its longest but the first, and a torn tail.
+
+    A variant that a stall made look slow has few trials in its block.
+    """
     records = list(Records(file))
-    first = max(number for number, record in enumerate(records) if record["event"] == "block.started")
-    last = max(number for number, record in enumerate(records) if record["event"] == "block.finished")
-    number, block = first, 2
+    begun = [number for number, record in enumerate(records) if record["event"] == "block.started"]
+    ended = [number for number, record in enumerate(records) if record["event"] == "block.finished"]
+    first, last = max(zip(begun[1:], ended[1:], strict=True), key=lambda block: block[1] - block[0])
+    number, block = begun[1], 2
     with file.open("wb") as out:
-        for record in records[:first]:
+        for record in records[: begun[1]]:
             out.write(_line(record))
         while number < count:
             for record in records[first : last + 1]:

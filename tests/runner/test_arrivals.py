@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -17,6 +18,7 @@ from orchestrator.runner.__main__ import _drive
 from orchestrator.runner.arrival_times import offsets_ns
 from orchestrator.runner.arrivals import Window
 from orchestrator.runner.call import Call
+from orchestrator.runner.models import thread_per_task
 from tests.support.arrivals import calls_of
 from tests.support.conformance.ways import HERE_TOO, needs, parts
 
@@ -117,6 +119,15 @@ def test_failed_calls_are_counted_with_their_errors_and_the_others_go_on(way: st
 def test_a_call_that_exits_is_a_failed_call(way: str) -> None:
     error = str(calls_of(window(way, leaves, [0, MS]))[1].error)
     assert error.startswith("SystemExit: 3 (tests/runner/test_arrivals.py:")
+
+
+def test_a_call_that_is_cancelled_before_its_thread_begins_is_not_made() -> None:
+    made: list[int] = []
+    future: Future[None] = Future()
+    future.cancel()
+    thread_per_task._fulfil(future, made.append, 1)
+    assert future.cancelled()
+    assert made == []
 
 
 def test_calls_after_the_loss_of_a_worker_fail() -> None:

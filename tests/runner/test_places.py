@@ -35,6 +35,14 @@ def test_a_library_is_named_beside_the_line_that_called_it() -> None:
     )
 
 
+def test_generated_code_is_no_line_of_the_workload() -> None:
+    scope: dict[str, Any] = {"look": lambda: place(sys._getframe(1))}
+    exec(compile("def made(): return look()", "<attrs generated init app.Row>", "exec"), scope)
+    found = scope["made"]()
+    assert found.function == "test_generated_code_is_no_line_of_the_workload"
+    assert found.library == "<attrs generated init app.Row>"
+
+
 def test_native_code_has_no_place() -> None:
     assert place(sys._getframe(), [sys._getframe().f_code]) is None
 

@@ -71,8 +71,10 @@ def looked(*looks: tuple[list[Seen], int]) -> sampler.Sampler:
         ([([], 10 * look) for look in range(1, 20)], 0.16),
         ([([], 10), ([], 20), ([HERE], 30)], 0.005),
         ([([HERE], look) for look in range(1, 20)], 0.01),
+        ([([HERE], look) for look in range(1, 5_000)], 0.01),
+        ([([], look) for look in range(1, 5_000)], 0.16),
     ],
-    ids=["first", "no call yet", "once", "three times", "often", "then a call", "calls"],
+    ids=["first", "no call yet", "once", "three times", "often", "then a call", "calls", "for a minute", "in vain"],
 )
 def test_looks_between_calls_become_fewer(looks: list[tuple[list[Seen], int]], interval_s: float) -> None:
     assert looked(*looks).interval_s == interval_s

@@ -285,6 +285,17 @@ def test_without_a_compiler_there_is_none_and_the_reason_is_known(
     assert shims.reason(sys.executable) == "there is no C compiler; install one as `cc`"
 
 
+def test_a_compiler_that_is_no_program_is_named_as_the_reason(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cc").write_bytes(b"\0")
+    (tmp_path / "cc").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    shims = Shims(tmp_path)
+    assert shims.preload(sys.executable) is None
+    assert shims.reason(sys.executable) == "cc can't be run: Exec format error"
+
+
 def test_a_compiler_that_fails_is_quoted(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cc").write_text("#!/bin/sh\necho 'no headers here' >&2\nexit 1\n")
     (tmp_path / "cc").chmod(0o755)

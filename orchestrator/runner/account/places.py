@@ -15,8 +15,7 @@ LEAST_SEEN = 5  # a line is named only if it was seen in so many looks, and in m
 _LIBRARIES = tuple(
     {
         f"{os.path.dirname(os.__file__)}{os.sep}",
-        "<frozen ",
-        "<string>",  # what starts the runner
+        "<",  # generated code, and what starts the runner
         os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
     }
 )

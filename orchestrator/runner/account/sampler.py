@@ -7,19 +7,23 @@ sampler asked for it. The one that holds a lock is not known to Python: it is na
 from __future__ import annotations
 
 import functools
+import math
 import os
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import gil
 from . import clocks, places, stamps
 from .clocks import Seen
 from .places import Place
+
+if TYPE_CHECKING:
+    from ..registry import Each
 
 SHORTEST_S, LONGEST_S, LOOKS = 0.005, 0.01, 4
 """Between looks; the shortest first, as a batch may be short, and twice as long after every so many looks at calls."""
@@ -32,8 +36,6 @@ IN_VAIN = "all looks fell between calls: if calls are short, a thread that looks
 """Why there are no lines, although a thread has looked."""
 
 KINDS = ("on_core", "gil_held", "lock", "lock_held", "blocked")
-
-Each = Callable[[Callable[[], Any]], Awaitable["list[Any]"]]
 
 
 class Found(NamedTuple):
@@ -87,8 +89,8 @@ class Sampler:
     def interval_s(self) -> float:
         """How long to wait until the next look."""
         if self.in_vain:
-            return min(LONGEST_IN_VAIN_S, SHORTEST_S * float(2**self.in_vain))
-        return min(LONGEST_S, SHORTEST_S * float(2 ** (self.looks // LOOKS)))
+            return _doubled_s(self.in_vain, LONGEST_IN_VAIN_S)
+        return _doubled_s(self.looks // LOOKS, LONGEST_S)
 
     def look(self, threads: Sequence[Seen], begun: int, asked_ns: int) -> None:
         """Add what the threads in calls do now, of which so many have begun; the GIL was asked for at `asked_ns`."""
@@ -121,6 +123,11 @@ class Sampler:
 
     def _place(self, frame: Any) -> Place:
         return places.place(frame, stamps.CALLERS) or self._native
+
+
+def _doubled_s(times: int, most_s: float) -> float:
+    most_times = math.ceil(math.log2(most_s / SHORTEST_S))  # 2.0 to the power of all looks would overflow
+    return min(most_s, SHORTEST_S * 2.0 ** min(times, most_times))
 
 
 def _runs(thread: int) -> bool:
@@ -157,10 +164,12 @@ class Sampling:
         self._begun.wait()
 
     def _look_often(self) -> None:
-        see, sampler = clocks.calls_seer(), self.sampler
-        sampler.threads.add(threading.get_native_id())
-        _, sampler.begun = see()
-        self._begun.set()
+        try:
+            see, sampler = clocks.calls_seer(), self.sampler
+            sampler.threads.add(threading.get_native_id())
+            _, sampler.begun = see()
+        finally:
+            self._begun.set()
         while True:
             asked_ns = time.monotonic_ns() + int(sampler.interval_s * 1e9)
             if self._ended.wait(sampler.interval_s):

@@ -60,7 +60,8 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
 
 
 def _fulfil(future: Any, function: Callable[[Any], Any], item: Any) -> None:
-    future.set_running_or_notify_cancel()
+    if not future.set_running_or_notify_cancel():
+        return
     try:
         future.set_result(function(item))
     except BaseException as error:

@@ -101,8 +101,7 @@ def test_a_model_without_a_loop_is_spared_the_import_of_one(runner_env: RunnerEn
 @over([way for way in WAYS if needs(way).loop])
 def test_the_loop_is_proved(runner_env: RunnerEnvironment, model: str) -> None:
     with opened(runner_env, order(model, task("power"))) as runner:
-        loop = needs(model).loop
-        assert runner.ready["actual_loop"].partition(".")[0] == (loop or "asyncio")
+        assert runner.ready["actual_loop"].partition(".")[0] == needs(model).loop
 
 
 def test_a_runner_imports_only_the_model_that_it_runs(runner_env: RunnerEnvironment) -> None:
