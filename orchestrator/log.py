@@ -98,7 +98,7 @@ class _Library:
         self._log(40, event, fields)
 
 
-def diagnostics() -> Any:
+def logger() -> Any:
     """Return the logger of this program's own messages."""
     if _as_library.get():
         return _Library()

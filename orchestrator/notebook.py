@@ -33,7 +33,7 @@ def register(shell: Any) -> None:
 
 def _advise(shell: Any, line: str) -> Result:
     """Return the advice on one call, such as `%advise parse(path="a.json")`."""
-    function, args, kwargs = called(line, shell.user_ns, "%advise")
+    function, args, kwargs = parse_call(line, shell.user_ns, "%advise")
     return public.advise(function, *args, **kwargs)
 
 
@@ -42,15 +42,15 @@ def _compare(shell: Any, line: str, cell: str) -> Result:
 
     Behind `%%compare` stand models to run them under, and options such as `max_time=60s`.
     """
-    options = asked(line)
+    options = parse_options(line)
     lines = [text.strip() for text in cell.splitlines() if text.strip() and not text.lstrip().startswith("#")]
     if not lines:
         raise BadInput("the cell is empty", where="%%compare", remedy="write an expression on each line, such as f(1)")
-    functions = {text: evaluated(text, shell.user_ns) for text in lines}
+    functions = {text: as_function(text, shell.user_ns) for text in lines}
     return public.compare(functions if len(functions) > 1 else functions[lines[0]], **options)
 
 
-def evaluated(text: str, scope: dict[str, Any]) -> Callable[[], Any]:
+def as_function(text: str, scope: dict[str, Any]) -> Callable[[], Any]:
     """Return a function that evaluates an expression; raises BadInput for what is none."""
     try:
         has_await = any(isinstance(node, ast.Await) for node in ast.walk(ast.parse(text, mode="eval")))
@@ -64,7 +64,7 @@ def evaluated(text: str, scope: dict[str, Any]) -> Callable[[], Any]:
     return function
 
 
-def called(text: str, scope: Mapping[str, Any], where: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+def parse_call(text: str, scope: Mapping[str, Any], where: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
     """Return the function and the arguments of a call; they are evaluated, and the call is not made.
 
     Raises BadInput for what is no call.
@@ -89,7 +89,7 @@ def called(text: str, scope: Mapping[str, Any], where: str) -> tuple[Any, tuple[
     return function, args, kwargs
 
 
-def asked(line: str) -> Options:
+def parse_options(line: str) -> Options:
     """Return the models and the options behind `%%compare`; raises BadInput."""
     words = shlex.split(line.replace(",", " "))
     options: Any = Options()

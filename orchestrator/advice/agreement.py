@@ -11,16 +11,16 @@ from ..supervisor.process import RunnerFailed
 from .known_failures import one_line
 
 CALLS_NS, FEWEST_CALLS = 400e6, 2
-"""So many calls are compared with those of a plain loop as take so long there, or so many."""
+"""How many calls are compared: as many as take `CALLS_NS` in a plain loop, at least `FEWEST_CALLS`."""
 
 REPEATING_S = 0.2
 """Calls in threads are repeated for so long: two of them get in each other's way by chance."""
 
 CONFIRMATIONS = 6
-"""So many batches are compared with those of a plain loop where results repeat."""
+"""How many batches confirm that results repeat, for the model and for a plain loop."""
 
 LEAST_REPEATS, MORE_REPEATS = 5, 5
-"""So many results must repeat before that is no chance, and in threads so many more for each of a plain loop's."""
+"""How many repeated results are no chance; in threads, `MORE_REPEATS` more for each that a plain loop repeats."""
 
 ANEW = (
     ": each process begins anew, as forked copies of a counter or of a seeded generator do; seed each call, or number"
@@ -51,16 +51,16 @@ class Differ(Exception):
 class Agreement:
     """The results of a plain loop, and whether those of models agree with them."""
 
-    def __init__(self, runners: Runners, calls: int, file: str, *, repeated: str, is_same: bool) -> None:
+    def __init__(self, runners: Runners, calls: int, file: str, *, threads_model: str, is_same: bool) -> None:
         """Begin with nothing expected; a batch has `calls`, and `file` holds results whose digests differ.
 
-        The calls of the model `repeated` are made again and again. `is_same`: results are to be those of a plain loop;
+        The calls of `threads_model` are made again and again. `is_same`: results are to be those of a plain loop;
         they are not where two calls give different ones.
         """
         self._runners = runners
         self._calls = calls
         self._file = file
-        self._repeated = repeated
+        self._threads_model = threads_model
         self._is_same = is_same
         self._expected: str | None = None
         """The digest of the results of a plain loop, None where there is nothing to compare with."""
@@ -82,7 +82,7 @@ class Agreement:
 
     def check(self, model: str) -> None:
         """Let a model make calls at once, again and again in threads; raises RunnerFailed and Differ."""
-        until = time.monotonic() + (REPEATING_S if model == self._repeated else 0.0)
+        until = time.monotonic() + (REPEATING_S if model == self._threads_model else 0.0)
         are_distinct = self._are_distinct
         while True:
             tried = self._runners.ask(model, "try", calls=self._calls)
@@ -110,11 +110,13 @@ class Agreement:
             alone = _count(self._runners.ask(ALONE, "try", calls=self._calls, batches=CONFIRMATIONS))
         except RunnerFailed:
             return
-        if model == self._repeated and _count(again) < LEAST_REPEATS + MORE_REPEATS * alone:
+        if model == self._threads_model and _count(again) < LEAST_REPEATS + MORE_REPEATS * alone:
             return
-        if model != self._repeated and not self._begins_anew(model):
+        if model != self._threads_model and not self._begins_anew(model):
             return  # such as calls that return the time
-        differ = f"those of a plain loop {'mostly' if alone else 'all'} differ{'' if model == self._repeated else ANEW}"
+        differ = (
+            f"those of a plain loop {'mostly' if alone else 'all'} differ{'' if model == self._threads_model else ANEW}"
+        )
         raise Differ(f"results that repeat ({again['repeated'][1]}), while {differ}")
 
     def _begins_anew(self, model: str) -> bool:

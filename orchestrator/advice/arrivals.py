@@ -33,27 +33,27 @@ OTHERS = {
 LEAST_RATE, MOST_RATE = 20, 10_000
 
 
-def design_arrivals(asked: Question, facts: Facts, cores: int) -> Design:
-    """Return the experiment that compares models for calls at `asked.rate`, or up to which rate they hold a latency."""
-    rate = asked.rate or _rate(facts, cores)
-    metric = asked.objective[0] if asked.objective else _metric(rate)
-    left_out = {**({} if facts.is_async or asked.models is not None else OTHERS), **facts.refused}
-    entries = _entries(asked, facts, rate, cores)
+def design_arrivals(question: Question, facts: Facts, cores: int) -> Design:
+    """Return the experiment that compares models at `question.rate`, or up to which rate they hold a latency."""
+    rate = question.rate or _rate(facts, cores)
+    metric = question.objective[0] if question.objective else _metric(rate)
+    left_out = {**({} if facts.is_async or question.models is not None else OTHERS), **facts.refused}
+    entries = _entries(question, facts, rate, cores)
     window_s, windows = _window(facts, rate, metric)
     block_s = (len(entries) + 1) * facts.ready_ns / 1e9 / cores + len(entries) * windows * window_s
-    levels = halvings(RATES) if asked.objective else 1
+    levels = halvings(RATES) if question.objective else 1
     needed_s = LOOKS[0] * block_s * levels
     arrivals: dict[str, Any] = {"rate": round(rate) if rate == round(rate) else rate, "window": f"{window_s:g}s"}
     return Design(
         left_out={name: why for name, why in left_out.items() if name not in facts.failed},
         entries=entries,
-        workers=asked.workers or [cores],
+        workers=question.workers or [cores],
         tasks=max(1, round(rate * window_s)),
         rounds=None,
         timeout_s=TIMEOUT_S,
         first_look_s=needed_s,
         needed_s=needed_s,
-        max_time_s=asked.max_time_s or min(LONGEST_S, math.ceil(3 * needed_s)),
+        max_time_s=question.max_time_s or min(LONGEST_S, math.ceil(3 * needed_s)),
         unable=dict(facts.failed),
         arrivals=arrivals,
         metric=metric,
@@ -80,7 +80,7 @@ def _window(facts: Facts, rate: float, metric: str) -> tuple[float, int]:
     return window_s, max(1, math.ceil(needed_s / window_s - 1e-9))
 
 
-def _entries(asked: Question, facts: Facts, rate: float, cores: int) -> list[str | dict[str, Any]]:
+def _entries(question: Question, facts: Facts, rate: float, cores: int) -> list[str | dict[str, Any]]:
     """Return the models that take calls one at a time, each with the workers that the rate needs, if none are given."""
     running = rate * facts.wall_ns / 1e9
     in_flight = max(cores, math.ceil(running + SPARE * math.sqrt(running)))
@@ -88,13 +88,13 @@ def _entries(asked: Question, facts: Facts, rate: float, cores: int) -> list[str
     left_out = {**facts.refused, **facts.failed}
     is_busy = facts.busy >= BUSY_CALL
     workers = loops if facts.is_async else cores if is_busy else min(MOST_THREADS, in_flight)
-    if facts.is_async and asked.models is None:
+    if facts.is_async and question.models is None:
         several = {"model": "threads_of_loops", "workers": cores, "concurrency": math.ceil(loops / cores)}
         return [{"model": "event_loop", "workers": loops}, several]
     pickles = () if facts.unpicklable else ("interpreters", "processes")
-    wanted = ["sequential", "threads", *pickles] if asked.models is None else asked.models
+    wanted = ["sequential", "threads", *pickles] if question.models is None else question.models
     able = [entry for entry in wanted if model_of(entry) not in left_out]
-    return able if asked.workers else [_with_workers(entry, workers) for entry in able]
+    return able if question.workers else [_with_workers(entry, workers) for entry in able]
 
 
 def _with_workers(entry: str | dict[str, Any], workers: int) -> str | dict[str, Any]:

@@ -23,10 +23,10 @@ BATCH_NS, WAITING_BATCH_NS = 20e6, 30e6
 """The time of a batch in a plain loop: long compared with a wake-up, short enough for many rounds."""
 
 ITEMS_NS, FEWEST_ITEMS = 400e6, 32
-"""All items are one batch, or a sample: as many as take about so long in a plain loop, or so many."""
+"""The size of a sample of the items: as many as take `ITEMS_NS` in a plain loop, at least `FEWEST_ITEMS`."""
 
 MOST_FOR_ALL = 2
-"""All items are taken where a sample would have at least one in so many: it may lack the longest, which decides."""
+"""A batch has all items if they are at most this many times the sample, which may lack the longest one."""
 
 FEWEST_TASKS, MOST_TASKS = 4, 64
 
@@ -85,8 +85,8 @@ class Design:
     `left_out` has the reason for each model that is left out, `unable` for each that fails with the function, `spawned`
     for each whose workers are spawned.
     `first_look_s` is about the time to the first look, which can find a win, and `needed_s` that to the first one that
-    can find a tie. They are the same along a range, for calls that arrive, and where a tie would take longer than
-    `LONGEST_S`.
+    can find a tie. They are the same along a range, for calls that arrive, for calls that are parallel by themselves,
+    and where a tie would take longer than `LONGEST_S`.
     """
 
     left_out: Mapping[str, str]
@@ -129,20 +129,20 @@ class Design:
         return replace(self, entries=entries, workers=workers, unable={**self.unable, **failed}, spawned=spawned)
 
 
-def design(asked: Question, facts: Facts, cores: int) -> Design:
-    """Return the experiment for a machine with `cores`: all models that can run the function, for `BUDGET_S`."""
-    tasks = asked.tasks or _for_workers(asked, facts, _tasks(asked, facts, cores))
+def design(question: Question, facts: Facts, cores: int) -> Design:
+    """Return the experiment for a machine with `cores`: the models asked for, or the usual ones that can run it."""
+    tasks = question.tasks or _for_workers(question, facts, _tasks(question, facts, cores))
     unable = _unable(facts)
     left_out = {name: why for name, why in _left_out(facts, tasks, cores).items() if name not in unable}
     entries = _entries(facts, {**left_out, **unable}, tasks, cores)
-    if asked.models is not None:
+    if question.models is not None:
         left_out = {name: why for name, why in facts.refused.items() if name not in unable}
-        entries = [entry for entry in asked.models if model_of(entry) not in {**left_out, **unable}]
-    entries = _in_own_loops(entries, asked, facts, tasks, cores)
+        entries = [entry for entry in question.models if model_of(entry) not in {**left_out, **unable}]
+    entries = _in_own_loops(entries, question, facts, tasks, cores)
     at_once = _workers(facts, tasks, cores)
-    alone_workers = sorted({1, tasks}) if facts.is_async and not asked.workers else []  # one by one is a contestant
-    is_alone = _is_one(entries) if asked.models is None else len(entries) == 1
-    workers = asked.workers or (alone_workers if alone_workers and is_alone else [at_once])
+    alone_workers = sorted({1, tasks}) if facts.is_async and not question.workers else []  # one by one is a contestant
+    is_alone = _is_one(entries) if question.models is None else len(entries) == 1
+    workers = question.workers or (alone_workers if alone_workers and is_alone else [at_once])
     variants = _models(entries, workers)
     rounds = FEW_ROUNDS if facts.is_parallel else None
     block_s = _block_s(facts, tasks, variants, rounds, cores, at_once)
@@ -154,7 +154,7 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
     first_look_s = block_s * LOOKS[0]
     needed_s = all_s if all_s <= LONGEST_S else first_look_s
     timeout_s = max(TIMEOUT_S, PATIENCE * tasks * facts.wall_ns / 1e9)
-    max_time_s = asked.max_time_s or enough_s
+    max_time_s = question.max_time_s or enough_s
     return Design(
         left_out,
         entries,
@@ -166,21 +166,21 @@ def design(asked: Question, facts: Facts, cores: int) -> Design:
         needed_s,
         max_time_s,
         unable=unable,
-        alone_workers=alone_workers if asked.models is None else [],
+        alone_workers=alone_workers if question.models is None else [],
     )
 
 
-def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[Facts, Design]:
+def design_over(question: Question, low: Facts, high: Facts, cores: int) -> tuple[Facts, Design]:
     """Return the facts that hold along a whole range, from pilots of both ends, and the experiment for it.
 
     Batches, workers and the longest trial fit the end where a call takes longer; calls that are short at the other end
     are also sent in chunks. The time is that of the levels measured first, and of those that then halve the interval in
     which the winner changes.
     """
-    assert asked.over
-    longest, other_end = high, (asked.over.levels[0], low)
+    assert question.over
+    longest, other_end = high, (question.over.levels[0], low)
     if low.wall_ns >= high.wall_ns:
-        longest, other_end = low, (asked.over.levels[-1], high)
+        longest, other_end = low, (question.over.levels[-1], high)
     facts = replace(
         longest,
         refused={**(IN_RANGE if not high.is_async else {}), **low.refused, **high.refused},
@@ -189,13 +189,13 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
         incomparable=low.incomparable or high.incomparable,
         ready_ns=max(low.ready_ns, high.ready_ns),
     )
-    single = design(replace(asked, over=None), facts, cores)
+    single = design(replace(question, over=None), facts, cores)
     shortest = replace(facts, wall_ns=min(low.wall_ns, high.wall_ns))
     entries = _entries(shortest, {**single.left_out, **single.unable}, single.tasks, cores)
-    entries = _in_own_loops(entries, asked, facts, single.tasks, cores)
+    entries = _in_own_loops(entries, question, facts, single.tasks, cores)
     variants = _models(entries, single.workers)
     rounds = ROUNDS_ALONG if ROUNDS_ALONG * _round_s(facts, single.tasks, variants) <= ROUNDS_S_ALONG else None
-    count = len(asked.over.levels)
+    count = len(question.over.levels)
     # the levels that are measured, if the winner changes once, and the time of a call at each
     first = coarse(count)
     halving = math.ceil(math.log2(max(1, first[1] - first[0]))) + 1
@@ -207,7 +207,7 @@ def design_over(asked: Question, low: Facts, high: Facts, cores: int) -> tuple[F
     # twice: levels without a clear winner take more blocks, and the run ends as soon as it can
     enough_s = max(BUDGET_S, min(LONGEST_S, math.ceil(2 * needed_s)))
     found = replace(single, entries=entries, rounds=rounds, other_end=other_end, first_look_s=needed_s)
-    return facts, replace(found, needed_s=needed_s, max_time_s=asked.max_time_s or enough_s)
+    return facts, replace(found, needed_s=needed_s, max_time_s=question.max_time_s or enough_s)
 
 
 def _left_out(facts: Facts, tasks: int, cores: int) -> dict[str, str]:
@@ -260,13 +260,13 @@ def _shared(entry: str | dict[str, Any], tasks: int, cores: int) -> str | dict[s
 
 
 def _in_own_loops(
-    entries: Sequence[str | dict[str, Any]], asked: Question, facts: Facts, tasks: int, cores: int
+    entries: Sequence[str | dict[str, Any]], question: Question, facts: Facts, tasks: int, cores: int
 ) -> list[str | dict[str, Any]]:
     """Return the entries for coroutines: those with several calls in each worker have one worker on each core.
 
     Coroutines that only compute have such workers anyway, unless the models were asked for.
     """
-    shares = facts.is_async and not asked.workers and (asked.models is not None or not facts.takes_turns)
+    shares = facts.is_async and not question.workers and (question.models is not None or not facts.takes_turns)
     return [_shared(entry, tasks, cores) if shares else entry for entry in entries]
 
 
@@ -295,13 +295,13 @@ def model_of(entry: str | dict[str, Any]) -> str:
     return entry if isinstance(entry, str) else str(entry["model"])
 
 
-def _tasks(asked: Question, facts: Facts, cores: int) -> int:
+def _tasks(question: Question, facts: Facts, cores: int) -> int:
     """Return the calls of a batch: as requested, or about `BATCH_NS` in a plain loop, equal for every core.
 
     With items, a call for each of them, or for some.
     """
-    if asked.tasks:
-        return asked.tasks
+    if question.tasks:
+        return question.tasks
     if facts.items:
         wanted = max(FEWEST_ITEMS, math.ceil(ITEMS_NS / facts.wall_ns))
         return facts.items if facts.items <= MOST_FOR_ALL * wanted else wanted
@@ -313,13 +313,13 @@ def _tasks(asked: Question, facts: Facts, cores: int) -> int:
     return math.ceil(max(fewest, min(MOST_TASKS, wanted)) / cores) * cores
 
 
-def _for_workers(asked: Question, facts: Facts, tasks: int) -> int:
+def _for_workers(question: Question, facts: Facts, tasks: int) -> int:
     """Return the calls of a batch, raised to a multiple of the largest number of workers asked for.
 
     Otherwise some workers would be idle, and no number of them could gain what it gains with a full batch.
     """
-    given = [entry["workers"] for entry in asked.models or () if isinstance(entry, dict) and has_workers(entry)]
-    most = max([0, *(asked.workers or ()), *(each for each in given if isinstance(each, int))])
+    given = [entry["workers"] for entry in question.models or () if isinstance(entry, dict) and has_workers(entry)]
+    most = max([0, *(question.workers or ()), *(each for each in given if isinstance(each, int))])
     if most < 2:
         return tasks
     even = math.ceil(tasks / most) * most

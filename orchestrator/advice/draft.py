@@ -21,44 +21,44 @@ from .facts import Facts
 from .question import Question
 
 
-def spec(asked: Question, facts: Facts, designed: Design, again: str, findings: Sequence[str] = ()) -> str:
+def spec(question: Question, facts: Facts, designed: Design, again: str, findings: Sequence[str] = ()) -> str:
     """Return the spec of a design as YAML with comments; `again` is the shell command that runs it.
 
     `findings` are comments only, because another run of a saved spec may find something else.
     """
-    matrix: dict[str, Any] = {f"kwargs.{asked.over.name}": list(asked.over.levels)} if asked.over else {}
-    has_own_workers = designed.arrivals and not asked.workers
+    matrix: dict[str, Any] = {f"kwargs.{question.over.name}": list(question.over.levels)} if question.over else {}
+    has_own_workers = designed.arrivals and not question.workers
     matrix |= {} if has_own_workers else {"workers": list(designed.workers)}
-    matrix |= {"python": [asked.python]} if asked.python else {}
-    measure: dict[str, Any] = {"refine": f"kwargs.{asked.over.name}"} if asked.over else {}
-    measure |= {"metric": designed.metric} if designed.metric and not asked.objective else {}
+    matrix |= {"python": [question.python]} if question.python else {}
+    measure: dict[str, Any] = {"refine": f"kwargs.{question.over.name}"} if question.over else {}
+    measure |= {"metric": designed.metric} if designed.metric and not question.objective else {}
     measure |= {"rounds": designed.rounds} if designed.rounds else {}
     measure |= {"max_time": _seconds(designed.max_time_s)}
     measure |= {"timeout": _seconds(designed.timeout_s)} if designed.timeout_s > TIMEOUT_S else {}
     one_by_one = "awaited one after the other" if facts.is_async else "in a plain loop"
-    end = "lower" if asked.over and designed.is_longest_at_low(asked.over) else "upper"
-    at_most = f" at the {end} end of {asked.over.name}" if asked.over else ""
+    end = "lower" if question.over and designed.is_longest_at_low(question.over) else "upper"
+    at_most = f" at the {end} end of {question.over.name}" if question.over else ""
     baseline = "event_loop" + "(workers=1)" * (len(designed.workers) > 1) if facts.is_async else "sequential"
-    if asked.models is not None or (facts.is_async and asked.workers):
+    if question.models is not None or (facts.is_async and question.workers):
         baseline = ""  # the first of them, or a plain loop
     why_workers = "the cores here" if facts.busy >= BUSY_CALL else "more than cores, for calls that wait"
     why_workers = "calls in flight" if facts.is_async and not facts.takes_turns else why_workers
     measured = "every combination is measured"
-    if asked.over:
-        measured = f"of {asked.over.name} only the levels next to where the winner changes are measured"
-    left_out = _left_out(asked, facts, designed)
+    if question.over:
+        measured = f"of {question.over.name} only the levels next to where the winner changes are measured"
+    left_out = _left_out(question, facts, designed)
     batch = units.duration(designed.tasks * facts.wall_ns)
     lines = [
-        *_heading(asked, again),
-        dump({"name": experiment_name(asked), "description": _description(asked, facts, designed)}),
+        *_heading(question, again),
+        dump({"name": experiment_name(question), "description": _description(question, facts, designed)}),
         *[f"# {finding}" for finding in findings],
         *[""] * bool(findings),
         "# the function and its arguments",
-        dump({"workload": asked.workload}).rstrip(),
+        dump({"workload": question.workload}).rstrip(),
         *([f"  check: none  # {printable(facts.incomparable)}"] if facts.incomparable else []),
         "",
         *(
-            _arrivals(asked, designed)
+            _arrivals(question, designed)
             if designed.arrivals
             else [
                 f"# calls in one batch{_of_items(facts, designed)}: about {batch} {one_by_one}{at_most}",
@@ -81,20 +81,20 @@ def spec(asked: Question, facts: Facts, designed: Design, again: str, findings: 
     return "\n".join(lines) + "\n"
 
 
-def _left_out(asked: Question, facts: Facts, designed: Design) -> dict[str, str]:
+def _left_out(question: Question, facts: Facts, designed: Design) -> dict[str, str]:
     """Return why models are not compared: of those that were asked for, else of all standard ones."""
     compared = {model_of(entry) for entry in designed.entries}
-    wanted = registry.STANDARD if asked.models is None else [*designed.unfit, *map(model_of, asked.models)]
+    wanted = registry.STANDARD if question.models is None else [*designed.unfit, *map(model_of, question.models)]
     other = "it is not for coroutine functions" if facts.is_async else "it is not compared"
     return {name: printable(designed.unfit.get(name, other)) for name in wanted if name not in compared}
 
 
-def _arrivals(asked: Question, designed: Design) -> Iterator[str]:
+def _arrivals(question: Question, designed: Design) -> Iterator[str]:
     """Yield the lines about calls that arrive at a rate."""
     yield "# calls a second, and how long they come in one trial"
     yield dump({"arrivals": dict(designed.arrivals or {})})
-    if asked.objective:
-        metric, ns = asked.objective
+    if question.objective:
+        metric, ns = question.objective
         yield "# up to which rate each variant holds it, among those around `rate`"
         yield dump({"objective": {metric: f"{ns / 1e6:g}ms"}})
 
@@ -132,61 +132,61 @@ def _seconds(duration_s: float) -> str:
     return f"{math.ceil(duration_s)}s" if duration_s >= 1 else f"{math.ceil(duration_s * 1000)}ms"
 
 
-def experiment_name(asked: Question) -> str:
+def experiment_name(question: Question) -> str:
     """Return the name of the experiment that answers a question."""
-    if asked.name:
-        return re.sub("[^A-Za-z0-9._-]", "_", asked.name)[:64]
-    over = f"-over-{asked.over.name}" if asked.over else ""
-    name = names.parse(asked.call)
+    if question.name:
+        return re.sub("[^A-Za-z0-9._-]", "_", question.name)[:64]
+    over = f"-over-{question.over.name}" if question.over else ""
+    name = names.parse(question.call)
     source = PurePath(name.source).stem if name.is_file else name.source
     return re.sub("[^A-Za-z0-9._-]", "_", f"advise-{source}.{name.function}{over}")[:64]
 
 
-def _description(asked: Question, facts: Facts, designed: Design) -> str:
+def _description(question: Question, facts: Facts, designed: Design) -> str:
     kind = "coroutine function" if facts.is_async else "function"
     took = units.duration(facts.wall_ns)
     if facts.items:
-        took += f" on average over {_tried(asked, facts)}"
+        took += f" on average over {_tried(question, facts)}"
     along = ""
-    if asked.over:
-        name, low, high = asked.over.name, asked.over.levels[0], asked.over.levels[-1]
+    if question.over:
+        name, low, high = question.over.name, question.over.levels[0], question.over.levels[-1]
         along = f", and from what {name} on, between {units.number(low)} and {units.number(high)}"
         assert designed.other_end  # every design of a range has it
         shorter = designed.other_end[1]
-        first, last = (facts, shorter) if designed.is_longest_at_low(asked.over) else (shorter, facts)
+        first, last = (facts, shorter) if designed.is_longest_at_low(question.over) else (shorter, facts)
         took = f"{units.duration(first.wall_ns)} at {name}={units.number(low)} and "
         took += f"{units.duration(last.wall_ns)} at {name}={units.number(high)}"
-    question = _question(asked, designed, kind, along)
-    said = f"{question} A call took {took} when tried, {units.percent(facts.busy)} of it on a core."
+    whole = _question(question, designed, kind, along)
+    said = f"{whole} A call took {took} when tried, {units.percent(facts.busy)} of it on a core."
     return printable(" ".join(said.split()))
 
 
-def _tried(asked: Question, facts: Facts) -> str:
+def _tried(question: Question, facts: Facts) -> str:
     """Return how many of the items the pilot has tried."""
-    source = "" if asked.is_code else f" of {asked.items}"
+    source = "" if question.is_code else f" of {question.items}"
     if facts.tried >= facts.items:
         return f"all {units.count(facts.items, 'item')}{source}"
     return f"{facts.tried or 'some'} of {units.count(facts.items, 'item')}{source}"
 
 
-def _question(asked: Question, designed: Design, kind: str, along: str) -> str:
-    called = asked.shown or asked.call
-    if asked.objective:
-        metric, ns = asked.objective
+def _question(question: Question, designed: Design, kind: str, along: str) -> str:
+    called = question.shown or question.call
+    if question.objective:
+        metric, ns = question.objective
         holding = f"with {metric} within {units.duration(ns)}"
         return f"Up to which rate of calls does each model run the {kind} {called} {holding}?"
     if designed.arrivals:
-        arriving = f"that arrive at {asked.rate:g} a second"
+        arriving = f"that arrive at {question.rate:g} a second"
         return f"Which model answers calls of the {kind} {called} {arriving} soonest ({designed.metric})?"
     return f"Which model runs the {kind} {called} best{along}?"
 
 
-def _heading(asked: Question, again: str) -> list[str]:
+def _heading(question: Question, again: str) -> list[str]:
     """Return the comment at the top of the spec: its origin, and the commands that run it again."""
     return [
-        f"# Written by `{asked.shown or commands.command(asked)}`. Again, and from cron every night:",
+        f"# Written by `{question.shown or commands.command(question)}`. Again, and from cron every night:",
         f"#   {again}",
-        f"#   15 3 * * * {again} >> {experiment_name(asked)}.jsonl 2>> {experiment_name(asked)}.log",
+        f"#   15 3 * * * {again} >> {experiment_name(question)}.jsonl 2>> {experiment_name(question)}.log",
         "# For completion in an editor: orchestrator schema spec > spec.schema.json, then",
         "# yaml-language-server: $schema=spec.schema.json",
         "",

@@ -15,9 +15,9 @@ FILLING_CALL = 0.2  # from this share of a call on a core, five in flight keep a
 class Facts:
     """The facts that a pilot finds about a function, see `runner.first_calls.pilot`.
 
-    `cpu_share` is the CPU time of all threads per wall time, less the time in which others had the core. `items` is
-    the number of items, 0 without; `wall_ns` is then the mean over those that were tried, `tried` of them, and
-    `longest_ns` the time of the longest call, with `longest_item`. `absent` are the models that the interpreter
+    `cpu_share` is the CPU time of all threads divided by the wall time that was not spent waiting for a core. `items`
+    is the number of items, 0 without; `wall_ns` is then the mean over the `tried` ones, and `longest_ns` the time of
+    the longest call but the first, with `longest_item`. `absent` are the models that the interpreter
     lacks; `failed` has by model how a call of the function failed under it. `growth` is how many times as long as
     the first calls the last ones took, None if they took no longer. `never_yields`: its coroutines block their
     event loop. `changes` has what its `import` and its `call` change for their whole process. `left_open` and

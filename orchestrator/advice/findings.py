@@ -33,7 +33,7 @@ UNEQUAL = 5
 """How many times as long as the mean the longest call takes where it is named."""
 
 
-def findings(asked: Question, facts: Facts, designed: Design) -> list[str]:
+def findings(question: Question, facts: Facts, designed: Design) -> list[str]:
     """Return what the pilot calls have shown, the gravest first, and what the experiment leaves out.
 
     What was seen at the other end of a range alone is said with that end.
@@ -41,12 +41,14 @@ def findings(asked: Question, facts: Facts, designed: Design) -> list[str]:
     found = []
     for finder in FINDERS:
         here = list(finder(facts, designed))
-        if not here and asked.over and designed.other_end:
+        if not here and question.over and designed.other_end:
             level, there = designed.other_end
-            here = [f"At {asked.over.name}={units.number(level)}: {sentence}" for sentence in finder(there, designed)]
+            here = [
+                f"At {question.over.name}={units.number(level)}: {sentence}" for sentence in finder(there, designed)
+            ]
         found += here
-    found += [*_of_the_question(asked, facts), *_of_the_items(asked, facts, designed)]
-    found += [*_of_the_models(asked, facts, designed), *_of_the_results(facts)]
+    found += [*_of_the_question(question, facts), *_of_the_items(question, facts, designed)]
+    found += [*_of_the_models(question, facts, designed), *_of_the_results(facts)]
     return [printable(" ".join(sentence.split())) for sentence in found]
 
 
@@ -197,28 +199,28 @@ FINDERS: tuple[Callable[[Facts, Design], Iterator[str]], ...] = (
 """Each yields what it has to say of the calls with one set of arguments; the gravest are first."""
 
 
-def _of_the_question(asked: Question, facts: Facts) -> Iterator[str]:
+def _of_the_question(question: Question, facts: Facts) -> Iterator[str]:
     """Yield what the first call and the copy of a function keep out of the figures."""
     if not facts.kept_by and facts.first_ns > max(FIRST_CALL * facts.wall_ns, 1e6):
         first = f"The first call took {units.duration(facts.first_ns)}"
         yield f"{first}: what it keeps for later ones (imports, a cache) is not in the figures."
-    if asked.is_by_value:
+    if question.is_by_value:
         yield "It is sent by value: changes to its globals and arguments don't come back."
 
 
-def _of_the_items(asked: Question, facts: Facts, designed: Design) -> Iterator[str]:
+def _of_the_items(question: Question, facts: Facts, designed: Design) -> Iterator[str]:
     """Yield how unequal the calls with items are, and which of the items a batch has."""
     if facts.longest_item is not None and facts.longest_ns > UNEQUAL * facts.wall_ns:
         longest = units.duration(facts.longest_ns)
         yield f"Calls are unequal: the longest, with item {facts.longest_item}, took {longest}."
     if designed.tasks < facts.items and not designed.arrivals:
-        given = f"{asked.option('tasks')}{'' if asked.is_code else ' '}{facts.items}"
+        given = f"{question.option('tasks')}{'' if question.is_code else ' '}{facts.items}"
         yield f"A batch has {designed.tasks} of the {facts.items} items, evenly spread; {given} takes all."
 
 
-def _of_the_models(asked: Question, facts: Facts, designed: Design) -> Iterator[str]:
+def _of_the_models(question: Question, facts: Facts, designed: Design) -> Iterator[str]:
     """Yield which of the models that were asked for are left out, can't run it, or run it otherwise, and why."""
-    wanted = designed.unfit if asked.models is None else set(map(model_of, asked.models))
+    wanted = designed.unfit if question.models is None else set(map(model_of, question.models))
 
     def reasons(of: Mapping[str, str]) -> list[tuple[str, str]]:
         return _reasons({name: why for name, why in of.items() if name in wanted}, facts)

@@ -27,7 +27,7 @@ LONG_NS = 1_000_000_000
 PATIENCE_S = 10.0
 
 PATIENCE = 4
-"""The time for a model to start its workers and to warm them up, at least, and in calls."""
+"""The timeout of one request to a runner: `PATIENCE_S`, or the time of `PATIENCE` calls if that is longer."""
 
 SWITCH_INTERVAL_US = 1
 """Calls shorter than the default interval, 5 ms, mostly end before another thread gets the GIL."""
@@ -37,9 +37,10 @@ DAEMONIC = "daemonic processes are not allowed to have children"
 
 
 class _Failure(NamedTuple):
-    """Why a model can't run the function, and how that is said if only calls at once fail, None if it is its own.
+    """Why a model can't run the function.
 
-    `of_fork` is the reason, without the remedy, where its workers hang or crash: spawned ones may not.
+    `at_once` is the reason if it holds for the model that starts a process for each call too; None if only this one
+    fails. `of_fork` is the reason without the remedy if forked workers hang or crash: spawned ones may work.
     """
 
     why: str
@@ -59,7 +60,7 @@ class Tried(NamedTuple):
 
 
 def try_out(plan: Plan, facts: Facts, runner_env: RunnerEnvironment, interrupt: Interrupt) -> Tried:
-    """Return the models of the plan whose workers can't run the first point; raises Interrupted.
+    """Return which models of the plan can't run the first point, or only with spawned workers; raises Interrupted.
 
     One call in a thread was tried in the pilot; here, short calls are made in threads at once.
     """
@@ -98,7 +99,7 @@ class _TryOut:
         self._timeout_s = max(PATIENCE_S, PATIENCE * facts.wall_ns / 1e9)
         calls = min(self._point.tasks, max(FEWEST_CALLS, round(CALLS_NS / facts.wall_ns)))
         is_same = self._point.workload.get("check", "same") == "same"
-        self.agreement = Agreement(self, calls, file, repeated=THREADS, is_same=is_same)
+        self.agreement = Agreement(self, calls, file, threads_model=THREADS, is_same=is_same)
         self._forks: set[str] = set()
         """The models whose workers are forked."""
         self._forks_beside_threads: set[str] = set()

@@ -74,9 +74,8 @@ def needed(line: Line) -> dict[int, set[str]]:
 
 
 def skipped(line: Line, place: int) -> tuple[Reason, int | None, int | None]:
-    """Return why a place was not measured, and the nearest places below and above that were."""
-    below = max((other for other in line.looked if other < place), default=None)
-    above = min((other for other in line.looked if other > place), default=None)
+    """Return why a place was not measured, and the nearest places below and above that had a look."""
+    below, above = line.neighbours(place)
     is_open = any(places(line, label) for label in line.contests[place].variants)
     return "no_time" if is_open else "no_capacity", below, above
 
@@ -174,7 +173,7 @@ def _sentence(
 ) -> str:
     metric, bound_ns = _objective(line)
     objective = f"{metric} within {units.duration(bound_ns)}"
-    each = "; ".join(f"{event.variant} {capacity(event)}" for event in ranked)
+    each = "; ".join(f"{event.variant} {in_words(event)}" for event in ranked)
     if verdict == "win":
         return f"{winners[0]} holds {objective} at the highest rate: {each}"
     if verdict == "tie":
@@ -182,7 +181,7 @@ def _sentence(
     return f"undecided which of {units.listed(winners)} holds {objective} at the highest rate: {each}"
 
 
-def capacity(event: CapacityFound) -> str:
+def in_words(event: CapacityFound) -> str:
     """Return up to which rate a variant holds the objective."""
     low, high = (None if rate is None else f"{rate:g}" for rate in (event.low_rate, event.high_rate))
     if low is not None and high is not None:

@@ -191,7 +191,7 @@ class Contest:
         return [median(block.walls[label]) for block in self.counting if label in block.walls]
 
     @property
-    def finished(self) -> int:
+    def finished_blocks(self) -> int:
         """The number of finished blocks, including those that don't count yet."""
         return len(self.blocks) + sum(block is not None for block in self.ended.values())
 

@@ -49,6 +49,11 @@ class Line:
         """The places that had a look."""
         return [place for place, contest in enumerate(self.contests) if contest.looks]
 
+    def neighbours(self, place: int) -> tuple[int | None, int | None]:
+        """Return the nearest places below and above that had a look; None where there is none."""
+        below = max((other for other in self.looked if other < place), default=None)
+        return below, min((other for other in self.looked if other > place), default=None)
+
 
 @dataclass(frozen=True)
 class Located:

@@ -20,10 +20,10 @@ FUTILE_RATIOS = (10.0, 5.0, 3.0)
 
 
 WORTH_IT = 1.1
-"""How many times as fast as a simpler variant one that makes more run at once must be to be recommended.
+"""The least speedup over a simpler variant at which a variant that runs more at once is recommended.
 
-That holds for a model that starts a worker for each call, as only its pool limits how many run, and for calls at once
-that are parallel by themselves.
+It applies to a model that starts a worker for each call, against its pool, which limits how many run; and to calls
+that are parallel by themselves, against a plain loop.
 """
 
 
@@ -47,9 +47,10 @@ def next_look(contest: Contest) -> int | None:
 
 
 def horizon(contest: Contest) -> int:
-    """Return how many blocks may begin before the next look is taken: those up to the look after it.
+    """Return how many blocks may begin before the next look is taken.
 
-    With several hosts, they are those up to the first look that can find a tie, at least.
+    All blocks where the spec fixes their number. Otherwise those up to the look after the next one, and at least those
+    up to the first look that can find a tie.
     """
     following = next_look(contest) or 0
     return following if contest.fixed_blocks else max(look_after(following) or following, first_tie_look(contest.plan))
@@ -159,7 +160,7 @@ def leader(contest: Contest) -> str:
 
 
 def fastest(contest: Contest, labels: Sequence[str], blocks: Sequence[Block]) -> str | None:
-    """Return the fastest of some variants over some blocks; None where no two of them can be compared."""
+    """Return the fastest of some variants over some blocks; None if the first of them ran in none of the blocks."""
     times = [block.walls for block in blocks]
     ratios = {label: ratio for label in labels if (ratio := compare(times, label, labels[0], contest.level))}
     return max(ratios, key=lambda label: ratios[label].value, default=None)
@@ -223,7 +224,7 @@ def recommended(contest: Contest, finding: Finding) -> str | None:
     """
     if not finding.look:
         return None
-    if finding.verdict == "win" and finding.best and (loop := _enough(contest, finding.best)):
+    if finding.verdict == "win" and finding.best and (loop := _sufficient_loop(contest, finding.best)):
         return loop
 
     def is_near(label: str) -> bool:
@@ -242,8 +243,11 @@ def _is_near_pool(contest: Contest, best: str, label: str, gap: Ratio | None) ->
     return is_pool and contest.kinds[best] == contest.kinds[label] and gap is not None and gap.value < WORTH_IT
 
 
-def _enough(contest: Contest, best: str) -> str | None:
-    """Return the plain loop that need not be beaten by `best`, as each of its calls is parallel by itself."""
+def _sufficient_loop(contest: Contest, best: str) -> str | None:
+    """Return the plain loop to use instead of `best`, which is not surely `WORTH_IT` times as fast; None without one.
+
+    Only where calls are parallel by themselves.
+    """
     if not contest.is_parallel or best in contest.plain_loops:
         return None
     loops = [loop for loop in contest.plain_loops if contest.runs_as(contest.variants[best], contest.variants[loop])]

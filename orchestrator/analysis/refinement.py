@@ -51,8 +51,7 @@ def open_gaps(line: Line) -> list[tuple[int, int]]:
 
 def skipped(line: Line, place: int) -> tuple[Reason, int | None, int | None]:
     """Return why a place was not measured, and the nearest places below and above that had a look."""
-    below = max((other for other in line.looked if other < place), default=None)
-    above = min((other for other in line.looked if other > place), default=None)
+    below, above = line.neighbours(place)
     if below is None or above is None or any(low < place < high for low, high in open_gaps(line)):
         return "no_time", below, above
     shared = set(line.contests[below].front) & set(line.contests[above].front)

@@ -174,7 +174,7 @@ def _event(kind: type[E], record: Record) -> E:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Replay:
     """How far a run has come: its plan, its contests, the time of its blocks, and the records kept.
 
     With several hosts, `spent_s` is the time of the host that worked longest.
@@ -186,12 +186,11 @@ class Standing:
     kept: Sequence[Record]
 
 
-def replay(records: Iterable[Record]) -> Standing:
-    """Return the standing that a journal's records lead to.
+def replay(records: Iterable[Record]) -> Replay:
+    """Return how far a run has come, from its journal's records.
 
-    Raises JournalDamaged when they do not begin with a run, or with one whose spec this program can't read, and for
-    times that can't be. Events
-    derived before a run was resumed are left out: they are derived again.
+    Events derived before a run was resumed are left out: they are derived again. Raises JournalDamaged if the first
+    record is not `run.started`, if this program can't read the spec, or if a time is impossible.
     """
     unread = iter(records)
     started = next(unread)
@@ -216,11 +215,11 @@ def replay(records: Iterable[Record]) -> Standing:
         elif name == "block.finished":
             spent_ns[record.get("host")] += record["elapsed_ns"]
         kept.append(record)
-    return Standing(plan, list(contests.values()), max(spent_ns.values(), default=0) / 1e9, kept)
+    return Replay(plan, list(contests.values()), max(spent_ns.values(), default=0) / 1e9, kept)
 
 
 def check_times(record: Record) -> None:
-    """Raise JournalDamaged for a time that no run can have measured, whatever the sum of its line says."""
+    """Raise JournalDamaged for a time that no run can have measured, even if the checksum of its line is right."""
     for name, least in LEAST.items():
         value = record.get(name, least)
         if value is None or type(value) is list:  # not known, or the reference loop's
@@ -250,15 +249,15 @@ def _plan_of(started: Mapping[str, Any]) -> Plan:
 
 def fold(records: Iterable[Record]) -> Results:
     """Return the results of a journal's records; `records` is read again for events that do not stay in memory."""
-    standing = replay(records)
-    kept = standing.kept
-    derived = derive(standing.plan, standing.contests)
+    replayed = replay(records)
+    kept = replayed.kept
+    derived = derive(replayed.plan, replayed.contests)
     finished = next((record for record in kept if record["event"] == "run.finished"), None)
     return Results(
-        plan=standing.plan,
-        contests=standing.contests,
+        plan=replayed.plan,
+        contests=replayed.contests,
         derived=derived,
-        differences=_differences(derived, kept, standing.contests),
+        differences=_differences(derived, kept, replayed.contests),
         run_id=kept[0]["run_id"],
         started_at=kept[0]["ts"],
         started=_event(RunStarted, kept[0]),

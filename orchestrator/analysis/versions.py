@@ -87,10 +87,10 @@ def _changed(results: Results, contest: Contest, newer: str, base: str, toleranc
     if ratio is None:
         return VersionChange(point, newer, "undecided", reason="no block was finished in the time")
     times = _wall_ns(contest, base), _wall_ns(contest, newer)
-    return VersionChange(point, newer, change_of(ratio, tolerance), ratio, *times)
+    return VersionChange(point, newer, version_change(ratio, tolerance), ratio, *times)
 
 
-def change_of(ratio: Ratio, tolerance: float) -> Change:
+def version_change(ratio: Ratio, tolerance: float) -> Change:
     """Return the word for a ratio of times that holds for its whole interval, or for its upper end ("no slower")."""
     word = side(ratio, tolerance)
     is_bounded = ratio.low is not None and ratio.high is not None and ratio.high <= 1 + tolerance

@@ -20,9 +20,9 @@ PLAIN = (type(None), bool, int, float, complex, str, type(Ellipsis))
 LENGTH = 12  # hexadecimal digits
 
 
-def code_hash(function: Any) -> str:
-    """Return the hash of a function with its defaults, its closure and the globals that its code names."""
-    return _Walk().hash_of(function)[:LENGTH]
+def code_hash(value: Any) -> str:
+    """Return the hash of a value; of a function with its defaults, its closure and the globals that its code names."""
+    return _Walk().hash_of(value)[:LENGTH]
 
 
 def has_finder(module: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def to_pandas(results: Results, table: str) -> pandas.DataFrame:
-    """Return a table; columns of whole numbers and of truth values may have gaps."""
+    """Return a table; integer and boolean columns are nullable."""
     _need("pandas")
     import pandas
 
@@ -39,11 +40,7 @@ def to_polars(results: Results, table: str) -> polars.DataFrame:
         "VARCHAR": polars.String,
     }
     columns, types = _columns(results, table)
-    schema = {
-        name: polars.List(kinds[kind.removesuffix("[]")]) if kind.endswith("[]") else kinds[kind]
-        for name, kind in types.items()
-    }
-    return polars.DataFrame(columns, schema=schema)
+    return polars.DataFrame(columns, schema=_typed(types, kinds, polars.List))
 
 
 def to_arrow(results: Results, table: str) -> pyarrow.Table:
@@ -58,11 +55,16 @@ def to_arrow(results: Results, table: str) -> pyarrow.Table:
         "VARCHAR": pyarrow.string(),
     }
     columns, types = _columns(results, table)
-    fields = {
-        name: pyarrow.list_(kinds[kind.removesuffix("[]")]) if kind.endswith("[]") else kinds[kind]
+    fields = _typed(types, kinds, pyarrow.list_)
+    return pyarrow.table(columns, schema=pyarrow.schema(fields.items()))
+
+
+def _typed(types: Mapping[str, str], kinds: Mapping[str, Any], list_of: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return the type of each column in a library's terms: SQL's `types` by way of `kinds`, and of lists."""
+    return {
+        name: list_of(kinds[kind.removesuffix("[]")]) if kind.endswith("[]") else kinds[kind]
         for name, kind in types.items()
     }
-    return pyarrow.table(columns, schema=pyarrow.schema(fields.items()))
 
 
 def _columns(results: Results, table: str) -> tuple[dict[str, list[Any]], dict[str, str]]:

@@ -53,7 +53,7 @@ def measure(
     from ..engine.share import Share
     from ..journal.write import check_writable
 
-    check = partial(check_time, plan, setting.runs, setting.max_time_s, expected)
+    check = partial(forecast_time, plan, setting.runs, setting.max_time_s, expected)
     if setting.wait_s:  # before the wait, which may be in vain
         check_writable(setting.runs)
         check()
@@ -64,24 +64,23 @@ def measure(
     return outcome, page
 
 
-def check_time(plan: Plan, runs: Path, most_s: float | None, expected: Callable[[str], None] | None = None) -> float:
-    """Return the shortest time in which a run can measure anything, in seconds.
+def forecast_time(plan: Plan, runs: Path, most_s: float | None, announce: Callable[[str], None] | None = None) -> float:
+    """Return the shortest useful run in seconds; raises BadInput if there is no time for a block.
 
-    Calls `expected` with how long a verdict may take, and warns when there is not so much time.
-
-    `most_s` is the longest time beside what the spec says. Raises BadInput when there is no time for a block.
+    Calls `announce` with a sentence on how long a verdict may take, and warns if there is less time. `most_s` is a
+    limit in addition to that of the spec.
     """
-    from ..engine.forecast import check_time, expectation, forecast, too_short
-    from ..log import diagnostics
+    from ..engine.forecast import check_time, forecast, time_to_verdict, too_short
+    from ..log import logger
 
     found = forecast(plan, runs)
     check_time(plan, found, most_s)
     if short := too_short(plan, found, most_s):
-        diagnostics().warning("budget.short", experiment=plan.experiment.name, note=short)
-    if expected:
+        logger().warning("budget.short", experiment=plan.experiment.name, note=short)
+    if announce:
         by_design = "if every variant keeps up" if plan.experiment.arrivals else "unless batches are long"
         origin = "as in the latest run" if found.is_recorded else by_design
-        expected(f"{plan.experiment.name}: {expectation(found.win_s, found.tie_s)} ({origin})")
+        announce(f"{plan.experiment.name}: {time_to_verdict(found.win_s, found.tie_s)} ({origin})")
     return found.least_s
 
 

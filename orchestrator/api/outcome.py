@@ -14,38 +14,38 @@ def recompute(run: Path) -> Results:
     """Return the results of a run, computed from its journal; an incomplete last record is left out, with a warning."""
     from ..analysis.results import fold
     from ..journal.read import Records, find
-    from ..log import diagnostics
+    from ..log import logger
 
     records = Records(find(run))
     results = fold(records)
     if records.torn_at is not None:
         note = "the last record is incomplete and was left out"
-        diagnostics().warning("journal.torn", file=str(records.file), offset=records.torn_at, note=note)
+        logger().warning("journal.torn", file=str(records.file), offset=records.torn_at, note=note)
     return results
 
 
 def write_page(outcome: RunOutcome, *, index: bool = True) -> Path | None:
     """Write the run's page beside its journal, and return it; renew the index of all runs where `index`.
 
-    None when a signal ended the run, which has to end soon. A page that can't be written is a warning: the measurements
-    and the exit status stand.
+    None if the run was interrupted, since it has to end soon, if the packages for pages are missing, or if the page
+    can't be written, which is a warning: the measurements and the exit status stand.
     """
     from ..files import replace_file
-    from ..log import diagnostics
+    from ..log import logger
     from ..output.formats import PAGE, files, pages_lack
 
     finished = outcome.results.finished
     if finished and finished.outcome == "interrupted":
         return None
     if lack := pages_lack():
-        diagnostics().info("report.left_out", note=f"{PAGE} needs {lack}, or turn it off: --no-report")
+        logger().info("report.left_out", note=f"{PAGE} needs {lack}, or turn it off: --no-report")
         return None
     file = outcome.directory / PAGE
     try:
         (content,) = files("html", outcome.results).values()
         replace_file(file, content)
     except Exception as error:  # whatever it is
-        diagnostics().warning("report.unwritten", file=str(file), error=str(error))
+        logger().warning("report.unwritten", file=str(file), error=str(error))
         return None
     if index:
         write_index(outcome.directory.parent.parent)
@@ -55,7 +55,7 @@ def write_page(outcome: RunOutcome, *, index: bool = True) -> Path | None:
 def write_index(runs: Path) -> None:
     """Renew the page that lists all experiments, where the packages of pages are installed."""
     from ..files import replace_file
-    from ..log import diagnostics
+    from ..log import logger
     from ..output.formats import pages_lack
 
     if pages_lack():
@@ -65,4 +65,4 @@ def write_index(runs: Path) -> None:
     try:
         replace_file(runs / index_page.FILE, index_page.render(runs))
     except Exception as error:  # whatever it is: the measurements and the exit status stand
-        diagnostics().warning("index.unwritten", directory=str(runs), error=str(error))
+        logger().warning("index.unwritten", directory=str(runs), error=str(error))

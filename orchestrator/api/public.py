@@ -20,7 +20,9 @@ Overrides = Mapping[str, Any] | Sequence[str]
 
 
 def advise(func: Function, /, *args: Any, **kwargs: Any) -> Result:
-    """Return which model runs a function with these arguments fastest, by how much and why, in 10 to 30 s.
+    """Return which model runs a function with these arguments fastest, by how much and why.
+
+    This takes 10 to 30 s, and longer where calls are slow.
 
     `func` is a function, or its name as in `module:function`. The standard models that can run it are compared; of a
     coroutine function, one call after the other and many in flight. A function that can't be imported (of a notebook,
@@ -78,7 +80,7 @@ def compare(
         max_time: the longest run, such as "60s", or a number of seconds.
         python: another interpreter, for functions that can be imported.
         name: of the experiment, under which its history is kept.
-        runs: the directory of runs; if absent, ORCHESTRATOR_RUNS or `runs`.
+        runs: the directory of runs; if absent, ORCHESTRATOR_RUNS, `runs` of pyproject.toml, or `runs`.
         wait: how long to wait for another run on this machine, such as "10m"; if absent, ORCHESTRATOR_WAIT or 0.
 
     Raises:

@@ -59,7 +59,7 @@ class Concurrency:
 
 
 class TestedResult(Result):
-    """A result whose claims are kept, and skip the test where they are undecided."""
+    """A result that records its claims; an undecided one skips the test, or fails it if `is_strict`."""
 
     __test__ = False
 

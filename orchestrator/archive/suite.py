@@ -1,7 +1,8 @@
 """The record of a suite that is not over: which runs are its own, so that a repeated command goes on where it ended.
 
-It lies beside the experiments, and is deleted when the suite is over. It only names the runs: how each of them ended
-is in its journal. It is replaced whole, so a suite that is killed leaves a record that is right.
+The file lies beside the experiments, and is deleted when the suite is over. It holds the ids of the runs, the time
+spent, and the signal that ended the suite; how each run ended is in its journal. It is written atomically, so a suite
+that is killed leaves a valid record.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class SuiteRecord:
         with suppress(OSError):
             self.file.unlink(missing_ok=True)
 
-    def finished(self, experiment: str) -> Mapping[str, Any] | None:
+    def started_if_finished(self, experiment: str) -> Mapping[str, Any] | None:
         """Return the first event of the suite's run of an experiment if that came to its end, else None."""
         directory = self.file.parent / experiment / self.runs.get(experiment, "")
         if experiment not in self.runs:

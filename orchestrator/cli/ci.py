@@ -76,7 +76,7 @@ def ci(
     from ..engine.signals import exiting_on_signal
     from ..engine.versions import Setting, check
     from ..engine.worktrees import checked_out, commits
-    from ..log import diagnostics
+    from ..log import logger
     from ..machine import lock
     from ..output.versions import Versions
 
@@ -86,7 +86,7 @@ def ci(
             if found.changed:
                 changes = f"changes in {units.count(found.changed, 'file')}"
                 note = f"{changes} are in no commit and are not measured; commit them"
-                diagnostics().warning("changes.unmeasured", note=note)
+                logger().warning("changes.unmeasured", note=note)
             with lock.hold(wait_s) as set_holder, checked_out(found) as (head, before):
                 on_end = write_page if report else lambda _: None
                 checked = check(jobs, Setting(found, head, before, tolerated, runs, set_holder, on_end, max_time_s))

@@ -32,7 +32,7 @@ def compare(
 ) -> None:
     """Compare two runs, each relative to its reference loop."""
     from ..analysis.compare import compare_runs
-    from ..log import diagnostics
+    from ..log import logger
     from ..output import changes
     from . import arguments
 
@@ -40,7 +40,7 @@ def compare(
     found = compare_runs(recompute(before), recompute(after), arguments.percentage(tolerance, "--tolerance"))
     for which, names in (("RUN_A", found.only_before), ("RUN_B", found.only_after)):
         for name in names:
-            diagnostics().warning("comparison.unshared", only_in=which, what=name)
+            logger().warning("comparison.unshared", only_in=which, what=name)
     if not found.changes:
         what = f"{before} and {after} share no measured variant at any point"
         raise BadInput(what, remedy="compare runs with finished blocks of the same workload and models")

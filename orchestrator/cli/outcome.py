@@ -22,21 +22,21 @@ MOST_DIFFERENCES = 10  # the most differences between a journal and its recomput
 
 def warn_of_differences(run: Path, results: Results) -> None:
     """Warn of each recorded figure that the recomputation does not reproduce."""
-    from ..log import diagnostics
+    from ..log import logger
 
     for difference in results.differences[:MOST_DIFFERENCES]:
-        diagnostics().warning("journal.differs", run=str(run), what=difference)
+        logger().warning("journal.differs", run=str(run), what=difference)
     if (more := len(results.differences) - MOST_DIFFERENCES) > 0:
-        diagnostics().warning("journal.differs", run=str(run), what=f"and {more} more figures")
+        logger().warning("journal.differs", run=str(run), what=f"and {more} more figures")
 
 
 def report_damaged(damaged: Sequence[JournalDamaged]) -> None:
     """Warn of each journal that was left out; raises NonzeroExit when there are any."""
     from .. import units
-    from ..log import diagnostics
+    from ..log import logger
 
     for error in damaged:
-        diagnostics().warning("journal.damaged", what=str(error), note="the run is left out")
+        logger().warning("journal.damaged", what=str(error), note="the run is left out")
     if damaged:
         raise NonzeroExit(f"{units.count(len(damaged), 'run')} left out; the first: {damaged[0]}", DAMAGED)
 

@@ -23,7 +23,7 @@ class Unchecked(NamedTuple):
 
 
 class Lost(Exception):
-    """A variant has other workers than before its trials."""
+    """A variant has another number of workers than before its trials."""
 
     def __init__(self, label: str, error: RunnerFailed) -> None:
         super().__init__(error.error)
@@ -84,7 +84,7 @@ def _proved(ready: RunnerReady, ask: Ask) -> RunnerReady:
 
 
 def kept(events: Sequence[Event], labels: Collection[str], ask: Ask) -> Iterator[Event]:
-    """Yield the events with what answered the calls after the first, where they were not computed."""
+    """Yield the events; `runner.warmed` gets `kept_by`: the cache or ended source that answered later calls, if any."""
     for event in events:
         if isinstance(event, RunnerWarmed) and event.variant in labels:
             yield event.model_copy(update={"kept_by": ask(event.variant, {"op": "kept"})["kept_by"]})

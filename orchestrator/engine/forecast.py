@@ -97,7 +97,7 @@ def budget_s(plan: Plan, block_s: float) -> float:
     return min(MOST_S, max(LEAST_S, (look_after(first) or first) * block_s))
 
 
-def expectation(win_s: float, tie_s: float) -> str:
+def time_to_verdict(win_s: float, tie_s: float) -> str:
     """Return what a run shows of the time that a verdict takes."""
     return f"a win takes about {win_s:.0f} s, a tie {tie_s:.0f} s or more"
 

@@ -17,7 +17,7 @@ from ..interpreters.probe import Probed
 from ..journal.event import Event
 from ..journal.raw_events import HostJoined, HostLeft, RunResumed, TrialFailed, VariantExcluded, VariantUnavailable
 from ..journal.write import Journal, create, new_run_id, reopen
-from ..log import diagnostics
+from ..log import logger
 from ..spec import document
 from ..spec.plan import Plan
 from . import origin
@@ -49,7 +49,7 @@ class OpenRun:
         """Write an event to the journal, and log it if the user has to know it at once."""
         self.journal.write(event)
         if shown := SHOWN.get(type(event)):
-            log = diagnostics().info if isinstance(event, HostJoined) else diagnostics().warning
+            log = logger().info if isinstance(event, HostJoined) else logger().warning
             log(event.event, **{field: getattr(event, field) for field in shown})
 
 
@@ -72,11 +72,11 @@ def _unchanged(plan: Plan, identity: dict[str, str], runs: Path, policy: Policy)
     cut_off = resume.candidate(runs, name, policy)
     if cut_off and (changed := origin.changed(cut_off.started, plan, identity)):
         note = f"{', '.join(changed)} changed since the run was interrupted, so a new run starts"
-        diagnostics().warning("run.not_resumed", run=str(cut_off.directory), note=note)
+        logger().warning("run.not_resumed", run=str(cut_off.directory), note=note)
         return None
     if policy.asked and not cut_off:
         note = "this experiment has no interrupted run, so a new run starts"
-        diagnostics().warning("run.not_resumed", runs=str(runs / name), note=note)
+        logger().warning("run.not_resumed", runs=str(runs / name), note=note)
     return cut_off
 
 
@@ -89,22 +89,22 @@ def _resumed_or_none(stack: ExitStack, plan: Plan, cut_off: CutOff, policy: Poli
             raise
         what = "is damaged" if isinstance(error, JournalDamaged) else "can't be written"
         note = f"its journal {what}, so a new run starts: {error}"
-        diagnostics().warning("run.not_resumed", run=str(cut_off.directory), note=note)
+        logger().warning("run.not_resumed", run=str(cut_off.directory), note=note)
         return None
 
 
 @contextmanager
 def _resumed(plan: Plan, cut_off: CutOff, share: Share) -> Iterator[OpenRun]:
     with reopen(cut_off.directory) as reopened:
-        standing = replay(reopened.records)
+        replayed = replay(reopened.records)
         journal, cut_bytes = reopened.repaired()
         about = origin.origin(plan, cut_off.started["seed"], share)
-        spent_s = round(standing.spent_s, 3)
+        spent_s = round(replayed.spent_s, 3)
         journal.write(RunResumed(**about, cut_ts=cut_off.last_ts, cut_bytes=cut_bytes, spent_s=spent_s))
-        blocks = sum(len(contest.blocks) for contest in standing.contests)
+        blocks = sum(len(contest.blocks) for contest in replayed.contests)
         about = {"run": str(cut_off.directory), "cut_off": cut_off.last_ts, "blocks": blocks, "cut_bytes": cut_bytes}
-        diagnostics().info("run.resumed", **about, note="use --fresh to start a new run instead")
-        yield OpenRun(journal, standing.contests, cut_off.started["seed"], standing.spent_s, share.most_s)
+        logger().info("run.resumed", **about, note="use --fresh to start a new run instead")
+        yield OpenRun(journal, replayed.contests, cut_off.started["seed"], replayed.spent_s, share.most_s)
 
 
 @contextmanager

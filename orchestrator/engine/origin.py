@@ -33,7 +33,7 @@ def run_started(
         identity=dict(identity),
         commit=commit(),
         environments=environments,
-        items=read_items(plan),
+        items=recorded_items(plan),
     )
 
 
@@ -62,11 +62,11 @@ def identity(plan: Plan, probed: Probed) -> dict[str, str]:
 
 def items(plan: Plan) -> dict[str, str]:
     """Return the part of a run's identity that the items of its workload are, if there are any."""
-    digests = [each["digest"] for each in read_items(plan)]
+    digests = [each["digest"] for each in recorded_items(plan)]
     return {"items": " ".join(digests)} if digests else {}
 
 
-def read_items(plan: Plan) -> list[ItemsRead]:
+def recorded_items(plan: Plan) -> list[ItemsRead]:
     """Return the items of all batches without their data, as `run.started` has them."""
     found: list[ItemsRead] = []
     for point in plan.points:

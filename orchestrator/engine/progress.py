@@ -20,7 +20,7 @@ from ..analysis.expect import is_open
 from ..analysis.stats import compare
 from ..text import printable
 from .conductor import Watcher
-from .forecast import expectation
+from .forecast import time_to_verdict
 
 REFRESH_S = 0.5  # the shortest time between two drawings, each of which takes some milliseconds on a core
 
@@ -52,7 +52,7 @@ class Progress(Watcher):
         self._draw(f"{contest.point.label}, block {len(contest.begun_numbers) + 1}: {what}")
 
     def expected(self, win_s: float, tie_s: float, most_s: float) -> None:
-        self._expected = f"{expectation(win_s, tie_s)}; at most {most_s:.0f} s"
+        self._expected = f"{time_to_verdict(win_s, tie_s)}; at most {most_s:.0f} s"
 
     def block_ended(self, contests: Sequence[Contest], left_s: float) -> None:
         self._contests = contests

@@ -71,11 +71,11 @@ class PointState:
 
     def to_look_s(self, hosts: int) -> float:
         """Return the time of the finished blocks that are missing to the next look."""
-        return self.blocks_s((decide.next_look(self.contest) or 0) - self.contest.finished, hosts)
+        return self.blocks_s((decide.next_look(self.contest) or 0) - self.contest.finished_blocks, hosts)
 
     def needs_s(self, hosts: int) -> float:
         """Return the time until the point is worth a look: one block before its first look, later all to the next."""
-        missing = (decide.next_look(self.contest) or 0) - self.contest.finished - len(self.running)
+        missing = (decide.next_look(self.contest) or 0) - self.contest.finished_blocks - len(self.running)
         return self.blocks_s(max(1, missing) if self.contest.looks else 1, hosts)
 
 

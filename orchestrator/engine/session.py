@@ -14,7 +14,7 @@ import anyio.to_thread
 from ..archive.resume import Policy
 from ..interpreters.probe import Probed
 from ..journal.read import EVENTS_FILE, Records
-from ..log import diagnostics
+from ..log import logger
 from ..machine import host, spin
 from ..spec.load import Source
 from ..spec.plan import Plan
@@ -61,7 +61,7 @@ def run(
 
     `policy` says which interrupted run is resumed. `set_holder` is called with the run's directory, and `check` when
     the plan can run, before anything is written; `share` is what the run has of a suite. Raises BadInput before that,
-    Unwritable, JournalDamaged, Busy and HostsLost.
+    Unwritable, JournalDamaged and Busy. Lost hosts raise nothing: the outcome has their status.
     """
 
     async def measured() -> RunOutcome:
@@ -151,6 +151,6 @@ async def _conduct(plan: Plan, opened: OpenRun, executor: BlockExecutor) -> Host
         except Interrupted:
             pass
         except HostsLost as error:
-            diagnostics().error("hosts.lost", note=str(error))
+            logger().error("hosts.lost", note=str(error))
             return error
     return None

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-TURNS = 8  # of the loop, more than a signal takes from its arrival to the list of signals
+TURNS = 8  # turns of the event loop: a signal needs fewer to reach the list of signals
 
 SAME_S = 1.0  # two SIGHUP within this time count as one
 
@@ -31,7 +31,7 @@ _stop: ContextVar[Stop | None] = ContextVar("stop", default=None)
 
 
 class Stop:
-    """In the place of signals, which only the main thread gets: another thread ends what this one measures."""
+    """Ends a measurement that runs outside the main thread, which is the only one that gets signals."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Several experiments in turn: one time for all, and after an interruption only what is not done yet."""
+"""Runs several experiments in turn within one time limit; after an interruption, only the unfinished ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..archive import suite as archive
 from ..archive.resume import Policy
 from ..archive.suite import SuiteRecord
 from ..errors import BadInput, Failure
-from ..log import diagnostics
+from ..log import logger
 from ..machine import host
 from ..spec.load import Source
 from ..spec.plan import Plan
@@ -158,7 +158,7 @@ def _reported(ending: Ending, on_end: Callable[[Ending], None]) -> Ending:
 
 def _done(job: Job, setting: Setting, record: SuiteRecord, known: dict[str, dict[str, str]]) -> Ending | None:
     """Return how an experiment ended in the interrupted call of this suite; None if it has to be measured."""
-    started = record.finished(job.name)
+    started = record.started_if_finished(job.name)
     if started is None:
         return None
     from ..analysis.results import fold
@@ -171,23 +171,23 @@ def _done(job: Job, setting: Setting, record: SuiteRecord, known: dict[str, dict
             identity = known.get(job.name) or session.identity(job.plan, job.source, setting.place)
         if changed := origin.changed(started, job.plan, identity):
             note = f"{', '.join(changed)} changed since the suite was interrupted, so it is measured again"
-            diagnostics().warning("experiment.not_resumed", run=str(directory), note=note)
+            logger().warning("experiment.not_resumed", run=str(directory), note=note)
             return None
         results = fold(Records(directory / EVENTS_FILE))
     except Failure as error:
-        diagnostics().warning("experiment.not_resumed", run=str(directory), note=str(error))
+        logger().warning("experiment.not_resumed", run=str(directory), note=str(error))
         return None
     assert results.finished is not None
     note = "finished by the interrupted suite; use --fresh to measure it again"
-    diagnostics().info("experiment.done", run=str(directory), note=note)
+    logger().info("experiment.done", run=str(directory), note=note)
     status = results.finished.exit_status
     return Ending(job, status, RunOutcome(results, status, directory), None, _elapsed_s(results), was_done=True)
 
 
 def _measured(job: Job, setting: Setting, record: SuiteRecord, share: Share) -> Ending:
-    """Return how an experiment ended that is measured now, whatever ended it."""
+    """Measure an experiment, and return how it ended; an error becomes its ending."""
     if share.most_s is not None and share.most_s < job.least_s:
-        diagnostics().warning("experiment.skipped", experiment=job.name, note=NO_TIME)
+        logger().warning("experiment.skipped", experiment=job.name, note=NO_TIME)
         return Ending(job, errors.UNDECIDED, error=NO_TIME, was_skipped=True)
 
     def set_holder(directory: str) -> None:
@@ -210,7 +210,7 @@ def _measured(job: Job, setting: Setting, record: SuiteRecord, share: Share) -> 
 
 
 def _failed(job: Job, status: int, error: str, elapsed_s: float) -> Ending:
-    diagnostics().error("experiment.failed", experiment=job.name, exit_status=status, note=error)
+    logger().error("experiment.failed", experiment=job.name, exit_status=status, note=error)
     return Ending(job, status, error=error, elapsed_s=elapsed_s)
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..files import cache_directory
-from ..log import diagnostics
+from ..log import logger
 from ..runner.problem import Problem
 from ..spec.values import package
 from ..supervisor.capture import capture
@@ -124,7 +124,7 @@ def _build(
             shutil.rmtree(left, ignore_errors=True)
         begun_s = time.monotonic()
         asked = {"python": python, "requirements": list(wanted)}
-        diagnostics().info("environment.building", **asked)
+        logger().info("environment.building", **asked)
         fresh = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=place.parent))
         try:
             packages = _Uv(runner_env, interrupt, program, wanted).fill(fresh, python)
@@ -132,7 +132,7 @@ def _build(
             fresh.rename(place)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-        diagnostics().info("environment.built", **asked, seconds=round(time.monotonic() - begun_s, 1))
+        logger().info("environment.built", **asked, seconds=round(time.monotonic() - begun_s, 1))
     return Environment(str(place / "bin" / "python"), tuple(packages))
 
 
@@ -212,7 +212,7 @@ def _locked(place: Path, interrupt: Interrupt) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if not is_announced:
-                    diagnostics().info("environment.waiting", note=f"another process builds one in {place}")
+                    logger().info("environment.waiting", note=f"another process builds one in {place}")
                     is_announced = True
                 if poll.poll(RETRY_S * 1000):
                     raise Interrupted from None

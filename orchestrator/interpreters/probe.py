@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..log import diagnostics
+from ..log import logger
 from ..runner import names, registry
 from ..runner.problem import Problem, read
 from ..spec.document import KeyPath, quoted
@@ -206,7 +206,7 @@ def environment_for(
         try:
             return environments.provide(runner_env, interrupt, python, (*required, *extra))
         except Unbuilt as error:
-            diagnostics().warning("environment.lacks", python=python, packages=list(extra), reason=error.problem.what)
+            logger().warning("environment.lacks", python=python, packages=list(extra), reason=error.problem.what)
     return environments.provide(runner_env, interrupt, python, required) if required else None
 
 

@@ -1,4 +1,4 @@
-"""The events of the log: their names, their fields, and the version of both.
+"""Every event class by its name: those of the journal, and those that only commands print (suites, `compare`).
 
 Raw events are facts, written as they come. Derived events can be computed again from the raw ones; they carry the
 version of the statistics that made them. Common fields (`schema`, `run_id`, `seq`, `ts`, `crc32`) are added by the

@@ -76,7 +76,7 @@ class ContextSampled(Event):
     effective_cores: int
     quota_cores: float | None = None
     spin_cores: float | None = None
-    """What as many processes as there are effective cores got done at once, as a multiple of one; at the start only."""
+    """Work of one spinning process per effective core at once, as a multiple of one alone; at the start only."""
     affinity: list[int] | None
     governor: str | None
     turbo: bool | None = None
@@ -163,8 +163,8 @@ class RunnerGuarded(AboutVariant):
     block: int
     idle_ns: int
     idle_cpu_ns: int
-    """What it used of a core while others held the token, beyond 0.5 ms a trial for the handling of requests: so much
-    that it is stopped from now on when they do."""
+    """CPU time used while other variants held the token, less 0.5 ms a trial for handling requests. From the next block
+    on, the runner is stopped whenever another variant holds the token."""
 
 
 class ReferenceTimed(AboutPoint):
@@ -172,7 +172,7 @@ class ReferenceTimed(AboutPoint):
     block: int
     version: int
     wall_ns: list[int]
-    """The time of the reference loop in every round of the block: the yardstick between runs and machines."""
+    """The time of the reference loop in every round of the block: it makes runs and machines comparable."""
 
 
 class TrialFinished(AboutVariant):

@@ -19,7 +19,7 @@ def allowed_cpus() -> list[int] | None:
 
 
 def keep_to(processors: Collection[int]) -> list[int]:
-    """Bind this process and its future children to processors; return those that it may not use."""
+    """Bind this process and its future children to processors; bind nothing and return those it may not use, if any."""
     missing = sorted(set(processors) - set(allowed_cpus() or ()))
     if not missing:
         os.sched_setaffinity(0, processors)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .. import units
 from ..errors import BadInput, Busy
-from ..log import diagnostics
+from ..log import logger
 from ..text import printable
 
 FILE = "orchestrator.lock"
@@ -26,7 +26,7 @@ RETRY_S = 0.5  # between two tries: waiting must not disturb the run that measur
 
 WAIT = "wait for it with --wait 2h"  # the remedy on the command line
 
-SetRun = Callable[[str], None]
+SetHolder = Callable[[str], None]
 
 
 def where() -> Path:
@@ -44,8 +44,8 @@ def where() -> Path:
 
 
 @contextmanager
-def hold(wait_s: float = 0.0, remedy: str = WAIT, gives_up: Callable[[], bool] = lambda: False) -> Iterator[SetRun]:
-    """Hold this machine; yield a setter for the holder's run id, which waiting runs print.
+def hold(wait_s: float = 0.0, remedy: str = WAIT, gives_up: Callable[[], bool] = lambda: False) -> Iterator[SetHolder]:
+    """Hold this machine; yield a setter for the text that names the holder, which waiting runs print.
 
     Raises Busy, which names the holder and the `remedy`, when it is still held after `wait_s`, or when `gives_up`
     returns true before that, and BadInput when the file that `ORCHESTRATOR_LOCK` names can't be locked.
@@ -60,14 +60,14 @@ def hold(wait_s: float = 0.0, remedy: str = WAIT, gives_up: Callable[[], bool] =
         _acquire(descriptor, time.monotonic() + wait_s, remedy, gives_up)
         since = units.utc_now()
 
-        def set_run(run: str) -> None:
+        def set_holder(run: str) -> None:
             about = {"pid": os.getpid(), "since": since, "run": run}
             with suppress(OSError):  # a full disk: the lock holds anyway
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, json.dumps(about).encode() + b"\n", 0)
 
-        set_run("")
-        yield set_run
+        set_holder("")
+        yield set_holder
     finally:
         os.close(descriptor)
 
@@ -102,14 +102,14 @@ def _acquire(descriptor: int, deadline: float, remedy: str, gives_up: Callable[[
                 raise Busy(_holder(descriptor), remedy=remedy) from None
             if not is_waiting:
                 is_waiting = True
-                diagnostics().info(
+                logger().info(
                     "machine.awaited", note=f"{_holder(descriptor)}; waiting for {units.duration(left_s * 1e9)} at most"
                 )
             time.sleep(min(RETRY_S, left_s))
 
 
 def _holder(descriptor: int) -> str:
-    """Return a sentence that names the holder, which may be about to write its id."""
+    """Return a sentence that names the holder; retries, as a new holder may not have written its name yet."""
     for _ in range(20):
         with suppress(ValueError, KeyError, TypeError, OSError):
             about = json.loads(os.pread(descriptor, 4096, 0))

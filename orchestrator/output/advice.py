@@ -8,7 +8,7 @@ from statistics import median
 from .. import units
 from ..analysis import explain, load
 from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL, Summary
-from ..analysis.capacity import capacity as of_rate
+from ..analysis.capacity import in_words
 from ..analysis.contest import Contest
 from ..analysis.decide import WORTH_IT
 from ..analysis.results import PointEvents, Results
@@ -17,7 +17,7 @@ from ..journal.window_events import VariantServed
 from . import causes, tables, warning_words
 
 LOOKED_UP = "answers_kept"
-"""The warning that `reserve` has."""
+"""The warning that `caveat` puts into words."""
 
 LETS_GO, HOLDS = 0.5, 0.25
 """The share of the time that speaks for code that releases the GIL, and for code that holds it."""
@@ -44,8 +44,8 @@ def choice(found: PointEvents) -> str:
     return _choice(found.verdict, {event.variant: event for event in found.compared}).removesuffix(".") + answers + "."
 
 
-def reserve(found: PointEvents) -> str:
-    """Return what makes the choice at a point nearly worthless, in a sentence or two; nothing if nothing does."""
+def caveat(found: PointEvents) -> str:
+    """Return why the choice at a point is nearly worthless, in a sentence or two; empty if it is not."""
     if not found.verdict or LOOKED_UP not in found.verdict.warnings:
         return ""
     answered = f"answered{warning_words.answered(found.verdict)}"
@@ -64,7 +64,7 @@ def capacity(results: Results) -> Iterator[str]:
             continue
         objective = f"{verdict.metric} within {units.duration(verdict.bound_ns)}"
         simplest = "" if len(own) == 1 else f", the first of {len(own)} that tie"
-        yield f"Use {own[0].variant}{simplest}: it holds {objective} {of_rate(own[0])}."
+        yield f"Use {own[0].variant}{simplest}: it holds {objective} {in_words(own[0])}."
 
 
 def reasons(

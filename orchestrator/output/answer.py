@@ -118,8 +118,8 @@ def _draw_point(
     if found.verdict:
         style = VERDICT_STYLES[found.verdict.verdict]
         chosen = f"{contest.point.label}: {advice.choice(found)}" if is_named else advice.choice(found)
-        if is_advice and (reserve := advice.reserve(found)):
-            screen.line(f"{contest.point.label}: {reserve}" if is_named else reserve, "yellow")
+        if is_advice and (caveat := advice.caveat(found)):
+            screen.line(f"{contest.point.label}: {caveat}" if is_named else caveat, "yellow")
         screen.line(chosen if is_advice else found.verdict.sentence, style)
         if not is_named:
             screen.gap()

@@ -1,7 +1,8 @@
-"""The output formats of a run, by name: each one module and one line here.
+"""The output formats of a run, by name: one line here for each.
 
-A text format is a module with `render(results, view) -> str`. A file format is a function of the results that
-returns the contents of its files by their paths. `report` makes the pages, `export` the files for other tools.
+A text format is a function `(results, view) -> str`. A file format (kind "page" or "export") is a function of the
+results that returns the contents of its files by path. `report` writes pages and pictures, `export` the files for
+other tools.
 """
 
 from __future__ import annotations

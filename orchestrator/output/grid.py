@@ -21,7 +21,7 @@ class Grid:
     """Whether long cells continue on the next line."""
     styles: Mapping[str, str] = field(default_factory=dict)
     """How a terminal marks the cells of the last column, by their text."""
-    folds: Collection[str] = ()
+    wrapped: Collection[str] = ()
     """The headers of columns whose long cells continue on the next line, if not all do."""
     row_styles: Sequence[str] = ()
     marked: Collection[str] = ()

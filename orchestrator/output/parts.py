@@ -44,7 +44,7 @@ COLOURS = {
 
 
 def first_cause(event: VariantExplained) -> str:
-    """Return the largest cause with its share; nothing where none stands out."""
+    """Return the first cause with its share; empty where there is none."""
     if not event.causes:
         return ""
     word = PARTS[event.causes[0]]

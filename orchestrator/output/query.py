@@ -2,7 +2,8 @@
 
 The journals are the only truth. What is kept of a run, in its directory below `.tables`, is named for the size and the
 time of its journal and the versions of this program's figures: it is made again when one of them changes, and may be
-deleted at any time. A query reads, and nothing but what lies below the directory of the runs.
+deleted at any time. A query only reads, and only below the directory of the runs; where that is read-only, also
+temporary tables.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def opened(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a database with the views `names` of all runs below `runs`, or of one experiment.
 
-    It can read no file outside of that directory. What is kept of the runs is brought up to date first. Runs that are
+    It can read files below that directory and below a temporary one, which holds the tables of runs that can't be
+    written to. Outdated tables are rebuilt first. Runs that are
     damaged are left out, and added to `damaged`. Raises BadInput when there is no directory, Unwritable when what is
     kept can't be written anywhere.
     """

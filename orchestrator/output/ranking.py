@@ -93,7 +93,7 @@ def ranked(found: PointEvents, view: View) -> Grid:
         headers=list(columns),
         rows=list(zip(*columns.values(), strict=True)),
         right=("batch", "call", *LATENCY_FIELDS, "achieved", "queued"),
-        folds=(LABEL, "why"),
+        wrapped=(LABEL, "why"),
         row_styles=[MARKS[each][2] for each, _ in rows],
         marked=[header for header in columns if header not in texts or header == LABEL],
     )
@@ -225,6 +225,6 @@ def points(found: Sequence[tuple[str, PointEvents]]) -> Grid:
             styles.append(MARKS[how][2])
     time = next((event.metric for _, about in found for event in about.served), "batch")
     headers = ["point", "  best", time, "vs baseline", "why"]
-    grid = Grid(headers, rows, right=(time,), spare=("why",), folds=("point", "  best"))
+    grid = Grid(headers, rows, right=(time,), spare=("why",), wrapped=("point", "  best"))
     grid = replace(grid, row_styles=styles, marked=("  best",))
     return grid if any(row[-1] for row in rows) else grid.without(["why"])

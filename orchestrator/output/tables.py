@@ -53,7 +53,7 @@ def _compared_row(event: VariantCompared, why: str) -> dict[str, str]:
         "per batch": units.duration(event.wall_ns),
         "per call": units.duration(event.wall_ns and event.wall_ns / event.tasks),
         "quartiles": units.between((event.wall_ns_low, event.wall_ns_high), event.wall_ns),
-        "vs baseline": _against_baseline(event),
+        "vs baseline": _against_baseline_in_full(event),
         "efficiency": units.percent(event.ideal_share),
         "why": why,
         "start-up": units.duration(event.startup_ns),
@@ -87,7 +87,12 @@ def _served(found: PointEvents, title: str) -> Grid:
         latencies = [latency(own, metric) for metric in LATENCY_FIELDS]
         queued = units.percent(own.queue_share) if own else "-"
         why = causes.get(event.variant, "")
-        ratio = [_against_baseline(event), units.duration(event.startup_ns), str(event.blocks), str(event.failures)]
+        ratio = [
+            _against_baseline_in_full(event),
+            units.duration(event.startup_ns),
+            str(event.blocks),
+            str(event.failures),
+        ]
         rows.append([event.variant, *latencies, achieved(own), queued, why, ended, *ratio])
     figures = [*LATENCY_FIELDS, "achieved", "queued"]
     headers = ["variant", *figures, "why", "ended", "vs baseline", "start-up", "blocks", "failed"]
@@ -133,7 +138,8 @@ def against_baseline(event: VariantCompared) -> str:
     return units.ratio(event.speedup, event.speedup_low, event.speedup_high)
 
 
-def _against_baseline(event: VariantCompared) -> str:
+def _against_baseline_in_full(event: VariantCompared) -> str:
+    """Return what `against_baseline` does, with why there is no ratio or why the variant was dropped."""
     if event.excluded:
         return f"failed, {against_baseline(event)}"
     has_ratio = event.variant != event.baseline and event.speedup is not None

@@ -76,7 +76,7 @@ def _table(grid: Grid) -> Table:
     table = Table(title=grid.title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for header, right in zip(grid.headers, grid.aligned_right, strict=True):
         justify: Literal["left", "right"] = "right" if right else "left"
-        is_wrapped = grid.wraps or header in grid.folds
+        is_wrapped = grid.wraps or header in grid.wrapped
         table.add_column(Text(header), justify=justify, no_wrap=not is_wrapped, overflow="fold")
     for place, row in enumerate(grid.rows):
         own = grid.row_styles[place] if grid.row_styles else ""

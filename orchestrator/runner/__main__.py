@@ -20,7 +20,7 @@ from . import exits, gil, imports, registry, workload
 from .account import sensors
 from .error_text import message, named
 
-_spare: list[int] = []  # a descriptor to give up when there is no other: saying so imports modules
+_spare: list[int] = []  # a descriptor to close when none is left: to report that opens files
 
 
 class Link:
@@ -54,7 +54,7 @@ class Link:
 
 
 def main() -> None:
-    """Serve the first request: models, a probe, items, first calls, the reference loop, or a variant."""
+    """Serve the first request: `probe`, `items`, `pilot`, `list`, `models`, `reference`, or a variant."""
     begun_ns = time.perf_counter_ns()
     link = Link()
     os.environ[sensors.RUNNER_PID] = str(os.getpid())

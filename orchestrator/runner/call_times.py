@@ -12,10 +12,10 @@ from .pilot_progress import Progress
 from .results import pickled_bytes
 
 ENOUGH_NS = 200_000_000
-ENOUGH_ITEMS_NS = 1_000_000_000  # calls of unequal length say less about their mean
+ENOUGH_ITEMS_NS = 1_000_000_000  # with items: their calls differ in length, so the mean needs more time
 FEWEST_CALLS, MOST_CALLS = 3, 200
-MOST_CALLS_OF_SOURCE, ENOUGH_OF_SOURCE_NS = 10_000, 2_000_000_000  # does it end?
-FEWEST_OF_QUARTER, GROWN = 5, 2.0  # a core that is shared with another process slows calls down by less
+MOST_CALLS_OF_SOURCE, ENOUGH_OF_SOURCE_NS = 10_000, 2_000_000_000  # of a function whose source may end
+FEWEST_OF_QUARTER, GROWN = 5, 2.0  # calls in each quarter; less growth may come from another process on the core
 MUCH = 0.2  # of the time of a call: the least growth of its CPU time that matters
 SETTLING, SETTLING_S, SETTLED = 60, 0.005, 0.3  # OpenBLAS's threads spin for about 25 ms
 LONG_NS = 5_000_000_000  # no other call follows a first one that takes longer than this
@@ -24,7 +24,7 @@ LARGE = 1_000_000  # bytes of a pickled result
 HELD = 7  # further calls whose large results are held, as a batch holds them: most get fresh memory, which is slower
 COMPARING_NS = 100_000_000  # each result is compared with the first one until that has taken so long
 
-SHORT_NS = 5_000_000  # a batch has few calls that are longer, and needs no such calls
+SHORT_NS = 5_000_000  # longer calls are few in a batch, so results need not be held
 
 
 class CallTimes:
@@ -73,7 +73,7 @@ class CallTimes:
         return 3 if self.items else 2
 
     @property
-    def wall_ns(self) -> int:
+    def shortest_ns(self) -> int:
         """The time of the shortest call."""
         return min(self._walls_ns)
 
@@ -114,7 +114,7 @@ class CallTimes:
     def _holds(self) -> bool:
         """Return whether further calls must show what it takes to hold large results."""
         if self._is_large is None:
-            self._is_large = not self.items and self.wall_ns < SHORT_NS and (pickled_bytes(self.last) or 0) >= LARGE
+            self._is_large = not self.items and self.shortest_ns < SHORT_NS and (pickled_bytes(self.last) or 0) >= LARGE
         return self._is_large
 
     def begin(self) -> None:

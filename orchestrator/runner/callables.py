@@ -75,7 +75,7 @@ def is_async(function: Any) -> bool:
 
 
 def refusal(reference: str, owner: Any, function: Any, has_setup: bool, has_args: bool = False) -> Problem | None:
-    """Return why a callable is hardly meant, or can't be called by name, and what to name instead; None if it can."""
+    """Return why a callable is probably a mistake or takes no named arguments, and what to name; None if it is fine."""
     import inspect
 
     if inspect.isclass(function):

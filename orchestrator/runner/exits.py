@@ -1,4 +1,6 @@
-"""Calls that would end the interpreter without a trace raise an exception instead: for pilots, which have no timing.
+"""Calls that would end the interpreter without a trace raise an exception instead, in requests before a run.
+
+Those are probe, items, pilot and list; timed calls are not wrapped.
 
 What was printed before is kept, since it often has the reason.
 """

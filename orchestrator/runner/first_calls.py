@@ -216,7 +216,7 @@ class _Checked:
     def further(self, is_second: bool) -> Iterator[int]:
         """Yield the number of each further call to make, which show what calls keep."""
         is_enough = is_second or self._measured.has_source
-        return iter(()) if is_enough else self.keeping.further(self._measured.wall_ns)
+        return iter(()) if is_enough else self.keeping.further(self._measured.shortest_ns)
 
     def copies(self, item: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return arguments of a call that are its own."""

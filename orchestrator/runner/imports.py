@@ -16,7 +16,7 @@ from typing import Any
 from . import exits, names, standard_input
 from .changes import SETS_VARIABLES, Changes
 from .error_text import message, named
-from .last_words import last_words
+from .last_words import last_words, relative
 from .problem import Problem
 
 HERE = os.getcwd()
@@ -321,7 +321,7 @@ def _is_our_file(file: str) -> bool:
 
 def shown(file: str) -> str:
     """Return a path relative to the working directory, where it is below that."""
-    return file[len(HERE) + 1 :] if file.startswith(HERE.rstrip("/") + "/") else file
+    return relative(file, HERE)
 
 
 @contextmanager

@@ -139,7 +139,7 @@ def _places(lines: Sequence[str], here: str | None = None) -> Iterator[str]:
 def _placed(frame: re.Match[str], here: str) -> str:
     """Return `file:line` of a frame of the user's code, "" for another."""
     is_theirs = not any(part in frame["file"] for part in NOT_THEIRS)
-    return f"{_shown(frame['file'], here)}:{frame['line']}" if is_theirs else ""
+    return f"{relative(frame['file'], here)}:{frame['line']}" if is_theirs else ""
 
 
 def _exception(lines: list[str], here: str) -> str:
@@ -169,5 +169,6 @@ def _paragraph(lines: list[str]) -> str:
     return " ".join(words)
 
 
-def _shown(file: str, here: str) -> str:
-    return file[len(here) + 1 :] if file.startswith(here.rstrip("/") + "/") else file
+def relative(file: str, here: str) -> str:
+    """Return a path relative to the directory `here`, where it is below that."""
+    return file.removeprefix(here.rstrip("/") + "/")

@@ -52,10 +52,11 @@ def running() -> Any:
 
 
 @contextmanager
-def watched(turns_ns: list[int]) -> Iterator[None]:
-    """Append the time of each turn of the running event loop, in ns.
+def watched(turns_ns: list[int], selects: list[tuple[int, int]]) -> Iterator[None]:
+    """Append the time of each turn of the running event loop, in ns, and when it waits for events between turns.
 
-    During a turn the loop handles no event. Appends nothing without a loop, nor with uvloop, which hides them.
+    During a turn the loop handles no event. Appends nothing without a loop, nor with uvloop, which hides them; of trio,
+    turns only.
     """
     if _is_trio():
         with _watched_trio(turns_ns):
@@ -70,9 +71,11 @@ def watched(turns_ns: list[int]) -> Iterator[None]:
 
     def timed_select(timeout: float | None = None) -> Any:
         nonlocal left_ns
-        turns_ns.append(time.monotonic_ns() - left_ns)
+        begun_ns = time.monotonic_ns()
+        turns_ns.append(begun_ns - left_ns)
         events = select(timeout)
         left_ns = time.monotonic_ns()
+        selects.append((begun_ns, left_ns))
         return events
 
     selector.select = timed_select

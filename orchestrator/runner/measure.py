@@ -82,7 +82,8 @@ class Bench:
         self._used_ns = time.perf_counter_ns()
         self._warmed_ns = 0
         self._call_ns = 0.0
-        self._aside_cpu_ns = 0
+        self._untimed_cpu_ns = 0
+        """CPU time of resets and copies during a trial, which does not count."""
         self._keeps = False
         self._repeats = 1
         self._trials: list[dict[str, Any]] = []
@@ -161,7 +162,7 @@ class Bench:
         return {"event": "warmed", "batches": len(walls_ns), **times, **found}
 
     def _watched(self, firsts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Return what `do_warm` does of the first call in every worker."""
+        """Note what the first calls showed, and return `started` and `copied` for the answer of `do_warm`."""
         self._imported = any(first["imported"] for first in firsts)
         self._first_ns = None if self._imported else min(first["wall_ns"] for first in firsts)
         is_alone = len(firsts) == 1 or bool(self._others)  # threads would count each other's processes
@@ -299,10 +300,10 @@ class Bench:
         if time.perf_counter_ns() - idle_from_ns > IDLE_NS and not (self.windows and self.windows.left_running):
             await self._each(sensors.identify)
         core = sensors.begin_on(round_number)
-        self._aside_cpu_ns = 0
+        self._untimed_cpu_ns = 0
         before_ns, begun_ns = self._cpu_ns(), time.perf_counter_ns()
         timed = await (self._window(self.windows, round_number) if self.windows else self._batches())
-        after_ns = self._cpu_ns() - self._aside_cpu_ns
+        after_ns = self._cpu_ns() - self._untimed_cpu_ns
         trial: dict[str, Any] = {
             **timed,
             "cpu_ns": round((after_ns - before_ns) / self._repeats),
@@ -325,9 +326,9 @@ class Bench:
         return {"started_ns": started_ns, "wall_ns": max(1, round(wall_ns / self._repeats))}
 
     async def _window(self, windows: Windows, round_number: int) -> dict[str, Any]:
-        aside_ns = time.process_time_ns()
+        untimed_ns = time.process_time_ns()
         self._before_batch()
-        self._aside_cpu_ns = time.process_time_ns() - aside_ns
+        self._untimed_cpu_ns = time.process_time_ns() - untimed_ns
         window = await windows.run(self._call, self._items, round_number)
         self._call_ns = (window["latency_total_ns"] - window["queue_total_ns"]) / max(1, window["ended"])
         return window
@@ -395,9 +396,9 @@ class Bench:
             return started_ns, time.perf_counter_ns() - begun_ns
         wall_ns = 0
         for _ in range(repeats):  # every batch starts from the same state, and neither resetting nor copying is timed
-            aside_ns = time.process_time_ns()
+            untimed_ns = time.process_time_ns()
             self._before_batch()
-            self._aside_cpu_ns += time.process_time_ns() - aside_ns
+            self._untimed_cpu_ns += time.process_time_ns() - untimed_ns
             begun_ns = time.perf_counter_ns()
             self._results = await run(items)
             wall_ns += time.perf_counter_ns() - begun_ns

@@ -61,8 +61,9 @@ class ModuleState:
     def changed(self) -> list[dict[str, str]]:
         """Return the `name` of each variable that calls change, and `at` which line.
 
-        The second call has the arguments of the first one, so it changes neither a memo nor what is set up when it is
-        first needed. What it leaves unchanged counts where later calls fill it and the code never reads it.
+        A variable counts if calls after the second changed it and the second did too: that one repeats the arguments of
+        the first, so a memo or a lazy set-up does not change then. One that the second call left unchanged counts only
+        if the code fills it and never reads it.
         """
         if len(self._contents) < 2:
             return []

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .registry import Each
 
 SHORTEST_NS, PAIRS = 8_000_000, 3
 """Two workers run at once for this long at least: longer than CPython's switch interval of 5 ms."""
@@ -17,14 +20,13 @@ SETTLE_S = 0.001
 
 MARGIN = 4  # two calls at once take at most twice as long as one, when they run in turn; the rest is reserve
 
-Each = Callable[[Callable[[], Any]], Awaitable["list[Any]"]]
 
 Prepare = Callable[[int], "list[Callable[[], Any]]"]
 """Returns so many calls to make, whose arguments are ready."""
 
 
 async def overlap(each: Each, prepare: Prepare, within_ns: int) -> dict[str, Any]:
-    """Time as many calls in one worker, and in each of two, in turn; no dispatch is in the times.
+    """Time the same number of calls in one worker, then in each of two at once, repeatedly; dispatch is not timed.
 
     Returns `calls`, and in pairs `alone_ns` and `together_ns`. There is no pair where one would take over `within_ns`.
     """

@@ -1,4 +1,4 @@
-"""Results that hold no work that was done yet: iterators, coroutines, futures, lazy objects, functions to call."""
+"""Results whose work is not done yet: iterators, coroutines, futures, lazy objects, functions to call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HELD = {
 
 
 def promise(name: str, result: Any, arguments: tuple[str, ...] = (), is_async: bool = False) -> Problem | None:
-    """Return why a result holds no work that was done yet, and how to get it done; None if it is a value.
+    """Return the problem of a result whose work is not done yet, with the remedy; None if it is a value.
 
     `is_async`: the function is an `async def`, and this is what awaiting it gave.
     """

@@ -94,6 +94,8 @@ Initializer = partial[Any] | None
 
 RunBatch = Callable[[Sequence[int]], Awaitable[list[Any]]]
 
+Each = Callable[[Callable[[], Any]], Awaitable[list[Any]]]
+"""`each(function)` calls a function once in every worker, at the same moment, and returns the results."""
 
 Submit = Callable[[Callable[[Any], Any], Any], "Future"]
 """`submit(function, item)` gives a model one call of a function, or of a coroutine function, and returns its future.
@@ -187,7 +189,7 @@ class Workers(NamedTuple):
     """
 
     bind: Callable[[Call], RunBatch]
-    each: Callable[[Callable[[], Any]], Awaitable[list[Any]]]
+    each: Each
     facts: dict[str, Any] = {}
     far_cpu_ns: Callable[[], int] = int
     submit: Submit | None = None

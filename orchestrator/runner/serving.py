@@ -17,7 +17,7 @@ from .workload import bound, call_for, entered, find, form_for, initializer_for
 
 
 async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
-    """Import all that `order` needs, open the model on request, then answer until the request pipe closes.
+    """Import all that the request `order` needs, open the model on request, then answer until the pipe closes.
 
     The answer to `order` has how many `threads` the imports have left running.
     """

@@ -13,7 +13,7 @@ from .model import Expectation, Experiment
 from .plan import Claim, Point, Variant, canonical, column
 from .problem import SpecProblem, suggestion
 
-Held = tuple[Point, Variant]
+Subject = tuple[Point, Variant]
 """A variant at a point that a claim is about."""
 
 
@@ -58,22 +58,22 @@ def claims_of(
             others = _named(expected.against, ("expect", number, "against"), variants, experiment)
             # `where: {workers: 2}` applies to both sides if the other side has such a variant
             others = [other for other in others if _matches(other.columns, where)] or others
-        held = [(p, v) for p in points for v in named if _matches({**p.columns, **v.columns}, where, whole=True)]
-        if not held:
+        subjects = [(p, v) for p in points for v in named if _matches({**p.columns, **v.columns}, where, whole=True)]
+        if not subjects:
             raise _unmatched(number, expected, points, named)
         if expected.metric == "speedup":
-            held = _without_itself(number, held, others)
-        claims += [Claim(expected, point, variant, other) for (point, variant), other in product(held, others)]
+            subjects = _without_itself(number, subjects, others)
+        claims += [Claim(expected, point, variant, other) for (point, variant), other in product(subjects, others)]
     return tuple(claims)
 
 
-def _without_itself(number: int, held: Sequence[Held], others: Sequence[Variant]) -> list[Held]:
+def _without_itself(number: int, subjects: Sequence[Subject], others: Sequence[Variant]) -> list[Subject]:
     """Return what a claim is about without the one variant it is compared with; raises SpecProblem if none is left.
 
     Of several that it is compared with, none may be among them: each would have to be faster than the other.
     """
-    itself = [variant for _, variant in held if variant in others]
-    rest = [each for each in held if each[1] not in others]
+    itself = [variant for _, variant in subjects if variant in others]
+    rest = [each for each in subjects if each[1] not in others]
     if itself and (len(others) > 1 or not rest):
         remedy = "name another in `against`, or leave it out by `where`"
         what = f"compares {itself[0].label} with itself"
@@ -81,9 +81,9 @@ def _without_itself(number: int, held: Sequence[Held], others: Sequence[Variant]
     return rest
 
 
-def _unmatched(number: int, expected: Expectation, points: Sequence[Point], held: Sequence[Variant]) -> SpecProblem:
+def _unmatched(number: int, expected: Expectation, points: Sequence[Point], subjects: Sequence[Variant]) -> SpecProblem:
     """Return why `where` matches nothing: an unknown column, or a value that no row has."""
-    rows = [{**point.columns, **variant.columns} for point in points for variant in held]
+    rows = [{**point.columns, **variant.columns} for point in points for variant in subjects]
     names = list(dict.fromkeys(name for row in rows for name in row))
     what = f"matches no point and variant of {expected.of}"
     for key in expected.where:

@@ -201,7 +201,8 @@ class Measure(Strict):
         default=None, description="a fixed design: so many blocks of every variant, and one look at their end"
     )
     rounds: Annotated[int, Field(ge=1, le=1000)] | None = Field(
-        default=None, description="rounds of a block; if absent, as many as take half a second, or fewer"
+        default=None,
+        description="rounds of a block; if absent, as many as take half a second or more, at most 40",
     )
     refine: str | None = Field(
         default=None,

@@ -16,7 +16,7 @@ from .values import LATENCIES, MOST_RATE, MOST_TASKS, OF_ARRIVALS, QUANTILES
 RATE = "arrivals.rate"
 
 STEPS, DOUBLINGS, FEWEST_RATES = 4, 3, 3
-"""Of the rates around the given one: so many to a doubling, from an eighth to eight times it."""
+"""Rates per doubling, doublings to each side of the given rate, and the fewest rates that can be searched."""
 
 RATES = 2 * DOUBLINGS * STEPS + 1  # those that an objective is searched for among, if a spec names none
 
@@ -90,7 +90,7 @@ def with_rates(experiment: Experiment) -> Experiment:
 
 
 def check(experiment: Experiment) -> None:
-    """Raise SpecProblem for what batches or arrivals alone can have."""
+    """Raise SpecProblem for batch-only keys beside `arrivals`, arrivals-only keys without, and a bad objective."""
     batches, arrivals = _of_batches(experiment), _of_arrivals(experiment)
     if experiment.arrivals is not None and batches:
         path, what = batches[0]

@@ -184,7 +184,7 @@ def runner_request(point: Point, variant: Variant) -> dict[str, Any]:
 
 
 def arrivals_request(point: Point, seed: int, block: int) -> dict[str, Any]:
-    """Return what a runner's order holds of arrivals, the same for all variants of a block; nothing for batches."""
+    """Return the part of a runner's request about arrivals, equal for all variants of a block; empty for batches."""
     if point.arrivals is None:
         return {}
     about = {"process": point.arrivals.process, "rate": point.arrivals.rate, "window_ns": point.arrivals.window_ns}

@@ -117,7 +117,7 @@ def _unknown_key(path: KeyPath, value: dict[str, Any]) -> SpecProblem:
 
 
 def _place_of(name: str, in_entry: bool) -> str | None:
-    """Return where in a spec a key of this name belongs that is unknown where it stands, None if nowhere."""
+    """Return where in the spec a misplaced key belongs, as text for a remedy; None if nowhere."""
     under = [part for part, kind in _PARTS.items() if name in kind.model_fields]
     if under and under[0] != "expect":
         return f"under {under[0]}"

@@ -56,7 +56,7 @@ def two_versions(
         "baseline": plan.baseline.label,
         "expect": [claim for _, claim in claims],
     }
-    pairs = _pairs(plan_experiment(parse(value, source), plan.cores, items_of(plan)), twins)
+    pairs = _pairs(plan_experiment(parse(value, source), plan.cores, batch_items(plan)), twins)
     least = round(1 / (1 + tolerance), 6)
     value["expect"] += [{"of": label, "against": other, "min": least} for label, other in pairs.items()]
     return TwoVersions(parse(value, source), pairs, [place for place, _ in claims])
@@ -97,10 +97,10 @@ def _settings(variant: Variant) -> str:
 def base_alone(two: TwoVersions, plan: Plan) -> Plan:
     """Return the plan of the base alone, to ask whether it can run; `plan` is that of the spec."""
     labels = set(two.pairs.values())
-    both = plan_experiment(two.experiment, plan.cores, items_of(plan))
+    both = plan_experiment(two.experiment, plan.cores, batch_items(plan))
     return replace(both, variants=tuple(variant for variant in both.variants if variant.label in labels), claims=())
 
 
-def items_of(plan: Plan) -> list[Items]:
+def batch_items(plan: Plan) -> list[Items]:
     """Return the items that were read for a plan."""
     return [point.items for point in plan.points if point.items]

@@ -56,7 +56,7 @@ static pthread_key_t at_exit;
 static _Thread_local int schedstat = -1;
 static _Thread_local struct clocks last; /* when schedstat was read last, and what it said */
 static _Thread_local uint64_t gil_ns, lock_ns;
-static _Thread_local unsigned calls; /* that this thread is in, one inside the other */
+static _Thread_local unsigned call_depth; /* how many nested calls this thread is in */
 
 struct span {
     uint64_t begun, ended;
@@ -114,7 +114,7 @@ static void begin_child(void) {
     memset(holds, 0, sizeof holds);
     slot = NULL;
     own = NULL;
-    calls = 0;
+    call_depth = 0;
     handed_ns = 0; /* its schedstat begins anew */
     has_gil = 0; /* it takes a new one */
     giving = (struct moment){0};
@@ -160,10 +160,10 @@ static int find_code(struct dl_phdr_info *object, size_t size, void *inside) {
     (void)size;
     for (int i = 0; i < object->dlpi_phnum; i++) {
         uintptr_t first = object->dlpi_addr + object->dlpi_phdr[i].p_vaddr;
-        uintptr_t last = first + object->dlpi_phdr[i].p_memsz;
-        if (object->dlpi_phdr[i].p_type == PT_LOAD && (uintptr_t)inside >= first && (uintptr_t)inside < last) {
+        uintptr_t end = first + object->dlpi_phdr[i].p_memsz;
+        if (object->dlpi_phdr[i].p_type == PT_LOAD && (uintptr_t)inside >= first && (uintptr_t)inside < end) {
             atomic_store(&code_begin, first);
-            atomic_store(&code_end, last);
+            atomic_store(&code_end, end);
             return 1;
         }
     }
@@ -225,11 +225,11 @@ static struct hold *hold_of(pthread_cond_t *condition) {
 }
 
 static void begin_hold(uint64_t now) {
-    if (own && has_gil && calls) own->since = now;
+    if (own && has_gil && call_depth) own->since = now;
 }
 
 static void end_hold(uint64_t now) {
-    if (!own || !has_gil || !calls || !own->since) return;
+    if (!own || !has_gil || !call_depth || !own->since) return;
     uint64_t since = own->since;
     own->since = 0;
     own->ns += now - since;
@@ -253,19 +253,19 @@ static uint64_t held_since(struct moment then, struct moment now) {
 void orchestrator_begin_call(uint64_t into[5]) {
     if (!slot) take_slot();
     orchestrator_read_clocks(into);
-    calls++;
-    if (calls == 1) begin_hold(into[0]);
+    call_depth++;
+    if (call_depth == 1) begin_hold(into[0]);
     if (slot) {
-        slot->calls = calls;
+        slot->calls = call_depth;
         slot->begun++;
     }
 }
 
 void orchestrator_end_call(uint64_t into[5]) {
     orchestrator_read_clocks(into);
-    if (calls == 1) end_hold(into[0]);
-    if (calls) calls--;
-    if (slot) slot->calls = calls;
+    if (call_depth == 1) end_hold(into[0]);
+    if (call_depth) call_depth--;
+    if (slot) slot->calls = call_depth;
 }
 
 struct seen {
@@ -324,7 +324,7 @@ static uint64_t end_wait(struct clocks before, struct clocks after) {
     return waited > 0 ? (uint64_t)waited : 0;
 }
 
-static void count(struct clocks before) {
+static void count_gil_wait(struct clocks before) {
     struct clocks after = clocks(1);
     gil_ns += end_wait(before, after);
     if (kept < room) spans[kept++] = (struct span){before.wall, after.wall};
@@ -341,7 +341,7 @@ int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, co
     has_gil = 0;
     struct clocks before = begin_wait(AWAITS_GIL);
     int result = real_timedwait(condition, mutex, until);
-    count(before);
+    count_gil_wait(before);
     return result;
 }
 
@@ -351,18 +351,18 @@ int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
     has_gil = 0;
     struct clocks before = begin_wait(AWAITS_GIL);
     int result = real_wait(condition, mutex);
-    count(before);
+    count_gil_wait(before);
     return result;
 }
 
 static void take_gil(pthread_cond_t *condition) {
     has_gil = 1;
     own = hold_of(condition);
-    if (calls) begin_hold(now_ns(CLOCK_MONOTONIC));
+    if (call_depth) begin_hold(now_ns(CLOCK_MONOTONIC));
 }
 
 static void give_gil(void) {
-    if (calls || (own && own->room)) { /* else nobody asks, and no time is lost with the clock */
+    if (call_depth || (own && own->room)) { /* else nobody asks, and no time is lost with the clock */
         uint64_t now = now_ns(CLOCK_MONOTONIC);
         end_hold(now);
         giving = moment(now);
@@ -376,8 +376,8 @@ int pthread_cond_signal(pthread_cond_t *condition) {
     return real_signal(condition);
 }
 
-/* To give the GIL away wakes the thread that waits for it, often on the core of the giver, which then stands in the queue
-   behind it while another core may be idle. As long as the GIL is held, it waits because of it. */
+/* Giving the GIL away wakes the thread that waits for it, often on the giver's core. The giver then queues behind it,
+   although another core may be idle. While the GIL is held in calls, that counts as waiting for the GIL. */
 static void count_giving(struct moment begun) {
     struct moment ended = moment(now_ns(CLOCK_MONOTONIC));
     uint64_t held = held_since(begun, ended);
@@ -399,11 +399,11 @@ int pthread_mutex_unlock(pthread_mutex_t *mutex) {
 /* Whether a wait for a semaphore is one of a call of the workload for a lock of Python. */
 static int is_lock(void *caller) {
     Dl_info found;
-    if (!calls) return 0;
+    if (!call_depth) return 0;
     return is_cpython(caller) || (dladdr(caller, &found) && found.dli_fname && strstr(found.dli_fname, "_multiprocessing"));
 }
 
-static int count_lock(struct clocks before, int result) {
+static int count_lock_wait(struct clocks before, int result) {
     int error = errno;
     lock_ns += end_wait(before, clocks(1));
     errno = error;
@@ -414,19 +414,19 @@ int sem_wait(sem_t *semaphore) {
     if (!real_sem_wait) resolve();
     if (!is_lock(__builtin_return_address(0))) return real_sem_wait(semaphore);
     struct clocks before = begin_wait(AWAITS_LOCK);
-    return count_lock(before, real_sem_wait(semaphore));
+    return count_lock_wait(before, real_sem_wait(semaphore));
 }
 
 int sem_timedwait(sem_t *semaphore, const struct timespec *until) {
     if (!real_sem_timedwait) resolve();
     if (!is_lock(__builtin_return_address(0))) return real_sem_timedwait(semaphore, until);
     struct clocks before = begin_wait(AWAITS_LOCK);
-    return count_lock(before, real_sem_timedwait(semaphore, until));
+    return count_lock_wait(before, real_sem_timedwait(semaphore, until));
 }
 
 int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until) {
     if (!real_sem_clockwait) resolve();
     if (!is_lock(__builtin_return_address(0))) return real_sem_clockwait(semaphore, clock, until);
     struct clocks before = begin_wait(AWAITS_LOCK);
-    return count_lock(before, real_sem_clockwait(semaphore, clock, until));
+    return count_lock_wait(before, real_sem_clockwait(semaphore, clock, until));
 }

@@ -1,4 +1,4 @@
-"""The runners of a block, and the two requests before any block: `probe` and `pilot`."""
+"""The runners of a block, and the requests before any block: `probe`, `read_items`, `functions` and `pilot`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""One runner process and its pipes: blocking, with deadlines, in the one thread that owns all runners.
+"""One runner process and its pipes, used synchronously and with deadlines by the one thread that owns all runners.
 
-Blocking pipes with `poll` pass the token in about 0.3 ms, with half the CPU of an asynchronous transport; CPU time of
+Pipes with `poll` pass the token in about 0.3 ms, with half the CPU of an asynchronous transport; CPU time of
 the conductor during a trial would be noise in the measurement.
 """
 
@@ -27,12 +27,16 @@ PIPE_BYTES = 65_536  # the capacity of a pipe on Linux: a larger buffer would be
 class RunnerFailed(Exception):
     """A runner has failed, died, or not answered in time; `cause` as in `trial.failed`.
 
-    `kind` is the class of the exception, where there was one; `calls` have returned before a pilot call failed, that
-    of `item` if there are items, or before one that never ended; `queue` is the empty one that this one takes from.
-    `parts` is what `error` is made of, for messages that put it in other words: see `runner.__main__`; with
-    `last_output`, of a worker that was lost, and `shortage`, where the process could open no more files.
-    `cpu_s` is the CPU time of a runner that has not answered in time, with its processes, and `workers_stacks` the end
-    of its output: the stacks of those processes.
+    `kind` is the class of the exception, if there was one.
+
+    Of a pilot: `calls` is how many calls had returned, `item` the item of the call that failed or hangs, and `queue`
+    the name of the empty queue on which a call hangs.
+
+    `parts` has the pieces of `error` by name (see `_parts` in `runner.__main__`), also `last_output` of a lost worker,
+    and `shortage` where the process could open no more files.
+
+    Of a timeout: `cpu_s` is the CPU time of the runner and its descendants, and `workers_stacks` the stacks that its
+    worker processes wrote.
     """
 
     cause: str
@@ -143,7 +147,7 @@ class Runner:
         return is_readable(self.exit, timeout_s)
 
     def death(self) -> RunnerFailed:
-        """Return how the runner has ended, as a failure without output that is still to be drained."""
+        """Return a RunnerFailed that states how the runner ended; the caller adds the output."""
         status = self._reaper.status(self.pid, timeout_s=5)
         if status is None:
             return RunnerFailed("crash", "the runner has closed its pipe")

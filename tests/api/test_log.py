@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from orchestrator.log import as_library, diagnostics
+from orchestrator.log import as_library, logger
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,14 @@ def test_messages_go_to_the_logger_of_the_package(
     fields: dict[str, object], text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "orchestrator"), as_library():
-        diagnostics().info("spec.saved", **fields)
-        diagnostics().warning("spec.saved", **fields)
-        diagnostics().error("spec.saved", **fields)
+        logger().info("spec.saved", **fields)
+        logger().warning("spec.saved", **fields)
+        logger().error("spec.saved", **fields)
     assert [record.getMessage() for record in caplog.records] == [text] * 3
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "ERROR"]
 
 
 def test_stderr_is_left_alone_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
     with as_library():
-        diagnostics().info("spec.saved")
+        logger().info("spec.saved")
     assert capsys.readouterr().err == ""

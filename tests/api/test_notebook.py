@@ -10,7 +10,7 @@ import pytest
 
 import orchestrator
 from orchestrator import BadInput
-from orchestrator.notebook import asked, called, evaluated
+from orchestrator.notebook import as_function, parse_call, parse_options
 
 
 def parse(path: str, depth: int = 1) -> int:
@@ -21,32 +21,32 @@ SCOPE: dict[str, Any] = {"parse": parse, "data": ["a.json"], "more": {"depth": 2
 
 
 def test_a_call_is_read_and_not_made() -> None:
-    assert called("parse(data[0], **more)", SCOPE, "%advise") == (parse, ("a.json",), {"depth": 2})
+    assert parse_call("parse(data[0], **more)", SCOPE, "%advise") == (parse, ("a.json",), {"depth": 2})
 
 
 def test_the_function_may_be_an_expression() -> None:
-    function, args, _ = called("'a,b'.split(',')", SCOPE, "%advise")
+    function, args, _ = parse_call("'a,b'.split(',')", SCOPE, "%advise")
     assert function(*args) == ["a", "b"]
 
 
 @pytest.mark.parametrize("text", ["parse", "1 +", "", "x = parse(1)"])
 def test_another_text_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(BadInput, match=r"%advise: .* is no call.*; write one call, such as f\(1, n=2\);"):
-        called(text, SCOPE, "%advise")
+        parse_call(text, SCOPE, "%advise")
 
 
 def test_a_line_becomes_a_function_of_the_whole_expression() -> None:
-    assert evaluated("sum(map(len, data)) + depth", {**SCOPE, "depth": 3})() == 9
-    assert inspect.iscoroutinefunction(evaluated("await parse(1)", dict(SCOPE)))
+    assert as_function("sum(map(len, data)) + depth", {**SCOPE, "depth": 3})() == 9
+    assert inspect.iscoroutinefunction(as_function("await parse(1)", dict(SCOPE)))
 
 
 def test_a_line_that_is_a_statement_is_refused() -> None:
     with pytest.raises(BadInput, match=r"%%compare: .x = 1. is no expression: .*; write one on each line"):
-        evaluated("x = 1", {})
+        as_function("x = 1", {})
 
 
 def test_models_and_options_follow_the_magic() -> None:
-    assert asked("sequential, threads max_time=30s workers=2") == {
+    assert parse_options("sequential, threads max_time=30s workers=2") == {
         "models": ["sequential", "threads"],
         "max_time": "30s",
         "workers": 2,
@@ -58,7 +58,7 @@ def test_models_and_options_follow_the_magic() -> None:
 )
 def test_a_wrong_option_is_named(line: str, message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        asked(line)
+        parse_options(line)
 
 
 def test_the_extension_adds_two_magics() -> None:

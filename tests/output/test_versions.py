@@ -7,7 +7,7 @@ import pytest
 from orchestrator import errors
 from orchestrator.analysis.results import fold
 from orchestrator.analysis.stats import Ratio
-from orchestrator.analysis.versions import Place, SpecChecked, VersionChange, change_of, changes
+from orchestrator.analysis.versions import Place, SpecChecked, VersionChange, changes, version_change
 from orchestrator.output.versions import Versions, as_annotations, counted, summary
 from tests.support.synthetic import conducted
 
@@ -32,7 +32,7 @@ def ratio(low: float | None, high: float | None, *, is_ranked: bool = True) -> R
     ],
 )
 def test_a_word_holds_for_the_whole_interval(found: Ratio, word: str) -> None:
-    assert change_of(found, 0.05) == word
+    assert version_change(found, 0.05) == word
 
 
 def spec(*words: str) -> SpecChecked:

@@ -28,6 +28,7 @@ from . import advice, contention, figures
 
 METHOD = ROOT / "docs/method.md"
 FRESH, SMALL_ROUNDS, REPEATS = 6, 12, 4
+FOR_COST = 4  # so many times as many processes for the instruments: sets of six differ by 0.05
 POINTS = 0.05
 
 
@@ -162,7 +163,9 @@ def _accounts(fresh: int) -> Iterator[str]:
         yield from ("", "| pickled | sent back | known share | account |", "|---|---|---|---|")
         yield from (_pickling(runner_env, size, fresh) for size in SIZES)
         yield from ("", "| instruments | a batch takes |", "|---|---|")
-        yield from (_cost(runner_env, model, fresh) for model in ("sequential", "event_loop", "threads", "processes"))
+        yield from (
+            _cost(runner_env, model, FOR_COST * fresh) for model in ("sequential", "event_loop", "threads", "processes")
+        )
 
 
 def _shares(runner_env: RunnerEnvironment, control: Control, fresh: int) -> Iterator[str]:

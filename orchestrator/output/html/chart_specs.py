@@ -239,7 +239,7 @@ def _time() -> Spec:
     )
 
 
-def _lanes() -> Spec:
+def _timeline() -> Spec:
     return _mark(
         "bar",
         {"height": {"band": 0.8}, "stroke": "white", "strokeWidth": 0.3},
@@ -275,14 +275,14 @@ def _memory() -> Spec:
     )
 
 
-def _drift() -> Spec:
+def _blocks() -> Spec:
     at = {
         "x": _number("block", axis=_COUNTS, scale=_PADDED),
         "y": _number("relative", scale=_LOG, axis=_RATIOS, title="time of a batch, relative to its median"),
     }
     tooltip = [_name("variant"), _number("block"), _name("took", title="per batch"), _name("counts")]
     took = {"calculate": _time_of("datum.ns"), "as": "took"}
-    loop, variants = {"filter": "datum.yardstick"}, {"filter": "!datum.yardstick"}
+    loop, variants = {"filter": "datum.is_reference"}, {"filter": "!datum.is_reference"}
     grey = {"color": "#7f8791"}
     faded = {"condition": {"test": "datum.counts", "value": 1}, "value": 0.35}
     dot = {"filled": True, "size": 45}
@@ -329,10 +329,10 @@ _KINDS: dict[str, tuple[Callable[[], Spec], int | tuple[str, int]]] = {
     "distribution": (_distribution, 280),
     "backlog": (_backlog, 220),
     "time": (_time, ("variant", 28)),
-    "timeline": (_lanes, ("lane", 20)),
+    "timeline": (_timeline, ("lane", 20)),
     "startup": (_startup, ("variant", 24)),
     "memory": (_memory, ("variant", 24)),
-    "blocks": (_drift, 240),
+    "blocks": (_blocks, 240),
     "history": (_history, 280),
 }
 """How each kind of chart is drawn, and how high: so many pixels, or so many for each value of a field."""

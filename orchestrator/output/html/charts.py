@@ -238,7 +238,7 @@ def _blocks(contest: Contest) -> Iterator[Row]:
         }
         middle = median(times.values()) if times else 0
         for number, time in times.items():
-            yield {"variant": "reference loop" if variant is None else variant, "yardstick": variant is None} | {
+            yield {"variant": "reference loop" if variant is None else variant, "is_reference": variant is None} | {
                 "block": number,
                 "relative": _short(time / middle),
                 "ns": round(time),

@@ -13,11 +13,14 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from statistics import mean, median
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import reference
 from .fold import Budget
 from .stamps import Taken
+
+if TYPE_CHECKING:
+    from ..registry import Each
 
 MUCH = 0.05  # from this share of the workers' time, the control runs, and what is shared is looked for
 
@@ -35,7 +38,6 @@ CONTROL_LOOPS = 6
 
 HASHED, HASH_TURNS = bytes(16 << 10), 100  # some ms of C code that releases the GIL, within the first cache
 
-Each = Callable[[Callable[[], Any]], Awaitable["list[Any]"]]
 Loop = tuple[int, int, int]  # its begin, its end, and its CPU time in ns
 
 
@@ -52,8 +54,8 @@ async def move(
     """Move the CPU time that calls took beyond calls alone from `on_core` to `contention`; the sum stays.
 
     Return why it is not known, None if it is. There is nothing to compare where the calls run one at a time, or
-    coroutines share a thread. Where there is much, it must show `again`: if both parts are much, their mean counts, as
-    the smaller one would be too small by half of what they scatter; else the smaller one.
+    coroutines share a thread. Contention of `MUCH` or more must show in a second sample (`again`). If both are that
+    large, their mean counts, as the smaller one would be biased low; else the smaller one counts.
     """
     if budget.in_own_thread or budget.lanes < 2 or not sample.alone:
         return None

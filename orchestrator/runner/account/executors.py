@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from .. import loops
 from . import places
 from .places import Place
 from .stamps import CALLERS
@@ -32,7 +31,7 @@ class Waits(dict[Kind, list[Span]]):
         self.seen: Counter[Place] = Counter()
         """The lines that waited."""
         self.selects: list[Span] = []
-        """When the loop had nothing to do; empty where it does not show, as in uvloop."""
+        """When the loop had nothing to do (`loops.watched`); empty where it does not show, as in uvloop."""
         self.wanted: Counter[Kind] = Counter()
         """The most calls at once that had, or waited for, a thread of each executor."""
 
@@ -61,23 +60,7 @@ def watched(is_async: bool) -> Iterator[Waits]:
         if locks := sys.modules.get("asyncio.locks"):
             stack.enter_context(_replaced(locks.Semaphore, "acquire", _timed_acquire(waits, "semaphore")))
             stack.enter_context(_replaced(locks.Lock, "acquire", _timed_acquire(waits, "asyncio lock")))
-        selector = getattr(loops.running(), "_selector", None)
-        if selector is not None:
-            stack.enter_context(_replaced(selector, "select", _timed_select(waits.selects)))
         yield waits
-
-
-def _timed_select(selects: list[Span]) -> Callable[[Any], Any]:
-    def wrapped(select: Any) -> Any:
-        def timed(timeout: float | None = None) -> Any:
-            begun_ns = time.monotonic_ns()
-            events = select(timeout)
-            selects.append((begun_ns, time.monotonic_ns()))
-            return events
-
-        return timed
-
-    return wrapped
 
 
 @contextmanager

@@ -165,14 +165,14 @@ async def _run(
     time.sleep(0)  # gives the GIL away and takes it, so that the shim knows which one is this thread's
     for _ in range(repeats):
         trial.before_batch()
-        watched = executors.watched(trial.is_async)
-        with keeper.kept() as gil_spans, loops.watched(turns_ns), watched as executor_waits:
+        executors_watched = executors.watched(trial.is_async)
+        with keeper.kept() as gil_spans, executors_watched as waits, loops.watched(turns_ns, waits.selects):
             begun = clocks.read()
             returned = await trial.run(trial.items)
             ended = clocks.read()
         batch = list(map(received, returned))
         taken = [result.taken for result in batch]
-        budget.add(begun, ended, taken, gil_spans, executor_waits)
+        budget.add(begun, ended, taken, gil_spans, waits)
         memory += [call.memory for call in taken if call.memory]
     return batch, memory, turns_ns
 

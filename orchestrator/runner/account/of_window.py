@@ -14,7 +14,7 @@ from .instrumented import prepare, stamped
 from .stamps import Returned, StampedResult, Taken, received
 
 OF_SHIM = ("gil_ns", "lock_ns", "run_queue_ns")
-"""What is not known without the library that times waits: it is then part of `blocked_ns`."""
+"""What is not known without the shim: it is then part of `blocked_ns`."""
 
 
 async def measure(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asyncio import Future
 
+TOGETHER_S = 60.0  # how long the workers wait for each other before the model counts as unable to start them
+
 IN_FLIGHT = 4096
 """Calls submitted and not yet collected: a future takes 2 KB, so 100,000 at once would take 200 MB. Workers become idle
 only when one call outlasts half as many others."""

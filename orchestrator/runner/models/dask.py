@@ -16,7 +16,7 @@ FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "pool": Option(
-        "kind of workers: processes (the default), or threads of the runner", choices=("processes", "threads")
+        "kind of workers: processes, or threads of the runner [default: processes]", choices=("processes", "threads")
     )
 }
 

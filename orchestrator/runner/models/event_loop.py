@@ -17,7 +17,7 @@ SUMMARY = "coroutines in one event loop; `workers` bounds the calls in flight"
 FORMS: tuple[str, ...] = ("async_call", "call")
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
-    "loop": Option("the event loop (asyncio)", choices=LOOPS),
+    "loop": Option("the event loop [default: asyncio]", choices=LOOPS),
     "task_per": Option(
         "one task per worker, which makes call after call (the default), or one task per call (asyncio and uvloop); "
         "eager tasks begin at once (Python 3.12)",

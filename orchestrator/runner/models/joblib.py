@@ -15,7 +15,7 @@ SUMMARY = "joblib.Parallel, which sends short calls in batches"
 FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
-    "backend": Option("kind of workers: processes of loky (the default), or threads", choices=("loky", "threading")),
+    "backend": Option("kind of workers: processes of loky, or threads [default: loky]", choices=("loky", "threading")),
     "batch_size": Option("calls sent to a worker at once [default: chosen by joblib]", minimum=1),
 }
 

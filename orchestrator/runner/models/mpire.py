@@ -17,7 +17,7 @@ SUMMARY = "mpire.WorkerPool, which sends calls in batches"
 FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
-    "start_method": Option("how workers are started (fork)", choices=("fork", "forkserver", "spawn")),
+    "start_method": Option("how workers are started [default: fork]", choices=("fork", "forkserver", "spawn")),
     "chunk_size": Option("calls sent to a worker at once [default: 64 batches per worker]", minimum=1),
 }
 

@@ -23,7 +23,7 @@ from ..registry import (
     ended_as,
     nothing,
 )
-from .bounded import IN_FLIGHT
+from .bounded import IN_FLIGHT, TOGETHER_S
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -36,7 +36,7 @@ FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "pool": Option(
-        "concurrent.futures.ProcessPoolExecutor (the default), multiprocessing.Pool, or anyio.to_process",
+        "concurrent.futures.ProcessPoolExecutor, multiprocessing.Pool, or anyio.to_process [default: futures]",
         choices=("futures", "multiprocessing", "anyio"),
     ),
     "start_method": Option(
@@ -47,7 +47,6 @@ OPTIONS: dict[str, Option] = {
     "max_tasks_per_child": Option("calls after which a worker is replaced (not with fork)", minimum=1),
 }
 
-TOGETHER_S = 60.0  # how long the workers wait for each other before the model counts as unable to start them
 
 _barrier: Barrier
 

@@ -19,7 +19,7 @@ FORMS: tuple[str, ...] = ("async_call", "call")
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "concurrency": Option("calls in flight in each process", default=loop_worker.CONCURRENCY, minimum=1),
-    "loop": Option("the event loop in each process (asyncio)", choices=LOOPS),
+    "loop": Option("the event loop in each process [default: asyncio]", choices=LOOPS),
     "start_method": processes.OPTIONS["start_method"],
 }
 

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .bounded import TOGETHER_S
+
 if TYPE_CHECKING:
     from ..registry import Initializer
 
-TOGETHER_S = 60.0  # how long the workers wait for each other before the model counts as unable to start them
 
 _CHECK_S = 0.0005
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..call import Call
 from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers, nothing
-from .bounded import IN_FLIGHT, gather, in_order, one_task_each, task_of
+from .bounded import IN_FLIGHT, TOGETHER_S, gather, in_order, one_task_each, task_of
 
 if TYPE_CHECKING:
     from ..registry import Future
@@ -18,13 +18,11 @@ FORMS: tuple[str, ...] = ("call",)
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "pool": Option(
-        "anyio.to_thread (the default), run_in_executor of a ThreadPoolExecutor, or asyncio.to_thread",
+        "anyio.to_thread, run_in_executor of a ThreadPoolExecutor, or asyncio.to_thread [default: anyio]",
         choices=("anyio", "futures", "asyncio"),
     ),
     "switch_interval_us": Option("how long a thread keeps the GIL when others wait for it [default: 5,000]", minimum=1),
 }
-
-TOGETHER_S = 60.0  # how long the workers wait for each other before the model counts as unable to start them
 
 
 def needs(options: Options) -> Needs:

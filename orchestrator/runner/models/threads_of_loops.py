@@ -22,7 +22,7 @@ FORMS: tuple[str, ...] = ("async_call", "call")
 WORKERS: WorkerMode = "asked"
 OPTIONS: dict[str, Option] = {
     "concurrency": Option("calls in flight in each thread", default=loop_worker.CONCURRENCY, minimum=1),
-    "loop": Option("the event loop in each thread (asyncio)", choices=LOOPS),
+    "loop": Option("the event loop in each thread [default: asyncio]", choices=LOOPS),
 }
 
 
