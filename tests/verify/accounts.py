@@ -28,7 +28,7 @@ from . import advice, contention, figures
 
 METHOD = ROOT / "docs/method.md"
 FRESH, SMALL_ROUNDS, REPEATS = 6, 12, 4
-FOR_COST = 4  # so many times as many processes for the instruments: sets of six differ by 0.05
+FOR_COST = 4  # the cost of instruments needs this many times as many processes: medians of six differ by 0.05
 POINTS = 0.05
 
 
@@ -256,7 +256,7 @@ here.send(False)
 
 
 def _pickled_by_hand(count: int) -> list[int]:
-    """Return how long results took to be pickled in one process and unpickled in another, in ns, but the first."""
+    """Return how long results took to be pickled in one process and unpickled in another, in ns, without the first."""
     command = [default_python(), "-c", SENT_BACK, str(count), str(1 + REPEATS)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [int(line) for line in done.stdout.split()[1:]]

@@ -1,4 +1,7 @@
-"""Contention measured without an account: CPU time of bare threads, alone and together."""
+"""Contention measured without an account: CPU time of bare threads, alone and together.
+
+The same two threads make all calls, as in a pool: each new thread would first have to get its memory.
+"""
 
 from __future__ import annotations
 
@@ -21,31 +24,41 @@ CONTROLS = (
 """What it is, the interpreter, the function of `controls`, and its `n`."""
 
 SCRIPT = """
-import sys, threading, time
+import queue, sys, threading, time
 from statistics import median
 from tests.verify import controls
 work, n, count = getattr(controls, sys.argv[1]), int(sys.argv[2]), 8
-def calls(gate, every, own):
+jobs = [queue.SimpleQueue(), queue.SimpleQueue()]
+def serve(own):
+    while job := own.get():
+        job()
+for own in jobs:
+    threading.Thread(target=serve, args=(own,), daemon=True).start()
+def calls(gate, every, own, over):
     work(n)
     gate.wait()
     while min(map(len, every)) < count:  # so that none of the other's calls runs alone
         begun = time.thread_time_ns()
         work(n)
         own.append(time.thread_time_ns() - begun)
+    over.wait()
 def cpu_ns(threads):
-    gate, every = threading.Barrier(threads), [[] for _ in range(threads)]
-    all_of_them = [threading.Thread(target=calls, args=(gate, every, own)) for own in every]
-    for each in all_of_them: each.start()
-    for each in all_of_them: each.join()
+    gate, over = threading.Barrier(threads), threading.Barrier(threads + 1, timeout=60)
+    every = [[] for _ in range(threads)]
+    for place, own in enumerate(every):
+        jobs[place].put(lambda own=own: calls(gate, every, own, over))
+    over.wait()
     return median(ns for own in every for ns in own[count // 2 * (threads == 1):])
 cpu_ns(1)
 together, alone = cpu_ns(2), cpu_ns(1)
+for own in jobs:
+    own.put(None)
 print(max(0, 1 - alone / together))
 """
 
 
 def by_hand(python: str, call: str, count: int) -> float:
-    """Return which part of the CPU time of two bare threads is beyond that of one."""
+    """Return which part of the CPU time of calls in two bare threads is beyond that of calls in one of them."""
     done = subprocess.run(
         [python, "-c", SCRIPT, call, str(count)], cwd=ROOT, capture_output=True, text=True, check=True
     )
