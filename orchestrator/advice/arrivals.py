@@ -34,7 +34,7 @@ LEAST_RATE, MOST_RATE = 20, 10_000
 
 
 def design_arrivals(question: Question, facts: Facts, cores: int) -> Design:
-    """Return the experiment that compares models at `question.rate`, or up to which rate they hold a latency."""
+    """Return the experiment that compares models at `question.rate`, or the rates at which they hold a latency."""
     rate = question.rate or _rate(facts, cores)
     metric = question.objective[0] if question.objective else _metric(rate)
     left_out = {**({} if facts.is_async or question.models is not None else OTHERS), **facts.refused}

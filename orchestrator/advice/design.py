@@ -130,7 +130,7 @@ class Design:
 
 
 def design(question: Question, facts: Facts, cores: int) -> Design:
-    """Return the experiment for a machine with `cores`: the models asked for, or the usual ones that can run it."""
+    """Return the experiment for a machine with `cores`: of models asked for, else standard ones, those that fit."""
     tasks = question.tasks or _for_workers(question, facts, _tasks(question, facts, cores))
     unable = _unable(facts)
     left_out = {name: why for name, why in _left_out(facts, tasks, cores).items() if name not in unable}

@@ -52,7 +52,7 @@ class Question:
         return {"call": self.call} | {name: value for name, value in fields.items() if value}
 
     def option(self, name: str) -> str:
-        """Return the name of an option as it is written where the question was question."""
+        """Return the name of an option as it is written where the question was asked."""
         return f"{name}=" if self.is_code else f"--{name.replace('_', '-')}"
 
     def at(self, level: int | float) -> Question:

@@ -39,8 +39,8 @@ DAEMONIC = "daemonic processes are not allowed to have children"
 class _Failure(NamedTuple):
     """Why a model can't run the function.
 
-    `at_once` is the reason if it holds for the model that starts a process for each call too; None if only this one
-    fails. `of_fork` is the reason without the remedy if forked workers hang or crash: spawned ones may work.
+    `at_once` is the reason if the model that starts a worker for each call would fail in the same way; else None.
+    `of_fork` is the reason without the remedy if forked workers hang or crash: spawned ones may work.
     """
 
     why: str

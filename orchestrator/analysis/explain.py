@@ -121,7 +121,7 @@ def _causes(contest: Contest, variant: Variant, found: Summary) -> list[Cause]:
 
 
 def _why(variant: Variant, found: Summary, causes: list[Cause]) -> str:
-    """Return the causes as one sentence; idle time is first if each call has its own worker and most is idle."""
+    """Return the causes as one sentence; idle time first if each call has its own worker and nothing is larger."""
     idle = found.shares["idle"]
     if variant.is_per_task and causes and idle > causes[0].share:
         causes = [Cause("idle", idle, "idle", " (each worker ends with its call)"), *causes]

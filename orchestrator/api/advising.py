@@ -189,6 +189,7 @@ def _saving(save: Path | None, text: str) -> Iterator[None]:
     """Write the spec before the run, which may be killed; delete it when nothing was run."""
     from ..files import replace_file
 
+    check_target(save)  # again: a file may have come during the calls that were tried
     try:
         if save:
             replace_file(save, text.encode())
@@ -203,14 +204,15 @@ def _saving(save: Path | None, text: str) -> Iterator[None]:
 
 
 def _save(save: Path, text: str) -> None:
-    """Save the spec with what the run has found; where that fails, the results stand, and the spec of before."""
+    """Save the spec with what the run has found; where that fails, the results and the spec of before remain."""
     from ..files import replace_file
     from ..log import logger
 
     try:
         replace_file(save, text.encode())
     except OSError as error:
-        logger().warning("spec.unsaved", file=str(save), error=error.strerror)
+        note = "the file keeps the spec without the measured speedups"
+        logger().warning("spec.unsaved", file=str(save), error=error.strerror, note=note)
     else:
         logger().info("spec.saved", file=str(save))
 

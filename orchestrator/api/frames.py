@@ -60,7 +60,7 @@ def to_arrow(results: Results, table: str) -> pyarrow.Table:
 
 
 def _typed(types: Mapping[str, str], kinds: Mapping[str, Any], list_of: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return the type of each column in a library's terms: SQL's `types` by way of `kinds`, and of lists."""
+    """Return a library's type of each column: `kinds` has it by SQL type, and `list_of` makes that of a list."""
     return {
         name: list_of(kinds[kind.removesuffix("[]")]) if kind.endswith("[]") else kinds[kind]
         for name, kind in types.items()

@@ -18,7 +18,7 @@ def schema(
         str,
         typer.Argument(
             metavar="spec|events|listings",
-            help="of a spec, of a line of the log, or of a line that models, doctor or `advise FILE` prints",
+            help="the schema of a spec, of a line of the log, or of a line that models, doctor or `advise FILE` prints",
             autocompletion=completion.one_of("spec", "events", "listings"),
         ),
     ],

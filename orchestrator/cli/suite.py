@@ -73,7 +73,7 @@ def _checked(configs: Sequence[Path], asked: Asked) -> list[Job]:
 
 
 def _shares(jobs: Sequence[Job], max_time_s: float | None) -> list[float | None]:
-    """Return the time that each experiment has at least of the time for all."""
+    """Return the least time that each experiment gets; None without a limit for all."""
     from ..engine.share import shares_s
 
     if max_time_s is None:

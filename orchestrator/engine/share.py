@@ -21,7 +21,7 @@ WHOLE = Share()  # of a run that is in no suite
 
 
 def shares_s(left_s: float, most_s: Sequence[float]) -> list[float]:
-    """Return the time that each run has at least of what is left for all: its fair part, or what it takes at most."""
+    """Return the least time that each run gets of what is left: its fair part, or its own limit if that is less."""
     even_s = fair_s(left_s, most_s)
     return [min(even_s, each_s) for each_s in most_s]
 

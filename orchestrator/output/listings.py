@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class ListedModel:
-    """A model under an interpreter; `reason` and `remedy` are None where it can run."""
+    """A model under an interpreter; `reason` and `remedy` are null where it can run."""
 
     EVENT: ClassVar[str] = "model.listed"
     model: str

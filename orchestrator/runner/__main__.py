@@ -20,7 +20,7 @@ from . import exits, gil, imports, registry, workload
 from .account import sensors
 from .error_text import message, named
 
-_spare: list[int] = []  # a descriptor to close when none is left: to report that opens files
+_spare: list[int] = []  # closed when no other descriptor is left: the report of that shortage opens files
 
 
 class Link:

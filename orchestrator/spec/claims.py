@@ -81,9 +81,9 @@ def _without_itself(number: int, subjects: Sequence[Subject], others: Sequence[V
     return rest
 
 
-def _unmatched(number: int, expected: Expectation, points: Sequence[Point], subjects: Sequence[Variant]) -> SpecProblem:
+def _unmatched(number: int, expected: Expectation, points: Sequence[Point], variants: Sequence[Variant]) -> SpecProblem:
     """Return why `where` matches nothing: an unknown column, or a value that no row has."""
-    rows = [{**point.columns, **variant.columns} for point in points for variant in subjects]
+    rows = [{**point.columns, **variant.columns} for point in points for variant in variants]
     names = list(dict.fromkeys(name for row in rows for name in row))
     what = f"matches no point and variant of {expected.of}"
     for key in expected.where:

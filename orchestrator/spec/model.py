@@ -202,7 +202,8 @@ class Measure(Strict):
     )
     rounds: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         default=None,
-        description="rounds of a block; if absent, as many as take half a second or more, at most 40",
+        description="rounds of a block; if absent, at first as many as take half a second or more, then as many as "
+        "their spread suggests; at most 40",
     )
     refine: str | None = Field(
         default=None,

@@ -23,11 +23,13 @@ from orchestrator.advice.findings import findings
 from orchestrator.advice.question import Question
 from orchestrator.analysis.looks import first_look, first_tie_look
 from orchestrator.analysis.results import fold
+from orchestrator.api import advising
 from orchestrator.api.advising import Answering
 from orchestrator.engine.signals import interruptible
 from orchestrator.errors import BadInput
 from orchestrator.journal.derived_events import VariantCompared
 from orchestrator.journal.read import Records
+from orchestrator.machine import lock
 from orchestrator.output.formats import render
 from orchestrator.runner import registry
 from orchestrator.spec.expand import plan_experiment
@@ -608,6 +610,21 @@ def test_a_file_that_is_there_is_not_written_over(place: Path) -> None:
     assert "mine.yaml already exists; name another file, or delete it" in done.stderr
     assert (place / "mine.yaml").read_text() == "mine"
     assert not (place / "runs").exists()
+
+
+def test_a_file_that_is_there_is_refused_before_the_wait_for_the_machine(place: Path) -> None:
+    (place / "mine.yaml").write_text("mine")
+    with lock.hold():
+        done = in_process("advise", "mine:work", "n=1", "--save", "mine.yaml", "--wait", "1h", cwd=place)
+    assert done.returncode == errors.BAD_INPUT
+    assert "mine.yaml already exists" in done.stderr
+
+
+def test_a_spec_that_cannot_be_saved_after_the_run_is_a_warning(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    advising._save(place / "nowhere" / "a.yaml", "models: []")
+    assert json.loads(capsys.readouterr().err)["event"] == "spec.unsaved"
 
 
 def test_the_command_in_a_saved_spec_names_the_program_as_it_was_started(

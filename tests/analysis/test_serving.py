@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,14 +47,9 @@ def test_a_rival_whose_calls_do_not_end_is_saturated() -> None:
     assert "p90" in served["event_loop"]["beyond_drain"]
 
 
-def test_all_variants_have_equally_many_windows_in_every_block() -> None:
+def test_where_calls_arrive_no_variant_has_only_the_first_round_or_no_warm_up() -> None:
     run = conducted({"event_loop": 5000, "threads": 10}, **AT_200)
     assert not any(task.in_first_round or task.without_warmup for task in run.tasks)
-    windows = Counter(
-        (event["block"], event["variant"]) for event in run.records() if event["event"] == "window.finished"
-    )
-    assert {variant for _, variant in windows} == {"event_loop", "threads"}
-    assert len(set(windows.values())) == 1
 
 
 def test_the_winner_changes_along_the_rates() -> None:

@@ -67,6 +67,7 @@ def test_interpreters_of_the_same_version_have_a_column_each(tmp_path: Path) -> 
     assert f"{version}: {sys.executable}" in shown
     assert f"{version}: {other}" in shown
     reasons = [line for line in shown if line.endswith("run it under 3.14 or newer")]
+    assert bool(reasons) == (registry.unavailable("interpreters", {}) is not None)
     assert all(line.startswith(f"{version}: interpreters") for line in reasons)
 
 

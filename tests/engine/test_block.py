@@ -180,7 +180,10 @@ def test_a_guarded_variant_is_stopped_while_others_run(
     events = events_of(runner_env, frozenset({"one", "other"}), setup="work:busy")
     assert events[-1]["event"] == "block.finished"
     assert {trial["variant"] for trial in named(events, "trial.finished")} == {"one", "other"}
-    assert [(numbers[0], numbers[-1]) for numbers in sent.values()] == [(signal.SIGSTOP, signal.SIGCONT)] * 2
+    assert len(sent) == 2
+    for numbers in sent.values():
+        assert len(numbers) > 2
+        assert numbers == [signal.SIGSTOP, signal.SIGCONT] * (len(numbers) // 2)
 
 
 def test_a_block_records_the_load_of_others(runner_env: RunnerEnvironment) -> None:

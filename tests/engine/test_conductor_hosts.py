@@ -207,11 +207,11 @@ def test_the_time_of_hosts_beside_each_other_is_spent_once() -> None:
     run = Run(FOUR, measure={"blocks": 20})
     spec = json.dumps(run.plan.experiment.resolved())
     started = {"event": "run.started", "spec": spec, "effective_cores": 2, "level_split": 1}
-    standing = results.replay([started, *(event.fields() for event in run.stored)])
+    replayed = results.replay([started, *(event.fields() for event in run.stored)])
     blocks = run.named("block.finished")
     most = max(Counter(event["host"] for event in blocks).values())
     assert most < len(blocks)
-    assert standing.spent_s == most * blocks[0]["elapsed_ns"] / 1e9
+    assert replayed.spent_s == most * blocks[0]["elapsed_ns"] / 1e9
 
 
 def test_hosts_that_disagree_are_named() -> None:

@@ -68,7 +68,7 @@ def test_a_million_records_are_recovered_and_read_in_little_time_and_memory(tmp_
         "from orchestrator.journal import write as journal; from orchestrator.analysis import results\n"
         "run = Path(sys.argv[1]); begun = time.perf_counter()\n"
         "with journal.reopen(run) as reopened:\n"
-        "    standing = results.replay(reopened.records)\n"
+        "    replayed = results.replay(reopened.records)\n"
         "    cut = reopened.repaired()[1]\n"
         "print(cut, time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from orchestrator.analysis.results import Results, fold
-from orchestrator.journal.derived_events import CrossoverLocated, VerdictReached
+from orchestrator.journal.derived_events import CrossoverLocated, ExpectationChecked, VerdictReached
+from orchestrator.output import lines
 from orchestrator.output.formats import render
 from tests.support import golden
 from tests.support.command import GOOD, WORKLOADS, in_process, orchestrator
@@ -197,6 +198,19 @@ def test_every_row_has_a_mark_that_the_legend_explains() -> None:
 
 def test_a_failed_variant_has_a_line_with_its_error() -> None:
     assert "failed: event_loop, 2 trials: ValueError: no" in shown(failing())
+
+
+def test_a_claim_that_nothing_was_observed_says_so() -> None:
+    about: dict[str, Any] = {
+        "metric": "observed.first",
+        "of": "threads",
+        "against": None,
+        "min": None,
+        "max": None,
+        "equals": None,
+    }
+    event = ExpectationChecked.model_construct(**about, value="x", low=None, high=None, reason=None)
+    assert lines.claim(event, several_points=False) == "observed.first of threads equal to None; found 'x'"
 
 
 def test_claims_that_did_not_hold_are_named_and_the_others_counted() -> None:

@@ -43,6 +43,12 @@ def test_generated_code_is_no_line_of_the_workload() -> None:
     assert found.library == "<attrs generated init app.Row>"
 
 
+def test_code_that_a_user_has_typed_is_a_line_of_the_workload() -> None:
+    scope: dict[str, Any] = {"look": lambda: place(sys._getframe(1))}
+    exec(compile("def made(): return look()", "<stdin>", "exec"), scope)
+    assert scope["made"]() == Place("made", "<stdin>", 1)
+
+
 def test_native_code_has_no_place() -> None:
     assert place(sys._getframe(), [sys._getframe().f_code]) is None
 

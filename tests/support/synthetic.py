@@ -300,8 +300,8 @@ class Run:
     def resumed(self, cut: int) -> list[dict[str, Any]]:
         """Return the records of this run if it is interrupted after `cut` records, and then resumed."""
         kept = self.records()[:cut]
-        standing = results.replay(kept)
-        again = Run(self.plan, self.executor, list(standing.contests))
+        replayed = results.replay(kept)
+        again = Run(self.plan, self.executor, list(replayed.contests))
         again.conduct(Clock())
         about = {"schema": SCHEMA, "run_id": "a-run", "ts": "then"}
         stored = [{**about, **event.fields()} for event in (*again.stored, *again.derived())]

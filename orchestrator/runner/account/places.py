@@ -20,6 +20,8 @@ _LIBRARIES = tuple(
     }
 )
 
+_TYPED = ("<stdin>", "<python-input", "<ipython-input", "<doctest")  # how the files of code begin that a user has typed
+
 
 class Place(NamedTuple):
     """A line of the workload, and the library that it was in, if it was in one."""
@@ -77,7 +79,7 @@ def _module(file: str) -> str:
 
 @functools.cache
 def _is_library(file: str) -> bool:
-    return "site-packages" in file or file.startswith(_LIBRARIES)
+    return not file.startswith(_TYPED) and ("site-packages" in file or file.startswith(_LIBRARIES))
 
 
 def of_caller(ends: Collection[CodeType]) -> Place | None:

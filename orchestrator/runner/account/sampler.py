@@ -32,7 +32,7 @@ LONGEST_IN_VAIN_S = 0.16
 """Each look between calls doubles the time until the next: a thread gives its GIL away between short calls, hardly
 ever in them, so that looks find none, and each costs the others some 0.3 ms."""
 
-IN_VAIN = "all looks fell between calls: if calls are short, a thread that looks gets the GIL only there"
+IN_VAIN = "every sample fell between calls, as happens where calls are short"
 """Why there are no lines, although a thread has looked."""
 
 KINDS = ("on_core", "gil_held", "lock", "lock_held", "blocked")
@@ -93,7 +93,7 @@ class Sampler:
         return _doubled_s(self.looks // LOOKS, LONGEST_S)
 
     def look(self, threads: Sequence[Seen], begun: int, asked_ns: int) -> None:
-        """Add what the threads in calls do now, of which so many have begun; the GIL was asked for at `asked_ns`."""
+        """Add what the threads in calls do now; `begun` calls have begun, and the GIL was asked for at `asked_ns`."""
         have_begun, self.begun = begun > self.begun, begun
         if not threads:
             self.in_vain += have_begun
