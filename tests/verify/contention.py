@@ -18,10 +18,13 @@ FRESH = 20  # processes on either side: memory on a shared host is as fast as it
 CONTROLS = (
     ("two threads, private data, 3.13t", "python3.13t", "private", 200_000),
     ("two threads, shared data, 3.13t", "python3.13t", "shared", 200_000),
-    ("copies of 16 MiB in two threads", None, "copied", 4),
-    ("sums of 32 MiB of numbers in two threads", None, "streamed", 1),
+    ("copies of 16 MiB in two threads", None, "copied", 40),
+    ("sums of 32 MiB of numbers in two threads", None, "streamed", 16),
 )
-"""What it is, the interpreter, the function of `controls`, and its `n`."""
+"""What it is, the interpreter, the function of `controls`, and its `n`.
+
+A call takes 10 ms or more: threads that have just been woken share a core for some ms, in which nothing contends.
+"""
 
 SCRIPT = """
 import queue, sys, threading, time
