@@ -65,10 +65,8 @@ def listings() -> str:
         one = TypeAdapter(kind).json_schema(mode="serialization")
         definitions |= one.pop("$defs", {})
         one["properties"] = {"event": {"const": kind.EVENT}, **one["properties"]}
-        one["required"] = sorted(one["properties"])
-        one["additionalProperties"] = False
         kinds.append(one)
-    for each in definitions.values():
+    for each in (*kinds, *definitions.values()):
         each |= {"required": sorted(each["properties"]), "additionalProperties": False}
     return _text("orchestrator listing", {"oneOf": kinds, "$defs": definitions})
 

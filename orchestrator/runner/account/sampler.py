@@ -30,7 +30,7 @@ SHORTEST_S, LONGEST_S, LOOKS = 0.005, 0.01, 4
 
 LONGEST_IN_VAIN_S = 0.16
 """Each look between calls doubles the time until the next: a thread gives its GIL away between short calls, hardly
-ever in them, so that looks find none, and each costs the others some 0.3 ms."""
+ever in them, so that further looks would find none."""
 
 IN_VAIN = "every sample fell between calls, as happens where calls are short"
 """Why there are no lines, although a thread has looked."""
