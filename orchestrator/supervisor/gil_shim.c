@@ -53,6 +53,7 @@ static sem_timedwait_t real_sem_timedwait;
 static sem_clockwait_t real_sem_clockwait;
 static _Atomic uintptr_t code_begin, code_end; /* where CPython's code lies; both 0 until the clocks are read */
 static pthread_key_t at_exit;
+static uint64_t process;
 static _Thread_local int schedstat = -1;
 static _Thread_local struct clocks last; /* when schedstat was read last, and what it said */
 static _Thread_local uint64_t gil_ns, lock_ns;
@@ -109,6 +110,7 @@ static void end_thread(void *_) {
 
 /* A forked child would read the schedstat of its parent's thread, and has only one thread. */
 static void begin_child(void) {
+    process = (uint64_t)getpid();
     close_schedstat();
     memset(slots, 0, sizeof slots);
     memset(holds, 0, sizeof holds);
@@ -151,6 +153,7 @@ static void resolve(void) {
 }
 
 __attribute__((constructor)) static void begin(void) {
+    process = (uint64_t)getpid();
     resolve();
     pthread_key_create(&at_exit, end_thread);
     pthread_atfork(NULL, NULL, begin_child);
@@ -249,21 +252,28 @@ static uint64_t held_since(struct moment then, struct moment now) {
     return held < now.wall - then.wall ? held : now.wall - then.wall;
 }
 
-/* The same clocks, before and after a call of the workload. */
-void orchestrator_begin_call(uint64_t into[5]) {
+/* The stamps of a call of the workload: who made it, for how long it ran, and the same clocks before and after it. */
+struct stamps {
+    uint64_t process, thread, busy, before[5], after[5];
+};
+
+void orchestrator_begin_call(struct stamps *stamps) {
     if (!slot) take_slot();
-    orchestrator_read_clocks(into);
+    stamps->process = process;
+    stamps->thread = (uint64_t)pthread_self();
+    orchestrator_read_clocks(stamps->before);
     call_depth++;
-    if (call_depth == 1) begin_hold(into[0]);
+    if (call_depth == 1) begin_hold(stamps->before[0]);
     if (slot) {
         slot->calls = call_depth;
         slot->begun++;
     }
 }
 
-void orchestrator_end_call(uint64_t into[5]) {
-    orchestrator_read_clocks(into);
-    if (call_depth == 1) end_hold(into[0]);
+void orchestrator_end_call(struct stamps *stamps) {
+    orchestrator_read_clocks(stamps->after);
+    stamps->busy = stamps->after[0] - stamps->before[0];
+    if (call_depth == 1) end_hold(stamps->after[0]);
     if (call_depth) call_depth--;
     if (slot) slot->calls = call_depth;
 }

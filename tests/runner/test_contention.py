@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from orchestrator.runner import registry
 from orchestrator.runner.account import contention, instrumented, shared
-from orchestrator.runner.account.clocks import GilSpans
+from orchestrator.runner.account.clocks import STAMPS, GilSpans
 from orchestrator.runner.account.contention import OTHERS, Sample, beside_all, excess
 from orchestrator.runner.account.fold import Budget
 from orchestrator.runner.account.stamps import StampedResult, Taken
@@ -182,7 +182,7 @@ def test_one_cold_call_of_a_batch_is_no_contention() -> None:
 def test_three_short_calls_are_made_alone_even_if_the_first_takes_long(call_ns: int, made: int) -> None:
     async def run(items: Any) -> list[StampedResult]:
         time.sleep(0.06)  # beyond the time for calls alone
-        return [StampedResult(None, [0] * 10)]
+        return [StampedResult(None, bytes(STAMPS.size))]
 
     trial: Any = SimpleNamespace(takes_turns=False, items=range(6), before_batch=lambda: None, run=run)
     found: Any = SimpleNamespace(in_own_thread=False, wall_ns=1)

@@ -9,7 +9,7 @@ import pytest
 from greenlet import getcurrent, greenlet
 
 from orchestrator.runner.account.greenlets import InGreenlet
-from orchestrator.runner.account.stamps import Taken
+from orchestrator.runner.account.stamps import Taken, received
 from orchestrator.runner.call import Call
 
 AWAY_NS = 20_000_000
@@ -18,7 +18,7 @@ AWAY_NS = 20_000_000
 def taken(function: Any) -> Taken:
     call = InGreenlet(Call(function, {}))
     with call.turns.watched():
-        return call().taken
+        return received(call()).taken
 
 
 def come_and_go() -> None:
@@ -50,7 +50,7 @@ def test_the_work_of_calls_that_take_turns_counts_once() -> None:
     call = InGreenlet(Call(lambda: getcurrent().parent.switch(), {}))
 
     def make() -> None:
-        found.append(call().taken)
+        found.append(received(call()).taken)
 
     with call.turns.watched():
         both = [greenlet(make), greenlet(make)]

@@ -14,7 +14,7 @@ from orchestrator.runner.call import Call
 
 
 def stamped(function: Any, item: str | None = None, is_small: bool = False, **kwargs: Any) -> Stamped:
-    return Stamped(Call(function, kwargs, item), weigh=False, is_small=is_small)
+    return Stamped(Call(function, kwargs, item), weigh=False, is_small=is_small, crosses=True)
 
 
 def double(item: int, data: bytes = b"") -> Any:
@@ -51,17 +51,17 @@ def sent(value: Any) -> Any:
 
 
 def test_a_stamped_call_returns_what_the_call_returns() -> None:
-    assert stamped(double, "item", data=b"x")(3).value == Call(double, {"data": b"x"}, "item")(3) == [6, b"x"]
+    assert received(stamped(double, "item", data=b"x")(3)).value == Call(double, {"data": b"x"}, "item")(3) == [6, b"x"]
 
 
 def test_a_call_without_a_number_is_called_without_one() -> None:
     plain = stamped(nap, seconds=0.0).plain
     assert plain is not None
-    assert plain().value is None
+    assert received(plain()).value is None
 
 
 def test_a_sleeping_call_took_time_and_no_core() -> None:
-    taken = stamped(nap, seconds=0.01)(0).taken
+    taken = received(stamped(nap, seconds=0.01)(0)).taken
     assert taken.busy_ns == taken.ended - taken.begun >= 10_000_000
     assert taken.cpu_ns < taken.busy_ns / 2
 
@@ -119,8 +119,7 @@ async def wait_and_work(seconds: float) -> str:
 
 def test_a_coroutine_is_busy_only_in_its_steps() -> None:
     async def main() -> StampedResult:
-        measured: StampedResult = await stamped(wait_and_work, seconds=0.02)(0)
-        return measured
+        return received(await stamped(wait_and_work, seconds=0.02)(0))
 
     result = anyio.run(main)
     assert result.value == "done"

@@ -23,10 +23,10 @@ def read():
     ctypes.PyDLL(None).orchestrator_read_clocks(clocks)
     return clocks[:]
 def in_call(function):
-    clocks = (ctypes.c_uint64 * 5)()
-    ctypes.PyDLL(None).orchestrator_begin_call(clocks)
+    stamps = (ctypes.c_uint64 * 13)()
+    ctypes.PyDLL(None).orchestrator_begin_call(stamps)
     function()
-    ctypes.PyDLL(None).orchestrator_end_call(clocks)
+    ctypes.PyDLL(None).orchestrator_end_call(stamps)
 def spin(seconds):
     end = time.thread_time() + seconds
     while time.thread_time() < end: pass

@@ -6,7 +6,10 @@ not disturb what they measure. Without it the last three are 0, and `instrumente
 
 from __future__ import annotations
 
+import os
+import struct
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,34 +33,66 @@ def _library() -> Any:
         return None
 
 
-def _reader(name: str) -> Callable[[], Clocks]:
-    """Return a function of the shim that reads the clocks."""
+def _read_standard() -> Clocks:
+    return time.monotonic_ns(), time.thread_time_ns(), 0, 0, 0
+
+
+STAMPS = struct.Struct("13q")
+"""The stamps of a call: `PROCESS`, `THREAD`, `BUSY`, then `Clocks` `BEFORE` and `AFTER` it.
+
+They stay numbers of C until the trial is over: to make Python's of them takes as long as to read the clocks.
+"""
+
+PROCESS, THREAD, BUSY, BEFORE, AFTER = 0, 1, 2, 3, 8
+"""`BUSY` is the time in which the call was executed in ns: all of it, but for a coroutine only its steps."""
+
+
+def _begin_standard(stamps: bytearray) -> None:
+    before = _read_standard()
+    STAMPS.pack_into(stamps, 0, os.getpid(), threading.get_ident(), 0, *before, *before)
+
+
+def _end_standard(stamps: bytearray) -> None:
+    after = _read_standard()
+    process, thread, _, *before = STAMPS.unpack(stamps)[:AFTER]
+    STAMPS.pack_into(stamps, 0, process, thread, after[WALL] - before[WALL], *before, *after)
+
+
+class _Functions(NamedTuple):
+    read: Callable[[], Clocks]
+    new_stamps: Callable[[], Any]
+    begin_call: Callable[[Any], None]
+    end_call: Callable[[Any], None]
+
+
+def _of_shim() -> _Functions:
     import ctypes
 
-    five = ctypes.c_uint64 * 5
-    function = getattr(_shim, name)
-    function.argtypes, function.restype = [five], None
+    five, stamps = ctypes.c_uint64 * 5, ctypes.c_uint64 * (STAMPS.size // 8)
+    read_clocks, begin, end = _shim.orchestrator_read_clocks, _shim.orchestrator_begin_call, _shim.orchestrator_end_call
+    for function, written in ((read_clocks, five), (begin, stamps), (end, stamps)):
+        function.argtypes, function.restype = [written], None
 
     def read() -> Clocks:
         clocks = five()
-        function(clocks)
+        read_clocks(clocks)
         return clocks[:]
 
-    return read
+    return _Functions(read, stamps, begin, end)
 
 
-def _standard() -> Clocks:
-    return time.monotonic_ns(), time.thread_time_ns(), 0, 0, 0
+def _standard() -> _Functions:
+    return _Functions(_read_standard, lambda: bytearray(STAMPS.size), _begin_standard, _end_standard)
 
 
 _shim = _library()
 
 HAS_SHIM = _shim is not None
-read: Callable[[], Clocks] = _reader("orchestrator_read_clocks") if HAS_SHIM else _standard
-begin_call: Callable[[], Clocks] = _reader("orchestrator_begin_call") if HAS_SHIM else _standard
-"""Read the clocks before a call: from now on, waits of this thread for locks count."""
-end_call: Callable[[], Clocks] = _reader("orchestrator_end_call") if HAS_SHIM else _standard
-"""Read the clocks after the call that was begun last."""
+read, new_stamps, begin_call, end_call = _of_shim() if HAS_SHIM else _standard()
+"""Read the clocks; get a buffer for the `STAMPS` of a call; write them before it, and after it.
+
+Between the last two, waits of the calling thread for locks count.
+"""
 
 MOST_SPANS = 100_000
 

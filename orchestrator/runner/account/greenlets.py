@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +9,8 @@ from typing import Any
 
 from ..call import Call
 from . import clocks
-from .clocks import CPU, GIL, LOCK, RUN_QUEUE, WALL, Clocks
-from .stamps import Stamped, StampedResult
+from .clocks import AFTER, BEFORE, BUSY, PROCESS, STAMPS, WALL, Clocks
+from .stamps import Returned, Stamped, packed
 
 
 def thread_id(in_greenlets: bool) -> int:
@@ -80,19 +79,20 @@ class InGreenlet(Stamped):
         super().__init__(call, weigh=False, is_small=True)
         self.turns = Turns()
 
-    def __call__(self, item: Any = 0) -> StampedResult:
+    def __call__(self, item: Any = 0) -> Returned:
         args, kwargs = self.arguments(item)
         function = self.function
         away = self.turns.begin()
-        before = clocks.begin_call()
+        stamps = clocks.new_stamps()
+        clocks.begin_call(stamps)
         value = function(*args, **kwargs)
-        after = clocks.end_call()
+        clocks.end_call(stamps)
         self.turns.end()
-        spent = [end - begin - other for end, begin, other in zip(after, before, away.spent)]
-        parts = spent[WALL], spent[CPU], spent[RUN_QUEUE], spent[GIL]
-        worker = os.getpid(), thread_id(True)
-        times = before[WALL], after[WALL], *parts, before[GIL], spent[LOCK]
-        return StampedResult(value, (*worker, *times))
+        made = STAMPS.unpack(stamps)
+        before, after = made[BEFORE:AFTER], made[AFTER:]
+        busy_ns, *spent = [end - begin - other for end, begin, other in zip(after, before, away.spent)]
+        first = made[PROCESS], thread_id(True), *made[BUSY:]
+        return value, packed(first, after[WALL], busy_ns, spent), None
 
 
 @contextmanager

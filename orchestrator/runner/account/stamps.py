@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import os
 import struct
-import threading
 import time
 import types
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from inspect import iscoroutinefunction
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..call import Call
 from . import clocks, sensors
-from .clocks import CPU, GIL, LOCK, RUN_QUEUE, WALL
+from .clocks import AFTER, BEFORE, BUSY, CPU, GIL, LOCK, PROCESS, RUN_QUEUE, STAMPS, THREAD, WALL
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 class Passage(NamedTuple):
@@ -91,15 +93,12 @@ class Stamped(Call):
         if self.is_async:
             return _driven(self.function(*args, **kwargs), self.crosses)
         function = self.function
-        before = clocks.begin_call()
+        stamps = clocks.new_stamps()
+        clocks.begin_call(stamps)
         value = function(*args, **kwargs)
-        after = clocks.end_call()
-        busy_ns = after[WALL] - before[WALL]
-        spent = after[CPU] - before[CPU], after[RUN_QUEUE] - before[RUN_QUEUE], after[GIL] - before[GIL]
+        clocks.end_call(stamps)
         memory = sensors.memory(os.getpid()) if self.weigh else None
-        worker = os.getpid(), threading.get_ident()
-        times = before[WALL], after[WALL], busy_ns, *spent, before[GIL], after[LOCK] - before[LOCK]
-        return _result(value, (*worker, *times), self.crosses, arrived, memory)
+        return _result(value, stamps, self.crosses, arrived, memory)
 
     def __reduce__(self) -> tuple[Any, ...]:
         call = self.function, (self.args, self.kwargs), self.item, (self.weigh, self.is_async)
@@ -109,61 +108,70 @@ class Stamped(Call):
 class StampedResult:
     """A result with the times of its call; `taken` is computed on access, after the trial."""
 
-    __slots__ = ("_arrived", "_memory", "_numbers", "_returned", "value")
+    __slots__ = ("_memory", "_returned", "_stamps", "value")
 
     def __init__(
         self,
         value: Any,
-        numbers: Sequence[int] | bytes,
-        arrived: Passage | None = None,
+        stamps: ReadableBuffer,
         memory: tuple[int, int] | None = None,
         returned: tuple[int, tuple[int, int, int]] | None = None,
     ) -> None:
+        """Keep the `STAMPS` of the call, and behind them its passage if it was sent."""
         self.value = value
-        self._numbers = numbers
-        self._arrived = arrived
+        self._stamps = stamps
         self._memory = memory
         self._returned = returned
 
     @property
     def taken(self) -> Taken:
         """The times of its call."""
-        if isinstance(self._numbers, bytes):
-            numbers = _NUMBERS.unpack(self._numbers)
-            arrived = Passage(*numbers[10:]) if numbers[10] else None
-        else:
-            numbers, arrived = tuple(self._numbers), self._arrived
-        returned = _passage(*self._returned) if self._returned else None
-        return settled(Taken(*(*numbers[:9], arrived, returned, self._memory, numbers[9])))
+        process, thread, busy_ns, *times = STAMPS.unpack_from(self._stamps)
+        before, after = times[: AFTER - BEFORE], times[AFTER - BEFORE :]
+        spent = [end - begin for begin, end in zip(before, after)]
+        passage = memoryview(self._stamps).cast("B")[STAMPS.size :]
+        return settled(
+            Taken(
+                process,
+                thread,
+                before[WALL],
+                after[WALL],
+                busy_ns,
+                spent[CPU],
+                spent[RUN_QUEUE],
+                spent[GIL],
+                before[GIL],
+                Passage(*_PASSAGE.unpack(passage)) if passage else None,
+                _passage(*self._returned) if self._returned else None,
+                self._memory,
+                spent[LOCK],
+            )
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        numbers = self._numbers
-        if not isinstance(numbers, bytes):
-            numbers = _NUMBERS.pack(*numbers, *(self._arrived or _NOT_SENT))
-        return _passed, (_NOW, self.value, _Ended(), numbers, self._memory)
+        return _passed, (_NOW, self.value, _Ended(), bytes(self._stamps), self._memory)
 
 
-Returned = StampedResult | tuple[Any, bytes, "tuple[int, int] | None"]
+Returned = StampedResult | tuple[Any, "ReadableBuffer", "tuple[int, int] | None"]
 
 
 def _result(
     value: Any,
-    numbers: tuple[int, ...],
+    stamps: ReadableBuffer,
     crosses: bool,
     arrived: Passage | None = None,
     memory: tuple[int, int] | None = None,
 ) -> Returned:
-    if crosses and type(value) in _SMALL:
-        return value, _NUMBERS.pack(*numbers, *(arrived or _NOT_SENT)), memory
-    return StampedResult(value, numbers, arrived, memory)
+    if crosses:
+        stamps = bytes(stamps) + _PASSAGE.pack(*arrived) if arrived else bytes(stamps)
+        if type(value) not in _SMALL:
+            return StampedResult(value, stamps, memory)
+    return value, stamps, memory
 
 
 def received(result: Returned) -> StampedResult:
     """Return what a stamped call returned as an object, after the trial."""
-    if isinstance(result, StampedResult):
-        return result
-    value, numbers, memory = result
-    return StampedResult(value, numbers, None, memory)
+    return result if isinstance(result, StampedResult) else StampedResult(*result)
 
 
 class _Now:
@@ -186,8 +194,7 @@ class _Ended:
 
 
 _NOW = _Now()
-_NUMBERS = struct.Struct("14q")
-_NOT_SENT = Passage(0, 0, 0, 0)
+_PASSAGE = struct.Struct("4q")
 _SMALL = frozenset({type(None), bool, int, float})
 
 
@@ -203,8 +210,8 @@ def _passed(*parts: Any) -> Any:
     if len(parts) == 4:
         return _stamped(*parts, is_small=True)
     if len(parts) == 5:
-        load_begun, value, ended, numbers, memory = parts
-        return StampedResult(value, numbers, None, memory, (load_begun, ended))
+        load_begun, value, ended, stamps, memory = parts
+        return StampedResult(value, stamps, memory, (load_begun, ended))
     load_begun, function, arguments, item, flags, ended = parts
     call = _stamped(function, arguments, item, flags, is_small=False)
     call.arrived = _passage(load_begun, ended)
@@ -264,31 +271,45 @@ def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:
     return Passage(dump_begun, dump_ended, load_begun, load_ended)
 
 
+def packed(first: Sequence[int], ended_ns: int, busy_ns: int, spent: Sequence[int]) -> bytes:
+    """Return the stamps of a call that left its thread meanwhile.
+
+    `first` are those with which it began; `spent` are the other `Clocks` but the first, less what they ran meanwhile.
+    """
+    before = first[BEFORE:AFTER]
+    after = ended_ns, *(begun + ns for begun, ns in zip(before[1:], spent))
+    return STAMPS.pack(first[PROCESS], first[THREAD], busy_ns, *before, *after)
+
+
 @types.coroutine
 def _driven(coroutine: Coroutine[Any, Any, Any], crosses: bool) -> Generator[Any, Any, Returned]:
     """Run a coroutine with stamps around each of its steps, and return its result with them."""
-    begin, end = clocks.begin_call, clocks.end_call
-    begun = gil_before = busy_ns = cpu_ns = run_queue_ns = gil_ns = lock_ns = 0
+    begin, end, stamps = clocks.begin_call, clocks.end_call, clocks.new_stamps()
+    first: tuple[int, ...] = ()
+    busy_ns = cpu_ns = run_queue_ns = gil_ns = lock_ns = 0
     sent: Any = None
     thrown: BaseException | None = None
     while True:
-        before = begin()
-        begun, gil_before = begun or before[WALL], gil_before or before[GIL]
+        begin(stamps)
         finished = False
         try:
             yielded = coroutine.send(sent) if thrown is None else coroutine.throw(thrown)
         except StopIteration as stop:
             finished, yielded = True, stop.value
-        after = end()
-        busy_ns += after[WALL] - before[WALL]
+        end(stamps)
+        if finished and not first:
+            return _result(yielded, stamps, crosses)
+        step = STAMPS.unpack(stamps)
+        first = first or step
+        before, after = step[BEFORE:AFTER], step[AFTER:]
+        busy_ns += step[BUSY]
         cpu_ns += after[CPU] - before[CPU]
         run_queue_ns += after[RUN_QUEUE] - before[RUN_QUEUE]
         gil_ns += after[GIL] - before[GIL]
         lock_ns += after[LOCK] - before[LOCK]
         if finished:
-            worker = os.getpid(), threading.get_ident()
-            spent = busy_ns, cpu_ns, run_queue_ns, gil_ns, gil_before, lock_ns
-            return _result(yielded, (*worker, begun, after[WALL], *spent), crosses)
+            spent = cpu_ns, run_queue_ns, gil_ns, lock_ns
+            return _result(yielded, packed(first, after[WALL], busy_ns, spent), crosses)
         sent, thrown = None, None
         try:
             sent = yield yielded
