@@ -54,8 +54,8 @@ async def move(
     """Move the CPU time that calls took beyond calls alone from `on_core` to `contention`; the sum stays.
 
     Return why it is not known, None if it is. There is nothing to compare where the calls run one at a time, or
-    coroutines share a thread. Contention of `MUCH` or more must show in a second sample (`again`). If both are that
-    large, their mean counts, as the smaller one would be biased low; else the smaller one counts.
+    coroutines share a thread. Contention of `MUCH` or more must show in a second sample (`again`). If both are `MUCH`
+    of the CPU time, their mean counts, as the smaller one would be biased low; else the smaller one counts.
     """
     if budget.in_own_thread or budget.lanes < 2 or not sample.alone:
         return None
@@ -68,7 +68,7 @@ async def move(
         waited = max(waited_for_cores(each, budget.lanes <= cores) for each in (sample, second))
         if waited >= max(BUSY, min(parts) / CLEARLY_MORE):
             return OTHERS
-        part = mean(parts) if min(parts) >= much else min(parts)
+        part = mean(parts) if min(parts) >= MUCH else min(parts)
     budget.sums["contention"] = round(on_core_ns * part)
     budget.sums["on_core"] = on_core_ns - budget.sums["contention"]
     return None
