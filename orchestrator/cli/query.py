@@ -34,10 +34,10 @@ def query(
     if json and csv:
         raise BadInput("--json and --csv contradict each other", remedy="keep one of them")
     from ..output import query as asking
-    from . import answers
+    from ..output import rows
 
     damaged: list[JournalDamaged] = []
-    render = answers.FORMATS["json" if json else "csv"] if json or csv else answers.as_table
+    render = rows.FORMATS["json" if json else "csv"] if json or csv else rows.as_table
     with asking.asked(runs, sql, damaged) as answer:
         for part in render(answer.columns, answer.rows):
             write(part)

@@ -1,4 +1,4 @@
-"""What a query found, as it comes: a table for people, JSON lines or CSV for tools."""
+"""Rows of a query, as they come: a table for people, JSON lines or CSV for tools."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any
 import orjson
 
 from ..jsonl import dumps, unique_names
-from ..output.export.csv_tables import cell
-from ..output.grid import Grid
-from ..output.terminal import UNBOUNDED, Screen
 from ..text import printable
+from .export.csv_tables import cell
+from .grid import Grid
+from .terminal import UNBOUNDED, Screen
 
 MOST_ROWS = 1000  # the most rows of a table; for more, use --json
 
@@ -25,7 +25,7 @@ Rows = Iterator[tuple[Any, ...]]
 
 
 def as_table(columns: Sequence[str], rows: Rows) -> Iterator[str]:
-    """Yield the answer as one text, as wide as its columns are."""
+    """Yield the rows as one text, as wide as its columns are."""
     shown = list(itertools.islice(rows, MOST_ROWS))
     numbers = [
         bool(shown) and all(isinstance(row[place], int | float | Decimal | None) for row in shown)
