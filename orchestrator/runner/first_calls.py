@@ -18,7 +18,7 @@ from . import (
     bounds,
     imports,
     items,
-    keeping,
+    leaks,
     leftovers,
     module_state,
     promises,
@@ -67,7 +67,7 @@ def pilot(given: dict[str, Any], measured: CallTimes, file: str, is_second: bool
 
     `never_yields` is whether coroutines never let their event loop run something else.
 
-    `left_open` is what each call leaves open, and `keeps` the memory that it keeps (see `keeping`), None for neither.
+    `left_open` is what each call leaves open, and `keeps` the memory that it keeps (see `leaks`), None for neither.
 
     `returned_errors` is in how many calls the result is an exception (see `returned_errors`), None if in none.
 
@@ -151,13 +151,13 @@ def _piloted(
         "failed": {name: why for name, why in failed.items() if why},
         "process_ns": None if refused["process_per_task"] else _process_ns(function),
         "unpicklable": _unpicklable(measured.comparable, file),
-        "left_open": checked.keeping.left_open,
-        "keeps": checked.keeping.keeps,
+        "left_open": checked.leaks.left_open,
+        "keeps": checked.leaks.keeps,
         "bound": bounds.smallest(function),
         "returned_errors": checked.returned_errors.found(),
         "module_state": checked.module_state.changed(),
         **figures,
-        "calling_ns": figures["calling_ns"] + checked.keeping.spent_ns,
+        "calling_ns": figures["calling_ns"] + checked.leaks.spent_ns,
     }
 
 
@@ -194,7 +194,7 @@ class _Checked:
         """The processes of the call that started most."""
         self.has_yielded = False
         """Whether any call has let the event loop run something else."""
-        self.keeping = keeping.Keeping(name, measured.results_held)
+        self.leaks = leaks.Leaks(name, measured.results_held)
         self.returned_errors = returned_errors.ReturnedErrors(name)
         self.module_state = module_state.ModuleState(call.function)
         self._measured = measured
@@ -216,7 +216,7 @@ class _Checked:
     def further(self, is_second: bool) -> Iterator[int]:
         """Yield the number of each further call to make, which show what calls keep."""
         is_enough = is_second or self._measured.has_source
-        return iter(()) if is_enough else self.keeping.further(self._measured.shortest_ns)
+        return iter(()) if is_enough else self.leaks.further(self._measured.shortest_ns)
 
     def copies(self, item: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return arguments of a call that are its own."""
@@ -243,15 +243,15 @@ class _Checked:
             self.changed = self._given.changed()
         self.returned_errors.note(result)
         self.module_state.note()
-        self.keeping.note()
-        self._measured.is_over = self.keeping.is_short
+        self.leaks.note()
+        self._measured.is_over = self.leaks.is_short
 
     def check_work(self, figures: Mapping[str, Any]) -> None:
         """Raise Unusable where the calls have failed or done no work, or leave so much open that others must fail.
 
         They have done none where their file has ended, or where their result computes later. `figures` are theirs.
         """
-        if problem := self.returned_errors.problem() or self.keeping.problem():
+        if problem := self.returned_errors.problem() or self.leaks.problem():
             raise Unusable("call", *problem)
         if figures["incomparable"] and (file := soundness.read_out(self.function)):
             raise Unusable("call", *soundness.read_to_end(self._name, file))

@@ -45,7 +45,7 @@ EVENTS = ("open", "socket.__new__", "subprocess.Popen", "sqlite3.connect", "os.s
 """Audit events that open descriptors."""
 
 
-class Keeping:
+class Leaks:
     """Looks at the process after the calls of a pilot, and has it make a few more if something seems to be kept."""
 
     def __init__(self, name: str, held: int) -> None:
