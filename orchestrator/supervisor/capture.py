@@ -17,7 +17,7 @@ def capture(
 ) -> tuple[int, str, str]:
     """Return the exit status of a program, its stdout and its stderr.
 
-    No process of it is left afterwards, also when it was interrupted. Raises OSError, Interrupted and ReaperKilled.
+    No process of it is left afterwards, also when it was interrupted. Raises OSError, Interrupted and ReaperFailed.
     """
     try:
         with ExitStack() as theirs, ExitStack() as ours:

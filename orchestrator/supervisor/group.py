@@ -18,7 +18,7 @@ from ..runner.pilot_progress import stuck
 from .environment import RunnerEnvironment
 from .interrupt import Interrupt, Interrupted
 from .process import PIPE_BYTES, Command, Runner, RunnerFailed, is_readable
-from .reaper import ReaperKilled
+from .reaper import ReaperFailed
 
 DUMPING_S = 0.3  # the time for a runner that hangs, or a worker of it, to begin to write its stacks
 DUMPED_S = 0.03  # all stacks of a process are written when nothing came for so long
@@ -50,7 +50,7 @@ class RunnerGroup:
             runner.end()
         try:
             self._runner_env.reaper.sweep()
-        except ReaperKilled:
+        except ReaperFailed:
             for runner in self.runners.values():
                 runner.kill()
             raise

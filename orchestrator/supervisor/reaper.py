@@ -18,8 +18,8 @@ from ..errors import FAILED, Failure
 from . import reaper_process
 
 
-class ReaperKilled(Failure):
-    """The reaper was killed, and all runners with it; earlier measurements are in the journal."""
+class ReaperFailed(Failure):
+    """The reaper can't start, or was killed, and all runners with it; earlier measurements are in the journal."""
 
     status = FAILED
 
@@ -27,7 +27,7 @@ class ReaperKilled(Failure):
 class Reaper:
     """The connection to the reaper process; leaving the `with` block ends all that was started.
 
-    Every method may raise ReaperKilled.
+    Every method may raise ReaperFailed.
     """
 
     def __init__(self, scratch: str) -> None:
@@ -47,9 +47,10 @@ class Reaper:
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,
                 )
-            except OSError:
+            except OSError as error:
                 ours.close()
-                raise
+                what = f"the reaper process, the parent of all runners, can't be started: {error.strerror}"
+                raise ReaperFailed(what, remedy="end other processes, or raise the limits (ulimit -a)") from error
         self._socket = ours
         return self
 
@@ -91,6 +92,6 @@ class Reaper:
         if not line:
             what = "the reaper process, the parent of all runners, was killed, and they with it"
             remedy = "run again; if that happens again, see whether the function sends a signal to its parent"
-            raise ReaperKilled(what, remedy=remedy)
+            raise ReaperFailed(what, remedy=remedy)
         answer: dict[str, Any] = json.loads(line)
         return answer

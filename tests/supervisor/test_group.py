@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from orchestrator.supervisor.environment import RunnerEnvironment, runner_enviro
 from orchestrator.supervisor.group import RunnerGroup
 from orchestrator.supervisor.interrupt import Interrupt, Interrupted
 from orchestrator.supervisor.process import OUTPUT_KEPT, Command, RunnerFailed, default_python
+from orchestrator.supervisor.reaper import Reaper, ReaperFailed
 from tests.support.processes import is_alive
 
 
@@ -55,6 +57,16 @@ def opened(runner_group: RunnerGroup, function: str) -> None:
 
 def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_reaper_that_cannot_start_is_said_and_leaves_no_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    before = descriptors()
+    with pytest.raises(ReaperFailed, match="can't be started: No such file"), Reaper(str(tmp_path)):
+        pass
+    assert descriptors() == before
 
 
 def test_an_interrupt_from_another_thread_ends_the_wait_for_a_runner(
