@@ -52,7 +52,7 @@ async def one_task_each(items: Sequence[int], workers: int, start: Callable[[int
     at_once = min(workers, len(items))
     free = asyncio.Semaphore(at_once)
     failed: list[BaseException] = []
-    tasks: set[asyncio.Task[None]] = set()
+    running: dict[int, asyncio.Task[None]] = {}  # a callback that forgets a task would cost it a turn of the loop
 
     async def one(place: int, item: int) -> None:
         try:
@@ -60,6 +60,7 @@ async def one_task_each(items: Sequence[int], workers: int, start: Callable[[int
         except BaseException as error:  # a task would raise SystemExit in the loop
             failed.append(error)
         finally:
+            running.pop(place, None)
             free.release()
 
     loop = asyncio.get_running_loop()
@@ -68,19 +69,26 @@ async def one_task_each(items: Sequence[int], workers: int, start: Callable[[int
         if failed:
             break
         task: asyncio.Task[None] = loop.create_task(one(place, item))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        if not task.done():  # as an eager one may be
+            running[place] = task
     for _ in range(at_once):  # each is free once when all have ended
         await free.acquire()
         if failed:
             break
     if failed:
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await _cancel(list(running.values()))
         raise failed[0]
     return results
+
+
+async def _cancel(tasks: Sequence[Future[Any]]) -> None:
+    """Cancel tasks, and wait until all have ended."""
+    import asyncio
+
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
 
 
 def task_of(coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
