@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..call import Call
 from ..error_text import named
-from ..registry import Unreadable, WorkerLost, ended_as
+from ..registry import RunBatch, Unreadable, WorkerLost, ended_as
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -135,10 +136,17 @@ def fleet(count: int, start_method: str | None, work: Callable[..., None], *argu
             connection.close()
 
 
-def shared(ask: Ask, count: int, items: Sequence[int], request: Callable[[Sequence[int]], Any]) -> list[Any]:
-    """Return the results of a batch; each worker gets every `count`-th item, in one request."""
-    shares = [items[first::count] for first in range(min(count, len(items)))]
-    results: list[Any] = [None] * len(items)
-    for first, share in enumerate(ask([request(share) for share in shares])):
-        results[first::count] = share
-    return results
+def sharing(ask: Ask, count: int) -> Callable[[Call], RunBatch]:
+    """Return `bind` of `count` workers that `ask` asks; each gets every `count`-th item of a batch, in one request."""
+
+    def bind(call: Call) -> RunBatch:
+        async def run(items: Sequence[int]) -> list[Any]:
+            requests = [(call, items[first::count]) for first in range(min(count, len(items)))]
+            results: list[Any] = [None] * len(items)
+            for first, share in enumerate(ask(requests)):
+                results[first::count] = share
+            return results
+
+        return run
+
+    return bind

@@ -36,17 +36,11 @@ def concurrency(options: Options) -> int:
 def sharing(ask: fleet.Ask, workers: int) -> tuple[Callable[[Call], RunBatch], Callable[[Callable[[], Any]], Any]]:
     """Return `bind` and `each` of workers with loops, which `ask` sends requests to."""
 
-    def bind(call: Call) -> RunBatch:
-        async def run(items: Sequence[int]) -> list[Any]:
-            return fleet.shared(ask, workers, items, lambda share: (call, share))
-
-        return run
-
     async def each(function: Callable[[], Any]) -> list[Any]:
         with meeting(workers, function) as together:
             return ask([(together, None)] * workers)
 
-    return bind, each
+    return fleet.sharing(ask, workers), each
 
 
 class Share:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..call import Call
-from ..registry import Initializer, Needs, Option, Options, RunBatch, WorkerMode, Workers, nothing
+from ..registry import Initializer, Needs, Option, Options, WorkerMode, Workers, nothing
 from . import fleet, processes
 from .remote import meeting
 
@@ -42,19 +42,13 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
     count = threads(options)
     with fleet.fleet(workers, start_method, _work, call.function, count, initializer) as ask:
 
-        def bind(call: Call) -> RunBatch:
-            async def run(items: Sequence[int]) -> list[Any]:
-                return fleet.shared(ask, workers, items, lambda share: (call, share))
-
-            return run
-
         async def each(function: Callable[[], Any]) -> list[Any]:
             with meeting(workers * count, function) as together:
                 found = ask([(together, range(count))] * workers)
             return [each for share in found for each in share]
 
         await each(nothing)
-        yield Workers(bind, each, {"actual_start_method": start_method})
+        yield Workers(fleet.sharing(ask, workers), each, {"actual_start_method": start_method})
 
 
 def _work(connection: Connection, function: object, threads: int, initializer: Initializer) -> None:
