@@ -25,8 +25,7 @@ import cloudpickle
 
 from ..errors import BadInput, Unwritable
 from ..files import replace_file
-from ..journal.read import experiments, newest_first
-from ..journal.write import SPEC_FILE
+from ..journal.read import SPEC_FILE, experiments, newest_first
 from ..runner import names, references
 from ..runner.by_value import SUFFIX
 from ..spec.document import quoted

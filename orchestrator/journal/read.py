@@ -20,6 +20,7 @@ from ..files import closest_match
 from .event import SCHEMA
 
 EVENTS_FILE = "events.jsonl"
+SPEC_FILE = "spec.yaml"
 LATEST = "latest"
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{9}Z-[0-9a-f]{6}")
 

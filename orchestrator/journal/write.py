@@ -25,9 +25,7 @@ from ..files import replace_file, sync_directory
 from ..jsonl import dumps
 from ..units import utc_now
 from .event import SCHEMA, Event
-from .read import CRC_FIELD, EVENTS_FILE, LATEST, Records
-
-SPEC_FILE = "spec.yaml"
+from .read import CRC_FIELD, EVENTS_FILE, LATEST, SPEC_FILE, Records
 
 
 class Journal:

@@ -14,7 +14,7 @@ from ..analysis.results import Results
 from ..files import SPECS
 from ..journal.derived_events import ExpectationChecked, ScalingFitted, VariantExplained
 from ..journal.raw_events import BlockFinished
-from ..journal.write import SPEC_FILE
+from ..journal.read import SPEC_FILE
 from ..spec.values import LATENCIES
 from ..text import printable
 from . import tables
