@@ -57,7 +57,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
     }  # dask would set its own
     with dask.config.set(CONFIG | seed):
         async with (
-            make_cluster(**size, asynchronous=True, dashboard_address=":0") as cluster,
+            make_cluster(**size, asynchronous=True, dashboard_address="127.0.0.1:0") as cluster,
             make_client(cluster, asynchronous=True, set_as_default=False) as client,
         ):
             addresses = [worker.worker_address for worker in cluster.workers.values()]
