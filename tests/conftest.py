@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from orchestrator.cli.main import register
 from orchestrator.runner.items import sample
+from tests.support.processes import end_owned
 
 # no example fails because the machine is busy, and none is kept for a later run; other runs have other examples
 settings.register_profile(
@@ -65,6 +66,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def _clear(directory: Path) -> None:
     (directory / "lock").unlink(missing_ok=True)
     directory.rmdir()
+
+
+@pytest.fixture(autouse=True)
+def _no_process_outlives_its_test() -> Iterator[None]:
+    yield
+    end_owned()
 
 
 @pytest.fixture

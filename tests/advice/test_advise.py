@@ -37,6 +37,7 @@ from orchestrator.spec.load import loads
 from orchestrator.spec.plan import Plan
 from tests.support.command import events, in_process, orchestrator
 from tests.support.facts import FACTS
+from tests.support.processes import owned
 from tests.support.synthetic import conducted
 from tests.support.waiting import PATIENCE_S, until
 
@@ -768,7 +769,7 @@ def test_what_would_take_very_long_is_done_only_when_asked_for(place: Path) -> N
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_during_the_pilot_leaves_no_process(place: Path, number: signal.Signals) -> None:
     (place / "slow.py").write_text("import time\ndef slow():\n    open('called', 'w').close()\n    time.sleep(600)\n")
-    running = subprocess.Popen([sys.executable, "-m", "orchestrator", "advise", "slow:slow"], cwd=place)
+    running = owned(subprocess.Popen([sys.executable, "-m", "orchestrator", "advise", "slow:slow"], cwd=place))
     until((place / "called").exists, running)
     running.send_signal(number)
     assert running.wait(PATIENCE_S) == 128 + number
@@ -790,7 +791,7 @@ def living_in(place: Path) -> set[int]:
 @pytest.mark.slow
 def test_a_saved_spec_is_there_before_the_run_ends(place: Path) -> None:
     command = [sys.executable, "-m", "orchestrator", "advise", "mine:work", "n=100", "--save", "work.yaml"]
-    running = subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    running = owned(subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     until(lambda: list(place.glob("runs/*/2*/events.jsonl")), running)
     running.send_signal(signal.SIGTERM)
     running.wait(PATIENCE_S)
@@ -799,7 +800,7 @@ def test_a_saved_spec_is_there_before_the_run_ends(place: Path) -> None:
 
 @pytest.mark.slow
 def test_a_budget_too_short_for_a_verdict_is_reported_before_the_run(place: Path) -> None:
-    done = advised(place, "mine:work", "n=50_000", "--tasks", "50")
+    done = orchestrator("advise", "mine:work", "n=50_000", "--tasks", "50", "--max-time", "1s", cwd=place)
     shown = events("\n".join(done.stderr.splitlines()[:2]))
     assert [event["event"] for event in shown] == ["function.piloted", "budget.short"]
 

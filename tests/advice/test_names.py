@@ -158,7 +158,6 @@ def test_a_project_with_a_directory_src_is_found(place: Path) -> None:
         ),
         (("script:Easy.run", "--setup", "scirpt.py:Easy"), "advise script:Easy.run --setup script.py:Easy\n"),
         (("script:Easy.run", "--setup", "script:make"), "return or yield the object: orchestrator advise script\n"),
-        (("script:single", "x=1"), "by the first positional argument (singledispatch), and calls pass names"),
     ],
 )
 def test_a_refusal_ends_with_what_would_work(place: Path, typed: tuple[str, ...], said: str) -> None:

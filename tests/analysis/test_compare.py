@@ -69,6 +69,13 @@ def test_without_a_reference_loop_a_change_is_undecided() -> None:
     assert changes.WITHOUT_LOOP in changes.table(found, width=120, colour=False)
 
 
+def test_changes_against_another_version_of_the_loop_are_undecided() -> None:
+    before, after = conducted(BEFORE, **EIGHT).records(), conducted({"sequential": 20.0, "threads": 12.0}, **EIGHT)
+    other = [{**each, "version": 2} if each["event"] == "reference.timed" else each for each in after.records()]
+    found = compare_runs(fold(before), fold(other), 0.05)
+    assert words(found) == {"sequential": "undecided", "threads": "undecided"}
+
+
 def test_all_intervals_of_a_comparison_hold_together() -> None:
     assert [change.level for change in compared(BEFORE).changes] == [0.025, 0.025]
 

@@ -117,9 +117,9 @@ def test_without_a_change_the_faster_variant_is_named() -> None:
     (event,) = located(along({"sequential": plain, "processes": overtaking(1e6)}))
     assert event["decision"] == "none"
     expected = (
-        "b(n) x 1: no crossover of sequential and processes for n from 10 to 10,000: sequential is faster at 3 values."
+        "b(n) x 1: no crossover of sequential and processes for n from 10 to 10,000: sequential is faster at 5 values."
     )
-    assert event["sentence"].replace("5 values", "3 values") == expected
+    assert event["sentence"] == expected
 
 
 def test_variants_that_always_tie_have_no_crossover() -> None:

@@ -501,6 +501,24 @@ def test_a_widened_interval_contains_the_exact_one(values: list[float], level: f
         assert found is not None and found[0] <= exact[0] <= exact[1] <= found[1]
 
 
+def test_an_early_interval_of_correlated_values_is_widened_too() -> None:
+    values, level = [number / 100 for number in range(8)], LOOK_LEVEL / 12
+    assert stats.walsh_interval(values, level) is None
+    narrow, found = stats.moderated_interval(values, stats.EARLY_SHARE * level), stats.block_interval(values, level)
+    assert found is not None
+    assert found[1] - found[0] == pytest.approx(stats.widening(values) * (narrow[1] - narrow[0]))
+    assert stats.widening(values) > 1.5
+
+
+def test_an_early_interval_of_a_shift_is_widened_by_the_more_correlated_sample() -> None:
+    flat, trend = [0.0, 0.07, 0.01, 0.06, 0.02, 0.05, 0.03, 0.04], [number / 100 for number in range(8)]
+    level = LOOK_LEVEL / 1000
+    found = stats.shift_interval(flat, trend, level)
+    unwidened = stats.shift_interval(flat, [0.0, 0.07, 0.01, 0.06, 0.02, 0.05, 0.03, 0.04], level)
+    assert found is not None and unwidened is not None
+    assert found[1] - found[0] == pytest.approx(stats.widening(trend) * (unwidened[1] - unwidened[0]))
+
+
 @repeatable
 @given(st.lists(st.floats(-5, 5), min_size=8, max_size=30), levels)
 def test_a_widened_interval_of_negated_values_is_negated(values: list[float], level: float) -> None:

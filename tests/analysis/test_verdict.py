@@ -9,6 +9,7 @@ import pytest
 from orchestrator import errors
 from orchestrator.analysis import verdict
 from tests.support.derived import compared
+from tests.support.paths import ROOT
 from tests.support.synthetic import Run, conducted
 
 
@@ -388,5 +389,8 @@ def test_an_undecided_verdict_is_no_failure() -> None:
     assert verdict.outcome(verdict.derive(run.plan, run.contests), run.contests) == ("undecided", errors.OK)
 
 
-def test_statuses_have_an_order() -> None:
-    assert [errors.worst([4, 1]), errors.worst([1, 3]), errors.worst([3, 2]), errors.worst([74, 70])] == [1, 3, 2, 74]
+def test_statuses_have_the_order_that_the_docs_promise() -> None:
+    text = (ROOT / "docs/log-format.md").read_text()
+    _, _, listed = text.partition("the first of these is returned: 128+N, ")
+    order = [int(status) for status in listed.partition(".")[0].split(", ")]
+    assert [errors.worst(order[place:][::-1]) for place in range(len(order))] == order

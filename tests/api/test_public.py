@@ -171,21 +171,15 @@ def test_a_worker_of_a_run_begins_no_other(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"models": ["thread"]}, r'models=: unknown model "thread"; did you mean "threads"\?'),
         ({"max_time": "soon"}, 'max_time=: "soon" is not a duration'),
         ({"wait": -1}, "wait=: .* is not a duration"),
         ({"python": "3.12"}, "python=: <?lambda.* only this interpreter can run it; define it in a module"),
     ],
-    ids=["model", "max_time", "wait", "python"],
+    ids=["max_time", "wait", "python"],
 )
 def test_a_wrong_option_is_named_with_its_remedy(options: dict[str, Any], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         orchestrator.compare(lambda: 1, **options)
-
-
-def test_a_claim_that_is_none_is_named_by_its_option() -> None:
-    with pytest.raises(BadInput, match="expect=: claims nothing; give min, max or equals"):
-        orchestrator.compare("json:dumps", args=[[1]], expect={"of": "threads"})
 
 
 def test_a_function_that_fails_is_named_as_it_was_given() -> None:

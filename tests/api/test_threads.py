@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import anyio
@@ -52,9 +51,11 @@ def waits(stop: Stop) -> bool:
 
 
 def test_ctrl_c_ends_the_work_and_is_raised() -> None:
+    ended: list[bool] = []
     threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        blocking(waits)
+        blocking(lambda stop: ended.append(waits(stop)))
+    assert ended == [True]
 
 
 def test_what_the_handler_of_another_signal_raises_ends_the_work_too() -> None:
@@ -90,12 +91,14 @@ def test_cancelling_ends_the_work_first(backend: str) -> None:
 def test_the_loop_runs_on_meanwhile() -> None:
     async def both() -> list[str]:
         order: list[str] = []
+        has_run = threading.Event()
 
         async def other() -> None:
             order.append("other")
+            has_run.set()
 
         def work(_: Stop) -> None:
-            time.sleep(0.1)
+            assert has_run.wait(60)
             order.append("work")
 
         async with anyio.create_task_group() as group:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def test_results_of_a_memory_on_the_disk_are_refused(place: Path) -> None:
 )
 def test_a_cache_of_any_kind_is_said_first(place: Path, asked: tuple[str, ...]) -> None:
     said = findings(*asked, cwd=place)
-    assert said.startswith("The first call took 5")
+    assert re.match(r"The first call took \d", said)
     assert "they were answered from what it kept (a cache)" in said
     assert "`items`" in said
 

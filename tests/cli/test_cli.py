@@ -11,16 +11,20 @@ import sys
 import time
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from orchestrator import errors
+from orchestrator.cli.app import app
 from orchestrator.cli.main import COMMANDS
 from orchestrator.journal.read import EVENTS_FILE, Records
 from orchestrator.machine import lock
 from tests.support.command import GOOD, WORKLOADS, events, in_process, logged, orchestrator
 from tests.support.loaded_modules import loaded
 from tests.support.paths import ROOT
+from tests.support.processes import owned
 from tests.support.waiting import PATIENCE_S, until
 
 
@@ -178,21 +182,24 @@ def test_a_variant_with_wrong_results_fails_and_the_others_go_on(place: Path, ca
 def test_an_interrupt_ends_the_run_with_all_its_processes_and_names_the_whole_command_to_resume(place: Path) -> None:
     (place / "x.yaml").write_text("workload: {call: 'mine:wait'}\ntasks: 4\nmodels: [sequential, processes]\n")
     marker = f"MARK_{os.getpid()}_{time.monotonic_ns()}"
-    running = subprocess.Popen(
-        [sys.executable, "-m", "orchestrator", "run", "x.yaml", "--fresh", "--runs", "my runs", "--no-report"],
-        cwd=place,
-        env={**os.environ, marker: "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    command = [sys.executable, "-m", "orchestrator", "run", "x.yaml", "--fresh", "--runs", "my runs", "--no-report"]
+    running = owned(
+        subprocess.Popen(
+            command,
+            cwd=place,
+            env={**os.environ, marker: "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     )
     journals = "my runs/x/2*/events.jsonl"
     until(lambda: any(b"trial.finished" in file.read_bytes() for file in place.glob(journals)), running)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 128 + signal.SIGINT
-    command = "orchestrator run x.yaml --runs 'my runs' --no-report --resume"
-    assert err.splitlines()[-1] == f"orchestrator: ended by signal 2; to resume: {command}"
+    to_resume = "orchestrator run x.yaml --runs 'my runs' --no-report --resume"
+    assert err.splitlines()[-1] == f"orchestrator: ended by signal 2; to resume: {to_resume}"
     assert events(out)[-1]["outcome"] == "interrupted"
     assert not [pid for pid in Path("/proc").glob("[0-9]*") if marker.encode() in environment(pid)]
 
@@ -401,13 +408,55 @@ def test_a_probe_begins_before_what_is_needed_later_is_loaded() -> None:
 
 def test_a_report_as_text_loads_no_page(ran: Ran) -> None:
     heavy = {"duckdb", "altair", "jinja2", "structlog", "asyncio", "anyio"}
-    assert not heavy & loaded("report", "runs/good", cwd=ran.place)
+    assert not heavy & loaded("report", "runs/good", "--format", "table", cwd=ran.place)
 
 
 def test_a_reader_that_goes_away_sees_no_traceback(ran: Ran) -> None:
     command = f"{sys.executable} -m orchestrator schema events | head -1"
     done = subprocess.run(["bash", "-c", command], cwd=ran.place, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+def test_an_unexpected_error_is_called_a_bug_of_this_program(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "x.yaml").write_text(GOOD)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("no parts")
+
+    monkeypatch.setattr("orchestrator.cli.plan._lines", broken)
+    done = in_process("plan", "x.yaml", cwd=place)
+    assert (done.returncode, done.stdout) == (errors.BUG, "")
+    assert done.stderr.startswith("orchestrator: internal error: ZeroDivisionError: no parts; in ")
+    assert done.stderr.endswith("; please report it\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "x.yaml", "--resume", "--fresh"), "--resume and --fresh contradict each other; keep one of them"),
+        (("query", "select 1", "--json", "--csv"), "--json and --csv contradict each other; keep one of them"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(place: Path, arguments: tuple[str, ...], message: str) -> None:
+    (place / "x.yaml").write_text(GOOD)
+    done = in_process(*arguments, cwd=place)
+    assert (done.returncode, done.stderr) == (errors.BAD_INPUT, f"orchestrator: {message}\n")
+
+
+def test_the_docs_list_each_variable_of_an_option_of_run() -> None:
+    text = (ROOT / "docs/cron.md").read_text()
+    listed = text.partition("These options can also be set by environment variables: ")[2].partition(".\n")[0]
+    command: Any = typer.main.get_command(app)
+    known = {parameter.envvar for parameter in command.commands["run"].params if parameter.envvar}
+    assert set(re.findall(r"ORCHESTRATOR_\w+", listed)) == known
+
+
+def test_variables_make_a_run_quiet_and_name_its_log_file(place: Path) -> None:
+    (place / "x.yaml").write_text(f"{CALL}{MODELS}measure: {{blocks: 1, rounds: 2}}\n")
+    env = {**os.environ, "ORCHESTRATOR_QUIET": "1", "ORCHESTRATOR_LOG_FILE": "x.log"}
+    done = orchestrator("run", "x.yaml", cwd=place, env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (errors.OK, "", "")
+    assert (place / "x.log").exists()
 
 
 def test_an_environment_variable_moves_the_runs(place: Path) -> None:

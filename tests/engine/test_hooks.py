@@ -98,8 +98,7 @@ def test_loops_enter_the_initializer_of_coroutines_and_leave_it_at_the_end(tmp_p
     spec = ANSWERED.replace("mine:right", "checks:right") + f"models: [{model}]\n"
     done = run(tmp_path, spec)
     assert (done.returncode, done.stderr.count("warning")) == (0, 0), done.stdout + done.stderr
-    if model == "event_loop":
-        assert (tmp_path / "left").read_text() == "left "
+    assert set((tmp_path / "left").read_text().split()) == {"left"}
 
 
 def test_plain_functions_get_the_plain_initializer(tmp_path: Path) -> None:

@@ -29,10 +29,8 @@ def test_a_shipped_config_can_be_planned_on_two_cores(config: Path) -> None:
 
 
 @pytest.mark.parametrize("config", SHIPPED, ids=lambda config: config.name)
-def test_a_shipped_config_is_named_like_its_file_and_says_what_it_asks(config: Path) -> None:
-    experiment, _ = load(config)
-    assert experiment.name == config.stem
-    assert "?" in experiment.description
+def test_a_shipped_config_says_what_it_asks(config: Path) -> None:
+    assert "?" in load(config)[0].description
 
 
 def test_the_nested_loop_calls_its_functions_outer_times_inner_times() -> None:

@@ -6,7 +6,6 @@ import os
 import random
 import secrets
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,9 +62,8 @@ def test_workers_killed_at_random_during_200_blocks_lose_none_and_double_none(pl
         there.workers("a", "b", "c")
         more = ("measure.blocks=50", "measure.rounds=1", "measure.max_time=500s", "matrix.tasks=[1, 2, 3, 4]")
         process = started(place, there.address, *more)
-        until(lambda: blocks_there(place) >= 1)
-        while process.poll() is None:
-            time.sleep(dice.uniform(2, 8))
+        for begun in range(1, 200, 25):
+            until(lambda: blocks_there(place) >= begun or process.poll() is not None)  # noqa: B023  # used at once
             kills += there.kill_worker(dice.choice("abc"))
         _, said = process.communicate()
     assert process.returncode == 0, said

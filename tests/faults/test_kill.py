@@ -13,6 +13,7 @@ import pytest
 from orchestrator import errors
 from orchestrator.journal.read import EVENTS_FILE, first_and_last
 from tests.support.failpoint import DEATHS, ERRORS
+from tests.support.journals import journal_bytes
 from tests.support.place import JOURNAL, SPEC, Place, damaged, short
 
 pytestmark = pytest.mark.slow
@@ -136,6 +137,33 @@ def test_a_changed_run_is_not_resumed_and_says_what_changed(changed: str, tmp_pa
     done = place.run("run", "x.yaml", "--resume")
     assert f"{changed} changed since the run was interrupted, so a new run starts" in done.stderr
     assert (done.returncode, len(place.runs)) == (errors.OK, 2)
+
+
+IDENTITY = ["program", "host", "packages", "interpreter", "models"]
+
+
+@pytest.mark.parametrize("changed", short(IDENTITY, "host"))
+def test_a_run_of_another_identity_is_not_resumed_and_says_what_changed(changed: str, tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.die_at_write(40)
+    started, *others = place.events()
+    assert started["identity"].keys() == {*IDENTITY, "sources"}
+    started["identity"][changed] = "another one"
+    (place.runs[0] / EVENTS_FILE).write_bytes(journal_bytes([started, *others]))
+    done = place.run("run", "x.yaml", "--resume")
+    assert f"{changed} changed since the run was interrupted, so a new run starts" in done.stderr
+    assert len(place.runs) == 2
+
+
+def test_a_run_whose_seed_was_drawn_is_resumed_with_it_and_with_the_time_spent(tmp_path: Path) -> None:
+    place = Place(tmp_path, SPEC.replace(", seed: 1", ""))
+    place.die_at_write(60)
+    assert place.run("run", "x.yaml", "--resume").returncode == errors.OK
+    assert len(place.runs) == 1
+    (resumed,) = [event for event in place.events() if event["event"] == "run.resumed"]
+    assert resumed["seed"] == place.events()[0]["seed"]
+    assert resumed["spent_s"] > 0
+    assert place.problems() == []
 
 
 @pytest.mark.long

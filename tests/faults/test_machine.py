@@ -152,18 +152,6 @@ def test_an_empty_environment_with_a_c_locale_changes_no_byte_but_what_is_drawn(
     assert drawn.stdout.isascii()
 
 
-@pytest.mark.long
-def test_a_run_from_an_empty_environment_ends_well(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    env = {"LC_ALL": "C", "PYTHONPATH": str(ROOT), "ORCHESTRATOR_LOCK": os.environ["ORCHESTRATOR_LOCK"]}
-    command = [sys.executable, "-m", "orchestrator", "run", "x.yaml", "--quiet"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (errors.OK, "", "")
-    assert place.problems() == []
-
-
 def test_quiet_prints_everything_once_something_is_wrong(tmp_path: Path) -> None:
     place = Place(
         tmp_path, "workload: {call: 'mine:segfault'}\nmodels: [sequential]\nmeasure: {blocks: 2, rounds: 3}\n"

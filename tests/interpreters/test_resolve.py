@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pytest
-
 from orchestrator.interpreters.find import resolve
 
 
@@ -16,14 +14,6 @@ def test_no_python_asked_for_is_this_one() -> None:
 
 def test_a_python_can_be_named_by_its_path() -> None:
     assert resolve(sys.executable) == sys.executable
-
-
-def test_a_python_by_version_is_looked_up_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    program = tmp_path / "python9.99t"
-    program.write_text('#!/bin/sh\necho "9 99 0 0 $0"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert resolve("9.99t") == str(program)
 
 
 def test_a_python_that_is_not_there_is_not_found(tmp_path: Path) -> None:

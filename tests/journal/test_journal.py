@@ -7,7 +7,9 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from orchestrator import files
 from orchestrator.errors import UNWRITABLE, BadInput, JournalDamaged, Unwritable
+from orchestrator.journal import write
 from orchestrator.journal.event import Event
 from orchestrator.journal.raw_events import BlockDiscarded
 from orchestrator.journal.read import EVENTS_FILE, Records, find
@@ -259,9 +262,18 @@ def test_a_run_that_is_misspelt_is_reported_with_what_was_meant(file: Path) -> N
     assert (refused.value.what, refused.value.remedy) == (f"{misspelt} is not there", f"did you mean {file.parent}?")
 
 
-def test_run_ids_sort_by_time_and_are_safe_as_names() -> None:
-    ids = [new_run_id() for _ in range(3)]
-    assert [run[:18] for run in ids] == sorted(run[:18] for run in ids)
+def test_run_ids_sort_by_time_and_are_safe_as_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = [
+        datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC),
+        datetime(2026, 2, 1, tzinfo=UTC),
+        datetime(2026, 2, 1, 0, 0, 7, tzinfo=UTC),
+        datetime(2026, 10, 1, tzinfo=UTC),
+        datetime(2027, 1, 1, tzinfo=UTC),
+    ]
+    now = iter(times)
+    monkeypatch.setattr(write, "datetime", SimpleNamespace(now=lambda _: next(now)))
+    ids = [new_run_id() for _ in times]
+    assert ids == sorted(ids)
     assert all(run.replace("-", "").isalnum() for run in ids)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -55,8 +54,8 @@ def test_an_unknown_key_does_not_fit_the_schema_of_the_spec() -> None:
 
 @pytest.mark.parametrize("model", registry.NAMES)
 def test_the_schema_of_the_spec_knows_every_option_of_a_model(model: str) -> None:
-    text = json.dumps(schema("spec"))
-    assert all(f'"{option}"' in text for option in registry.load(model).OPTIONS)
+    entry = schema("spec")["$defs"][f"{model.title().replace('_', '')}Entry"]
+    assert registry.load(model).OPTIONS.keys() <= entry["properties"].keys()
 
 
 @pytest.mark.parametrize("model", registry.NAMES)

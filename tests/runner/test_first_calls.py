@@ -18,13 +18,15 @@ from orchestrator.runner.call_times import CallTimes
 
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinner:
-    times = CallTimes()
-    for _ in range(6):
-        times.begin()
-        end_ns = time.thread_time_ns() + 20_000_000
-        while time.thread_time_ns() < end_ns: pass
-        times.end(None)
-    spinner.kill()
+    try:
+        times = CallTimes()
+        for _ in range(6):
+            times.begin()
+            end_ns = time.thread_time_ns() + 20_000_000
+            while time.thread_time_ns() < end_ns: pass
+            times.end(None)
+    finally:
+        spinner.kill()
 print(times.figures()["cpu_share"])
 """
 

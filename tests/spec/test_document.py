@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 from orchestrator.errors import BadInput
 from orchestrator.spec import document
 from orchestrator.spec.document import MAX_BYTES, MAX_DEPTH, MAX_SHOWN, KeyPath, Position
-from tests.support.configs import SHIPPED
 from tests.support.yaml_fuzz import FRAGMENTS, SAMPLE, mutated
 
 quiet = settings(max_examples=120)
@@ -204,11 +202,6 @@ def test_a_byte_order_mark_is_no_column() -> None:
 
 def test_a_declared_version_1_2_is_accepted(loader: object) -> None:
     assert parsed("%YAML 1.2\n---\na: 1\n...\n") == {"a": 1}
-
-
-@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: str(file.name))
-def test_the_configs_of_the_project_are_read(file: Path) -> None:
-    assert document.read(file).value["name"] == file.stem
 
 
 # positions
@@ -620,11 +613,10 @@ def outcome(content: bytes) -> document.Document | BadInput:
 
 
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_input_is_read_or_refused_in_linear_time(content: bytes) -> None:
-    """Up to 0.84 s, and 1 s is promised; a core that others share takes twice that, and what is not linear minutes."""
-    started = time.process_time()
+@pytest.mark.timeout(60)
+def test_hostile_input_is_read_or_refused(content: bytes) -> None:
+    """Each took up to 0.84 s, and 1 s is promised; what takes more than linear time takes minutes."""
     outcome(content)
-    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)

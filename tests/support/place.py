@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
+from orchestrator.analysis.results import fold
 from orchestrator.archive.audit import Audit
 from orchestrator.journal.read import EVENTS_FILE, Records, newest_first
 from tests.support.paths import ROOT
+from tests.support.processes import owned
 from tests.support.waiting import PATIENCE_S, until
 
 MARK = "ORCHESTRATOR_TESTS_MARK"
@@ -100,7 +102,7 @@ class Place:
         env = {**self.whole_env, **options.pop("env", {})}
         command = [*before, sys.executable, "-m", module, *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen(command, cwd=self.directory, env=env, text=True, errors="replace", **pipes)
+        return owned(subprocess.Popen(command, cwd=self.directory, env=env, text=True, errors="replace", **pipes))
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run the program to its end; options are those of `start`."""
@@ -147,8 +149,9 @@ class Place:
     def problems(self) -> list[str]:
         """Return the problems of the newest journal, and its differences from a recomputation."""
         audited = Audit(Records(self.runs[0] / EVENTS_FILE))
-        reported = self.run("report", str(self.runs[0]))
-        return [*audited.problems, *["unfinished"] * (not audited.is_finished), *reported.stderr.splitlines()]
+        differences = fold(self.events()).differences
+        reported = self.run("report", str(self.runs[0])).stderr.splitlines()
+        return [*audited.problems, *["unfinished"] * (not audited.is_finished), *differences, *reported]
 
     def status(self) -> dict[str, Any]:
         """Return the content of the status file."""

@@ -1,9 +1,33 @@
-"""Facts about processes."""
+"""Processes that tests start, and facts about processes."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
+from typing import Any, TypeVar
+
+Process = TypeVar("Process", bound="subprocess.Popen[Any]")
+
+_owned: list[subprocess.Popen[Any]] = []
+
+
+def owned(process: Process) -> Process:
+    """Return a process that is killed after the test if it runs then, as where an assertion has failed before."""
+    _owned.append(process)
+    return process
+
+
+def end_owned() -> None:
+    """Kill the processes that still run, and close the pipes of all."""
+    while _owned:
+        process = _owned.pop()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
 
 
 def is_alive(pid: int) -> bool:

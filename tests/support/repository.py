@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.support.paths import ROOT
+from tests.support.processes import owned
 
 PRICES = """\
 def total(items):
@@ -59,7 +60,7 @@ class Repository:
         inherited = {name: value for name, value in os.environ.items() if name not in OF_GITHUB}
         given = {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "", "TMPDIR": str(self.temporary), **env}
         command = [sys.executable, "-m", "orchestrator", *arguments]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=self.directory,
             env={**inherited, **given},
@@ -67,6 +68,7 @@ class Repository:
             stderr=subprocess.PIPE,
             text=True,
         )
+        return owned(process)
 
     def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, **env)

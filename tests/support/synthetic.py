@@ -302,7 +302,7 @@ class Run:
         kept = self.records()[:cut]
         replayed = results.replay(kept)
         again = Run(self.plan, self.executor, list(replayed.contests))
-        again.conduct(Clock())
+        again.conduct(Clock(), spent_s=replayed.spent_s)
         about = {"schema": SCHEMA, "run_id": "a-run", "ts": "then"}
         stored = [{**about, **event.fields()} for event in (*again.stored, *again.derived())]
         return [*kept, {**about, "event": "run.resumed"}, *json.loads(json.dumps(stored))]

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import pty
 import re
 import shlex
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ from pathlib import Path
 
 from orchestrator import errors
 from tests.support.paths import ROOT
+from tests.support.terminal import on_terminal
 
 COLUMNS = 120
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -108,29 +107,14 @@ def output(words: tuple[str, ...], directory: Path) -> str:
     author = {f"GIT_{role}_{field}": "a@b" for role in ("AUTHOR", "COMMITTER") for field in ("NAME", "EMAIL")}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     env = {**os.environ, **author, "PATH": path, "COLUMNS": str(COLUMNS), "NO_COLOR": "1"}
-    reading, writing = pty.openpty()
-    with tempfile.TemporaryFile("w+") as diagnostics:
-        with subprocess.Popen(
-            command, cwd=directory, env=env, stdin=subprocess.DEVNULL, stdout=writing, stderr=diagnostics
-        ) as process:
-            os.close(writing)
-            text = b"".join(_read(reading)).decode().replace("\r\n", "\n")
-        os.close(reading)
-        diagnostics.seek(0)
-        failed = diagnostics.read()
-    if process.returncode not in STATUSES:
-        raise RuntimeError(f"{shlex.join(words)}: exit status {process.returncode}\n{failed}")
+    with tempfile.TemporaryFile("w+") as messages:
+        status, text = on_terminal(command, directory, env, messages)
+        messages.seek(0)
+        failed = messages.read()
+    if status not in STATUSES:
+        raise RuntimeError(f"{shlex.join(words)}: exit status {status}\n{failed}")
     text += "".join(line for line in failed.splitlines(keepends=True) if line.startswith("orchestrator: "))
     return re.sub(r"\x1b\[[\d;]*m|[ \t]+$", "", text, flags=re.MULTILINE)  # without colours
-
-
-def _read(terminal: int) -> Iterator[bytes]:
-    """Yield what a terminal gets until its last writer has closed it, which Linux reports as EIO."""
-    try:
-        while chunk := os.read(terminal, 65536):
-            yield chunk
-    except OSError:
-        return
 
 
 def main() -> None:

