@@ -22,7 +22,7 @@ Overrides = Mapping[str, Any] | Sequence[str]
 def advise(func: Function, /, *args: Any, **kwargs: Any) -> Result:
     """Return which model runs a function with these arguments fastest, by how much and why.
 
-    This takes 10 to 30 s, and longer where calls are slow.
+    This takes 5 to 20 s, and longer where calls are slow.
 
     `func` is a function, or its name as in `module:function`. The standard models that can run it are compared; of a
     coroutine function, one call after the other and many in flight. A function that can't be imported (of a notebook,
@@ -126,8 +126,9 @@ def run(
 ) -> Result:
     """Return the result of a YAML spec, measured with overrides such as {"tasks": 8, "measure.max_time": "10s"}.
 
-    As on the command line, a run that was interrupted within the last 24 hours, or ORCHESTRATOR_RESUME_WITHIN, is
-    resumed; `resume` resumes one of any age, and `fresh` none. Raises what `compare` raises, with the line of the spec.
+    As on the command line, a run that was interrupted within the last 24 hours is resumed (ORCHESTRATOR_RESUME_WITHIN
+    sets another time). `resume` resumes one of any age; `fresh` begins a new run. Raises what `compare` raises, with
+    the line of the spec.
     """
     return blocking(_running(spec, overrides, runs, resume=resume, fresh=fresh, max_time=max_time, wait=wait))
 

@@ -53,7 +53,7 @@ def advise(
     ] = None,
     setup: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="function that makes the object of a method, once per process"),
+        typer.Option(metavar="NAME", help="function that makes the object of a method, once in each runner"),
     ] = None,
     project: Annotated[Path, typer.Option(help="directory to import from and to run in")] = Path(),
     tasks: Annotated[

@@ -96,6 +96,6 @@ Details = Annotated[
 TableOrJson = Annotated[str | None, format_option("table", "json")]
 KeepReport = Annotated[
     bool,
-    typer.Option("--report/--no-report", envvar="ORCHESTRATOR_REPORT", help="write report.html beside the journal"),
+    typer.Option("--report/--no-report", envvar="ORCHESTRATOR_REPORT", help="write the page beside the journal"),
 ]
 Force = Annotated[bool, typer.Option("--force", help="overwrite existing files")]

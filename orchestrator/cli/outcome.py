@@ -73,7 +73,7 @@ def print_outcome(
     """
     here = here or Path.cwd()
     if page and shown == "json" and sys.stderr.isatty():
-        say(f"report: {_short(outcome.directory, here) / page.name}")
+        say(f"page: {_short(outcome.directory, here) / page.name}")
     write(drawn_outcome(outcome, shown, here, details=details, page=page))
     if outcome.status:
         raise NonzeroExit(last_line(outcome.results, to_resume, time_option), outcome.status)
