@@ -260,7 +260,7 @@ struct stamps {
 void orchestrator_begin_call(struct stamps *stamps) {
     if (!slot) take_slot();
     stamps->process = process;
-    stamps->thread = (uint64_t)pthread_self();
+    stamps->thread = slot ? slot->id : (uint64_t)syscall(SYS_gettid);
     orchestrator_read_clocks(stamps->before);
     call_depth++;
     if (call_depth == 1) begin_hold(stamps->before[0]);

@@ -38,24 +38,26 @@ def _read_standard() -> Clocks:
 
 
 STAMPS = struct.Struct("13q")
-"""The stamps of a call: `PROCESS`, `THREAD`, `BUSY`, then `Clocks` `BEFORE` and `AFTER` it.
+"""The stamps of a call: `PROCESS`, `THREAD` (the system's id), `BUSY`, then `Clocks` `BEFORE` and `AFTER` it.
 
-They stay numbers of C until the trial is over: to make Python's of them takes as long as to read the clocks.
+They stay C integers until the trial is over: to convert them to Python's takes as long as to read the clocks.
 """
 
 PROCESS, THREAD, BUSY, BEFORE, AFTER = 0, 1, 2, 3, 8
 """`BUSY` is the time in which the call was executed in ns: all of it, but for a coroutine only its steps."""
 
 
+_CLOCKS = struct.Struct("5q")
+
+
 def _begin_standard(stamps: bytearray) -> None:
-    before = _read_standard()
-    STAMPS.pack_into(stamps, 0, os.getpid(), threading.get_ident(), 0, *before, *before)
+    _CLOCKS.pack_into(stamps, 8 * BEFORE, *_read_standard())
 
 
 def _end_standard(stamps: bytearray) -> None:
-    after = _read_standard()
-    process, thread, _, *before = STAMPS.unpack(stamps)[:AFTER]
-    STAMPS.pack_into(stamps, 0, process, thread, after[WALL] - before[WALL], *before, *after)
+    after, before = _read_standard(), _CLOCKS.unpack_from(stamps, 8 * BEFORE)
+    busy_ns = after[WALL] - before[WALL]
+    STAMPS.pack_into(stamps, 0, os.getpid(), threading.get_native_id(), busy_ns, *before, *after)
 
 
 class _Functions(NamedTuple):

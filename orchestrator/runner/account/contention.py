@@ -54,8 +54,8 @@ async def move(
     """Move the CPU time that calls took beyond calls alone from `on_core` to `contention`; the sum stays.
 
     Return why it is not known, None if it is. There is nothing to compare where the calls run one at a time, or
-    coroutines share a thread. Contention of `MUCH` or more must show in a second sample (`again`). If both are `MUCH`
-    of the CPU time, their mean counts, as the smaller one would be biased low; else the smaller one counts.
+    coroutines share a thread. Contention of `MUCH` or more must show in a second sample (`again`). If both are at least
+    `MUCH` of the CPU time, their mean counts, as the smaller one would be biased low; else the smaller one counts.
     """
     if budget.in_own_thread or budget.lanes < 2 or not sample.alone:
         return None

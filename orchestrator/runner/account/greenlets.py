@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ..call import Call
 from . import clocks
-from .clocks import AFTER, BEFORE, BUSY, PROCESS, STAMPS, WALL, Clocks
+from .clocks import AFTER, BEFORE, STAMPS, WALL, Clocks
 from .stamps import Returned, Stamped, packed
-
-
-def thread_id(in_greenlets: bool) -> int:
-    """Return the identity of the calling thread, as its stamps have it; gevent gives one to each greenlet."""
-    return threading.get_native_id() if in_greenlets else threading.get_ident()
 
 
 class Away:
@@ -91,8 +85,7 @@ class InGreenlet(Stamped):
         made = STAMPS.unpack(stamps)
         before, after = made[BEFORE:AFTER], made[AFTER:]
         busy_ns, *spent = [end - begin - other for end, begin, other in zip(after, before, away.spent)]
-        first = made[PROCESS], thread_id(True), *made[BUSY:]
-        return value, packed(first, after[WALL], busy_ns, spent), None
+        return value, packed(made, after[WALL], busy_ns, spent), None
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -120,7 +121,7 @@ async def measure(
         before = Usage(await _read(workers, per_task), ours)
         for pid in before.tree:
             sensors.forget_peak(pid)
-        budget = Budget(len(before.workers) or len(items), (os.getpid(), greenlets.thread_id(in_greenlets)), per_task)
+        budget = Budget(len(before.workers) or len(items), (os.getpid(), threading.get_native_id()), per_task)
         with greenlets.watched(made.call):
             batch, memory, turns_ns = await _run(trial, repeats, budget)
         after = Usage(await _read(workers, per_task), ours)

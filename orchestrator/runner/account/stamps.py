@@ -272,9 +272,9 @@ def _passage(load_begun: int, ended: tuple[int, int, int]) -> Passage:
 
 
 def packed(first: Sequence[int], ended_ns: int, busy_ns: int, spent: Sequence[int]) -> bytes:
-    """Return the stamps of a call that left its thread meanwhile.
+    """Return the stamps of a call whose thread also ran other code meanwhile.
 
-    `first` are those with which it began; `spent` are the other `Clocks` but the first, less what they ran meanwhile.
+    `first` are those with which it began; `spent` is what the call itself used of each clock but the first.
     """
     before = first[BEFORE:AFTER]
     after = ended_ns, *(begun + ns for begun, ns in zip(before[1:], spent))

@@ -69,3 +69,9 @@ def test_an_exit_in_a_greenlet_is_the_failure_of_its_call(runner_env: RunnerEnvi
 def test_calls_that_arrive_one_by_one_are_made_two_at_a_time() -> None:
     done = subprocess.run([sys.executable, "-c", WINDOW], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_workload_that_patches_its_threads_is_accounted_in_its_own(runner_env: RunnerEnvironment, cwd: Path) -> None:
+    (cwd / "patches.py").write_text("from gevent import monkey\nmonkey.patch_all()\ndef f(): return 1\n")
+    with opened(runner_env, order("sequential", {"call": "patches:f"})) as runner:
+        assert runner.ask("account", repeats=1)["in_own_thread"]
