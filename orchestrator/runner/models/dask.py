@@ -20,6 +20,8 @@ OPTIONS: dict[str, Option] = {
     )
 }
 
+LOOPBACK = "127.0.0.1:0"  # of HTTP servers, which else listen on all interfaces
+
 CONFIG = {
     "distributed.scheduler.allowed-failures": 0,  # the call of a worker that has died is not retried
     "distributed.worker.profile.enabled": False,  # else the profiler would be measured with the calls
@@ -44,7 +46,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
 
     threads = options.get("pool") == "threads"
     size = (
-        {"n_workers": 1, "threads_per_worker": workers, "processes": False}
+        {"n_workers": 1, "threads_per_worker": workers, "processes": False, "worker_dashboard_address": LOOPBACK}
         if threads
         else {"n_workers": workers, "threads_per_worker": 1, "processes": True}
     )
@@ -57,7 +59,7 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
     }  # dask would set its own
     with dask.config.set(CONFIG | seed):
         async with (
-            make_cluster(**size, asynchronous=True, dashboard_address="127.0.0.1:0") as cluster,
+            make_cluster(**size, asynchronous=True, dashboard_address=LOOPBACK) as cluster,
             make_client(cluster, asynchronous=True, set_as_default=False) as client,
         ):
             addresses = [worker.worker_address for worker in cluster.workers.values()]
