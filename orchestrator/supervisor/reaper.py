@@ -34,7 +34,10 @@ class Reaper:
         self._scratch = scratch
 
     def __enter__(self) -> Self:
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise _unable(error) from error
         with theirs:
             program = reaper_process.__file__
             command = [sys.executable, "-I", "-S", program, str(theirs.fileno()), self._scratch]
@@ -49,8 +52,7 @@ class Reaper:
                 )
             except OSError as error:
                 ours.close()
-                what = f"the reaper process, the parent of all runners, can't be started: {error.strerror}"
-                raise ReaperFailed(what, remedy="end other processes, or raise the limits (ulimit -a)") from error
+                raise _unable(error) from error
         self._socket = ours
         return self
 
@@ -95,3 +97,8 @@ class Reaper:
             raise ReaperFailed(what, remedy=remedy)
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+def _unable(error: OSError) -> ReaperFailed:
+    what = f"the reaper process, the parent of all runners, can't be started: {error.strerror}"
+    return ReaperFailed(what, remedy="end other processes, or raise the limits (ulimit -a)")
