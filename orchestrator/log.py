@@ -1,4 +1,4 @@
-"""Diagnostics on stderr: coloured for a terminal, JSON lines when it is none; also in a file, where one is named."""
+"""Messages on stderr: coloured for a terminal, JSON lines when it is none; also in a file, where one is named."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Sinks:
 
 @contextmanager
 def diverted(*, quiet: bool = False, file: Path | None = None) -> Iterator[None]:
-    """Send diagnostics to a file too, and where `quiet`, to stderr only if the block ends by an exception.
+    """Send messages to a file too, and where `quiet`, to stderr only if the block ends by an exception.
 
     Raises BadInput when the file can't be written.
     """
@@ -69,7 +69,7 @@ def diverted(*, quiet: bool = False, file: Path | None = None) -> Iterator[None]
 
 @contextmanager
 def as_library() -> Iterator[None]:
-    """Send diagnostics to the standard logger `orchestrator`, where the caller of a library looks for them."""
+    """Send messages to the standard logger `orchestrator`, where the caller of a library looks for them."""
     token = _as_library.set(True)
     try:
         yield

@@ -41,7 +41,7 @@ def ci(
         typer.Option(
             metavar="REF",
             help="branch or commit with which to find the merge base "
-            "[default: origin/$GITHUB_BASE_REF, else origin/HEAD, else main]",
+            "[default: origin/$GITHUB_BASE_REF, else origin/HEAD, else main, else origin/main]",
         ),
     ] = None,
     tolerance: Annotated[

@@ -517,6 +517,7 @@ def test_an_early_interval_of_a_shift_is_widened_by_the_more_correlated_sample()
     unwidened = stats.shift_interval(flat, [0.0, 0.07, 0.01, 0.06, 0.02, 0.05, 0.03, 0.04], level)
     assert found is not None and unwidened is not None
     assert found[1] - found[0] == pytest.approx(stats.widening(trend) * (unwidened[1] - unwidened[0]))
+    assert stats.shift_interval(trend, flat, level) == pytest.approx((-found[1], -found[0]))
 
 
 @repeatable

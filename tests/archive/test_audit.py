@@ -12,15 +12,16 @@ import pytest
 
 from orchestrator import errors
 from tests.support.command import in_process
-from tests.support.journals import RECORDED, journaled, recorded
+from tests.support.journals import journaled, recorded
+from tests.support.paths import GOLDEN
 
-SMALLEST = recorded(min(RECORDED, key=lambda file: file.stat().st_size))
+RECORDED = recorded(GOLDEN / "journals/shared_threads.jsonl.gz")
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A finished run."""
-    return journaled(tmp_path / "runs", 1, SMALLEST)
+    return journaled(tmp_path / "runs", 1, RECORDED)
 
 
 @pytest.mark.parametrize("tail", [b"garbage\n", b"\n", bytes(64), b'{"event":"trial.fin'])
@@ -42,7 +43,7 @@ def test_bytes_after_the_end_of_a_finished_run_are_a_problem_with_a_remedy_that_
 
 @pytest.mark.parametrize("command", ["verify", "report"])
 def test_a_time_that_no_run_can_have_measured_is_refused_with_its_field(tmp_path: Path, command: str) -> None:
-    records = [dict(record) for record in SMALLEST]
+    records = [dict(record) for record in RECORDED]
     place = next(number for number, record in enumerate(records) if record["event"] == "trial.finished")
     records[place] |= {"wall_ns": -5}
     done = in_process(command, str(journaled(tmp_path / "runs", 1, records)), cwd=tmp_path)
@@ -109,7 +110,7 @@ def drop_that_no_look_shows(records: Recorded) -> None:
 def test_records_that_no_run_can_have_written_are_a_problem(
     tmp_path: Path, change: Callable[[Recorded], None], problem: str
 ) -> None:
-    records = [dict(record) for record in SMALLEST]
+    records = [dict(record) for record in RECORDED]
     change(records)
     numbered = [{**record, "seq": place} for place, record in enumerate(records)]
     code, out = _verified(journaled(tmp_path / "runs", 1, numbered) / "events.jsonl")
@@ -117,7 +118,7 @@ def test_records_that_no_run_can_have_written_are_a_problem(
 
 
 def test_a_report_names_the_figures_that_the_raw_records_do_not_give(tmp_path: Path) -> None:
-    changed = [record | {"speedup": 7.0} if record.get("speedup") else record for record in SMALLEST]
+    changed = [record | {"speedup": 7.0} if record.get("speedup") else record for record in RECORDED]
     done = in_process("report", str(journaled(tmp_path / "runs", 1, changed)), cwd=tmp_path)
     warned = [event for line in done.stderr.splitlines() if (event := json.loads(line))["event"] == "journal.differs"]
     assert warned

@@ -157,7 +157,7 @@ def test_a_run_of_another_identity_is_not_resumed_and_says_what_changed(changed:
 
 def test_a_run_whose_seed_was_drawn_is_resumed_with_it_and_with_the_time_spent(tmp_path: Path) -> None:
     place = Place(tmp_path, SPEC.replace(", seed: 1", ""))
-    place.die_at_write(60)
+    place.die_at_write(50)
     assert place.run("run", "x.yaml", "--resume").returncode == errors.OK
     assert len(place.runs) == 1
     (resumed,) = [event for event in place.events() if event["event"] == "run.resumed"]

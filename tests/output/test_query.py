@@ -23,6 +23,7 @@ from orchestrator.output.columns import NAMES, tables
 from tests.support.command import events, in_process, orchestrator
 from tests.support.journals import journaled
 from tests.support.place import damaged
+from tests.support.processes import owned
 from tests.support.synthetic import conducted
 from tests.support.waiting import until
 
@@ -208,7 +209,8 @@ def test_a_query_that_is_killed_leaves_no_process_and_no_file(runs: Path, record
     temporary.mkdir()
     command = [sys.executable, "-m", "orchestrator", "query", COUNT]
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    asking = subprocess.Popen(command, cwd=runs.parent, env=environment, start_new_session=True, stdout=subprocess.PIPE)
+    pipe = subprocess.PIPE
+    asking = owned(subprocess.Popen(command, cwd=runs.parent, env=environment, start_new_session=True, stdout=pipe))
     until(lambda: list(runs.glob(f"*/*/{query.KEPT}/*.part")) or asking.poll() is not None, pause_s=0)
     assert asking.poll() is None
     asking.kill()

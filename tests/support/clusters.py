@@ -15,6 +15,7 @@ from typing import Any
 
 from orchestrator import errors
 from orchestrator.journal.read import Records, find
+from tests.support.processes import owned
 from tests.support.waiting import PATIENCE_S, until
 
 BIN = Path(sys.executable).parent
@@ -126,9 +127,10 @@ def started(
     """Start a run of the spec of `lay` on a cluster."""
     command = [*within_net(net), str(BIN / "orchestrator"), "run", "naps.yaml", "--cluster", address, *more]
     environment = {**os.environ, **(env or {})}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    return owned(process)
 
 
 def certified(place: Path, name: str) -> dict[str, str]:

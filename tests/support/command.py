@@ -77,7 +77,7 @@ def refused(place: Path, *asked: str, status: int = errors.BAD_INPUT) -> str:
 
 
 def logged(done: subprocess.CompletedProcess[str], name: str) -> list[dict[str, Any]]:
-    """Return the diagnostics of one name; the program has ended with an error, in a plain last line."""
+    """Return the messages of one name; the program has ended with an error, in a plain last line."""
     return [event for event in events(done.stderr.rpartition("orchestrator:")[0]) if event["event"] == name]
 
 

@@ -9,6 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from .processes import owned
+from .waiting import PATIENCE_S
+
 
 def on_terminal(
     command: Sequence[str], directory: Path, env: Mapping[str, str], errors: IO[str] | None = None
@@ -18,13 +21,14 @@ def on_terminal(
     `errors` is a file for stderr, which else goes to the terminal, too.
     """
     reading, writing = pty.openpty()
-    with subprocess.Popen(
-        command, cwd=directory, env=env, stdin=subprocess.DEVNULL, stdout=writing, stderr=errors or writing
-    ) as process:
-        os.close(writing)
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": writing, "stderr": errors or writing}
+    process = owned(subprocess.Popen(command, cwd=directory, env=env, **pipes))  # type: ignore[call-overload]
+    os.close(writing)
+    try:
         text = b"".join(_read(reading)).decode().replace("\r\n", "\n")
-    os.close(reading)
-    return process.returncode, text
+    finally:
+        os.close(reading)
+    return process.wait(PATIENCE_S), text
 
 
 def _read(terminal: int) -> Iterator[bytes]:

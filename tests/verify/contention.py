@@ -1,7 +1,7 @@
 """Contention measured without an account: CPU time of bare threads, alone and together.
 
-The same two threads make all calls, as in a pool: each new thread would first have to get its memory. A call alone is
-given to one of them by a third thread, which waits for its end, as in a pool, too: where it makes all of them in a row,
+The same two threads make all calls, as in a pool: each new thread would first have to get its memory. A third thread
+gives each call alone to one of them and waits for its end, as a pool does. If one thread makes these calls in a row,
 copies take 2 % less.
 """
 
