@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from .. import units
-from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL, SHORT_CALL_NS
+from ..analysis.accounts import BUSY_CALL, MULTI_CORE_CALL, PARALLEL, SHORT_CALL_NS
 from ..runner import registry
 from ..runner.first_calls import NEEDS_CONTEXT
 from ..runner.last_words import CLOSE
@@ -148,7 +148,7 @@ def _parallel(facts: Facts, _: Design) -> Iterator[str]:
         does = ["starts processes of its own"] if facts.started > 1 else []
         does += [f"keeps {facts.cpu_share:.1f} cores busy"] if facts.cpu_share > MULTI_CORE_CALL else []
         once = "; start the processes once, outside of the function" if facts.started > 1 else ""
-        yield f"It is parallel by itself: a call {' and '.join(does)}, so calls at once compete for the cores{once}."
+        yield f"{PARALLEL}: a call {' and '.join(does)}, so calls at once compete for the cores{once}."
 
 
 def _changed(facts: Facts, _: Design) -> Iterator[str]:

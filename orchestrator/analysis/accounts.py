@@ -11,6 +11,8 @@ from ..runner.account.figures import FIGURES, SHARES, Figures
 
 BUSY_CALL = 0.9  # from this share of a call on a core, more workers than cores bring nothing
 MULTI_CORE_CALL = 1.5  # from this CPU time per wall time of one call at a time, a function counts as parallel by itself
+PARALLEL = "It is parallel by itself"
+"""The beginning of the finding of `advise` about such a function, beside which nothing else has to say so."""
 SHORT_CALL_NS = 100_000  # of shorter calls, the time on cores is not known well
 DISTURBED_BATCH = 1.5
 """An instrumented batch that takes so many times as long as the trials of its block counts as disturbed: by other

@@ -68,16 +68,24 @@ def capacity(results: Results) -> Iterator[str]:
 
 
 def reasons(
-    contest: Contest, found: PointEvents, without_gil: Collection[str], *, has_start_up: bool = True
+    contest: Contest,
+    found: PointEvents,
+    without_gil: Collection[str],
+    *,
+    has_start_up: bool = True,
+    has_parallel: bool = True,
 ) -> list[str]:
-    """Return what else to know for that choice, a sentence or two each: start-up, cores, and the GIL."""
+    """Return what else to know for that choice, a sentence or two each: start-up, cores, and the GIL.
+
+    `has_start_up` and `has_parallel`: also what the start-up costs, and that a call is parallel by itself.
+    """
     if found.verdict is None:
         return []
     compared = {event.variant: event for event in found.compared}
     recommended = compared.get(found.verdict.recommended or "")
     sentences = [*_start_method(contest, recommended), *(_start_up(contest, recommended) if has_start_up else ())]
     is_parallel = "parallel_by_itself" in found.verdict.warnings
-    sentences += _cores(contest, compared, is_parallel=is_parallel)
+    sentences += () if is_parallel and not has_parallel else _cores(contest, compared, is_parallel=is_parallel)
     gil = (_gil(contest, event, without_gil, is_parallel=is_parallel) for event in compared.values())
     return sentences + [text for text in gil if text]
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from .. import units
 from ..analysis import crossover
+from ..analysis.accounts import PARALLEL
 from ..analysis.contest import Contest
 from ..analysis.results import PointEvents, Results
 from ..journal.derived_events import VariantExplained
@@ -49,6 +50,7 @@ def draw(screen: Screen, results: Results, view: View, *, is_advice: bool = Fals
     for remark in [*remarks, *_claims(results)]:
         screen.styled(remark)
     said = [advice.LOOKED_UP] if is_advice and _have_tables(measured) else []
+    said += ["parallel_by_itself"] * _finds_parallel(results)
     for text, style in [*_missing(results), *_notes(results, measured, said)]:
         screen.one_line(text, style, ellipsis=ranking.signs(view).ellipsis)
     for finding in results.plan.experiment.findings:
@@ -157,12 +159,18 @@ def _reasons(results: Results, measured: Measured, view: View, *, is_advice: boo
     remedy, obstacles = advice.remedy(found, partial(_trying, results, view)), causes.sentences(contest, found)
     remedies = [remedy] if remedy else []
     has_start_up = verdict.verdict != "win" or is_advice  # else the sentence of the win has it
-    reasons = advice.reasons(contest, found, without_gil(results), has_start_up=has_start_up)
+    has = {"has_start_up": has_start_up, "has_parallel": not _finds_parallel(results)}
+    reasons = advice.reasons(contest, found, without_gil(results), **has)
     texts = (
         [*obstacles, *remedies, *reasons] if is_advice else [*remedies, *obstacles, *reasons]
     )  # the table has a cause, too
     for text in texts[: MOST_REASONS if is_advice else MOST_REASONS - 1]:
         yield [(f"- {text}" if is_advice else text, "")]
+
+
+def _finds_parallel(results: Results) -> bool:
+    """Return whether a finding of `advise` says that a call is parallel by itself."""
+    return any(finding.startswith(PARALLEL) for finding in results.plan.experiment.findings)
 
 
 def _claims(results: Results) -> Iterator[Line]:

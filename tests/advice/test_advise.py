@@ -488,6 +488,18 @@ def test_a_function_that_is_parallel_by_itself_is_reported_as_such() -> None:
     assert "- The function is parallel by itself: alone, it keeps 2.0 cores busy." in text
 
 
+def test_a_finding_that_a_function_is_parallel_by_itself_is_repeated_by_no_other_line() -> None:
+    said = "It is parallel by itself: a call keeps 2.0 cores busy, so calls at once compete for the cores."
+    run = conducted({"sequential": 20, "threads": 20}, findings=[said])
+    records = [
+        {**event, "cpu_ns": 2 * event["wall_ns"]} if event["event"] == "trial.finished" else event
+        for event in run.records()
+    ]
+    text = render("advice", fold(records), width=200)
+    assert text.count("parallel by itself") == 1
+    assert said in text
+
+
 def test_a_loop_of_calls_that_are_parallel_by_themselves_is_advised_although_threads_win_by_little() -> None:
     run = conducted({"sequential": 20, "threads": 19}, noise=0.001)
     records = [
