@@ -170,7 +170,9 @@ def test_the_verdict_of_every_point_is_a_sentence_that_leads_to_it(opened: Opene
     opened.page.locator("button", has_text="Close all").click()
     assert opened.page.locator("details.point[open]").count() == 0
     links.nth(1).click()
-    assert opened.page.locator("details.point[open] h2").all_inner_texts() == ["mixed(n=20000) x 4"]
+    heading = opened.page.locator("details.point[open] h2")
+    heading.first.wait_for()  # the page opens it in an event that comes after the click
+    assert heading.all_inner_texts() == ["mixed(n=20000) x 4"]
 
 
 def test_a_mark_under_the_pointer_is_described(seen: Opened) -> None:
