@@ -85,7 +85,7 @@ def reasons(
     recommended = compared.get(found.verdict.recommended or "")
     sentences = [*_start_method(contest, recommended), *(_start_up(contest, recommended) if has_start_up else ())]
     is_parallel = "parallel_by_itself" in found.verdict.warnings
-    sentences += () if is_parallel and not has_parallel else _cores(contest, compared, is_parallel=is_parallel)
+    sentences += _cores(contest, compared, is_parallel=is_parallel, has_parallel=has_parallel)
     gil = (_gil(contest, event, without_gil, is_parallel=is_parallel) for event in compared.values())
     return sentences + [text for text in gil if text]
 
@@ -174,13 +174,16 @@ def _start_up(contest: Contest, event: VariantCompared | None) -> Iterator[str]:
         yield f"Against {_plain(event)}, the start-up of {event.variant} {pays_off}."
 
 
-def _cores(contest: Contest, compared: Mapping[str, VariantCompared], *, is_parallel: bool) -> Iterator[str]:
+def _cores(
+    contest: Contest, compared: Mapping[str, VariantCompared], *, is_parallel: bool, has_parallel: bool
+) -> Iterator[str]:
     event = compared.get(contest.plan.baseline.label)
     if contest.point.arrivals or not (event and event.wall_ns and event.cpu_ns):
         return
     busy = event.cpu_ns / event.wall_ns
     if is_parallel and busy > MULTI_CORE_CALL:
-        yield f"The function is parallel by itself: alone, it keeps {busy:.1f} cores busy."
+        if has_parallel:
+            yield f"The function is parallel by itself: alone, it keeps {busy:.1f} cores busy."
         return
     account = explain.summary(contest, event.variant)
     if account and account.shares["run_queue"] < 1:  # a loop that waits for its core would compute in that time, too
