@@ -26,28 +26,7 @@ def spec(question: Question, facts: Facts, designed: Design, again: str, finding
 
     `findings` are comments only, because another run of a saved spec may find something else.
     """
-    matrix: dict[str, Any] = {f"kwargs.{question.over.name}": list(question.over.levels)} if question.over else {}
-    has_own_workers = designed.arrivals and not question.workers
-    matrix |= {} if has_own_workers else {"workers": list(designed.workers)}
-    matrix |= {"python": [question.python]} if question.python else {}
-    measure: dict[str, Any] = {"refine": f"kwargs.{question.over.name}"} if question.over else {}
-    measure |= {"metric": designed.metric} if designed.metric and not question.objective else {}
-    measure |= {"rounds": designed.rounds} if designed.rounds else {}
-    measure |= {"max_time": _seconds(designed.max_time_s)}
-    measure |= {"timeout": _seconds(designed.timeout_s)} if designed.timeout_s > TIMEOUT_S else {}
-    one_by_one = "awaited one after the other" if facts.is_async else "in a plain loop"
-    end = "lower" if question.over and designed.is_longest_at_low(question.over) else "upper"
-    at_most = f" at the {end} end of {question.over.name}" if question.over else ""
-    baseline = "event_loop" + "(workers=1)" * (len(designed.workers) > 1) if facts.is_async else "sequential"
-    if question.models is not None or (facts.is_async and question.workers):
-        baseline = ""  # the first of them, or a plain loop
-    why_workers = "the cores here" if facts.busy >= BUSY_CALL else "more than cores, for calls that wait"
-    why_workers = "calls in flight" if facts.is_async and not facts.takes_turns else why_workers
-    measured = "every combination is measured"
-    if question.over:
-        measured = f"of {question.over.name} only the levels next to where the winner changes are measured"
-    left_out = _left_out(question, facts, designed)
-    batch = units.duration(designed.tasks * facts.wall_ns)
+    baseline = _baseline(question, facts, designed)
     lines = [
         *_heading(question, again),
         dump({"name": experiment_name(question), "description": _description(question, facts, designed)}),
@@ -57,28 +36,68 @@ def spec(question: Question, facts: Facts, designed: Design, again: str, finding
         dump({"workload": question.workload}).rstrip(),
         *([f"  check: none  # {printable(facts.incomparable)}"] if facts.incomparable else []),
         "",
-        *(
-            _arrivals(question, designed)
-            if designed.arrivals
-            else [
-                f"# calls in one batch{_of_items(facts, designed)}: about {batch} {one_by_one}{at_most}",
-                *(["# tasks: all"] if designed.tasks == facts.items else [dump({"tasks": designed.tasks})]),
-            ]
-        ),
-        "models:",
-        *(f"  - {dump(entry, flow=True)}  # {registry.load(model_of(entry)).SUMMARY}" for entry in designed.entries),
-        *([dump({"left_out": left_out}).rstrip()] if left_out else []),
+        *(_arrivals(question, designed) if designed.arrivals else _batch(question, facts, designed)),
+        *_models(question, facts, designed),
         "",
-        *(
-            [f"# {measured}" + f"; workers: {why_workers}" * (not designed.arrivals), dump({"matrix": matrix})]
-            if matrix
-            else []
-        ),
+        *_matrix(question, facts, designed),
         *([dump({"baseline": baseline})] if baseline else []),
-        "# max_time bounds the whole run, which ends as soon as the question is decided",
-        dump({"measure": measure}).rstrip(),
+        *_measure(question, designed),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _batch(question: Question, facts: Facts, designed: Design) -> Iterator[str]:
+    """Yield the lines about the calls of one batch."""
+    made = "awaited one after the other" if facts.is_async else "in a plain loop"
+    took = units.duration(designed.tasks * facts.wall_ns)
+    end = "lower" if question.over and designed.is_longest_at_low(question.over) else "upper"
+    at_most = f" at the {end} end of {question.over.name}" if question.over else ""
+    yield f"# calls in one batch{_of_items(facts, designed)}: about {took} {made}{at_most}"
+    yield "# tasks: all" if designed.tasks == facts.items else dump({"tasks": designed.tasks})
+
+
+def _models(question: Question, facts: Facts, designed: Design) -> Iterator[str]:
+    """Yield the lines about the models that are compared, and why others are not."""
+    yield "models:"
+    for entry in designed.entries:
+        yield f"  - {dump(entry, flow=True)}  # {registry.load(model_of(entry)).SUMMARY}"
+    if left_out := _left_out(question, facts, designed):
+        yield dump({"left_out": left_out}).rstrip()
+
+
+def _matrix(question: Question, facts: Facts, designed: Design) -> Iterator[str]:
+    """Yield the lines about the levels that are combined with the models."""
+    matrix: dict[str, Any] = {f"kwargs.{question.over.name}": list(question.over.levels)} if question.over else {}
+    if question.workers or not designed.arrivals:
+        matrix |= {"workers": list(designed.workers)}
+    matrix |= {"python": [question.python]} if question.python else {}
+    if not matrix:
+        return
+    measured = "every combination is measured"
+    if question.over:
+        measured = f"of {question.over.name} only the levels next to where the winner changes are measured"
+    why_workers = "the cores here" if facts.busy >= BUSY_CALL else "more than cores, for calls that wait"
+    why_workers = "calls in flight" if facts.is_async and not facts.takes_turns else why_workers
+    yield f"# {measured}" + f"; workers: {why_workers}" * (not designed.arrivals)
+    yield dump({"matrix": matrix})
+
+
+def _baseline(question: Question, facts: Facts, designed: Design) -> str:
+    """Return the variant that the others are compared with, empty for the first of them or a plain loop."""
+    if question.models is not None or (facts.is_async and question.workers):
+        return ""
+    return "event_loop" + "(workers=1)" * (len(designed.workers) > 1) if facts.is_async else "sequential"
+
+
+def _measure(question: Question, designed: Design) -> Iterator[str]:
+    """Yield the lines about how it is measured."""
+    measure: dict[str, Any] = {"refine": f"kwargs.{question.over.name}"} if question.over else {}
+    measure |= {"metric": designed.metric} if designed.metric and not question.objective else {}
+    measure |= {"rounds": designed.rounds} if designed.rounds else {}
+    measure |= {"max_time": _seconds(designed.max_time_s)}
+    measure |= {"timeout": _seconds(designed.timeout_s)} if designed.timeout_s > TIMEOUT_S else {}
+    yield "# max_time bounds the whole run, which ends as soon as the question is decided"
+    yield dump({"measure": measure}).rstrip()
 
 
 def _left_out(question: Question, facts: Facts, designed: Design) -> dict[str, str]:
