@@ -48,34 +48,29 @@ class Bench:
 
     def __init__(
         self,
-        workers: registry.Workers,
-        count: registry.WorkerMode,
-        pickles: bool,
+        opened: registry.Opened,
         call: Call,
         name: str,
         batch: Sequence[Any],
         hook: dict[str, Any],
         initargs: Any,
     ) -> None:
-        self._workers = workers
-        self._run = workers.bind(call)
+        self._opened = opened
+        self._workers = opened.workers
+        self._run = self._workers.bind(call)
         self._given = batch, call
         self._copies: Copies | None = None
         self._first_ns: int | None = None
         self._imported = False
-        self._each = workers.each
-        self._far_cpu_ns = workers.far_cpu_ns
-        self._of_model = count, pickles
+        self._each = self._workers.each
+        self._far_cpu_ns = self._workers.far_cpu_ns
         self._call, self._name = call, name
         self._items = batch
         self._reset = hook.get("reset")
         self._observe = hook.get("observe")
         self._initargs = initargs
-        self._stand = count != "per_task"
         self._others: set[int] = set()
         self._count = 0
-        self.machinery: set[int] = set()
-        """The threads of this process that came with the model."""
         self.windows: Windows | None = None
         """What trials are made of where calls arrive at a rate."""
         self._results: list[Any] = []
@@ -95,7 +90,7 @@ class Bench:
 
         found = await self._each(sensors.identify)
         self._count = len(found)
-        self._others = {worker["pid"] for worker in found} - {os.getpid()} if self._stand else set()
+        self._others = {worker["pid"] for worker in found} - {os.getpid()} if not self._opened.per_task else set()
         return {
             "runner_python": sys.version.split()[0],
             "executable": sys.executable,
@@ -194,7 +189,7 @@ class Bench:
         """
         items, call = self._given
         is_short = self._first_ns is not None and soundness.may_be_kept(self._first_ns, self._call_ns)
-        if not (is_short or soundness.has_cache(call.function)) or not self._stand:
+        if not (is_short or soundness.has_cache(call.function)) or self._opened.per_task:
             return {"event": "looked", "kept_by": None}
         alike = 0 if call.item is None else len(items)
         self._before_batch()
@@ -362,11 +357,10 @@ class Bench:
         from .account.instrumented import measure
 
         self._free_results()  # the memory that the batch takes is that of its own results
-        of_model = *self._of_model, self.machinery
         given, call = self._given
         named = None if call.item is None else given
-        of_batch = self._items[:calls], named, repeats, self._before_batch, is_far_behind
-        account = await measure(self._workers, self._call, *of_batch, *of_model)
+        of_batch = self._items[:calls], named, repeats, self._before_batch
+        account = await measure(self._opened, self._call, *of_batch, is_far_behind=is_far_behind)
         self._used_ns = time.perf_counter_ns()
         return {"event": "accounted", **account}
 
@@ -376,8 +370,9 @@ class Bench:
 
         assert self.windows
         self._before_batch()
-        given = self._workers, self._call, self._items, *self.windows.accounted(number)
-        return {"event": "accounted", "account": await of_window.measure(*given, *self._of_model)}
+        arriving = self.windows.accounted(number)
+        account = await of_window.measure(self._opened, self._call, self._items, *arriving)
+        return {"event": "accounted", "account": account}
 
     async def do_prove(self) -> dict[str, Any]:
         """Return the identity of the workers after the trials."""

@@ -28,7 +28,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -193,6 +193,24 @@ class Workers(NamedTuple):
     facts: dict[str, Any] = {}
     far_cpu_ns: Callable[[], int] = int
     submit: Submit | None = None
+
+
+class Opened(NamedTuple):
+    """A model whose workers are up.
+
+    `mode` is how it counts its workers, and `pickles` whether calls are pickled for them. `machinery` are the threads
+    of this process that came with the model and not with the workload.
+    """
+
+    workers: Workers
+    mode: WorkerMode
+    pickles: bool
+    machinery: Set[int] = frozenset()
+
+    @property
+    def per_task(self) -> bool:
+        """Whether a worker ends with its task."""
+        return self.mode == "per_task"
 
 
 def nothing() -> None:

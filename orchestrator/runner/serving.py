@@ -44,13 +44,13 @@ async def serve(link: Any, order: dict[str, Any], begun_ns: int) -> None:
     with entered(workload.get("setup")) as initargs:
         call = bound(call, workload[form], form, initargs)
         begin = functools.partial(initializer, initargs) if initializer else None
-        opened = model.open(call, order["workers"], order["options"], begin)
+        opening = model.open(call, order["workers"], order["options"], begin)
         before = sensors.threads()
         opening_ns = time.perf_counter_ns()
-        async with opened as workers:
+        async with opening as workers:
             startup_ns = time.perf_counter_ns() - opening_ns
-            bench = Bench(workers, model.WORKERS, needs.pickles, call, workload[form], batch, hook, initargs)
-            bench.machinery = sensors.threads() - before
+            opened = registry.Opened(workers, model.WORKERS, needs.pickles, sensors.threads() - before)
+            bench = Bench(opened, call, workload[form], batch, hook, initargs)
             if order.get("arrivals"):
                 bench.serve_arrivals(order["arrivals"])
             if order.get("copied"):

@@ -225,8 +225,9 @@ async def test_calls_with_copied_arguments_are_alike(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(contention, "move", move)
     copies = Copies(Call(sorted, {}, None, ([2, 1],)), range(3))
     async with registry.load("sequential").open(copies.call, 1, {}, None) as workers:
-        of_batch: tuple[Any, ...] = copies.call, copies.items, None, 1, copies.renew, False, "none", False, set()
-        await instrumented.measure(workers, *of_batch)
+        opened = registry.Opened(workers, "none", pickles=False)
+        of_batch = copies.call, copies.items, None, 1, copies.renew
+        await instrumented.measure(opened, *of_batch, is_far_behind=False)
     assert asked == [True]
 
 

@@ -56,7 +56,7 @@ def test_every_model_accounts_for_all_calls_and_at_least_for_their_own_time(way:
     async def main() -> None:
         async with model.open(call, 2, options, None) as workers:
             given = call, range(4), [0, 2 * MS, 2 * MS, 7 * MS], 5000 * MS
-            found.append(await measure(workers, *given, model.WORKERS, needs(way).pickles))
+            found.append(await measure(registry.Opened(workers, model.WORKERS, needs(way).pickles), *given))
 
     run(needs(way).loop, main)
     assert (found[0]["calls"], found[0]["ended"]) == (4, 4)
@@ -69,7 +69,11 @@ def test_calls_that_raise_are_in_no_account() -> None:
 
     async def main() -> None:
         async with model.open(call, 2, {}, None) as workers:
-            found.append(await measure(workers, call, range(4), [0, 0, 0], 5000 * MS, model.WORKERS, pickles=False))
+            found.append(
+                await measure(
+                    registry.Opened(workers, model.WORKERS, pickles=False), call, range(4), [0, 0, 0], 5000 * MS
+                )
+            )
 
     run(needs("threads").loop, main)
     assert (found[0]["calls"], found[0]["ended"]) == (3, 2)

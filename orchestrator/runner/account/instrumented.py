@@ -44,19 +44,23 @@ NOT_SOUGHT = "the variant is far behind"
 
 
 class _Trial(NamedTuple):
-    """A batch of stamped calls, and the workers that make it.
+    """A batch of stamped calls, and the model that makes it.
 
     `call` is the one without stamps. `takes_turns`: calls in one thread do not wait for each other's ends.
     """
 
-    workers: registry.Workers
+    opened: registry.Opened
     call: Call
     run: registry.RunBatch
     items: Sequence[Any]
     before_batch: Callable[[], None]
-    per_task: bool
     is_async: bool
     takes_turns: bool
+
+    @property
+    def shares_gil(self) -> bool:
+        """Whether the calls need the GIL of this process."""
+        return not self.opened.pickles and gil.enabled()
 
     async def batch(self) -> list[StampedResult]:
         """Make the batch once."""
@@ -73,66 +77,62 @@ class Made(NamedTuple):
     item_bytes: int
 
 
-def stamped(
-    workers: registry.Workers, call: Call, items: Sequence[Any], *, per_task: bool, pickles: bool, weighs: bool
-) -> Made:
+def stamped(opened: registry.Opened, call: Call, items: Sequence[Any], *, weighs: bool) -> Made:
     """Return a call with stamps as its model needs them; `weighs`: it also measures the memory of its worker."""
-    is_sent = pickles and not (per_task and workers.facts.get("actual_start_method") == "fork")
+    facts, pickles = opened.workers.facts, opened.pickles
+    is_sent = pickles and not (opened.per_task and facts.get("actual_start_method") == "fork")
     call_bytes = pickled_bytes(call) if is_sent else None
     item_bytes = _mean_pickled_bytes(items) if is_sent and call.plain is None else 0
     is_small = call_bytes is not None and call_bytes < SMALL_BYTES
-    in_greenlets = "patched_modules" in workers.facts
+    in_greenlets = "patched_modules" in facts
     made = greenlets.InGreenlet(call) if in_greenlets else Stamped(call, weighs, is_small, pickles)
     items = [StampedItem(item) for item in items] if item_bytes >= SMALL_BYTES else items
     return Made(made, items, call_bytes, item_bytes)
 
 
 async def measure(
-    workers: registry.Workers,
+    opened: registry.Opened,
     call: Call,
     items: Sequence[Any],
     named: Sequence[Any] | None,
     repeats: int,
     before_batch: Callable[[], None],
+    *,
     is_far_behind: bool,
-    count: registry.WorkerMode,
-    pickles: bool,
-    machinery: set[int],
 ) -> dict[str, Any]:
     """Return the `Figures` of `repeats` batches of stamped calls and of some calls alone, and `timeline`.
 
     `named` are the items as the user knows them, None where calls are alike. `is_far_behind`: contention is not looked
-    for. `machinery` are the threads of this process that came with the model and not with the workload.
+    for.
     """
-    per_task = count == "per_task"
+    workers, per_task, pickles = opened.workers, opened.per_task, opened.pickles
     if per_task:  # each thread that is accounted keeps a file open
         fd_limit.raise_to(resource.getrlimit(resource.RLIMIT_NOFILE)[0] + len(items))
-    made = stamped(workers, call, items[:MOST_CALLS], per_task=per_task, pickles=pickles, weighs=per_task and pickles)
+    made = stamped(opened, call, items[:MOST_CALLS], weighs=per_task and pickles)
     items, is_async = made.items, made.call.is_async
     in_greenlets = isinstance(made.call, greenlets.InGreenlet)
     run = workers.bind(made.call)
-    trial = _Trial(workers, call, run, items, before_batch, per_task, is_async, is_async or in_greenlets)
+    trial = _Trial(opened, call, run, items, before_batch, is_async, is_async or in_greenlets)
     if not per_task:
         await workers.each(prepare)  # workers import what is needed before the clock runs
     each = workers.each if pickles and not per_task else None
     unseen = PER_TASK if pickles and per_task else GREENLETS if in_greenlets else None
     async with sampling(native(call.function), each, unseen) as sampler:
-        ours = machinery | sampler.threads
-        before = Usage(await _read(workers, per_task), ours)
+        ours = opened.machinery | sampler.threads
+        before = Usage(await _read(opened), ours)
         for pid in before.tree:
             sensors.forget_peak(pid)
         budget = Budget(len(before.workers) or len(items), (os.getpid(), threading.get_native_id()), per_task)
         with greenlets.watched(made.call):
             batch, memory, turns_ns = await _run(trial, repeats, budget)
-        after = Usage(await _read(workers, per_task), ours)
+        after = Usage(await _read(opened), ours)
     taken = [result.taken for result in batch]
     made_alone = await _made_alone(trial, budget, taken)
     alone = _of_alone(*made_alone, are_alike=named is None)
-    shares_gil = not pickles and gil.enabled()
-    gil_figures = _estimate_gil(budget, after.run_queue_ns(before), alone, shares_gil=shares_gil)
+    gil_figures = _estimate_gil(budget, after.run_queue_ns(before), alone, shares_gil=trial.shares_gil)
     sample = contention.Sample(taken, made_alone[0])
     unsought = NOT_SOUGHT if is_far_behind else None
-    contended = await _contended(trial, budget, sample, named is None, shares_gil, pickles, unsought)
+    contended = await _contended(trial, budget, sample, named is None, unsought)
     figures = {
         **budget.figures(),
         **contended,
@@ -183,18 +183,12 @@ def prepare() -> None:
     clocks.read()
 
 
-async def _read(workers: registry.Workers, per_task: bool) -> list[dict[str, Any]]:
-    return [] if per_task else await workers.each(sensors.usage)
+async def _read(opened: registry.Opened) -> list[dict[str, Any]]:
+    return [] if opened.per_task else await opened.workers.each(sensors.usage)
 
 
 async def _contended(
-    trial: _Trial,
-    budget: Budget,
-    sample: contention.Sample,
-    are_alike: bool,
-    shares_gil: bool,
-    pickles: bool,
-    unsought: str | None,
+    trial: _Trial, budget: Budget, sample: contention.Sample, are_alike: bool, unsought: str | None
 ) -> dict[str, Any]:
     """Move contention in the budget; return the machine's part of it, shared objects, and what is missing.
 
@@ -209,11 +203,12 @@ async def _contended(
     missing = unsought or await contention.move(budget, sample, again, are_alike, cores)
     machine = objects = objects_missing = None
     total_ns = sum(budget.sums.values())
-    if not trial.per_task:
+    opened = trial.opened
+    if not opened.per_task:
         with suppress(Exception):  # the account goes on without
-            machine = await contention.of_machine(budget, trial.workers.each, shares_gil)
+            machine = await contention.of_machine(budget, opened.workers.each, trial.shares_gil)
     beyond_ns = budget.sums["contention"] - (machine or 0.0) * total_ns
-    has_shared_objects = not (pickles or shares_gil)
+    has_shared_objects = not (opened.pickles or trial.shares_gil)
     if has_shared_objects and beyond_ns >= contention.MUCH * total_ns > 0:
         objects, objects_missing = await shared.sought(trial.call, trial.batch)
     return {

@@ -18,18 +18,16 @@ OF_SHIM = ("gil_ns", "lock_ns", "run_queue_ns")
 
 
 async def measure(
-    workers: registry.Workers,
+    opened: registry.Opened,
     call: Call,
     items: Sequence[Any],
     at_ns: Sequence[int],
     drain_ns: int,
-    count: registry.WorkerMode,
-    pickles: bool,
 ) -> dict[str, Any]:
     """Return the parts of the time of calls, summed over those of a window that ended, and how many they are."""
-    per_task = count == "per_task"
-    made = stamped(workers, call, items, per_task=per_task, pickles=pickles, weighs=False)
-    if not per_task:
+    workers = opened.workers
+    made = stamped(opened, call, items, weighs=False)
+    if not opened.per_task:
         await workers.each(prepare)  # workers import what is needed before the clock runs
     results: dict[int, StampedResult] = {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from statistics import median
 from typing import Any
 
@@ -16,7 +16,7 @@ Worker = tuple[int, int]  # the process and the thread of a worker
 class Usage:
     """One reading of the whole process tree; the difference of two is what was used in between."""
 
-    def __init__(self, workers: list[dict[str, Any]], machinery: set[int]) -> None:
+    def __init__(self, workers: list[dict[str, Any]], machinery: Set[int]) -> None:
         """Read; `workers` are their `sensors.usage()`, `machinery` the threads that came with the model."""
         self.workers: dict[Worker, dict[str, Any]] = {(each["pid"], each["thread"]): each for each in workers}
         self.own = sensors.usage()
