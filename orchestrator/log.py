@@ -1,7 +1,12 @@
-"""Messages on stderr: coloured for a terminal, JSON lines when it is none; also in a file, where one is named."""
+"""Messages on stderr: sentences on a terminal, JSON lines when it is none; also in a file, where one is named.
+
+A message has an event, and fields. `note` is a field that says in words what happened. `told` is none: where it is
+given, people read it in the place of the fields.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
@@ -11,6 +16,10 @@ from typing import Any, TextIO
 
 from .errors import BadInput
 from .text import printable
+
+PLAIN = "\x1b[0m"
+COLOURS = {"info": "\x1b[2m", "warning": "\x1b[33m", "error": "\x1b[31m"}
+"""How a terminal shows a message of each level: dim, yellow or red."""
 
 _held: list[str] | None = None
 """Lines for stderr that wait for the end of the program, which decides whether they are worth printing."""
@@ -83,10 +92,7 @@ class _Library:
     def _log(self, level: int, event: str, fields: Mapping[str, Any]) -> None:
         import logging
 
-        notes = [str(value) for name, value in fields.items() if name == "note"]
-        parts = [f"{name}={value}" for name, value in fields.items() if name != "note"]
-        text = ", ".join(notes + parts)
-        logging.getLogger("orchestrator").log(level, "%s: %s", event, printable(text))
+        logging.getLogger("orchestrator").log(level, "%s", _told(event, fields))
 
     def info(self, event: str, **fields: Any) -> None:
         self._log(20, event, fields)
@@ -124,11 +130,20 @@ def _in_order(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMappi
 def _rendered(
     logger: Any, name: str, fields: MutableMapping[str, Any]
 ) -> tuple[tuple[tuple[str, str]], dict[str, Any]]:
-    from structlog.dev import ConsoleRenderer
     from structlog.processors import JSONRenderer
 
-    logged = str(JSONRenderer()(logger, name, dict(fields)))
+    logged = str(JSONRenderer()(logger, name, {key: value for key, value in fields.items() if key != "told"}))
     if not sys.stderr.isatty():
         return ((logged, logged),), {}
-    clean = {key: printable(value) if isinstance(value, str) else value for key, value in fields.items()}
-    return ((ConsoleRenderer(colors=True)(logger, name, clean), logged),), {}
+    people = {key: value for key, value in fields.items() if key not in ("timestamp", "level", "event")}
+    shown = f"orchestrator: {_told(fields['event'], people)}"
+    return ((f"{COLOURS[fields['level']]}{shown}{PLAIN}" if "NO_COLOR" not in os.environ else shown, logged),), {}
+
+
+def _told(event: str, fields: Mapping[str, Any]) -> str:
+    """Return a message for people: what it is told in, or its event, its note and its other fields."""
+    if "told" in fields:
+        return printable(str(fields["told"]))
+    notes = [str(value) for name, value in fields.items() if name == "note"]
+    parts = [f"{name}={value}" for name, value in fields.items() if name != "note"]
+    return printable(f"{event}: {', '.join(notes + parts)}")

@@ -219,13 +219,16 @@ def _save(save: Path, text: str) -> None:
 
 def _announce(question: Question, facts: Facts, designed: Design, experiment: Experiment) -> None:
     """Log how long the run will take; warn when that is not enough for a verdict."""
+    from .. import units
     from ..log import logger
 
     log = logger()
+    took = f"a call took {units.duration(facts.wall_ns)}"
+    when = f"an answer takes {designed.first_look_s:.0f} s or more, and the run {designed.max_time_s:.0f} s at most"
     about = {"call": question.call, "call_ms": facts.wall_ns / 1e6, "first_look_s": round(designed.first_look_s, 1)}
     about |= {"items": facts.items, "tasks": designed.tasks} if facts.items else {}
     about |= {"at_most_s": designed.max_time_s, "description": experiment.description}
-    log.info("function.piloted", **about, findings=list(experiment.findings))
+    log.info("function.piloted", told=f"{took}; {when}", **about, findings=list(experiment.findings))
     if designed.max_time_s < designed.first_look_s:
         note = "the time may end before the first look, without a verdict; allow more time, or reduce the work"
         log.warning("budget.short", note=note)

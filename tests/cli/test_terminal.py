@@ -49,3 +49,12 @@ def test_a_run_on_a_terminal_shows_its_progress_and_then_its_answer(tmp_path: Pa
     progress, _, answer = shown("run", "a.yaml", cwd=tmp_path).rpartition("wait() x 1: ")
     assert "wait() x 1, block 1: " in progress
     assert answer.startswith("undecided after 1 block")
+
+
+def test_a_message_on_a_terminal_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(WORKLOADS)
+    command = [sys.executable, "-m", "orchestrator", "advise", "mine:wait", "--max-time", "1s"]
+    _, text = on_terminal(command, tmp_path, {**os.environ, "NO_COLOR": "1"})  # one second may be too short for a block
+    took = r"^orchestrator: a call took [\d.]+ ms; an answer takes \d+ s or more, and the run 1 s at most\r?$"
+    assert re.search(took, text, re.MULTILINE)
+    assert re.search(r"^orchestrator: budget.short: the time may end before the first look", text, re.MULTILINE)
