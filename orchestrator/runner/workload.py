@@ -230,6 +230,8 @@ def _check_arguments(call: Call, name: str) -> None:
         parameters = [p.replace(default=p.empty) if callables.is_required(p) else p for p in parameters]
         required = [p for p in parameters[len(args) :] if p.default is p.empty]
         missing = tuple(str(p) for p in required if p.name not in given)
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+        unknown = [] if takes_any else [name for name in given if name not in signature.parameters]
         taken = tuple(str(p) for p in parameters if p in required or p.name in given)
         if any(p.kind is p.POSITIONAL_ONLY for p in required):
             code, remedy = "positional_only", "positional-only arguments can't be passed by name: give them by position"
@@ -239,7 +241,8 @@ def _check_arguments(call: Call, name: str) -> None:
         else:
             code, remedy = "arguments_wrong", "correct kwargs"
         given_as = "arguments" if args else "kwargs"
-        what = f"{name}{signature} does not take these {given_as}: {error}"
+        found = f"got an unexpected keyword argument {unknown[0]!r}" if unknown else error
+        what = f"{name}{signature} does not take these {given_as}: {found}"
         raise Unusable("kwargs", code, what, remedy, taken) from error
 
 

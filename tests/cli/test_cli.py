@@ -512,7 +512,7 @@ BAD = {
     ),
     "wrong kwargs": (
         f"workload: {{call: 'mine:double', kwargs: {{m: 1}}}}{MODELS}",
-        "x.yaml:1:41: workload.kwargs: mine:double(n) does not take these kwargs: missing a required argument: 'n'",
+        "x.yaml:1:41: workload.kwargs: mine:double(n) does not take these kwargs: got an unexpected keyword",
     ),
     "a generator": (
         f"workload: {{call: 'mine:generator'}}{MODELS}",
