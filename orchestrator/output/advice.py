@@ -180,7 +180,7 @@ def _cores(
     event = compared.get(contest.plan.baseline.label)
     if contest.point.arrivals or not (event and event.wall_ns and event.cpu_ns):
         return
-    busy = event.cpu_ns / event.wall_ns
+    busy = median(block.busy_cores(event.variant) for block in contest.counting if event.variant in block.walls)
     if is_parallel and busy > MULTI_CORE_CALL:
         if has_parallel:
             yield f"The function is parallel by itself: alone, it keeps {busy:.1f} cores busy."

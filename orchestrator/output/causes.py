@@ -138,6 +138,8 @@ def _executors(found: PointEvents, best: str) -> Iterator[str]:
 
 def _queueing(contest: Contest, found: PointEvents, accounts: Mapping[str, Summary], best: str) -> Iterator[str]:
     """Yield that calls at once wait for each other, for something that takes few of them at a time."""
+    if contest.is_parallel:
+        return  # calls are blocked while the threads or processes that they start compete for cores
     waiting = [event for event in found.explained if event.lanes > 1 and event.causes and event.causes[0] == "blocked"]
     full = {event.variant for event in found.compared if _fills_cores(event, contest.plan.cores)}
     waiting = [event for event in waiting if event.variant not in full]  # for a core, by processes that calls start
