@@ -196,6 +196,13 @@ def test_every_row_has_a_mark_that_the_legend_explains() -> None:
     assert "* winner   - slower   ! failed   2 workers each" in lines
 
 
+def test_while_nothing_is_decided_slower_means_slower_than_the_leader() -> None:
+    times = {"sequential": 20.0, "threads": 10.0, "processes": 10.3}
+    cores = {"sequential": 1.0, "threads": 2.0, "processes": 2.0}
+    found = fold(conducted(times, noise=0.1, cores=cores, measure={"max_time": "11s"}).records())
+    assert "? undecided   - slower than the leader" in shown(found)
+
+
 def test_a_failed_variant_has_a_line_with_its_error() -> None:
     assert "failed: event_loop, 2 trials: ValueError: no" in shown(failing())
 
