@@ -205,7 +205,7 @@ def _heading(question: Question, again: str) -> list[str]:
     return [
         f"# Written by `{question.shown or commands.command(question)}`. Again, and from cron every night:",
         f"#   {again}",
-        f"#   15 3 * * * {again} >> {experiment_name(question)}.jsonl 2>> {experiment_name(question)}.log",
+        f"#   15 3 * * * {again} --quiet --wait 2h",
         "# For completion in an editor: orchestrator schema spec > spec.schema.json, then",
         "# yaml-language-server: $schema=spec.schema.json",
         "",

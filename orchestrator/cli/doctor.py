@@ -176,7 +176,7 @@ def _shown(settings: Settings) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{share * 100:.1f} % of a second"
+    return "unknown" if share is None else f"{share * 100:.1f} % of the time"
 
 
 def _known(flag: bool | None) -> str:

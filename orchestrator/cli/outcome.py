@@ -110,7 +110,8 @@ def last_line(results: Results, to_resume: str = "", time_option: str = "measure
     if not results.has_measured:
         return f"no block was finished in time{_more_time(results, time_option)}"
     undecided = next(event for event in results.expectations if event.outcome == "undecided")
-    return f"expectation undecided: {_claim(undecided)}: {undecided.reason or 'the interval contains the bound'}"
+    open_still = "the interval contains the bound; measure again while the machine is quiet (orchestrator doctor)"
+    return f"expectation undecided: {_claim(undecided)}: {undecided.reason or open_still}"
 
 
 def _more_time(results: Results, option: str) -> str:
