@@ -46,20 +46,19 @@ async def open(call: Call, workers: int, options: Options, initializer: Initiali
     pool = InterpreterPoolExecutor(workers, initializer=exec, initargs=(begin,))
 
     def bind(call: Call) -> RunBatch:
-        plain = call.plain and _Guarded(call.plain)
-        guarded = _Guarded(call.one)
+        plain, one = call.plain, call.one
 
         async def run(items: Sequence[int]) -> list[Any]:
             if plain:
-                return _or_out_of_memory(collect(pool.submit(plain) for _ in items))
-            return _or_out_of_memory(collect(pool.submit(guarded, item) for item in items))
+                return _or_out_of_memory(collect(pool.submit(_guarded, plain) for _ in items))
+            return _or_out_of_memory(collect(pool.submit(_guarded, one, item) for item in items))
 
         return run
 
     async def each(function: Callable[[], Any]) -> list[Any]:
         # a worker that waits at the gate can't take a second call, so each takes exactly one
         here, gate = interpreters.create_queue(), interpreters.create_queue()
-        submitted = [pool.submit(_together, here, gate, _Guarded(function)) for _ in range(workers)]
+        submitted = [pool.submit(_together, here, gate, function) for _ in range(workers)]
         for _ in submitted:
             _wait_for(here, submitted)
         for _ in submitted:
@@ -113,20 +112,15 @@ def _wait_for(here: Any, submitted: Sequence[Any]) -> None:
 def _together(here: Any, gate: Any, function: Callable[[], Any]) -> Any:
     here.put(None)
     gate.get()
-    return function()
+    return _guarded(function)
 
 
-class _Guarded:
-    """A function that returns its MemoryError: CPython 3.14 loses one that is raised."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    def __call__(self, *items: int) -> Any:
-        try:
-            return self.function(*items)
-        except MemoryError as error:
-            return _OutOfMemory(message(error))
+def _guarded(function: Callable[..., Any], *items: Any) -> Any:
+    """Return the result of a call, or its MemoryError: CPython 3.14 loses one that is raised."""
+    try:
+        return function(*items)
+    except MemoryError as error:
+        return _OutOfMemory(message(error))
 
 
 class _OutOfMemory:
