@@ -60,7 +60,7 @@ def test_a_flipped_byte_is_refused_and_nothing_is_appended(run: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_million_records_are_recovered_and_read_in_little_time_and_memory(tmp_path: Path) -> None:
-    place = Place(tmp_path, SPEC.replace("rounds: 3", "rounds: 40"))
+    place = Place(tmp_path, SPEC.replace("blocks: 3, rounds: 3", "blocks: 9, rounds: 40"))
     place.run("run", "x.yaml")
     _lengthen(place.runs[0] / EVENTS_FILE, 1_000_000)
     code = (
@@ -81,7 +81,7 @@ def test_a_million_records_are_recovered_and_read_in_little_time_and_memory(tmp_
 def _lengthen(file: Path, count: int) -> None:
     """Make a journal of so many records: blocks like its longest but the first, and a torn tail.
 
-    A variant that a stall made look slow has few trials in its block.
+    A variant that a stall made look slow has few trials in its block, which then has few records for its memory.
     """
     records = list(Records(file))
     begun = [number for number, record in enumerate(records) if record["event"] == "block.started"]
