@@ -214,7 +214,7 @@ def _save(save: Path, text: str) -> None:
         note = "the file keeps the spec without the measured speedups"
         logger().warning("spec.unsaved", file=str(save), error=error.strerror, note=note)
     else:
-        logger().info("spec.saved", file=str(save))
+        logger().info("spec.saved", told=f"the spec is in {save}", file=str(save))
 
 
 def _announce(question: Question, facts: Facts, designed: Design, experiment: Experiment) -> None:
