@@ -79,7 +79,7 @@ def _draw_changes(screen: Screen, results: Results, measured: Sequence[Measured]
     for event in located[:MOST_CHANGES]:
         screen.line(event.sentence, lines.DECISION_STYLES[event.decision])
     if len(located) > MOST_CHANGES:
-        screen.line(f"{units.count(len(located) - MOST_CHANGES, 'sentence')} more with --details", "dim")
+        screen.line(f"{units.count(len(located) - MOST_CHANGES, 'more sentence')} with --details", "dim")
     if not located and not _have_tables(measured):
         _draw_verdicts(screen, [found for _, found in measured])
     if not measured:
@@ -185,7 +185,7 @@ def _claims(results: Results) -> Iterator[Line]:
     failed = sorted((event for event in events if event.outcome != "held"), key=lambda event: event.outcome)
     yield from (lines.expectation(event, several_points=several) for event in failed[:MOST_CLAIMS])
     if len(failed) > MOST_CLAIMS:
-        yield [(f"{units.count(len(failed) - MOST_CLAIMS, 'claim')} more with --details", "dim")]
+        yield [(f"{units.count(len(failed) - MOST_CLAIMS, 'more claim')} with --details", "dim")]
 
 
 def _missing(results: Results) -> Iterator[tuple[str, str]]:
@@ -211,7 +211,7 @@ def _notes(results: Results, measured: Sequence[Measured], said: Sequence[str]) 
     for note in notes[:MOST_NOTES]:
         yield f"note: {note}", "yellow"
     if more > 0:
-        yield f"{units.count(more, 'note')} more with --details", "yellow"
+        yield f"{units.count(more, 'more note')} with --details", "yellow"
 
 
 def _draw_end(screen: Screen, results: Results, view: View) -> None:

@@ -34,7 +34,11 @@ class Grid:
 
     def without(self, headers: Collection[str]) -> Grid:
         """Return the table without some of its columns."""
-        places = [place for place, header in enumerate(self.headers) if header not in headers]
+        return self.only([header for header in self.headers if header not in headers])
+
+    def only(self, headers: Collection[str]) -> Grid:
+        """Return the table with no other columns."""
+        places = [place for place, header in enumerate(self.headers) if header in headers]
         kept = [self.headers[place] for place in places]
         return replace(self, headers=kept, rows=[[row[place] for place in places] for row in self.rows])
 

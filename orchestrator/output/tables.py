@@ -41,7 +41,7 @@ def compared(found: PointEvents, title: str = "") -> Grid:
         rows=[list(row.values()) for row in rows.values()],
         right=("per batch", "per call", "efficiency", "start-up", "blocks", "failed"),
         title=title,
-        spare=("why", "quartiles", "efficiency"),
+        spare=("why",),
     )
     few = bool(found.compared) and found.compared[0].tasks < MANY_CALLS
     return grid.without(["why"] * (not why) + ["per call"] * few)
@@ -97,7 +97,7 @@ def _served(found: PointEvents, title: str) -> Grid:
     figures = [*LATENCY_FIELDS, "achieved", "queued"]
     headers = ["variant", *figures, "why", "ended", "vs baseline", "start-up", "blocks", "failed"]
     right = (*figures, "ended", "start-up", "blocks", "failed")
-    grid = Grid(headers, rows, right, title, spare=("mean", "p99.9", "start-up"))
+    grid = Grid(headers, rows, right, title)
     return grid.without([] if causes else ["why"])
 
 
@@ -162,7 +162,7 @@ def accounts(explained: Sequence[VariantExplained]) -> Grid:
         }
         rows.append([event.variant, *(own[name] for name in parts), *(cells[name] for name in others)])
     figures = [*(PARTS[name] for name in parts), *others]
-    return Grid(["workers' time", *figures], rows, right=figures, spare=("memory", "CPU per call", "loop lag p99"))
+    return Grid(["workers' time", *figures], rows, right=figures)
 
 
 def observed(events: Sequence[VariantObserved]) -> Grid:

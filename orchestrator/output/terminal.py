@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
@@ -59,13 +60,33 @@ class Screen:
         self.line(text, style)
 
     def grid(self, grid: Grid) -> None:
-        """Draw a table, without as many of its spare columns as it takes to fit the width."""
+        """Draw a table, without as many of its spare columns as it takes to fit the width.
+
+        If that is not enough, the columns that don't fit follow in a table below, so that no cell is cut.
+        """
         for count in range(len(grid.spare) + 1):
-            table = _table(grid.without(grid.spare[:count]))
-            options = self._console.options.update(width=UNBOUNDED)
-            if self._console.measure(table, options=options).maximum <= self._console.width:
+            narrow = grid.without(grid.spare[:count])
+            if self._fits(narrow):
                 break
-        self._console.print(table)
+        parts = [narrow] if grid.wraps or grid.wrapped else self._parts(narrow)
+        for part in parts:
+            self._console.print(_table(part))
+
+    def _fits(self, grid: Grid) -> bool:
+        options = self._console.options.update(width=UNBOUNDED)
+        return self._console.measure(_table(grid), options=options).maximum <= self._console.width
+
+    def _parts(self, grid: Grid) -> list[Grid]:
+        """Return tables that fit, each with the first column and some of the others, in their order."""
+        parts: list[Grid] = []
+        label, *others = grid.headers
+        while others:
+            count = len(others)
+            while count > 1 and not self._fits(grid.only([label, *others[:count]])):
+                count -= 1
+            parts.append(replace(grid.only([label, *others[:count]]), title="" if parts else grid.title))
+            others = others[count:]
+        return parts or [grid]
 
     def text(self) -> str:
         """Return all that was drawn, without blanks at the ends of lines."""

@@ -243,7 +243,7 @@ def test_the_answer_ends_with_the_page_and_the_time() -> None:
 def test_details_follow_the_answer() -> None:
     short, long = shown(results("io")), shown(results("io"), details=True)
     assert long.startswith(short.rpartition("\n15 blocks in")[0])
-    for heading in ("start-up  blocks  failed", "workers' time", "starting runners 33 %"):
+    for heading in ("blocks  failed", "workers' time", "starting runners 33 %"):
         assert heading in long
         assert heading not in short
 
@@ -254,12 +254,12 @@ def test_at_most_three_notes_are_shown() -> None:
     found = replace(
         results("hosts"), derived=[warned if event is verdict else event for event in results("hosts").derived]
     )
-    notes = [line for line in shown(found).splitlines() if line.startswith("note: ") or " more with " in line]
+    notes = [line for line in shown(found).splitlines() if line.startswith("note: ") or " with --details" in line]
     assert [note[:30] for note in notes] == [
         "note: too few blocks to call a",
         "note: other processes used the",
         "note: the ranking may change w",
-        "1 note more with --details",
+        "1 more note with --details",
     ]
 
 
