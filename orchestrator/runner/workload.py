@@ -242,7 +242,8 @@ def _check_arguments(call: Call, name: str) -> None:
             code, remedy = "arguments_wrong", "correct kwargs"
         given_as = "arguments" if args else "kwargs"
         found = f"got an unexpected keyword argument {unknown[0]!r}" if unknown else error
-        what = f"{name}{signature} does not take these {given_as}: {found}"
+        refusal = f" does not take these {given_as}" if args or given else ""
+        what = f"{name}{signature}{refusal}: {found}"
         raise Unusable("kwargs", code, what, remedy, taken) from error
 
 
