@@ -491,7 +491,7 @@ def test_a_function_that_is_parallel_by_itself_is_reported_as_such() -> None:
 @pytest.mark.parametrize(("busy", "is_said"), [(1.0, True), (2.0, False)])
 def test_calls_that_are_parallel_by_themselves_are_not_said_to_share_a_lock(busy: float, *, is_said: bool) -> None:
     waiting = {"blocked": 0.6, "call_blocked_ns": 9_000_000, "alone_blocked_ns": 1_000_000}
-    accounts = {"threads": waiting, "sequential": {"lanes": 1}}
+    accounts: dict[str, Any] = {"threads": waiting, "sequential": {"lanes": 1}}
     cores = {"sequential": busy, "threads": busy}
     run = conducted({"sequential": 20, "threads": 20}, cores=cores, accounts=accounts)
     text = render("advice", fold(run.records()), width=200)
