@@ -96,14 +96,17 @@ def _refused(question: Question, problem: Problem, field: str) -> BadInput:
     ]
     elsewhere, by_name = (NEARER, "") if question.is_code else (ELSEWHERE, ", each as name=value")
     options = "; options such as max_time are those of orchestrator.compare" if question.is_code else ""
+    per_item = "; each item is an argument, too" if question.items else ""
     remedies = {
         "arguments_missing": f"give {', '.join(given)}{by_name}",
-        "arguments_wrong": f"give the arguments it takes{by_name}{options}",
+        "arguments_wrong": f"give the arguments it takes{by_name}{per_item}{options}",
         "module_missing": elsewhere,
         "import_failed": f"{problem.remedy}, or {elsewhere}",
     }
     remedy = remedies.get(problem.code, problem.remedy)
     works = None if question.is_code else commands.remedied(question, problem, field)
+    if works and works == commands.command(question):
+        works = None  # it was just refused
     return BadInput(problem.what, remedy=f"{remedy}{' ' if remedy.endswith('?') else ': '}{works}" if works else remedy)
 
 

@@ -219,7 +219,8 @@ def _gil(contest: Contest, event: VariantCompared, without_gil: Collection[str],
         return f"{found}: the code releases the GIL."
     free = load.free_cores(contest)
     if free is not None and free < ENOUGH_CORES:
-        return f"{found}, but only {free:.2g} cores were free, so this says little about the GIL."
+        left = f"other processes left only {free:.2g} of {units.count(contest.plan.cores, 'core')}"
+        return f"{found}, but {left}, so this says little about the GIL."
     if high <= HOLDS:
         return f"{found}: the code holds the GIL."
     if low < SOME:

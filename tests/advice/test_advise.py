@@ -353,7 +353,7 @@ def test_a_loop_that_repeats_a_plain_one_is_not_said_to_have_failed() -> None:
         (1.0, 2.0, "100 % [100, 100] of their time: the code releases the GIL."),
         (2.0, 2.0, "0 % [0, 0] of their time: the code holds the GIL."),
         (1.6, 2.0, ": the code releases the GIL for part of it."),
-        (2.0, 1.0, ", but only 1 cores were free, so this says little about the GIL."),
+        (2.0, 1.0, ", but other processes left only 1 of 2 cores, so this says little about the GIL."),
         (1.0, 1.0, ": the code releases the GIL."),
     ],
 )
@@ -623,7 +623,7 @@ def test_the_experiment_is_saved_as_it_was_run_and_runs_again(place: Path) -> No
     assert specs[0] == specs[1]
     text = (place / "work.yaml").read_text()
     command = f"cd {place} && {sys.executable} -m orchestrator run {place}/work.yaml"
-    assert f"#   15 3 * * * {command} >> advise-mine.work.jsonl 2>> advise-mine.work.log\n" in text
+    assert f"#   15 3 * * * {command} --quiet --wait 2h\n" in text
 
 
 def test_a_file_that_is_there_is_not_written_over(place: Path) -> None:
@@ -843,10 +843,16 @@ BAD = {
     "arguments missing": (
         ["mine:needs"],
         2,
-        "mine:needs(a: int, b: str = 'x', *, c: float) does not take these kwargs: missing a required argument: 'a'; "
+        "mine:needs(a: int, b: str = 'x', *, c: float): missing a required argument: 'a'; "
         "give a: int, c: float, each as name=value: orchestrator advise mine:needs a=... c=...",
     ),
     "an argument too many": (["mine:work", "n=1", "m=2"], 2, "mine:work(n: int, base: int = 3) does not take"),
+    "an argument that the items give": (
+        ["mine:positional", "1", "--items", "range:0:3"],
+        2,
+        "mine:positional(data, /) does not take these arguments: too many positional arguments; "
+        "give the arguments it takes, each as name=value; each item is an argument, too\n",
+    ),
     "arguments without names": (
         ["mine:positional", "data=1"],
         2,

@@ -199,7 +199,7 @@ def test_a_generator_function_is_refused_with_one_that_does_the_work() -> None:
 
 
 def test_missing_arguments_are_named_without_a_command() -> None:
-    with pytest.raises(BadInput, match=r"does not take these kwargs: missing a required argument: 'n'; give n$"):
+    with pytest.raises(BadInput, match=r"\(n\): missing a required argument: 'n'; give n$"):
         orchestrator.advise(lambda n: n)
 
 
