@@ -95,6 +95,8 @@ def _drafted(
     found = findings(question, facts, designed)
     text = spec(question, facts, designed, answering.again, found)
     changes: dict[KeyPath, tuple[object, str]] = {("findings",): (found, "findings"), **answering.changes}
+    if "items" in question.workload:
+        changes[("workload", "items")] = question.workload["items"], question.option("items")
     return text, *loads(text, "the experiment of advise", changes)
 
 

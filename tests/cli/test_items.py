@@ -204,3 +204,10 @@ def test_a_sample_of_the_items_is_said_with_how_to_take_all(tmp_path: Path) -> N
     found = piloted("mine:rest", "--items", "range:0:99", cwd=tmp_path)
     assert re.search(r"on average over [1-9]\d? of 99 items of range:0:99 when tried", found["description"])
     assert found["findings"][0] == "A batch has 32 of the 99 items, evenly spread; --tasks 99 takes all."
+
+
+def test_items_that_advise_cannot_send_are_named_by_their_option(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import threading\nLOCKS = [threading.Lock()]\ndef f(lock): return 1\n")
+    done = in_process("advise", "mine:f", "--items", "mine:LOCKS", cwd=tmp_path)
+    assert done.returncode == errors.BAD_INPUT
+    assert done.stderr.startswith("orchestrator: --items: workload.items: item 0 of ")
