@@ -1,7 +1,7 @@
 """Messages on stderr: sentences on a terminal, JSON lines when it is none; also in a file, where one is named.
 
-A message has an event, and fields. `note` is a field that says in words what happened. `told` is none: where it is
-given, people read it in the place of the fields.
+A message has an event, and fields. `note` is a field that explains the event in words. `sentence` is not recorded:
+where it is given, people read it in the place of the event and its fields.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class _Library:
     def _log(self, level: int, event: str, fields: Mapping[str, Any]) -> None:
         import logging
 
-        logging.getLogger("orchestrator").log(level, "%s", _told(event, fields))
+        logging.getLogger("orchestrator").log(level, "%s", _for_people(event, fields))
 
     def info(self, event: str, **fields: Any) -> None:
         self._log(20, event, fields)
@@ -132,18 +132,18 @@ def _rendered(
 ) -> tuple[tuple[tuple[str, str]], dict[str, Any]]:
     from structlog.processors import JSONRenderer
 
-    logged = str(JSONRenderer()(logger, name, {key: value for key, value in fields.items() if key != "told"}))
+    logged = str(JSONRenderer()(logger, name, {key: value for key, value in fields.items() if key != "sentence"}))
     if not sys.stderr.isatty():
         return ((logged, logged),), {}
     people = {key: value for key, value in fields.items() if key not in ("timestamp", "level", "event")}
-    shown = f"orchestrator: {_told(fields['event'], people)}"
+    shown = f"orchestrator: {_for_people(fields['event'], people)}"
     return ((f"{COLOURS[fields['level']]}{shown}{PLAIN}" if "NO_COLOR" not in os.environ else shown, logged),), {}
 
 
-def _told(event: str, fields: Mapping[str, Any]) -> str:
-    """Return a message for people: what it is told in, or its event, its note and its other fields."""
-    if "told" in fields:
-        return printable(str(fields["told"]))
+def _for_people(event: str, fields: Mapping[str, Any]) -> str:
+    """Return a message as people read it: its sentence, or else its event, its note and its other fields."""
+    if "sentence" in fields:
+        return printable(str(fields["sentence"]))
     notes = [str(value) for name, value in fields.items() if name == "note"]
     parts = [f"{name}={value}" for name, value in fields.items() if name != "note"]
     return printable(f"{event}: {', '.join(notes + parts)}")

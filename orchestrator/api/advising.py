@@ -95,8 +95,8 @@ def _drafted(
     found = findings(question, facts, designed)
     text = spec(question, facts, designed, answering.again, found)
     changes: dict[KeyPath, tuple[object, str]] = {("findings",): (found, "findings"), **answering.changes}
-    if "items" in question.workload:
-        changes[("workload", "items")] = question.workload["items"], question.option("items")
+    if question.items:
+        changes[("workload", "items")] = question.items, question.option("items")
     return text, *loads(text, "the experiment of advise", changes)
 
 
@@ -216,7 +216,7 @@ def _save(save: Path, text: str) -> None:
         note = "the file keeps the spec without the measured speedups"
         logger().warning("spec.unsaved", file=str(save), error=error.strerror, note=note)
     else:
-        logger().info("spec.saved", told=f"the spec is in {save}", file=str(save))
+        logger().info("spec.saved", sentence=f"the spec is in {save}", file=str(save))
 
 
 def _announce(question: Question, facts: Facts, designed: Design, experiment: Experiment) -> None:
@@ -230,7 +230,7 @@ def _announce(question: Question, facts: Facts, designed: Design, experiment: Ex
     about = {"call": question.call, "call_ms": facts.wall_ns / 1e6, "first_look_s": round(designed.first_look_s, 1)}
     about |= {"items": facts.items, "tasks": designed.tasks} if facts.items else {}
     about |= {"at_most_s": designed.max_time_s, "description": experiment.description}
-    log.info("function.piloted", told=f"{took}; {when}", **about, findings=list(experiment.findings))
+    log.info("function.piloted", sentence=f"{took}; {when}", **about, findings=list(experiment.findings))
     if designed.max_time_s < designed.first_look_s:
         note = "the time may end before the first look, without a verdict; allow more time, or reduce the work"
         log.warning("budget.short", note=note)

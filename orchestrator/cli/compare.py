@@ -40,7 +40,7 @@ def compare(
     found = compare_runs(recompute(before), recompute(after), arguments.percentage(tolerance, "--tolerance"))
     for which, names in (("RUN_A", found.only_before), ("RUN_B", found.only_after)):
         for name in names:
-            logger().warning("comparison.unshared", told=f"only in {which}: {name}", only_in=which, what=name)
+            logger().warning("comparison.unshared", sentence=f"only in {which}: {name}", only_in=which, what=name)
     if not found.changes:
         what = f"{before} and {after} share no measured variant at any point"
         raise BadInput(what, remedy="compare runs with finished blocks of the same workload and models")
