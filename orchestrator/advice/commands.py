@@ -50,7 +50,8 @@ def remedied(question: Question, problem: Problem, field: str) -> str | None:
         return command(Question(name.source, {}, python=question.python, project=question.project))
     first = problem.arguments[0] if problem.arguments else None
     if problem.code in ("arguments_missing", "arguments_wrong"):
-        return command(question, [_argument(question, each) for each in problem.arguments])
+        corrected = command(question, [_argument(question, each) for each in problem.arguments])
+        return None if corrected == command(question) else corrected  # that one was refused
     if problem.code == "is_singledispatch":
         return command(replace(question, args=[*question.args, *question.kwargs.values()], kwargs={}))
     if problem.code == "positional_only" and problem.arguments:

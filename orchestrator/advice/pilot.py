@@ -105,8 +105,6 @@ def _refused(question: Question, problem: Problem, field: str) -> BadInput:
     }
     remedy = remedies.get(problem.code, problem.remedy)
     works = None if question.is_code else commands.remedied(question, problem, field)
-    if works and works == commands.command(question):
-        works = None  # it was just refused
     return BadInput(problem.what, remedy=f"{remedy}{' ' if remedy.endswith('?') else ': '}{works}" if works else remedy)
 
 
