@@ -208,7 +208,12 @@ def _dispatch_text(variant: Variant, middle: Account) -> tuple[str, str]:
     if (variant.needs.loop or variant.needs.yields) and middle.in_own_thread:
         return "event loop overhead", ""
     service = units.duration(middle.call_cpu_ns + middle.call_blocked_ns)
-    return "between calls" if registry.load(variant.model).WORKERS == "none" else "dispatch", f" (calls of {service})"
+    return dispatch_name(variant.model), f" (calls of {service})"
+
+
+def dispatch_name(model: str) -> str:
+    """Return what the dispatch of a model is called: a plain loop passes its calls to no worker."""
+    return "between calls" if registry.load(model).WORKERS == "none" else "dispatch"
 
 
 def _blocked_by(variant: Variant, found: Summary) -> str:

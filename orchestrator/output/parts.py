@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from .. import units
+from ..analysis import explain
 from ..analysis.results import PointEvents
 from ..journal.derived_events import VariantExplained
 from ..journal.window_events import VariantServed
-from ..runner import registry
 from ..runner.account.figures import CALL_PARTS, SHARES
 
 PARTS = {
@@ -51,8 +51,8 @@ def first_cause(event: VariantExplained) -> str:
     word = PARTS[event.causes[0]]
     if event.causes[0] == "executor" and event.executor_kind:
         word = event.executor_kind.removeprefix("default ")  # or a semaphore, a limiter, a lock of asyncio
-    if event.causes[0] == "dispatch" and registry.load(event.model).WORKERS == "none":
-        word = "between calls"  # a plain loop sends nothing to workers
+    if event.causes[0] == "dispatch":
+        word = explain.dispatch_name(event.model)
     return f"{word} {units.percent(event.cause_shares[0])}"
 
 

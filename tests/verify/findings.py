@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.output.parts import PARTS
-from orchestrator.units import duration, listed, percent, ratio
+from orchestrator.journal.derived_events import VariantExplained
+from orchestrator.output.parts import first_cause
+from orchestrator.units import duration, listed, ratio
 from tests.support.configs import OWN
 from tests.support.paths import ROOT
 
@@ -98,7 +99,7 @@ def _points(events: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         own = [event for event in events if event.get("point_id") == verdict["point_id"]]
         explained = [event for event in own if event["event"] == "variant.explained"]
         why = {
-            event["variant"]: f"{PARTS[event['causes'][0]]} {percent(event['cause_shares'][0])}"
+            event["variant"]: first_cause(VariantExplained.model_validate(event))
             for event in explained
             if event["causes"]
         }
