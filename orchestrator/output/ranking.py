@@ -103,8 +103,8 @@ def legend(found: PointEvents) -> Line:
     """Return what the marks mean that a table has, and the number of workers that its variants have in common."""
     present = {standing(event, found.verdict) for event in found.compared}
     than = {"slower": " than the leader"} if found.verdict and found.verdict.verdict == "undecided" else {}
-    shown = [(key, *MARKS[key]) for key in MARKS if key in present]
-    words = [(f"{mark} {word}{than.get(key, '')}", style) for key, mark, word, style in shown]
+    marks = [(key, each) for key, each in MARKS.items() if key in present]
+    words = [(f"{mark} {word}{than.get(key, '')}", style) for key, (mark, word, style) in marks]
     numbers = [workers for event in found.compared if (workers := tables.unnamed_workers(event)) is not None]
     if len(set(numbers)) == 1:
         words.append((f"{units.count(numbers[0], 'worker')}{' each' * (len(numbers) > 1)}", "dim"))
