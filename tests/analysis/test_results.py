@@ -146,3 +146,4 @@ def test_a_table_is_no_wider_than_the_page_and_leaves_no_figure_out(width: int) 
     words = {word for heading in headings for word in heading}
     assert words >= {"quartiles", "efficiency", "start-up", "failed", "core", "GIL", "lag", "CPU", "memory"}
     assert ("why" in words) == (width == 120)
+    assert any(line.startswith("workers' time  on a core   GIL  ") for line in lines)

@@ -512,7 +512,8 @@ BAD = {
     ),
     "wrong kwargs": (
         f"workload: {{call: 'mine:double', kwargs: {{m: 1}}}}{MODELS}",
-        "x.yaml:1:41: workload.kwargs: mine:double(n) does not take these kwargs: got an unexpected keyword",
+        "x.yaml:1:41: workload.kwargs: mine:double(n) does not take these kwargs: "
+        "got an unexpected keyword argument 'm'",
     ),
     "a generator": (
         f"workload: {{call: 'mine:generator'}}{MODELS}",

@@ -243,7 +243,7 @@ def test_the_answer_ends_with_the_page_and_the_time() -> None:
 def test_details_follow_the_answer() -> None:
     short, long = shown(results("io")), shown(results("io"), details=True)
     assert long.startswith(short.rpartition("\n15 blocks in")[0])
-    for heading in ("blocks  failed", "workers' time", "starting runners 33 %"):
+    for heading in ("efficiency  start-up", "blocks  failed", "workers' time", "starting runners 33 %"):
         assert heading in long
         assert heading not in short
 
